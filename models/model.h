@@ -1,0 +1,71 @@
+/**
+ * A Hugging Face model directory: config.json, model.safetensors, vocab.txt or tokenizer.json.
+ * Files are hostile: every length, offset and number is checked before use.
+ */
+#ifndef TF_MODEL_H
+#define TF_MODEL_H
+
+#include "models/safetensors.h"
+#include "models/tokenizer.h"
+#include "runtime/graph.h"
+
+typedef enum tf_head {
+    TF_HEAD_CLASSIFIER, /**< BertForSequenceClassification: pooler (dense, tanh), classifier; output B x labels */
+    TF_HEAD_EMBEDDING   /**< mean over the tokens, then L2 normalisation; output B x hidden */
+} tf_head;
+
+/** config.json. Unknown keys are ignored; missing or wrong ones that matter are errors that name the key. */
+typedef struct tf_config {
+    size_t hidden, layers, heads, intermediate, vocabulary, positions, types; /**< types: type_vocab_size */
+    double layer_norm_eps;
+    int32_t pad_token;
+    tf_head head;
+    size_t labels;    /**< classifier only; 0 otherwise */
+    char **label;     /**< id2label, `labels` entries, or NULL */
+    /** Classifier on mean-pooled, normalised sentence embeddings (no pooler): what `trefoil fit-head` writes, as
+     *  "trefoil_head": "sentence_linear" in config.json. */
+    bool sentence_head;
+    char approx[256]; /**< "trefoil_approx": approximations the weights were trained for, such as "gelu=relu"; or "" */
+} tf_config;
+
+/** Reads DIR/config.json. */
+TF_CHECKED tf_status tf_config_read(const char *directory, tf_config *config);
+void tf_config_free(tf_config *config);
+
+/** The named architecture: bert-tiny, -mini, -small, -medium, -base, -large (embedding head by default). */
+TF_CHECKED tf_status tf_config_named(const char *name, tf_config *config);
+
+/** Which variant each kind of op uses, and per-layer exceptions. */
+typedef struct tf_approx {
+    char gelu[24], softmax[24], layernorm[24];
+    struct { int layer; char kind[16], variant[24]; } exception[32];
+    int exceptions;
+} tf_approx;
+
+/**
+ * Reads "exact", "paper", or a list such as "gelu=relu,softmax=exact,layernorm@11=exact" (a preset may come first in
+ * the list). Fails with TF_INVALID on an unknown preset, kind or variant, listing the known ones.
+ */
+TF_CHECKED tf_status tf_approx_parse(const char *text, tf_approx *approx);
+
+/** The variant for `kind` ("gelu", "softmax", "layernorm") in `layer` (-1: the embedding's LayerNorm). */
+const char *tf_approx_variant(const tf_approx *approx, const char *kind, int layer);
+
+/** A batch: texts padded to one length. Lengths are public, ids belong to the data owner (NULL elsewhere). */
+typedef struct tf_batch {
+    size_t texts, length;
+    const size_t *lengths;  /**< texts entries, each 1..length */
+    const int32_t *ids;     /**< texts x length, padded with pad_token, or NULL */
+    const int32_t *types;   /**< texts x length token types, or NULL where not held */
+} tf_batch;
+
+/**
+ * Builds the graph of a BERT-family model for a batch. `weights` NULL where this party does not hold them (leaves then
+ * have no data). With `public_weights` linear layers' weights are public leaves. Same graph on all parties.
+ *
+ * Leaf names are the names of the Hugging Face tensors without the "bert." prefix.
+ */
+TF_CHECKED tf_status tf_bert_build(const tf_config *config, const tf_approx *approx, const tf_batch *batch,
+                                   const tf_safetensors *weights, bool public_weights, tf_graph *graph);
+
+#endif

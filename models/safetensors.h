@@ -1,0 +1,40 @@
+/** Reading and writing safetensors files. The file is mapped and treated as hostile. */
+#ifndef TF_SAFETENSORS_H
+#define TF_SAFETENSORS_H
+
+#include "runtime/shape.h"
+
+typedef struct tf_safetensors tf_safetensors;
+
+/**
+ * Opens DIR/model.safetensors (or `path` itself if it names a file) and checks the whole header: size, JSON, dtypes (F32, F16, BF16; others
+ * are listed but cannot be read as floats), offsets in range, no overlap, no gap, products without overflow.
+ */
+TF_CHECKED tf_status tf_safetensors_open(const char *path, tf_safetensors **file);
+void tf_safetensors_close(tf_safetensors *file);
+
+/**
+ * The tensor as floats (converted once, kept until close). Accepts the name with or without the "bert." prefix.
+ * Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity; with TF_RANGE when a magnitude
+ * exceeds `limit`. The message names file and tensor.
+ */
+TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
+                                           const float **data);
+
+/** The shape of a tensor; TF_FORMAT when it is missing. */
+TF_CHECKED tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape);
+
+/** The number of tensors, and their names by index. */
+size_t tf_safetensors_count(const tf_safetensors *file);
+const char *tf_safetensors_name(const tf_safetensors *file, size_t i);
+
+typedef struct tf_tensor_source {
+    const char *name;
+    tf_shape shape;
+    const float *data;
+} tf_tensor_source;
+
+/** Writes float tensors as an F32 safetensors file, atomically (a temporary name, then a rename). */
+TF_CHECKED tf_status tf_safetensors_write(const char *path, const tf_tensor_source *tensor, size_t tensors);
+
+#endif

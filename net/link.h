@@ -1,0 +1,78 @@
+/**
+ * A link carries bytes between the three parties. It knows nothing of shares.
+ *
+ * Transfers are queued and never block; each (peer, direction) is a first-in first-out channel, and both ends must
+ * queue transfers of the same lengths in the same order. Completion is asked for by ticket. Counters hold payload
+ * bytes only, exactly what the callers handed over. A transfer of length zero is legal and touches no wire.
+ *
+ * Makers: tf_link_memory (three threads of one process) and tf_link_mpi. A wrapper (encryption, shaping) implements
+ * the same table over another link.
+ */
+#ifndef TF_LINK_H
+#define TF_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/status.h"
+
+enum { TF_PARTIES = 3 };
+
+typedef struct tf_link tf_link;
+
+/** Names a queued transfer; done when all transfers up to `serial` of this peer and direction are. */
+typedef struct tf_ticket {
+    uint64_t serial;
+    int peer;
+    bool receive;
+} tf_ticket;
+
+typedef struct tf_link_counters {
+    uint64_t bytes_sent[TF_PARTIES], bytes_received[TF_PARTIES];
+    uint64_t messages_sent[TF_PARTIES], messages_received[TF_PARTIES];
+    uint64_t rounds;
+    double wait_seconds; /**< time spent inside tf_link_wait */
+} tf_link_counters;
+
+/** Which party this end belongs to, 0..2. */
+int tf_link_party(const tf_link *link);
+
+/** Queues `length` bytes for `peer`. `data` must stay unchanged until the ticket is done. */
+TF_CHECKED tf_status tf_link_send(tf_link *link, int peer, const void *data, uint64_t length, tf_ticket *ticket);
+
+/** Queues the reception of exactly `length` bytes from `peer` into `data`. */
+TF_CHECKED tf_status tf_link_receive(tf_link *link, int peer, void *data, uint64_t length, tf_ticket *ticket);
+
+/** Moves what can be moved without waiting and says whether the transfer is done. */
+TF_CHECKED tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done);
+
+/**
+ * Waits for a transfer. When nothing at all arrives from or leaves to the ticket's peer for `deadline` seconds the link
+ * fails with TF_PEER and a message that names the peer; the same when a peer reported an error, with that peer's message.
+ */
+TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
+
+/** Sets the deadline in seconds (default 30). */
+void tf_link_set_deadline(tf_link *link, double seconds);
+
+/** Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`. */
+void tf_link_announce_failure(tf_link *link, const char *message);
+
+/** Adds one to the round counter; the executor calls it once for each round. */
+void tf_link_count_round(tf_link *link);
+
+/** The counters since the link was made. */
+tf_link_counters tf_link_read_counters(const tf_link *link);
+
+/** Observes every received payload, in tests of what a party sees. `observer` NULL removes it. */
+typedef void tf_link_observer(void *context, int peer, const void *data, uint64_t length);
+void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context);
+
+/** Waits for what is queued, at most a deadline, and frees the link. NULL is allowed. */
+void tf_link_close(tf_link *link);
+
+/** Three connected ends for three threads of one process. Each end is used by one thread at a time. */
+TF_CHECKED tf_status tf_link_memory(tf_link *ends[TF_PARTIES]);
+
+#endif

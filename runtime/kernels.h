@@ -1,0 +1,65 @@
+/**
+ * Local arithmetic mod 2^64: one table of functions per instruction set, chosen once at start. The plain C table is the
+ * definition; the others must equal it bit for bit. Rings narrower than 64 bits are the low bits of the same words.
+ * No kernel branches on data or uses data as an index.
+ */
+#ifndef TF_KERNELS_H
+#define TF_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/status.h"
+
+/** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
+typedef struct tf_packed tf_packed;
+
+typedef struct tf_kernels {
+    const char *name; /**< "c", "avx2", "avx512" */
+
+    /** Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits. */
+    tf_packed *(*pack)(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits);
+
+    /** As pack, of b + b2 (b2 may be NULL; same strides). */
+    tf_packed *(*pack_sum)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                           size_t column_stride, unsigned bits);
+
+    /**
+     * c (m x n, row stride ldc) += (a + a2) * b mod 2^64, where only the low `bits` of packing are meaningful in c.
+     * a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a.
+     * `scratch`: caller's working memory of matmul_scratch(m, k) bytes, 64-byte aligned.
+     */
+    void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                   size_t ldc, void *scratch);
+
+    size_t (*matmul_scratch)(size_t m, size_t k);
+
+    /**
+     * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;
+     * stride >= ceil(n / 64). Bits past n in the last word are zero.
+     */
+    void (*to_planes)(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride);
+
+    /** The inverse for one plane: out[i] = bit i, 0 or 1. */
+    void (*from_plane)(const uint64_t *plane, size_t n, uint64_t *out);
+
+    /** Writes the low 8 * bytes bits of each of n elements, little-endian, densely. bytes is 1..8. */
+    void (*pack_bytes)(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
+
+    /** The inverse; upper bits become zero. */
+    void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+} tf_kernels;
+
+/** k, n and bits of a packed operand; its size in bytes. */
+size_t tf_packed_k(const tf_packed *packed);
+size_t tf_packed_n(const tf_packed *packed);
+size_t tf_packed_bytes(const tf_packed *packed);
+void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
+
+/** The best table for this CPU; the environment variable TREFOIL_KERNELS=c|avx2 asks for a lesser one. */
+const tf_kernels *tf_kernels_get(void);
+
+/** The table of this name if this CPU can run it, or NULL. */
+const tf_kernels *tf_kernels_named(const char *name);
+
+#endif
