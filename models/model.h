@@ -57,6 +57,7 @@ typedef struct tf_batch {
     const size_t *lengths;  /**< texts entries, each 1..length */
     const int32_t *ids;     /**< texts x length, padded with pad_token, or NULL */
     const int32_t *types;   /**< texts x length token types, or NULL where not held */
+    bool pairs;             /**< public: whether the texts are pairs; if not, all types are 0 and need no lookup */
 } tf_batch;
 
 /**
