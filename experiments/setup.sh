@@ -47,10 +47,10 @@ install() {
         [ -t 0 ] || as_root+=(-n)
         "${as_root[@]}" true || fail "missing: $*. sudo gives no root here; as root: $command"
     fi
-    as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+    as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300)
     say "installing $*"
     "${as_root[@]}" update || say "apt-get update failed; trying with the package lists as they are"
-    "${as_root[@]}" install --no-install-recommends "$@" ||
+    "${as_root[@]}" install --no-install-recommends "$@" >/dev/null ||
         fail "apt-get could not install: $* (its reason stands above; a missing network is the usual one)"
 }
 
