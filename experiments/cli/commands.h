@@ -1,0 +1,9 @@
+/** The sub-commands, each in its own file. */
+#ifndef TF_CLI_COMMANDS_H
+#define TF_CLI_COMMANDS_H
+
+#include "experiments/cli/options.h"
+
+extern const cli_command command_plain, command_ops, command_fit_head, command_tokenize;
+
+#endif
