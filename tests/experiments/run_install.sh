@@ -19,6 +19,7 @@ fi
 
 cat >"$prefix/user.c" <<'C'
 #include <stdio.h>
+#include <stdlib.h>
 #include "ops/ops.h"
 #include "runtime/graph.h"
 
@@ -33,6 +34,8 @@ int main(void) {
         tf_graph_plain(&graph, &out, NULL, NULL) != TF_OK)
         return 1;
     printf("%g %g\n", (double)out.data[0], (double)out.data[1]);
+    free(out.data);
+    tf_graph_free(&graph);
     return 0;
 }
 C
