@@ -20,7 +20,7 @@ static tf_status plain_first_token(const tf_node *node, const tf_array *in, tf_a
 
 static tf_status infer_mean_pool(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(infer_first_token(node, shape, out));
-    return tf_expect_shape("the weights", shape[1], tf_dims(shape[0].dim[0], shape[0].dim[1]));
+    return tf_expect_shape("the tensor of weights", shape[1], tf_dims(shape[0].dim[0], shape[0].dim[1]));
 }
 
 static tf_status plain_mean_pool(const tf_node *node, const tf_array *in, tf_array *out) {
