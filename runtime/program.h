@@ -84,7 +84,7 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
 /** The default range of an activation: 2^(30 - frac), so that it lives in 32 bits with room for lifting. */
 double tf_default_bound(const tf_program *program);
 
-/** The smallest multiple of 8 bits that holds |integer| < 2^(width - 2) for this scale and bound. */
+/** The bits of a ring in which values of this scale and bound can be lifted: |integer| < 2^(width - 2). */
 unsigned tf_width(int frac, double bound);
 
 /** @name Leaves and ends @{ */

@@ -249,10 +249,9 @@ static const tf_step matmul_step = {.name = "matmul",
 static tf_type result_type(const tf_program *p, tf_shape shape, int frac, tf_result result, tf_truncation *t) {
     double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
     tf_type type = {.shape = shape, .class = TF_SHARE, .frac = result.frac, .bound = bound, .zero = -1};
-    t->shift = frac > result.frac ? (unsigned)(frac - result.frac) : 0;
-    if (t->shift == 0) type.frac = frac;
-    t->wide = result.wide && t->shift > 0;
-    t->bits = result.wide ? 64 : tf_width(type.frac, bound) + t->shift;
+    unsigned shift = frac > result.frac ? (unsigned)(frac - result.frac) : 0;
+    if (shift == 0) type.frac = frac;
+    *t = tf_truncation_into(tf_width(type.frac, bound), shift, result.wide, 0);
     type.bits = t->wide ? 64 : t->bits - t->shift;
     return type;
 }
