@@ -72,7 +72,6 @@ static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t
 
 tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts) {
     enum { MOST = 16 };
-    int id = session->party.id;
     tf_digest own[MOST], other[2][MOST];
     if (facts > MOST) return tf_fail(TF_INTERNAL, "more than %d facts to compare", MOST);
     for (size_t i = 0; i < facts; i++) own[i] = fact[i].digest;
