@@ -25,7 +25,7 @@ enum { TF_MAX_INPUTS = 6, TF_MAX_ATTRS = 6 };
 
 /** A named number of a node, such as eps or axis. Attributes are part of the digest that the parties compare. */
 typedef struct tf_attr {
-    const char *name;
+    const char *name; /**< a string that outlives the graph, such as a literal */
     double value;
 } tf_attr;
 
@@ -38,7 +38,7 @@ typedef struct tf_node {
     int attrs;
     tf_attr attr[TF_MAX_ATTRS];
     tf_shape shape;
-    const float *data;     /**< weights, where held: not owned by the graph; constants: owned */
+    const float *data;     /**< weights, where held: not owned by the graph; constants: the graph's own copy */
     const int32_t *tokens; /**< tokens, where held: not owned by the graph */
 } tf_node;
 
@@ -72,13 +72,19 @@ tf_id tf_graph_op(tf_graph *graph, const char *kind, const char *variant, const 
 #define TF_ATTRS(...) (int)(sizeof((tf_attr[]){__VA_ARGS__}) / sizeof(tf_attr)), ((tf_attr[]){__VA_ARGS__})
 #define TF_NO_ATTRS 0, NULL
 
+/**
+ * Makes the calling thread's current error the graph's, unless it has failed before, and returns -1: for model builders
+ * that find something wrong themselves.
+ */
+tf_id tf_graph_fail(tf_graph *graph, tf_status status);
+
 /** Names the output and reports the first failure of building, if any. */
 TF_CHECKED tf_status tf_graph_finish(tf_graph *graph, tf_id output);
 
 /** An attribute's value; `fallback` where the node has none of that name. */
 double tf_attr_get(const tf_node *node, const char *name, double fallback);
 
-/** Floats with a shape. */
+/** Floats with a shape. An op's plain reference gets tokens as floats too: they are exact below 2^24. */
 typedef struct tf_array {
     tf_shape shape;
     float *data;

@@ -1,0 +1,75 @@
+/**
+ * Attention of all heads in one op, so that the private form may divide the context vectors rather than the
+ * probabilities: they are fewer, and the reciprocals then run beside the product.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ops/common.h"
+#include "ops/ops.h"
+#include "ops/softmax.h"
+#include "runtime/plain_matmul.h"
+
+/* q: texts x queries x width; k, v: texts x keys x width; mask: texts x keys, 1 for keys that count and 0 for others.
+ */
+static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t heads;
+    TF_TRY(tf_expect_rank("q", shape[0], 3));
+    TF_TRY(tf_expect_rank("k", shape[1], 3));
+    size_t texts = shape[0].dim[0], keys = shape[1].dim[1], width = shape[0].dim[2];
+    TF_TRY(tf_expect_shape("k", shape[1], tf_dims(texts, keys, width)));
+    TF_TRY(tf_expect_shape("v", shape[2], tf_dims(texts, keys, width)));
+    if (node->inputs == 4) TF_TRY(tf_expect_shape("the mask", shape[3], tf_dims(texts, keys)));
+    TF_TRY(tf_attr_size(node, "heads", &heads));
+    if (width % heads) return tf_fail(TF_INVALID, "a width of %zu cannot be divided among %zu heads", width, heads);
+    *out = shape[0];
+    return TF_OK;
+}
+
+/* One head of one text: out = softmax(q k^T / sqrt(depth)) v, all with row stride `width`. */
+static void attend(const tf_softmax *softmax, size_t queries, size_t keys, size_t depth, size_t width, const float *q,
+                   const float *k, const float *v, const float *mask, double *weight, float *score, float *out) {
+    float scale = (float)(1 / sqrt((double)depth));
+    tf_plain_matmul(queries, depth, keys, q, width, k, 1, width, score, keys);
+    for (size_t i = 0; i < queries * keys; i++) score[i] *= scale;
+    for (size_t i = 0; i < queries; i++)
+        tf_softmax_row(softmax, score + i * keys, mask, keys, weight, score + i * keys);
+    tf_plain_matmul(queries, keys, depth, score, keys, v, width, 1, out, width);
+}
+
+static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
+    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+    size_t texts = in[0].shape.dim[0], queries = in[0].shape.dim[1], keys = in[1].shape.dim[1];
+    size_t width = in[0].shape.dim[2], heads, scores;
+    TF_TRY(tf_attr_size(node, "heads", &heads));
+    size_t depth = width / heads;
+    if (__builtin_mul_overflow(queries, keys, &scores)) return tf_fail(TF_RANGE, "too many scores");
+    float *score = calloc(scores, sizeof *score);
+    double *weight = calloc(keys, sizeof *weight);
+    if (score && weight)
+        for (size_t text = 0; text < texts; text++)
+            for (size_t head = 0; head < heads; head++) {
+                size_t at_q = text * queries * width + head * depth, at_k = text * keys * width + head * depth;
+                attend(softmax, queries, keys, depth, width, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k,
+                       node->inputs == 4 ? in[3].data + text * keys : NULL, weight, score, out->data + at_q);
+            }
+    tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
+    free(score);
+    free(weight);
+    return status;
+}
+
+#define OP(name, formula, from, epsilon, error)                                                                        \
+    {.kind = "attention",                                                                                              \
+     .variant = #name,                                                                                                 \
+     .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \
+     .source = from,                                                                                                   \
+     .min_inputs = 3,                                                                                                  \
+     .max_inputs = 4,                                                                                                  \
+     .infer = infer,                                                                                                   \
+     .plain = plain,                                                                                                   \
+     .low = -4,                                                                                                        \
+     .high = 4,                                                                                                        \
+     .private_error = 5e-3},
+
+const tf_op tf_attention_ops[] = {TF_SOFTMAX_VARIANTS(OP){0}};

@@ -1,0 +1,28 @@
+/** Shape rules and index arithmetic that several ops share. */
+#ifndef TF_OPS_COMMON_H
+#define TF_OPS_COMMON_H
+
+#include "runtime/graph.h"
+
+/** The output has the shape of the first input. */
+tf_status tf_infer_same(const tf_node *node, const tf_shape *shape, tf_shape *out);
+
+/** Fails unless the input called `what` has this rank. */
+TF_CHECKED tf_status tf_expect_rank(const char *what, tf_shape given, int rank);
+
+/** Fails unless the input called `what` has this shape. */
+TF_CHECKED tf_status tf_expect_shape(const char *what, tf_shape given, tf_shape wanted);
+
+/** Fails unless an input called `what` can be broadcast to `to` without making it larger. */
+TF_CHECKED tf_status tf_expect_broadcast(const char *what, tf_shape given, tf_shape to);
+
+/** Reads an attribute that must be there and be a whole number of at least 1. */
+TF_CHECKED tf_status tf_attr_size(const tf_node *node, const char *name, size_t *value);
+
+/** The number of rows of a tensor, a row being its last dimension; 1 for a scalar. */
+size_t tf_shape_rows(tf_shape shape);
+
+/** Where the row-th row of a tensor of shape `to` begins in a tensor of shape `from` that is broadcast to it. */
+size_t tf_broadcast_row(tf_shape from, tf_shape to, size_t row);
+
+#endif

@@ -1,0 +1,67 @@
+/** Sums and public factors: nothing here needs more of the protocol than local arithmetic and a truncation. */
+#include "ops/common.h"
+#include "ops/ops.h"
+
+static tf_status infer_add(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    return tf_shape_broadcast(shape[0], shape[1], out);
+}
+
+static tf_status infer_mask(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    *out = shape[0];
+    return tf_expect_broadcast("the mask", shape[1], shape[0]);
+}
+
+static tf_status plain_add(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    size_t step_a = tf_shape_last(in[0].shape) != 1, step_b = tf_shape_last(in[1].shape) != 1;
+    for (size_t row = 0; row < rows; row++) {
+        const float *a = in[0].data + tf_broadcast_row(in[0].shape, out->shape, row);
+        const float *b = in[1].data + tf_broadcast_row(in[1].shape, out->shape, row);
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] = a[i * step_a] + b[i * step_b];
+    }
+    return TF_OK;
+}
+
+static tf_status plain_scale(const tf_node *node, const tf_array *in, tf_array *out) {
+    float factor = (float)tf_attr_get(node, "factor", 1);
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) out->data[i] = factor * in[0].data[i];
+    return TF_OK;
+}
+
+const tf_op tf_elementwise_ops[] = {
+    {.kind = "add",
+     .variant = "",
+     .summary = "a + b, broadcast as in numpy",
+     .source = "ring addition, local",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_add,
+     .plain = plain_add,
+     .low = -256,
+     .high = 256,
+     .private_error = 5e-5},
+    {.kind = "mask",
+     .variant = "",
+     .summary = "x plus a public additive mask that is broadcast to it",
+     .source = "Devlin et al. 2019 (BERT), reference code",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_mask,
+     .plain = plain_add,
+     .low = -256,
+     .high = 256,
+     .private_error = 5e-5},
+    {.kind = "scale",
+     .variant = "",
+     .summary = "x times the public number in attribute factor",
+     .source = "public product and truncation",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = plain_scale,
+     .low = -8,
+     .high = 8,
+     .private_error = 2e-4},
+    {0},
+};

@@ -1,0 +1,68 @@
+/** Rows of a table: looked up by secret tokens, or simply the first ones (positions). */
+#include <string.h>
+
+#include "ops/common.h"
+#include "ops/ops.h"
+
+static tf_status infer_embedding(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the table", shape[1], 2));
+    if (shape[0].rank < 1 || shape[0].rank >= TF_MAX_RANK) return tf_expect_rank("the tokens", shape[0], 2);
+    if (shape[1].dim[0] > 1 << 24) /* tokens must stay exact as floats */
+        return tf_fail(TF_INVALID, "the table has %zu rows; at most 2^24 are supported", shape[1].dim[0]);
+    *out = shape[0];
+    out->dim[out->rank++] = shape[1].dim[1];
+    return TF_OK;
+}
+
+static tf_status plain_embedding(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t tokens = tf_shape_count(in[0].shape), rows = in[1].shape.dim[0], width = in[1].shape.dim[1];
+    for (size_t i = 0; i < tokens; i++) {
+        float token = in[0].data[i];
+        if (!(token >= 0 && token < (float)rows))
+            return tf_fail(TF_INVALID, "token %g at position %zu is not in a table of %zu rows", (double)token, i,
+                           rows);
+        memcpy(out->data + i * width, in[1].data + (size_t)token * width, width * sizeof(float));
+    }
+    return TF_OK;
+}
+
+static tf_status infer_rows(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t count;
+    TF_TRY(tf_expect_rank("the table", shape[0], 2));
+    TF_TRY(tf_attr_size(node, "count", &count));
+    if (count > shape[0].dim[0])
+        return tf_fail(TF_INVALID, "%zu rows wanted of a table of %zu", count, shape[0].dim[0]);
+    *out = tf_dims(count, shape[0].dim[1]);
+    return TF_OK;
+}
+
+static tf_status plain_rows(const tf_node *node, const tf_array *in, tf_array *out) {
+    memcpy(out->data, in[0].data, tf_shape_count(out->shape) * sizeof(float));
+    return TF_OK;
+}
+
+const tf_op tf_embedding_ops[] = {
+    {.kind = "embedding",
+     .variant = "",
+     .summary = "the rows of a secret table that secret tokens name",
+     .source = "Devlin et al. 2019 (BERT), 3",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_embedding,
+     .plain = plain_embedding,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
+    {.kind = "rows",
+     .variant = "",
+     .summary = "the first rows of a table, as many as attribute count says",
+     .source = "Devlin et al. 2019 (BERT), 3",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_rows,
+     .plain = plain_rows,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
+    {0},
+};

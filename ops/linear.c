@@ -1,0 +1,79 @@
+/** Products of matrices: with weights (linear) and of two activations (matmul). */
+#include "ops/common.h"
+#include "ops/ops.h"
+#include "runtime/plain_matmul.h"
+
+static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the weight", shape[1], 2));
+    if (shape[0].rank < 1) return tf_fail(TF_INVALID, "the input is a scalar");
+    TF_TRY(tf_expect_shape("the weight", shape[1], tf_dims(shape[1].dim[0], tf_shape_last(shape[0]))));
+    if (node->inputs == 3) TF_TRY(tf_expect_shape("the bias", shape[2], tf_dims(shape[1].dim[0])));
+    *out = shape[0];
+    out->dim[out->rank - 1] = shape[1].dim[0];
+    return TF_OK;
+}
+
+static tf_status plain_linear(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = in[1].shape.dim[0], k = in[1].shape.dim[1];
+    tf_plain_matmul(rows, k, n, in[0].data, k, in[1].data, 1, k, out->data, n);
+    for (size_t row = 0; node->inputs == 3 && row < rows; row++)
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] += in[2].data[i];
+    return TF_OK;
+}
+
+static bool transposed(const tf_node *node) {
+    return tf_attr_get(node, "transpose_b", 0) != 0;
+}
+
+static tf_status infer_matmul(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    tf_shape a = shape[0], wanted = shape[0];
+    int rank = a.rank;
+    if (rank < 2) return tf_expect_rank("the left operand", a, 2);
+    TF_TRY(tf_expect_rank("the right operand", shape[1], rank));
+    size_t n = shape[1].dim[transposed(node) ? rank - 2 : rank - 1];
+    wanted.dim[rank - 2] = transposed(node) ? n : a.dim[rank - 1];
+    wanted.dim[rank - 1] = transposed(node) ? a.dim[rank - 1] : n;
+    TF_TRY(tf_expect_shape("the right operand", shape[1], wanted));
+    *out = a;
+    out->dim[rank - 1] = n;
+    return TF_OK;
+}
+
+static tf_status plain_matmul(const tf_node *node, const tf_array *in, tf_array *out) {
+    int rank = out->shape.rank;
+    size_t m = out->shape.dim[rank - 2], n = out->shape.dim[rank - 1], k = in[0].shape.dim[rank - 1];
+    size_t count = tf_shape_count(out->shape), products = count / (m * n);
+    bool transpose = transposed(node);
+    for (size_t p = 0; p < products; p++)
+        tf_plain_matmul(m, k, n, in[0].data + p * m * k, k, in[1].data + p * k * n, transpose ? 1 : n,
+                        transpose ? k : 1, out->data + p * m * n, n);
+    float scale = (float)tf_attr_get(node, "scale", 1);
+    for (size_t i = 0; scale != 1 && i < count; i++) out->data[i] *= scale;
+    return TF_OK;
+}
+
+const tf_op tf_linear_ops[] = {
+    {.kind = "linear",
+     .variant = "",
+     .summary = "x W^T + b with W of out x in, secret or public; the bias may be left out",
+     .source = "product with one truncation; classifier heads are this op too",
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer_linear,
+     .plain = plain_linear,
+     .low = -8,
+     .high = 8,
+     .private_error = 5e-3},
+    {.kind = "matmul",
+     .variant = "",
+     .summary = "a b, or a b^T with attribute transpose_b, times attribute scale",
+     .source = "product with one truncation",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_matmul,
+     .plain = plain_matmul,
+     .low = -8,
+     .high = 8,
+     .private_error = 5e-3},
+    {0},
+};

@@ -1,0 +1,86 @@
+/** From the vectors of a text's tokens to one vector of the text. */
+#include <math.h>
+#include <string.h>
+
+#include "ops/common.h"
+#include "ops/ops.h"
+
+static tf_status infer_first_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the input", shape[0], 3));
+    *out = tf_dims(shape[0].dim[0], shape[0].dim[2]);
+    return TF_OK;
+}
+
+static tf_status plain_first_token(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t texts = in[0].shape.dim[0], length = in[0].shape.dim[1], width = in[0].shape.dim[2];
+    for (size_t text = 0; text < texts; text++)
+        memcpy(out->data + text * width, in[0].data + text * length * width, width * sizeof(float));
+    return TF_OK;
+}
+
+static tf_status infer_mean_pool(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(infer_first_token(node, shape, out));
+    return tf_expect_shape("the tensor of weights", shape[1], tf_dims(shape[0].dim[0], shape[0].dim[1]));
+}
+
+static tf_status plain_mean_pool(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t texts = in[0].shape.dim[0], length = in[0].shape.dim[1], width = in[0].shape.dim[2];
+    for (size_t text = 0; text < texts; text++) {
+        const float *x = in[0].data + text * length * width, *weight = in[1].data + text * length;
+        for (size_t i = 0; i < width; i++) {
+            double sum = 0;
+            for (size_t token = 0; token < length; token++) sum += (double)weight[token] * x[token * width + i];
+            out->data[text * width + i] = (float)sum;
+        }
+    }
+    return TF_OK;
+}
+
+static tf_status plain_l2norm(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = in[0].data + row * n;
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
+        double factor = 1 / fmax(sqrt(sum), 1e-12);
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] = (float)(x[i] * factor);
+    }
+    return TF_OK;
+}
+
+const tf_op tf_pooling_ops[] = {
+    {.kind = "first_token",
+     .variant = "",
+     .summary = "the vector of each text's first token",
+     .source = "Devlin et al. 2019 (BERT), 3",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_first_token,
+     .plain = plain_first_token,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
+    {.kind = "mean_pool",
+     .variant = "",
+     .summary = "the sum of each text's token vectors times public weights, 1/length or 0",
+     .source = "Reimers and Gurevych 2019 (Sentence-BERT), 3",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_mean_pool,
+     .plain = plain_mean_pool,
+     .low = -8,
+     .high = 8,
+     .private_error = 1e-3},
+    {.kind = "l2norm",
+     .variant = "",
+     .summary = "x / |x| over the last dimension",
+     .source = "Reimers and Gurevych 2019 (Sentence-BERT), reference code",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = plain_l2norm,
+     .low = -8,
+     .high = 8,
+     .private_error = 1e-3},
+    {0},
+};

@@ -1,0 +1,192 @@
+#include "runtime/execute.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** A growing buffer for one peer and direction of a round. */
+typedef struct buffer {
+    uint8_t *data;
+    uint64_t capacity;
+    tf_ticket ticket;
+    bool busy;
+} buffer;
+
+typedef struct run {
+    tf_party *party;
+    const tf_program *program;
+    const tf_plan *plan;
+    tf_slots *slots;
+    uint64_t *arena;
+    tf_view *view;                        /* of every node */
+    const uint8_t *(*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
+    const uint8_t **dealt;                /* of every node: S's message to us as R */
+    buffer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
+} run;
+
+static tf_status reserve(buffer *b, uint64_t size) {
+    if (size <= b->capacity) return TF_OK;
+    free(b->data);
+    b->data = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
+    b->capacity = b->data ? size : 0;
+    return b->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for a message of %llu bytes", (unsigned long long)size);
+}
+
+static void set_views(run *r, const tf_view *params) {
+    for (int i = 0; i < r->program->nodes; i++) {
+        const tf_step_node *node = &r->program->node[i];
+        const tf_schedule *s = &r->plan->schedule[i];
+        if (!node->step || tf_step_is_parameter(node)) continue;
+        if (s->root != i) {
+            r->view[i] = r->view[s->root];
+        } else if (node->type.class == TF_BIT) {
+            r->view[i].bit = r->arena + s->offset;
+        } else {
+            r->view[i].c[0] = r->arena + s->offset;
+            r->view[i].c[1] = r->view[i].c[0] + s->words / 2;
+        }
+    }
+    for (int k = 0; k < r->program->params; k++) r->view[r->program->param[k].value] = params[k];
+}
+
+/** Reserves the round's buffers, queues the receptions, and says where each message of the round lies. */
+static tf_status open_round(run *r, int time) {
+    int id = r->party->id;
+    buffer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == id) continue;
+        if (out[p].busy) TF_TRY(tf_link_wait(r->party->link, out[p].ticket));
+        out[p].busy = false;
+        TF_TRY(reserve(&out[p], r->plan->round_bytes[time][id][p]));
+        uint64_t length = r->plan->round_bytes[time][p][id];
+        TF_TRY(reserve(&in[p], length));
+        if (length) TF_TRY(tf_link_receive(r->party->link, p, in[p].data, length, &in[p].ticket));
+        in[p].busy = length > 0;
+    }
+    return TF_OK;
+}
+
+/** After a time's phases: what they wrote leaves, what the others wrote arrives. */
+static tf_status close_round(run *r, int time) {
+    int id = r->party->id;
+    buffer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
+    if (r->party->broken) return tf_fail(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
+    for (int p = 0; p < TF_PARTIES; p++) {
+        uint64_t length = p == id ? 0 : r->plan->round_bytes[time][id][p];
+        if (!length) continue;
+        TF_TRY(tf_link_send(r->party->link, p, out[p].data, length, &out[p].ticket));
+        out[p].busy = true;
+    }
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == id || !in[p].busy) continue;
+        TF_TRY(tf_link_wait(r->party->link, in[p].ticket));
+        in[p].busy = false;
+    }
+    tf_link_count_round(r->party->link);
+    return TF_OK;
+}
+
+static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
+    const tf_step_node *node = &r->program->node[entry.node];
+    const tf_schedule *s = &r->plan->schedule[entry.node];
+    tf_call call = {.party = r->party, .program = r->program, .node = node, .index = (uint32_t)entry.node,
+                    .out = r->view[entry.node], .state = r->arena + s->state, .slots = r->slots,
+                    .dealt = r->dealt[entry.node]};
+    for (int k = 0; k < node->inputs; k++) call.in[k] = r->view[node->input[k]];
+    int time = entry.phase == TF_SOLO_PHASE ? s->solo : s->pair + entry.phase;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        call.receive[p] = r->received[entry.node][p];
+        if (p != r->party->id && r->out[time % 2][p].data) call.send[p] = r->out[time % 2][p].data + sent[p];
+    }
+    return entry.phase == TF_SOLO_PHASE ? node->step->solo(&call) : node->step->pair(&call, entry.phase);
+}
+
+static tf_status run_time(run *r, int time, double *op_seconds) {
+    int id = r->party->id;
+    uint64_t sent[TF_PARTIES] = {0}, received[TF_PARTIES] = {0};
+    bool last = time == r->plan->rounds;
+    if (!last) TF_TRY(open_round(r, time));
+    for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
+        tf_entry entry = r->plan->entry[e];
+        int op = r->program->node[entry.node].op;
+        double start = op_seconds ? now() : 0;
+        tf_status status = run_entry(r, entry, sent);
+        if (op_seconds && op >= 0) op_seconds[op] += now() - start;
+        if (status) return status;
+        const tf_traffic_matrix *m = tf_plan_emission(r->plan, entry);
+        for (int p = 0; m && p < TF_PARTIES; p++) {
+            if (p == id) continue;
+            const uint8_t *at = r->in[(time + 1) % 2][p].data + received[p];
+            if (entry.phase != TF_SOLO_PHASE) r->received[entry.node][p] = at;
+            else if (p == (id + 2) % 3) r->dealt[entry.node] = at;
+            sent[p] += (*m)[id][p];
+            received[p] += (*m)[p][id];
+        }
+    }
+    return last ? TF_OK : close_round(r, time);
+}
+
+static tf_status check_forecast(const tf_party *party, const tf_plan *plan, const tf_link_counters *before,
+                                tf_run_stats *stats) {
+    tf_link_counters after = tf_link_read_counters(party->link);
+    stats->wait_seconds = after.wait_seconds - before->wait_seconds;
+    stats->rounds = after.rounds - before->rounds;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        stats->sent[p] = after.bytes_sent[p] - before->bytes_sent[p];
+        stats->received[p] = after.bytes_received[p] - before->bytes_received[p];
+        if (stats->sent[p] != plan->bytes[party->id][p] || stats->received[p] != plan->bytes[p][party->id])
+            return tf_fail(TF_INTERNAL, "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
+                           "received %llu of %llu bytes", party->id, p, (unsigned long long)stats->sent[p],
+                           (unsigned long long)plan->bytes[party->id][p], (unsigned long long)stats->received[p],
+                           (unsigned long long)plan->bytes[p][party->id]);
+    }
+    if (stats->rounds != (uint64_t)plan->rounds)
+        return tf_fail(TF_INTERNAL, "the run took %llu rounds where %d were forecast", (unsigned long long)stats->rounds,
+                       plan->rounds);
+    return TF_OK;
+}
+
+tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
+                     tf_slots *slots, tf_run_stats *stats, double *op_seconds) {
+    TF_TRY(tf_party_next_run(party));
+    run r = {.party = party, .program = program, .plan = plan, .slots = slots};
+    size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words * 8 + 127) / 64 * 64;
+    r.arena = aligned_alloc(64, bytes);
+    r.view = calloc(nodes, sizeof *r.view);
+    r.received = calloc(nodes, sizeof *r.received);
+    r.dealt = calloc(nodes, sizeof *r.dealt);
+    tf_run_stats local;
+    if (!stats) stats = &local;
+    *stats = (tf_run_stats){0};
+    tf_status status = r.arena && r.view && r.received && r.dealt
+                           ? TF_OK
+                           : tf_fail(TF_NOMEM, "no memory for a run: %zu bytes are needed", bytes);
+    if (!status) {
+        set_views(&r, params);
+        tf_link_counters before = tf_link_read_counters(party->link);
+        double start = now(), prf = party->prf_seconds;
+        for (int time = 0; time <= plan->rounds && !status; time++) status = run_time(&r, time, op_seconds);
+        for (int k = 0; k < 2 && !status; k++)
+            for (int p = 0; p < TF_PARTIES && !status; p++)
+                if (r.out[k][p].busy) status = tf_link_wait(party->link, r.out[k][p].ticket);
+        stats->seconds = now() - start;
+        stats->prf_seconds = party->prf_seconds - prf;
+        if (!status) status = check_forecast(party, plan, &before, stats);
+    }
+    if (r.arena) OPENSSL_cleanse(r.arena, bytes);
+    free(r.arena);
+    free(r.view);
+    free(r.received);
+    free(r.dealt);
+    /* after a failure the link may still hold these buffers until it is closed; it is never used again */
+    for (int k = 0; k < 2 && !status; k++)
+        for (int p = 0; p < TF_PARTIES; p++) free(r.out[k][p].data), free(r.in[k][p].data);
+    return status;
+}

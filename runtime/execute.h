@@ -1,0 +1,23 @@
+/** Runs a plan on one party. */
+#ifndef TF_EXECUTE_H
+#define TF_EXECUTE_H
+
+#include "runtime/plan.h"
+
+/** What a run cost this party, by the clock and by the link's counters. */
+typedef struct tf_run_stats {
+    double seconds, wait_seconds, prf_seconds;
+    uint64_t sent[TF_PARTIES], received[TF_PARTIES], rounds;
+} tf_run_stats;
+
+/**
+ * All three parties call it together with the same program and plan. `params` has a view for each of program->param.
+ * `slots` carries what this party puts in and takes out. `op_seconds`, if not NULL, has an entry for each op of the
+ * graph and gains the local seconds spent in it.
+ *
+ * Fails with TF_INTERNAL when bytes or rounds differ from the plan's, with TF_PEER when a party is missing.
+ */
+TF_CHECKED tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
+                                tf_slots *slots, tf_run_stats *stats, double *op_seconds);
+
+#endif

@@ -1,0 +1,85 @@
+#include "runtime/party.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <string.h>
+#include <time.h>
+
+enum { KEY_BYTES = 16, ZERO_BYTES = 1 << 14 };
+
+static const unsigned char zeros[ZERO_BYTES];
+
+static EVP_CIPHER_CTX *stream_cipher(const unsigned char *key) {
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    unsigned char iv[16] = {0};
+    if (context && EVP_EncryptInit_ex(context, EVP_aes_128_ctr(), NULL, key, iv) == 1) return context;
+    EVP_CIPHER_CTX_free(context);
+    return NULL;
+}
+
+tf_status tf_party_open(tf_party *party, tf_link *link) {
+    int id = tf_link_party(link), next = (id + 1) % TF_PARTIES, previous = (id + 2) % TF_PARTIES;
+    *party = (tf_party){.id = id, .link = link, .kernels = tf_kernels_get()};
+    unsigned char key[2][KEY_BYTES];
+    tf_ticket sent, received;
+    if (RAND_priv_bytes(key[0], KEY_BYTES) != 1) return tf_fail(TF_INTERNAL, "no random numbers for the keys");
+    tf_status status = tf_link_send(link, previous, key[0], KEY_BYTES, &sent);
+    if (!status) status = tf_link_receive(link, next, key[1], KEY_BYTES, &received);
+    if (!status) status = tf_link_wait(link, received);
+    if (!status) status = tf_link_wait(link, sent);
+    for (int i = 0; i < 2 && !status; i++) {
+        party->prf[i] = stream_cipher(key[i]);
+        if (!party->prf[i]) status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+    }
+    OPENSSL_cleanse(key, sizeof key);
+    if (status) tf_party_close(party);
+    return status;
+}
+
+void tf_party_close(tf_party *party) {
+    for (int i = 0; i < 2; i++) {
+        EVP_CIPHER_CTX_free(party->prf[i]);
+        party->prf[i] = NULL;
+    }
+}
+
+tf_status tf_party_next_run(tf_party *party) {
+    if (party->run == UINT32_MAX) return tf_fail(TF_INVALID, "the session's stream addresses are used up; start anew");
+    party->run++;
+    return TF_OK;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
+               size_t words) {
+    double start = party->timed ? now() : 0;
+    uint64_t block = offset / 2; /* of the cipher, 16 bytes: the low 48 bits of the counter */
+    unsigned char iv[16];
+    for (int i = 0; i < 4; i++) {
+        iv[i] = (unsigned char)(party->run >> (24 - 8 * i));
+        iv[4 + i] = (unsigned char)(node >> (24 - 8 * i));
+    }
+    iv[8] = (unsigned char)(purpose >> 8);
+    iv[9] = (unsigned char)purpose;
+    for (int i = 0; i < 6; i++) iv[10 + i] = (unsigned char)(block >> (40 - 8 * i));
+    unsigned char *bytes = (unsigned char *)out;
+    size_t left = words * sizeof *out;
+    bool ok = offset % 2 == 0 && EVP_EncryptInit_ex(party->prf[which], NULL, NULL, NULL, iv) == 1;
+    while (ok && left) {
+        int step = left < ZERO_BYTES ? (int)left : ZERO_BYTES, made;
+        ok = EVP_EncryptUpdate(party->prf[which], bytes, &made, zeros, step) == 1;
+        bytes += step;
+        left -= (size_t)step;
+    }
+    if (!ok) {
+        party->broken = true;
+        memset(out, 0, words * sizeof *out);
+    }
+    if (party->timed) party->prf_seconds += now() - start;
+}

@@ -1,0 +1,51 @@
+/**
+ * One of the three parties: its link, its two pairwise keys and the streams made from them.
+ *
+ * Component j of a share, and key k_j, are held by parties j and j-1 (mod 3). So party i holds keys i and i+1, here
+ * `prf[0]` and `prf[1]`, just as it holds components i and i+1 of every share.
+ *
+ * A stream is addressed by (run, node, purpose, offset) and never consumed in sequence: parties stay in step in
+ * whatever order nodes run. The address is the counter of AES-128-CTR, so no part of a key stream is ever used twice
+ * within the life of a key, and keys are fresh for every session.
+ */
+#ifndef TF_PARTY_H
+#define TF_PARTY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/link.h"
+#include "runtime/kernels.h"
+
+typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
+
+typedef struct tf_party {
+    int id;
+    tf_link *link; /**< not owned */
+    const tf_kernels *kernels;
+    uint32_t run;           /**< part of every stream's address; advanced before each execution */
+    EVP_CIPHER_CTX *prf[2]; /**< keys id and id + 1 */
+    bool broken;            /**< a stream could not be made; checked before anything is sent */
+    double prf_seconds;     /**< time spent making streams, when `timed` */
+    bool timed;
+} tf_party;
+
+/** Key material is drawn with RAND_priv_bytes, each party making key `id` and sending it to party id - 1, which is the
+ *  other holder. All three call it together. One round; 16 bytes from each party. */
+TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
+
+/** Wipes the keys. */
+void tf_party_close(tf_party *party);
+
+/** Moves to a fresh range of stream addresses. All three call it together. Fails after 2^32 - 1 runs. */
+TF_CHECKED tf_status tf_party_next_run(tf_party *party);
+
+/**
+ * words [offset, offset + words) of the stream (prf[which], run, node, purpose) as 64-bit words. `offset` must be even
+ * and below 2^48. On a failure of the cipher the party is marked broken and the output zeroed.
+ */
+void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
+               size_t words);
+
+#endif

@@ -1,0 +1,113 @@
+/**
+ * What a protocol step is, for those who write steps. PROTOCOLS.md describes each one's messages.
+ *
+ * Most steps work in the 2+1 view. The elements of a tensor are cut into three thirds; in third s the solo party S is
+ * P_s, L is P_(s-1), R is P_(s+1), and x = c + v with c = x_(s+2) known to L and R, v = x_s + x_(s+1) known to S.
+ * S only ever sends, and only to R. A step's work falls into
+ *   the solo phase: this party's third as S. It needs what S knows of the inputs, and makes one message, to R;
+ *   pair phases 0..exchanges: the two thirds where it is L or R. After each phase but the last L and R swap messages.
+ * Because what S holds of a result never depends on what L and R swap, solo phases run ahead along chains of steps.
+ * A step never sends by itself and never waits: the executor gives it buffers.
+ */
+#ifndef TF_STEP_H
+#define TF_STEP_H
+
+#include "runtime/party.h"
+#include "runtime/program.h"
+
+enum { TF_MAX_EXCHANGES = 6 };
+
+/** Bytes on each directed link. */
+typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
+
+/** What a step sends, as a function of its public parameters alone. */
+typedef struct tf_traffic {
+    int exchanges;
+    int dealt_at;                              /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
+    tf_traffic_matrix dealt;                   /**< the solo phase's messages */
+    tf_traffic_matrix exchange[TF_MAX_EXCHANGES];
+} tf_traffic;
+
+/** This party's part of a value. */
+typedef struct tf_view {
+    uint64_t *c[2];          /**< components id and id + 1; upper bits past the ring width are meaningless */
+    uint64_t *bit;           /**< for split bits: rho in the own third, delta elsewhere; bit i % 64 of word i / 64 */
+    const tf_packed *packed; /**< for packed parameters: the sum of both components */
+} tf_view;
+
+/** One call of a phase. */
+typedef struct tf_call {
+    tf_party *party;
+    const tf_program *program;
+    const tf_step_node *node;
+    uint32_t index; /**< of the node: part of stream addresses */
+    tf_view in[TF_STEP_INPUTS], out;
+    uint64_t *state;                    /**< kept between the phases of this node */
+    uint8_t *send[TF_PARTIES];          /**< to be filled whole, with the declared lengths */
+    const uint8_t *receive[TF_PARTIES]; /**< the previous exchange's messages */
+    const uint8_t *dealt;               /**< S's message to this party as R, in pair phase dealt_at */
+    struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
+} tf_call;
+
+typedef struct tf_step {
+    const char *name, *summary;
+    bool alias;       /**< the output is the input's memory under another type */
+    bool elementwise; /**< inputs and output are cut into the same thirds, element i depends on element i only */
+    void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
+    size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
+    tf_status (*solo)(tf_call *call);            /**< NULL if the step has no solo phase */
+    tf_status (*pair)(tf_call *call, int phase); /**< phases 0..exchanges */
+} tf_step;
+
+typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
+
+bool tf_step_is_parameter(const tf_step_node *node);
+
+/** The role of party `id` in third s. */
+static inline tf_role tf_role_in(int id, int s) { return (tf_role)((id - s + 3) % 3); }
+
+/** The party that L or R swaps messages with in third s. */
+static inline int tf_partner(tf_role role, int s) { return role == TF_LEFT ? (s + 1) % 3 : (s + 2) % 3; }
+
+/** Index into c[] and prf[] of what L or R shares with S; 1 minus it, of what L and R share. */
+static inline int tf_own(tf_role role) { return role == TF_LEFT; }
+
+typedef struct tf_range {
+    size_t begin, end;
+} tf_range;
+
+/** The s-th third of n elements; boundaries are multiples of 128. */
+tf_range tf_third(size_t n, int s);
+
+/** Elements of a block: what fits the first-level cache a few times over. Steps work block by block. */
+enum { TF_BLOCK = 2048 };
+
+/** Calls `body` with consecutive blocks [at, at + count) of the range. */
+#define tf_for_blocks(at, count, range)                                                                                \
+    for (size_t at = (range).begin, count; at < (range).end && (count = (range).end - at < TF_BLOCK ? (range).end - at : TF_BLOCK, 1); at += TF_BLOCK)
+
+static inline size_t tf_even(size_t words) { return words + (words & 1); }
+/** Words of a bit plane of n elements, even so that streams start at a cipher block. */
+static inline size_t tf_words(size_t n) { return tf_even((n + 63) / 64); }
+static inline unsigned tf_bytes_of(unsigned bits) { return (bits + 7) / 8; }
+static inline uint64_t tf_mask(unsigned bits) { return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1; }
+
+/** Adds the traffic of `dealt` bytes per element from S to R, and `swapped` bytes each way between L and R in exchange e. */
+void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element);
+void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element);
+
+/** The stream of block [at, at + count): one word per element. */
+static inline void tf_element_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count,
+                                     uint64_t *out) {
+    tf_stream(call->party, which, call->index, purpose, at, out, count);
+}
+
+/** What the caller hands in and takes out by slot. Values are integers at the node's scale. */
+typedef struct tf_slots {
+    const float *const *input;       /**< reals, only read where this party is the owner */
+    const int32_t *const *tokens;
+    double **output;                 /**< reals, only written where this party is a receiver */
+    double *check_bound;
+} tf_slots;
+
+#endif

@@ -1,0 +1,219 @@
+/*
+ * Rows of a shared table at indices that one party, the data owner S, knows. L and R both know the component c of the
+ * whole table. S gives L a random bit vector q (a stream of k_s) and R the same vector with bit t flipped. L adds the
+ * rows of c that its vector selects, R subtracts those that its vector selects: all cancel but +c[t] or -c[t], the sign
+ * being known to S. L and R swap these under masks that S knows; S deals shares of the sign and of its own part of the
+ * row less the masks; L and R combine and reshare.
+ *
+ * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams of
+ * k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
+ *
+ * The sums over the table use the method of four Russians: tables of the 16 sums of four rows. A party's own uniform
+ * bits choose the entries.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph.h"
+#include "runtime/step.h"
+
+enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
+
+enum { COLUMNS = 64, GROUP = 4 };
+
+/* inputs: table; leaf: tokens; arg[0] = S. The output is tokens x H. */
+
+typedef struct sizes {
+    size_t tokens, rows, columns, words; /* words: of one bit vector */
+    unsigned bytes;
+    int s, left, right;
+} sizes;
+
+static sizes sizes_of(const tf_program *program, const tf_step_node *node) {
+    tf_shape table = program->node[node->input[0]].type.shape;
+    int s = (int)node->arg[0];
+    return (sizes){.tokens = tf_shape_count(node->leaf->shape), .rows = table.dim[0], .columns = table.dim[1],
+                   .words = tf_words(table.dim[0]), .bytes = tf_bytes_of(node->type.bits), .s = s,
+                   .left = (s + 2) % 3, .right = (s + 1) % 3};
+}
+
+static size_t vector_bytes(const sizes *z) { return (z->rows + 7) / 8; }
+
+static void embed_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    sizes z = sizes_of(program, node);
+    uint64_t elements = z.tokens * z.columns;
+    traffic->dealt_at = -1;
+    traffic->exchanges = 3;
+    traffic->exchange[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes) + elements * z.bytes;
+    for (int e = 1; e < 3; e++) {
+        traffic->exchange[e][z.left][z.right] = elements * z.bytes;
+        traffic->exchange[e][z.right][z.left] = elements * z.bytes;
+    }
+}
+
+/** Shares of sign and of S's part of the row; then the swapped sum. */
+static size_t embed_state(const tf_program *program, const tf_step_node *node) {
+    sizes z = sizes_of(program, node);
+    return tf_even(z.tokens) + z.tokens * z.columns;
+}
+
+static void bit_vector(tf_call *call, int which, const sizes *z, size_t token, uint64_t *q) {
+    tf_stream(call->party, which, call->index, Q, token * z->words, q, z->words);
+}
+
+static tf_status deal(tf_call *call, const sizes *z) {
+    const int32_t *token = call->node->leaf->tokens;
+    if (!token) return tf_fail(TF_INVALID, "party %d was given no token ids", call->party->id);
+    uint8_t *message = call->send[z->right];
+    uint64_t *q = malloc(z->words * sizeof *q), *row = malloc(4 * z->columns * sizeof *row);
+    uint64_t sign_stream[2];
+    if (!q || !row) {
+        free(q), free(row);
+        return tf_fail(TF_NOMEM, "no memory for a lookup");
+    }
+    const tf_kernels *kernels = call->party->kernels;
+    uint8_t *signs = message + z->tokens * vector_bytes(z), *rows = signs + z->tokens * z->bytes;
+    size_t pitch = tf_even(z->columns);
+    tf_status status = TF_OK;
+    for (size_t i = 0; i < z->tokens && !status; i++) {
+        /* the owner's own token is its secret: it works on it alone, the messages hide it */
+        size_t t = (size_t)token[i];
+        if (token[i] < 0 || t >= z->rows) {
+            status = tf_fail(TF_RANGE, "a token id is outside the vocabulary of %zu", z->rows);
+            break;
+        }
+        bit_vector(call, 0, z, i, q);
+        uint64_t plus = q[t / 64] >> (t % 64) & 1, sign = 2 * plus - 1;
+        q[t / 64] ^= UINT64_C(1) << (t % 64);
+        memcpy(message + i * vector_bytes(z), q, vector_bytes(z));
+        tf_stream(call->party, 0, call->index, SIGN, 2 * i, sign_stream, 2);
+        uint64_t dealt = sign - sign_stream[0];
+        kernels->pack_bytes(&dealt, 1, z->bytes, signs + i * z->bytes);
+        uint64_t *mu[2] = {row, row + z->columns}, *mask = row + 2 * z->columns, *part = row + 3 * z->columns;
+        tf_stream(call->party, 0, call->index, MU, i * pitch, mu[0], z->columns);
+        tf_stream(call->party, 1, call->index, MU, i * pitch, mu[1], z->columns);
+        tf_stream(call->party, 0, call->index, ROW, i * pitch, mask, z->columns);
+        const uint64_t *x = call->in[0].c[0] + t * z->columns, *y = call->in[0].c[1] + t * z->columns;
+        for (size_t k = 0; k < z->columns; k++) part[k] = x[k] + y[k] - sign * (mu[0][k] + mu[1][k]) - mask[k];
+        kernels->pack_bytes(part, z->columns, z->bytes, rows + i * z->columns * z->bytes);
+    }
+    free(q), free(row);
+    return status;
+}
+
+/** sum[i] += the rows of c that bit vector i selects, for all tokens. */
+static void select_rows(const uint64_t *c, const uint64_t *q, const sizes *z, uint64_t *sum) {
+    for (size_t k = 0; k < z->columns; k += COLUMNS) {
+        size_t width = z->columns - k < COLUMNS ? z->columns - k : COLUMNS;
+        for (size_t r = 0; r < z->rows; r += GROUP) {
+            uint64_t entry[1 << GROUP][COLUMNS];
+            memset(entry[0], 0, sizeof entry[0]);
+            for (size_t g = 0; g < GROUP; g++) {
+                const uint64_t *row = c + (r + g) * z->columns + k;
+                for (size_t e = 0; e < (size_t)1 << g; e++)
+                    for (size_t j = 0; j < width; j++)
+                        entry[e + ((size_t)1 << g)][j] = r + g < z->rows ? entry[e][j] + row[j] : entry[e][j];
+            }
+            for (size_t i = 0; i < z->tokens; i++) {
+                const uint64_t *chosen = entry[q[i * z->words + r / 64] >> (r % 64) & 15];
+                uint64_t *to = sum + i * z->columns + k;
+                for (size_t j = 0; j < width; j++) to[j] += chosen[j];
+            }
+        }
+    }
+}
+
+/** L's or R's sum over the table, kept masked in the state and sent to the other. */
+static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
+    int own = tf_own(role);
+    uint64_t *q = calloc(z->tokens * z->words, sizeof *q), *mu = malloc(z->columns * sizeof *mu);
+    if (!q || !mu) {
+        free(q), free(mu);
+        return tf_fail(TF_NOMEM, "no memory for the bit vectors of %zu tokens", z->tokens);
+    }
+    uint64_t *sum = call->state + tf_even(z->tokens);
+    memset(sum, 0, z->tokens * z->columns * sizeof *sum);
+    for (size_t i = 0; i < z->tokens; i++) {
+        if (role == TF_LEFT) bit_vector(call, own, z, i, q + i * z->words);
+        else memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
+        if (z->rows % 64) q[i * z->words + z->rows / 64] &= tf_mask(z->rows % 64);
+    }
+    select_rows(call->in[0].c[1 - own], q, z, sum);
+    for (size_t i = 0; i < z->tokens; i++) {
+        uint64_t *to = sum + i * z->columns;
+        tf_stream(call->party, own, call->index, MU, i * tf_even(z->columns), mu, z->columns);
+        for (size_t k = 0; k < z->columns; k++) to[k] = (role == TF_LEFT ? to[k] : 0 - to[k]) + mu[k];
+    }
+    uint8_t *message = call->send[role == TF_LEFT ? z->right : z->left];
+    call->party->kernels->pack_bytes(sum, z->tokens * z->columns, z->bytes, message);
+    free(q), free(mu);
+    return TF_OK;
+}
+
+static tf_status embed_pair(tf_call *call, int phase) {
+    sizes z = sizes_of(call->program, call->node);
+    const tf_kernels *kernels = call->party->kernels;
+    tf_role role = tf_role_in(call->party->id, z.s);
+    size_t elements = z.tokens * z.columns, pitch = tf_even(z.columns);
+    if (role == TF_SOLO) {
+        if (phase == 0) TF_TRY(deal(call, &z));
+        for (int j = 0; j < 2 && phase == 0; j++)
+            for (size_t i = 0; i < z.tokens; i++)
+                tf_stream(call->party, j, call->index, OUT, i * pitch, call->out.c[j] + i * z.columns, z.columns);
+        return TF_OK;
+    }
+    int own = tf_own(role), partner = role == TF_LEFT ? z.right : z.left;
+    uint64_t *common = call->out.c[1 - own], *mine = call->out.c[own], *sign = call->state;
+    if (phase == 1) {
+        if (role == TF_RIGHT) { /* what S dealt, kept until the sums were swapped */
+            const uint8_t *message = call->receive[z.s] + z.tokens * vector_bytes(&z);
+            kernels->unpack_bytes(message, z.tokens, z.bytes, sign);
+            kernels->unpack_bytes(message + z.tokens * z.bytes, elements, z.bytes, mine);
+        } else {
+            for (size_t i = 0; i < z.tokens; i++) {
+                uint64_t pair[2];
+                tf_stream(call->party, own, call->index, SIGN, 2 * i, pair, 2);
+                sign[i] = pair[0];
+                tf_stream(call->party, own, call->index, ROW, i * pitch, mine + i * z.columns, z.columns);
+            }
+        }
+        return sum_table(call, &z, role);
+    }
+    if (phase == 2) {
+        const uint64_t *sum = call->state + tf_even(z.tokens);
+        kernels->unpack_bytes(call->receive[partner], elements, z.bytes, common);
+        for (size_t i = 0; i < z.tokens; i++)
+            for (size_t k = i * z.columns; k < (i + 1) * z.columns; k++) common[k] = sign[i] * (common[k] + sum[k]) + mine[k];
+        for (size_t i = 0; i < z.tokens; i++)
+            tf_stream(call->party, own, call->index, OUT, i * pitch, mine + i * z.columns, z.columns);
+        for (size_t k = 0; k < elements; k++) common[k] -= mine[k];
+        kernels->pack_bytes(common, elements, z.bytes, call->send[partner]);
+    } else if (phase == 3) {
+        uint64_t *other = call->state;
+        kernels->unpack_bytes(call->receive[partner], elements, z.bytes, other);
+        for (size_t k = 0; k < elements; k++) common[k] += other[k];
+    }
+    return TF_OK;
+}
+
+static const tf_step embed_step = {.name = "embed",
+                                   .summary = "rows of a shared table at indices known to one party",
+                                   .cost = embed_cost,
+                                   .state = embed_state,
+                                   .pair = embed_pair};
+
+tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owner) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, table);
+    if (type.shape.rank != 2 || tokens->shape.rank >= TF_MAX_RANK)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup wants a table of rows"));
+    size_t columns = type.shape.dim[1];
+    type.shape = tokens->shape;
+    type.shape.dim[type.shape.rank++] = columns;
+    type.zero = -1;
+    tf_value v = tf_append(p, &embed_step, type, 1, &table);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = owner;
+    p->node[v].leaf = tokens;
+    return v;
+}

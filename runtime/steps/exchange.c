@@ -1,0 +1,162 @@
+/*
+ * Putting values in and taking results out.
+ *
+ * Input by party o: x_o is a stream of k_o, which party o-1 derives too; x_(o+1) = x - x_o goes to party o+1; the third
+ * component is zero. Party o+1 learns x less a stream that it does not hold: uniform.
+ *
+ * Output to party t: its missing component comes from party t+1; party t-1, who holds the same one, sends its XXH3-128
+ * digest, and a mismatch is an error (it finds faults, not attackers). The receiver learns the value: that is the purpose.
+ */
+#include <math.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "runtime/step.h"
+
+enum { MASK = 1, DIGEST_BYTES = 16 };
+
+/* Input: arg[0] = owner, arg[1] = slot */
+
+static void input_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    int owner = (int)node->arg[0];
+    traffic->dealt_at = -1;
+    traffic->exchanges = 1;
+    traffic->exchange[0][owner][(owner + 1) % 3] =
+        tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+}
+
+static tf_status encode(const tf_step_node *node, const float *in, size_t count, uint64_t *out) {
+    double scale = ldexp(1, node->type.frac), limit = ldexp(node->type.bound, node->type.frac);
+    for (size_t i = 0; i < count; i++) {
+        double x = rint((double)in[i] * scale);
+        if (!(x >= -limit && x <= limit))
+            return tf_fail(TF_RANGE, "a value put in is not a number or exceeds %g, the most at %d fractional bits",
+                           node->type.bound, node->type.frac);
+        out[i] = (uint64_t)(int64_t)x;
+    }
+    return TF_OK;
+}
+
+static tf_status input_pair(tf_call *call, int phase) {
+    int owner = (int)call->node->arg[0], id = call->party->id, next = (owner + 1) % 3;
+    size_t n = tf_shape_count(call->node->type.shape);
+    unsigned bytes = tf_bytes_of(call->node->type.bits);
+    const tf_kernels *kernels = call->party->kernels;
+    if (phase == 0 && id == owner) {
+        const float *in = call->slots ? call->slots->input[call->node->arg[1]] : NULL;
+        if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
+        tf_for_blocks(at, count, ((tf_range){0, n})) {
+            uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
+            TF_TRY(encode(call->node, in + at, count, x));
+            tf_element_stream(call, 0, MASK, at, count, c0);
+            for (size_t i = 0; i < count; i++) c1[i] = x[i] - c0[i];
+            kernels->pack_bytes(c1, count, bytes, call->send[next] + at * bytes);
+        }
+    } else if (phase == 1 && id == next) {
+        kernels->unpack_bytes(call->receive[owner], n, bytes, call->out.c[0]);
+        memset(call->out.c[1], 0, n * sizeof(uint64_t));
+    } else if (phase == 0 && id != next) {
+        memset(call->out.c[0], 0, n * sizeof(uint64_t));
+        tf_for_blocks(at, count, ((tf_range){0, n})) tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
+    }
+    return TF_OK;
+}
+
+static const tf_step input_step = {.name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .pair = input_pair};
+
+tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot) {
+    tf_type type = {.shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = (owner + 2) % 3};
+    tf_value v = tf_append(p, &input_step, type, 0, NULL);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = owner;
+    p->node[v].arg[1] = slot;
+    return v;
+}
+
+/* Output: arg[0] = receiver or TF_EVERYONE, arg[1] = slot */
+
+static bool receives(const tf_step_node *node, int id) { return node->arg[0] == TF_EVERYONE || node->arg[0] == id; }
+
+static void output_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    traffic->dealt_at = -1;
+    traffic->exchanges = 1;
+    for (int t = 0; t < TF_PARTIES; t++) {
+        if (!receives(node, t)) continue;
+        traffic->exchange[0][(t + 1) % 3][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+        traffic->exchange[0][(t + 2) % 3][t] += DIGEST_BYTES;
+    }
+}
+
+static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *digest) {
+    /* over the packed bytes, block by block: upper bits of the words are meaningless */
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
+    XXH3_128bits_reset(state);
+    unsigned bytes = tf_bytes_of(call->node->type.bits);
+    tf_for_blocks(at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
+        uint8_t packed[TF_BLOCK * 8];
+        uint64_t word[TF_BLOCK];
+        for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(call->node->type.bits);
+        call->party->kernels->pack_bytes(word, count, bytes, packed);
+        XXH3_128bits_update(state, packed, count * bytes);
+    }
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
+    XXH3_freeState(state);
+    memcpy(digest, canonical.digest, DIGEST_BYTES);
+    return TF_OK;
+}
+
+static tf_status output_pair(tf_call *call, int phase) {
+    int id = call->party->id;
+    const tf_type *type = &call->program->node[call->node->input[0]].type;
+    size_t n = tf_shape_count(type->shape);
+    unsigned bytes = tf_bytes_of(type->bits);
+    const uint64_t *c0 = call->in[0].c[0], *c1 = call->in[0].c[1];
+    if (phase == 0) {
+        int before = (id + 2) % 3, after = (id + 1) % 3;
+        if (receives(call->node, before)) { /* its missing component is our second */
+            tf_for_blocks(at, count, ((tf_range){0, n})) {
+                uint64_t word[TF_BLOCK];
+                for (size_t i = 0; i < count; i++) word[i] = c1[at + i] & tf_mask(type->bits);
+                call->party->kernels->pack_bytes(word, count, bytes, call->send[before] + at * bytes);
+            }
+        }
+        if (receives(call->node, after)) TF_TRY(packed_digest(call, c0, call->send[after]));
+        return TF_OK;
+    }
+    if (!receives(call->node, id)) return TF_OK;
+    uint64_t *missing = call->state;
+    call->party->kernels->unpack_bytes(call->receive[(id + 1) % 3], n, bytes, missing);
+    uint8_t digest[DIGEST_BYTES];
+    TF_TRY(packed_digest(call, missing, digest));
+    if (memcmp(digest, call->receive[(id + 2) % 3], DIGEST_BYTES))
+        return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void", (id + 1) % 3,
+                       (id + 2) % 3);
+    double *out = call->slots ? call->slots->output[call->node->arg[1]] : NULL;
+    if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, (int)call->node->arg[1]);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = (c0[i] + c1[i] + missing[i]) << (64 - type->bits);
+        out[i] = ldexp((double)((int64_t)x >> (64 - type->bits)), -type->frac);
+    }
+    return TF_OK;
+}
+
+static size_t output_state(const tf_program *program, const tf_step_node *node) {
+    return tf_shape_count(node->type.shape);
+}
+
+static const tf_step output_step = {.name = "output",
+                                    .summary = "opens a value to one party or to all",
+                                    .cost = output_cost,
+                                    .state = output_state,
+                                    .pair = output_pair};
+
+tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
+    if (p->status) return -1;
+    tf_value v = tf_append(p, &output_step, *tf_type_of(p, x), 1, &x);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = to;
+    p->node[v].arg[1] = slot;
+    return v;
+}

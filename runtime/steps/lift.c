@@ -1,0 +1,121 @@
+/*
+ * Lifting from Z_2^m into Z_2^n, exact for |x| < 2^(m-2). After adding 2^(m-2) the value is below 2^(m-1), so c + v wraps
+ * mod 2^m exactly when msb(c) or msb(v): wrap = 1 - nc nv. S's own two components may wrap once more between themselves.
+ * All wraps are multiples of 2^m, so n - m bits carry them.
+ *
+ * What the receivers learn. S's message is its two bits, each less a stream of k_s that R does not hold. L and R swap
+ * their parts of own - nc nv, each less a stream shared with S alone. All uniform to their receivers.
+ */
+#include "runtime/step.h"
+
+enum { NU = 1, OMEGA, MU };
+
+/* arg[0] = m, arg[1] = n */
+
+static unsigned bytes_of(const tf_step_node *node) { return tf_bytes_of((unsigned)(node->arg[1] - node->arg[0])); }
+
+static void lift_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, 2 * bytes_of(node));
+    tf_traffic_swap(traffic, 0, n, bytes_of(node));
+}
+
+static tf_status lift_solo(tf_call *call) {
+    unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
+    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m);
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    size_t whole = (third.end - third.begin) * bytes;
+    tf_for_blocks(at, count, third) {
+        const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
+        uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK];
+        size_t from = (at - third.begin) * bytes;
+        tf_element_stream(call, 0, NU, at, count, nu);
+        tf_element_stream(call, 0, OMEGA, at, count, omega);
+        tf_element_stream(call, 0, MU, at, count, mu[0]);
+        tf_element_stream(call, 1, MU, at, count, mu[1]);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t sum = (x[i] & mask) + (y[i] & mask);
+            nu[i] = 1 - (sum >> (m - 1) & 1) - nu[i];
+            omega[i] = (sum >> m) - omega[i];
+        }
+        call->party->kernels->pack_bytes(nu, count, bytes, message + from);
+        call->party->kernels->pack_bytes(omega, count, bytes, message + whole + from);
+        for (size_t i = 0; i < count; i++) {
+            call->out.c[0][at + i] = (x[i] & mask) - ((mu[0][i] & wrap) << m);
+            call->out.c[1][at + i] = (y[i] & mask) - ((mu[1][i] & wrap) << m);
+        }
+    }
+    return TF_OK;
+}
+
+static tf_status lift_pair(tf_call *call, int phase) {
+    const tf_kernels *kernels = call->party->kernels;
+    unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
+    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m), offset = UINT64_C(1) << (m - 2);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        int own = tf_own(role), partner = tf_partner(role, s);
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        size_t whole = (third.end - third.begin) * bytes;
+        tf_for_blocks(at, count, third) {
+            const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
+            uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
+            size_t from = (at - third.begin) * bytes;
+            if (phase == 0) {
+                if (role == TF_LEFT) {
+                    tf_element_stream(call, own, NU, at, count, nu);
+                    tf_element_stream(call, own, OMEGA, at, count, omega);
+                } else {
+                    kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
+                    kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
+                }
+                tf_element_stream(call, own, MU, at, count, mu);
+                for (size_t i = 0; i < count; i++) {
+                    uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
+                    /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
+                    common[i] = (omega[i] - nc * nu[i] - mu[i]) & wrap;
+                    call->out.c[own][at + i] = (half[i] & mask) - ((mu[i] & wrap) << m);
+                }
+                kernels->pack_bytes(common, count, bytes, call->send[partner] + from);
+            } else {
+                kernels->unpack_bytes(call->receive[partner] + from, count, bytes, mu);
+                for (size_t i = 0; i < count; i++)
+                    common[i] = ((c[i] + offset) & mask) - ((common[i] + mu[i] + 1) << m) - offset;
+            }
+        }
+    }
+    return TF_OK;
+}
+
+static const tf_step lift_step = {.name = "lift",
+                                  .summary = "exact widening of the ring",
+                                  .elementwise = true,
+                                  .cost = lift_cost,
+                                  .solo = lift_solo,
+                                  .pair = lift_pair};
+
+tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (type.bits >= bits) return a;
+    tf_value before = p->node[a].lifted;
+    if (before >= 0 && p->node[before].type.bits >= bits) return before;
+    if (bits > 64 || tf_width(type.frac, type.bound) > type.bits)
+        return tf_program_fail(p, tf_fail(TF_RANGE,
+                                          "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
+                                          " bits; use fewer --frac-bits",
+                                          type.bound, type.frac, type.bits, bits));
+    unsigned m = type.bits;
+    type.bits = bits;
+    type.zero = -1;
+    tf_value v = tf_append(p, &lift_step, type, 1, &a);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = m;
+    p->node[v].arg[1] = bits;
+    p->node[a].lifted = v;
+    return v;
+}

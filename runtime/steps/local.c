@@ -1,0 +1,353 @@
+/* Steps without communication: every party works on the components it holds. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph.h"
+#include "runtime/step.h"
+
+/** Calls `work` on the elements that a phase is about: the own third when solo, the others when not; all of them for a
+ *  step that is not element-wise. */
+static void on_ranges(tf_call *call, bool solo, void (*work)(tf_call *, int component, tf_range)) {
+    size_t n = tf_shape_count(call->node->type.shape);
+    for (int s = 0; s < TF_PARTIES; s++)
+        if ((s == call->party->id) == solo)
+            for (int j = 0; j < 2; j++) work(call, j, tf_third(n, s));
+}
+
+/** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
+static bool takes_constant(const tf_call *call, int j) { return (call->party->id + j) % 3 == 0; }
+
+/* out = sum of arg[k] * in[k] + arg[6] */
+
+static void combine(tf_call *call, int j, tf_range range) {
+    const int64_t *arg = call->node->arg;
+    uint64_t *out = call->out.c[j];
+    uint64_t constant = takes_constant(call, j) ? (uint64_t)arg[TF_STEP_INPUTS] : 0;
+    const uint64_t *a = call->in[0].c[j];
+    uint64_t ka = (uint64_t)arg[0];
+    if (call->node->inputs == 2) {
+        const uint64_t *b = call->in[1].c[j];
+        uint64_t kb = (uint64_t)arg[1];
+        if (ka == 1 && kb == 1)
+            for (size_t i = range.begin; i < range.end; i++) out[i] = a[i] + b[i] + constant;
+        else if (ka == 1 && kb == ~UINT64_C(0))
+            for (size_t i = range.begin; i < range.end; i++) out[i] = a[i] - b[i] + constant;
+        else
+            for (size_t i = range.begin; i < range.end; i++) out[i] = ka * a[i] + kb * b[i] + constant;
+    } else {
+        for (size_t i = range.begin; i < range.end; i++) out[i] = ka * a[i] + constant;
+    }
+}
+
+static tf_status combine_solo(tf_call *call) { return on_ranges(call, true, combine), TF_OK; }
+static tf_status combine_pair(tf_call *call, int phase) { return on_ranges(call, false, combine), TF_OK; }
+
+static const tf_step combine_step = {.name = "combine",
+                                     .summary = "linear combination with public integers",
+                                     .elementwise = true,
+                                     .solo = combine_solo,
+                                     .pair = combine_pair};
+
+/* Walks the elements of a shape in order, tracking a position in another tensor by strides (0 repeats). */
+
+typedef struct odometer {
+    int rank;
+    size_t dim[TF_MAX_RANK], stride[TF_MAX_RANK], at[TF_MAX_RANK], position;
+} odometer;
+
+static odometer odometer_at(tf_shape shape, const int64_t *stride, size_t index) {
+    odometer o = {.rank = shape.rank};
+    for (int i = shape.rank; i-- > 0;) {
+        o.dim[i] = shape.dim[i];
+        o.stride[i] = (size_t)stride[i];
+        o.at[i] = index % shape.dim[i];
+        index /= shape.dim[i];
+        o.position += o.at[i] * o.stride[i];
+    }
+    return o;
+}
+
+static void odometer_step(odometer *o) {
+    for (int i = o->rank; i-- > 0;) {
+        o->position += o->stride[i];
+        if (++o->at[i] < o->dim[i]) return;
+        o->position -= o->dim[i] * o->stride[i];
+        o->at[i] = 0;
+    }
+}
+
+/* out = in + data or in * data, data broadcast by the strides in arg[0..3]; arg[4] says which */
+
+static void apply_public(tf_call *call, int j, tf_range range) {
+    if (range.begin == range.end) return;
+    const tf_step_node *node = call->node;
+    const uint64_t *in = call->in[0].c[j];
+    uint64_t *out = call->out.c[j];
+    odometer o = odometer_at(node->type.shape, node->arg, range.begin);
+    bool product = node->arg[4], constant = takes_constant(call, j);
+    for (size_t i = range.begin; i < range.end; i++, odometer_step(&o)) {
+        uint64_t c = (uint64_t)node->data[o.position];
+        out[i] = product ? in[i] * c : in[i] + (constant ? c : 0);
+    }
+}
+
+static tf_status public_solo(tf_call *call) { return on_ranges(call, true, apply_public), TF_OK; }
+static tf_status public_pair(tf_call *call, int phase) { return on_ranges(call, false, apply_public), TF_OK; }
+
+static const tf_step public_step = {.name = "public",
+                                    .summary = "sum or product with a public tensor",
+                                    .elementwise = true,
+                                    .solo = public_solo,
+                                    .pair = public_pair};
+
+/* out[i] = in[arg[4] + strides arg[0..3] . i]: expansion and slices */
+
+static tf_status gather_pair(tf_call *call, int phase) {
+    tf_shape shape = call->node->type.shape;
+    size_t n = tf_shape_count(shape), run = tf_shape_last(shape), offset = (size_t)call->node->arg[4];
+    size_t stride = shape.rank ? (size_t)call->node->arg[shape.rank - 1] : 1;
+    tf_shape outer = shape;
+    if (outer.rank) outer.rank--;
+    for (int j = 0; j < 2; j++) {
+        odometer o = odometer_at(outer, call->node->arg, 0);
+        uint64_t *out = call->out.c[j];
+        for (size_t i = 0; i < n; i += run, odometer_step(&o)) {
+            const uint64_t *in = call->in[0].c[j] + offset + o.position;
+            if (stride == 1) memcpy(out + i, in, run * sizeof *out);
+            else
+                for (size_t k = 0; k < run; k++) out[i + k] = in[k * stride];
+        }
+    }
+    return TF_OK;
+}
+
+static const tf_step gather_step = {.name = "gather", .summary = "broadcast or slice", .pair = gather_pair};
+
+/* out[o][i] = sum over a of in[o][a][i]; arg = outer, axis, inner */
+
+static tf_status sum_pair(tf_call *call, int phase) {
+    size_t outer = (size_t)call->node->arg[0], axis = (size_t)call->node->arg[1], inner = (size_t)call->node->arg[2];
+    for (int j = 0; j < 2; j++)
+        for (size_t o = 0; o < outer; o++) {
+            const uint64_t *in = call->in[0].c[j] + o * axis * inner;
+            uint64_t *out = call->out.c[j] + o * inner;
+            if (inner == 1) {
+                uint64_t sum = 0;
+                for (size_t a = 0; a < axis; a++) sum += in[a];
+                *out = sum;
+            } else {
+                memset(out, 0, inner * sizeof *out);
+                for (size_t a = 0; a < axis; a++)
+                    for (size_t i = 0; i < inner; i++) out[i] += in[a * inner + i];
+            }
+        }
+    return TF_OK;
+}
+
+static const tf_step sum_step = {.name = "sum", .summary = "sum over an axis", .pair = sum_pair};
+
+static tf_status nothing(tf_call *call, int phase) { return TF_OK; }
+
+static const tf_step rename_step = {.name = "rename",
+                                    .summary = "the same elements under another shape or range",
+                                    .alias = true,
+                                    .elementwise = true,
+                                    .pair = nothing};
+
+/* Builders ------------------------------------------------------------------------------------------------------- */
+
+/** A sum of activations is an activation: it keeps the default range unless it is known to be smaller. */
+static double summed_bound(const tf_program *program, double bound, double a, double b) {
+    double limit = tf_default_bound(program);
+    if (a > limit || b > limit) return bound;
+    return bound < limit ? bound : limit;
+}
+
+static tf_value affine(tf_program *p, tf_value a, int64_t ka, tf_value b, int64_t kb, tf_type type, int64_t constant) {
+    tf_value v = b >= 0 ? tf_append(p, &combine_step, type, 2, (tf_value[]){a, b})
+                        : tf_append(p, &combine_step, type, 1, (tf_value[]){a});
+    if (v < 0) return -1;
+    p->node[v].arg[0] = ka;
+    p->node[v].arg[1] = kb;
+    p->node[v].arg[TF_STEP_INPUTS] = constant;
+    return v;
+}
+
+static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign) {
+    tf_shape shape;
+    if (p->status) return -1;
+    tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
+    if (status) return tf_program_fail(p, status);
+    a = tf_expand(p, a, shape);
+    b = tf_expand(p, b, shape);
+    tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .class = TF_SHARE, .zero = -1};
+    type.frac = ta.frac > tb.frac ? ta.frac : tb.frac;
+    type.bound = summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
+    unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
+    unsigned need = tf_width(type.frac, type.bound);
+    if (ta.bits + up_a < need) ta = *tf_type_of(p, a = tf_lift(p, a, need - up_a));
+    if (tb.bits + up_b < need) tb = *tf_type_of(p, b = tf_lift(p, b, need - up_b));
+    type.bits = ta.bits + up_a < tb.bits + up_b ? ta.bits + up_a : tb.bits + up_b;
+    if (type.bits > 64) type.bits = 64;
+    return affine(p, a, INT64_C(1) << up_a, b, sign * (INT64_C(1) << up_b), type, 0);
+}
+
+tf_value tf_add(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, 1); }
+tf_value tf_sub(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, -1); }
+
+tf_value tf_add_const(tf_program *p, tf_value a, double c) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    type.bound = summed_bound(p, type.bound + fabs(c), type.bound, fabs(c));
+    type.zero = -1;
+    unsigned need = tf_width(type.frac, type.bound);
+    if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    return affine(p, a, 1, -1, 0, type, llrint(ldexp(c, type.frac)));
+}
+
+tf_value tf_scale_int(tf_program *p, tf_value a, int64_t factor) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    type.bound *= fabs((double)factor);
+    unsigned need = tf_width(type.frac, type.bound);
+    if (type.bits < need && need <= 64) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    return affine(p, a, factor, -1, 0, type, 0);
+}
+
+tf_value tf_scale_real(tf_program *p, tf_value a, double c, int precision) {
+    if (p->status || c == 1) return p->status ? -1 : a;
+    int exponent;
+    double mantissa = frexp(fabs(c), &exponent); /* c = mantissa * 2^exponent, mantissa in [0.5, 1) */
+    if (mantissa == 0.5) precision = 1;
+    /* the integer round(mantissa 2^precision) raises the scale by precision - exponent bits */
+    int64_t factor = llrint(ldexp(mantissa, precision));
+    while (factor && factor % 2 == 0) factor /= 2, precision--;
+    int shift = precision - exponent;
+    tf_type type = *tf_type_of(p, a);
+    unsigned need = tf_width(type.frac + shift, type.bound * fabs(c));
+    if (type.bits < need) type = *tf_type_of(p, a = tf_lift(p, a, need));
+    type.frac += shift;
+    type.bound *= fabs(c);
+    if (factor == 1 && c > 0) {
+        tf_value v = tf_append(p, &rename_step, type, 1, &a);
+        return v;
+    }
+    return affine(p, a, c < 0 ? -factor : factor, -1, 0, type, 0);
+}
+
+/** Strides with which `from` is read to fill `to`; false if it does not broadcast to it. */
+static bool broadcast_strides(tf_shape from, tf_shape to, int64_t *stride) {
+    size_t step = 1;
+    if (from.rank > to.rank) return false;
+    for (int i = to.rank; i-- > 0;) {
+        int k = i - (to.rank - from.rank);
+        size_t dim = k < 0 ? 1 : from.dim[k];
+        if (dim != 1 && dim != to.dim[i]) return false;
+        stride[i] = dim == 1 ? 0 : (int64_t)step;
+        step *= dim;
+    }
+    return true;
+}
+
+static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac, bool product) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    size_t n = tf_shape_count(shape);
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(c[i]));
+    if (product) type.bound *= fmax(largest, 1), type.frac += frac;
+    else type.bound = summed_bound(p, type.bound + largest, type.bound, largest);
+    type.zero = -1;
+    unsigned need = tf_width(type.frac, type.bound);
+    if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    tf_value v = tf_append(p, &public_step, type, 1, &a);
+    int64_t *data = v < 0 ? NULL : malloc(n * sizeof *data);
+    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
+    int scale = product ? frac : type.frac;
+    for (size_t i = 0; i < n; i++) data[i] = llrint(ldexp(c[i], scale));
+    p->node[v].data = data;
+    p->node[v].data_count = n;
+    p->node[v].arg[4] = product;
+    if (!broadcast_strides(shape, type.shape, p->node[v].arg))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a public tensor does not broadcast to its operand"));
+    return v;
+}
+
+tf_value tf_add_public(tf_program *p, tf_value a, tf_shape shape, const double *c) {
+    return with_public(p, a, shape, c, 0, false);
+}
+
+tf_value tf_mul_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac) {
+    return with_public(p, a, shape, c, frac, true);
+}
+
+tf_value tf_sum_axis(tf_program *p, tf_value a, int axis, double bound) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    tf_shape in = type.shape;
+    if (axis < 0) axis += in.rank;
+    if (axis < 0 || axis >= in.rank) return tf_program_fail(p, tf_fail(TF_INVALID, "a sum over a missing axis"));
+    type.bound = bound;
+    unsigned need = tf_width(type.frac, bound);
+    if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    type.shape.rank--;
+    size_t outer = 1, inner = 1;
+    for (int i = 0; i < axis; i++) outer *= in.dim[i];
+    for (int i = axis + 1; i < in.rank; i++) inner *= type.shape.dim[i - 1] = in.dim[i];
+    tf_value v = tf_append(p, &sum_step, type, 1, &a);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = (int64_t)outer;
+    p->node[v].arg[1] = (int64_t)in.dim[axis];
+    p->node[v].arg[2] = (int64_t)inner;
+    return v;
+}
+
+tf_value tf_reshape(tf_program *p, tf_value a, tf_shape shape) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (tf_shape_count(shape) != tf_shape_count(type.shape))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a reshape changes the number of elements"));
+    type.shape = shape;
+    return tf_append(p, &rename_step, type, 1, &a);
+}
+
+tf_value tf_assume(tf_program *p, tf_value a, double bound) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    type.bound = bound;
+    return tf_append(p, &rename_step, type, 1, &a);
+}
+
+tf_value tf_expand(tf_program *p, tf_value a, tf_shape shape) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (tf_shape_equal(type.shape, shape)) return a;
+    int64_t stride[TF_MAX_RANK];
+    if (!broadcast_strides(type.shape, shape, stride))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a tensor does not broadcast to the asked shape"));
+    type.shape = shape;
+    tf_value v = tf_append(p, &gather_step, type, 1, &a);
+    if (v >= 0) memcpy(p->node[v].arg, stride, sizeof stride);
+    return v;
+}
+
+tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t count) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (axis < 0) axis += type.shape.rank;
+    if (axis < 0 || axis >= type.shape.rank || count == 0 || begin > type.shape.dim[axis] ||
+        count > type.shape.dim[axis] - begin)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a slice leaves its tensor"));
+    int64_t stride[TF_MAX_RANK];
+    broadcast_strides(type.shape, type.shape, stride);
+    size_t step = 1;
+    for (int i = axis + 1; i < type.shape.rank; i++) step *= type.shape.dim[i];
+    stride[axis] = (int64_t)step; /* also where the axis has length 1 */
+    type.shape.dim[axis] = count;
+    tf_value v = tf_append(p, &gather_step, type, 1, &a);
+    if (v < 0) return -1;
+    memcpy(p->node[v].arg, stride, sizeof stride);
+    p->node[v].arg[4] = (int64_t)(begin * step);
+    return v;
+}

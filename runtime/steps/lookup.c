@@ -1,0 +1,116 @@
+/*
+ * A small public table at a secret index: y = T[x], x = c + v in [0, 2^k). S shares the table rotated by its part v;
+ * L and R read entry c, which both know, and reshare.
+ *
+ * What the receivers learn. R gets 2^k entries less streams of k_s that it does not hold; L and R swap their entries less
+ * streams shared with S alone. All uniform to their receivers.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "runtime/steps/steps.h"
+
+enum { ENTRY = 1, MU };
+
+/* arg[0] = k; data: the table */
+
+static void lookup_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    unsigned bytes = tf_bytes_of(node->type.bits);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, (uint64_t)bytes << node->arg[0]);
+    tf_traffic_swap(traffic, 0, n, bytes);
+}
+
+static tf_status lookup_solo(tf_call *call) {
+    size_t entries = (size_t)1 << call->node->arg[0];
+    unsigned bytes = tf_bytes_of(call->node->type.bits);
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    uint64_t *entry = malloc(entries * sizeof *entry), *table = malloc(entries * sizeof *table);
+    if (!entry || !table) {
+        free(entry), free(table);
+        return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
+    }
+    for (size_t i = third.begin; i < third.end; i++) {
+        uint64_t v = (call->in[0].c[0][i] + call->in[0].c[1][i]) & (entries - 1);
+        for (size_t j = 0; j < entries; j++) table[j] = (uint64_t)call->node->data[j];
+        for (unsigned b = 0; b < call->node->arg[0]; b++) { /* rotate by v, bit by bit: no index depends on v */
+            uint64_t take = -(v >> b & 1), keep = ~take;
+            size_t by = (size_t)1 << b;
+            uint64_t wrapped[by];
+            for (size_t j = 0; j < by; j++) wrapped[j] = table[j];
+            for (size_t j = 0; j + by < entries; j++) table[j] = (table[j] & keep) | (table[j + by] & take);
+            for (size_t j = 0; j < by; j++)
+                table[entries - by + j] = (table[entries - by + j] & keep) | (wrapped[j] & take);
+        }
+        tf_stream(call->party, 0, call->index, ENTRY, i * entries, entry, entries);
+        for (size_t j = 0; j < entries; j++) entry[j] = table[j] - entry[j];
+        call->party->kernels->pack_bytes(entry, entries, bytes, message + (i - third.begin) * entries * bytes);
+    }
+    free(entry), free(table);
+    tf_for_blocks(at, count, third) tf_reshare_solo(call, MU, at, count);
+    return TF_OK;
+}
+
+static tf_status lookup_pair(tf_call *call, int phase) {
+    size_t entries = (size_t)1 << call->node->arg[0];
+    unsigned bytes = tf_bytes_of(call->node->type.bits);
+    uint64_t *entry = malloc(entries * sizeof *entry);
+    if (!entry) return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        int own = tf_own(role);
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        tf_for_blocks(at, count, third) {
+            if (phase == 1) {
+                tf_reshare_receive(call, role, s, at, count, bytes);
+                continue;
+            }
+            uint64_t part[TF_BLOCK];
+            for (size_t i = 0; i < count; i++) {
+                uint64_t c = call->in[0].c[1 - own][at + i] & (entries - 1), sum = 0;
+                if (role == TF_LEFT)
+                    tf_stream(call->party, own, call->index, ENTRY, (at + i) * entries, entry, entries);
+                else
+                    call->party->kernels->unpack_bytes(call->dealt + (at + i - third.begin) * entries * bytes, entries,
+                                                       bytes, entry);
+                for (size_t j = 0; j < entries; j++) { /* all entries are looked at, whatever c is */
+                    uint64_t difference = c ^ j;
+                    sum += entry[j] & (((difference | -difference) >> 63) - 1);
+                }
+                part[i] = sum;
+            }
+            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+        }
+    }
+    free(entry);
+    return TF_OK;
+}
+
+static const tf_step lookup_step = {.name = "lookup",
+                                    .summary = "a small public table at a secret index",
+                                    .elementwise = true,
+                                    .cost = lookup_cost,
+                                    .solo = lookup_solo,
+                                    .pair = lookup_pair};
+
+tf_value tf_lookup(tf_program *p, tf_value a, unsigned k, const double *table, int frac, double bound) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (k < 1 || k > 16 || k > type.bits) return tf_program_fail(p, tf_fail(TF_INVALID, "a table of 2^%u entries", k));
+    type.frac = frac;
+    type.bound = bound;
+    type.bits = tf_width(frac, bound);
+    type.zero = -1;
+    tf_value v = tf_append(p, &lookup_step, type, 1, &a);
+    int64_t *data = v < 0 ? NULL : malloc(sizeof *data << k);
+    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a table of 2^%u entries", k));
+    for (size_t j = 0; j < (size_t)1 << k; j++) data[j] = llrint(ldexp(table[j], frac));
+    p->node[v].data = data;
+    p->node[v].data_count = (size_t)1 << k;
+    p->node[v].arg[0] = k;
+    return v;
+}

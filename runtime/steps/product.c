@@ -1,0 +1,323 @@
+/*
+ * Products: element by element, dot products over the last axis, and matrix products, with the truncation fused in.
+ *
+ * Each party computes its additive part of the result, then L and R swap theirs: c = z_L + z_R and v = z_S, the 2+1
+ * view, in the very round in which S already sends its truncation message.
+ *
+ * What the receivers learn. z_L is masked by a stream of k_s that R does not hold, z_R by one of k_(s+1) that L does not
+ * hold; S adds the first and subtracts the second, so the masks cancel in c + v and both messages are uniform to their
+ * receivers. S's message is the truncation's.
+ *
+ * Local work. The nine cross products x_a y_b take five ring products over the three parties: the party of a row third
+ * makes (x_t + x_(t+1))(y_t + y_(t+1)), the other two make two each. Where one component of y is publicly zero (what a
+ * party itself put in), three are enough, one for each party: its owner has both others and makes
+ * (x_o + x_(o+1))(y_o + y_(o+1)); the neighbours make x_(o+2) y_o and x_(o+2) y_(o+1).
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph.h"
+#include "runtime/steps/truncation.h"
+
+enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
+
+/* arg[0..2]: truncation; from arg[3] on what the kind of product needs */
+enum { A_BITS, A_SHIFT, A_WIDE, A_FIRST };
+
+static tf_truncation truncation_of(const tf_step_node *node) {
+    return (tf_truncation){(unsigned)node->arg[A_BITS], (unsigned)node->arg[A_SHIFT], node->arg[A_WIDE]};
+}
+
+static void product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    tf_truncation t = truncation_of(node);
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 1;
+    traffic->exchanges = t.wide ? 2 : 1;
+    tf_traffic_deal(traffic, n, tf_truncation_dealt(t));
+    tf_traffic_swap(traffic, 0, n, tf_bytes_of(t.bits));
+    if (t.wide) tf_traffic_swap(traffic, 1, n, tf_truncation_swapped(t));
+}
+
+static size_t product_state(const tf_program *program, const tf_step_node *node) {
+    return node->arg[A_WIDE] ? tf_shape_count(node->type.shape) : 0;
+}
+
+/** S's third, its part of the products being in out.c[0]. */
+static void product_solo(tf_call *call) {
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    tf_for_blocks(at, count, third) {
+        uint64_t v[TF_BLOCK], mask[TF_BLOCK];
+        const uint64_t *z = call->out.c[0] + at;
+        tf_element_stream(call, 0, ZERO, at, count, v);
+        tf_element_stream(call, 1, ZERO, at, count, mask);
+        for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i];
+        tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
+    }
+}
+
+/** The other thirds; before phase 0 this party's part of the products is in out.c[0]. */
+static void product_pair(tf_call *call, int phase) {
+    tf_truncation t = truncation_of(call->node);
+    const tf_kernels *kernels = call->party->kernels;
+    unsigned bytes = tf_bytes_of(t.bits);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        int own = tf_own(role), partner = tf_partner(role, s);
+        tf_for_blocks(at, count, third) {
+            uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
+            size_t from = (at - third.begin) * bytes;
+            if (phase == 0) {
+                const uint64_t *z = call->out.c[0] + at;
+                tf_element_stream(call, own, ZERO, at, count, block);
+                if (role == TF_LEFT)
+                    for (size_t i = 0; i < count; i++) kept[i] = z[i] - block[i];
+                else
+                    for (size_t i = 0; i < count; i++) kept[i] = z[i] + block[i];
+                kernels->pack_bytes(kept, count, bytes, call->send[partner] + from);
+            } else if (phase == 1) {
+                kernels->unpack_bytes(call->receive[partner] + from, count, bytes, block);
+                for (size_t i = 0; i < count; i++) block[i] += kept[i];
+                tf_truncation_pair(call, t, role, s, at, count, block);
+            } else {
+                tf_truncation_finish(call, t, role, s, at, count);
+            }
+        }
+    }
+}
+
+/* Element by element, and dot products: the part of a third by roles -------------------------------------------- */
+
+/** This party's share of the cross products at position i; see the head of the file, with t = s. */
+static inline uint64_t part_of(tf_role role, uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1) {
+    switch (role) {
+    case TF_SOLO: return (x0 + x1) * (y0 + y1);
+    case TF_RIGHT: return x0 * y1 + x1 * y0;
+    default: return x0 * (y0 + y1) + x1 * y0;
+    }
+}
+
+static void multiply_third(tf_call *call, int s) {
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
+    uint64_t *z = call->out.c[0];
+    size_t inner = (size_t)call->node->arg[A_FIRST];
+    tf_role role = tf_role_in(call->party->id, s);
+    for (size_t r = third.begin; inner > 1 && r < third.end; r++) {
+        uint64_t sum = 0;
+        for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(role, x0[i], x1[i], y0[i], y1[i]);
+        z[r] = sum;
+    }
+    if (inner > 1) return;
+    if (role == TF_SOLO)
+        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_SOLO, x0[i], x1[i], y0[i], y1[i]);
+    else if (role == TF_RIGHT)
+        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_RIGHT, x0[i], x1[i], y0[i], y1[i]);
+    else
+        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_LEFT, x0[i], x1[i], y0[i], y1[i]);
+}
+
+static tf_status multiply_solo(tf_call *call) {
+    multiply_third(call, call->party->id);
+    product_solo(call);
+    return TF_OK;
+}
+
+static tf_status multiply_pair(tf_call *call, int phase) {
+    for (int s = 0; s < TF_PARTIES && phase == 0; s++)
+        if (s != call->party->id) multiply_third(call, s);
+    product_pair(call, phase);
+    return TF_OK;
+}
+
+static const tf_step multiply_step = {.name = "multiply",
+                                      .summary = "products of elements, truncated",
+                                      .elementwise = true,
+                                      .cost = product_cost,
+                                      .state = product_state,
+                                      .solo = multiply_solo,
+                                      .pair = multiply_pair};
+
+static const tf_step dot_step = {.name = "dot",
+                                 .summary = "dot products over the last axis, truncated once",
+                                 .cost = product_cost,
+                                 .state = product_state,
+                                 .solo = multiply_solo,
+                                 .pair = multiply_pair};
+
+/* Matrix products ------------------------------------------------------------------------------------------------ */
+
+static tf_matmul_layout layout_of(const tf_step_node *node) {
+    const int64_t *a = node->arg + A_FIRST;
+    return (tf_matmul_layout){.batch = {(size_t)a[0], (size_t)a[1]}, .m = (size_t)a[2], .k = (size_t)a[3],
+                              .n = (size_t)a[4], .a_batch = {(size_t)a[5], (size_t)a[6]}, .a_row = (size_t)a[7],
+                              .b_batch = {(size_t)a[8], (size_t)a[9]}, .b_row = (size_t)a[10], .b_col = (size_t)a[11],
+                              .c_batch = {(size_t)a[12], (size_t)a[13]}, .c_row = (size_t)a[14]};
+}
+
+static void set_layout(tf_step_node *node, const tf_matmul_layout *l) {
+    size_t value[] = {l->batch[0],   l->batch[1], l->m,     l->k,          l->n,          l->a_batch[0], l->a_batch[1], l->a_row,
+                      l->b_batch[0], l->b_batch[1], l->b_row, l->b_col, l->c_batch[0], l->c_batch[1], l->c_row};
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++) node->arg[A_FIRST + i] = (int64_t)value[i];
+}
+
+/** z = this party's part, over all rows: by the packed sum of y where a component of y is zero, else by row thirds. */
+static tf_status matmul_part(tf_call *call) {
+    tf_matmul_layout l = layout_of(call->node);
+    const tf_kernels *kernels = call->party->kernels;
+    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1];
+    uint64_t *z = call->out.c[0];
+    int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
+    size_t n = tf_shape_count(call->node->type.shape), rows = l.batch[0] * l.batch[1] * l.m;
+    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
+    if (!scratch) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
+    memset(z, 0, n * sizeof *z);
+    if (call->in[1].packed) {
+        /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
+        const uint64_t *x = (id + 1) % 3 == zero ? x1 : x0;
+        kernels->matmul(rows, x, id == (zero + 1) % 3 ? x1 : NULL, l.a_row, call->in[1].packed, z, l.c_row, scratch);
+    } else {
+        const uint64_t *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
+        for (size_t b = 0; b < l.batch[0] * l.batch[1]; b++) {
+            size_t b0 = b / l.batch[1], b1 = b % l.batch[1];
+            size_t a_at = b0 * l.a_batch[0] + b1 * l.a_batch[1], b_at = b0 * l.b_batch[0] + b1 * l.b_batch[1];
+            size_t c_at = b0 * l.c_batch[0] + b1 * l.c_batch[1];
+            tf_packed *sum = NULL, *first = NULL, *second = NULL;
+            for (int t = 0; t < TF_PARTIES; t++) {
+                size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l.m, high = low + l.m;
+                if (begin < low) begin = low;
+                if (end > high) end = high;
+                if (begin >= end) continue;
+                size_t a_from = a_at + (begin - low) * l.a_row, c_from = c_at + (begin - low) * l.c_row, m = end - begin;
+                tf_role role = tf_role_in(id, t);
+                unsigned bits = (unsigned)call->node->arg[A_BITS];
+                if (role != TF_RIGHT && !sum) sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
+                if (role != TF_SOLO && !first) first = kernels->pack(y0 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
+                if (role == TF_RIGHT && !second) second = kernels->pack(y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
+                if ((role != TF_RIGHT && !sum) || (role != TF_SOLO && !first) || (role == TF_RIGHT && !second)) {
+                    tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
+                    free(scratch);
+                    return tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l.k, l.n);
+                }
+                const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
+                uint64_t *c = z + c_from;
+                if (role == TF_SOLO) {
+                    kernels->matmul(m, a0, a1, l.a_row, sum, c, l.c_row, scratch);
+                } else if (role == TF_RIGHT) {
+                    kernels->matmul(m, a0, NULL, l.a_row, second, c, l.c_row, scratch);
+                    kernels->matmul(m, a1, NULL, l.a_row, first, c, l.c_row, scratch);
+                } else {
+                    kernels->matmul(m, a0, NULL, l.a_row, sum, c, l.c_row, scratch);
+                    kernels->matmul(m, a1, NULL, l.a_row, first, c, l.c_row, scratch);
+                }
+            }
+            tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
+        }
+    }
+    if (call->node->inputs == 3) { /* component `id` of the bias: every component is added by exactly one party */
+        const uint64_t *bias = call->in[2].c[0];
+        for (size_t i = 0; i < n; i += l.n)
+            for (size_t k = 0; k < l.n; k++) z[i + k] += bias[k];
+    }
+    free(scratch);
+    return TF_OK;
+}
+
+static tf_status matmul_solo(tf_call *call) {
+    TF_TRY(matmul_part(call)); /* all rows: the pair phase 0 follows at the same time */
+    product_solo(call);
+    return TF_OK;
+}
+
+static tf_status matmul_pair(tf_call *call, int phase) {
+    product_pair(call, phase);
+    return TF_OK;
+}
+
+static const tf_step matmul_step = {.name = "matmul",
+                                    .summary = "batched matrix product, truncated",
+                                    .cost = product_cost,
+                                    .state = product_state,
+                                    .solo = matmul_solo,
+                                    .pair = matmul_pair};
+
+/* Builders ------------------------------------------------------------------------------------------------------- */
+
+/** The result's type and the truncation, from the operands' scales; lifts are the caller's. */
+static tf_type result_type(const tf_program *p, tf_shape shape, int frac, tf_result result, tf_truncation *t) {
+    double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
+    tf_type type = {.shape = shape, .class = TF_SHARE, .frac = result.frac, .bound = bound, .zero = -1};
+    unsigned shift = frac > result.frac ? (unsigned)(frac - result.frac) : 0;
+    if (shift == 0) type.frac = frac;
+    *t = tf_truncation_into(tf_width(type.frac, bound), shift, result.wide, 0);
+    type.bits = t->wide ? 64 : t->bits - t->shift;
+    return type;
+}
+
+static void set_truncation(tf_step_node *node, tf_truncation t) {
+    node->arg[A_BITS] = t.bits;
+    node->arg[A_SHIFT] = t.shift;
+    node->arg[A_WIDE] = t.wide;
+}
+
+static tf_value elementwise(tf_program *p, const tf_step *step, tf_value a, tf_value b, tf_result result) {
+    if (p->status) return -1;
+    tf_shape shape;
+    tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
+    if (status) return tf_program_fail(p, status);
+    tf_shape whole = shape;
+    if (step == &dot_step && shape.rank) shape.rank--;
+    tf_truncation t;
+    tf_type type = result_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
+    tf_value input[2] = {tf_expand(p, tf_lift(p, a, t.bits), whole), tf_expand(p, tf_lift(p, b, t.bits), whole)};
+    tf_value v = tf_append(p, step, type, 2, input);
+    if (v < 0) return -1;
+    set_truncation(&p->node[v], t);
+    p->node[v].arg[A_FIRST] = step == &dot_step ? (int64_t)tf_shape_last(whole) : 1;
+    return v;
+}
+
+tf_value tf_mul(tf_program *p, tf_value a, tf_value b, tf_result result) {
+    return elementwise(p, &multiply_step, a, b, result);
+}
+
+tf_value tf_dot(tf_program *p, tf_value a, tf_value b, tf_result result) {
+    return elementwise(p, &dot_step, a, b, result);
+}
+
+static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, const tf_matmul_layout *layout,
+                       tf_type type, tf_truncation t) {
+    tf_value v = tf_append(p, &matmul_step, type, bias >= 0 ? 3 : 2, (tf_value[]){a, b, bias});
+    if (v < 0) return -1;
+    set_truncation(&p->node[v], t);
+    set_layout(&p->node[v], layout);
+    return v;
+}
+
+tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
+                   tf_result result) {
+    if (p->status) return -1;
+    tf_truncation t;
+    tf_type type = result_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
+    return matmul(p, tf_lift(p, a, t.bits), tf_lift(p, b, t.bits), bias, &layout, type, t);
+}
+
+tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
+    if (p->status) return -1;
+    const tf_node *w = tf_leaf_of(p, weight);
+    tf_shape shape = tf_type_of(p, x)->shape;
+    if (!w || w->shape.rank != 2 || w->shape.dim[1] != tf_shape_last(shape))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's weight does not fit its input"));
+    size_t in = w->shape.dim[1], out = w->shape.dim[0], rows = tf_shape_count(shape) / in;
+    shape.dim[shape.rank - 1] = out;
+    int frac = tf_type_of(p, x)->frac + p->frac;
+    tf_truncation t;
+    tf_type type = result_type(p, shape, frac, result, &t);
+    x = tf_lift(p, x, t.bits);
+    tf_value y = tf_packed_weight(p, weight, p->frac, t.bits);
+    tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, t.bits);
+    tf_matmul_layout layout = {.batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
+    return matmul(p, x, y, b, &layout, type, t);
+}

@@ -1,0 +1,189 @@
+/*
+ * Selection by split bits. With b = delta ^ rho, delta known to L and R and rho to S:
+ *     b x = (delta + (1 - 2 delta) rho)(c + v).
+ * S sends R its shares of rho and rho v with its first message; L and R compute locally and reshare. A sum of several
+ * terms needs a single reshare. Turning a bit into shares is the same with x = 1.
+ *
+ * What the receivers learn. R gets rho and rho v less streams of k_s that it does not hold. L and R swap their parts of
+ * the result less streams shared with S alone. All uniform to their receivers.
+ */
+#include <string.h>
+
+#include "runtime/steps/steps.h"
+
+enum { RHO = 1, RHO_V = 4, MU = 7, MAX_TERMS = 3 }; /* purposes; RHO and RHO_V one for each term */
+
+/* Select: inputs bit_0, x_0, bit_1, x_1, ...; arg[k]: whether term k is negated ------------------------------------ */
+
+static unsigned bytes_of(const tf_step_node *node) { return tf_bytes_of(node->type.bits); }
+
+static void select_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, (uint64_t)node->inputs * bytes_of(node)); /* two values for each of inputs/2 terms */
+    tf_traffic_swap(traffic, 0, n, bytes_of(node));
+}
+
+static tf_status select_solo(tf_call *call) {
+    unsigned bytes = bytes_of(call->node);
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    size_t whole = (third.end - third.begin) * bytes;
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    tf_for_blocks(at, count, third) {
+        size_t from = (at - third.begin) * bytes;
+        for (int k = 0; 2 * k < call->node->inputs; k++) {
+            const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
+            uint64_t rho[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
+            tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
+            tf_element_stream(call, 0, (unsigned)(RHO + k), at, count, m);
+            tf_element_stream(call, 0, (unsigned)(RHO_V + k), at, count, u);
+            for (size_t i = 0; i < count; i++) {
+                m[i] = (rho[i] & 1) - m[i];
+                u[i] = (rho[i] & (x[i] + y[i])) - u[i];
+            }
+            call->party->kernels->pack_bytes(m, count, bytes, message + (size_t)(2 * k) * whole + from);
+            call->party->kernels->pack_bytes(u, count, bytes, message + (size_t)(2 * k + 1) * whole + from);
+        }
+        tf_reshare_solo(call, MU, at, count);
+    }
+    return TF_OK;
+}
+
+static tf_status select_pair(tf_call *call, int phase) {
+    unsigned bytes = bytes_of(call->node);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        int own = tf_own(role);
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        size_t whole = (third.end - third.begin) * bytes;
+        tf_for_blocks(at, count, third) {
+            if (phase == 1) {
+                tf_reshare_receive(call, role, s, at, count, bytes);
+                continue;
+            }
+            uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
+            size_t from = (at - third.begin) * bytes;
+            memset(part, 0, count * sizeof *part);
+            for (int k = 0; 2 * k < call->node->inputs; k++) {
+                const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
+                tf_expand_bits(call->in[2 * k].bit, at, count, call->node->arg[k], delta);
+                if (role == TF_LEFT) {
+                    tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
+                    tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
+                    /* f (c m + u) + delta (half + c), f = 1 - 2 delta as a conditional negation */
+                    for (size_t i = 0; i < count; i++)
+                        part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + c[i]));
+                } else {
+                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k) * whole + from, count, bytes, m);
+                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes, u);
+                    for (size_t i = 0; i < count; i++)
+                        part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
+                }
+            }
+            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+        }
+    }
+    return TF_OK;
+}
+
+static const tf_step select_step = {.name = "select",
+                                    .summary = "sum of bit * value",
+                                    .elementwise = true,
+                                    .cost = select_cost,
+                                    .solo = select_solo,
+                                    .pair = select_pair};
+
+/* Bit to share: arg[0]: negate -------------------------------------------------------------------------------------- */
+
+static void b2a_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, bytes_of(node));
+    tf_traffic_swap(traffic, 0, n, bytes_of(node));
+}
+
+static tf_status b2a_solo(tf_call *call) {
+    unsigned bytes = bytes_of(call->node);
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    tf_for_blocks(at, count, third) {
+        uint64_t rho[TF_BLOCK], m[TF_BLOCK];
+        tf_expand_bits(call->in[0].bit, at, count, false, rho);
+        tf_element_stream(call, 0, RHO, at, count, m);
+        for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
+        call->party->kernels->pack_bytes(m, count, bytes, message + (at - third.begin) * bytes);
+        tf_reshare_solo(call, MU, at, count);
+    }
+    return TF_OK;
+}
+
+static tf_status b2a_pair(tf_call *call, int phase) {
+    unsigned bytes = bytes_of(call->node);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        tf_for_blocks(at, count, third) {
+            if (phase == 1) {
+                tf_reshare_receive(call, role, s, at, count, bytes);
+                continue;
+            }
+            uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = role == TF_LEFT;
+            tf_expand_bits(call->in[0].bit, at, count, call->node->arg[0], delta);
+            if (role == TF_LEFT) tf_element_stream(call, tf_own(role), RHO, at, count, part);
+            else call->party->kernels->unpack_bytes(call->dealt + (at - third.begin) * bytes, count, bytes, part);
+            for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
+            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+        }
+    }
+    return TF_OK;
+}
+
+static const tf_step b2a_step = {.name = "bit_to_share",
+                                 .summary = "a split bit as shares of 0 or 1",
+                                 .elementwise = true,
+                                 .cost = b2a_cost,
+                                 .solo = b2a_solo,
+                                 .pair = b2a_pair};
+
+/* Builders ---------------------------------------------------------------------------------------------------------- */
+
+tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
+    if (p->status) return -1;
+    if (terms < 1 || terms > MAX_TERMS) return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
+    tf_type type = *tf_type_of(p, term[0].value);
+    tf_value input[2 * MAX_TERMS];
+    for (int k = 0; k < terms; k++) {
+        tf_type t = *tf_type_of(p, term[k].value), bit = *tf_type_of(p, term[k].bit);
+        if (t.frac != type.frac || !tf_shape_equal(t.shape, type.shape) || bit.class != TF_BIT ||
+            !tf_shape_equal(bit.shape, type.shape))
+            return tf_program_fail(p, tf_fail(TF_INVALID, "the terms of a selection differ in shape or scale"));
+        if (t.bits < type.bits) type.bits = t.bits;
+        if (k) type.bound += t.bound;
+        input[2 * k] = term[k].bit;
+        input[2 * k + 1] = term[k].value;
+    }
+    double limit = tf_default_bound(p);
+    if (terms > 1 && type.bound > limit) type.bound = limit;
+    unsigned need = tf_width(type.frac, type.bound);
+    if (need < type.bits) type.bits = need;
+    type.zero = -1;
+    tf_value v = tf_append(p, &select_step, type, 2 * terms, input);
+    for (int k = 0; k < terms && v >= 0; k++) p->node[v].arg[k] = term[k].negate;
+    return v;
+}
+
+tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, bit);
+    if (type.class != TF_BIT) return tf_program_fail(p, tf_fail(TF_INVALID, "a split bit is expected"));
+    type.class = TF_SHARE;
+    type.bits = bits;
+    type.bound = 1;
+    tf_value v = tf_append(p, &b2a_step, type, 1, &bit);
+    if (v >= 0) p->node[v].arg[0] = negate;
+    return v;
+}

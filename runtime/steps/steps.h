@@ -1,0 +1,26 @@
+/* What several steps share. */
+#ifndef TF_STEPS_H
+#define TF_STEPS_H
+
+#include "runtime/step.h"
+
+/** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit. */
+tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset);
+
+/** For each bit from element `at` on, all ones where it is 1 and zero elsewhere; the other way round with `invert`. */
+void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
+
+/** @name Reshare: L and R hold an additive sharing of the result; one message each way makes it replicated.
+ *  Each sends its part less a stream (`purpose`) shared with S alone, so the message is uniform to the other. @{ */
+
+/** What S will hold of the result: the two streams, known from the start. */
+void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count);
+/** L or R: sends the block's part, `bytes` an element. */
+void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count, unsigned bytes,
+                     const uint64_t *part);
+/** L or R: completes the common component in the next phase. */
+void tf_reshare_receive(tf_call *call, tf_role role, int s, size_t at, size_t count, unsigned bytes);
+
+/** @} */
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * Truncation. Narrow: from Z_2^l into Z_2^(l-d) the wrap of c + v is a multiple of 2^(l-d) and vanishes, so both sides
+ * shift what they hold and S splits its part between its components: one message, S to R, (l-d) bits.
+ * Wide: within Z_2^64 for |z| < 2^61. After adding 2^62 the sum is below 2^63, so it wraps exactly when msb(c) or
+ * msb(v); the product of the two complements is computed mod 2^d, one more exchange of d bits each way.
+ *
+ * What the receivers learn. R gets v>>d less a stream of k_s, and (wide) a bit less a stream of k_s: uniform to R, who
+ * does not hold k_s. L and R swap parts of a product, each less a stream shared with S alone: uniform to the other.
+ */
+#include "runtime/steps/truncation.h"
+
+enum { RHO = TF_PURPOSE_TRUNCATION, NU, MU };
+
+static const uint64_t OFFSET = UINT64_C(1) << 62;
+
+tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsigned most) {
+    if (wide) return (tf_truncation){64, shift, shift > 0};
+    unsigned before = tf_bytes_of(bits + shift) * 8 - (bits + shift), after = tf_bytes_of(bits) * 8 - bits;
+    unsigned room = before < after ? before : after;
+    if (most && bits + shift + room > most) room = most > bits + shift ? most - bits - shift : 0;
+    return (tf_truncation){bits + shift + room, shift, false};
+}
+
+unsigned tf_truncation_dealt(tf_truncation t) {
+    return t.wide ? 8 + tf_bytes_of(t.shift) : tf_bytes_of(t.bits - t.shift);
+}
+
+unsigned tf_truncation_swapped(tf_truncation t) { return t.wide ? tf_bytes_of(t.shift) : 0; }
+
+void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count, const uint64_t *v) {
+    const tf_kernels *kernels = call->party->kernels;
+    uint64_t *x = call->out.c[0] + at, *y = call->out.c[1] + at, shifted[TF_BLOCK];
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    size_t from = at - third.begin, whole = third.end - third.begin;
+    uint64_t mask = tf_mask(t.bits);
+    for (size_t i = 0; i < count; i++) shifted[i] = (v[i] & mask) >> t.shift;
+    tf_element_stream(call, 0, RHO, at, count, x);
+    for (size_t i = 0; i < count; i++) y[i] = shifted[i] - x[i];
+    if (!t.wide) {
+        unsigned bytes = tf_bytes_of(t.bits - t.shift);
+        kernels->pack_bytes(y, count, bytes, message + from * bytes);
+        return;
+    }
+    unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
+    uint64_t nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    kernels->pack_bytes(y, count, 8, message + from * 8);
+    tf_element_stream(call, 0, NU, at, count, nu);
+    for (size_t i = 0; i < count; i++) nu[i] = ((1 - (v[i] >> 63)) - nu[i]) & wrap;
+    kernels->pack_bytes(nu, count, bytes, message + whole * 8 + from * bytes);
+    tf_element_stream(call, 0, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
+    for (size_t i = 0; i < count; i++) x[i] += mu[i] << high;
+    tf_element_stream(call, 1, MU, at, count, mu);
+    for (size_t i = 0; i < count; i++) y[i] += mu[i] << high;
+}
+
+void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
+                        const uint64_t *c) {
+    const tf_kernels *kernels = call->party->kernels;
+    int own = tf_own(role);
+    uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+    size_t from = at - third.begin, whole = third.end - third.begin;
+    if (!t.wide) {
+        unsigned bytes = tf_bytes_of(t.bits - t.shift);
+        uint64_t mask = tf_mask(t.bits), half = t.shift > 0; /* the mean of the two floors' error is one unit */
+        for (size_t i = 0; i < count; i++) common[i] = ((c[i] & mask) >> t.shift) + half;
+        if (role == TF_LEFT) tf_element_stream(call, own, RHO, at, count, mine);
+        else kernels->unpack_bytes(call->dealt + from * bytes, count, bytes, mine);
+        return;
+    }
+    unsigned bytes = tf_bytes_of(t.shift);
+    uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    if (role == TF_LEFT) {
+        tf_element_stream(call, own, RHO, at, count, mine);
+        tf_element_stream(call, own, NU, at, count, nu);
+    } else {
+        kernels->unpack_bytes(call->dealt + from * 8, count, 8, mine);
+        kernels->unpack_bytes(call->dealt + whole * 8 + from * bytes, count, bytes, nu);
+    }
+    tf_element_stream(call, own, MU, at, count, mu);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t sum = c[i] + OFFSET;
+        common[i] = sum;
+        kept[i] = ((1 - (sum >> 63)) * nu[i] - mu[i]) & wrap;
+        mine[i] += mu[i] << (64 - t.shift);
+    }
+    kernels->pack_bytes(kept, count, bytes, call->send[tf_partner(role, s)] + from * bytes);
+}
+
+void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count) {
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+    unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
+    uint64_t *common = call->out.c[1 - tf_own(role)] + at, *kept = call->state + at, other[TF_BLOCK];
+    const uint8_t *message = call->receive[tf_partner(role, s)] + (at - third.begin) * bytes;
+    call->party->kernels->unpack_bytes(message, count, bytes, other);
+    uint64_t constant = 1 - (UINT64_C(1) << high) - (OFFSET >> t.shift);
+    for (size_t i = 0; i < count; i++)
+        common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;
+}
+
+/* The step: input replicated, arg[0] = bits, arg[1] = shift, arg[2] = wide */
+
+static tf_truncation truncation_of(const tf_step_node *node) {
+    return (tf_truncation){(unsigned)node->arg[0], (unsigned)node->arg[1], node->arg[2]};
+}
+
+static void truncate_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    tf_truncation t = truncation_of(node);
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    tf_traffic_deal(traffic, n, tf_truncation_dealt(t));
+    if (t.wide) traffic->exchanges = 1, tf_traffic_swap(traffic, 0, n, tf_truncation_swapped(t));
+}
+
+static size_t truncate_state(const tf_program *program, const tf_step_node *node) {
+    return node->arg[2] ? tf_shape_count(node->type.shape) : 0;
+}
+
+static tf_status truncate_solo(tf_call *call) {
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    tf_for_blocks(at, count, third) {
+        uint64_t v[TF_BLOCK];
+        for (size_t i = 0; i < count; i++) v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i];
+        tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
+    }
+    return TF_OK;
+}
+
+static tf_status truncate_pair(tf_call *call, int phase) {
+    tf_truncation t = truncation_of(call->node);
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_role role = tf_role_in(call->party->id, s);
+        if (role == TF_SOLO) continue;
+        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+        tf_for_blocks(at, count, third) {
+            if (phase == 0) tf_truncation_pair(call, t, role, s, at, count, call->in[0].c[1 - tf_own(role)] + at);
+            else tf_truncation_finish(call, t, role, s, at, count);
+        }
+    }
+    return TF_OK;
+}
+
+static const tf_step truncate_step = {.name = "truncate",
+                                      .summary = "rounding to fewer fractional bits, into a narrower ring or within Z_2^64",
+                                      .elementwise = true,
+                                      .cost = truncate_cost,
+                                      .state = truncate_state,
+                                      .solo = truncate_solo,
+                                      .pair = truncate_pair};
+
+static tf_value truncate(tf_program *p, tf_value a, int frac, bool wide) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    int shift = type.frac - frac;
+    if (shift == 0) return a;
+    if (shift < 0 || shift > 62) return tf_program_fail(p, tf_fail(TF_INVALID, "a truncation by %d bits", shift));
+    tf_truncation t = tf_truncation_into(tf_width(frac, type.bound), (unsigned)shift, wide, type.bits);
+    if (type.bits < t.bits) a = tf_lift(p, a, t.bits);
+    type.bits = wide ? 64 : t.bits - t.shift;
+    type.frac = frac;
+    type.zero = -1;
+    tf_value v = tf_append(p, &truncate_step, type, 1, &a);
+    if (v < 0) return -1;
+    p->node[v].arg[0] = t.bits;
+    p->node[v].arg[1] = shift;
+    p->node[v].arg[2] = wide;
+    return v;
+}
+
+tf_value tf_trunc(tf_program *p, tf_value a, int frac) { return truncate(p, a, frac, false); }
+tf_value tf_trunc_wide(tf_program *p, tf_value a, int frac) { return truncate(p, a, frac, true); }

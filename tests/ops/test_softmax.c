@@ -1,0 +1,153 @@
+/* softmax and attention share their variants. */
+#include <math.h>
+
+#include "tests/ops/plain.h"
+
+/* The formulas as the papers write them, one row; mask NULL for none. */
+static void softmax_row(bool relu, const double *s, const float *mask, size_t n, double *p) {
+    double sum = relu ? 1e-3 : 0, most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if ((!mask || mask[i] == 1) && s[i] > most) most = s[i];
+    for (size_t i = 0; i < n; i++) {
+        p[i] = relu ? fmax(s[i], 0) : exp(s[i] - most);
+        if (mask && mask[i] == 0) p[i] = 0;
+        sum += p[i];
+    }
+    for (size_t i = 0; i < n; i++) p[i] = sum > 0 ? p[i] / sum : 0;
+}
+
+static void check_softmax(bool relu, double low, double high) {
+    size_t rows = 12, n = 37;
+    tf_array x = random_array(tf_dims(3, 4, n), low, high, 5), y;
+    float mask[3 * 37];
+    for (size_t i = 0; i < 3 * n; i++) mask[i] = i % n < 30 && i % 7 != 3;
+    tf_array m = {tf_dims(3, 1, n), mask};
+    double *plain = doubles(rows * n), *masked = doubles(rows * n), s[37];
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < n; i++) s[i] = x.data[row * n + i];
+        softmax_row(relu, s, NULL, n, plain + row * n);
+        softmax_row(relu, s, mask + row / 4 * n, n, masked + row * n);
+    }
+    const char *variant = relu ? "relu" : "exact";
+    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, x.shape, plain, 1e-7);
+    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x, m), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, x.shape, masked, 1e-7);
+    free(x.data);
+    free(plain);
+    free(masked);
+}
+
+Test(softmax, exact) {
+    check_softmax(false, -4, 4);
+    check_softmax(false, -48, 48);
+}
+
+Test(softmax, relu) {
+    check_softmax(true, -4, 4);
+    check_softmax(true, -48, 48);
+}
+
+Test(softmax, known_values) {
+    tf_array y, x = {tf_dims(1, 3), (float[]){0, logf(2), logf(5)}}, s = {tf_dims(1, 3), (float[]){-1, 1, 3}};
+    cr_assert_eq(run_plain("softmax", "", ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(1, 3), (double[]){0.125, 0.25, 0.625}, 1e-7);
+    cr_assert_eq(run_plain("softmax", "relu", ARRAYS(s), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(1, 3), (double[]){0, 1 / 4.001, 3 / 4.001}, 1e-7);
+}
+
+Test(softmax, large_scores_do_not_overflow) {
+    tf_array y, x = {tf_dims(3), (float[]){1e30f, -1e30f, 1e30f}};
+    cr_assert_eq(run_plain("softmax", "exact", ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(3), (double[]){0.5, 0, 0.5}, 0);
+}
+
+Test(softmax, masked_entries_take_no_part) {
+    /* Were the masked maximum subtracted, the others would vanish. */
+    tf_array y, x = {tf_dims(3), (float[]){1, 1e4f, 1}}, mask = {tf_dims(3), (float[]){1, 0, 1}};
+    cr_assert_eq(run_plain("softmax", "exact", ARRAYS(x, mask), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(3), (double[]){0.5, 0, 0.5}, 0);
+}
+
+Test(softmax, rows_without_weight_are_zero) {
+    tf_array y, x = {tf_dims(2), (float[]){-1, -2}}, none = {tf_dims(2), (float[]){0, 0}};
+    cr_assert_eq(run_plain("softmax", "relu", ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2), (double[]){0, 0}, 0);
+    cr_assert_eq(run_plain("softmax", "exact", ARRAYS(x, none), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2), (double[]){0, 0}, 0);
+}
+
+Test(softmax, refuses_masks_that_do_not_fit) {
+    float zero[16] = {0};
+    tf_array x = {tf_dims(2, 3), zero}, column = {tf_dims(2, 1), zero}, wrong = {tf_dims(3, 3), zero};
+    check_refused("softmax", ARRAYS(x, column), TF_NO_ATTRS, "the mask's last dimension is 1, the scores' is 3");
+    check_refused("softmax", ARRAYS(x, wrong), TF_NO_ATTRS, "the mask has shape 3x3, which cannot be broadcast to 2x3");
+}
+
+enum { TEXTS = 2, QUERIES = 5, KEYS = 7, HEADS = 3, DEPTH = 4, WIDTH = HEADS * DEPTH };
+
+static double at(const tf_array *a, size_t text, size_t token, size_t head, size_t i) {
+    return a->data[(text * a->shape.dim[1] + token) * WIDTH + head * DEPTH + i];
+}
+
+static void attention(bool relu, const tf_array *q, const tf_array *k, const tf_array *v, const float *mask,
+                      double *out) {
+    for (size_t text = 0; text < TEXTS; text++)
+        for (size_t head = 0; head < HEADS; head++)
+            for (size_t row = 0; row < QUERIES; row++) {
+                double s[KEYS] = {0}, p[KEYS];
+                for (size_t j = 0; j < KEYS; j++) {
+                    for (size_t i = 0; i < DEPTH; i++) s[j] += at(q, text, row, head, i) * at(k, text, j, head, i);
+                    s[j] /= sqrt(DEPTH);
+                }
+                softmax_row(relu, s, mask ? mask + text * KEYS : NULL, KEYS, p);
+                for (size_t i = 0; i < DEPTH; i++) {
+                    double *sum = &out[(text * QUERIES + row) * WIDTH + head * DEPTH + i];
+                    for (size_t j = 0; j < KEYS; j++) *sum += p[j] * at(v, text, j, head, i);
+                }
+            }
+}
+
+static void check_attention(bool relu, bool mask) {
+    tf_array q = random_array(tf_dims(TEXTS, QUERIES, WIDTH), -2, 2, 1), y;
+    tf_array k = random_array(tf_dims(TEXTS, KEYS, WIDTH), -2, 2, 2);
+    tf_array v = random_array(tf_dims(TEXTS, KEYS, WIDTH), -2, 2, 3);
+    float ones[TEXTS * KEYS] = {1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0};
+    tf_array in[] = {q, k, v, {tf_dims(TEXTS, KEYS), ones}};
+    double *wanted = doubles(TEXTS * QUERIES * WIDTH);
+    attention(relu, &q, &k, &v, mask ? ones : NULL, wanted);
+    cr_assert_eq(run_plain("attention", relu ? "relu" : "exact", mask ? 4 : 3, in, TF_ATTRS({"heads", HEADS}), &y),
+                 TF_OK, "%s", tf_error());
+    check_values(y, q.shape, wanted, 2e-6);
+    free(q.data);
+    free(k.data);
+    free(v.data);
+    free(wanted);
+}
+
+Test(attention, exact) {
+    check_attention(false, false);
+}
+Test(attention, exact_masked) {
+    check_attention(false, true);
+}
+Test(attention, relu) {
+    check_attention(true, false);
+}
+Test(attention, relu_masked) {
+    check_attention(true, true);
+}
+
+Test(attention, refuses_what_does_not_fit) {
+    float zero[256] = {0};
+    tf_array q = {tf_dims(2, 5, 12), zero}, k = {tf_dims(2, 7, 12), zero}, narrow = {tf_dims(2, 7, 10), zero};
+    tf_array matrix = {tf_dims(5, 12), zero}, mask = {tf_dims(2, 5), zero};
+    tf_attr heads = {"heads", 3}, uneven = {"heads", 5}, half = {"heads", 1.5};
+    check_refused("attention", ARRAYS(q, narrow, k), 1, &heads, "k has shape 2x7x10, not 2x7x12");
+    check_refused("attention", ARRAYS(q, k, q), 1, &heads, "v has shape 2x5x12, not 2x7x12");
+    check_refused("attention", ARRAYS(matrix, k, k), 1, &heads, "q has shape 5x12, which is not of rank 3");
+    check_refused("attention", ARRAYS(q, k, k, mask), 1, &heads, "the mask has shape 2x5, not 2x7");
+    check_refused("attention", ARRAYS(q, k, k), 1, &uneven, "cannot be divided among 5 heads");
+    check_refused("attention", ARRAYS(q, k, k), 1, &half, "attribute heads");
+    check_refused("attention", ARRAYS(q, k, k), TF_NO_ATTRS, "attribute heads");
+}
