@@ -52,25 +52,8 @@ static void reorder(codes *out, size_t *run) {
         }
 }
 
-/* Appends one character with its accents stripped and in lower case, as asked for. */
-static tf_status append_normalized(const tf_normalizer *n, int32_t code, codes *out, size_t *run) {
-    int32_t parts[TF_MAX_DECOMPOSITION] = {code}, lower[2];
-    size_t count = n->strip_accents ? tf_decompose(code, parts) : 1;
-    for (size_t i = 0; i < count; i++) {
-        if (n->strip_accents && tf_is_mark(parts[i])) {
-            if (!tf_combining_class(parts[i])) *run = out->count; /* nothing moves across it */
-            continue;
-        }
-        size_t letters = n->lowercase ? tf_lowercase(parts[i], lower) : 1;
-        if (!n->lowercase) lower[0] = parts[i];
-        for (size_t j = 0; j < letters; j++) TF_TRY(append(out, lower[j]));
-        if (n->strip_accents) reorder(out, run);
-    }
-    return TF_OK;
-}
-
-static tf_status normalize_codes(const tf_normalizer *n, const char *text, size_t length, codes *out) {
-    size_t run = 0; /* where the run of combining characters at the end of `out` begins */
+/* Removes control characters, makes all white space spaces, and puts spaces around ideographs, as asked for. */
+static tf_status clean(const tf_normalizer *n, const char *text, size_t length, codes *out) {
     for (size_t i = 0; i < length;) {
         int32_t code;
         i += tf_utf8_read(text + i, length - i, &code);
@@ -79,21 +62,50 @@ static tf_status normalize_codes(const tf_normalizer *n, const char *text, size_
             if (tf_is_space(code)) code = ' ';
         }
         bool spaced = n->ideographs && tf_is_ideograph(code);
-        if (spaced) TF_TRY(append_normalized(n, ' ', out, &run));
-        TF_TRY(append_normalized(n, code, out, &run));
-        if (spaced) TF_TRY(append_normalized(n, ' ', out, &run));
+        if (spaced) TF_TRY(append(out, ' '));
+        TF_TRY(append(out, code));
+        if (spaced) TF_TRY(append(out, ' '));
+    }
+    return TF_OK;
+}
+
+/* Appends the canonical decomposition of one character without its non-spacing marks. `*run` is where the combining
+ * characters at the end of `out` begin. */
+static tf_status append_stripped(int32_t code, codes *out, size_t *run) {
+    int32_t part[TF_MAX_DECOMPOSITION];
+    size_t parts = tf_decompose(code, part);
+    for (size_t i = 0; i < parts; i++) {
+        if (tf_is_mark(part[i])) {
+            if (!tf_combining_class(part[i])) *run = out->count; /* nothing moves across it */
+            continue;
+        }
+        TF_TRY(append(out, part[i]));
+        reorder(out, run);
+    }
+    return TF_OK;
+}
+
+static tf_status lower_and_strip(const tf_normalizer *n, const codes *in, codes *out) {
+    size_t run = 0;
+    for (size_t i = 0; i < in->count; i++) {
+        int32_t lower[2] = {in->code[i]};
+        size_t letters = n->lowercase ? tf_lowercase(in->code, in->count, i, lower) : 1;
+        for (size_t j = 0; j < letters; j++)
+            TF_TRY(n->strip_accents ? append_stripped(lower[j], out, &run) : append(out, lower[j]));
     }
     return TF_OK;
 }
 
 tf_status tf_normalize(const tf_normalizer *normalizer, const char *text, size_t length, char **out,
                        size_t *out_length) {
-    codes normal = {.count = 0};
-    tf_status status = normalize_codes(normalizer, text, length, &normal);
+    codes cleaned = {.count = 0}, normal = {.count = 0};
+    tf_status status = clean(normalizer, text, length, &cleaned);
+    if (status == TF_OK) status = lower_and_strip(normalizer, &cleaned, &normal);
     char *bytes = status == TF_OK ? malloc(4 * normal.count + 1) : NULL;
     if (status == TF_OK && !bytes) status = no_memory();
     size_t used = 0;
     for (size_t i = 0; bytes && i < normal.count; i++) used += tf_utf8_write(normal.code[i], bytes + used);
+    free(cleaned.code);
     free(normal.code);
     *out = bytes;
     *out_length = used;

@@ -2,22 +2,25 @@
 
 #include <utf8proc.h>
 
-#include "models/unicode_tables.h"
+/* A set of categories as a mask, as utf8proc numbers them from 0 to 29. */
+#define CATEGORY(name) (1u << UTF8PROC_CATEGORY_##name)
 
-#define CONTAINS(table, code) contains(table, sizeof table / sizeof *table, code)
+enum {
+    LETTERS = CATEGORY(LU) | CATEGORY(LL) | CATEGORY(LT) | CATEGORY(LM) | CATEGORY(LO),
+    PUNCTUATION =
+        CATEGORY(PC) | CATEGORY(PD) | CATEGORY(PS) | CATEGORY(PE) | CATEGORY(PI) | CATEGORY(PF) | CATEGORY(PO),
+    CONTROLS = CATEGORY(CC) | CATEGORY(CF) | CATEGORY(CO),
+    WORD = LETTERS | CATEGORY(MN) | CATEGORY(MC) | CATEGORY(ME) | CATEGORY(ND) | CATEGORY(NL) | CATEGORY(PC),
+    CASED = CATEGORY(LU) | CATEGORY(LL) | CATEGORY(LT),
+    CASE_IGNORABLE = CATEGORY(MN) | CATEGORY(ME) | CATEGORY(CF) | CATEGORY(LM) | CATEGORY(SK)
+};
 
-static bool contains(const struct range *table, size_t ranges, int32_t code) {
-    size_t low = 0, high = ranges; /* the range, if any, is in [low, high) */
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (code < table[middle].first)
-            high = middle;
-        else if (code > table[middle].last)
-            low = middle + 1;
-        else
-            return true;
-    }
-    return false;
+static bool in(int32_t code, unsigned categories) {
+    return categories >> utf8proc_category(code) & 1;
+}
+
+static bool between(int32_t code, int32_t first, int32_t last) {
+    return code >= first && code <= last;
 }
 
 size_t tf_utf8_read(const char *text, size_t length, int32_t *code) {
@@ -42,70 +45,85 @@ bool tf_utf8_valid(const char *text, size_t length, size_t *offset) {
 }
 
 bool tf_is_space(int32_t code) {
-    return (code >= 0x09 && code <= 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
-           (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F ||
+    return between(code, 0x09, 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
+           between(code, 0x2000, 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F ||
            code == 0x3000;
 }
 
 bool tf_is_control(int32_t code) {
-    return CONTAINS(controls, code);
+    return in(code, CONTROLS) && code != '\t' && code != '\n' && code != '\r';
 }
 
 bool tf_is_punctuation(int32_t code) {
-    if (code < 0x80)
-        return (code >= '!' && code <= '/') || (code >= ':' && code <= '@') || (code >= '[' && code <= '`') ||
-               (code >= '{' && code <= '~');
-    return CONTAINS(punctuation, code);
+    return in(code, PUNCTUATION) || between(code, '!', '/') || between(code, ':', '@') || between(code, '[', '`') ||
+           between(code, '{', '~');
 }
 
 bool tf_is_mark(int32_t code) {
-    return CONTAINS(marks, code);
+    return in(code, CATEGORY(MN));
 }
 
 bool tf_is_ideograph(int32_t code) {
-    return (code >= 0x3400 && code <= 0x4DBF) || (code >= 0x4E00 && code <= 0x9FFF) ||
-           (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x2A6DF) ||
-           (code >= 0x2A700 && code <= 0x2B81F) || (code >= 0x2B920 && code <= 0x2CEAF) ||
-           (code >= 0x2F800 && code <= 0x2FA1F);
+    return between(code, 0x3400, 0x4DBF) || between(code, 0x4E00, 0x9FFF) || between(code, 0xF900, 0xFAFF);
+}
+
+/* Circled and squared letters: symbols, but alphabetic and cased. */
+static bool is_letter_symbol(int32_t code) {
+    return between(code, 0x24B6, 0x24E9) || between(code, 0x1F130, 0x1F149) || between(code, 0x1F150, 0x1F169) ||
+           between(code, 0x1F170, 0x1F189);
 }
 
 bool tf_is_word(int32_t code) {
-    switch (utf8proc_category(code)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    default: /* the joiners, and the circled and squared letters, which are symbols and alphabetic */
-        return code == 0x200C || code == 0x200D || (code >= 0x24B6 && code <= 0x24E9) ||
-               (code >= 0x1F130 && code <= 0x1F149) || (code >= 0x1F150 && code <= 0x1F169) ||
-               (code >= 0x1F170 && code <= 0x1F189);
+    return in(code, WORD) || is_letter_symbol(code) || code == 0x200C || code == 0x200D; /* and the joiners */
+}
+
+/* The property Case_Ignorable: what may stand between letters of one word. */
+static bool is_case_ignorable(int32_t code) {
+    switch (code) {
+    case '\'':
+    case '.':
+    case ':':
+    case 0xB7:
+    case 0x387:
+    case 0x55F:
+    case 0x5F4:
+    case 0x2018:
+    case 0x2019:
+    case 0x2024:
+    case 0x2027:
+    case 0xFE13:
+    case 0xFE52:
+    case 0xFE55:
+    case 0xFF07:
+    case 0xFF0E:
+    case 0xFF1A: return true;
+    default: return in(code, CASE_IGNORABLE);
     }
 }
 
-size_t tf_lowercase(int32_t code, int32_t out[2]) {
-    out[0] = utf8proc_tolower(code);
-    if (code == 0x130) { /* the only letter with a longer small form: i and a dot above */
-        out[0] = 'i';
-        out[1] = 0x307;
-        return 2;
-    }
-    for (size_t i = 0; i < sizeof late_capitals / sizeof *late_capitals; i++) {
-        const struct case_range *r = &late_capitals[i];
-        if (code >= r->first && code <= r->last && (code - r->first) % r->step == 0) out[0] = code + r->distance;
-    }
-    return 1;
+/* The property Cased, of a character that is not case-ignorable. */
+static bool is_cased(int32_t code) {
+    return in(code, CASED) || is_letter_symbol(code) || code == 0xAA || code == 0xBA || between(code, 0x2160, 0x217F);
+}
+
+/* The condition Final_Sigma of the Unicode standard, section 3.13. */
+static bool is_final(const int32_t *text, size_t count, size_t i) {
+    size_t before = i, after = i + 1;
+    while (before > 0 && is_case_ignorable(text[before - 1])) before--;
+    while (after < count && is_case_ignorable(text[after])) after++;
+    return before > 0 && is_cased(text[before - 1]) && !(after < count && is_cased(text[after]));
+}
+
+size_t tf_lowercase(const int32_t *text, size_t count, size_t i, int32_t out[2]) {
+    out[0] = utf8proc_tolower(text[i]);
+    if (text[i] == 0x3A3 && is_final(text, count, i)) out[0] = 0x3C2;
+    if (text[i] != 0x130) return 1;
+    out[0] = 'i'; /* the only letter with a longer small form: i and a dot above */
+    out[1] = 0x307;
+    return 2;
 }
 
 size_t tf_decompose(int32_t code, int32_t out[TF_MAX_DECOMPOSITION]) {
-    out[0] = code;
-    if (code < 0xC0 || CONTAINS(undecomposed, code)) return 1;
     utf8proc_ssize_t size = utf8proc_decompose_char(code, out, TF_MAX_DECOMPOSITION, UTF8PROC_DECOMPOSE, NULL);
     if (size > 0 && size <= TF_MAX_DECOMPOSITION) return (size_t)size;
     out[0] = code; /* not reached: the longest decomposition has four characters */
@@ -113,6 +131,5 @@ size_t tf_decompose(int32_t code, int32_t out[TF_MAX_DECOMPOSITION]) {
 }
 
 int tf_combining_class(int32_t code) {
-    if (code < 0x300 || CONTAINS(undecomposed, code)) return 0;
     return utf8proc_get_property(code)->combining_class;
 }

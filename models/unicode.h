@@ -1,4 +1,4 @@
-/** Part of models/: properties of characters as the tokenizers library sees them, see unicode_tables.h. */
+/** Part of models/: characters and their properties, as far as tokenisation asks for them. By utf8proc. */
 #ifndef TF_UNICODE_H
 #define TF_UNICODE_H
 
@@ -23,11 +23,14 @@ bool tf_is_space(int32_t code);       /**< White_Space */
 bool tf_is_control(int32_t code);     /**< Cc, Cf, Co, but not tab, line feed and carriage return */
 bool tf_is_punctuation(int32_t code); /**< P*, and all that ASCII prints but letters and digits */
 bool tf_is_mark(int32_t code);        /**< Mn */
-bool tf_is_ideograph(int32_t code);   /**< the CJK blocks that BERT puts spaces around */
+bool tf_is_ideograph(int32_t code);   /**< the CJK blocks of the basic plane, which BERT puts spaces around */
 bool tf_is_word(int32_t code);        /**< what \w stands for in a regular expression */
 
-/** Lower case: one character, or two for U+0130. Returns how many. */
-size_t tf_lowercase(int32_t code, int32_t out[2]);
+/**
+ * The lower case of text[i]: one character, or two for U+0130. Returns how many. As Unicode defines it, a capital sigma
+ * depends on its neighbours.
+ */
+size_t tf_lowercase(const int32_t *text, size_t count, size_t i, int32_t out[2]);
 
 /** Full canonical decomposition. Returns how many characters it has. */
 size_t tf_decompose(int32_t code, int32_t out[TF_MAX_DECOMPOSITION]);
