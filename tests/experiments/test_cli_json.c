@@ -185,3 +185,61 @@ Test(cli_json, tokens_are_a_line_of_json_a_text) {
                  0);
     cr_assert_str_eq(output, "[2, 5, 3]\n[2, 5, 3, 7, 6, 3]\n");
 }
+
+Test(cli_json, infer_does_what_cost_forecasts) {
+    json_t *object = run("$trefoil infer --local --check --json --model $work/tiny --text 'hello world'");
+    const json_t *forecast = json_object_get(object, "forecast");
+    check_logits(json_object_get(object, "results"), 1);
+    check_seconds(object);
+    json_int_t bytes = check_bytes(object), rounds = integer(object, "rounds");
+    cr_assert_gt(bytes, 0);
+    cr_assert_gt(rounds, 0);
+    cr_assert_gt(integer(json_object_get(object, "bytes"), "setup"), 0);
+    cr_assert_eq(integer(forecast, "bytes"), bytes);
+    cr_assert_eq(integer(forecast, "rounds"), rounds);
+    cr_assert_lt(real(object, "max_abs_error"), 0.02);
+    json_decref(object);
+
+    object = run("$trefoil cost --json --model $work/tiny --seq 4"); /* two words and two special tokens */
+    cr_assert_eq(check_bytes(object), bytes);
+    cr_assert_eq(integer(object, "rounds"), rounds);
+    cr_assert_gt(integer(object, "memory"), 0);
+    json_decref(object);
+}
+
+Test(cli_json, cost_names_every_op) {
+    json_t *object = run("$trefoil cost --json --arch bert-tiny --seq 16 --batch 2");
+    const json_t *ops = json_object_get(object, "ops"), *op;
+    json_int_t bytes = 0;
+    size_t i;
+    bool gelu = false;
+    json_array_foreach(ops, i, op) {
+        cr_assert(json_is_string(json_object_get(op, "name")));
+        bytes += integer(op, "bytes");
+        cr_assert_geq(integer(op, "rounds"), 0);
+        gelu |= !strcmp(json_string_value(json_object_get(op, "kind")), "gelu");
+    }
+    cr_assert(gelu);
+    cr_assert_gt(bytes, 0);
+    cr_assert_leq(bytes, check_bytes(object));
+    json_decref(object);
+}
+
+static void check_bench(const char *command, const char *key, const char *name, json_int_t elements) {
+    json_t *object = run(command);
+    const json_t *forecast = json_object_get(object, "forecast");
+    cr_assert_str_eq(json_string_value(json_object_get(object, key)), name);
+    cr_assert(json_is_array(json_object_get(object, "shape")));
+    cr_assert_eq(integer(object, "elements"), elements);
+    cr_assert_eq(integer(object, "runs"), 2);
+    check_seconds(object);
+    cr_assert_eq(integer(forecast, "bytes"), check_bytes(object));
+    cr_assert_eq(integer(forecast, "rounds"), integer(object, "rounds"));
+    json_decref(object);
+}
+
+Test(cli_json, bench_reports) {
+    check_bench("$trefoil bench --local --json --step sign --n 300 --runs 2", "step", "sign", 300);
+    check_bench("$trefoil bench --local --json --matmul 5x6x7 --runs 2", "step", "matmul", 35);
+    check_bench("$trefoil bench --local --json --arch bert-tiny --layers 1 --seq 8 --runs 2", "arch", "bert-tiny", 128);
+}
