@@ -35,7 +35,7 @@ static void print_op(const tf_op *op) {
     op_price price;
     char range[32];
     snprintf(range, sizeof range, "%g..%g", op->low, op->high);
-    printf("%-12s %-8s ", op->kind, op->variant[0] ? op->variant : "-");
+    printf("%-12s %-12s ", op->kind, op->variant[0] ? op->variant : "-");
     if (op_price_find(op, &price) == TF_OK)
         printf("%6d %8.1f", price.rounds, price.bytes);
     else
@@ -49,7 +49,7 @@ static void print_op(const tf_op *op) {
 }
 
 static tf_status print_table(void) {
-    printf("%-12s %-8s %6s %8s %10s %8s %8s  %s\n", "kind", "variant", "rounds", "B/elem.", "range", "private",
+    printf("%-12s %-12s %6s %8s %10s %8s %8s  %s\n", "kind", "variant", "rounds", "B/elem.", "range", "private",
            "formula", "what it computes [source]");
     for (int i = 0; tf_registry_at(i); i++) print_op(tf_registry_at(i));
     puts(

@@ -118,6 +118,9 @@ grep -q "could not be written" "$work/err" || complain "full device: $(cat "$wor
 # Approximations and plugins.
 fails 1 "exact.*relu" plain --model "$model" --text hello --approx gelu=magic
 fails 1 "magic" plain --model "$model" --text hello --approx magic
+works ops --plugin "$1/trefoil_plugin_example.so"
+prints squared_relu
+works plain --model "$model" --text hello --plugin "$1/trefoil_plugin_example.so" --approx gelu=squared_relu
 fails 1 "absent.so" plain --model "$model" --text hello --plugin "$work/absent.so"
 
 # variant NAME: a copy of the model to be damaged.

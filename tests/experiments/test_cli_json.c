@@ -5,20 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[] = "/tmp/trefoil-test-XXXXXX";
 
 /* Runs a shell command in which $trefoil is the program, $work the temporary directory and $tests this room. */
 static int shell(const char *command, char *output, size_t size) {
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    cr_assert(length > 0);
-    program[length] = 0;
-    *strrchr(program, '/') = 0; /* build/tests/ */
-    strcat(program, "/../trefoil");
-    setenv("trefoil", program, 1);
+    setenv("trefoil", TREFOIL_BINARY_DIR "/trefoil", 1);
     setenv("work", directory, 1);
     setenv("tests", TREFOIL_SOURCE_DIR "/tests/experiments", 1);
     FILE *pipe = popen(command, "r");
