@@ -14,10 +14,6 @@ typedef struct sample_input {
 } sample_input;
 
 /* Sizes of BERT-tiny, for 4 texts of 128 tokens. */
-#define TEXTS      4
-#define TOKENS     128
-#define HIDDEN     128
-#define VOCABULARY 30522
 enum { TEXTS = 4, TOKENS = 128, HIDDEN = 128, VOCABULARY = 30522 };
 static const sample_input activation = {TF_LEAF_NONE, {3, {TEXTS, TOKENS, HIDDEN}}},
                           constant = {TF_LEAF_CONSTANT, {3, {TEXTS, TOKENS, HIDDEN}}},
