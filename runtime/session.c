@@ -176,8 +176,11 @@ static tf_status provide(tf_session *session, const tf_program *program, tf_view
 
 /* Running ----------------------------------------------------------------------------------------------------------- */
 
-static tf_status run(tf_session *session, const tf_program *program, double *output, tf_session_stats *stats,
-                     double *op_seconds) {
+tf_status tf_session_run_program(tf_session *session, const tf_program *program, double **output,
+                                 tf_session_stats *stats, double *op_seconds) {
+    tf_session_stats local;
+    if (!stats) stats = &local;
+    *stats = (tf_session_stats){0};
     tf_fact fact = {.name = "the lowered program (model, lengths of texts, approximations, or version)"};
     TF_TRY(tf_program_digest(program, &fact.digest));
     TF_TRY(tf_session_agree(session, &fact, 1));
@@ -189,7 +192,7 @@ static tf_status run(tf_session *session, const tf_program *program, double *out
         double start = now();
         status = provide(session, program, view);
         stats->setup_seconds = now() - start;
-        tf_slots slots = {.output = &output};
+        tf_slots slots = {.output = output};
         if (!status) status = tf_execute(&session->party, program, &plan, view, &slots, &stats->online, op_seconds);
         memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);
         stats->rounds = (uint64_t)plan.rounds;
@@ -203,11 +206,8 @@ static tf_status run(tf_session *session, const tf_program *program, double *out
 tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,
                          double *output, tf_session_stats *stats, double *op_seconds) {
     tf_program program;
-    tf_session_stats local;
-    if (!stats) stats = &local;
-    *stats = (tf_session_stats){0};
     TF_TRY(tf_lower(graph, frac, model_owner, data_owner, &program));
-    tf_status status = run(session, &program, output, stats, op_seconds);
+    tf_status status = tf_session_run_program(session, &program, &output, stats, op_seconds);
     tf_program_free(&program);
     return status;
 }

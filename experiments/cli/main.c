@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/cli/commands.h"
+#include "net/link_mpi.h"
 
 static const cli_command *const commands[] = {&command_infer, &command_plain,    &command_cost,    &command_ops,
                                               &command_bench, &command_fit_head, &command_tokenize};
@@ -39,7 +40,7 @@ static int run_command(const cli_command *command, int argc, char **argv) {
     return code;
 }
 
-int main(int argc, char **argv) {
+static int run_program(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
         print_help();
@@ -58,4 +59,10 @@ int main(int argc, char **argv) {
              name);
     print_error(message);
     return USAGE_ERROR;
+}
+
+int main(int argc, char **argv) {
+    int code = run_program(argc, argv);
+    tf_mpi_leave(code != 0);
+    return code;
 }
