@@ -72,7 +72,7 @@ unsigned tf_width(int frac, double bound) {
     double mantissa = frexp(bound, &exponent);
     if (mantissa == 0.5) exponent--; /* a power of two is its own bound */
     int bits = exponent + frac + 2;
-    return bits < 8 ? 8 : (unsigned)(bits + 7) / 8 * 8;
+    return bits < 3 ? 3 : (unsigned)bits;
 }
 
 /* Leaves and parameters ------------------------------------------------------------------------------------------ */

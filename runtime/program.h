@@ -84,7 +84,7 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
 /** The default range of an activation: 2^(30 - frac), so that it lives in 32 bits with room for lifting. */
 double tf_default_bound(const tf_program *program);
 
-/** The smallest multiple of 8 bits that holds |integer| < 2^(width - 2) for this scale and bound. */
+/** The bits of a ring in which values of this scale and bound can be lifted: |integer| < 2^(width - 2). */
 unsigned tf_width(int frac, double bound);
 
 /** @name Leaves and ends @{ */
@@ -119,6 +119,9 @@ tf_value tf_scale_real(tf_program *program, tf_value a, double c, int precision)
 /** a + c and a * c for public tensors that broadcast to a's shape; for the product, c has `frac` fractional bits. */
 tf_value tf_add_public(tf_program *program, tf_value a, tf_shape shape, const double *c);
 tf_value tf_mul_public(tf_program *program, tf_value a, tf_shape shape, const double *c, int frac);
+/** The same with a constant leaf of the graph, its data read with `shape`. */
+tf_value tf_add_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape);
+tf_value tf_mul_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, int frac);
 tf_value tf_sum_axis(tf_program *program, tf_value a, int axis, double bound); /**< the axis disappears */
 tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
 tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */

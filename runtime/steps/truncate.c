@@ -13,6 +13,14 @@ enum { RHO = TF_PURPOSE_TRUNCATION, NU, MU };
 
 static const uint64_t OFFSET = UINT64_C(1) << 62;
 
+tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsigned most) {
+    if (wide) return (tf_truncation){64, shift, shift > 0};
+    unsigned before = tf_bytes_of(bits + shift) * 8 - (bits + shift), after = tf_bytes_of(bits) * 8 - bits;
+    unsigned room = before < after ? before : after;
+    if (most && bits + shift + room > most) room = most > bits + shift ? most - bits - shift : 0;
+    return (tf_truncation){bits + shift + room, shift, false};
+}
+
 unsigned tf_truncation_dealt(tf_truncation t) {
     return t.wide ? 8 + tf_bytes_of(t.shift) : tf_bytes_of(t.bits - t.shift);
 }
@@ -146,14 +154,14 @@ static tf_value truncate(tf_program *p, tf_value a, int frac, bool wide) {
     int shift = type.frac - frac;
     if (shift == 0) return a;
     if (shift < 0 || shift > 62) return tf_program_fail(p, tf_fail(TF_INVALID, "a truncation by %d bits", shift));
-    unsigned bits = wide ? 64 : tf_width(frac, type.bound) + (unsigned)shift;
-    if (type.bits < bits) a = tf_lift(p, a, bits);
-    type.bits = wide ? 64 : bits - (unsigned)shift;
+    tf_truncation t = tf_truncation_into(tf_width(frac, type.bound), (unsigned)shift, wide, type.bits);
+    if (type.bits < t.bits) a = tf_lift(p, a, t.bits);
+    type.bits = wide ? 64 : t.bits - t.shift;
     type.frac = frac;
     type.zero = -1;
     tf_value v = tf_append(p, &truncate_step, type, 1, &a);
     if (v < 0) return -1;
-    p->node[v].arg[0] = bits;
+    p->node[v].arg[0] = t.bits;
     p->node[v].arg[1] = shift;
     p->node[v].arg[2] = wide;
     return v;

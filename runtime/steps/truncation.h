@@ -11,6 +11,12 @@ typedef struct tf_truncation {
     bool wide;      /**< stay in Z_2^64, correcting the wrap: one more exchange */
 } tf_truncation;
 
+/**
+ * The truncation by `shift` bits whose narrow result holds `bits` bits, and more where whole bytes on the wire leave room.
+ * `most` is the width of the ring that is there anyway; 0 if any width can be asked for.
+ */
+tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsigned most);
+
 /** Bytes of an element in S's message, and in each direction of the exchange that corrects the wrap. */
 unsigned tf_truncation_dealt(tf_truncation t);
 unsigned tf_truncation_swapped(tf_truncation t);

@@ -1,0 +1,159 @@
+#include "runtime/compose.h"
+
+#include <math.h>
+
+#include "runtime/step.h"
+
+enum { UNIT_FRAC = 24, MAX_SCALES = 64 }; /* fractional bits of normalised values */
+
+tf_value tf_relu(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    tf_term term = {tf_negative(p, a, tf_default_low(tf_type_of(p, a))), a, true};
+    return tf_select(p, 1, &term);
+}
+
+tf_value tf_less(tf_program *p, tf_value a, double c) {
+    if (p->status) return -1;
+    return tf_negative(p, tf_add_const(p, a, -c), tf_default_low(tf_type_of(p, a)));
+}
+
+tf_value tf_max(tf_program *p, tf_value a, tf_value b) {
+    if (p->status) return -1;
+    double bound = fmax(tf_type_of(p, a)->bound, tf_type_of(p, b)->bound);
+    tf_value difference = tf_sub(p, b, a);
+    return tf_assume(p, tf_add(p, a, tf_relu(p, difference)), bound);
+}
+
+tf_value tf_max_last(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    while (!p->status && tf_shape_last(tf_type_of(p, a)->shape) > 1) {
+        size_t n = tf_shape_last(tf_type_of(p, a)->shape), half = (n + 1) / 2; /* for odd n the middle meets itself */
+        a = tf_max(p, tf_slice(p, a, -1, 0, half), tf_slice(p, a, -1, n - half, half));
+    }
+    return a;
+}
+
+tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, tf_result result) {
+    if (p->status) return -1;
+    if (degree < 2 || degree > 4) return tf_program_fail(p, tf_fail(TF_INVALID, "a polynomial of degree %d", degree));
+    tf_type type = *tf_type_of(p, a);
+    double bound = type.bound;
+    tf_value square = tf_mul(p, a, a, (tf_result){type.frac, bound * bound, false});
+    /* the upper part times a^2, truncated with the lower part in one sum: both at the product's scale */
+    int precision = 12;
+    tf_value upper = -1;
+    double upper_bound = fabs(c[2]);
+    if (degree >= 3) {
+        upper = tf_scale_real(p, a, c[3], precision);
+        if (degree == 4) upper = tf_add(p, upper, tf_scale_real(p, square, c[4], precision));
+        upper_bound += bound * fabs(c[3]) + (degree == 4 ? bound * bound * fabs(c[4]) : 0);
+        upper = tf_assume(p, tf_add_const(p, upper, c[2]), upper_bound);
+        double whole = fmax(result.bound, bound * bound * upper_bound);
+        upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
+    } else {
+        upper = tf_trunc(p, tf_assume(p, tf_scale_real(p, square, c[2], precision), result.bound), result.frac);
+    }
+    tf_value lower = tf_scale_real(p, a, c[1], precision);
+    lower = tf_assume(p, tf_add_const(p, lower, c[0]), bound * fabs(c[1]) + fabs(c[0]));
+    if (tf_type_of(p, lower)->frac > result.frac) lower = tf_trunc(p, lower, result.frac);
+    tf_value sum = tf_add(p, lower, upper);
+    return tf_assume(p, sum, result.bound);
+}
+
+/**
+ * Brings the integer X behind a, 2^bottom <= X < 2^top, into [2^(top - step), 2^top) by a power of 2^step: returns that
+ * factor's `root`-th root as shares with `frac` fractional bits, i.e. (2^(step j / root)) with the point so set that for
+ * root 1 the product with a lies in [2^-step, 1). The bits [X < 2^k] come from one comparison of all k at once.
+ */
+typedef struct scaling {
+    tf_value factor[2]; /* 2^(step j), and its square root where step is 2 */
+} scaling;
+
+static scaling normalising_scale(tf_program *p, tf_value a, int bottom, int top, int step, int frac) {
+    scaling s = {{-1, -1}};
+    if (p->status) return s;
+    tf_type type = *tf_type_of(p, a);
+    int count = (top - bottom - 1) / step;
+    if (count < 1) count = 1;
+    if (count > MAX_SCALES || type.shape.rank >= TF_MAX_RANK) {
+        tf_program_fail(p, tf_fail(TF_RANGE, "an inverse over %d bits of range", top - bottom));
+        return s;
+    }
+    tf_shape wide = {.rank = type.shape.rank + 1, .dim = {(size_t)count}}, column = {.rank = wide.rank, .dim = {(size_t)count}};
+    for (int i = 0; i < type.shape.rank; i++) wide.dim[i + 1] = type.shape.dim[i], column.dim[i + 1] = 1;
+    double threshold[MAX_SCALES], weight[2][MAX_SCALES];
+    for (int i = 0; i < count; i++) { /* bit i: X < 2^(top - step (i + 1)), a factor of 2^step more */
+        threshold[i] = -ldexp(1, top - step * (i + 1) - type.frac);
+        for (int r = 0; r < 2; r++) weight[r][i] = ldexp(1, (step >> r) * (i + 1)) - ldexp(1, (step >> r) * i);
+    }
+    tf_value compared = tf_add_public(p, tf_expand(p, a, wide), column, threshold);
+    tf_value bit = tf_negative(p, compared, 0);
+    for (int r = 0; r < step && r < 2; r++) {
+        int exponent = (step >> r) * count;
+        tf_value share = tf_bit_to_share(p, bit, (unsigned)exponent + 3, false);
+        share = tf_mul_public(p, share, column, weight[r], 0);
+        share = tf_add_const(p, tf_sum_axis(p, share, 0, ldexp(1, exponent)), 1);
+        /* set the point: the same integer, read at another scale */
+        if (p->status) return s;
+        tf_type t = *tf_type_of(p, share);
+        int point = r == 0 ? top - type.frac : frac;
+        share = tf_scale_real(p, share, ldexp(1, -point), 1);
+        s.factor[r] = tf_assume(p, share, ldexp(t.bound, -point));
+    }
+    return s;
+}
+
+static int log2_floor(double x) { return (int)floor(log2(x)); }
+
+/** y (2 - u y) for y near 1/u. */
+static tf_value newton_reciprocal(tf_program *p, tf_value u, tf_value y) {
+    tf_value correction = tf_mul(p, u, y, (tf_result){UNIT_FRAC, 2, false});
+    correction = tf_assume(p, tf_add_const(p, tf_scale_int(p, correction, -1), 2), 2);
+    return tf_mul(p, y, correction, (tf_result){UNIT_FRAC, 4, false});
+}
+
+tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
+    /* least relative error on [1/2, 1]: 0.0018, squared by the Newton step */
+    static const double c[] = {5.6568456, -11.7573635, 10.6481753, -3.5493905};
+    tf_value y = tf_polynomial(p, u, 3, c, (tf_result){UNIT_FRAC, 4, false});
+    return newton_reciprocal(p, u, y);
+}
+
+tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
+    if (p->status) return -1;
+    int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
+    if (bottom < 0) bottom = 0;
+    scaling s = normalising_scale(p, a, bottom, top, 1, 0);
+    tf_value u = tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false});
+    return tf_mul(p, tf_reciprocal_unit(p, u), s.factor[0], (tf_result){frac, 2 / low, false});
+}
+
+tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) {
+    if (p->status) return -1;
+    /* least relative error on [1/4, 1]: 0.0022; the Newton step leaves 1.5 times its square */
+    static const double c[] = {3.4980304, -8.9845843, 14.6576622, -11.973411, 3.8044203};
+    int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
+    if (bottom < 0) bottom = 0;
+    if ((top - point) % 2) top++; /* so that the square root of the scale is a power of two */
+    scaling s = normalising_scale(p, a, bottom, top, 2, (top - point) / 2);
+    tf_value u = tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false});
+    tf_value y = tf_polynomial(p, u, 4, c, (tf_result){UNIT_FRAC, 4, false});
+    /* y (3 - u y^2) / 2 */
+    tf_value square = tf_mul(p, y, y, (tf_result){UNIT_FRAC, 8, false});
+    tf_value correction = tf_mul(p, u, square, (tf_result){UNIT_FRAC, 2, false});
+    correction = tf_assume(p, tf_add_const(p, tf_scale_int(p, correction, -1), 3), 4);
+    y = tf_mul(p, y, tf_scale_real(p, correction, 0.5, 1), (tf_result){UNIT_FRAC, 4, false});
+    return tf_mul(p, y, s.factor[1], (tf_result){frac, 2 / sqrt(low), false});
+}
+
+tf_value tf_exp_negative(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    const double least = 15.9990234375; /* 16 - 2^-10, in powers of two */
+    int frac = tf_type_of(p, a)->frac;
+    tf_value z = tf_scale_real(p, a, 1.4426950408889634, 14);
+    z = tf_trunc(p, z, frac);
+    /* max(z, -least) = relu(z + least) - least, two units lower: rounding may have put 0 one unit above */
+    z = tf_relu(p, tf_add_const(p, z, least));
+    z = tf_add_const(p, tf_assume(p, z, 16), -least - ldexp(2, -frac));
+    return tf_exp2(p, tf_assume(p, z, 16));
+}
