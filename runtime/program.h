@@ -103,6 +103,8 @@ tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsi
  *  16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else anything. */
 enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
+/** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
+tf_value tf_keep(tf_program *program, tf_value x, int slot);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
