@@ -35,12 +35,13 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
     tf_value inner = tf_scale_real(p, tf_assume(p, x, tail), 0.25, 1);
     tf_value u = tf_mul(p, inner, inner, (tf_result){14, square_bound, false});
     tf_value poly = tf_polynomial(p, u, 4, q, (tf_result){p->frac, 4, false});
-    /* twice Q, minus and plus x */
-    tf_value twice = tf_scale_int(p, poly, 2), near = tf_assume(p, x, tail);
-    tf_term terms[2] = {{below, tf_assume(p, tf_sub(p, twice, near), 8), false},
-                        {far_below, tf_assume(p, tf_scale_int(p, tf_add(p, twice, near), -1), 8), false}};
-    tf_value both = tf_add(p, tf_scale_int(p, x, 2), tf_select(p, 2, terms));
-    return tf_scale_real(p, tf_assume(p, both, tf_default_bound(p)), 0.5, 1);
+    /* twice Q, minus and plus x; below -T both terms count and Q must cancel, so they live in the ring of the result */
+    double whole = tf_default_bound(p);
+    tf_value twice = tf_scale_int(p, tf_lift(p, poly, tf_width(p->frac, whole)), 2);
+    tf_value minus = tf_assume(p, tf_sub(p, twice, x), whole), plus = tf_assume(p, tf_add(p, twice, x), whole);
+    tf_term terms[2] = {{below, minus, false}, {far_below, tf_scale_int(p, plus, -1), false}};
+    tf_value both = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 2, terms));
+    return tf_scale_real(p, tf_assume(p, both, whole), 0.5, 1);
 }
 
 static tf_value lower_relu(tf_program *p, const tf_node *node, const tf_value *in) {

@@ -54,7 +54,9 @@ static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_sha
 }
 
 static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
-    tf_value weight = masked(p, tf_relu(p, score), mask, mask_shape);
+    /* rows whose sum is small are divided by little: fewer low bits are dropped than elsewhere */
+    const unsigned low = 2;
+    tf_value weight = masked(p, tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true}), mask, mask_shape);
     *least = 1e-3;
     *most = tf_default_bound(p);
     return weight;

@@ -36,7 +36,7 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
     for (size_t i = 0; i < runs && status == TF_OK; i++) {
-        status = tf_session_run_program(session, program, output, &stats, NULL);
+        status = tf_session_run_program(session, program, &output, &stats, NULL);
         if (i == 0) setup += stats.setup_seconds;
         seconds[i] = stats.online.seconds;
     }

@@ -350,7 +350,7 @@ tf_value tf_expand(tf_program *p, tf_value a, tf_shape shape) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     if (tf_shape_equal(type.shape, shape)) return a;
-    int64_t stride[TF_MAX_RANK];
+    int64_t stride[TF_MAX_RANK] = {0};
     if (!broadcast_strides(type.shape, shape, stride))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a tensor does not broadcast to the asked shape"));
     type.shape = shape;
@@ -366,7 +366,7 @@ tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t coun
     if (axis < 0 || axis >= type.shape.rank || count == 0 || begin > type.shape.dim[axis] ||
         count > type.shape.dim[axis] - begin)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a slice leaves its tensor"));
-    int64_t stride[TF_MAX_RANK];
+    int64_t stride[TF_MAX_RANK] = {0};
     broadcast_strides(type.shape, type.shape, stride);
     size_t step = 1;
     for (int i = axis + 1; i < type.shape.rank; i++) step *= type.shape.dim[i];
