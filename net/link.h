@@ -49,20 +49,25 @@ TF_CHECKED tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done);
 
 /**
  * Waits for a transfer. When nothing at all arrives from or leaves to the ticket's peer for `deadline` seconds the link
- * fails with TF_PEER and a message that names the peer; the same when a peer reported an error, with that peer's message.
+ * fails with TF_PEER and a message that names the peer; the same when a peer reported an error, with that peer's
+ * message.
  */
 TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
 
 /** Sets the deadline in seconds (default 30). */
 void tf_link_set_deadline(tf_link *link, double seconds);
 
-/** Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`. */
+/**
+ * Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`: their waits
+ * then fail with "party N failed: message". A party that itself fails because of such a notice passes the first cause
+ * on unchanged, whatever `message` is. Only the first announcement counts, and nothing but closing may follow it.
+ */
 void tf_link_announce_failure(tf_link *link, const char *message);
 
 /** Adds one to the round counter; the executor calls it once for each round. */
 void tf_link_count_round(tf_link *link);
 
-/** The counters since the link was made. */
+/** The counters since the link was made. Sends count when queued, receptions when complete; empty transfers do not. */
 tf_link_counters tf_link_read_counters(const tf_link *link);
 
 /** Observes every received payload, in tests of what a party sees. `observer` NULL removes it. */

@@ -14,8 +14,9 @@ TF_CHECKED tf_status tf_link_mpi(tf_link **link);
 bool tf_mpi_launched(void);
 
 /**
- * Leaves the MPI job. With `failed`, ends the whole job at once (MPI_Abort) after pending failure notices were given a
- * moment to leave; otherwise MPI_Finalize. To be called from main only, last.
+ * Leaves the MPI job, with MPI_Finalize. With `failed` (or when a closed link could not finish its transfers) ends the
+ * whole job with MPI_Abort instead, as soon as all parties have come here to do the same and so could say why they end,
+ * but after 5 s at most. To be called from main only, last, after the error was printed.
  */
 void tf_mpi_leave(bool failed);
 

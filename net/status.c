@@ -20,12 +20,16 @@ tf_status tf_fail_in(tf_status code, const char *format, ...) {
     va_start(args, format);
     int used = vsnprintf(whole, sizeof whole, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof whole) snprintf(whole + used, sizeof whole - (size_t)used, ": %s", message);
+    if (used < 0) used = 0;
+    if ((size_t)used < sizeof whole && snprintf(whole + used, sizeof whole - (size_t)used, ": %s", message) < 0)
+        whole[used] = '\0'; // a message too long is cut, not an error
     memcpy(message, whole, sizeof message);
     return code;
 }
 
-const char *tf_error(void) { return message; }
+const char *tf_error(void) {
+    return message;
+}
 
 const char *tf_status_name(tf_status code) {
     switch (code) {

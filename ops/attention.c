@@ -59,6 +59,34 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return status;
 }
 
+/*
+ * Scores are laid out texts x queries x heads x keys, so that a row's inverse sum stands where the merged heads of the
+ * context want it: nothing is transposed. The context is divided after the product with v.
+ */
+static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    tf_shape q = tf_type_of(p, in[0])->shape, k = tf_type_of(p, in[1])->shape;
+    size_t texts = q.dim[0], queries = q.dim[1], width = q.dim[2], keys = k.dim[1];
+    size_t heads = (size_t)tf_attr_get(node, "heads", 1), depth = width / heads;
+    tf_matmul_layout scores = {.batch = {texts, heads}, .m = queries, .k = depth, .n = keys,
+                               .a_batch = {queries * width, depth}, .a_row = width,
+                               .b_batch = {keys * width, depth}, .b_row = 1, .b_col = width,
+                               .c_batch = {queries * heads * keys, keys}, .c_row = heads * keys};
+    tf_value scaled = tf_scale_real(p, in[0], 1 / sqrt((double)depth), 12);
+    tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
+                               (tf_result){p->frac, TF_SCORE_BOUND, false});
+    tf_value inverse;
+    tf_value weight = tf_softmax_lower(tf_softmax_find(node->op->variant), p, score, node->inputs == 4 ? in[3] : -1,
+                                       tf_dims(texts, 1, 1, keys), &inverse);
+    tf_matmul_layout product = {.batch = {texts, heads}, .m = queries, .k = keys, .n = depth,
+                                .a_batch = {queries * heads * keys, keys}, .a_row = heads * keys,
+                                .b_batch = {keys * width, depth}, .b_row = width, .b_col = 1,
+                                .c_batch = {queries * width, depth}, .c_row = width};
+    tf_value context = tf_matmul(p, weight, in[2], -1, product, tf_dims(texts, queries, heads, depth), (tf_result){p->frac, 0, false});
+    inverse = tf_reshape(p, inverse, tf_dims(texts, queries, heads, 1));
+    return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
+}
+
 #define OP(name, formula, from, epsilon, error)                                                                        \
     {.kind = "attention",                                                                                              \
      .variant = #name,                                                                                                 \
@@ -68,6 +96,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
      .max_inputs = 4,                                                                                                  \
      .infer = infer,                                                                                                   \
      .plain = plain,                                                                                                   \
+     .lower = lower,                                                                                                   \
      .low = -4,                                                                                                        \
      .high = 4,                                                                                                        \
      .private_error = 5e-3},

@@ -1,6 +1,7 @@
 /** Sums and public factors: nothing here needs more of the protocol than local arithmetic and a truncation. */
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/program.h"
 
 static tf_status infer_add(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     return tf_shape_broadcast(shape[0], shape[1], out);
@@ -29,6 +30,19 @@ static tf_status plain_scale(const tf_node *node, const tf_array *in, tf_array *
     return TF_OK;
 }
 
+static tf_value lower_add(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_add(p, in[0], in[1]);
+}
+
+static tf_value lower_mask(tf_program *p, const tf_node *node, const tf_value *in) {
+    const tf_node *mask = tf_leaf_of(p, in[1]);
+    return tf_add_leaf(p, in[0], in[1], mask ? mask->shape : node->shape);
+}
+
+static tf_value lower_scale(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_trunc(p, tf_scale_real(p, in[0], tf_attr_get(node, "factor", 1), 14), p->frac);
+}
+
 const tf_op tf_elementwise_ops[] = {
     {.kind = "add",
      .variant = "",
@@ -38,6 +52,7 @@ const tf_op tf_elementwise_ops[] = {
      .max_inputs = 2,
      .infer = infer_add,
      .plain = plain_add,
+     .lower = lower_add,
      .low = -256,
      .high = 256,
      .private_error = 5e-5},
@@ -49,6 +64,7 @@ const tf_op tf_elementwise_ops[] = {
      .max_inputs = 2,
      .infer = infer_mask,
      .plain = plain_add,
+     .lower = lower_mask,
      .low = -256,
      .high = 256,
      .private_error = 5e-5},
@@ -60,6 +76,7 @@ const tf_op tf_elementwise_ops[] = {
      .max_inputs = 1,
      .infer = tf_infer_same,
      .plain = plain_scale,
+     .lower = lower_scale,
      .low = -8,
      .high = 8,
      .private_error = 2e-4},

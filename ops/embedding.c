@@ -3,6 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/program.h"
 
 static tf_status infer_embedding(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the table", shape[1], 2));
@@ -41,6 +42,19 @@ static tf_status plain_rows(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
+static tf_value lower_embedding(tf_program *p, const tf_node *node, const tf_value *in) {
+    const tf_node *tokens = tf_leaf_of(p, in[0]);
+    if (!p->status && (!tokens || tokens->leaf != TF_LEAF_TOKENS))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "%s looks up something that is no tokens", node->name));
+    tf_value table = tf_weight(p, in[1], p->frac, tf_width(p->frac, tf_default_bound(p)));
+    return tf_embed(p, table, tokens, p->data_owner);
+}
+
+static tf_value lower_rows(tf_program *p, const tf_node *node, const tf_value *in) {
+    tf_value table = tf_weight(p, in[0], p->frac, tf_width(p->frac, tf_default_bound(p)));
+    return tf_slice(p, table, 0, 0, node->shape.dim[0]);
+}
+
 const tf_op tf_embedding_ops[] = {
     {.kind = "embedding",
      .variant = "",
@@ -50,6 +64,7 @@ const tf_op tf_embedding_ops[] = {
      .max_inputs = 2,
      .infer = infer_embedding,
      .plain = plain_embedding,
+     .lower = lower_embedding,
      .low = -256,
      .high = 256,
      .private_error = 3e-5},
@@ -61,6 +76,7 @@ const tf_op tf_embedding_ops[] = {
      .max_inputs = 1,
      .infer = infer_rows,
      .plain = plain_rows,
+     .lower = lower_rows,
      .low = -256,
      .high = 256,
      .private_error = 3e-5},

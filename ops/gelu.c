@@ -3,6 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/compose.h"
 
 static tf_status plain_exact(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t count = tf_shape_count(out->shape);
@@ -19,6 +20,34 @@ static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
+/*
+ * x (Phi(x) - 1/2) is smooth and even: inside |x| < T it is a polynomial Q in x^2, and only the two tails need a
+ * comparison: GELU(x) = x + [x < T](Q - x/2) - [x < -T](Q + x/2). Outside, Q may be garbage: it is multiplied by zero,
+ * exactly, in the ring. So it lives in rings just wide enough for |x| < T. Both selections share one reshare. The sum is
+ * kept doubled (one fractional bit more) so that x/2 needs no truncation. Error of Q: 0.0026, mean 0.0007.
+ */
+static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
+    const double tail = 3.15, square_bound = tail * tail / 16; /* Q is a polynomial in u = x^2 / 16 < 0.62 */
+    static const double q[5] = {0.00255483, 0.383672388 * 16, -0.0515421956 * 256, 0.00441050526 * 4096,
+                                -0.000152037183 * 65536};
+    tf_value x = in[0];
+    tf_value below = tf_less(p, x, tail), far_below = tf_less(p, x, -tail);
+    tf_value inner = tf_scale_real(p, tf_assume(p, x, tail), 0.25, 1);
+    tf_value u = tf_mul(p, inner, inner, (tf_result){14, square_bound, false});
+    tf_value poly = tf_polynomial(p, u, 4, q, (tf_result){p->frac, 4, false});
+    /* twice Q, minus and plus x; below -T both terms count and Q must cancel, so they live in the ring of the result */
+    double whole = tf_default_bound(p);
+    tf_value twice = tf_scale_int(p, tf_lift(p, poly, tf_width(p->frac, whole)), 2);
+    tf_value minus = tf_assume(p, tf_sub(p, twice, x), whole), plus = tf_assume(p, tf_add(p, twice, x), whole);
+    tf_term terms[2] = {{below, minus, false}, {far_below, tf_scale_int(p, plus, -1), false}};
+    tf_value both = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 2, terms));
+    return tf_scale_real(p, tf_assume(p, both, whole), 0.5, 1);
+}
+
+static tf_value lower_relu(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_relu(p, in[0]);
+}
+
 const tf_op tf_gelu_ops[] = {
     {.kind = "gelu",
      .variant = "exact",
@@ -28,6 +57,7 @@ const tf_op tf_gelu_ops[] = {
      .max_inputs = 1,
      .infer = tf_infer_same,
      .plain = plain_exact,
+     .lower = lower_exact,
      .low = -8,
      .high = 8,
      .private_error = 5e-3},
@@ -39,10 +69,11 @@ const tf_op tf_gelu_ops[] = {
      .max_inputs = 1,
      .infer = tf_infer_same,
      .plain = plain_relu,
+     .lower = lower_relu,
      .truth = "exact",
      .low = -8,
      .high = 8,
      .approximation_error = 0.171,
-     .private_error = 5e-5},
+     .private_error = 2.1e-3},
     {0},
 };

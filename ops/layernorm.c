@@ -3,6 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/compose.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     tf_shape wanted = tf_dims(tf_shape_last(shape[0]));
@@ -52,6 +53,53 @@ static tf_status plain_center(const tf_node *node, const tf_array *in, tf_array 
     return normalise(node, in, out, false);
 }
 
+/** x minus the mean of its row, in a ring of at least `bits`. The mean is rounded once per row. */
+static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
+    if (p->status) return -1;
+    size_t n = tf_shape_last(tf_type_of(p, x)->shape);
+    double bound = tf_type_of(p, x)->bound;
+    x = tf_lift(p, x, bits);
+    tf_shape row = tf_type_of(p, x)->shape;
+    tf_value mean = tf_scale_real(p, tf_sum_axis(p, x, -1, bound * (double)n), 1 / (double)n, 14);
+    mean = tf_trunc(p, mean, p->frac);
+    row.dim[row.rank - 1] = 1;
+    return tf_sub(p, x, tf_reshape(p, mean, row));
+}
+
+/** d * gamma + beta */
+static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
+    double bound = tf_default_bound(p);
+    tf_value gamma = tf_weight(p, in[1], p->frac, tf_width(2 * p->frac, bound));
+    tf_value scaled = tf_mul(p, d, gamma, (tf_result){p->frac, 0, false});
+    return tf_add(p, scaled, tf_weight(p, in[2], p->frac, tf_width(p->frac, bound)));
+}
+
+/*
+ * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares from
+ * 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
+ */
+static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
+    const double low = 0x1p-6, high = 0x1p22;
+    if (p->status) return -1;
+    int frac = p->frac, square_frac = frac + 4, factor_frac = frac + 4;
+    size_t n = tf_shape_last(tf_type_of(p, in[0])->shape);
+    tf_value d = centred(p, in[0], tf_width(2 * frac, high));
+    tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, high, false});
+    double eps = tf_attr_get(node, "eps", 0) * (double)n;
+    if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const(p, sum, eps);
+    tf_value factor = tf_rsqrt(p, sum, low, high, frac + 8);
+    factor = tf_trunc(p, tf_scale_real(p, factor, sqrt((double)n), 14), factor_frac);
+    if (p->status) return -1;
+    tf_shape row = tf_type_of(p, d)->shape;
+    row.dim[row.rank - 1] = 1;
+    tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
+    return affine(p, tf_mul(p, d, tf_reshape(p, factor, row), unit), in);
+}
+
+static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
+    return affine(p, centred(p, in[0], tf_width(2 * p->frac, tf_default_bound(p))), in);
+}
+
 const tf_op tf_layernorm_ops[] = {
     {.kind = "layernorm",
      .variant = "exact",
@@ -61,6 +109,7 @@ const tf_op tf_layernorm_ops[] = {
      .max_inputs = 3,
      .infer = infer,
      .plain = plain_exact,
+     .lower = lower_exact,
      .low = -72,
      .high = 224,
      .private_error = 1e-3},
@@ -72,6 +121,7 @@ const tf_op tf_layernorm_ops[] = {
      .max_inputs = 3,
      .infer = infer,
      .plain = plain_center,
+     .lower = lower_center,
      .low = -32,
      .high = 32,
      .private_error = 1e-3},

@@ -1,6 +1,7 @@
 /** Products of matrices: with weights (linear) and of two activations (matmul). */
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/program.h"
 #include "runtime/plain_matmul.h"
 
 static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -52,6 +53,24 @@ static tf_status plain_matmul(const tf_node *node, const tf_array *in, tf_array 
     return TF_OK;
 }
 
+static tf_value lower_linear(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_linear(p, in[0], in[1], node->inputs == 3 ? in[2] : -1, (tf_result){p->frac, 0, false});
+}
+
+static tf_value lower_matmul(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    tf_shape shape = node->shape, a = tf_type_of(p, in[0])->shape;
+    size_t m = shape.dim[shape.rank - 2], n = shape.dim[shape.rank - 1], k = a.dim[a.rank - 1];
+    size_t products = tf_shape_count(shape) / (m * n);
+    bool transpose = transposed(node);
+    tf_matmul_layout layout = {.batch = {1, products}, .m = m, .k = k, .n = n,
+                               .a_batch = {0, m * k}, .a_row = k,
+                               .b_batch = {0, k * n}, .b_row = transpose ? 1 : n, .b_col = transpose ? k : 1,
+                               .c_batch = {0, m * n}, .c_row = n};
+    tf_value left = tf_scale_real(p, in[0], tf_attr_get(node, "scale", 1), 12);
+    return tf_matmul(p, left, in[1], -1, layout, shape, (tf_result){p->frac, 0, false});
+}
+
 const tf_op tf_linear_ops[] = {
     {.kind = "linear",
      .variant = "",
@@ -61,6 +80,7 @@ const tf_op tf_linear_ops[] = {
      .max_inputs = 3,
      .infer = infer_linear,
      .plain = plain_linear,
+     .lower = lower_linear,
      .low = -8,
      .high = 8,
      .private_error = 5e-3},
@@ -72,6 +92,7 @@ const tf_op tf_linear_ops[] = {
      .max_inputs = 2,
      .infer = infer_matmul,
      .plain = plain_matmul,
+     .lower = lower_matmul,
      .low = -8,
      .high = 8,
      .private_error = 5e-3},

@@ -4,6 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/compose.h"
 
 static tf_status infer_first_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the input", shape[0], 3));
@@ -48,6 +49,31 @@ static tf_status plain_l2norm(const tf_node *node, const tf_array *in, tf_array 
     return TF_OK;
 }
 
+static tf_value lower_first_token(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_reshape(p, tf_slice(p, in[0], 1, 0, 1), node->shape);
+}
+
+static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_value *in) {
+    const tf_node *weights = tf_leaf_of(p, in[1]);
+    if (p->status || !weights) return tf_program_fail(p, tf_fail(TF_INVALID, "%s has no public weights", node->name));
+    double bound = tf_default_bound(p);
+    tf_shape column = tf_dims(weights->shape.dim[0], weights->shape.dim[1], 1);
+    tf_value weighted = tf_mul_leaf(p, in[0], in[1], column, p->frac);
+    return tf_trunc(p, tf_sum_axis(p, weighted, 1, bound), p->frac);
+}
+
+/* Vectors with a squared length from 2^-10 to 2^16 come out with length 1; shorter ones come out too short. */
+static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value *in) {
+    const double low = 0x1p-10, high = 0x1p16;
+    if (p->status) return -1;
+    tf_value sum = tf_dot(p, in[0], in[0], (tf_result){p->frac + 6, high, false});
+    tf_value factor = tf_rsqrt(p, sum, low, high, p->frac + 4);
+    if (p->status) return -1;
+    tf_shape row = node->shape;
+    row.dim[row.rank - 1] = 1;
+    return tf_mul(p, in[0], tf_reshape(p, factor, row), (tf_result){p->frac, 2, false});
+}
+
 const tf_op tf_pooling_ops[] = {
     {.kind = "first_token",
      .variant = "",
@@ -57,6 +83,7 @@ const tf_op tf_pooling_ops[] = {
      .max_inputs = 1,
      .infer = infer_first_token,
      .plain = plain_first_token,
+     .lower = lower_first_token,
      .low = -256,
      .high = 256,
      .private_error = 3e-5},
@@ -68,6 +95,7 @@ const tf_op tf_pooling_ops[] = {
      .max_inputs = 2,
      .infer = infer_mean_pool,
      .plain = plain_mean_pool,
+     .lower = lower_mean_pool,
      .low = -8,
      .high = 8,
      .private_error = 1e-3},
@@ -79,6 +107,7 @@ const tf_op tf_pooling_ops[] = {
      .max_inputs = 1,
      .infer = tf_infer_same,
      .plain = plain_l2norm,
+     .lower = lower_l2norm,
      .low = -8,
      .high = 8,
      .private_error = 1e-3},

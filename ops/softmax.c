@@ -6,6 +6,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/compose.h"
 
 static bool counts(const float *mask, size_t i) {
     return !mask || mask[i] != 0;
@@ -22,7 +23,67 @@ static void weights_relu(const float *score, const float *mask, size_t n, double
     for (size_t i = 0; i < n; i++) weight[i] = counts(mask, i) && score[i] > 0 ? score[i] : 0;
 }
 
-#define ENTRY(name, formula, from, epsilon, error) {#name, epsilon, weights_##name},
+/** weights * mask, the mask being 0 or 1: the scale stays. */
+static tf_value masked(tf_program *p, tf_value weight, tf_value mask, tf_shape shape) {
+    return mask < 0 ? weight : tf_mul_leaf(p, weight, mask, shape, 0);
+}
+
+/*
+ * Each selection of the maximum's tournament may fall short by half the dropped low bits, so scores may exceed what is
+ * found by that much a level; all are lowered by as much, which the division undoes.
+ */
+static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, score);
+    size_t n = tf_shape_last(type.shape);
+    double guard = ceil(log2((double)n)) * ldexp(1, (int)tf_default_low(&type) - 1 - type.frac);
+    if (mask >= 0) { /* masked scores move far below the others: (mask - 1) * 2 * bound */
+        const tf_node *leaf = tf_leaf_of(p, mask);
+        size_t count = tf_shape_count(mask_shape);
+        double *shift = leaf ? malloc(count * sizeof *shift) : NULL;
+        if (!shift) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a mask"));
+        for (size_t i = 0; i < count; i++) shift[i] = (leaf->data[i] - 1) * 2 * TF_SCORE_BOUND;
+        score = tf_add_public(p, score, mask_shape, shift);
+        free(shift);
+    }
+    tf_value highest = tf_max_last(p, score);
+    tf_value below = tf_assume(p, tf_add_const(p, tf_sub(p, score, highest), -guard), 4 * TF_SCORE_BOUND);
+    *least = 0.5;
+    *most = (double)n;
+    return masked(p, tf_exp_negative(p, below), mask, mask_shape);
+}
+
+static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
+    /* rows whose sum is small are divided by little: fewer low bits are dropped than elsewhere */
+    const unsigned low = 2;
+    tf_value weight = masked(p, tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true}), mask, mask_shape);
+    *least = 1e-3;
+    *most = tf_default_bound(p);
+    return weight;
+}
+
+tf_value tf_softmax_lower(const tf_softmax *softmax, tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape,
+                          tf_value *inverse) {
+    double least = 0, most = 0;
+    tf_value weight = softmax->lower(p, score, mask, mask_shape, &least, &most);
+    tf_value sum = tf_sum_axis(p, weight, -1, most);
+    if (softmax->eps > 0) sum = tf_add_const(p, sum, softmax->eps);
+    *inverse = tf_reciprocal(p, sum, least, most, p->frac + 6);
+    return weight;
+}
+
+static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    bool has_mask = node->inputs == 2;
+    tf_value inverse, score = tf_assume(p, in[0], TF_SCORE_BOUND);
+    tf_shape row = node->shape, mask_shape = row;
+    row.dim[row.rank - 1] = 1;
+    if (has_mask && tf_leaf_of(p, in[1])) mask_shape = tf_leaf_of(p, in[1])->shape;
+    tf_value weight = tf_softmax_lower(tf_softmax_find(node->op->variant), p, score, has_mask ? in[1] : -1, mask_shape, &inverse);
+    return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
+}
+
+#define ENTRY(name, formula, from, epsilon, error) {#name, epsilon, weights_##name, lower_##name},
 static const tf_softmax variants[] = {TF_SOFTMAX_VARIANTS(ENTRY)};
 
 const tf_softmax *tf_softmax_find(const char *variant) {
@@ -72,6 +133,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
      .max_inputs = 2,                                                                                                  \
      .infer = infer,                                                                                                   \
      .plain = plain,                                                                                                   \
+     .lower = lower,                                                                                                   \
      .low = -48,                                                                                                       \
      .high = 48,                                                                                                       \
      .private_error = error},

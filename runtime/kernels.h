@@ -14,10 +14,21 @@
 /** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
 typedef struct tf_packed tf_packed;
 
+/** Element-wise loops, listed in runtime/kernels/vector_list.h. */
+typedef struct tf_vector_kernels {
+#define TF_VECTOR_KERNEL(name, ...) void (*name)(__VA_ARGS__);
+#include "runtime/kernels/vector_list.h"
+#undef TF_VECTOR_KERNEL
+} tf_vector_kernels;
+
 typedef struct tf_kernels {
     const char *name; /**< "c", "avx2", "avx512" */
+    const tf_vector_kernels *vector;
 
-    /** Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits. */
+    /**
+     * Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits, bits
+     * being 1..64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
+     */
     tf_packed *(*pack)(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits);
 
     /** As pack, of b + b2 (b2 may be NULL; same strides). */
@@ -25,9 +36,10 @@ typedef struct tf_kernels {
                            size_t column_stride, unsigned bits);
 
     /**
-     * c (m x n, row stride ldc) += (a + a2) * b mod 2^64, where only the low `bits` of packing are meaningful in c.
-     * a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a.
-     * `scratch`: caller's working memory of matmul_scratch(m, k) bytes, 64-byte aligned.
+     * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, bits being those of packing; c's upper bits become
+     * meaningless. a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a. Threads
+     * share a product by taking ranges of rows, each with offset pointers and its own scratch. `scratch`: caller's
+     * working memory of matmul_scratch(m, k) bytes, 64-byte aligned.
      */
     void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
                    size_t ldc, void *scratch);
@@ -55,6 +67,12 @@ size_t tf_packed_k(const tf_packed *packed);
 size_t tf_packed_n(const tf_packed *packed);
 size_t tf_packed_bytes(const tf_packed *packed);
 void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
+
+/**
+ * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the level-1 cache: what matmul could
+ * reach at most on one core of this machine. Takes about 50 ms; 0 if memory could not be had or bits is not 1..64.
+ */
+double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
 /** The best table for this CPU; the environment variable TREFOIL_KERNELS=c|avx2 asks for a lesser one. */
 const tf_kernels *tf_kernels_get(void);

@@ -33,6 +33,26 @@ static bool stored(const tf_step_node *node) {
     return node->step && !tf_step_is_parameter(node) && !node->step->alias;
 }
 
+/** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. */
+static void set_times(const tf_step_node *node, const tf_traffic *traffic, const tf_schedule *schedule, tf_schedule *s) {
+    int all = 0, solo = 0;
+    for (int k = 0; k < node->inputs; k++) {
+        all = max(all, schedule[node->input[k]].end);
+        solo = max(solo, schedule[node->input[k]].ready_solo);
+    }
+    if (!node->step->elementwise) solo = all;
+    s->pair = s->end = all;
+    s->ready_solo = solo;
+    s->solo = !traffic && node->step->solo ? solo : -1;
+    if (!traffic) return;
+    s->ready_solo = all + traffic->exchanges;
+    if (node->step->solo) { /* just early enough for R to have S's message in phase dealt_at */
+        s->pair = max(all, solo + 1 - traffic->dealt_at);
+        s->solo = s->ready_solo = s->pair + traffic->dealt_at - 1;
+    }
+    s->end = s->pair + traffic->exchanges;
+}
+
 /** Times of every node; returns the number of rounds. */
 static int schedule(const tf_program *program, tf_plan *plan) {
     int rounds = 0;
@@ -41,32 +61,31 @@ static int schedule(const tf_program *program, tf_plan *plan) {
         tf_schedule *s = &plan->schedule[i];
         *s = (tf_schedule){.solo = -1, .traffic = -1, .root = i};
         if (!node->step || tf_step_is_parameter(node)) continue;
-        int all = 0, solo = 0;
-        for (int k = 0; k < node->inputs; k++) {
-            all = max(all, plan->schedule[node->input[k]].end);
-            solo = max(solo, plan->schedule[node->input[k]].ready_solo);
-        }
-        if (!node->step->elementwise) solo = all;
         if (node->step->alias) s->root = plan->schedule[node->input[0]].root;
-        s->pair = s->end = all;
-        s->ready_solo = solo;
+        tf_traffic *traffic = NULL;
         if (node->step->cost) {
-            tf_traffic *traffic = &plan->traffic[plan->traffics];
+            s->traffic = plan->traffics;
+            traffic = &plan->traffic[plan->traffics++];
             *traffic = (tf_traffic){.dealt_at = -1};
             node->step->cost(program, node, traffic);
-            s->traffic = plan->traffics++;
-            if (node->step->solo) {
-                s->pair = max(all, solo + 1 - traffic->dealt_at);
-                s->solo = s->ready_solo = s->pair + traffic->dealt_at - 1;
-            } else {
-                s->ready_solo = all + traffic->exchanges;
-            }
-            s->end = s->pair + traffic->exchanges;
-        } else if (node->step->solo) {
-            s->solo = solo;
         }
+        set_times(node, traffic, plan->schedule, s);
         rounds = max(rounds, s->end);
     }
+    return rounds;
+}
+
+int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op) {
+    tf_schedule *alone = calloc((size_t)program->nodes + 1, sizeof *alone); /* all zero: what others made is there */
+    int rounds = 0;
+    for (int i = 0; alone && i < program->nodes; i++) {
+        const tf_step_node *node = &program->node[i];
+        int index = plan->schedule[i].traffic;
+        if (node->op != op || !node->step || tf_step_is_parameter(node)) continue;
+        set_times(node, index < 0 ? NULL : &plan->traffic[index], alone, &alone[i]);
+        rounds = max(rounds, alone[i].end);
+    }
+    free(alone);
     return rounds;
 }
 

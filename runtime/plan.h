@@ -46,7 +46,10 @@ void tf_plan_free(tf_plan *plan);
 /** The message that a phase emits, or NULL. */
 const tf_traffic_matrix *tf_plan_emission(const tf_plan *plan, tf_entry entry);
 
-/** Bytes and rounds of a node on its own. */
+/** The rounds of the nodes of one op of the graph, as if all that they need were there at the start. */
+int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op);
+
+/** Bytes of a node. */
 uint64_t tf_plan_node_bytes(const tf_plan *plan, int node);
 
 #endif

@@ -103,6 +103,8 @@ tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsi
  *  16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else anything. */
 enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
+/** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
+tf_value tf_keep(tf_program *program, tf_value x, int slot);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
@@ -119,6 +121,9 @@ tf_value tf_scale_real(tf_program *program, tf_value a, double c, int precision)
 /** a + c and a * c for public tensors that broadcast to a's shape; for the product, c has `frac` fractional bits. */
 tf_value tf_add_public(tf_program *program, tf_value a, tf_shape shape, const double *c);
 tf_value tf_mul_public(tf_program *program, tf_value a, tf_shape shape, const double *c, int frac);
+/** The same with a constant leaf of the graph, its data read with `shape`. */
+tf_value tf_add_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape);
+tf_value tf_mul_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, int frac);
 tf_value tf_sum_axis(tf_program *program, tf_value a, int axis, double bound); /**< the axis disappears */
 tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
 tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */

@@ -102,12 +102,12 @@ static inline void tf_element_stream(tf_call *call, int which, unsigned purpose,
     tf_stream(call->party, which, call->index, purpose, at, out, count);
 }
 
-/** What the caller hands in and takes out by slot. Values are integers at the node's scale. */
+/** What the caller hands in and takes out by slot. */
 typedef struct tf_slots {
     const float *const *input;       /**< reals, only read where this party is the owner */
     const int32_t *const *tokens;
     double **output;                 /**< reals, only written where this party is a receiver */
-    double *check_bound;
+    const tf_view *kept;             /**< room for the components of kept values */
 } tf_slots;
 
 #endif

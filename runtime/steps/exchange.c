@@ -160,3 +160,22 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     p->node[v].arg[1] = slot;
     return v;
 }
+
+/* Keep: arg[0] = slot */
+
+static tf_status keep_pair(tf_call *call, int phase) {
+    const tf_view *kept = call->slots ? &call->slots->kept[call->node->arg[0]] : NULL;
+    if (!kept) return tf_fail(TF_INTERNAL, "no room for a kept value");
+    size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
+    for (int j = 0; j < 2; j++) memcpy(kept->c[j], call->in[0].c[j], bytes);
+    return TF_OK;
+}
+
+static const tf_step keep_step = {.name = "keep", .summary = "hands a party's components to the caller", .pair = keep_pair};
+
+tf_value tf_keep(tf_program *p, tf_value x, int slot) {
+    if (p->status) return -1;
+    tf_value v = tf_append(p, &keep_step, *tf_type_of(p, x), 1, &x);
+    if (v >= 0) p->node[v].arg[0] = slot;
+    return v;
+}

@@ -179,6 +179,11 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign) {
     if (p->status) return -1;
     tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
     if (status) return tf_program_fail(p, status);
+    /* what is broadcast is lifted before, where it is small, to keep the ring of the other */
+    size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape);
+    unsigned wa = tf_type_of(p, a)->bits, wb = tf_type_of(p, b)->bits;
+    if (nb < na && wb < wa) b = tf_lift(p, b, wa);
+    if (na < nb && wa < wb) a = tf_lift(p, a, wb);
     a = tf_expand(p, a, shape);
     b = tf_expand(p, b, shape);
     tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .class = TF_SHARE, .zero = -1};
@@ -282,6 +287,28 @@ tf_value tf_mul_public(tf_program *p, tf_value a, tf_shape shape, const double *
     return with_public(p, a, shape, c, frac, true);
 }
 
+static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, int frac, bool product) {
+    if (p->status) return -1;
+    const tf_node *node = tf_leaf_of(p, leaf);
+    size_t n = tf_shape_count(shape);
+    if (!node || !node->data || node->leaf == TF_LEAF_WEIGHT || tf_shape_count(node->shape) != n)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a public constant is expected where %s stands", node ? node->name : "an activation"));
+    double *c = malloc(n * sizeof *c);
+    if (!c) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
+    for (size_t i = 0; i < n; i++) c[i] = node->data[i];
+    tf_value v = with_public(p, a, shape, c, frac, product);
+    free(c);
+    return v;
+}
+
+tf_value tf_add_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape) {
+    return with_leaf(p, a, leaf, shape, 0, false);
+}
+
+tf_value tf_mul_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, int frac) {
+    return with_leaf(p, a, leaf, shape, frac, true);
+}
+
 tf_value tf_sum_axis(tf_program *p, tf_value a, int axis, double bound) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
@@ -323,7 +350,7 @@ tf_value tf_expand(tf_program *p, tf_value a, tf_shape shape) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     if (tf_shape_equal(type.shape, shape)) return a;
-    int64_t stride[TF_MAX_RANK];
+    int64_t stride[TF_MAX_RANK] = {0};
     if (!broadcast_strides(type.shape, shape, stride))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a tensor does not broadcast to the asked shape"));
     type.shape = shape;
@@ -339,7 +366,7 @@ tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t coun
     if (axis < 0 || axis >= type.shape.rank || count == 0 || begin > type.shape.dim[axis] ||
         count > type.shape.dim[axis] - begin)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a slice leaves its tensor"));
-    int64_t stride[TF_MAX_RANK];
+    int64_t stride[TF_MAX_RANK] = {0};
     broadcast_strides(type.shape, type.shape, stride);
     size_t step = 1;
     for (int i = axis + 1; i < type.shape.rank; i++) step *= type.shape.dim[i];

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "runtime/graph.h"
+#include "runtime/steps/steps.h"
 #include "runtime/steps/truncation.h"
 
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
@@ -310,6 +311,7 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     tf_shape shape = tf_type_of(p, x)->shape;
     if (!w || w->shape.rank != 2 || w->shape.dim[1] != tf_shape_last(shape))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's weight does not fit its input"));
+    if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) return tf_public_linear(p, x, w, tf_leaf_of(p, bias), result);
     size_t in = w->shape.dim[1], out = w->shape.dim[0], rows = tf_shape_count(shape) / in;
     shape.dim[shape.rank - 1] = out;
     int frac = tf_type_of(p, x)->frac + p->frac;

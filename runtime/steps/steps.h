@@ -7,6 +7,11 @@
 /** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit. */
 tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset);
 
+/** x W^T + b truncated, W and b public leaves (b may be NULL). */
+struct tf_node;
+tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,
+                          tf_result result);
+
 /** For each bit from element `at` on, all ones where it is 1 and zero elsewhere; the other way round with `invert`. */
 void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
 

@@ -1,0 +1,89 @@
+#include <stdio.h>
+
+#include "experiments/cli/commands.h"
+#include "experiments/cli/private.h"
+
+static json_t *report_json(const cli_options *o, const bench_report *report, size_t runs) {
+    json_t *shape = json_array();
+    for (int i = 0; i < report->shape.rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)report->shape.dim[i]));
+    const run_report *run = &report->run;
+    const char *what = o->arch ? "arch" : "step", *name = o->arch ? o->arch : o->step ? o->step : "matmul";
+    return json_pack("{s:s,s:o,s:I,s:I,s:{s:f,s:f,s:f},s:o,s:I,s:o}", what, name, "shape", shape, "elements",
+                     (json_int_t)tf_shape_count(report->shape), "runs", (json_int_t)runs, "seconds", "total",
+                     run->seconds_setup + run->seconds_online, "setup", run->seconds_setup, "online",
+                     run->seconds_online, "bytes", json_bytes(run->links), "rounds", (json_int_t)run->rounds,
+                     "forecast", json_forecast(run->forecast_bytes, run->forecast_rounds));
+}
+
+static void print_table(const cli_options *o, const bench_report *report, size_t runs) {
+    char shape[96], text[32];
+    const run_report *run = &report->run;
+    uint64_t total = links_total(run->links), elements = tf_shape_count(report->shape);
+    printf("%s, output %s, median of %zu run%s\n",
+           o->arch   ? o->arch
+           : o->step ? o->step
+                     : "matmul",
+           tf_shape_text(report->shape, shape), runs, runs == 1 ? "" : "s");
+    printf("  online %.6f s, set-up %.6f s\n", run->seconds_online, run->seconds_setup);
+    printf("  %s (%.2f B an element of the output) in %llu rounds\n", bytes_text(total, text),
+           (double)total / (double)elements, (unsigned long long)run->rounds);
+}
+
+static tf_status measure(const cli_options *o, private_session *session) {
+    model_files model = {0};
+    bench_job job = {
+        .step = o->step,
+        .elements = o->elements ? o->elements : 65536,
+        .matmul = o->matmul[0] ? o->matmul : NULL,
+        .texts = o->batch ? o->batch : 1,
+        .length = o->sequence ? o->sequence : 128,
+        .runs = o->runs   ? o->runs
+                : o->arch ? 1
+                          : 5,
+    };
+    if (o->arch) {
+        TF_TRY(model_open_named(o, &model));
+        job.config = &model.config;
+        job.approx = &model.approx;
+    }
+    bench_report report = {0};
+    tf_status status = private_bench(session, &job, &report);
+    if (status == TF_OK && private_plays(session, 0)) {
+        if (o->json) {
+            status = json_print(report_json(o, &report, job.runs));
+        } else {
+            print_table(o, &report, job.runs);
+            status = finish_output();
+        }
+    }
+    model_close(&model);
+    return status;
+}
+
+static tf_status run(const cli_options *o) {
+    private_session *session;
+    TF_TRY(private_open(o, &session));
+    tf_status status = measure(o, session);
+    private_close(session, status);
+    return status;
+}
+
+static tf_status check(const cli_options *o) {
+    if (!!o->step + !!o->matmul[0] + !!o->arch != 1)
+        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul and --arch (see --help)");
+    return TF_OK;
+}
+
+const cli_command command_bench = {
+    .name = "bench",
+    .summary = "measure a protocol step, a matrix product or a model",
+    .description = "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
+                   "weights: mpirun -n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
+    .accepts = (const char[]){OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE,
+                              OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_PLUGIN, 0},
+    .requires = "",
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,89 @@
+#include <stdlib.h>
+
+#include "experiments/cli/commands.h"
+#include "experiments/cli/private.h"
+
+/* What this process holds during a run. */
+typedef struct holdings {
+    model_files model;
+    cli_texts texts;
+    cli_batches batches;
+    float *values, *plain;
+} holdings;
+
+static void release(holdings *h) {
+    free(h->values);
+    free(h->plain);
+    batches_free(&h->batches);
+    texts_free(&h->texts);
+    model_close(&h->model);
+}
+
+static tf_status allocate(const holdings *h, float **values) {
+    *values = calloc(h->texts.count, model_width(&h->model.config) * sizeof **values);
+    return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
+}
+
+/* Every party opens what is its own only; what is wrong with a text or a weight file is found before the run. */
+static tf_status open_own(const cli_options *o, bool model_owner, bool data_owner, holdings *h) {
+    TF_TRY(model_open(o, &h->model));
+    if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
+    if (!data_owner) return TF_OK;
+    TF_TRY(model_open_tokenizer(&h->model));
+    TF_TRY(texts_read(o, &h->texts));
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
+                        o->truncate, &h->batches));
+    return allocate(h, &h->values);
+}
+
+static tf_status infer(const cli_options *o, private_session *session, holdings *h, double start) {
+    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    run_report report = {0};
+    TF_TRY(open_own(o, model_owner, data_owner, h));
+    private_job job = {
+        .config = &h->model.config,
+        .approx = &h->model.approx,
+        .weights = model_owner || o->public_weights ? h->model.weights : NULL,
+        .batches = data_owner ? &h->batches : NULL,
+    };
+    TF_TRY(private_infer(session, &job, h->values, &report));
+    double end = now();
+    if (!data_owner) return TF_OK;
+    if (o->check) {
+        TF_TRY(allocate(h, &h->plain));
+        TF_TRY(plain_run(&h->model, &h->batches, h->plain));
+    }
+    return results_print(&(cli_results){.options = o,
+                                        .model = &h->model,
+                                        .texts = &h->texts,
+                                        .values = h->values,
+                                        .plain = h->plain,
+                                        .private = true,
+                                        .seconds_total = end - start,
+                                        .run = report});
+}
+
+static tf_status run(const cli_options *o) {
+    double start = now();
+    private_session *session;
+    holdings h = {0};
+    TF_TRY(private_open(o, &session));
+    tf_status status = infer(o, session, &h, start);
+    private_close(session, status);
+    release(&h);
+    return status;
+}
+
+const cli_command command_infer = {
+    .name = "infer",
+    .summary = "run a model privately between three parties",
+    .description =
+        "Runs a model privately: mpirun -n 3 trefoil infer ..., or with --local in one process. Only the model owner "
+        "opens the weights (the others need config.json alone); only the data owner opens the texts and prints the "
+        "result. Public to all are the architecture, the number of texts and their lengths in tokens.",
+    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
+                              OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
+                              OPTION_PUBLIC_WEIGHTS, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_CHECK, OPTION_PLUGIN, 0},
+    .requires = (const char[]){OPTION_MODEL, 0},
+    .run = run,
+};

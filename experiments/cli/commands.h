@@ -1,0 +1,10 @@
+/** The sub-commands, each in its own file. */
+#ifndef TF_CLI_COMMANDS_H
+#define TF_CLI_COMMANDS_H
+
+#include "experiments/cli/options.h"
+
+extern const cli_command command_infer, command_plain, command_cost, command_ops, command_bench, command_fit_head,
+    command_tokenize;
+
+#endif

@@ -1,0 +1,113 @@
+#include "experiments/cli/model_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops/ops.h"
+
+tf_status register_ops(const cli_options *o) {
+    TF_TRY(tf_ops_register());
+    for (size_t i = 0; i < o->plugins; i++) TF_TRY(tf_registry_load(o->plugin[i]));
+    return TF_OK;
+}
+
+static tf_status settle_approx(const cli_options *o, model_files *model) {
+    const char *trained_for = model->config.approx;
+    tf_status status = tf_approx_parse(o->approx ? o->approx : trained_for[0] ? trained_for : "exact", &model->approx);
+    if (status != TF_OK) model_close(model);
+    return status;
+}
+
+tf_status model_open(const cli_options *o, model_files *model) {
+    *model = (model_files){.directory = o->model};
+    TF_TRY(register_ops(o));
+    TF_TRY(tf_config_read(o->model, &model->config));
+    return settle_approx(o, model);
+}
+
+tf_status model_open_named(const cli_options *o, model_files *model) {
+    *model = (model_files){0};
+    TF_TRY(register_ops(o));
+    TF_TRY(tf_config_named(o->arch, &model->config));
+    if (o->layers > model->config.layers)
+        return tf_fail(TF_INVALID, "--layers %zu: %s has %zu", o->layers, o->arch, model->config.layers);
+    if (o->layers) model->config.layers = o->layers;
+    return settle_approx(o, model);
+}
+
+tf_status model_open_tokenizer(model_files *model) {
+    TF_TRY(tf_tokenizer_open(model->directory, &model->tokenizer));
+    size_t words = tf_tokenizer_vocabulary(model->tokenizer);
+    if (words > model->config.vocabulary)
+        return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu",
+                       model->directory, words, model->config.vocabulary);
+    return TF_OK;
+}
+
+tf_status model_open_weights(model_files *model) {
+    return tf_safetensors_open(model->directory, &model->weights);
+}
+
+void model_close(model_files *model) {
+    tf_config_free(&model->config);
+    if (model->tokenizer) tf_tokenizer_close(model->tokenizer);
+    if (model->weights) tf_safetensors_close(model->weights);
+    *model = (model_files){0};
+}
+
+size_t model_width(const tf_config *config) {
+    return config->head == TF_HEAD_CLASSIFIER ? config->labels : config->hidden;
+}
+
+const char *model_label(const tf_config *config, size_t i, char *buffer, size_t size) {
+    if (config->label && config->label[i]) return config->label[i];
+    snprintf(buffer, size, "LABEL_%zu", i);
+    return buffer;
+}
+
+static tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_array *out) {
+    tf_graph graph;
+    tf_status status = tf_bert_build(&model->config, &model->approx, batch, model->weights, false, &graph);
+    if (status != TF_OK) return status;
+    status = tf_graph_plain(&graph, out, NULL, NULL);
+    tf_graph_free(&graph);
+    if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, model_width(&model->config)))) {
+        char shape[96];
+        free(out->data);
+        status = tf_fail(TF_INTERNAL, "the model's output has the shape %s", tf_shape_text(out->shape, shape));
+    }
+    return status;
+}
+
+tf_status plain_run(const model_files *model, const cli_batches *batches, float *values) {
+    size_t width = model_width(&model->config), row = 0;
+    for (size_t b = 0; b < batches->count; b++) {
+        const tf_batch *batch = &batches->batch[b];
+        show_progress("plain model: text", row, batches->texts);
+        tf_array out = {0};
+        TF_TRY(plain_batch(model, batch, &out));
+        for (size_t i = 0; i < batch->texts; i++, row++)
+            memcpy(values + batches->order[row] * width, out.data + i * width, width * sizeof *values);
+        free(out.data);
+    }
+    show_progress("plain model: text", row, batches->texts);
+    return TF_OK;
+}
+
+void show_progress(const char *what, size_t done, size_t total) {
+    if (!isatty(STDERR_FILENO)) return;
+    if (done < total)
+        fprintf(stderr, "\r%s %zu of %zu\033[K", what, done, total);
+    else
+        fputs("\r\033[K", stderr);
+    fflush(stderr);
+}
+
+double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}

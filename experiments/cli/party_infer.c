@@ -1,0 +1,141 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/cli/party_run.h"
+#include "runtime/session.h"
+
+static tf_digest text_digest(const char *text) { return tf_digest_of(text, strlen(text)); }
+
+/** What must be the same before any weight or text is touched. */
+static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
+    const tf_config *c = job->config;
+    char architecture[512], approximations[2048], precision[64], owners[64];
+    snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
+             c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps, (int)c->head, c->labels,
+             (int)c->sentence_head);
+    int used = snprintf(approximations, sizeof approximations, "%s %s %s", job->approx->gelu, job->approx->softmax,
+                        job->approx->layernorm);
+    for (int i = 0; i < job->approx->exceptions && used > 0 && (size_t)used < sizeof approximations; i++)
+        used += snprintf(approximations + used, sizeof approximations - (size_t)used, " %d %s %s",
+                         job->approx->exception[i].layer, job->approx->exception[i].kind, job->approx->exception[i].variant);
+    snprintf(precision, sizeof precision, "%d", o->fraction_bits);
+    snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
+    tf_fact facts[] = {
+        {"their version of trefoil", text_digest(TREFOIL_VERSION)},
+        {"the model's architecture (config.json)", text_digest(architecture)},
+        {"the approximations (--approx)", text_digest(approximations)},
+        {"the precision (--frac-bits)", text_digest(precision)},
+        {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
+    };
+    return tf_session_agree(session, facts, sizeof facts / sizeof *facts);
+}
+
+/** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
+static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *batch, size_t **lengths) {
+    enum { MOST_TEXTS = 1 << 20 };
+    uint64_t facts[3] = {batch->texts, batch->length, batch->pairs};
+    TF_TRY(tf_session_publish(session, data_owner, facts, sizeof facts));
+    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1)
+        return tf_fail(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
+    uint64_t *all = malloc(facts[0] * sizeof *all);
+    *lengths = malloc(facts[0] * sizeof **lengths);
+    if (!all || !*lengths) {
+        free(all);
+        return tf_fail(TF_NOMEM, "no memory for a batch of %zu texts", (size_t)facts[0]);
+    }
+    for (size_t i = 0; i < facts[0]; i++) all[i] = batch->lengths ? batch->lengths[i] : 0;
+    tf_status status = tf_session_publish(session, data_owner, all, facts[0] * sizeof *all);
+    for (size_t i = 0; i < facts[0]; i++) (*lengths)[i] = (size_t)all[i]; /* checked when the graph is built */
+    free(all);
+    *batch = (tf_batch){.texts = (size_t)facts[0], .length = (size_t)facts[1], .pairs = facts[2], .lengths = *lengths,
+                        .ids = batch->ids, .types = batch->types};
+    return status;
+}
+
+typedef struct progress {
+    double setup, online;
+    tf_traffic_matrix bytes;
+    uint64_t rounds;
+} progress;
+
+static tf_status run_batch(tf_session *session, const cli_options *o, const private_job *job, const tf_batch *batch,
+                           double *output, progress *sum) {
+    bool holds_weights = session->party.id == o->model_owner || o->public_weights;
+    tf_graph graph;
+    tf_session_stats stats;
+    tf_graph_init(&graph);
+    tf_status status = tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL,
+                                     o->public_weights, &graph);
+    if (status == TF_OK)
+        status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
+    tf_graph_free(&graph);
+    if (status != TF_OK) return status;
+    sum->setup += stats.setup_seconds;
+    sum->online += stats.online.seconds;
+    sum->rounds += stats.rounds;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) sum->bytes[i][j] += stats.bytes[i][j];
+    return TF_OK;
+}
+
+/** Every party tells what it sent in all, so that the data owner can report the whole. */
+static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, run_report *report,
+                            bool reports) {
+    tf_link_counters counters = tf_link_read_counters(session->party.link);
+    uint64_t everything = 0, online = 0;
+    for (int party = 0; party < TF_PARTIES; party++) {
+        uint64_t sent[TF_PARTIES];
+        memcpy(sent, counters.bytes_sent, sizeof sent);
+        TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[j];
+    }
+    if (!reports) return TF_OK;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) {
+            report->links[i][j] = sum->bytes[i][j];
+            online += sum->bytes[i][j];
+        }
+    report->rounds = report->forecast_rounds = sum->rounds; /* a difference would have ended the run */
+    report->forecast_bytes = online;
+    report->bytes_setup = everything - online;
+    report->seconds_setup = open_seconds + sum->setup;
+    report->seconds_online = sum->online;
+    return TF_OK;
+}
+
+static tf_status infer(tf_session *session, const cli_options *o, const private_job *job, float *values,
+                       double open_seconds, run_report *report) {
+    bool owner = session->party.id == o->data_owner;
+    size_t width = model_width(job->config), row = 0;
+    uint64_t batches = owner ? job->batches->count : 0;
+    progress sum = {0};
+    TF_TRY(agree_on_settings(session, o, job));
+    TF_TRY(tf_session_publish(session, o->data_owner, &batches, sizeof batches));
+    for (uint64_t b = 0; b < batches; b++) {
+        tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
+        size_t *lengths = NULL;
+        tf_status status = publish_batch(session, o->data_owner, &batch, &lengths);
+        double *output = status == TF_OK && owner ? malloc(batch.texts * width * sizeof *output) : NULL;
+        if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
+        if (status == TF_OK && owner) show_progress("private model: text", row, job->batches->texts);
+        if (status == TF_OK) status = run_batch(session, o, job, &batch, output, &sum);
+        for (size_t i = 0; status == TF_OK && owner && i < batch.texts; i++, row++)
+            for (size_t k = 0; k < width; k++)
+                values[job->batches->order[row] * width + k] = (float)output[i * width + k];
+        free(output);
+        free(lengths);
+        TF_TRY(status);
+    }
+    if (owner) show_progress("private model: text", row, job->batches->texts);
+    return report_run(session, &sum, open_seconds, report, owner);
+}
+
+tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
+    double start = now();
+    tf_session session;
+    TF_TRY(tf_session_open(&session, link));
+    tf_status status = infer(&session, o, job, values, now() - start, report);
+    tf_session_close(&session);
+    return status;
+}

@@ -1,0 +1,79 @@
+/**
+ * Private runs as this process takes part in them: as one party under mpirun -n 3, as all three with --local. The
+ * parties call private_open and then the same function together.
+ */
+#ifndef TF_CLI_PRIVATE_H
+#define TF_CLI_PRIVATE_H
+
+#include "experiments/cli/model_files.h"
+#include "experiments/cli/results.h"
+
+typedef struct private_session private_session;
+
+/**
+ * Joins the others: through MPI, or threads with --local. Fails with TF_INVALID when neither was asked for, or when
+ * mpirun started another number of processes than three. --frac-bits, --model-owner, --data-owner, --public-weights and
+ * --timeout count from here on.
+ */
+TF_CHECKED tf_status private_open(const cli_options *options, private_session **session);
+
+/** Whether this process plays that party. */
+bool private_plays(const private_session *session, int party);
+
+/**
+ * Leaves. With a status other than TF_OK the other parties are told the current error message and end with it too; the
+ * message stays current. NULL is allowed.
+ */
+void private_close(private_session *session, tf_status status);
+
+/** What a party brings to a run. */
+typedef struct private_job {
+    const tf_config *config;
+    const tf_approx *approx;
+    const tf_safetensors *weights; /**< where this process plays the model owner (or the weights are public), or NULL */
+    const cli_batches *batches;    /**< where this process plays the data owner, or NULL */
+} private_job;
+
+/**
+ * Infers all batches. Where this process plays the data owner, `values` (texts x width, in the order of the texts) and
+ * the whole report are filled; elsewhere `values` is NULL. Shows progress on stderr when that is a terminal.
+ */
+TF_CHECKED tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report);
+
+/** What to measure: exactly one of step, matmul and config. */
+typedef struct bench_job {
+    const char *step;
+    size_t elements;
+    const size_t *matmul;    /**< rows, inner, columns; or NULL */
+    const tf_config *config; /**< with random weights and tokens; or NULL */
+    const tf_approx *approx;
+    size_t texts, length; /**< of the batch, with config */
+    size_t runs;
+} bench_job;
+
+typedef struct bench_report {
+    tf_shape shape; /**< of the output */
+    run_report run; /**< of one run; seconds are medians over the runs */
+} bench_report;
+
+/** Runs and measures; fills the report where this process plays party 0. */
+TF_CHECKED tf_status private_bench(private_session *session, const bench_job *job, bench_report *report);
+
+typedef struct op_cost {
+    char name[96];
+    const char *kind;
+    uint64_t bytes, rounds; /**< rounds as if the op ran alone; ops side by side share rounds */
+} op_cost;
+
+typedef struct cost_report {
+    uint64_t links[TF_PARTIES][TF_PARTIES], rounds;
+    uint64_t memory; /**< bytes of the largest party at the peak */
+    op_cost *op;
+    size_t ops;
+} cost_report;
+
+/** The exact forecast for a batch of `texts` texts of `length` tokens; runs nothing. The caller frees report->op. */
+TF_CHECKED tf_status private_cost(const cli_options *options, const tf_config *config, const tf_approx *approx,
+                                  size_t texts, size_t length, cost_report *report);
+
+#endif

@@ -1,0 +1,198 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/link_internal.h"
+
+static const double DEFAULT_DEADLINE = 30;
+
+tf_status tf_transfer_push(tf_transfer_queue *queue, tf_transfer transfer) {
+    if (queue->end - queue->first == queue->capacity) {
+        uint64_t capacity = queue->capacity ? 2 * queue->capacity : 16;
+        tf_transfer *entries = calloc(capacity, sizeof *entries);
+        if (!entries) return tf_fail(TF_NOMEM, "no memory for %llu queued transfers", (unsigned long long)capacity);
+        for (uint64_t number = queue->first; number < queue->end; number++)
+            entries[number % capacity] = *tf_transfer_at(queue, number);
+        free(queue->entries);
+        queue->entries = entries;
+        queue->capacity = capacity;
+    }
+    *tf_transfer_at(queue, queue->end++) = transfer;
+    return TF_OK;
+}
+
+void tf_link_init(tf_link *link, const tf_link_table *table, int party) {
+    *link = (tf_link){.table = table, .party = party, .deadline = DEFAULT_DEADLINE};
+}
+
+/** Keeps a failure: the parties are out of step from then on, so nothing may follow it. */
+static tf_status keep_failure(tf_link *link, tf_status status) {
+    if (status != TF_OK && link->failure == TF_OK) {
+        link->failure = status;
+        snprintf(link->failure_text, sizeof link->failure_text, "%s", tf_error());
+    }
+    return status;
+}
+
+static tf_status check_alive(const tf_link *link) {
+    return link->failure == TF_OK ? TF_OK : tf_fail(link->failure, "%s", link->failure_text);
+}
+
+static tf_status check_peer(const tf_link *link, int peer) {
+    if (peer >= 0 && peer < TF_PARTIES && peer != link->party) return TF_OK;
+    return tf_fail(TF_INVALID, "party %d has no link to party %d", link->party, peer);
+}
+
+static bool is_done(const tf_link *link, tf_ticket ticket) {
+    return ticket.serial <= link->queues[ticket.receive][ticket.peer].first;
+}
+
+static tf_status check_ticket(const tf_link *link, tf_ticket ticket) {
+    TF_TRY(check_peer(link, ticket.peer));
+    if (ticket.serial <= link->queues[ticket.receive][ticket.peer].end) return TF_OK;
+    return tf_fail(TF_INVALID, "ticket %llu of party %d was never given out", (unsigned long long)ticket.serial,
+                   link->party);
+}
+
+/** Empty transfers are done as soon as those before them are. */
+static void pass_empty(tf_transfer_queue *queue) {
+    while (queue->first < queue->end && tf_transfer_at(queue, queue->first)->length == 0) queue->first++;
+}
+
+static tf_status queue_transfer(tf_link *link, int peer, bool receive, void *data, uint64_t length, tf_ticket *ticket) {
+    TF_TRY(check_alive(link));
+    TF_TRY(check_peer(link, peer));
+    if (!data && length > 0)
+        return tf_fail(TF_INVALID, "a transfer of %llu bytes has no data", (unsigned long long)length);
+    tf_transfer_queue *queue = &link->queues[receive][peer];
+    TF_TRY(tf_transfer_push(queue, (tf_transfer){.data = data, .length = length}));
+    *ticket = (tf_ticket){.serial = queue->end, .peer = peer, .receive = receive};
+    if (length == 0) {
+        pass_empty(queue);
+        return TF_OK;
+    }
+    if (!receive) {
+        link->counters.bytes_sent[peer] += length;
+        link->counters.messages_sent[peer]++;
+    }
+    return keep_failure(link, link->table->start(link, peer, receive));
+}
+
+int tf_link_party(const tf_link *link) {
+    return link->party;
+}
+
+tf_status tf_link_send(tf_link *link, int peer, const void *data, uint64_t length, tf_ticket *ticket) {
+    return queue_transfer(link, peer, false, (void *)data, length, ticket);
+}
+
+tf_status tf_link_receive(tf_link *link, int peer, void *data, uint64_t length, tf_ticket *ticket) {
+    return queue_transfer(link, peer, true, data, length, ticket);
+}
+
+void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes) {
+    tf_transfer_queue *queue = &link->queues[receive][peer];
+    tf_transfer *transfer = tf_transfer_at(queue, queue->first);
+    link->moved_at[peer] = tf_link_now();
+    transfer->moved += bytes;
+    if (transfer->moved < transfer->length) return;
+    if (receive) {
+        link->counters.bytes_received[peer] += transfer->length;
+        link->counters.messages_received[peer]++;
+        if (link->observer) link->observer(link->observer_context, peer, transfer->data, transfer->length);
+    }
+    queue->first++;
+    pass_empty(queue);
+}
+
+tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done) {
+    TF_TRY(check_alive(link));
+    TF_TRY(check_ticket(link, ticket));
+    TF_TRY(keep_failure(link, link->table->progress(link)));
+    *done = is_done(link, ticket);
+    return TF_OK;
+}
+
+static tf_status too_late(const tf_link *link, tf_ticket ticket) {
+    uint64_t length = tf_transfer_at(&link->queues[ticket.receive][ticket.peer], ticket.serial - 1)->length;
+    return tf_fail(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
+                   ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
+                   (unsigned long long)length);
+}
+
+static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) {
+    for (;;) {
+        bool done;
+        TF_TRY(tf_link_test(link, ticket, &done));
+        if (done) return TF_OK;
+        double now = tf_link_now(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
+        for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
+        double left = peer_moved + link->deadline - now;
+        if (left <= 0) return keep_failure(link, too_late(link, ticket));
+        link->table->pause(link, now - moved, left);
+    }
+}
+
+tf_status tf_link_wait(tf_link *link, tf_ticket ticket) {
+    double start = tf_link_now();
+    tf_status status = wait_until_done(link, ticket, start);
+    link->counters.wait_seconds += tf_link_now() - start;
+    return status;
+}
+
+void tf_link_set_deadline(tf_link *link, double seconds) {
+    link->deadline = seconds;
+}
+
+tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice) {
+    link->cause = *notice;
+    link->has_cause = true;
+    char *text = link->cause.text;
+    text[sizeof link->cause.text - 1] = '\0';
+    for (; *text; text++) // a peer's text must not steer the terminal that shows it
+        if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
+    return tf_fail(TF_PEER, "party %u failed: %s", link->cause.origin, link->cause.text);
+}
+
+void tf_link_announce_failure(tf_link *link, const char *message) {
+    if (link->announced) return;
+    link->announced = true;
+    tf_notice notice = {.origin = (unsigned char)link->party};
+    snprintf(notice.text, sizeof notice.text, "%s", message);
+    if (link->failure == TF_OK) {
+        link->failure = TF_INVALID;
+        snprintf(link->failure_text, sizeof link->failure_text, "this party has failed: %.900s", message);
+    }
+    link->table->announce(link, link->has_cause ? &link->cause : &notice);
+}
+
+void tf_link_count_round(tf_link *link) {
+    link->counters.rounds++;
+}
+
+tf_link_counters tf_link_read_counters(const tf_link *link) {
+    return link->counters;
+}
+
+void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context) {
+    link->observer = observer;
+    link->observer_context = context;
+}
+
+void tf_link_close(tf_link *link) {
+    if (!link) return;
+    char error[TF_LINK_TEXT]; // closing is part of failing: it must not replace the message of what failed
+    snprintf(error, sizeof error, "%s", tf_error());
+    for (int receive = 0; receive < 2; receive++)
+        for (int peer = 0; peer < TF_PARTIES; peer++) {
+            const tf_transfer_queue *queue = &link->queues[receive][peer];
+            if (queue->first == queue->end) continue;
+            if (tf_link_wait(link, (tf_ticket){.serial = queue->end, .peer = peer, .receive = receive}) != TF_OK) break;
+        }
+    link->table->close(link);
+    for (int receive = 0; receive < 2; receive++)
+        for (int peer = 0; peer < TF_PARTIES; peer++) free(link->queues[receive][peer].entries);
+    free(link);
+    (void)tf_fail(TF_OK, "%s", error);
+}

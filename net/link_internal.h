@@ -1,0 +1,91 @@
+/**
+ * What makers and wrappers of links share: the table of functions behind a tf_link, and the common part's services.
+ *
+ * The common part (link.c) checks arguments, numbers transfers, counts, observes, waits, and keeps the first failure.
+ * An implementation embeds tf_link as its first member and moves the bytes of the queues: it looks at
+ * `link->queues[receive][peer]`, oldest first, and reports what it moved with tf_link_moved. A wrapper does so by means
+ * of another link's public functions, and passes `pause` and `announce` on to that link.
+ */
+#ifndef TF_LINK_INTERNAL_H
+#define TF_LINK_INTERNAL_H
+
+#include <time.h>
+
+#include "net/link.h"
+
+enum { TF_LINK_TEXT = 1024 };
+
+/** A queued transfer. `data` is only read when it is sent. */
+typedef struct tf_transfer {
+    void *data;
+    uint64_t length, moved;
+} tf_transfer;
+
+/** Transfers number `first` to `end` - 1 of all that were ever pushed; those before `first` are done. */
+typedef struct tf_transfer_queue {
+    tf_transfer *entries;
+    uint64_t first, end, capacity;
+} tf_transfer_queue;
+
+TF_CHECKED tf_status tf_transfer_push(tf_transfer_queue *queue, tf_transfer transfer);
+
+/** Transfer `number`, first <= number < end; valid until the next push. */
+static inline tf_transfer *tf_transfer_at(const tf_transfer_queue *queue, uint64_t number) {
+    return &queue->entries[number % queue->capacity];
+}
+
+/** Why a run ends, as it travels between the parties. Bytes only, so that it has one form on every machine. */
+typedef struct tf_notice {
+    unsigned char origin; /**< the party that failed first */
+    char text[TF_LINK_TEXT - 1];
+} tf_notice;
+
+typedef struct tf_link_table {
+    /** A transfer of at least one byte was queued last in `link->queues[receive][peer]`: begin it if that is possible.
+     */
+    tf_status (*start)(tf_link *link, int peer, bool receive);
+    /** Moves what can be moved without waiting, and fails if a peer has reported a failure or is known to be gone. */
+    tf_status (*progress)(tf_link *link);
+    /** Rests until progress may have become possible, at most `longest` seconds; nothing moved for `idle` seconds. */
+    void (*pause)(tf_link *link, double idle, double longest);
+    /** Sends the notice to both peers, at best effort and without waiting. */
+    void (*announce)(tf_link *link, const tf_notice *notice);
+    /** Gives up what is still queued and releases everything but the structure itself, which the common part frees. */
+    void (*close)(tf_link *link);
+} tf_link_table;
+
+struct tf_link {
+    const tf_link_table *table;
+    int party;
+    double deadline;
+    tf_transfer_queue queues[2][TF_PARTIES]; /**< [receive][peer] */
+    tf_link_counters counters;
+    double moved_at[TF_PARTIES]; /**< when something last moved to or from a peer, by tf_link_now */
+    tf_link_observer *observer;
+    void *observer_context;
+    tf_status failure; /**< once set, every function fails with it and with failure_text */
+    char failure_text[TF_LINK_TEXT];
+    bool announced, has_cause;
+    tf_notice cause; /**< the peer's notice that made this link fail, if has_cause */
+};
+
+/** Fills in the common part of a new link. */
+void tf_link_init(tf_link *link, const tf_link_table *table, int party);
+
+/** Reports that `bytes` more of the oldest queued transfer have moved; the bytes must not reach beyond its end. */
+void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes);
+
+/** Fails with TF_PEER because of a peer's notice, and keeps it, so that a later announcement passes the cause on. */
+TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice);
+
+/** Sets the size in bytes (1..2^30) of the pieces that messages are cut into. All parties, before any transfer. */
+void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes);
+
+/** Seconds of the monotonic clock. */
+static inline double tf_link_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,267 @@
+/**
+ * A link over Open MPI. Only non-blocking calls carry payload: messages are cut into chunks, of which a window per peer
+ * and direction is under way, and MPI's own order between two ranks keeps them in order. MPI has no progress thread, so
+ * bytes move while a party tests or waits.
+ */
+#include "net/link_mpi.h"
+
+#include <math.h>
+#include <mpi.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/link_internal.h"
+
+enum { DATA_TAG = 1, NOTICE_TAG = 2, WINDOW_SIZE = 8 };
+
+// Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
+static const uint64_t DEFAULT_CHUNK = 1 << 20;
+static const double SPIN_SECONDS = 20e-6, YIELD_SECONDS = 1e-3, LONGEST_NAP = 1e-3;
+static const double CLOSE_SECONDS = 1, LEAVE_SECONDS = 5;
+
+/** The chunks of one peer and direction that are under way, and where the next one begins. */
+typedef struct chunk_window {
+    MPI_Request requests[WINDOW_SIZE];
+    int lengths[WINDOW_SIZE];
+    uint64_t first, end;       /**< chunks first to end - 1 are under way, at their number modulo WINDOW_SIZE */
+    uint64_t transfer, offset; /**< of the next chunk */
+} chunk_window;
+
+/** A notice on its way to both peers. */
+typedef struct outbox {
+    tf_notice notice;
+    MPI_Request requests[TF_PARTIES];
+} outbox;
+
+typedef struct mpi_link {
+    tf_link base;
+    MPI_Comm comm;
+    uint64_t chunk;
+    chunk_window windows[2][TF_PARTIES]; /**< [receive][peer] */
+    outbox *outbox;
+} mpi_link;
+
+/** Set when MPI may still touch the data of a link that was closed: then nothing may move MPI on any more. */
+static bool abandoned;
+
+static tf_status mpi_error(int code, const char *doing, int peer) {
+    char text[MPI_MAX_ERROR_STRING];
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    return tf_fail(TF_PEER, "%s party %d: %.*s", doing, peer, length, text);
+}
+
+/** Begins to send a chunk, or to receive one if it has come, and says whether it has begun. */
+static tf_status launch(mpi_link *self, int peer, bool receive, void *data, int length, MPI_Request *request,
+                        bool *begun) {
+    *begun = true;
+    if (!receive) {
+        int code = MPI_Isend(data, length, MPI_BYTE, peer, DATA_TAG, self->comm, request);
+        return code == MPI_SUCCESS ? TF_OK : mpi_error(code, "sending to", peer);
+    }
+    // A reception that was posted too short for a big message can be overrun inside Open MPI (over TCP), so the length
+    // is looked at before any memory is given.
+    int found = 0, sent = 0;
+    MPI_Message message;
+    MPI_Status status;
+    int code = MPI_Improbe(peer, DATA_TAG, self->comm, &found, &message, &status);
+    *begun = found;
+    if (code == MPI_SUCCESS && found) code = MPI_Get_count(&status, MPI_BYTE, &sent);
+    if (code == MPI_SUCCESS && found && sent != length)
+        return tf_fail(TF_MISMATCH, "party %d sent %d bytes where party %d expected %d", peer, sent, self->base.party,
+                       length);
+    if (code == MPI_SUCCESS && found) code = MPI_Imrecv(data, length, MPI_BYTE, &message, request);
+    return code == MPI_SUCCESS ? TF_OK : mpi_error(code, "receiving from", peer);
+}
+
+/** Puts chunks under way until the window is full or nothing is left. */
+static tf_status fill_window(mpi_link *self, int peer, bool receive) {
+    const tf_transfer_queue *queue = &self->base.queues[receive][peer];
+    chunk_window *window = &self->windows[receive][peer];
+    while (window->end - window->first < WINDOW_SIZE) {
+        if (window->transfer < queue->first) window->transfer = queue->first, window->offset = 0;
+        while (window->transfer < queue->end && window->offset == tf_transfer_at(queue, window->transfer)->length)
+            window->transfer++, window->offset = 0;
+        if (window->transfer == queue->end) break;
+
+        const tf_transfer *transfer = tf_transfer_at(queue, window->transfer);
+        uint64_t left = transfer->length - window->offset;
+        int length = (int)(left < self->chunk ? left : self->chunk);
+        bool begun;
+        TF_TRY(launch(self, peer, receive, (char *)transfer->data + window->offset, length,
+                      &window->requests[window->end % WINDOW_SIZE], &begun));
+        if (!begun) break;
+        window->lengths[window->end++ % WINDOW_SIZE] = length;
+        window->offset += (uint64_t)length;
+    }
+    return TF_OK;
+}
+
+/** Finishes the chunks that have moved, oldest first. */
+static tf_status drain_window(mpi_link *self, int peer, bool receive) {
+    chunk_window *window = &self->windows[receive][peer];
+    for (; window->first < window->end; window->first++) {
+        int done = 0;
+        int code = MPI_Test(&window->requests[window->first % WINDOW_SIZE], &done, MPI_STATUS_IGNORE);
+        if (code != MPI_SUCCESS) return mpi_error(code, receive ? "receiving from" : "sending to", peer);
+        if (!done) break;
+        tf_link_moved(&self->base, peer, receive, (uint64_t)window->lengths[window->first % WINDOW_SIZE]);
+    }
+    return TF_OK;
+}
+
+static tf_status exchange(mpi_link *self, int peer, bool receive) {
+    uint64_t begun;
+    do {
+        TF_TRY(drain_window(self, peer, receive));
+        begun = self->windows[receive][peer].end;
+        TF_TRY(fill_window(self, peer, receive));
+    } while (self->windows[receive][peer].end != begun);
+    return TF_OK;
+}
+
+static tf_status look_for_notice(mpi_link *self) {
+    int found = 0, length = 0;
+    MPI_Status status;
+    int code = MPI_Iprobe(MPI_ANY_SOURCE, NOTICE_TAG, self->comm, &found, &status);
+    if (code != MPI_SUCCESS) return mpi_error(code, "looking for notices as", self->base.party);
+    if (!found) return TF_OK;
+    tf_notice notice;
+    memset(&notice, 0, sizeof notice);
+    MPI_Get_count(&status, MPI_BYTE, &length);
+    if (length != (int)sizeof notice)
+        return tf_fail(TF_PEER, "party %d sent a notice of %d bytes", status.MPI_SOURCE, length);
+    // A short message that was probed is here already, so this does not wait.
+    code = MPI_Recv(&notice, length, MPI_BYTE, status.MPI_SOURCE, NOTICE_TAG, self->comm, MPI_STATUS_IGNORE);
+    if (code != MPI_SUCCESS) return mpi_error(code, "receiving a notice from", status.MPI_SOURCE);
+    if (notice.origin >= TF_PARTIES) notice.origin = (unsigned char)status.MPI_SOURCE;
+    return tf_link_peer_failed(&self->base, &notice);
+}
+
+static tf_status mpi_start(tf_link *link, int peer, bool receive) {
+    return fill_window((mpi_link *)link, peer, receive);
+}
+
+static tf_status mpi_progress(tf_link *link) {
+    mpi_link *self = (mpi_link *)link;
+    for (int receive = 1; receive >= 0; receive--)
+        for (int peer = 0; peer < TF_PARTIES; peer++) TF_TRY(exchange(self, peer, receive));
+    return look_for_notice(self);
+}
+
+static void nap(double seconds) {
+    struct timespec time = {.tv_sec = (time_t)seconds};
+    time.tv_nsec = (long)(1e9 * (seconds - (double)time.tv_sec));
+    nanosleep(&time, NULL);
+}
+
+/** Polls without rest at first, then lets others run, then sleeps a tenth of the time already waited. */
+static void mpi_pause(tf_link *link, double idle, double longest) {
+    (void)link;
+    if (idle < SPIN_SECONDS) return;
+    if (idle < YIELD_SECONDS)
+        sched_yield();
+    else
+        nap(fmin(fmin(idle / 10, LONGEST_NAP), longest));
+}
+
+static void mpi_announce(tf_link *link, const tf_notice *notice) {
+    mpi_link *self = (mpi_link *)link;
+    self->outbox = calloc(1, sizeof *self->outbox);
+    if (!self->outbox) return; // the peers then run into their deadlines
+    self->outbox->notice = *notice;
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        self->outbox->requests[peer] = MPI_REQUEST_NULL;
+        if (peer != link->party)
+            MPI_Isend(&self->outbox->notice, sizeof *notice, MPI_BYTE, peer, NOTICE_TAG, self->comm,
+                      &self->outbox->requests[peer]);
+    }
+}
+
+/** Whether MPI is done with everything of this link. */
+static bool is_quiet(mpi_link *self) {
+    int quiet = 1, done = 1;
+    if (self->outbox) MPI_Testall(TF_PARTIES, self->outbox->requests, &quiet, MPI_STATUSES_IGNORE);
+    for (int receive = 0; receive < 2; receive++)
+        for (int peer = 0; peer < TF_PARTIES; peer++)
+            for (chunk_window *window = &self->windows[receive][peer]; window->first < window->end; window->first++) {
+                MPI_Test(&window->requests[window->first % WINDOW_SIZE], &done, MPI_STATUS_IGNORE);
+                if (!done) return false;
+            }
+    return quiet;
+}
+
+static void mpi_close(tf_link *link) {
+    mpi_link *self = (mpi_link *)link;
+    double end = tf_link_now() + CLOSE_SECONDS;
+    bool quiet = is_quiet(self);
+    while (!quiet && tf_link_now() < end) {
+        nap(LONGEST_NAP);
+        quiet = is_quiet(self);
+    }
+    if (quiet)
+        free(self->outbox);
+    else
+        abandoned = true;
+    // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
+}
+
+static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close};
+
+void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
+    ((mpi_link *)link)->chunk = bytes;
+}
+
+tf_status tf_link_mpi(tf_link **link) {
+    *link = NULL;
+    int initialized = 0, finalized = 0, provided, size = 0, rank = 0;
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    if (finalized) return tf_fail(TF_INVALID, "this process has left the MPI job already");
+    if (abandoned) return tf_fail(TF_PEER, "an earlier link of this process ended with transfers under way");
+    if (!initialized && MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
+        return tf_fail(TF_IO, "MPI could not be started");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (size != TF_PARTIES)
+        return tf_fail(TF_INVALID, "trefoil needs exactly %d processes, this job has %d: start it with mpirun -n %d",
+                       TF_PARTIES, size, TF_PARTIES);
+    mpi_link *self = calloc(1, sizeof *self);
+    if (!self) return tf_fail(TF_NOMEM, "no memory for a link");
+    tf_link_init(&self->base, &table, rank);
+    self->chunk = DEFAULT_CHUNK;
+    int code = MPI_Comm_dup(MPI_COMM_WORLD, &self->comm); // inherits the error handler
+    if (code != MPI_SUCCESS) {
+        free(self);
+        return mpi_error(code, "joining as", rank);
+    }
+    *link = &self->base;
+    return TF_OK;
+}
+
+bool tf_mpi_launched(void) {
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE") || getenv("PMIX_RANK");
+}
+
+void tf_mpi_leave(bool failed) {
+    int initialized = 0, finalized = 0, met = 0;
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    if (!initialized || finalized) return;
+    if (!failed && !abandoned) {
+        MPI_Finalize();
+        return;
+    }
+    // MPI_Abort kills the other processes. Those that have learned of the failure come here too, so wait for them a
+    // moment: each can then say why it ends.
+    MPI_Request meeting;
+    double end = tf_link_now() + LEAVE_SECONDS;
+    if (abandoned)
+        nap(CLOSE_SECONDS);
+    else if (MPI_Ibarrier(MPI_COMM_WORLD, &meeting) == MPI_SUCCESS)
+        while (!met && tf_link_now() < end && MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) == MPI_SUCCESS)
+            nap(LONGEST_NAP);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}

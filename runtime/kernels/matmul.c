@@ -1,0 +1,108 @@
+/** The loops around the micro-kernels, after Goto and van de Geijn, "Anatomy of high-performance matrix
+ * multiplication". */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/kernels/internal.h"
+
+/** Rows of A that are packed together: with the largest depth and word they take half of a common level-2 cache. */
+#define ROW_BLOCK 128
+#define MAX_DEPTH 256
+
+static size_t min(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static size_t even(size_t k) {
+    return k + (k & 1);
+}
+
+/** How the k x n operand is laid out. */
+static size_t panel_words(const tf_gemm *gemm, size_t depth) {
+    return (1 + even(depth)) * gemm->columns;
+}
+static size_t panel_count(const tf_gemm *gemm, size_t n) {
+    return n / gemm->columns + (n % gemm->columns != 0);
+}
+
+tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm, size_t bytes) {
+    size_t total;
+    if (bits < 1 || bits > 64) {
+        tf_fail(TF_INVALID, "a ring of %u bits: 1 to 64 can be multiplied", bits);
+        return NULL;
+    }
+    if (__builtin_add_overflow(bytes, sizeof(tf_packed) + 63, &total)) {
+        tf_fail(TF_NOMEM, "a packed operand of %zu x %zu elements exceeds the address space", k, n);
+        return NULL;
+    }
+    total &= ~(size_t)63;
+    tf_packed *packed = aligned_alloc(64, total);
+    if (!packed) {
+        tf_fail(TF_NOMEM, "no memory for a packed operand of %zu x %zu elements (%zu bytes)", k, n, total);
+        return NULL;
+    }
+    *packed = (tf_packed){.k = k, .n = n, .bytes = total, .bits = bits, .gemm = gemm};
+    return packed;
+}
+
+size_t tf_packed_k(const tf_packed *packed) {
+    return packed->k;
+}
+size_t tf_packed_n(const tf_packed *packed) {
+    return packed->n;
+}
+size_t tf_packed_bytes(const tf_packed *packed) {
+    return packed->bytes;
+}
+
+void tf_packed_free(tf_packed *packed) {
+    if (!packed) return;
+    explicit_bzero(packed, packed->bytes);
+    free(packed);
+}
+
+tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
+                        size_t row_stride, size_t column_stride, unsigned bits) {
+    const size_t panels = panel_count(gemm, n), blocks = k / gemm->depth + 1;
+    size_t lines, words, bytes;
+    if (__builtin_add_overflow(even(k), blocks, &lines) || __builtin_mul_overflow(lines, panels, &words) ||
+        __builtin_mul_overflow(words, gemm->columns * gemm->word, &bytes))
+        bytes = SIZE_MAX;
+    tf_packed *packed = tf_packed_new(k, n, bits, gemm, bytes);
+    if (!packed) return NULL;
+    unsigned char *panel = packed->data;
+    for (size_t i = 0; i < k; i += gemm->depth) {
+        const size_t depth = min(gemm->depth, k - i);
+        for (size_t j = 0; j < n; j += gemm->columns) {
+            const size_t offset = i * row_stride + j * column_stride;
+            gemm->pack_panel(b + offset, b2 ? b2 + offset : NULL, depth, min(gemm->columns, n - j), row_stride,
+                             column_stride, panel);
+            panel += panel_words(gemm, depth) * gemm->word;
+        }
+    }
+    return packed;
+}
+
+size_t tf_gemm_scratch(size_t m, size_t k) {
+    return (min(m, ROW_BLOCK) * (even(min(k, MAX_DEPTH)) + 2) * sizeof(uint64_t) + 63) & ~(size_t)63;
+}
+
+void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                    size_t ldc, void *scratch) {
+    const tf_gemm *gemm = b->gemm;
+    const unsigned char *block = b->data;
+    for (size_t k = 0; k < b->k; k += gemm->depth) {
+        const size_t depth = min(gemm->depth, b->k - k);
+        const size_t panel_bytes = panel_words(gemm, depth) * gemm->word, row_bytes = (2 + even(depth)) * gemm->word;
+        for (size_t i = 0; i < m; i += ROW_BLOCK) {
+            const size_t rows = min(ROW_BLOCK, m - i);
+            for (size_t r = 0; r < rows; r++) {
+                const size_t offset = (i + r) * lda + k;
+                gemm->pack_row(a + offset, a2 ? a2 + offset : NULL, depth, (unsigned char *)scratch + r * row_bytes);
+            }
+            const unsigned char *panel = block;
+            for (size_t j = 0; j < b->n; j += gemm->columns, panel += panel_bytes)
+                gemm->multiply(rows, even(depth), min(gemm->columns, b->n - j), scratch, panel, c + i * ldc + j, ldc);
+        }
+        block += panel_count(gemm, b->n) * panel_bytes;
+    }
+}

@@ -1,0 +1,17 @@
+/** Products mod 2^32 and below, by vpmulld. */
+#include <stdint.h>
+
+typedef uint32_t word;
+typedef uint32_t vector __attribute__((vector_size(64)));
+typedef vector accumulator;
+
+#define start(x)              (x)
+#define accumulate(sum, s, t) (*(sum) += (s) * (t))
+#define total(sum)            (sum)
+
+#define ROWS    4
+#define VECTORS 4
+#define DEPTH   256
+#define PAIRED  1
+#define GEMM    tf_gemm32_avx512
+#include "runtime/kernels/matmul_tile.h"

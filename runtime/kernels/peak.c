@@ -1,0 +1,44 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/kernels/internal.h"
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** Half a block deep, so that rows and panel share the level-1 cache; rows are a multiple of every register tile. */
+double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
+    enum { ROWS = 12 };
+    tf_packed *probe = kernels->pack((const uint64_t[]){0}, 1, 1, 1, 1, bits);
+    if (!probe) return 0;
+    const tf_gemm *gemm = probe->gemm;
+    tf_packed_free(probe);
+    const size_t k = gemm ? gemm->depth / 2 : 64, n = gemm ? gemm->columns : 16;
+    const size_t elements = (k + 2) * (n + ROWS) + ROWS * n;
+    uint64_t *b = aligned_alloc(64, (elements * sizeof *b + 63) & ~(size_t)63);
+    if (!b) return 0;
+    uint64_t *a = b + (k + 2) * n, *c = a + (k + 2) * ROWS;
+    for (size_t i = 0; i < elements; i++) b[i] = i * 0x9e3779b97f4a7c15;
+    tf_packed *packed = gemm ? NULL : kernels->pack(b, k, n, n, 1, bits);
+    double best = 0;
+    for (double start = now(), end = start; (gemm || packed) && end < start + 0.05;) {
+        enum { CALLS = 50 };
+        const double before = end;
+        for (int i = 0; i < CALLS; i++) {
+            if (gemm)
+                gemm->multiply(ROWS, k, n, a, b, c, n);
+            else
+                kernels->matmul(ROWS, a, NULL, k, packed, c, n, NULL);
+        }
+        end = now();
+        const double rate = (double)(ROWS * k * n) * CALLS / (end - before);
+        if (rate > best) best = rate;
+    }
+    tf_packed_free(packed);
+    free(b);
+    return best;
+}

@@ -1,0 +1,79 @@
+/** The plain C table: the definition of every kernel, written for reading. */
+#include <string.h>
+
+#include "runtime/kernels/internal.h"
+
+static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                           size_t column_stride, unsigned bits) {
+    size_t bytes;
+    if (__builtin_mul_overflow(k, n, &bytes) || __builtin_mul_overflow(bytes, sizeof(uint64_t), &bytes))
+        bytes = SIZE_MAX;
+    tf_packed *packed = tf_packed_new(k, n, bits, NULL, bytes);
+    if (!packed) return NULL;
+    uint64_t *data = (uint64_t *)packed->data;
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < n; j++) {
+            const size_t at = i * row_stride + j * column_stride;
+            data[i * n + j] = b2 ? b[at] + b2[at] : b[at];
+        }
+    return packed;
+}
+
+static tf_packed *pack(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits) {
+    return pack_sum(b, NULL, k, n, row_stride, column_stride, bits);
+}
+
+static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                   size_t ldc, void *scratch) {
+    const uint64_t *data = (const uint64_t *)b->data;
+    for (size_t i = 0; i < m; i++)
+        for (size_t l = 0; l < b->k; l++) {
+            const uint64_t x = a2 ? a[i * lda + l] + a2[i * lda + l] : a[i * lda + l];
+            for (size_t j = 0; j < b->n; j++) c[i * ldc + j] += x * data[l * b->n + j];
+        }
+}
+
+static size_t matmul_scratch(size_t m, size_t k) {
+    return 0;
+}
+
+static void to_planes(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride) {
+    for (unsigned p = 0; p < count; p++)
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t bit = (x[i] >> (lo + p) & 1) << i % 64;
+            if (i % 64 == 0)
+                planes[p * stride + i / 64] = bit;
+            else
+                planes[p * stride + i / 64] |= bit;
+        }
+}
+
+static void from_plane(const uint64_t *plane, size_t n, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = plane[i / 64] >> i % 64 & 1;
+}
+
+static void pack_bytes(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out) {
+    for (size_t i = 0; i < n; i++)
+        for (unsigned j = 0; j < bytes; j++) out[i * bytes + j] = (uint8_t)(x[i] >> 8 * j);
+}
+
+static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t value = 0;
+        for (unsigned j = 0; j < bytes; j++) value |= (uint64_t)in[i * bytes + j] << 8 * j;
+        x[i] = value;
+    }
+}
+
+const tf_kernels tf_kernels_c = {
+    .name = "c",
+    .vector = &tf_vector_c,
+    .pack = pack,
+    .pack_sum = pack_sum,
+    .matmul = matmul,
+    .matmul_scratch = matmul_scratch,
+    .to_planes = to_planes,
+    .from_plane = from_plane,
+    .pack_bytes = pack_bytes,
+    .unpack_bytes = unpack_bytes,
+};

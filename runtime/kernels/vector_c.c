@@ -1,0 +1,2 @@
+#define TABLE tf_vector_c
+#include "runtime/kernels/vector_loops.h"

@@ -1,0 +1,213 @@
+#include "runtime/session.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+/** A shared weight. A packed one keeps only the sum of both components, in the kernel's form. */
+typedef struct tf_stored {
+    char name[sizeof ((tf_node *)0)->name];
+    int frac;
+    unsigned bits;
+    bool is_packed;
+    tf_packed *packed;
+    uint64_t *component[2];
+    size_t elements;
+} tf_stored;
+
+enum { CHUNK = 1 << 21 }; /* elements that are put in at a time */
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+tf_status tf_session_open(tf_session *session, tf_link *link) {
+    *session = (tf_session){0};
+    return tf_party_open(&session->party, link);
+}
+
+static void release_components(tf_stored *stored) {
+    for (int j = 0; j < 2; j++) {
+        if (stored->component[j]) OPENSSL_cleanse(stored->component[j], stored->elements * sizeof(uint64_t));
+        free(stored->component[j]);
+        stored->component[j] = NULL;
+    }
+}
+
+void tf_session_close(tf_session *session) {
+    for (size_t i = 0; i < session->count; i++) {
+        release_components(&session->stored[i]);
+        tf_packed_free(session->stored[i].packed);
+    }
+    free(session->stored);
+    session->stored = NULL;
+    session->count = session->capacity = 0;
+    tf_party_close(&session->party);
+}
+
+tf_digest tf_digest_of(const void *data, size_t size) {
+    tf_digest digest;
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, size));
+    memcpy(digest.byte, canonical.digest, sizeof digest.byte);
+    return digest;
+}
+
+/** Sends `out` to both others and receives their `size` bytes each into in[0] (party id + 1) and in[1] (id + 2). */
+static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t size) {
+    int id = tf_link_party(link);
+    tf_ticket sent[2], received[2];
+    for (int k = 0; k < 2; k++) {
+        TF_TRY(tf_link_receive(link, (id + 1 + k) % 3, in[k], size, &received[k]));
+        TF_TRY(tf_link_send(link, (id + 1 + k) % 3, out, size, &sent[k]));
+    }
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, received[k]));
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, sent[k]));
+    return TF_OK;
+}
+
+tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts) {
+    enum { MOST = 16 };
+    tf_digest own[MOST], other[2][MOST];
+    if (facts > MOST) return tf_fail(TF_INTERNAL, "more than %d facts to compare", MOST);
+    for (size_t i = 0; i < facts; i++) own[i] = fact[i].digest;
+    TF_TRY(swap_public(session->party.link, own, (void *[]){other[0], other[1]}, facts * sizeof *own));
+    for (size_t i = 0; i < facts; i++)
+        for (int k = 0; k < 2; k++)
+            if (memcmp(&own[i], &other[k][i], sizeof *own))
+                return tf_fail(TF_MISMATCH, "the parties differ in %s: start all three with the same", fact[i].name);
+    return TF_OK;
+}
+
+tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size) {
+    tf_link *link = session->party.link;
+    tf_ticket ticket[2];
+    if (session->party.id != from) {
+        TF_TRY(tf_link_receive(link, from, data, size, &ticket[0]));
+        return tf_link_wait(link, ticket[0]);
+    }
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_send(link, (from + 1 + k) % 3, data, size, &ticket[k]));
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, ticket[k]));
+    return TF_OK;
+}
+
+/* Sharing weights -------------------------------------------------------------------------------------------------- */
+
+static tf_stored *find(tf_session *session, const tf_program *program, const tf_param *param) {
+    const tf_type *type = &program->node[param->value].type;
+    for (size_t i = 0; i < session->count; i++) {
+        tf_stored *s = &session->stored[i];
+        if (s->frac == type->frac && s->bits == type->bits && s->is_packed == param->packed &&
+            !strcmp(s->name, param->leaf->name))
+            return s;
+    }
+    return NULL;
+}
+
+static tf_status add(tf_session *session, const tf_program *program, const tf_param *param, tf_stored **out) {
+    if (session->count == session->capacity) {
+        size_t capacity = session->capacity ? 2 * session->capacity : 64;
+        tf_stored *grown = realloc(session->stored, capacity * sizeof *grown);
+        if (!grown) return tf_fail(TF_NOMEM, "no memory for %zu weights", capacity);
+        session->stored = grown;
+        session->capacity = capacity;
+    }
+    const tf_type *type = &program->node[param->value].type;
+    tf_stored *s = &session->stored[session->count];
+    *s = (tf_stored){.frac = type->frac, .bits = type->bits, .is_packed = param->packed,
+                     .elements = tf_shape_count(type->shape)};
+    memcpy(s->name, param->leaf->name, sizeof s->name);
+    session->count++;
+    for (int j = 0; j < 2; j++) {
+        s->component[j] = malloc(s->elements * sizeof(uint64_t));
+        if (!s->component[j]) return tf_fail(TF_NOMEM, "no memory for the weight %s", s->name);
+    }
+    *out = s;
+    return TF_OK;
+}
+
+static tf_status share(tf_session *session, const tf_program *program, const tf_param *param, tf_stored *stored) {
+    const tf_type *type = &program->node[param->value].type;
+    for (size_t at = 0; at < stored->elements; at += CHUNK) {
+        size_t count = stored->elements - at < CHUNK ? stored->elements - at : CHUNK;
+        tf_program input;
+        tf_plan plan;
+        tf_program_init(&input, program->frac, program->model_owner, program->data_owner);
+        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0), 0);
+        tf_status status = tf_plan_make(&input, &plan);
+        if (!status) {
+            const float *data = param->leaf->data ? param->leaf->data + at : NULL;
+            tf_view kept = {.c = {stored->component[0] + at, stored->component[1] + at}};
+            tf_slots slots = {.input = &data, .kept = &kept};
+            status = tf_execute(&session->party, &input, &plan, NULL, &slots, NULL, NULL);
+            tf_plan_free(&plan);
+        }
+        tf_program_free(&input);
+        if (status) return tf_fail_in(status, "weight %s", param->leaf->name);
+    }
+    if (!param->packed) return TF_OK;
+    size_t out = type->shape.dim[0], in = type->shape.dim[1];
+    stored->packed =
+        session->party.kernels->pack_sum(stored->component[0], stored->component[1], in, out, 1, in, type->bits);
+    if (!stored->packed) return tf_fail(TF_NOMEM, "no memory to pack the weight %s", stored->name);
+    release_components(stored);
+    return TF_OK;
+}
+
+/** The views of all parameters, sharing those that are not there yet. */
+static tf_status provide(tf_session *session, const tf_program *program, tf_view *view) {
+    for (int i = 0; i < program->params; i++) {
+        const tf_param *param = &program->param[i];
+        tf_stored *stored = find(session, program, param);
+        if (stored) continue;
+        TF_TRY(add(session, program, param, &stored));
+        TF_TRY(share(session, program, param, stored));
+    }
+    for (int i = 0; i < program->params; i++) { /* only now: the store has stopped moving */
+        const tf_stored *stored = find(session, program, &program->param[i]);
+        view[i] = (tf_view){.c = {stored->component[0], stored->component[1]}, .packed = stored->packed};
+    }
+    return TF_OK;
+}
+
+/* Running ----------------------------------------------------------------------------------------------------------- */
+
+tf_status tf_session_run_program(tf_session *session, const tf_program *program, double **output,
+                                 tf_session_stats *stats, double *op_seconds) {
+    tf_session_stats local;
+    if (!stats) stats = &local;
+    *stats = (tf_session_stats){0};
+    tf_fact fact = {.name = "the lowered program (model, lengths of texts, approximations, or version)"};
+    TF_TRY(tf_program_digest(program, &fact.digest));
+    TF_TRY(tf_session_agree(session, &fact, 1));
+    tf_view *view = calloc((size_t)program->params + 1, sizeof *view);
+    if (!view) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
+    tf_plan plan;
+    tf_status status = tf_plan_make(program, &plan);
+    if (!status) {
+        double start = now();
+        status = provide(session, program, view);
+        stats->setup_seconds = now() - start;
+        tf_slots slots = {.output = output};
+        if (!status) status = tf_execute(&session->party, program, &plan, view, &slots, &stats->online, op_seconds);
+        memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);
+        stats->rounds = (uint64_t)plan.rounds;
+        stats->memory = plan.arena_words * sizeof(uint64_t) + plan.buffer_bytes;
+        tf_plan_free(&plan);
+    }
+    free(view);
+    return status;
+}
+
+tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,
+                         double *output, tf_session_stats *stats, double *op_seconds) {
+    tf_program program;
+    TF_TRY(tf_lower(graph, frac, model_owner, data_owner, &program));
+    tf_status status = tf_session_run_program(session, &program, &output, stats, op_seconds);
+    tf_program_free(&program);
+    return status;
+}

@@ -1,0 +1,58 @@
+/**
+ * A session: three parties with fresh keys that share a model's weights once and then run graph after graph.
+ * All functions but the readers are called by all three parties together, in the same order.
+ */
+#ifndef TF_SESSION_H
+#define TF_SESSION_H
+
+#include "runtime/execute.h"
+#include "runtime/lower.h"
+
+typedef struct tf_session {
+    tf_party party;
+    struct tf_stored *stored; /**< shared weights, by leaf name and encoding */
+    size_t count, capacity;
+} tf_session;
+
+/** What running one graph took. */
+typedef struct tf_session_stats {
+    tf_run_stats online;
+    double setup_seconds;           /**< sharing the weights that this graph was the first to need */
+    tf_traffic_matrix bytes;        /**< forecast of the run, which the execution has checked on this party's links */
+    uint64_t rounds, memory;        /**< memory: bytes of values and messages at the peak, without weights */
+} tf_session_stats;
+
+/** Makes the keys. The link must outlive the session. */
+TF_CHECKED tf_status tf_session_open(tf_session *session, tf_link *link);
+
+/** Wipes keys and shares. */
+void tf_session_close(tf_session *session);
+
+/** One fact that must be the same on all parties, as its digest, with the name that an error gives it. */
+typedef struct tf_fact {
+    const char *name;
+    tf_digest digest;
+} tf_fact;
+
+/** The digest of some bytes. */
+tf_digest tf_digest_of(const void *data, size_t size);
+
+/** Compares facts with both other parties; TF_MISMATCH on every party that sees a difference, naming it. 1 round. */
+TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts);
+
+/** Party `from` sends public data to both others; `size` bytes, known to all. */
+TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size);
+
+/**
+ * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner, who
+ * gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first. Weights
+ * that no earlier run has shared are shared now. `op_seconds`, if not NULL, has an entry for each node of the graph.
+ */
+TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
+                                    int data_owner, double *output, tf_session_stats *stats, double *op_seconds);
+
+/** The same for a program that was made otherwise, with its outputs by slot. */
+TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, double **output,
+                                            tf_session_stats *stats, double *op_seconds);
+
+#endif

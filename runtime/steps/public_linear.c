@@ -1,0 +1,68 @@
+/* Products with a public matrix (an open model): every party multiplies the components it holds; nothing is sent. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph.h"
+#include "runtime/steps/steps.h"
+
+/* arg[0] = rows, arg[1] = in, arg[2] = out, arg[3] = fractional bits of the weight; data: the bias; leaf: the weight */
+
+static tf_status public_linear_pair(tf_call *call, int phase) {
+    const tf_step_node *node = call->node;
+    const tf_kernels *kernels = call->party->kernels;
+    size_t rows = (size_t)node->arg[0], in = (size_t)node->arg[1], out = (size_t)node->arg[2];
+    const float *data = node->leaf->data;
+    if (!data) return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
+    uint64_t *weight = malloc(in * out * sizeof *weight);
+    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(rows, in) + 63) / 64 * 64);
+    tf_packed *packed = NULL;
+    if (weight) {
+        for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)node->arg[3]));
+        packed = kernels->pack(weight, in, out, 1, in, node->type.bits);
+    }
+    if (scratch && packed) {
+        for (int j = 0; j < 2; j++) {
+            uint64_t *c = call->out.c[j];
+            memset(c, 0, rows * out * sizeof *c);
+            kernels->matmul(rows, call->in[0].c[j], NULL, in, packed, c, out, scratch);
+            if (node->data && (call->party->id + j) % 3 == 0)
+                for (size_t i = 0; i < rows * out; i++) c[i] += (uint64_t)node->data[i % out];
+        }
+    }
+    tf_status status = scratch && packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", node->leaf->name);
+    tf_packed_free(packed);
+    free(weight);
+    free(scratch);
+    return status;
+}
+
+static const tf_step public_linear_step = {
+    .name = "public_linear", .summary = "product with a public matrix", .pair = public_linear_pair};
+
+tf_value tf_public_linear(tf_program *p, tf_value x, const tf_node *weight, const tf_node *bias, tf_result result) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, x);
+    size_t in = weight->shape.dim[1], out = weight->shape.dim[0], rows = tf_shape_count(type.shape) / in;
+    int frac = type.frac + p->frac;
+    double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
+    x = tf_lift(p, x, tf_width(frac, bound));
+    type = *tf_type_of(p, x);
+    type.frac = frac;
+    type.bound = bound;
+    type.zero = -1;
+    type.shape.dim[type.shape.rank - 1] = out;
+    tf_value v = tf_append(p, &public_linear_step, type, 1, &x);
+    if (v < 0) return -1;
+    int64_t arg[4] = {(int64_t)rows, (int64_t)in, (int64_t)out, p->frac};
+    memcpy(p->node[v].arg, arg, sizeof arg);
+    p->node[v].leaf = weight;
+    if (bias && bias->data) {
+        int64_t *data = malloc(out * sizeof *data);
+        if (!data) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a bias"));
+        for (size_t i = 0; i < out; i++) data[i] = llrint(ldexp(bias->data[i], frac));
+        p->node[v].data = data;
+        p->node[v].data_count = out;
+    }
+    return tf_trunc(p, v, result.frac);
+}

@@ -1,0 +1,187 @@
+/* The JSON of the command line, as experiments/JSON.md describes it, from the built program with a tiny model. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char directory[] = "/tmp/trefoil-test-XXXXXX";
+
+/* Runs a shell command in which $trefoil is the program, $work the temporary directory and $tests this room. */
+static int shell(const char *command, char *output, size_t size) {
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    cr_assert(length > 0);
+    program[length] = 0;
+    *strrchr(program, '/') = 0; /* build/tests/ */
+    strcat(program, "/../trefoil");
+    setenv("trefoil", program, 1);
+    setenv("work", directory, 1);
+    setenv("tests", TREFOIL_SOURCE_DIR "/tests/experiments", 1);
+    FILE *pipe = popen(command, "r");
+    cr_assert(pipe);
+    size_t used = fread(output, 1, size - 1, pipe);
+    output[used] = 0;
+    cr_assert(used < size - 1, "output too long for this test");
+    return pclose(pipe);
+}
+
+static json_t *run(const char *command) {
+    static char output[1 << 20];
+    json_error_t error;
+    cr_assert_eq(shell(command, output, sizeof output), 0, "%s", command);
+    json_t *object = json_loads(output, JSON_REJECT_DUPLICATES, &error);
+    cr_assert(object, "%s: %s in %s", command, error.text, output);
+    return object;
+}
+
+static void set_up(void) {
+    char output[4096];
+    cr_assert(mkdtemp(directory));
+    cr_assert_eq(
+        shell("bash -c '. $tests/tiny_model.sh && make_tiny_model $work/tiny && cp -r $work/tiny $work/embed && "
+              "sed -i s/ForSequenceClassification/Model/ $work/embed/config.json'",
+              output, sizeof output),
+        0);
+}
+
+static void tear_down(void) {
+    char output[4096];
+    shell("rm -rf $work", output, sizeof output);
+}
+
+TestSuite(cli_json, .init = set_up, .fini = tear_down);
+
+static double real(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    cr_assert(json_is_real(value), "%s is not a real", key);
+    return json_real_value(value);
+}
+
+static json_int_t integer(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    cr_assert(json_is_integer(value), "%s is not an integer", key);
+    return json_integer_value(value);
+}
+
+static void check_seconds(const json_t *object) {
+    const json_t *seconds = json_object_get(object, "seconds");
+    double total = real(seconds, "total");
+    cr_assert(real(seconds, "setup") >= 0);
+    cr_assert(real(seconds, "online") >= 0);
+    cr_assert(total >= real(seconds, "online"));
+}
+
+/* bytes.total is the sum of the 3x3 matrix bytes.links, whose diagonal is 0. */
+static json_int_t check_bytes(const json_t *object) {
+    const json_t *bytes = json_object_get(object, "bytes"), *links = json_object_get(bytes, "links");
+    json_int_t sum = 0;
+    cr_assert_eq(json_array_size(links), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *row = json_array_get(links, i);
+        cr_assert_eq(json_array_size(row), 3);
+        for (size_t j = 0; j < 3; j++) {
+            cr_assert(json_is_integer(json_array_get(row, j)));
+            sum += json_integer_value(json_array_get(row, j));
+        }
+        cr_assert_eq(json_integer_value(json_array_get(row, i)), 0);
+    }
+    cr_assert_eq(integer(bytes, "total"), sum);
+    return sum;
+}
+
+static void check_logits(const json_t *results, size_t texts) {
+    static const char *const name[] = {"red", "green", "blue"};
+    cr_assert_eq(json_array_size(results), texts);
+    for (size_t i = 0; i < texts; i++) {
+        const json_t *result = json_array_get(results, i), *logits = json_object_get(result, "logits");
+        cr_assert_eq(integer(result, "index"), (json_int_t)i);
+        cr_assert_eq(json_array_size(logits), 3);
+        size_t top = 0;
+        double sum = 0, value[3];
+        for (size_t k = 0; k < 3; k++) {
+            value[k] = json_real_value(json_array_get(logits, k));
+            if (value[k] > value[top]) top = k;
+            sum += exp(value[k]);
+        }
+        cr_assert_str_eq(json_string_value(json_object_get(result, "label")), name[top]);
+        cr_assert_float_eq(real(result, "score"), exp(value[top]) / sum, 1e-6);
+        cr_assert_null(json_object_get(result, "embedding"));
+    }
+}
+
+Test(cli_json, plain_classifies) {
+    json_t *object = run("$trefoil plain --json --model $work/tiny --text 'hello world' --text 'a good film' --text a");
+    check_logits(json_object_get(object, "results"), 3);
+    check_seconds(object);
+    cr_assert_eq(check_bytes(object), 0);
+    cr_assert_eq(integer(object, "rounds"), 0);
+    cr_assert_eq(integer(json_object_get(object, "forecast"), "bytes"), 0);
+    cr_assert_eq(integer(json_object_get(object, "forecast"), "rounds"), 0);
+    cr_assert_null(json_object_get(object, "max_abs_error"));
+    json_decref(object);
+}
+
+Test(cli_json, plain_embeds) {
+    json_t *object = run("$trefoil plain --json --model $work/embed --text 'hello world'");
+    const json_t *result = json_array_get(json_object_get(object, "results"), 0);
+    const json_t *embedding = json_object_get(result, "embedding");
+    cr_assert_eq(json_array_size(embedding), 8);
+    double squares = 0;
+    for (size_t i = 0; i < 8; i++) squares += pow(json_real_value(json_array_get(embedding, i)), 2);
+    cr_assert_float_eq(squares, 1, 1e-5);
+    cr_assert(json_is_null(json_object_get(result, "label")));
+    cr_assert(json_is_null(json_object_get(result, "score")));
+    cr_assert_null(json_object_get(result, "logits"));
+    json_decref(object);
+}
+
+Test(cli_json, the_approximation_counts) {
+    json_t *exact = run("$trefoil plain --json --model $work/tiny --text 'hello world'");
+    json_t *paper = run("$trefoil plain --json --model $work/tiny --text 'hello world' --approx paper");
+    cr_assert_not(json_equal(json_object_get(exact, "results"), json_object_get(paper, "results")));
+    json_decref(exact);
+    json_decref(paper);
+}
+
+Test(cli_json, fit_head_reports) {
+    json_t *object =
+        run("printf 'label\\ttext\\nx\\thello\\ny\\tworld\\nx\\thello !\\ny\\tworld !\\n' >$work/data.tsv && "
+            "$trefoil fit-head --json --model $work/tiny --data $work/data.tsv --out $work/head");
+    cr_assert_eq(integer(object, "texts"), 4);
+    cr_assert_eq(integer(object, "labels"), 2);
+    cr_assert(real(object, "train_accuracy") >= 0.5);
+    cr_assert(real(json_object_get(object, "seconds"), "total") >= 0);
+    json_decref(object);
+    object = run("$trefoil plain --json --model $work/head --text hello");
+    const json_t *result = json_array_get(json_object_get(object, "results"), 0);
+    cr_assert_eq(json_array_size(json_object_get(result, "logits")), 2);
+    json_decref(object);
+}
+
+Test(cli_json, ops_are_listed) {
+    json_t *object = run("$trefoil ops --json");
+    const json_t *ops = json_object_get(object, "ops"), *op;
+    size_t i;
+    bool gelu = false;
+    json_array_foreach(ops, i, op) {
+        cr_assert(json_is_string(json_object_get(op, "summary")));
+        cr_assert(json_is_string(json_object_get(op, "source")));
+        cr_assert_gt(real(op, "private_error"), 0);
+        gelu |= !strcmp(json_string_value(json_object_get(op, "kind")), "gelu");
+    }
+    cr_assert(gelu);
+    json_decref(object);
+}
+
+Test(cli_json, tokens_are_a_line_of_json_a_text) {
+    char output[4096];
+    cr_assert_eq(shell("printf '\"hello\"\\n[\"hello\", \"a world\"]\\n' >$work/texts.jsonl && "
+                       "$trefoil tokenize --model $work/tiny --input $work/texts.jsonl",
+                       output, sizeof output),
+                 0);
+    cr_assert_str_eq(output, "[2, 5, 3]\n[2, 5, 3, 7, 6, 3]\n");
+}

@@ -1,0 +1,282 @@
+/** Every table against plain loops written here, on random and edge inputs, with guards around what may be written. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/kernels/internal.h"
+
+/* The AVX-512 sources compiled a second time without AVX-512, so that their logic is tested on every machine. */
+extern const tf_kernels tf_kernels_portable;
+extern const tf_gemm tf_gemm52_portable;
+
+#define GUARD 0xa5a5a5a5a5a5a5a5
+
+enum { TABLES = 4 };
+
+static const tf_kernels *table(size_t i) {
+    const tf_kernels *tables[TABLES] = {tf_kernels_named("c"), tf_kernels_named("avx2"), tf_kernels_named("avx512"),
+                                        &tf_kernels_portable};
+    return tables[i];
+}
+
+static uint64_t random_state = 0x243f6a8885a308d3;
+
+static uint64_t random_word(void) { /* splitmix64 */
+    uint64_t z = random_state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+static size_t random_below(size_t n) {
+    return random_word() % n;
+}
+
+typedef enum fill { RANDOM, ONES, TOP_BITS, HALVES, FILLS } fill;
+
+/** n words followed by a guard; aligned to 8 bytes only. */
+static uint64_t *words(size_t n, fill kind) {
+    uint64_t *x = malloc((n + 1) * sizeof *x);
+    cr_assert_not_null(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = kind == RANDOM     ? random_word()
+               : kind == ONES     ? UINT64_MAX
+               : kind == TOP_BITS ? (uint64_t)1 << 63 | (uint64_t)1 << 31
+                                  : (uint64_t)UINT32_MAX << random_below(33);
+    x[n] = GUARD;
+    return x;
+}
+
+static uint64_t mask_of(unsigned bits) {
+    return UINT64_MAX >> (64 - bits);
+}
+
+typedef struct shape {
+    size_t m, k, n;
+    unsigned bits;
+    fill kind;
+    int transposed, sum_a, sum_b;
+} shape;
+
+static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s) {
+    const size_t lda = s.k + random_below(3), ldc = s.n + random_below(3);
+    const size_t ldb = (s.transposed ? s.k : s.n) + random_below(3);
+    const size_t row_stride = s.transposed ? 1 : ldb, column_stride = s.transposed ? ldb : 1;
+    const size_t size_b = (s.transposed ? s.n : s.k) * ldb;
+    uint64_t *a = words(s.m * lda, s.kind), *b = words(size_b, s.kind), *c = words(s.m * ldc, RANDOM);
+    uint64_t *a2 = s.sum_a ? words(s.m * lda, s.kind) : NULL, *b2 = s.sum_b ? words(size_b, s.kind) : NULL;
+    uint64_t *expected = words(s.m * ldc, RANDOM);
+    memcpy(expected, c, (s.m * ldc + 1) * sizeof *c);
+    for (size_t i = 0; i < s.m; i++)
+        for (size_t j = 0; j < s.n; j++)
+            for (size_t l = 0; l < s.k; l++) {
+                const size_t at_a = i * lda + l, at_b = l * row_stride + j * column_stride;
+                expected[i * ldc + j] += (a[at_a] + (a2 ? a2[at_a] : 0)) * (b[at_b] + (b2 ? b2[at_b] : 0));
+            }
+
+    tf_packed *packed = gemm ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
+                        : b2 ? kernels->pack_sum(b, b2, s.k, s.n, row_stride, column_stride, s.bits)
+                             : kernels->pack(b, s.k, s.n, row_stride, column_stride, s.bits);
+    cr_assert_not_null(packed);
+    cr_assert(tf_packed_k(packed) == s.k && tf_packed_n(packed) == s.n && tf_packed_bytes(packed) > 0);
+    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(s.m, s.k) + 63) / 64 * 64);
+    kernels->matmul(s.m, a, a2, lda, packed, c, ldc, scratch);
+    for (size_t i = 0; i < s.m * ldc + 1; i++) {
+        const uint64_t mask = i % ldc < s.n && i < s.m * ldc ? mask_of(s.bits) : UINT64_MAX;
+        cr_assert_eq(c[i] & mask, expected[i] & mask, "%s%s: %zux%zux%zu, %u bits, fill %d, %s%s%s: word %zu",
+                     kernels->name, gemm ? " (one micro-kernel)" : "", s.m, s.k, s.n, s.bits, s.kind,
+                     s.transposed ? "transposed " : "", s.sum_a ? "a + a2 " : "", s.sum_b ? "b + b2" : "", i);
+    }
+    tf_packed_free(packed);
+    free(scratch), free(a), free(a2), free(b), free(b2), free(c), free(expected);
+}
+
+static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsigned *bits, size_t widths) {
+    static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},  {2, 192, 16}, {5, 193, 33},
+                                      {130, 3, 15},  {7, 400, 31},  {128, 64, 32}, {6, 257, 64}, {8, 256, 129},
+                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}};
+    for (size_t w = 0; w < widths; w++) {
+        for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+            check_matmul(kernels, gemm,
+                         (shape){edges[i][0], edges[i][1], edges[i][2], bits[w], (fill)(i % FILLS), i & 1, i >> 1 & 1,
+                                 i >> 2 & 1});
+        for (unsigned i = 0; i < 64; i++)
+            check_matmul(kernels, gemm,
+                         (shape){1 + random_below(70), 1 + random_below(70), 1 + random_below(70), bits[w],
+                                 (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1, i >> 2 & 1});
+    }
+}
+
+Test(kernels, matmul_equals_plain_loops) {
+    static const unsigned bits[] = {1, 16, 31, 32, 33, 40, 48, 52, 53, 63, 64};
+    for (size_t t = 0; t < TABLES; t++)
+        if (table(t)) check_all(table(t), NULL, bits, sizeof bits / sizeof *bits);
+}
+
+Test(kernels, ifma_micro_kernel_equals_plain_loops) {
+    static const unsigned bits[] = {33, 51, 52};
+    check_all(&tf_kernels_portable, &tf_gemm52_portable, bits, 3);
+}
+
+Test(kernels, empty_products_leave_the_result_alone) {
+    for (size_t t = 0; t < TABLES; t++)
+        for (unsigned empty = 0; table(t) && empty < 3; empty++)
+            check_matmul(table(t), NULL,
+                         (shape){empty == 0 ? 0 : 3, empty == 1 ? 0 : 3, empty == 2 ? 0 : 3, 64, RANDOM, 0, 1, 0});
+}
+
+Test(kernels, ranges_of_rows_make_the_whole_product) {
+    enum { M = 37, K = 50, N = 21 };
+    uint64_t *a = words(M * K, RANDOM), *b = words(K * N, RANDOM);
+    for (size_t t = 0; t < TABLES; t++) {
+        const tf_kernels *kernels = table(t);
+        if (!kernels) continue;
+        uint64_t whole[M * N] = {0}, parts[M * N] = {0};
+        void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K) + 64);
+        tf_packed *packed = kernels->pack(b, K, N, N, 1, 64);
+        kernels->matmul(M, a, NULL, K, packed, whole, N, scratch);
+        for (size_t i = 0; i < M; i += 10) {
+            const size_t rows = M - i < 10 ? M - i : 10;
+            kernels->matmul(rows, a + i * K, NULL, K, packed, parts + i * N, N, scratch);
+        }
+        cr_assert_arr_eq(whole, parts, sizeof whole);
+        tf_packed_free(packed);
+        free(scratch);
+    }
+    free(a), free(b);
+}
+
+Test(kernels, pack_reports_what_it_cannot_do) {
+    const uint64_t one = 1;
+    for (size_t t = 0; t < TABLES; t++) {
+        const tf_kernels *kernels = table(t);
+        if (!kernels) continue;
+        cr_assert_null(kernels->pack(&one, 1, 1, 1, 1, 0));
+        cr_assert_null(kernels->pack(&one, 1, 1, 1, 1, 65));
+        cr_assert_null(kernels->pack(&one, SIZE_MAX, SIZE_MAX, 0, 0, 64));
+        cr_assert_null(kernels->pack(&one, (size_t)1 << 61, 1, 0, 0, 64));
+        cr_assert_null(kernels->pack(&one, 1, SIZE_MAX, 0, 0, 32));
+        cr_assert(strlen(tf_error()) > 0);
+    }
+    tf_packed_free(NULL);
+}
+
+static const size_t lengths[] = {0, 1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 300, 511, 512, 513, 1024, 1500};
+enum { LENGTHS = sizeof lengths / sizeof *lengths };
+
+static void check_to_planes(const tf_kernels *kernels, const uint64_t *x, size_t n, unsigned lo, unsigned count) {
+    const size_t n_words = (n + 63) / 64, stride = n_words + random_below(3), size = count * stride;
+    uint64_t *planes = words(size, RANDOM), *before = malloc((size + 1) * sizeof *before);
+    memcpy(before, planes, (size + 1) * sizeof *before);
+    kernels->to_planes(x, n, lo, count, planes, stride);
+    for (size_t at = 0; at < size; at++) {
+        const size_t plane = at / stride, word = at % stride;
+        uint64_t expected = before[at]; /* untouched between planes */
+        if (word < n_words) {
+            expected = 0;
+            for (size_t i = 64 * word; i < n && i < 64 * word + 64; i++)
+                expected |= (x[i] >> (lo + plane) & 1) << i % 64;
+        }
+        cr_assert_eq(planes[at], expected, "%s: n %zu, lo %u, count %u, word %zu", kernels->name, n, lo, count, at);
+    }
+    cr_assert_eq(planes[size], GUARD);
+    free(planes), free(before);
+}
+
+Test(kernels, planes_equal_single_bits) {
+    static const unsigned ranges[][2] = {{0, 64}, {0, 1}, {63, 1}, {0, 31}, {1, 63},
+                                         {13, 8}, {8, 8}, {7, 10}, {31, 33}};
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t l = 0; table(t) && l < LENGTHS; l++)
+            for (size_t r = 0; r < sizeof ranges / sizeof *ranges; r++) {
+                uint64_t *x = words(lengths[l], (fill)(r % FILLS));
+                check_to_planes(table(t), x, lengths[l], ranges[r][0], ranges[r][1]);
+                free(x);
+            }
+}
+
+Test(kernels, from_plane_inverts_to_planes) {
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t l = 0; table(t) && l < LENGTHS; l++) {
+            const size_t n = lengths[l];
+            uint64_t *plane = words((n + 63) / 64, RANDOM), *bits = words(n, RANDOM);
+            table(t)->from_plane(plane, n, bits);
+            for (size_t i = 0; i < n; i++) cr_assert_eq(bits[i], plane[i / 64] >> i % 64 & 1);
+            cr_assert_eq(bits[n], GUARD);
+            free(plane), free(bits);
+        }
+}
+
+Test(kernels, bytes_are_dense_and_little_endian) {
+    for (size_t t = 0; t < TABLES; t++)
+        for (unsigned bytes = 1; table(t) && bytes <= 8; bytes++)
+            for (size_t n = 0; n < 70; n++) {
+                uint64_t *x = words(n, RANDOM), *back = words(n, RANDOM);
+                uint8_t *out = malloc(n * bytes + 1);
+                out[n * bytes] = 0x5a;
+                table(t)->pack_bytes(x, n, bytes, out);
+                for (size_t i = 0; i < n * bytes; i++)
+                    cr_assert_eq(out[i], (uint8_t)(x[i / bytes] >> 8 * (i % bytes)), "%s: %zu x %u bytes at %zu",
+                                 table(t)->name, n, bytes, i);
+                cr_assert_eq(out[n * bytes], 0x5a);
+                uint8_t *exact = malloc(n * bytes + !n); /* so that a sanitizer sees reading past the end */
+                memcpy(exact, out, n * bytes);
+                table(t)->unpack_bytes(exact, n, bytes, back);
+                for (size_t i = 0; i < n; i++) cr_assert_eq(back[i], x[i] & mask_of(8 * bytes));
+                cr_assert_eq(back[n], GUARD);
+                free(x), free(back), free(out), free(exact);
+            }
+}
+
+#define CHECK_LOOP(call, in_place, expression)                                                                         \
+    do {                                                                                                               \
+        uint64_t *a = words(n, (fill)(n % FILLS)), *b = words(n, RANDOM), *y = words(n, RANDOM);                       \
+        uint64_t *old = words(n, RANDOM);                                                                              \
+        memcpy(old, y, n * sizeof *y);                                                                                 \
+        call;                                                                                                          \
+        for (size_t i = 0; i < n; i++) cr_assert_eq(y[i], expression, "%s: %s", table(t)->name, #call);                \
+        memcpy(y, old, n * sizeof *y);                                                                                 \
+        memcpy(a, old, n * sizeof *y);                                                                                 \
+        in_place;                                                                                                      \
+        for (size_t i = 0; i < n; i++) cr_assert_eq(y[i], expression, "%s: %s", table(t)->name, #in_place);            \
+        cr_assert_eq(y[n], GUARD);                                                                                     \
+        free(a), free(b), free(y), free(old);                                                                          \
+    } while (0)
+
+Test(kernels, vector_loops_equal_their_definitions) {
+    const uint64_t scale = 0xfedcba9876543211;
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t n = 0; table(t) && n < 70; n++) {
+            const tf_vector_kernels *v = table(t)->vector;
+            CHECK_LOOP(v->add(y, a, b, n), v->add(y, y, b, n), a[i] + b[i]);
+            CHECK_LOOP(v->sub(y, a, b, n), v->sub(y, y, b, n), a[i] - b[i]);
+            CHECK_LOOP(v->neg(y, a, n), v->neg(y, y, n), -a[i]);
+            CHECK_LOOP(v->multiply(y, a, b, n), v->multiply(y, y, b, n), a[i] * b[i]);
+            CHECK_LOOP(v->scale_add(y, scale, a, n), v->scale_add(y, scale, y, n), old[i] + scale * a[i]);
+        }
+}
+
+Test(kernels, tables_are_found_by_name) {
+    cr_assert_str_eq(tf_kernels_named("c")->name, "c");
+    cr_assert_null(tf_kernels_named("mmx"));
+    for (const char *const *name = (const char *const[]){"avx2", "avx512", NULL}; *name; name++)
+        cr_assert(!tf_kernels_named(*name) || !strcmp(tf_kernels_named(*name)->name, *name));
+}
+
+Test(kernels, environment_asks_for_a_lesser_table) {
+    setenv("TREFOIL_KERNELS", "c", 1);
+    cr_assert_str_eq(tf_kernels_get()->name, "c");
+}
+
+Test(kernels, unknown_table_in_the_environment_is_ignored) {
+    setenv("TREFOIL_KERNELS", "abacus", 1);
+    cr_assert_not_null(tf_kernels_get());
+    cr_assert_str_neq(tf_kernels_get()->name, "abacus");
+}
+
+Test(kernels, peak_is_measured_for_every_width) {
+    cr_assert(tf_kernels_multiply_peak(tf_kernels_get(), 64) > 0);
+    cr_assert(tf_kernels_multiply_peak(tf_kernels_get(), 32) > 0);
+    cr_assert(tf_kernels_multiply_peak(tf_kernels_named("c"), 64) > 0);
+    cr_assert_eq(tf_kernels_multiply_peak(tf_kernels_get(), 65), 0);
+}
