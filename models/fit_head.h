@@ -12,7 +12,7 @@
  *
  * @param x       n x dim, one embedding a row; must be finite
  * @param label   n labels in 0..labels-1; at least 2 labels
- * @param l2      at least 0; 1e-4 suits normalised sentence embeddings
+ * @param l2      at least 0; 1e-5 suits normalised sentence embeddings
  * @param weight  labels x dim, written
  * @param bias    labels, written
  * @param train_accuracy  the fraction of the samples that the result classifies as labelled; may be NULL

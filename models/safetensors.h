@@ -7,16 +7,19 @@
 typedef struct tf_safetensors tf_safetensors;
 
 /**
- * Opens DIR/model.safetensors (or `path` itself if it names a file) and checks the whole header: size, JSON, dtypes (F32, F16, BF16; others
- * are listed but cannot be read as floats), offsets in range, no overlap, no gap, products without overflow.
+ * Opens a file, or the model.safetensors in a directory (model.fp16.safetensors where only that is there), and checks
+ * the whole header: size, JSON, dtypes (F32, F16, BF16; others are listed but cannot be read as floats), products
+ * without overflow, offsets in range, no overlap, no gap. Anything but a regular file is an error.
+ *
+ * The file stays mapped until it is closed: whoever replaces it meanwhile must do so by a rename.
  */
 TF_CHECKED tf_status tf_safetensors_open(const char *path, tf_safetensors **file);
 void tf_safetensors_close(tf_safetensors *file);
 
 /**
- * The tensor as floats (converted once, kept until close). Accepts the name with or without the "bert." prefix.
- * Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity; with TF_RANGE when a magnitude
- * exceeds `limit`. The message names file and tensor.
+ * The tensor as floats: converted once, kept until close; threads may ask at the same time. Accepts the name with or
+ * without the "bert." prefix. Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity; with
+ * TF_RANGE when a magnitude exceeds `limit`. The message names file and tensor.
  */
 TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
                                            const float **data);

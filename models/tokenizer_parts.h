@@ -27,7 +27,8 @@ struct tf_tokenizer {
     tf_vocabulary vocabulary;
     size_t ids;   /**< the largest id of a token, added ones included, plus one */
     char *prefix; /**< of a token that continues a word, "##" */
-    size_t prefix_length, longest_word /**< in characters; longer ones are unknown */;
+    size_t prefix_length;
+    size_t longest_word; /**< in characters; longer words are unknown */
     int32_t unknown, cls, sep;
     tf_added_token *added;
     size_t addeds;

@@ -54,7 +54,6 @@ static tf_status reserve_added(const char *path, tf_tokenizer *t, size_t count) 
 }
 
 static tf_status add_token(const char *path, tf_tokenizer *t, const char *text, tf_added_token token) {
-    if (!*text) return TF_OK;
     tf_status status = TF_OK;
     if (token.normalized)
         status = tf_normalize(&t->normalizer, text, strlen(text), &token.text, &token.length);
@@ -78,6 +77,7 @@ static tf_status read_added(const char *path, const json_t *list, tf_tokenizer *
         bool special;
         tf_added_token token = {.id = 0};
         if (!text) return tf_fail(TF_FORMAT, "%s: added token %zu has no \"content\"", path, i);
+        if (!*text) continue; /* as Hugging Face: it would be found everywhere */
         TF_TRY(read_id(path, json_object_get(entry, "id"), "an added token", &token.id));
         TF_TRY(read_flag(path, entry, "special", false, &special));
         TF_TRY(read_flag(path, entry, "single_word", false, &token.single_word));
@@ -100,7 +100,8 @@ static tf_status read_vocabulary(const char *path, const json_t *vocab, tf_token
     json_t *id;
     size_t bytes = 0;
     json_object_foreach((json_t *)vocab, token, id) bytes += strlen(token);
-    if (tf_vocabulary_init(&t->vocabulary, json_object_size(vocab), bytes)) return tf_fail_in(TF_FORMAT, "%s", path);
+    tf_status status = tf_vocabulary_init(&t->vocabulary, json_object_size(vocab), bytes);
+    if (status != TF_OK) return tf_fail_in(status, "%s", path);
     json_object_foreach((json_t *)vocab, token, id) {
         int32_t number = 0;
         TF_TRY(read_id(path, id, "a token of the vocabulary", &number));
@@ -289,5 +290,5 @@ void tf_tokenizer_close(tf_tokenizer *t) {
 }
 
 size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer) {
-    return tokenizer->vocabulary.ids;
+    return tokenizer->ids;
 }

@@ -77,10 +77,10 @@ void tf_plain_matmul(size_t m, size_t k, size_t n, const float *a, size_t lda, c
     float tile[ROWS * COLUMNS] __attribute__((aligned(64)));
 
     for (size_t i = 0; i < m; i++) memset(c + i * ldc, 0, n * sizeof *c);
-    for (size_t first = 0; first < k; first += DEPTH) {
-        size_t depth = least(DEPTH, k - first);
-        for (size_t column = 0; column < n; column += COLUMNS) {
-            size_t columns = least(COLUMNS, n - column);
+    for (size_t column = 0; column < n; column += COLUMNS) {
+        size_t columns = least(COLUMNS, n - column);
+        for (size_t first = 0; first < k; first += DEPTH) {
+            size_t depth = least(DEPTH, k - first);
             pack(b + first * row_stride + column * column_stride, row_stride, column_stride, depth, columns, panel);
             for (size_t row = 0; row < m; row += ROWS) {
                 size_t rows = least(ROWS, m - row);

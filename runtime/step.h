@@ -12,6 +12,7 @@
 #ifndef TF_STEP_H
 #define TF_STEP_H
 
+#include "runtime/multiversion.h"
 #include "runtime/party.h"
 #include "runtime/program.h"
 

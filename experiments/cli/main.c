@@ -19,9 +19,13 @@ static void print_help(void) {
 
 /* One line, whatever a file name or a library put into the message. */
 static void print_error(const char *message) {
-    fputs("trefoil: ", stderr);
-    for (; *message; message++) fputc((unsigned char)*message < ' ' ? ' ' : *message, stderr);
-    fputc('\n', stderr);
+    char line[1200]; /* written at once, so that the lines of three parties do not mix */
+    int length = snprintf(line, sizeof line - 1, "trefoil: %s", message);
+    if (length < 0 || (size_t)length >= sizeof line - 1) length = (int)sizeof line - 2;
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)line[i] < ' ') line[i] = ' ';
+    line[length] = '\n';
+    fwrite(line, 1, (size_t)length + 1, stderr);
 }
 
 static int run_command(const cli_command *command, int argc, char **argv) {

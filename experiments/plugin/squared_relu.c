@@ -4,6 +4,7 @@
  * Built as trefoil_plugin_example.so; any shared object that exports a tf_plugin named trefoil_plugin will do. It is
  * not linked with the trefoil library: its symbols come from the program that loads it.
  */
+#include "runtime/compose.h"
 #include "runtime/graph.h"
 
 /* The shape of the output: that of the input. */
@@ -22,6 +23,12 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
+/* The same on shares: ReLU is a comparison and a selection, the square one multiplication. */
+static tf_value lower(tf_program *program, const tf_node *node, const tf_value *in) {
+    tf_value x = tf_relu(program, in[0]);
+    return tf_mul(program, x, x, (tf_result){.frac = program->frac});
+}
+
 static const tf_op squared_relu = {
     .kind = "gelu",
     .variant = "squared_relu",
@@ -31,6 +38,7 @@ static const tf_op squared_relu = {
     .max_inputs = 1,
     .infer = infer,
     .plain = plain,
+    .lower = lower,
     .low = -8,
     .high = 8,
     .private_error = 1e-3,

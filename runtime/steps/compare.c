@@ -96,7 +96,7 @@ static size_t compare_state(const tf_program *program, const tf_step_node *node)
 }
 
 /** The unit vectors of all blocks from the planes of t: entry v of block j is [t_j = v], the last one left out. */
-static void unit_vectors(const tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
+TF_MULTIVERSION static void unit_vectors(const tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
     const uint64_t *bit = plane;
     for (int j = 0; j < t->leaves; j++) {
         size_t entries = ((size_t)1 << t->bits[j]) - 1;
@@ -114,7 +114,7 @@ static void unit_vectors(const tree *t, const uint64_t *plane, size_t words, uin
     }
 }
 
-static tf_status compare_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     const tf_step_node *node = call->node;
     tree t = tree_of(node);
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
@@ -152,7 +152,7 @@ static tf_status compare_solo(tf_call *call) {
 
 /** Shares of entry a_j of the unit vector and of the XOR of the entries below it; `whole` is 1 for the side that takes
  *  the constant of the implied last entry. */
-static void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w, uint64_t whole,
+static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w, uint64_t whole,
                     uint64_t *greater, uint64_t *equal) {
     uint64_t e[1 << MAX_BLOCK_BITS], g[1 << MAX_BLOCK_BITS], sum = 0;
     size_t n = (size_t)1 << bits;
@@ -213,7 +213,7 @@ static void gather_wires(const side *b, int level, int nodes, uint64_t *wire) {
     }
 }
 
-static void send_wires(const side *b, int level, int nodes) {
+TF_MULTIVERSION static void send_wires(const side *b, int level, int nodes) {
     size_t count = b->t->wires[level] * b->words;
     uint64_t wire[count], mask[count];
     gather_wires(b, level, nodes, wire);
@@ -223,7 +223,7 @@ static void send_wires(const side *b, int level, int nodes) {
 }
 
 /** The leaves, from S's message and the bits of c. */
-static void first_phase(const side *b) {
+TF_MULTIVERSION static void first_phase(const side *b) {
     const tree *t = b->t;
     const tf_step_node *node = b->call->node;
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
@@ -251,7 +251,7 @@ static void first_phase(const side *b) {
 }
 
 /** The nodes of the next level from the opened wires; returns their number. */
-static int combine(const side *b, int level, int nodes) {
+TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
     size_t words = b->words, count = b->t->wires[level] * words;
     uint64_t wire[count], mask[count];
     gather_wires(b, level, nodes, wire);

@@ -102,7 +102,7 @@ static tf_status deal(tf_call *call, const sizes *z) {
 }
 
 /** sum[i] += the rows of c that bit vector i selects, for all tokens. */
-static void select_rows(const uint64_t *c, const uint64_t *q, const sizes *z, uint64_t *sum) {
+TF_MULTIVERSION static void select_rows(const uint64_t *c, const uint64_t *q, const sizes *z, uint64_t *sum) {
     for (size_t k = 0; k < z->columns; k += COLUMNS) {
         size_t width = z->columns - k < COLUMNS ? z->columns - k : COLUMNS;
         for (size_t r = 0; r < z->rows; r += GROUP) {

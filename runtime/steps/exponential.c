@@ -36,7 +36,7 @@ static void exp_cost(const tf_program *program, const tf_step_node *node, tf_tra
     tf_traffic_swap(traffic, 0, n, 8);
 }
 
-static tf_status exp_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned frac = (unsigned)call->node->arg[0];
     uint64_t mask = tf_mask(frac + HEAD);
@@ -62,7 +62,7 @@ static tf_status exp_solo(tf_call *call) {
     return TF_OK;
 }
 
-static tf_status exp_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
     unsigned frac = (unsigned)call->node->arg[0];
     uint64_t mask = tf_mask(frac + HEAD), offset = (UINT64_C(16) << frac) - 1;
     for (int s = 0; s < TF_PARTIES; s++) {

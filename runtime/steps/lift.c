@@ -22,7 +22,7 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-static tf_status lift_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
@@ -51,7 +51,7 @@ static tf_status lift_solo(tf_call *call) {
     return TF_OK;
 }
 
-static tf_status lift_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m), offset = UINT64_C(1) << (m - 2);

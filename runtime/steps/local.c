@@ -20,7 +20,7 @@ static bool takes_constant(const tf_call *call, int j) { return (call->party->id
 
 /* out = sum of arg[k] * in[k] + arg[6] */
 
-static void combine(tf_call *call, int j, tf_range range) {
+TF_MULTIVERSION static void combine(tf_call *call, int j, tf_range range) {
     const int64_t *arg = call->node->arg;
     uint64_t *out = call->out.c[j];
     uint64_t constant = takes_constant(call, j) ? (uint64_t)arg[TF_STEP_INPUTS] : 0;
@@ -79,7 +79,7 @@ static void odometer_step(odometer *o) {
 
 /* out = in + data or in * data, data broadcast by the strides in arg[0..3]; arg[4] says which */
 
-static void apply_public(tf_call *call, int j, tf_range range) {
+TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_range range) {
     if (range.begin == range.end) return;
     const tf_step_node *node = call->node;
     const uint64_t *in = call->in[0].c[j];
@@ -103,7 +103,7 @@ static const tf_step public_step = {.name = "public",
 
 /* out[i] = in[arg[4] + strides arg[0..3] . i]: expansion and slices */
 
-static tf_status gather_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status gather_pair(tf_call *call, int phase) {
     tf_shape shape = call->node->type.shape;
     size_t n = tf_shape_count(shape), run = tf_shape_last(shape), offset = (size_t)call->node->arg[4];
     size_t stride = shape.rank ? (size_t)call->node->arg[shape.rank - 1] : 1;
@@ -126,7 +126,7 @@ static const tf_step gather_step = {.name = "gather", .summary = "broadcast or s
 
 /* out[o][i] = sum over a of in[o][a][i]; arg = outer, axis, inner */
 
-static tf_status sum_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status sum_pair(tf_call *call, int phase) {
     size_t outer = (size_t)call->node->arg[0], axis = (size_t)call->node->arg[1], inner = (size_t)call->node->arg[2];
     for (int j = 0; j < 2; j++)
         for (size_t o = 0; o < outer; o++) {

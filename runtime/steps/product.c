@@ -45,7 +45,7 @@ static size_t product_state(const tf_program *program, const tf_step_node *node)
 }
 
 /** S's third, its part of the products being in out.c[0]. */
-static void product_solo(tf_call *call) {
+TF_MULTIVERSION static void product_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     tf_for_blocks(at, count, third) {
         uint64_t v[TF_BLOCK], mask[TF_BLOCK];
@@ -58,7 +58,7 @@ static void product_solo(tf_call *call) {
 }
 
 /** The other thirds; before phase 0 this party's part of the products is in out.c[0]. */
-static void product_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
     tf_truncation t = truncation_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
     unsigned bytes = tf_bytes_of(t.bits);
@@ -100,7 +100,7 @@ static inline uint64_t part_of(tf_role role, uint64_t x0, uint64_t x1, uint64_t 
     }
 }
 
-static void multiply_third(tf_call *call, int s) {
+TF_MULTIVERSION static void multiply_third(tf_call *call, int s) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];

@@ -1,6 +1,6 @@
 #include "runtime/steps/steps.h"
 
-void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out) {
+TF_MULTIVERSION void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out) {
     uint64_t flip = invert ? ~UINT64_C(0) : 0;
     for (size_t w = 0; w * 64 < count; w++) {
         uint64_t word = bit[at / 64 + w] ^ flip;
@@ -17,7 +17,7 @@ void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count) {
     for (int j = 0; j < 2; j++) tf_element_stream(call, j, purpose, at, count, call->out.c[j] + at);
 }
 
-void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count, unsigned bytes,
+TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count, unsigned bytes,
                      const uint64_t *part) {
     int own = tf_own(role);
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
@@ -27,7 +27,7 @@ void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_
     call->party->kernels->pack_bytes(common, count, bytes, message);
 }
 
-void tf_reshare_receive(tf_call *call, tf_role role, int s, size_t at, size_t count, unsigned bytes) {
+TF_MULTIVERSION void tf_reshare_receive(tf_call *call, tf_role role, int s, size_t at, size_t count, unsigned bytes) {
     uint64_t *common = call->out.c[1 - tf_own(role)] + at, other[TF_BLOCK];
     const uint8_t *message = call->receive[tf_partner(role, s)] + (at - third_begin(call, s)) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);

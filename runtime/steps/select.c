@@ -25,7 +25,7 @@ static void select_cost(const tf_program *program, const tf_step_node *node, tf_
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-static tf_status select_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     size_t whole = (third.end - third.begin) * bytes;
@@ -50,7 +50,7 @@ static tf_status select_solo(tf_call *call) {
     return TF_OK;
 }
 
-static tf_status select_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
     for (int s = 0; s < TF_PARTIES; s++) {
         tf_role role = tf_role_in(call->party->id, s);
@@ -105,7 +105,7 @@ static void b2a_cost(const tf_program *program, const tf_step_node *node, tf_tra
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-static tf_status b2a_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
@@ -120,7 +120,7 @@ static tf_status b2a_solo(tf_call *call) {
     return TF_OK;
 }
 
-static tf_status b2a_pair(tf_call *call, int phase) {
+TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
     for (int s = 0; s < TF_PARTIES; s++) {
         tf_role role = tf_role_in(call->party->id, s);

@@ -27,7 +27,7 @@ unsigned tf_truncation_dealt(tf_truncation t) {
 
 unsigned tf_truncation_swapped(tf_truncation t) { return t.wide ? tf_bytes_of(t.shift) : 0; }
 
-void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count, const uint64_t *v) {
+TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count, const uint64_t *v) {
     const tf_kernels *kernels = call->party->kernels;
     uint64_t *x = call->out.c[0] + at, *y = call->out.c[1] + at, shifted[TF_BLOCK];
     uint8_t *message = call->send[(call->party->id + 1) % 3];
@@ -53,7 +53,7 @@ void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t a
     for (size_t i = 0; i < count; i++) y[i] += mu[i] << high;
 }
 
-void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
+TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
                         const uint64_t *c) {
     const tf_kernels *kernels = call->party->kernels;
     int own = tf_own(role);
@@ -87,7 +87,7 @@ void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, siz
     kernels->pack_bytes(kept, count, bytes, call->send[tf_partner(role, s)] + from * bytes);
 }
 
-void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count) {
+TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
     uint64_t *common = call->out.c[1 - tf_own(role)] + at, *kept = call->state + at, other[TF_BLOCK];
@@ -116,7 +116,7 @@ static size_t truncate_state(const tf_program *program, const tf_step_node *node
     return node->arg[2] ? tf_shape_count(node->type.shape) : 0;
 }
 
-static tf_status truncate_solo(tf_call *call) {
+TF_MULTIVERSION static tf_status truncate_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     tf_for_blocks(at, count, third) {
         uint64_t v[TF_BLOCK];

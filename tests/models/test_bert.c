@@ -250,6 +250,19 @@ Test(bert, without_padding_there_is_no_mask_and_without_pairs_no_lookup_of_types
     tf_graph_free(&graph);
 }
 
+Test(bert, constants_tell_tokens_from_padding) {
+    config.head = TF_HEAD_EMBEDDING;
+    tf_graph graph = build(padded(), false);
+    const float *mask = find(&graph, "key_mask")->data, *mean = find(&graph, "mean_pool.weights")->data;
+    for (size_t text = 0; text < 3; text++)
+        for (size_t i = 0; i < 6; i++) {
+            bool token = i < lengths[text];
+            cr_assert_eq(mask[text * 6 + i], token);
+            cr_assert_float_eq(mean[text * 6 + i], token ? 1.0 / (double)lengths[text] : 0, 1e-7);
+        }
+    tf_graph_free(&graph);
+}
+
 Test(bert, public_weights_are_those_of_linear_layers) {
     tf_graph graph = build(padded(), true);
     for (int i = 0; i < graph.nodes; i++) {

@@ -5,6 +5,7 @@
 
 #include "ops/ops.h"
 #include "runtime/graph.h"
+#include "tests/three.h"
 
 static int count_ops(void) {
     int count = 0;
@@ -39,6 +40,31 @@ Test(plugin, example_adds_an_activation) {
     for (int i = 0; i < 5; i++) cr_assert_eq(y.data[i], square[i]);
     free(y.data);
     tf_graph_free(&graph);
+}
+
+Test(plugin, example_runs_privately) {
+    enum { N = 1601 };
+    static float x[N];
+    static double square[N];
+    const float *input[] = {x};
+    double *output[] = {square};
+    for (int i = 0; i < N; i++) x[i] = (float)(i - 800) / 100;
+    cr_assert_eq(tf_registry_load(TREFOIL_BINARY_DIR "/trefoil_plugin_example.so"), TF_OK, "%s", tf_error());
+    const tf_op *op = tf_registry_find("gelu", "squared_relu");
+    tf_node node = {.op = op, .shape = tf_dims(N)};
+
+    tf_program program;
+    tf_program_init(&program, 16, 0, 1);
+    tf_value in = tf_input(&program, 1, tf_dims(N), 16, 64, tf_default_bound(&program), 0);
+    tf_output(&program, op->lower(&program, &node, &in), 1, 0);
+    cr_assert_eq(tf_program_status(&program), TF_OK, "%s", tf_error());
+    three run = {.program = &program, .input = input, .output = output, .sink = 1, .output_count = N};
+    cr_assert_eq(three_parties(&run), TF_OK, "%s", tf_error());
+    for (int i = 0; i < N; i++) {
+        double wanted = x[i] > 0 ? (double)x[i] * x[i] : 0;
+        cr_assert_float_eq(square[i], wanted, op->private_error, "%g gives %g", (double)x[i], square[i]);
+    }
+    tf_program_free(&program);
 }
 
 Test(plugin, loading_twice_is_refused) {

@@ -1,0 +1,266 @@
+#include "models/model.h"
+
+#include <sys/stat.h>
+
+#include "ops/ops.h"
+#include "tests/models/scratch.h"
+
+TestSuite(config, .init = scratch_make, .fini = scratch_remove);
+
+static const char *const base[][2] = {
+    {"architectures", "[\"BertForSequenceClassification\"]"},
+    {"model_type", "\"bert\""},
+    {"hidden_act", "\"gelu\""},
+    {"hidden_size", "128"},
+    {"intermediate_size", "512"},
+    {"num_hidden_layers", "2"},
+    {"num_attention_heads", "4"},
+    {"max_position_embeddings", "64"},
+    {"type_vocab_size", "2"},
+    {"vocab_size", "1000"},
+    {"layer_norm_eps", "1e-7"},
+    {"pad_token_id", "5"},
+    {"id2label", "{\"0\": \"no\", \"1\": \"yes\", \"2\": \"caf\xc3\xa9\"}"},
+};
+
+/* Writes config.json as above, with one key changed, added, or left out (NULL). */
+static const char *write_config(const char *key, const char *value) {
+    char text[4096] = "{";
+    bool found = false;
+    for (size_t i = 0; i < sizeof base / sizeof *base; i++) {
+        const char *v = base[i][1];
+        if (key && !strcmp(key, base[i][0])) found = true, v = value;
+        if (!v) continue;
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s\"%s\": %s", text[1] ? ", " : "", base[i][0], v);
+    }
+    if (key && !found) snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": %s", key, value);
+    strcat(text, "}");
+    return scratch_text("config.json", text);
+}
+
+static void read_config(const char *key, const char *value, tf_config *config) {
+    write_config(key, value);
+    works(tf_config_read(scratch, config));
+}
+
+Test(config, a_classifier) {
+    tf_config c;
+    read_config("unknown_key", "[1, {}]", &c);
+    cr_assert(c.hidden == 128 && c.intermediate == 512 && c.layers == 2 && c.heads == 4 && c.positions == 64 &&
+              c.types == 2 && c.vocabulary == 1000 && c.pad_token == 5 && c.layer_norm_eps == 1e-7);
+    cr_assert(c.head == TF_HEAD_CLASSIFIER && !c.sentence_head && c.labels == 3 && !*c.approx);
+    cr_assert_str_eq(c.label[0], "no");
+    cr_assert_str_eq(c.label[2], "caf\xc3\xa9");
+    tf_config_free(&c);
+    tf_config_free(&c); /* harmless */
+}
+
+Test(config, keys_that_may_be_missing) {
+    tf_config c;
+    read_config("layer_norm_eps", NULL, &c);
+    cr_assert_eq(c.layer_norm_eps, 1e-12);
+    tf_config_free(&c);
+    read_config("pad_token_id", "null", &c);
+    cr_assert_eq(c.pad_token, 0);
+    tf_config_free(&c);
+    read_config("architectures", NULL, &c);
+    cr_assert(c.head == TF_HEAD_EMBEDDING && c.labels == 0 && !c.label);
+    tf_config_free(&c);
+    read_config("architectures", "[\"BertModel\"]", &c);
+    cr_assert(c.head == TF_HEAD_EMBEDDING);
+    tf_config_free(&c);
+    read_config("id2label", NULL, &c);
+    cr_assert(c.labels == 2 && !c.label);
+    tf_config_free(&c);
+    read_config("num_labels", "3", &c);
+    cr_assert_eq(c.labels, 3);
+    tf_config_free(&c);
+    read_config("position_embedding_type", "\"absolute\"", &c);
+    tf_config_free(&c);
+}
+
+Test(config, what_trefoil_adds) {
+    tf_config c;
+    read_config("trefoil_head", "\"sentence_linear\"", &c);
+    cr_assert(c.sentence_head && c.head == TF_HEAD_CLASSIFIER && c.labels == 3);
+    tf_config_free(&c);
+    read_config("trefoil_approx", "\"paper,layernorm@1=exact\"", &c);
+    cr_assert_str_eq(c.approx, "paper,layernorm@1=exact");
+    tf_config_free(&c);
+}
+
+Test(config, another_activation_only_with_its_approximation) {
+    tf_config c;
+    write_config("hidden_act", "\"relu\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"relu\"");
+    write_config("hidden_act", "\"relu\", \"trefoil_approx\": \"gelu=relu\"");
+    works(tf_config_read(scratch, &c));
+    tf_config_free(&c);
+    write_config("hidden_act", "\"relu\", \"trefoil_approx\": \"softmax=relu\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"relu\"");
+    write_config("hidden_act", "\"exact\", \"trefoil_approx\": \"\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"exact\"");
+}
+
+Test(config, wrong_values) {
+    static const char *const cases[][3] = {
+        {"model_type", NULL, "\"model_type\" is missing"},
+        {"model_type", "\"gpt2\"", "\"model_type\" is \"gpt2\""},
+        {"model_type", "3", "\"model_type\" is not a string"},
+        {"model_type", "\"\\u001b[2J\"", "\"model_type\" holds control"},
+        {"architectures", "\"BertModel\"", "\"architectures\" is not a list"},
+        {"architectures", "[]", "\"architectures\" is not a list"},
+        {"architectures", "[7]", "\"architectures\" is not a list"},
+        {"architectures", "[\"BertForMaskedLM\"]", "\"architectures\" names \"BertForMaskedLM\""},
+        {"hidden_act", NULL, "\"hidden_act\" is missing"},
+        {"hidden_act", "\"gelu_new\"", "\"hidden_act\" is \"gelu_new\"; only \"gelu\""},
+        {"hidden_size", NULL, "\"hidden_size\" is missing"},
+        {"hidden_size", "null", "\"hidden_size\" is missing"},
+        {"hidden_size", "\"128\"", "\"hidden_size\" is not an integer"},
+        {"hidden_size", "128.0", "\"hidden_size\" is not an integer"},
+        {"hidden_size", "true", "\"hidden_size\" is not an integer"},
+        {"hidden_size", "0", "\"hidden_size\" is 0, outside 1..16384"},
+        {"hidden_size", "-128", "\"hidden_size\" is -128"},
+        {"hidden_size", "16388", "\"hidden_size\" is 16388"},
+        {"hidden_size", "9223372036854775807", "\"hidden_size\" is 9223372036854775807"},
+        {"hidden_size", "130", "\"hidden_size\" 130 is not a multiple of \"num_attention_heads\" 4"},
+        {"num_hidden_layers", "0", "\"num_hidden_layers\" is 0"},
+        {"num_hidden_layers", "129", "outside 1..128"},
+        {"num_attention_heads", "0", "\"num_attention_heads\" is 0"},
+        {"num_attention_heads", NULL, "\"num_attention_heads\" is missing"},
+        {"intermediate_size", "-1", "\"intermediate_size\" is -1"},
+        {"intermediate_size", "65537", "\"intermediate_size\" is 65537"},
+        {"vocab_size", "1048577", "\"vocab_size\" is 1048577"},
+        {"vocab_size", NULL, "\"vocab_size\" is missing"},
+        {"max_position_embeddings", "65537", "\"max_position_embeddings\" is 65537"},
+        {"max_position_embeddings", "[512]", "\"max_position_embeddings\" is not an integer"},
+        {"type_vocab_size", "0", "\"type_vocab_size\" is 0"},
+        {"layer_norm_eps", "\"tiny\"", "\"layer_norm_eps\" is not a number"},
+        {"layer_norm_eps", "0", "\"layer_norm_eps\" is 0"},
+        {"layer_norm_eps", "-1e-12", "\"layer_norm_eps\" is -1e-12"},
+        {"layer_norm_eps", "1", "\"layer_norm_eps\" is 1"},
+        {"pad_token_id", "-1", "\"pad_token_id\" is -1"},
+        {"pad_token_id", "1000", "\"pad_token_id\" is 1000, outside 0..999"},
+        {"position_embedding_type", "\"relative_key\"", "\"position_embedding_type\" is \"relative_key\""},
+        {"id2label", "[\"a\"]", "\"id2label\" is not an object"},
+        {"id2label", "{}", "\"id2label\" is not an object of 1"},
+        {"id2label", "{\"0\": \"a\", \"2\": \"b\"}", "\"id2label\" has no printable label \"1\""},
+        {"id2label", "{\"0\": \"a\", \"1\": 5}", "label \"1\""},
+        {"id2label", "{\"0\": \"a\\nb\"}", "label \"0\""},
+        {"id2label", "{\"00\": \"a\"}", "label \"0\""},
+        {"num_labels", "4", "\"num_labels\" is 4, but \"id2label\" has 3 labels"},
+        {"num_labels", "0", "\"num_labels\" is 0"},
+        {"trefoil_head", "\"other\"", "\"trefoil_head\" is \"other\""},
+        {"trefoil_head", "1", "\"trefoil_head\" is not a string"},
+        {"trefoil_approx", "\"gelu\"", "\"trefoil_approx\""},
+        {"trefoil_approx", "{}", "\"trefoil_approx\" is not a string"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tf_config c;
+        const char *path = write_config(cases[i][0], cases[i][1]);
+        cr_assert_eq(tf_config_read(scratch, &c), TF_FORMAT, "%s: %s", cases[i][0], cases[i][1]);
+        cr_assert(strstr(tf_error(), cases[i][2]), "%s lacks %s", tf_error(), cases[i][2]);
+        cr_assert(strstr(tf_error(), path), "%s", tf_error());
+    }
+    char approx[400];
+    memset(approx, 'a', sizeof approx);
+    approx[0] = approx[398] = '"', approx[399] = 0;
+    tf_config c;
+    write_config("trefoil_approx", approx);
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"trefoil_approx\" is too long");
+}
+
+Test(config, files_that_are_no_config) {
+    tf_config c;
+    fails(tf_config_read(scratch, &c), TF_IO, "config.json");
+    fails(tf_config_read(scratch_path("none"), &c), TF_IO, "none/config.json");
+    const char *broken[] = {"", "{", "[]", "3", "{\"a\": 1, \"a\": 2}", "{\"hidden_size\": 1e999}", "{} {}"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        scratch_text("config.json", broken[i]);
+        fails(tf_config_read(scratch, &c), TF_FORMAT, "JSON");
+    }
+    remove(scratch_path("config.json"));
+    cr_assert(!mkfifo(scratch_path("config.json"), 0600));
+    fails(tf_config_read(scratch, &c), TF_IO, "not a regular file");
+}
+
+Test(config, named_architectures) {
+    static const struct {
+        const char *name;
+        size_t layers, hidden, heads, intermediate;
+    } cases[] = {{"bert-tiny", 2, 128, 2, 512},    {"bert-mini", 4, 256, 4, 1024},
+                 {"bert-small", 4, 512, 8, 2048},  {"bert-medium", 8, 512, 8, 2048},
+                 {"bert-base", 12, 768, 12, 3072}, {"bert-large", 24, 1024, 16, 4096}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tf_config c;
+        works(tf_config_named(cases[i].name, &c));
+        cr_assert(c.layers == cases[i].layers && c.hidden == cases[i].hidden && c.heads == cases[i].heads &&
+                  c.intermediate == cases[i].intermediate && c.vocabulary == 30522 && c.positions == 512 &&
+                  c.types == 2 && c.head == TF_HEAD_EMBEDDING && c.layer_norm_eps == 1e-12);
+        tf_config_free(&c);
+    }
+    tf_config c;
+    fails(tf_config_named("bert-huge", &c), TF_INVALID, "bert-huge");
+}
+
+/* ---- Lists of approximations ---- */
+
+Test(approx, presets_and_lists) {
+    works(tf_ops_register());
+    tf_approx a;
+    works(tf_approx_parse("exact", &a));
+    cr_assert_str_eq(tf_approx_variant(&a, "gelu", 0), "exact");
+    cr_assert_str_eq(tf_approx_variant(&a, "layernorm", -1), "exact");
+    works(tf_approx_parse("paper", &a));
+    cr_assert_str_eq(tf_approx_variant(&a, "gelu", 3), "relu");
+    cr_assert_str_eq(tf_approx_variant(&a, "softmax", 3), "relu");
+    cr_assert_str_eq(tf_approx_variant(&a, "layernorm", 3), "center");
+    works(tf_approx_parse("gelu=relu", &a)); /* the rest is exact */
+    cr_assert_str_eq(tf_approx_variant(&a, "gelu", 0), "relu");
+    cr_assert_str_eq(tf_approx_variant(&a, "softmax", 0), "exact");
+}
+
+Test(approx, layers_of_their_own) {
+    works(tf_ops_register());
+    tf_approx a;
+    works(tf_approx_parse("paper,softmax=exact,layernorm@11=exact,layernorm@-1=exact,gelu@11=exact,gelu@11=relu", &a));
+    cr_assert_str_eq(tf_approx_variant(&a, "softmax", 11), "exact");
+    cr_assert_str_eq(tf_approx_variant(&a, "layernorm", 11), "exact");
+    cr_assert_str_eq(tf_approx_variant(&a, "layernorm", 10), "center");
+    cr_assert_str_eq(tf_approx_variant(&a, "layernorm", -1), "exact");
+    cr_assert_str_eq(tf_approx_variant(&a, "gelu", 11), "relu"); /* the later of two */
+}
+
+Test(approx, wrong_lists) {
+    works(tf_ops_register());
+    static const char *const cases[][2] = {
+        {"", "empty item"},
+        {"exact,", "empty item"},
+        {",gelu=relu", "empty item"},
+        {"best", "unknown preset 'best'; known are exact, paper"},
+        {"gelu=relu,paper", "'paper' may only come first"},
+        {"tanh=exact", "unknown kind 'tanh'; known are gelu, softmax and layernorm"},
+        {"=exact", "unknown kind ''"},
+        {"gelu=", "'' is not a variant of gelu"},
+        {"gelu=abcdefghijklmnopqrstuvwxyz", "not a variant of gelu"},
+        {"gelu=best", "unknown variant 'best' of gelu; known are exact, relu"},
+        {"layernorm@1=best", "unknown variant 'best' of layernorm; known are exact, center"},
+        {"layernorm@=exact", "'' is not a layer"},
+        {"layernorm@-2=exact", "'-2' is not a layer"},
+        {"layernorm@1x=exact", "'1x' is not a layer"},
+        {"layernorm@99999999999999999999=exact", "is not a layer"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tf_approx a;
+        cr_assert_eq(tf_approx_parse(cases[i][0], &a), TF_INVALID, "%s", cases[i][0]);
+        cr_assert(strstr(tf_error(), cases[i][1]), "%s lacks %s", tf_error(), cases[i][1]);
+    }
+    tf_approx a;
+    char many[512] = "exact";
+    for (int i = 0; i < 33; i++) snprintf(many + strlen(many), sizeof many - strlen(many), ",gelu@%d=relu", i);
+    fails(tf_approx_parse(many, &a), TF_INVALID, "more than 32");
+    char endless[2048];
+    memset(endless, 'x', sizeof endless - 1);
+    endless[sizeof endless - 1] = 0;
+    fails(tf_approx_parse(endless, &a), TF_INVALID, "too long");
+}
