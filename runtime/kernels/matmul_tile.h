@@ -24,6 +24,7 @@
 #define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
 enum { LANES = sizeof(vector) / sizeof(word), COLUMNS = VECTORS * LANES, LINE = 64 };
+_Static_assert(DEPTH % 2 == 0 && (2 + DEPTH) * sizeof(word) <= TF_GEMM_ROW_BYTES, "a block must be even and fit");
 
 /* Unaligned pieces of the operands, and of what they are packed to. */
 typedef uint64_t wide __attribute__((vector_size(sizeof(vector)), aligned(8), may_alias));
