@@ -26,8 +26,8 @@ typedef struct tf_kernels {
     const tf_vector_kernels *vector;
 
     /**
-     * Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits, bits
-     * being 1..64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
+     * Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits, 1 <= bits
+     * <= 64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
      */
     tf_packed *(*pack)(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits);
 
@@ -36,15 +36,15 @@ typedef struct tf_kernels {
                            size_t column_stride, unsigned bits);
 
     /**
-     * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, bits being those of packing; c's upper bits become
-     * meaningless. a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a. Threads
-     * share a product by taking ranges of rows, each with offset pointers and its own scratch. `scratch`: caller's
-     * working memory of matmul_scratch(m, k) bytes, 64-byte aligned.
+     * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, those of packing; c's upper bits become meaningless.
+     * a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a.
+     * `scratch`: caller's working memory of matmul_scratch(m, k) bytes, 64-byte aligned; parts of a + a2 stay in it.
+     * Threads share a product by taking ranges of rows: offset pointers, one b, and a scratch for each.
      */
     void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
                    size_t ldc, void *scratch);
 
-    size_t (*matmul_scratch)(size_t m, size_t k);
+    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 256 KiB and a little at most */
 
     /**
      * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;
@@ -62,19 +62,22 @@ typedef struct tf_kernels {
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 } tf_kernels;
 
-/** k, n and bits of a packed operand; its size in bytes. */
+/** k and n of a packed operand; its size in bytes. */
 size_t tf_packed_k(const tf_packed *packed);
 size_t tf_packed_n(const tf_packed *packed);
 size_t tf_packed_bytes(const tf_packed *packed);
 void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
 
 /**
- * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the level-1 cache: what matmul could
- * reach at most on one core of this machine. Takes about 50 ms; 0 if memory could not be had or bits is not 1..64.
+ * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the level-1 cache, the yardstick of
+ * matmul on one core. Takes about 50 ms; 0 if memory could not be had or bits is not 1..64.
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
-/** The best table for this CPU; the environment variable TREFOIL_KERNELS=c|avx2 asks for a lesser one. */
+/**
+ * The best table for this CPU, the same on every call and in every thread. The environment variable
+ * TREFOIL_KERNELS=c|avx2 asks for a lesser one; a name that is unknown or that this CPU cannot run is ignored.
+ */
 const tf_kernels *tf_kernels_get(void);
 
 /** The table of this name if this CPU can run it, or NULL. */

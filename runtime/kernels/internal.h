@@ -24,6 +24,9 @@ typedef struct tf_gemm {
     void (*multiply)(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc);
 } tf_gemm;
 
+/** A packed row takes this at most; ROW_BLOCK of them take half of a common level-2 cache. */
+#define TF_GEMM_ROW_BYTES 2048
+
 struct tf_packed {
     size_t k, n, bytes; /**< bytes: of the whole allocation */
     unsigned bits;

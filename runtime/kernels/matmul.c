@@ -1,13 +1,11 @@
-/** The loops around the micro-kernels, after Goto and van de Geijn, "Anatomy of high-performance matrix
- * multiplication". */
+/** The loops around the micro-kernels: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication". */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
 
-/** Rows of A that are packed together: with the largest depth and word they take half of a common level-2 cache. */
+/** Rows of A that are packed together. */
 #define ROW_BLOCK 128
-#define MAX_DEPTH 256
 
 static size_t min(size_t a, size_t b) {
     return a < b ? a : b;
@@ -83,7 +81,8 @@ tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *
 }
 
 size_t tf_gemm_scratch(size_t m, size_t k) {
-    return (min(m, ROW_BLOCK) * (even(min(k, MAX_DEPTH)) + 2) * sizeof(uint64_t) + 63) & ~(size_t)63;
+    const size_t row = min((even(k) + 2) * sizeof(uint64_t), TF_GEMM_ROW_BYTES);
+    return min(m, ROW_BLOCK) * row / 64 * 64 + 64;
 }
 
 void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,

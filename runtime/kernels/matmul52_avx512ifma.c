@@ -20,7 +20,7 @@ typedef vector accumulator;
 
 #define ROWS    6
 #define VECTORS 4
-#define DEPTH   256
+#define DEPTH   96
 #define PAIRED  0
 #define GEMM    tf_gemm52_avx512ifma
 #include "runtime/kernels/matmul_tile.h"

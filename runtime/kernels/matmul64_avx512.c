@@ -11,7 +11,7 @@ typedef vector accumulator;
 
 #define ROWS    4
 #define VECTORS 4
-#define DEPTH   256
+#define DEPTH   96
 #define PAIRED  1
 #define GEMM    tf_gemm64_avx512
 #include "runtime/kernels/matmul_tile.h"

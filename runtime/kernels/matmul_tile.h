@@ -1,73 +1,145 @@
 /**
  * The micro-kernel and its packing, written once over GCC's vector extensions. It uses Winograd's inner product (1968),
- * which is exact in any commutative ring and needs half the multiplications:
+ * which is exact in any commutative ring and needs half the multiplications. With k running over the even indices,
  *
- *   sum_k a_k b_k = sum_(k even) (a_k + b_(k+1)) (a_(k+1) + b_k)  -  sum_(k even) a_k a_(k+1)  -  sum_(k even) b_k
- * b_(k+1).
+ *   a . b  =  sum (a[k] + b[k+1]) (a[k+1] + b[k])  -  sum a[k] a[k+1]  -  sum b[k] b[k+1].
  *
  * The last two sums belong to a row of A and a column of B alone, and packing puts them, negated, in front of each.
  * Additions are cheap here: a wide integer multiply runs on half of a core's vector pipes at most, or takes several
  * micro-operations, while an addition runs on all of them in one.
  *
  * The including file defines
- *   word, vector    the ring element (uint64_t or uint32_t) and a vector of them, of GCC's vector_size
- *   accumulator     with start(vector) -> accumulator, accumulate(&accumulator, s, t) for += s * t, total(accumulator)
- * -> vector ROWS, VECTORS   the register tile: ROWS x VECTORS accumulators DEPTH           of a block, so that a panel
- * (DEPTH x VECTORS vectors) stays in the level-1 data cache PAIRED          1 for Winograd's inner product, 0 for the
- * plain one (where multiply-and-add is one instruction) GEMM            the name of the resulting tf_gemm
+ * - word and vector: the ring element (uint64_t or uint32_t) and a vector of them, of GCC's vector_size;
+ * - accumulator: a sum of products, with start(vector), which makes one, accumulate(&sum, s, t) and total(sum);
+ * - ROWS and VECTORS: the register tile is ROWS x VECTORS accumulators;
+ * - DEPTH: of a block, even, so that a panel of DEPTH x VECTORS vectors stays in the level-1 data cache;
+ * - PAIRED: 1 for Winograd's inner product, 0 for the plain one (where multiply-and-add is one instruction);
+ * - GEMM: the name of the resulting tf_gemm.
  */
+#include <string.h>
+
 #include "runtime/kernels/internal.h"
 
-#define INLINE      static inline __attribute__((always_inline))
-#define UNROLL      _Pragma("GCC unroll 16")
-#define INDEPENDENT _Pragma("GCC ivdep")
+#define INLINE         static inline __attribute__((always_inline))
+#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
-enum { LANES = sizeof(vector) / sizeof(word), COLUMNS = VECTORS * LANES };
+enum { LANES = sizeof(vector) / sizeof(word), COLUMNS = VECTORS * LANES, LINE = 64 };
+_Static_assert(DEPTH % 2 == 0 && (2 + DEPTH) * sizeof(word) <= TF_GEMM_ROW_BYTES, "a block must be even and fit");
 
-typedef uint64_t wide __attribute__((vector_size(LANES * sizeof(uint64_t)), aligned(8), may_alias));
+/* Unaligned pieces of the operands, and of what they are packed to. */
+typedef uint64_t wide __attribute__((vector_size(sizeof(vector)), aligned(8), may_alias));
+typedef uint64_t quad __attribute__((vector_size(32), aligned(8), may_alias));
+typedef word packed_quad __attribute__((vector_size(4 * sizeof(word)), aligned(sizeof(word)), may_alias));
+
+/** The sum of four neighbours, packed or not. */
+INLINE quad quad_at(const uint64_t *b, const uint64_t *b2, size_t at) {
+    quad x = *(const quad *)(b + at);
+    if (b2) x += *(const quad *)(b2 + at);
+    return x;
+}
+
+INLINE void pack_quad(word *to, quad x) {
+    *(packed_quad *)to = __builtin_convertvector(x, packed_quad);
+}
+
+/** Packs rows [i, k) of columns [j, n), element by element. */
+INLINE void pack_any(const uint64_t *b, const uint64_t *b2, size_t i, size_t k, size_t j, size_t n, size_t row_stride,
+                     size_t column_stride, word (*lines)[COLUMNS]) {
+    for (; i < k; i++)
+        for (size_t l = j; l < n; l++) {
+            const size_t at = i * row_stride + l * column_stride;
+            lines[i][l] = (word)(b2 ? b[at] + b2[at] : b[at]);
+        }
+}
+
+/** Packs columns that are contiguous in memory, as those of a transposed matrix are, in blocks of 4 x 4. */
+INLINE void pack_transposed(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t column_stride,
+                            word (*lines)[COLUMNS]) {
+    const size_t whole_k = k & ~(size_t)3, whole_n = n & ~(size_t)3;
+    for (size_t i = 0; i < whole_k; i += 4)
+        for (size_t j = 0; j < whole_n; j += 4) {
+            quad c[4], t[4];
+            UNROLLED(l, 4) c[l] = quad_at(b, b2, i + (j + l) * column_stride);
+            UNROLLED(l, 2) {
+                t[2 * l] = __builtin_shufflevector(c[2 * l], c[2 * l + 1], 0, 4, 2, 6);
+                t[2 * l + 1] = __builtin_shufflevector(c[2 * l], c[2 * l + 1], 1, 5, 3, 7);
+            }
+            UNROLLED(l, 2) {
+                pack_quad(&lines[i + l][j], __builtin_shufflevector(t[l], t[l + 2], 0, 1, 4, 5));
+                pack_quad(&lines[i + l + 2][j], __builtin_shufflevector(t[l], t[l + 2], 2, 3, 6, 7));
+            }
+        }
+    pack_any(b, b2, whole_k, k, 0, whole_n, 1, column_stride, lines);
+    pack_any(b, b2, 0, k, whole_n, n, 1, column_stride, lines);
+}
+
+INLINE void pack_lines(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, word (*lines)[COLUMNS]) {
+    if (column_stride == 1 && n == COLUMNS) {
+        for (size_t i = 0; i < k; i++)
+            UNROLLED(q, COLUMNS / 4) pack_quad(&lines[i][4 * q], quad_at(b, b2, i * row_stride + 4 * q));
+    } else if (row_stride == 1) {
+        pack_transposed(b, b2, k, n, column_stride, lines);
+    } else {
+        pack_any(b, b2, 0, k, 0, n, row_stride, column_stride, lines);
+    }
+}
 
 static void pack_panel(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, void *panel) {
     word(*lines)[COLUMNS] = (word(*)[COLUMNS])panel + 1;
-    for (size_t i = 0; i < k; i++) {
-        for (size_t j = 0; j < n; j++) {
-            const size_t at = i * row_stride + j * column_stride;
-            lines[i][j] = (word)(b2 ? b[at] + b2[at] : b[at]);
-        }
-        for (size_t j = n; j < COLUMNS; j++) lines[i][j] = 0;
-    }
-    if (k & 1)
-        for (size_t j = 0; j < COLUMNS; j++) lines[k][j] = 0;
-    word sums[COLUMNS] = {0};
-    if (PAIRED)
-        for (size_t i = 0; i < k; i += 2)
-            for (size_t j = 0; j < COLUMNS; j++) sums[j] -= lines[i][j] * lines[i + 1][j];
-    for (size_t j = 0; j < COLUMNS; j++) lines[-1][j] = sums[j];
+    if (n < COLUMNS) memset(lines, 0, k * sizeof *lines);
+    if (b2)
+        pack_lines(b, b2, k, n, row_stride, column_stride, lines);
+    else
+        pack_lines(b, NULL, k, n, row_stride, column_stride, lines);
+    if (k & 1) memset(lines[k], 0, sizeof *lines);
+
+    accumulator sums[VECTORS];
+    UNROLLED(v, VECTORS) sums[v] = start((vector){0});
+    const vector *line = (const vector *)lines;
+    for (size_t i = 0; PAIRED && i < k; i += 2, line += 2 * VECTORS)
+        UNROLLED(v, VECTORS) accumulate(&sums[v], line[v], line[VECTORS + v]);
+    UNROLLED(v, VECTORS) ((vector *)panel)[v] = -total(sums[v]);
 }
 
 static void pack_row(const uint64_t *a, const uint64_t *a2, size_t k, void *row) {
     word *words = (word *)row + 2, sum = 0;
     if (a2)
-        INDEPENDENT for (size_t i = 0; i < k; i++) words[i] = (word)(a[i] + a2[i]);
+        for (size_t i = 0; i < k; i++) words[i] = (word)(a[i] + a2[i]);
     else
-        INDEPENDENT for (size_t i = 0; i < k; i++) words[i] = (word)a[i];
+        for (size_t i = 0; i < k; i++) words[i] = (word)a[i];
     if (k & 1) words[k] = 0;
-    if (PAIRED)
-        for (size_t i = 0; i < k; i += 2) sum -= words[i] * words[i + 1];
+    for (size_t i = 0; PAIRED && i < k; i += 2) sum -= words[i] * words[i + 1];
     words[-2] = sum;
+    words[-1] = 0;
+}
+
+INLINE vector broadcast(word x) {
+    return x - (vector){0};
+}
+
+/** c += x, of n elements. */
+INLINE void add_words(uint64_t *c, const word *x, size_t n) {
+    size_t j = 0;
+    for (; j + 4 <= n; j += 4) *(quad *)(c + j) += __builtin_convertvector(*(const packed_quad *)(x + j), quad);
+    for (; j < n; j++) c[j] += x[j];
 }
 
 /** c (rows x n) += the product of `rows` rows, a constant where this is inlined, with a panel. */
 INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b, uint64_t *c, size_t ldc) {
     const size_t stride = 2 + k;
     accumulator sums[ROWS][VECTORS];
-    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t v = 0; v < VECTORS; v++) sums[r][v] =
-        start(b[v] + a[r * stride]);
+    for (size_t r = 0; r < rows; r++) /* not n: what lies beyond is only prefetched */
+        for (size_t j = 0; j < COLUMNS; j += LINE / sizeof *c) __builtin_prefetch(c + r * ldc + j, 1);
+    UNROLLED(r, rows)
+        UNROLLED(v, VECTORS) sums[r][v] = start(b[v] + broadcast(a[r * stride]));
     a += 2;
     b += VECTORS;
-    for (size_t i = 0; i < k; i += 2, b += 2 * VECTORS) UNROLL for (size_t r = 0; r < rows; r++) {
-            const vector even = a[r * stride + i] - (vector){0}, odd = a[r * stride + i + 1] - (vector){0};
-            UNROLL for (size_t v = 0; v < VECTORS; v++) {
+    for (size_t i = 0; i < k; i += 2, b += 2 * VECTORS)
+        UNROLLED(r, rows) {
+            const vector even = broadcast(a[r * stride + i]), odd = broadcast(a[r * stride + i + 1]);
+            UNROLLED(v, VECTORS) {
                 if (PAIRED) {
                     accumulate(&sums[r][v], even + b[VECTORS + v], odd + b[v]);
                 } else {
@@ -76,21 +148,27 @@ INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b
                 }
             }
         }
-    UNROLL for (size_t r = 0; r < rows; r++) {
-        if (n == COLUMNS) {
-            UNROLL for (size_t v = 0; v < VECTORS; v++) * (wide *)(c + r * ldc + v * LANES) +=
-                __builtin_convertvector(total(sums[r][v]), wide);
+    UNROLLED(r, rows) {
+        if (n == COLUMNS && sizeof(word) == sizeof *c) {
+            wide *line = (wide *)(c + r * ldc);
+            UNROLLED(v, VECTORS) line[v] += (wide)total(sums[r][v]);
         } else {
-            vector last[VECTORS];
-            UNROLL for (size_t v = 0; v < VECTORS; v++) last[v] = total(sums[r][v]);
-            for (size_t j = 0; j < n; j++) c[r * ldc + j] += last[j / LANES][j % LANES];
+            vector sum[VECTORS];
+            UNROLLED(v, VECTORS) sum[v] = total(sums[r][v]);
+            add_words(c + r * ldc, (const word *)sum, n);
         }
     }
 }
 
 static void multiply(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc) {
     const word *a = rows;
-    for (; m >= ROWS; m -= ROWS, a += ROWS * (2 + k), c += ROWS * ldc) tile(ROWS, k, n, a, panel, c, ldc);
+    /* The next panel comes to the level-2 cache a share per row: the first row would otherwise wait for all of it. */
+    const char *next = (const char *)((const vector *)panel + (1 + k) * VECTORS);
+    const size_t share = (1 + k) * sizeof(vector[VECTORS]) / m + 1;
+    for (; m >= ROWS; m -= ROWS, a += ROWS * (2 + k), c += ROWS * ldc) {
+        for (const char *end = next + ROWS * share; next < end; next += LINE) __builtin_prefetch(next, 0, 2);
+        tile(ROWS, k, n, a, panel, c, ldc);
+    }
     for (; m; m--, a += 2 + k, c += ldc) tile(1, k, n, a, panel, c, ldc);
 }
 

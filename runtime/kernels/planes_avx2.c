@@ -18,7 +18,7 @@ static inline void transpose_bytes(const uint64_t *x, __m256i bytes[8]) {
         b[i] = _mm256_unpacklo_epi16(a[2 * i], a[2 * i + 1]);
         b[i + 4] = _mm256_unpackhi_epi16(a[2 * i], a[2 * i + 1]);
     }
-    for (int i = 0; i < 8; i += 2) { /* a: bytes (0 1), (2 3), (4 5), (6 7) of the first, then of the second 16 bytes */
+    for (int i = 0; i < 8; i += 2) {
         a[i] = _mm256_unpacklo_epi32(b[i], b[i + 1]);
         a[i + 1] = _mm256_unpackhi_epi32(b[i], b[i + 1]);
     }
@@ -29,32 +29,43 @@ static inline void transpose_bytes(const uint64_t *x, __m256i bytes[8]) {
         }
 }
 
-/** lines[p][group] = bits lo + p of 32 elements. */
-static inline void planes_of_group(const uint64_t *x, unsigned lo, unsigned count, uint32_t lines[][CHUNK / GROUP],
-                                   size_t group) {
+typedef uint32_t plane_line[CHUNK / GROUP];
+
+/** lines[p][group] = bit p of 32 elements, for every p in the bytes first..last. */
+static inline void planes_of_group(const uint64_t *x, size_t first, size_t last, plane_line *lines, size_t group) {
     __m256i bytes[8];
     transpose_bytes(x, bytes);
-    for (unsigned end = lo + count; end > lo;) { /* the bits of one byte, downwards */
-        const unsigned byte = (end - 1) / 8, first = byte * 8 > lo ? byte * 8 : lo;
-        __m256i v = _mm256_sll_epi64(bytes[byte], _mm_cvtsi32_si128((int)(8 * byte + 8 - end)));
-        for (; end > first; end--, v = _mm256_add_epi8(v, v))
-            lines[end - 1 - lo][group] = (uint32_t)_mm256_movemask_epi8(v);
+#pragma GCC unroll 8
+    for (size_t b = 0; b < 8; b++) {
+        if (b < first || b > last) continue;
+        __m256i v = bytes[b];
+#pragma GCC unroll 8
+        for (size_t bit = 8; bit-- > 0; v = _mm256_add_epi8(v, v))
+            lines[8 * b + bit][group] = (uint32_t)_mm256_movemask_epi8(v);
     }
 }
 
 void tf_to_planes_avx2(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride) {
-    _Alignas(64) uint32_t lines[64][CHUNK / GROUP];
+    if (count == 0) return;
+    _Alignas(64) plane_line lines[64];
+    const size_t first = lo / 8, last = (lo + count - 1) / 8;
     for (size_t i = 0; i < n; i += CHUNK) {
         const size_t elements = n - i < CHUNK ? n - i : CHUNK, words = (elements + 63) / 64;
         size_t group = 0;
         for (; (group + 1) * GROUP <= elements; group++)
-            planes_of_group(x + i + group * GROUP, lo, count, lines, group);
+            planes_of_group(x + i + group * GROUP, first, last, lines, group);
         for (; group < 2 * words; group++) { /* what is short of a word is zero */
-            uint64_t last[GROUP] = {0};
-            if (group * GROUP < elements) memcpy(last, x + i + group * GROUP, (elements - group * GROUP) * sizeof *x);
-            planes_of_group(last, lo, count, lines, group);
+            uint64_t rest[GROUP] = {0};
+            if (group * GROUP < elements) memcpy(rest, x + i + group * GROUP, (elements - group * GROUP) * sizeof *x);
+            planes_of_group(rest, first, last, lines, group);
         }
-        for (unsigned p = 0; p < count; p++) memcpy(planes + p * stride + i / 64, lines[p], words * sizeof *planes);
+        for (size_t p = 0; p < count; p++) {
+            uint64_t *plane = planes + p * stride + i / 64;
+            if (words == sizeof(plane_line) / sizeof *plane) /* a copy of constant size is two instructions */
+                memcpy(plane, lines[lo + p], sizeof(plane_line));
+            else
+                memcpy(plane, lines[lo + p], words * sizeof *plane);
+        }
     }
 }
 

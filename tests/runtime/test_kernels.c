@@ -79,7 +79,7 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
                              : kernels->pack(b, s.k, s.n, row_stride, column_stride, s.bits);
     cr_assert_not_null(packed);
     cr_assert(tf_packed_k(packed) == s.k && tf_packed_n(packed) == s.n && tf_packed_bytes(packed) > 0);
-    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(s.m, s.k) + 63) / 64 * 64);
+    void *scratch = aligned_alloc(64, kernels->matmul_scratch(s.m, s.k));
     kernels->matmul(s.m, a, a2, lda, packed, c, ldc, scratch);
     for (size_t i = 0; i < s.m * ldc + 1; i++) {
         const uint64_t mask = i % ldc < s.n && i < s.m * ldc ? mask_of(s.bits) : UINT64_MAX;
@@ -132,7 +132,7 @@ Test(kernels, ranges_of_rows_make_the_whole_product) {
         const tf_kernels *kernels = table(t);
         if (!kernels) continue;
         uint64_t whole[M * N] = {0}, parts[M * N] = {0};
-        void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K) + 64);
+        void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K));
         tf_packed *packed = kernels->pack(b, K, N, N, 1, 64);
         kernels->matmul(M, a, NULL, K, packed, whole, N, scratch);
         for (size_t i = 0; i < M; i += 10) {
