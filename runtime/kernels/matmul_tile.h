@@ -162,9 +162,10 @@ INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b
 
 static void multiply(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc) {
     const word *a = rows;
-    /* The next panel comes to the level-2 cache a share per row: the first row would otherwise wait for all of it. */
+    /* The next panel comes to the level-2 cache a share per row: the first row would otherwise wait for all of it. A
+       few rows go through a panel too fast for that to help. */
     const char *next = (const char *)((const vector *)panel + (1 + k) * VECTORS);
-    const size_t share = (1 + k) * sizeof(vector[VECTORS]) / m + 1;
+    const size_t share = m < 32 ? 0 : (1 + k) * sizeof(vector[VECTORS]) / m + 1;
     for (; m >= ROWS; m -= ROWS, a += ROWS * (2 + k), c += ROWS * ldc) {
         for (const char *end = next + ROWS * share; next < end; next += LINE) __builtin_prefetch(next, 0, 2);
         tile(ROWS, k, n, a, panel, c, ldc);
