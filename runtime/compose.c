@@ -4,7 +4,7 @@
 
 #include "runtime/step.h"
 
-enum { UNIT_FRAC = 24, MAX_SCALES = 64 }; /* fractional bits of normalised values */
+enum { UNIT_FRAC = 22, MAX_SCALES = 64 }; /* fractional bits of normalised values */
 
 tf_value tf_relu(tf_program *p, tf_value a) {
     if (p->status) return -1;
@@ -33,31 +33,54 @@ tf_value tf_max_last(tf_program *p, tf_value a) {
     return a;
 }
 
+/** c * x, the coefficient rounded to `precision` fractional bits, which are added to x's. */
+static tf_value coefficient(tf_program *p, tf_value x, double c, int precision) {
+    if (p->status) return -1;
+    tf_value scaled = tf_scale_int(p, x, llrint(ldexp(c, precision)));
+    return tf_scale_real(p, scaled, ldexp(1, -precision), 1);
+}
+
+/** The sum of c[i] x[i] plus `constant`, within `bound` as the caller knows; the x are in rings with room for it. */
+static tf_value combination(tf_program *p, int count, const double *c, const tf_value *x, int precision, double constant,
+                            double bound) {
+    tf_value sum = -1;
+    for (int i = 0; i < count; i++) {
+        if (c[i] == 0) continue;
+        tf_value term = tf_assume(p, coefficient(p, x[i], c[i], precision), bound);
+        sum = sum < 0 ? term : tf_assume(p, tf_add(p, sum, term), bound);
+    }
+    return tf_assume(p, tf_add_const(p, sum, constant), bound);
+}
+
 tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, tf_result result) {
     if (p->status) return -1;
-    if (degree < 2 || degree > 4) return tf_program_fail(p, tf_fail(TF_INVALID, "a polynomial of degree %d", degree));
-    tf_type type = *tf_type_of(p, a);
-    double bound = type.bound;
-    tf_value square = tf_mul(p, a, a, (tf_result){type.frac, bound * bound, false});
-    /* the upper part times a^2, truncated with the lower part in one sum: both at the product's scale */
-    int precision = 12;
-    tf_value upper = -1;
-    double upper_bound = fabs(c[2]);
-    if (degree >= 3) {
-        upper = tf_scale_real(p, a, c[3], precision);
-        if (degree == 4) upper = tf_add(p, upper, tf_scale_real(p, square, c[4], precision));
-        upper_bound += bound * fabs(c[3]) + (degree == 4 ? bound * bound * fabs(c[4]) : 0);
-        upper = tf_assume(p, tf_add_const(p, upper, c[2]), upper_bound);
-        double whole = fmax(result.bound, bound * bound * upper_bound);
-        upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
-    } else {
-        upper = tf_trunc(p, tf_assume(p, tf_scale_real(p, square, c[2], precision), result.bound), result.frac);
+    if (degree < 3 || degree > 6) return tf_program_fail(p, tf_fail(TF_INVALID, "a polynomial of degree %d", degree));
+    int frac = tf_type_of(p, a)->frac, precision = TF_COEFFICIENT_BITS;
+    double b = tf_type_of(p, a)->bound;
+    /* c0 + c1 a + a^2 (c2 + c3 a + c4 a^2 + top m), m = a^2 (a^2 + (c5/c6) a), or a^2 a for degree 5 */
+    double ratio = degree == 6 ? c[5] / c[6] : 0, inner_bound = degree == 6 ? b * b + fabs(ratio) * b : b;
+    double m_bound = degree >= 5 ? b * b * inner_bound : 0, top = degree >= 5 ? c[degree] : 0, fourth = degree >= 4 ? c[4] : 0;
+    double upper_bound = fabs(c[2]) + b * fabs(c[3]) + b * b * fabs(fourth) + m_bound * fabs(top);
+    double whole = fmax(result.bound, b * b * upper_bound);
+    /* the powers are lifted at once to the ring of the last product */
+    unsigned ring = tf_width(result.frac, whole) + (unsigned)(2 * frac + precision - result.frac);
+    tf_value square = tf_mul(p, a, a, (tf_result){frac, b * b, false});
+    a = tf_lift(p, a, ring);
+    tf_value m = square;
+    if (degree >= 5) {
+        tf_value inner = a;
+        unsigned inner_ring = tf_width(frac, m_bound) + (unsigned)(frac + precision);
+        square = tf_lift(p, square, ring > inner_ring ? ring : inner_ring);
+        if (degree == 6) inner = combination(p, 2, (double[]){1, ratio}, (tf_value[]){square, a}, precision, 0, inner_bound);
+        m = tf_lift(p, tf_mul(p, square, inner, (tf_result){frac, m_bound, false}), ring);
     }
-    tf_value lower = tf_scale_real(p, a, c[1], precision);
-    lower = tf_assume(p, tf_add_const(p, lower, c[0]), bound * fabs(c[1]) + fabs(c[0]));
-    if (tf_type_of(p, lower)->frac > result.frac) lower = tf_trunc(p, lower, result.frac);
-    tf_value sum = tf_add(p, lower, upper);
-    return tf_assume(p, sum, result.bound);
+    square = tf_lift(p, square, ring);
+    tf_value upper = combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
+    upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
+    double lower_bound = b * fabs(c[1]) + fabs(c[0]);
+    tf_value lower = tf_assume(p, tf_add_const(p, tf_scale_real(p, a, c[1], 16), c[0]), lower_bound);
+    if (!p->status && tf_type_of(p, lower)->frac > result.frac) lower = tf_trunc(p, lower, result.frac);
+    return tf_assume(p, tf_add(p, lower, upper), result.bound);
 }
 
 /**

@@ -23,7 +23,7 @@ tf_value tf_max_last(tf_program *program, tf_value a);
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
-/** 1 / u for 1/2 <= u <= 1 to 4e-6, with 24 fractional bits. */
+/** 1 / u for 1/2 <= u <= 1 to 4e-6, with 22 fractional bits. */
 tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
 
 /** 1 / sqrt(a) likewise, with powers of four and a quartic; to 1e-5 relative or half a unit. */
@@ -32,7 +32,11 @@ tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, int 
 /** e^a for a <= 0, to 1e-4; below -11 it counts as -11. */
 tf_value tf_exp_negative(tf_program *program, tf_value a);
 
-/** c[0] + c[1] a + c[2] a^2 ..., degree at most 4, |a| <= the bound of its type; two products deep. */
+/** Fractional bits to which tf_polynomial rounds the coefficients from the second power on. */
+enum { TF_COEFFICIENT_BITS = 11 };
+
+/** c[0] + c[1] a + c[2] a^2 ..., degree 3 to 6, |a| <= the bound of its type, powers kept with a's fractional bits. Two
+ *  products one after the other, three from degree 5 on. */
 tf_value tf_polynomial(tf_program *program, tf_value a, int degree, const double *c, tf_result result);
 
 #endif
