@@ -72,11 +72,12 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                .a_batch = {queries * width, depth}, .a_row = width,
                                .b_batch = {keys * width, depth}, .b_row = 1, .b_col = width,
                                .c_batch = {queries * heads * keys, keys}, .c_row = heads * keys};
-    tf_value scaled = tf_scale_real(p, in[0], 1 / sqrt((double)depth), 12);
+    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 14);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
                                (tf_result){p->frac, TF_SCORE_BOUND, false});
     tf_value inverse;
-    tf_value weight = tf_softmax_lower(tf_softmax_find(node->op->variant), p, score, node->inputs == 4 ? in[3] : -1,
+    tf_value weight = tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1,
                                        tf_dims(texts, 1, 1, keys), &inverse);
     tf_matmul_layout product = {.batch = {texts, heads}, .m = queries, .k = keys, .n = depth,
                                 .a_batch = {queries * heads * keys, keys}, .a_row = heads * keys,
@@ -87,7 +88,7 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
 }
 
-#define OP(name, formula, from, epsilon, error)                                                                        \
+#define OP(name, formula, from, epsilon, factor, error)                                                                        \
     {.kind = "attention",                                                                                              \
      .variant = #name,                                                                                                 \
      .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \

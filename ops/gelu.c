@@ -38,7 +38,7 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
     tf_value below = tf_less(p, x, tail), far_below = tf_less(p, x, -tail);
     tf_value near = tf_assume(p, x, tail);
     tf_value s = tf_mul(p, near, tf_scale_real(p, near, 0.125, 1), (tf_result){POWER_FRAC, most, false});
-    s = tf_assume(p, tf_add_const(p, s, -1), 1);
+    s = tf_add_const_within(p, s, -1, 1);
     tf_value poly = tf_polynomial(p, s, 6, q, (tf_result){p->frac, most, false});
     /* twice Q, minus and plus x; below -T both terms count and Q must cancel, so they live in the ring of the result */
     double whole = tf_default_bound(p);

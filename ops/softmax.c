@@ -50,7 +50,7 @@ static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_sha
     tf_value below = tf_assume(p, tf_add_const(p, tf_sub(p, score, highest), -guard), 4 * TF_SCORE_BOUND);
     *least = 0.5;
     *most = (double)n;
-    return masked(p, tf_exp_negative(p, below), mask, mask_shape);
+    return masked(p, tf_exp2_negative(p, below), mask, mask_shape);
 }
 
 static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
@@ -75,15 +75,16 @@ tf_value tf_softmax_lower(const tf_softmax *softmax, tf_program *p, tf_value sco
 static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     bool has_mask = node->inputs == 2;
-    tf_value inverse, score = tf_assume(p, in[0], TF_SCORE_BOUND);
+    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+    tf_value inverse, score = tf_trunc(p, tf_scale_real(p, tf_assume(p, in[0], TF_SCORE_BOUND / 2), softmax->scale, 14), p->frac);
     tf_shape row = node->shape, mask_shape = row;
     row.dim[row.rank - 1] = 1;
     if (has_mask && tf_leaf_of(p, in[1])) mask_shape = tf_leaf_of(p, in[1])->shape;
-    tf_value weight = tf_softmax_lower(tf_softmax_find(node->op->variant), p, score, has_mask ? in[1] : -1, mask_shape, &inverse);
+    tf_value weight = tf_softmax_lower(softmax, p, score, has_mask ? in[1] : -1, mask_shape, &inverse);
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
 }
 
-#define ENTRY(name, formula, from, epsilon, error) {#name, epsilon, weights_##name, lower_##name},
+#define ENTRY(name, formula, from, epsilon, factor, error) {#name, epsilon, factor, weights_##name, lower_##name},
 static const tf_softmax variants[] = {TF_SOFTMAX_VARIANTS(ENTRY)};
 
 const tf_softmax *tf_softmax_find(const char *variant) {
@@ -124,7 +125,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
-#define OP(name, formula, from, epsilon, error)                                                                        \
+#define OP(name, formula, from, epsilon, factor, error)                                                                     \
     {.kind = "softmax",                                                                                                \
      .variant = #name,                                                                                                 \
      .summary = formula " over the last dimension",                                                                    \

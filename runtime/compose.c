@@ -47,9 +47,9 @@ static tf_value combination(tf_program *p, int count, const double *c, const tf_
     for (int i = 0; i < count; i++) {
         if (c[i] == 0) continue;
         tf_value term = tf_assume(p, coefficient(p, x[i], c[i], precision), bound);
-        sum = sum < 0 ? term : tf_assume(p, tf_add(p, sum, term), bound);
+        sum = sum < 0 ? term : tf_add_within(p, sum, term, bound);
     }
-    return tf_assume(p, tf_add_const(p, sum, constant), bound);
+    return tf_add_const_within(p, sum, constant, bound);
 }
 
 tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, tf_result result) {
@@ -78,9 +78,9 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
     tf_value upper = combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
     upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
     double lower_bound = b * fabs(c[1]) + fabs(c[0]);
-    tf_value lower = tf_assume(p, tf_add_const(p, tf_scale_real(p, a, c[1], 16), c[0]), lower_bound);
+    tf_value lower = tf_add_const_within(p, tf_scale_real(p, a, c[1], 16), c[0], lower_bound);
     if (!p->status && tf_type_of(p, lower)->frac > result.frac) lower = tf_trunc(p, lower, result.frac);
-    return tf_assume(p, tf_add(p, lower, upper), result.bound);
+    return tf_add_within(p, lower, upper, result.bound);
 }
 
 /**
@@ -131,7 +131,7 @@ static int log2_floor(double x) { return (int)floor(log2(x)); }
 /** y (2 - u y) for y near 1/u. */
 static tf_value newton_reciprocal(tf_program *p, tf_value u, tf_value y) {
     tf_value correction = tf_mul(p, u, y, (tf_result){UNIT_FRAC, 2, false});
-    correction = tf_assume(p, tf_add_const(p, tf_scale_int(p, correction, -1), 2), 2);
+    correction = tf_add_const_within(p, tf_scale_int(p, correction, -1), 2, 2);
     return tf_mul(p, y, correction, (tf_result){UNIT_FRAC, 4, false});
 }
 
@@ -164,19 +164,25 @@ tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) 
     /* y (3 - u y^2) / 2 */
     tf_value square = tf_mul(p, y, y, (tf_result){UNIT_FRAC, 8, false});
     tf_value correction = tf_mul(p, u, square, (tf_result){UNIT_FRAC, 2, false});
-    correction = tf_assume(p, tf_add_const(p, tf_scale_int(p, correction, -1), 3), 4);
+    correction = tf_add_const_within(p, tf_scale_int(p, correction, -1), 3, 4);
     y = tf_mul(p, y, tf_scale_real(p, correction, 0.5, 1), (tf_result){UNIT_FRAC, 4, false});
     return tf_mul(p, y, s.factor[1], (tf_result){frac, 2 / sqrt(low), false});
 }
 
+tf_value tf_exp2_negative(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    const double least = 15.9990234375; /* 16 - 2^-10 */
+    int frac = tf_type_of(p, a)->frac;
+    /* max(a, -least) = relu(a + least) - least, two units lower: rounding may have put 0 one unit above. What is selected
+     * lies in [0, 16): the selection needs no wider ring, below it whatever stands there is multiplied by zero. */
+    tf_value above = tf_add_const(p, a, least);
+    tf_term kept = {tf_negative(p, above, tf_default_low(tf_type_of(p, a))), tf_assume(p, above, 16), true};
+    tf_value clipped = tf_add_const_within(p, tf_select(p, 1, &kept), -least - ldexp(2, -frac), 16);
+    return tf_exp2(p, clipped);
+}
+
 tf_value tf_exp_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
-    const double least = 15.9990234375; /* 16 - 2^-10, in powers of two */
-    int frac = tf_type_of(p, a)->frac;
-    tf_value z = tf_scale_real(p, a, 1.4426950408889634, 14);
-    z = tf_trunc(p, z, frac);
-    /* max(z, -least) = relu(z + least) - least, two units lower: rounding may have put 0 one unit above */
-    z = tf_relu(p, tf_add_const(p, z, least));
-    z = tf_add_const(p, tf_assume(p, z, 16), -least - ldexp(2, -frac));
-    return tf_exp2(p, tf_assume(p, z, 16));
+    tf_value z = tf_scale_real(p, a, TF_LOG2_E, 14);
+    return tf_exp2_negative(p, tf_trunc(p, z, tf_type_of(p, a)->frac));
 }

@@ -113,6 +113,9 @@ tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tok
 tf_value tf_add(tf_program *program, tf_value a, tf_value b); /**< with broadcasting; scales are aligned */
 tf_value tf_sub(tf_program *program, tf_value a, tf_value b);
 tf_value tf_add_const(tf_program *program, tf_value a, double c);
+/** The same where the caller knows a bound of the result, so that its ring need not grow with the terms. */
+tf_value tf_add_within(tf_program *program, tf_value a, tf_value b, double bound);
+tf_value tf_add_const_within(tf_program *program, tf_value a, double c, double bound);
 /** a * factor for an integer factor; the bound grows with it. */
 tf_value tf_scale_int(tf_program *program, tf_value a, int64_t factor);
 /** a * c for a public real c, to relative precision 2^-precision, by a local product: frac grows, tf_trunc brings it
@@ -133,7 +136,8 @@ tf_value tf_assume(tf_program *program, tf_value a, double bound);
 
 /** @} @name Interactive @{ */
 
-/** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. */
+/** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. A value is
+ *  lifted at most once: a later, wider wish widens the lift that is there. */
 tf_value tf_lift(tf_program *program, tf_value a, unsigned bits);
 /** Unbiased rounding to `frac` fractional bits; the ring narrows by as much. bits/8 B an element, one message. */
 tf_value tf_trunc(tf_program *program, tf_value a, int frac);

@@ -6,7 +6,7 @@
  * What the receivers learn. S's message is its two bits, each less a stream of k_s that R does not hold. L and R swap
  * their parts of own - nc nv, each less a stream shared with S alone. All uniform to their receivers.
  */
-#include "runtime/step.h"
+#include "runtime/steps/steps.h"
 
 enum { NU = 1, OMEGA, MU };
 
@@ -98,13 +98,27 @@ static const tf_step lift_step = {.name = "lift",
                                   .solo = lift_solo,
                                   .pair = lift_pair};
 
+/** Whether values of this type may be lifted: |integer| < 2^(bits - 2). */
+static bool liftable(const tf_type *type) { return tf_width(type->frac, type->bound) <= type->bits; }
+
 tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     if (type.bits >= bits) return a;
+    if (p->node[a].step && p->node[a].step->alias && liftable(tf_type_of(p, p->node[a].input[0]))) {
+        /* another name of a value: the value is lifted, so that all its names share one lift */
+        type.bits = bits;
+        tf_value under = tf_lift(p, p->node[a].input[0], bits);
+        return tf_rename(p, under, type);
+    }
     tf_value before = p->node[a].lifted;
-    if (before >= 0 && p->node[before].type.bits >= bits) return before;
-    if (bits > 64 || tf_width(type.frac, type.bound) > type.bits)
+    if (before >= 0) { /* what was computed from it used its low bits, which do not change */
+        if (bits > 64) return tf_program_fail(p, tf_fail(TF_RANGE, "a ring of %u bits is needed; 64 is the most. Use fewer --frac-bits", bits));
+        tf_type *lifted = &p->node[before].type;
+        if (lifted->bits < bits) p->node[before].arg[1] = lifted->bits = bits;
+        return before;
+    }
+    if (bits > 64 || !liftable(&type))
         return tf_program_fail(p, tf_fail(TF_RANGE,
                                           "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
                                           " bits; use fewer --frac-bits",

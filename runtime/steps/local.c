@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/graph.h"
-#include "runtime/step.h"
+#include "runtime/steps/steps.h"
 
 /** Calls `work` on the elements that a phase is about: the own third when solo, the others when not; all of them for a
  *  step that is not element-wise. */
@@ -155,6 +155,8 @@ static const tf_step rename_step = {.name = "rename",
                                     .elementwise = true,
                                     .pair = nothing};
 
+tf_value tf_rename(tf_program *p, tf_value a, tf_type type) { return tf_append(p, &rename_step, type, 1, &a); }
+
 /* Builders ------------------------------------------------------------------------------------------------------- */
 
 /** A sum of activations is an activation: it keeps the default range unless it is known to be smaller. */
@@ -174,7 +176,8 @@ static tf_value affine(tf_program *p, tf_value a, int64_t ka, tf_value b, int64_
     return v;
 }
 
-static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign) {
+/** `within`: what the caller knows of the result; 0 if nothing. */
+static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, double within) {
     tf_shape shape;
     if (p->status) return -1;
     tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
@@ -188,7 +191,7 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign) {
     b = tf_expand(p, b, shape);
     tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .class = TF_SHARE, .zero = -1};
     type.frac = ta.frac > tb.frac ? ta.frac : tb.frac;
-    type.bound = summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
+    type.bound = within > 0 ? within : summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
     unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
     unsigned need = tf_width(type.frac, type.bound);
     if (ta.bits + up_a < need) ta = *tf_type_of(p, a = tf_lift(p, a, need - up_a));
@@ -198,13 +201,15 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign) {
     return affine(p, a, INT64_C(1) << up_a, b, sign * (INT64_C(1) << up_b), type, 0);
 }
 
-tf_value tf_add(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, 1); }
-tf_value tf_sub(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, -1); }
+tf_value tf_add(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, 1, 0); }
+tf_value tf_sub(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, -1, 0); }
+tf_value tf_add_within(tf_program *p, tf_value a, tf_value b, double bound) { return sum_of(p, a, b, 1, bound); }
+tf_value tf_add_const(tf_program *p, tf_value a, double c) { return tf_add_const_within(p, a, c, 0); }
 
-tf_value tf_add_const(tf_program *p, tf_value a, double c) {
+tf_value tf_add_const_within(tf_program *p, tf_value a, double c, double bound) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
-    type.bound = summed_bound(p, type.bound + fabs(c), type.bound, fabs(c));
+    type.bound = bound > 0 ? bound : summed_bound(p, type.bound + fabs(c), type.bound, fabs(c));
     type.zero = -1;
     unsigned need = tf_width(type.frac, type.bound);
     if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
@@ -235,7 +240,7 @@ tf_value tf_scale_real(tf_program *p, tf_value a, double c, int precision) {
     type.frac += shift;
     type.bound *= fabs(c);
     if (factor == 1 && c > 0) {
-        tf_value v = tf_append(p, &rename_step, type, 1, &a);
+        tf_value v = tf_rename(p, a, type);
         return v;
     }
     return affine(p, a, c < 0 ? -factor : factor, -1, 0, type, 0);
@@ -336,14 +341,14 @@ tf_value tf_reshape(tf_program *p, tf_value a, tf_shape shape) {
     if (tf_shape_count(shape) != tf_shape_count(type.shape))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a reshape changes the number of elements"));
     type.shape = shape;
-    return tf_append(p, &rename_step, type, 1, &a);
+    return tf_rename(p, a, type);
 }
 
 tf_value tf_assume(tf_program *p, tf_value a, double bound) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     type.bound = bound;
-    return tf_append(p, &rename_step, type, 1, &a);
+    return tf_rename(p, a, type);
 }
 
 tf_value tf_expand(tf_program *p, tf_value a, tf_shape shape) {

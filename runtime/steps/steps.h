@@ -4,6 +4,9 @@
 
 #include "runtime/step.h"
 
+/** The same elements under another type; `type` says all. */
+tf_value tf_rename(tf_program *program, tf_value a, tf_type type);
+
 /** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit. */
 tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset);
 
