@@ -245,23 +245,35 @@ bool tf_mpi_launched(void) {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE") || getenv("PMIX_RANK");
 }
 
+/**
+ * Whether all parties have come to leave and none of them has failed. Every party meets the others before it goes, for
+ * two reasons: MPI_Abort kills the others, so each is given a moment to say why it ends; and mpirun itself (4.1) may
+ * crash or hang when one process calls MPI_Abort while another is inside MPI_Finalize.
+ */
+static bool all_succeeded(bool failed) {
+    if (abandoned) {
+        nap(CLOSE_SECONDS);
+        return false;
+    }
+    int mine = failed, any = 1, met = 0;
+    MPI_Request meeting;
+    double end = tf_link_now() + LEAVE_SECONDS;
+    if (MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD, &meeting) != MPI_SUCCESS) return false;
+    while (!met) {
+        if (MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
+        if (failed && tf_link_now() >= end) return false;
+        if (!met) nap(LONGEST_NAP);
+    }
+    return !any;
+}
+
 void tf_mpi_leave(bool failed) {
-    int initialized = 0, finalized = 0, met = 0;
+    int initialized = 0, finalized = 0;
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
     if (!initialized || finalized) return;
-    if (!failed && !abandoned) {
+    if (all_succeeded(failed))
         MPI_Finalize();
-        return;
-    }
-    // MPI_Abort kills the other processes. Those that have learned of the failure come here too, so wait for them a
-    // moment: each can then say why it ends.
-    MPI_Request meeting;
-    double end = tf_link_now() + LEAVE_SECONDS;
-    if (abandoned)
-        nap(CLOSE_SECONDS);
-    else if (MPI_Ibarrier(MPI_COMM_WORLD, &meeting) == MPI_SUCCESS)
-        while (!met && tf_link_now() < end && MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) == MPI_SUCCESS)
-            nap(LONGEST_NAP);
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    else
+        MPI_Abort(MPI_COMM_WORLD, 1);
 }

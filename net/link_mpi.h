@@ -14,9 +14,10 @@ TF_CHECKED tf_status tf_link_mpi(tf_link **link);
 bool tf_mpi_launched(void);
 
 /**
- * Leaves the MPI job, with MPI_Finalize. With `failed` (or when a closed link could not finish its transfers) ends the
- * whole job with MPI_Abort instead, as soon as all parties have come here to do the same and so could say why they end,
- * but after 5 s at most. To be called from main only, last, after the error was printed.
+ * Leaves the MPI job; called from main only, last, by every party, after any error was printed. Waits until all parties
+ * are here, then leaves with MPI_Finalize. If one of them has `failed` (or closed a link that could not finish its
+ * transfers), the whole job ends with MPI_Abort instead, so that no process reports success; a party that failed waits
+ * for the others 5 s at most.
  */
 void tf_mpi_leave(bool failed);
 

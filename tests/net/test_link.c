@@ -1,0 +1,216 @@
+/** The memory link, and what is common to all links. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "net/link_internal.h"
+#include "scenarios.h"
+
+typedef struct party {
+    tf_link *link;
+    scenario *run;
+    char complaint[1600];
+} party;
+
+static void *run_party(void *argument) {
+    party *self = argument;
+    const char *complaint = self->run(self->link);
+    if (complaint) {
+        snprintf(self->complaint, sizeof self->complaint, "%s", complaint);
+        tf_link_announce_failure(self->link, complaint);
+    }
+    tf_link_close(self->link);
+    return NULL;
+}
+
+static void run_three(scenario *run) {
+    tf_link *ends[TF_PARTIES];
+    cr_assert_eq(tf_link_memory(ends), TF_OK, "%s", tf_error());
+    static party parties[TF_PARTIES];
+    pthread_t threads[TF_PARTIES];
+    for (int i = 0; i < TF_PARTIES; i++) {
+        parties[i] = (party){.link = ends[i], .run = run};
+        cr_assert_eq(tf_link_party(ends[i]), i);
+        cr_assert_eq(pthread_create(&threads[i], NULL, run_party, &parties[i]), 0);
+    }
+    for (int i = 0; i < TF_PARTIES; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < TF_PARTIES; i++)
+        cr_expect_str_empty(parties[i].complaint, "party %d: %s", i, parties[i].complaint);
+}
+
+Test(memory_link, keeps_order_and_counts) {
+    run_three(order_and_counters);
+}
+Test(memory_link, moves_big_messages) {
+    run_three(big_messages_between_all_pairs);
+}
+Test(memory_link, deadline) {
+    run_three(deadline_names_the_peer);
+}
+Test(memory_link, failure) {
+    run_three(failure_reaches_everyone);
+}
+Test(memory_link, too_short) {
+    run_three(too_short);
+}
+Test(memory_link, too_long) {
+    run_three(too_long);
+}
+Test(memory_link, requests_are_checked) {
+    run_three(requests_are_checked);
+}
+
+/** The data of a send is read where it lies, so the send is done only when the receiver has taken it. */
+static const char *send_is_done_when_taken(tf_link *link) {
+    static unsigned char data[1000], taken[1000];
+    unsigned char go = 1;
+    tf_ticket ticket, sent;
+    bool done;
+    const int self = tf_link_party(link);
+    if (self == 0) {
+        EXPECT(tf_link_send(link, 1, data, sizeof data, &ticket) == TF_OK);
+        EXPECT(tf_link_test(link, ticket, &done) == TF_OK && !done);
+        EXPECT(tf_link_send(link, 1, NULL, 0, &ticket) == TF_OK);
+        EXPECT(tf_link_test(link, ticket, &done) == TF_OK && !done);
+        EXPECT(tf_link_send(link, 2, &go, 1, &sent) == TF_OK); // from here on party 1 receives
+        EXPECT(tf_link_wait(link, sent) == TF_OK);
+        EXPECT(tf_link_wait(link, ticket) == TF_OK);
+        return NULL;
+    }
+    EXPECT(tf_link_receive(link, self == 2 ? 0 : 2, &go, 1, &ticket) == TF_OK);
+    EXPECT(tf_link_wait(link, ticket) == TF_OK);
+    if (self == 2)
+        EXPECT(tf_link_send(link, 1, &go, 1, &ticket) == TF_OK);
+    else
+        EXPECT(tf_link_receive(link, 0, taken, sizeof taken, &ticket) == TF_OK);
+    EXPECT(tf_link_wait(link, ticket) == TF_OK);
+    return NULL;
+}
+Test(memory_link, send_is_done_when_taken) {
+    run_three(send_is_done_when_taken);
+}
+
+/** Party 1 leaves without a word: whoever waits for it learns so at once, and the others are not disturbed. */
+static const char *early_close(tf_link *link) {
+    unsigned char out[10] = {0}, in[10];
+    tf_ticket sent, received;
+    const int self = tf_link_party(link);
+    if (self == 1) return NULL;
+    sleep_seconds(0.1);
+    EXPECT(tf_link_send(link, 2 - self, out, sizeof out, &sent) == TF_OK);
+    EXPECT(tf_link_receive(link, 2 - self, in, sizeof in, &received) == TF_OK);
+    EXPECT(tf_link_wait(link, sent) == TF_OK);
+    EXPECT(tf_link_wait(link, received) == TF_OK);
+    if (self == 0)
+        EXPECT(tf_link_receive(link, 1, in, sizeof in, &received) == TF_OK);
+    else
+        EXPECT(tf_link_send(link, 1, out, sizeof out, &sent) == TF_OK);
+    EXPECT(tf_link_wait(link, self == 0 ? received : sent) == TF_PEER);
+    EXPECT(strcmp(tf_error(), "party 1 has left") == 0);
+    return NULL;
+}
+Test(memory_link, early_close) {
+    run_three(early_close);
+}
+
+/** Closing waits for what is queued, but no longer than the deadline; then nobody reads the data any more. */
+static const char *close_waits(tf_link *link) {
+    static unsigned char data[] = {1, 2, 3};
+    unsigned char taken[sizeof data] = {0};
+    tf_ticket ticket;
+    const int self = tf_link_party(link);
+    tf_link_set_deadline(link, 1);
+    if (self == 0) EXPECT(tf_link_send(link, 1, data, sizeof data, &ticket) == TF_OK);
+    if (self == 0) EXPECT(tf_link_send(link, 2, data, sizeof data, &ticket) == TF_OK);
+    if (self == 1) {
+        sleep_seconds(0.2);
+        EXPECT(tf_link_receive(link, 0, taken, sizeof taken, &ticket) == TF_OK);
+        EXPECT(tf_link_wait(link, ticket) == TF_OK);
+        EXPECT(memcmp(taken, data, sizeof data) == 0);
+    }
+    if (self == 2) {
+        sleep_seconds(2.5);
+        EXPECT(tf_link_receive(link, 0, taken, sizeof taken, &ticket) == TF_OK);
+        EXPECT(tf_link_wait(link, ticket) == TF_PEER);
+        EXPECT(strcmp(tf_error(), "party 0 has left") == 0);
+    }
+    return NULL;
+}
+Test(memory_link, close_waits) {
+    run_three(close_waits);
+}
+
+Test(memory_link, error_survives_closing) {
+    unsigned char byte;
+    tf_ticket ticket;
+    tf_link *ends[TF_PARTIES];
+    cr_assert_eq(tf_link_memory(ends), TF_OK);
+    tf_link_set_deadline(ends[0], 0.1);
+    cr_assert_eq(tf_link_receive(ends[0], 1, &byte, 1, &ticket), TF_OK);
+    (void)tf_fail(TF_IO, "the reason");
+    tf_link_close(ends[0]); // runs into its deadline
+    cr_expect_str_eq(tf_error(), "the reason");
+    tf_link_close(ends[1]);
+    tf_link_close(ends[2]);
+    tf_link_close(NULL);
+}
+
+/** A link that only records what is announced. */
+static tf_notice announced;
+static int announcements;
+static bool has_notice;
+static tf_notice from_peer;
+
+static tf_status fake_progress(tf_link *link) {
+    return has_notice ? tf_link_peer_failed(link, &from_peer) : TF_OK;
+}
+static tf_status fake_start(tf_link *link, int peer, bool receive) {
+    return TF_OK;
+}
+static void fake_pause(tf_link *link, double idle, double longest) {}
+static void fake_announce(tf_link *link, const tf_notice *notice) {
+    announced = *notice;
+    announcements++;
+}
+static void fake_close(tf_link *link) {}
+static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close};
+
+static tf_link *make_fake(void) {
+    tf_link *link = calloc(1, sizeof *link);
+    tf_link_init(link, &fake, 0);
+    return link;
+}
+
+Test(link, announces_its_own_failure_once) {
+    tf_link *link = make_fake();
+    tf_link_announce_failure(link, "no space");
+    tf_link_announce_failure(link, "closing failed as well");
+    cr_expect_eq(announcements, 1);
+    cr_expect_eq(announced.origin, 0);
+    cr_expect_str_eq(announced.text, "no space");
+    tf_link_close(link);
+}
+
+Test(link, passes_the_first_cause_on) {
+    unsigned char byte;
+    tf_ticket ticket;
+    tf_link *link = make_fake();
+    from_peer = (tf_notice){.origin = 2, .text = "no \x1b[2Jspace"};
+    has_notice = true;
+    cr_assert_eq(tf_link_receive(link, 1, &byte, 1, &ticket), TF_OK);
+    cr_assert_eq(tf_link_wait(link, ticket), TF_PEER);
+    cr_expect_str_eq(tf_error(), "party 2 failed: no ?[2Jspace", "%s", tf_error());
+    tf_link_announce_failure(link, tf_error());
+    cr_expect_eq(announced.origin, 2);
+    cr_expect_str_eq(announced.text, "no ?[2Jspace");
+    tf_link_close(link);
+}
+
+Test(link, a_long_message_is_cut) {
+    char text[3000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    tf_link *link = make_fake();
+    tf_link_announce_failure(link, text);
+    cr_expect_eq(strlen(announced.text), sizeof announced.text - 1);
+    tf_link_close(link);
+}
