@@ -15,6 +15,7 @@ typedef struct sample_input {
 
 /* Sizes of BERT-tiny, for 4 texts of 128 tokens. */
 enum { TEXTS = 4, TOKENS = 128, HIDDEN = 128, VOCABULARY = 30522 };
+static const float zeros[TEXTS * TOKENS * HIDDEN];
 static const sample_input activation = {TF_LEAF_NONE, {3, {TEXTS, TOKENS, HIDDEN}}},
                           constant = {TF_LEAF_CONSTANT, {3, {TEXTS, TOKENS, HIDDEN}}},
                           per_token = {TF_LEAF_CONSTANT, {2, {TEXTS, TOKENS}}},
@@ -57,6 +58,7 @@ static tf_status append(tf_program *program, const tf_op *op, const op_sample *s
     TF_TRY(op->infer(node, shape, &node->shape));
     for (int i = 0; i < op->min_inputs; i++) {
         leaf[i] = (tf_node){.leaf = sample->input[i]->leaf, .shape = shape[i]};
+        if (leaf[i].leaf == TF_LEAF_CONSTANT) leaf[i].data = zeros; /* public, so that the program holds them */
         snprintf(leaf[i].name, sizeof leaf[i].name, "input%d", i);
         value[i] = leaf[i].leaf == TF_LEAF_NONE ? tf_input(program, DATA_OWNER, shape[i], FRACTION_BITS,
                                                            tf_width(FRACTION_BITS, bound), bound, i)
