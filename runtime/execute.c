@@ -11,13 +11,12 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/** A growing buffer for one peer and direction of a round. */
-typedef struct buffer {
+/** One peer and direction of a round. */
+typedef struct transfer {
     uint8_t *data;
-    uint64_t capacity;
     tf_ticket ticket;
     bool busy;
-} buffer;
+} transfer;
 
 typedef struct run {
     tf_party *party;
@@ -28,16 +27,8 @@ typedef struct run {
     tf_view *view;                        /* of every node */
     const uint8_t *(*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
     const uint8_t **dealt;                /* of every node: S's message to us as R */
-    buffer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
+    transfer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
 } run;
-
-static tf_status reserve(buffer *b, uint64_t size) {
-    if (size <= b->capacity) return TF_OK;
-    free(b->data);
-    b->data = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
-    b->capacity = b->data ? size : 0;
-    return b->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for a message of %llu bytes", (unsigned long long)size);
-}
 
 static void set_views(run *r, const tf_view *params) {
     for (int i = 0; i < r->program->nodes; i++) {
@@ -59,14 +50,17 @@ static void set_views(run *r, const tf_view *params) {
 /** Reserves the round's buffers, queues the receptions, and says where each message of the round lies. */
 static tf_status open_round(run *r, int time) {
     int id = r->party->id;
-    buffer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
+    transfer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
     for (int p = 0; p < TF_PARTIES; p++) {
         if (p == id) continue;
         if (out[p].busy) TF_TRY(tf_link_wait(r->party->link, out[p].ticket));
         out[p].busy = false;
-        TF_TRY(reserve(&out[p], r->plan->round_bytes[time][id][p]));
+        tf_buffer *to = &r->party->message[0][time % 2][p], *from = &r->party->message[1][(time + 1) % 2][p];
         uint64_t length = r->plan->round_bytes[time][p][id];
-        TF_TRY(reserve(&in[p], length));
+        TF_TRY(tf_buffer_reserve(to, r->plan->round_bytes[time][id][p]));
+        TF_TRY(tf_buffer_reserve(from, length));
+        out[p].data = to->data;
+        in[p].data = from->data;
         if (length) TF_TRY(tf_link_receive(r->party->link, p, in[p].data, length, &in[p].ticket));
         in[p].busy = length > 0;
     }
@@ -76,7 +70,7 @@ static tf_status open_round(run *r, int time) {
 /** After a time's phases: what they wrote leaves, what the others wrote arrives. */
 static tf_status close_round(run *r, int time) {
     int id = r->party->id;
-    buffer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
+    transfer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
     if (r->party->broken) return tf_fail(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
     for (int p = 0; p < TF_PARTIES; p++) {
         uint64_t length = p == id ? 0 : r->plan->round_bytes[time][id][p];
@@ -157,17 +151,17 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
                      tf_slots *slots, tf_run_stats *stats, double *op_seconds) {
     TF_TRY(tf_party_next_run(party));
     run r = {.party = party, .program = program, .plan = plan, .slots = slots};
-    size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words * 8 + 127) / 64 * 64;
-    r.arena = aligned_alloc(64, bytes);
+    size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
+    TF_TRY(tf_buffer_reserve(&party->arena, bytes));
+    r.arena = party->arena.data;
     r.view = calloc(nodes, sizeof *r.view);
     r.received = calloc(nodes, sizeof *r.received);
     r.dealt = calloc(nodes, sizeof *r.dealt);
     tf_run_stats local;
     if (!stats) stats = &local;
     *stats = (tf_run_stats){0};
-    tf_status status = r.arena && r.view && r.received && r.dealt
-                           ? TF_OK
-                           : tf_fail(TF_NOMEM, "no memory for a run: %zu bytes are needed", bytes);
+    tf_status status =
+        r.view && r.received && r.dealt ? TF_OK : tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
     if (!status) {
         set_views(&r, params);
         tf_link_counters before = tf_link_read_counters(party->link);
@@ -180,13 +174,11 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
         stats->prf_seconds = party->prf_seconds - prf;
         if (!status) status = check_forecast(party, plan, &before, stats);
     }
-    if (r.arena) OPENSSL_cleanse(r.arena, bytes);
-    free(r.arena);
+    OPENSSL_cleanse(r.arena, bytes);
     free(r.view);
     free(r.received);
     free(r.dealt);
-    /* after a failure the link may still hold these buffers until it is closed; it is never used again */
-    for (int k = 0; k < 2 && !status; k++)
-        for (int p = 0; p < TF_PARTIES; p++) free(r.out[k][p].data), free(r.in[k][p].data);
+    /* after a failure the link may hold messages until it is closed: their memory is given up, not freed */
+    if (status) memset(party->message, 0, sizeof party->message);
     return status;
 }

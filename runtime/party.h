@@ -20,6 +20,12 @@
 
 typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 
+/** Memory that is kept from run to run: fresh pages cost more than the work on them. */
+typedef struct tf_buffer {
+    void *data;
+    uint64_t capacity;
+} tf_buffer;
+
 typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
@@ -27,6 +33,8 @@ typedef struct tf_party {
     uint32_t run;           /**< part of every stream's address; advanced before each execution */
     EVP_CIPHER_CTX *prf[2]; /**< keys id and id + 1 */
     bool broken;            /**< a stream could not be made; checked before anything is sent */
+    tf_buffer arena;                         /**< of values; wiped after each run */
+    tf_buffer message[2][2][TF_PARTIES];     /**< received or sent, by the round's parity, for each peer */
     double prf_seconds;     /**< time spent making streams, when `timed` */
     bool timed;
 } tf_party;
@@ -35,7 +43,10 @@ typedef struct tf_party {
  *  other holder. All three call it together. One round; 16 bytes from each party. */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
 
-/** Wipes the keys. */
+/** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
+TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);
+
+/** Wipes the keys and frees the memory. */
 void tf_party_close(tf_party *party);
 
 /** Moves to a fresh range of stream addresses. All three call it together. Fails after 2^32 - 1 runs. */
