@@ -34,7 +34,6 @@ missing_for_build() {
     have_library jansson || echo libjansson-dev
     have_library libutf8proc || echo libutf8proc-dev
     have_library criterion || echo libcriterion-dev
-    have_header simde/simde-common.h || echo libsimde-dev
 }
 
 # install PACKAGE...: as root, or through sudo, which asks for a password only at a terminal.

@@ -1,6 +1,5 @@
 #include "runtime/execute.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -174,7 +173,7 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
         stats->prf_seconds = party->prf_seconds - prf;
         if (!status) status = check_forecast(party, plan, &before, stats);
     }
-    OPENSSL_cleanse(r.arena, bytes);
+    explicit_bzero(r.arena, bytes);
     free(r.view);
     free(r.received);
     free(r.dealt);

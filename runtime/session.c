@@ -1,6 +1,5 @@
 #include "runtime/session.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,7 +31,7 @@ tf_status tf_session_open(tf_session *session, tf_link *link) {
 
 static void release_components(tf_stored *stored) {
     for (int j = 0; j < 2; j++) {
-        if (stored->component[j]) OPENSSL_cleanse(stored->component[j], stored->elements * sizeof(uint64_t));
+        if (stored->component[j]) explicit_bzero(stored->component[j], stored->elements * sizeof(uint64_t));
         free(stored->component[j]);
         stored->component[j] = NULL;
     }
