@@ -19,7 +19,8 @@ typedef enum tf_class {
     TF_LEAF   /**< a leaf of the graph, not yet brought into the program: see tf_weight, tf_constant */
 } tf_class;
 
-/** The type of a value. The integer held is real * 2^frac, and |real| <= bound. Shares are mod 2^bits. */
+/** The type of a value. The integer held is real * 2^frac, and |real| <= bound, but < bound where that is a power of two.
+ *  Shares are mod 2^bits. */
 typedef struct tf_type {
     tf_shape shape;
     tf_class class;
