@@ -30,6 +30,8 @@ typedef struct run {
 } run;
 
 static void set_views(run *r, const tf_view *params) {
+    /* first, because a view of a weight may have another name later on */
+    for (int k = 0; k < r->program->params; k++) r->view[r->program->param[k].value] = params[k];
     for (int i = 0; i < r->program->nodes; i++) {
         const tf_step_node *node = &r->program->node[i];
         const tf_schedule *s = &r->plan->schedule[i];
@@ -43,7 +45,6 @@ static void set_views(run *r, const tf_view *params) {
             r->view[i].c[1] = r->view[i].c[0] + s->words / 2;
         }
     }
-    for (int k = 0; k < r->program->params; k++) r->view[r->program->param[k].value] = params[k];
 }
 
 /** Reserves the round's buffers, queues the receptions, and says where each message of the round lies. */

@@ -19,7 +19,8 @@ typedef enum tf_class {
     TF_LEAF   /**< a leaf of the graph, not yet brought into the program: see tf_weight, tf_constant */
 } tf_class;
 
-/** The type of a value. The integer held is real * 2^frac, and |real| <= bound. Shares are mod 2^bits. */
+/** The type of a value. The integer held is real * 2^frac, and |real| <= bound, but < bound where that is a power of two.
+ *  Shares are mod 2^bits. */
 typedef struct tf_type {
     tf_shape shape;
     tf_class class;
@@ -164,7 +165,7 @@ typedef struct tf_matmul_layout {
     size_t c_batch[2], c_row;        /**< columns of c are adjacent; c must be dense as a whole */
 } tf_matmul_layout;
 
-/** The product by layout; `shape` is that of the result. bias (n entries at frac a + frac b) may be -1. */
+/** The product by layout; `shape` is that of the result. bias (n shared entries at frac a + frac b) may be -1. */
 tf_value tf_matmul(tf_program *program, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
                    tf_result result);
 /** x [..., in] times weight^T plus bias, the weight a leaf (out x in), secret or public; bias a leaf or -1. */

@@ -106,7 +106,6 @@ static inline void tf_element_stream(tf_call *call, int which, unsigned purpose,
 /** What the caller hands in and takes out by slot. */
 typedef struct tf_slots {
     const float *const *input;       /**< reals, only read where this party is the owner */
-    const int32_t *const *tokens;
     double **output;                 /**< reals, only written where this party is a receiver */
     const tf_view *kept;             /**< room for the components of kept values */
 } tf_slots;

@@ -1,71 +1,122 @@
-/* Runs one program on three parties that are three threads over memory links. */
+/**
+ * Three parties as three threads over memory links, for tests.
+ *
+ * three_do runs any function as each party. three_parties runs one program, several times if asked to, and leaves what
+ * each party measured beside the plan's forecast. Under valgrind every received byte is checked to be initialised.
+ */
 #ifndef TF_TESTS_THREE_H
 #define TF_TESTS_THREE_H
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_CHECK_MEM_IS_DEFINED(data, length) 0
+#define VALGRIND_MAKE_MEM_UNDEFINED(data, length) (void)0
+#define VALGRIND_MAKE_MEM_DEFINED(data, length) (void)0
+#endif
 
 #include "runtime/execute.h"
 
-typedef struct three {
-    const tf_program *program;
-    const float *const *input;     /* by slot; given to all parties, read by the owners only */
-    const int32_t *const *tokens;
-    double **output;               /* by slot; only party 0 (or the receiver) writes */
-    tf_link_observer *observer;    /* of everything that party `observed` receives */
-    void *observer_context;
-    int observed;
-    int repeat;                    /* runs, at least 1 */
-    tf_run_stats stats[TF_PARTIES];
-    tf_plan plan;
+/** How each party ended. */
+typedef struct three_outcome {
     tf_status status[TF_PARTIES];
     char error[TF_PARTIES][1024];
-    tf_link *link[TF_PARTIES];
-    int sink;                      /* the party whose outputs go to `output`; the others' are dropped */
-    size_t output_count;           /* room for the others' outputs */
-} three;
+} three_outcome;
+
+/** What a party does with its end of the link. */
+typedef tf_status three_body(tf_link *link, int id, void *context);
 
 typedef struct three_thread {
-    three *t;
+    three_body *body;
+    void *context;
+    tf_link *link;
+    three_outcome *outcome;
     int id;
 } three_thread;
 
-static inline void *three_run(void *argument) {
+static inline void *three_thread_run(void *argument) {
     three_thread *a = argument;
-    three *t = a->t;
-    tf_party party;
-    double *dropped[4];
-    for (int i = 0; i < 4; i++) dropped[i] = calloc(t->output_count + 1, sizeof(double));
-    tf_status status = tf_party_open(&party, t->link[a->id]);
-    if (t->observer && a->id == t->observed) tf_link_observe(t->link[a->id], t->observer, t->observer_context);
-    tf_slots slots = {.input = t->input, .tokens = t->tokens, .output = a->id == t->sink ? t->output : dropped};
-    for (int k = 0; k < (t->repeat ? t->repeat : 1) && !status; k++)
-        status = tf_execute(&party, t->program, &t->plan, NULL, &slots, &t->stats[a->id], NULL);
-    t->status[a->id] = status;
-    snprintf(t->error[a->id], sizeof t->error[a->id], "%s", status ? tf_error() : "");
-    if (status) tf_link_announce_failure(t->link[a->id], tf_error());
-    if (!status || party.prf[0]) tf_party_close(&party);
-    for (int i = 0; i < 4; i++) free(dropped[i]);
+    tf_status status = a->outcome->status[a->id] = a->body(a->link, a->id, a->context);
+    snprintf(a->outcome->error[a->id], sizeof a->outcome->error[a->id], "%s", status ? tf_error() : "");
+    if (status) tf_link_announce_failure(a->link, tf_error());
     return NULL;
 }
 
-/** Plans and runs; the first failure of any party, TF_OK otherwise. */
-static inline tf_status three_parties(three *t) {
-    TF_TRY(tf_plan_make(t->program, &t->plan));
-    TF_TRY(tf_link_memory(t->link));
+/** Runs `body` as each party; the first party's failure, preferring one that is not the report of another's. */
+static inline tf_status three_do(three_body *body, void *context, three_outcome *outcome) {
+    tf_link *link[TF_PARTIES];
     pthread_t thread[TF_PARTIES];
     three_thread argument[TF_PARTIES];
+    TF_TRY(tf_link_memory(link));
     for (int i = 0; i < TF_PARTIES; i++) {
-        argument[i] = (three_thread){t, i};
-        pthread_create(&thread[i], NULL, three_run, &argument[i]);
+        argument[i] = (three_thread){body, context, link[i], outcome, i};
+        pthread_create(&thread[i], NULL, three_thread_run, &argument[i]);
     }
     for (int i = 0; i < TF_PARTIES; i++) pthread_join(thread[i], NULL);
-    for (int i = 0; i < TF_PARTIES; i++) tf_link_close(t->link[i]);
-    tf_plan_free(&t->plan);
+    for (int i = 0; i < TF_PARTIES; i++) tf_link_close(link[i]);
+    int first = -1;
     for (int i = 0; i < TF_PARTIES; i++)
-        if (t->status[i]) return tf_fail(t->status[i], "party %d: %s", i, t->error[i]);
-    return TF_OK;
+        if (outcome->status[i] && (first < 0 || outcome->status[first] == TF_PEER)) first = i;
+    return first < 0 ? TF_OK : tf_fail(outcome->status[first], "party %d: %s", first, outcome->error[first]);
+}
+
+/** What one party brings to a program, and what the run cost it. */
+typedef struct three_party {
+    const tf_view *params; /**< one for each of program->param */
+    tf_slots slots;
+    tf_link_observer *observer; /**< of everything it receives but the keys; may be NULL */
+    void *observer_context;
+    tf_run_stats stats; /**< of the last run */
+} three_party;
+
+typedef struct three {
+    const tf_program *program;
+    int runs; /**< with the same keys; 0 counts as 1 */
+    three_party party[TF_PARTIES];
+    tf_plan plan;            /**< made by three_parties, freed by three_free */
+    three_outcome outcome;
+    size_t undefined[TF_PARTIES]; /**< received messages with uninitialised bytes; known under valgrind only */
+} three;
+
+static inline void three_free(three *t) { tf_plan_free(&t->plan); }
+
+typedef struct three_watch {
+    three *t;
+    int id;
+} three_watch;
+
+static inline void three_observe(void *context, int peer, const void *data, uint64_t length) {
+    const three_watch *w = context;
+    three_party *party = &w->t->party[w->id];
+    w->t->undefined[w->id] += VALGRIND_CHECK_MEM_IS_DEFINED(data, length) != 0;
+    if (party->observer) party->observer(party->observer_context, peer, data, length);
+}
+
+static inline tf_status three_play(tf_link *link, int id, void *context) {
+    three *t = context;
+    three_party *own = &t->party[id];
+    three_watch watch = {t, id};
+    tf_party party;
+    TF_TRY(tf_party_open(&party, link));
+    tf_link_observe(link, three_observe, &watch);
+    tf_status status = TF_OK;
+    for (int k = 0; k < (t->runs ? t->runs : 1) && !status; k++)
+        status = tf_execute(&party, t->program, &t->plan, own->params, &own->slots, &own->stats, NULL);
+    tf_link_observe(link, NULL, NULL);
+    tf_party_close(&party);
+    return status;
+}
+
+/** Plans and runs. Free with three_free, also after a failure. */
+static inline tf_status three_parties(three *t) {
+    memset(t->undefined, 0, sizeof t->undefined);
+    TF_TRY(tf_plan_make(t->program, &t->plan));
+    return three_do(three_play, t, &t->outcome);
 }
 
 #endif

@@ -27,11 +27,13 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
 
 static tf_status encode(const tf_step_node *node, const float *in, size_t count, uint64_t *out) {
     double scale = ldexp(1, node->type.frac), limit = ldexp(node->type.bound, node->type.frac);
+    unsigned width = tf_width(node->type.frac, node->type.bound);
+    double end = ldexp(1, width < 65 ? (int)width - 2 : 63); /* what tf_lift and tf_negative rely on */
     for (size_t i = 0; i < count; i++) {
         double x = rint((double)in[i] * scale);
-        if (!(x >= -limit && x <= limit))
-            return tf_fail(TF_RANGE, "a value put in is not a number or exceeds %g, the most at %d fractional bits",
-                           node->type.bound, node->type.frac);
+        if (!(x >= -limit && x <= limit && x < end))
+            return tf_fail(TF_RANGE, "a value put in is not a number or too large: at %d fractional bits its range ends"
+                           " at %g", node->type.frac, node->type.bound);
         out[i] = (uint64_t)(int64_t)x;
     }
     return TF_OK;
@@ -43,7 +45,7 @@ static tf_status input_pair(tf_call *call, int phase) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     const tf_kernels *kernels = call->party->kernels;
     if (phase == 0 && id == owner) {
-        const float *in = call->slots ? call->slots->input[call->node->arg[1]] : NULL;
+        const float *in = call->slots && call->slots->input ? call->slots->input[call->node->arg[1]] : NULL;
         if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
         tf_for_blocks(at, count, ((tf_range){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
@@ -133,7 +135,7 @@ static tf_status output_pair(tf_call *call, int phase) {
     if (memcmp(digest, call->receive[(id + 2) % 3], DIGEST_BYTES))
         return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void", (id + 1) % 3,
                        (id + 2) % 3);
-    double *out = call->slots ? call->slots->output[call->node->arg[1]] : NULL;
+    double *out = call->slots && call->slots->output ? call->slots->output[call->node->arg[1]] : NULL;
     if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, (int)call->node->arg[1]);
     for (size_t i = 0; i < n; i++) {
         uint64_t x = (c0[i] + c1[i] + missing[i]) << (64 - type->bits);
@@ -164,7 +166,7 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
 /* Keep: arg[0] = slot */
 
 static tf_status keep_pair(tf_call *call, int phase) {
-    const tf_view *kept = call->slots ? &call->slots->kept[call->node->arg[0]] : NULL;
+    const tf_view *kept = call->slots && call->slots->kept ? &call->slots->kept[call->node->arg[0]] : NULL;
     if (!kept) return tf_fail(TF_INTERNAL, "no room for a kept value");
     size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
     for (int j = 0; j < 2; j++) memcpy(kept->c[j], call->in[0].c[j], bytes);

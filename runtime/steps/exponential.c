@@ -111,7 +111,8 @@ tf_value tf_exp2(tf_program *p, tf_value a) {
     if (frac < 4 || frac > 28) return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 28 are possible", frac));
     if (type.bits < width) a = tf_lift(p, a, width);
     tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1);
-    type = (tf_type){.shape = type.shape, .class = TF_SHARE, .bits = 64, .frac = POINT, .bound = 1, .zero = -1};
+    const double bound = 1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
+    type = (tf_type){.shape = type.shape, .class = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
     tf_value q = tf_append(p, &exp_step, type, 2, (tf_value[]){wrap, a});
     if (q < 0) return -1;
     p->node[q].arg[0] = frac;

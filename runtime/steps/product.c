@@ -297,21 +297,50 @@ static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, con
     return v;
 }
 
+/** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
+static bool inside(size_t count, const size_t batch[2], const size_t batch_stride[2], size_t rows, size_t row, size_t columns,
+                   size_t inner) {
+    size_t length[] = {batch[0], batch[1], rows, columns}, stride[] = {batch_stride[0], batch_stride[1], row, inner}, last = 0;
+    for (int i = 0; i < 4; i++) {
+        size_t step;
+        if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
+            __builtin_add_overflow(last, step, &last))
+            return false;
+    }
+    return last < count;
+}
+
 tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
                    tf_result result) {
     if (p->status) return -1;
+    const tf_matmul_layout *l = &layout;
+    size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape), nc = tf_shape_count(shape);
+    if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) || !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
+        !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != l->batch[0] * l->batch[1] * l->m * l->n)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
+    int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;
+    if (bias >= 0 && (tf_shape_count(tf_type_of(p, bias)->shape) != l->n || tf_type_of(p, bias)->frac != frac))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "the bias of a matrix product is not %zu elements with %d fractional bits",
+                                          l->n, frac));
     tf_truncation t;
-    tf_type type = result_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
+    tf_type type = result_type(p, shape, frac, result, &t);
+    if (bias >= 0) bias = tf_lift(p, bias, t.bits);
     return matmul(p, tf_lift(p, a, t.bits), tf_lift(p, b, t.bits), bias, &layout, type, t);
 }
 
 tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
     if (p->status) return -1;
-    const tf_node *w = tf_leaf_of(p, weight);
+    const tf_node *w = tf_leaf_of(p, weight), *v = tf_leaf_of(p, bias);
     tf_shape shape = tf_type_of(p, x)->shape;
-    if (!w || w->shape.rank != 2 || w->shape.dim[1] != tf_shape_last(shape))
+    if (!w || w->shape.rank != 2 || shape.rank < 1 || w->shape.dim[1] != tf_shape_last(shape))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's weight does not fit its input"));
-    if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) return tf_public_linear(p, x, w, tf_leaf_of(p, bias), result);
+    if (bias >= 0 && (!v || tf_shape_count(v->shape) != w->shape.dim[0]))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's bias does not fit its weight"));
+    if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) {
+        if (v && v->leaf == TF_LEAF_WEIGHT)
+            return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's weight %s is public, its bias %s is not", w->name, v->name));
+        return tf_public_linear(p, x, w, v, result);
+    }
     size_t in = w->shape.dim[1], out = w->shape.dim[0], rows = tf_shape_count(shape) / in;
     shape.dim[shape.rank - 1] = out;
     int frac = tf_type_of(p, x)->frac + p->frac;

@@ -7,6 +7,7 @@
  * What the receivers learn. R gets rho and rho v less streams of k_s that it does not hold. L and R swap their parts of
  * the result less streams shared with S alone. All uniform to their receivers.
  */
+#include <math.h>
 #include <string.h>
 
 #include "runtime/steps/steps.h"
@@ -155,21 +156,26 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
     if (p->status) return -1;
     if (terms < 1 || terms > MAX_TERMS) return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
     tf_type type = *tf_type_of(p, term[0].value);
-    tf_value input[2 * MAX_TERMS];
+    double largest = 0, limit = tf_default_bound(p);
+    type.bound = 0;
     for (int k = 0; k < terms; k++) {
         tf_type t = *tf_type_of(p, term[k].value), bit = *tf_type_of(p, term[k].bit);
-        if (t.frac != type.frac || !tf_shape_equal(t.shape, type.shape) || bit.class != TF_BIT ||
+        if (t.frac != type.frac || t.class != TF_SHARE || !tf_shape_equal(t.shape, type.shape) || bit.class != TF_BIT ||
             !tf_shape_equal(bit.shape, type.shape))
             return tf_program_fail(p, tf_fail(TF_INVALID, "the terms of a selection differ in shape or scale"));
-        if (t.bits < type.bits) type.bits = t.bits;
-        if (k) type.bound += t.bound;
-        input[2 * k] = term[k].bit;
-        input[2 * k + 1] = term[k].value;
+        type.bound += t.bound;
+        largest = fmax(largest, t.bound);
     }
-    double limit = tf_default_bound(p);
-    if (terms > 1 && type.bound > limit) type.bound = limit;
+    if (terms > 1 && type.bound > limit && largest <= limit) type.bound = limit; /* a sum of activations is one */
     unsigned need = tf_width(type.frac, type.bound);
-    if (need < type.bits) type.bits = need;
+    tf_value input[2 * MAX_TERMS];
+    type.bits = need;
+    for (int k = 0; k < terms; k++) {
+        input[2 * k] = term[k].bit;
+        input[2 * k + 1] = terms > 1 ? tf_lift(p, term[k].value, need) : term[k].value;
+        unsigned bits = tf_type_of(p, input[2 * k + 1])->bits;
+        if (bits < type.bits) type.bits = bits;
+    }
     type.zero = -1;
     tf_value v = tf_append(p, &select_step, type, 2 * terms, input);
     for (int k = 0; k < terms && v >= 0; k++) p->node[v].arg[k] = term[k].negate;
