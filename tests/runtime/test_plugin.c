@@ -58,8 +58,9 @@ Test(plugin, example_runs_privately) {
     tf_value in = tf_input(&program, 1, tf_dims(N), 16, 64, tf_default_bound(&program), 0);
     tf_output(&program, op->lower(&program, &node, &in), 1, 0);
     cr_assert_eq(tf_program_status(&program), TF_OK, "%s", tf_error());
-    three run = {.program = &program, .input = input, .output = output, .sink = 1, .output_count = N};
+    three run = {.program = &program, .party[1] = {.slots = {.input = input, .output = output}}};
     cr_assert_eq(three_parties(&run), TF_OK, "%s", tf_error());
+    three_free(&run);
     for (int i = 0; i < N; i++) {
         double wanted = x[i] > 0 ? (double)x[i] * x[i] : 0;
         cr_assert_float_eq(square[i], wanted, op->private_error, "%g gives %g", (double)x[i], square[i]);
