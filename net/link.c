@@ -94,7 +94,7 @@ tf_status tf_link_receive(tf_link *link, int peer, void *data, uint64_t length, 
 void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes) {
     tf_transfer_queue *queue = &link->queues[receive][peer];
     tf_transfer *transfer = tf_transfer_at(queue, queue->first);
-    link->moved_at[peer] = tf_link_now();
+    link->moved_at[peer] = tf_clock();
     transfer->moved += bytes;
     if (transfer->moved < transfer->length) return;
     if (receive) {
@@ -126,7 +126,7 @@ static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) 
         bool done;
         TF_TRY(tf_link_test(link, ticket, &done));
         if (done) return TF_OK;
-        double now = tf_link_now(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
+        double now = tf_clock(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
         for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
         double left = peer_moved + link->deadline - now;
         if (left <= 0) return keep_failure(link, too_late(link, ticket));
@@ -135,9 +135,9 @@ static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) 
 }
 
 tf_status tf_link_wait(tf_link *link, tf_ticket ticket) {
-    double start = tf_link_now();
+    double start = tf_clock();
     tf_status status = wait_until_done(link, ticket, start);
-    link->counters.wait_seconds += tf_link_now() - start;
+    link->counters.wait_seconds += tf_clock() - start;
     return status;
 }
 

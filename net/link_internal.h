@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "net/clock.h"
 #include "net/link.h"
 
 enum { TF_LINK_TEXT = 1024 };
@@ -60,7 +61,7 @@ struct tf_link {
     double deadline;
     tf_transfer_queue queues[2][TF_PARTIES]; /**< [receive][peer] */
     tf_link_counters counters;
-    double moved_at[TF_PARTIES]; /**< when something last moved to or from a peer, by tf_link_now */
+    double moved_at[TF_PARTIES]; /**< when something last moved to or from a peer, by tf_clock */
     tf_link_observer *observer;
     void *observer_context;
     tf_status failure; /**< once set, every function fails with it and with failure_text */
@@ -80,12 +81,5 @@ TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice)
 
 /** Sets the size in bytes (1..2^30) of the pieces that messages are cut into. All parties, before any transfer. */
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes);
-
-/** Seconds of the monotonic clock. */
-static inline double tf_link_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 #endif

@@ -115,7 +115,7 @@ static void memory_pause(tf_link *link, double idle, double longest) {
     }
     memory_link *self = (memory_link *)link;
     hub *shared = self->hub;
-    double end = tf_link_now() + longest;
+    double end = tf_clock() + longest;
     struct timespec until = {.tv_sec = (time_t)end};
     until.tv_nsec = (long)(1e9 * (end - (double)until.tv_sec));
     pthread_mutex_lock(&shared->mutex);

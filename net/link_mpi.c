@@ -194,9 +194,9 @@ static bool is_quiet(mpi_link *self) {
 
 static void mpi_close(tf_link *link) {
     mpi_link *self = (mpi_link *)link;
-    double end = tf_link_now() + CLOSE_SECONDS;
+    double end = tf_clock() + CLOSE_SECONDS;
     bool quiet = is_quiet(self);
-    while (!quiet && tf_link_now() < end) {
+    while (!quiet && tf_clock() < end) {
         nap(LONGEST_NAP);
         quiet = is_quiet(self);
     }
@@ -257,11 +257,11 @@ static bool all_succeeded(bool failed) {
     }
     int mine = failed, any = 1, met = 0;
     MPI_Request meeting;
-    double end = tf_link_now() + LEAVE_SECONDS;
+    double end = tf_clock() + LEAVE_SECONDS;
     if (MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD, &meeting) != MPI_SUCCESS) return false;
     while (!met) {
         if (MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
-        if (failed && tf_link_now() >= end) return false;
+        if (failed && tf_clock() >= end) return false;
         if (!met) nap(LONGEST_NAP);
     }
     return !any;

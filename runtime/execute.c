@@ -2,13 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "net/clock.h"
 
 /** One peer and direction of a round. */
 typedef struct transfer {
@@ -110,9 +105,9 @@ static tf_status run_time(run *r, int time, double *op_seconds) {
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
         int op = r->program->node[entry.node].op;
-        double start = op_seconds ? now() : 0;
+        double start = op_seconds ? tf_clock() : 0;
         tf_status status = run_entry(r, entry, sent);
-        if (op_seconds && op >= 0) op_seconds[op] += now() - start;
+        if (op_seconds && op >= 0) op_seconds[op] += tf_clock() - start;
         if (status) return status;
         const tf_traffic_matrix *m = tf_plan_emission(r->plan, entry);
         for (int p = 0; m && p < TF_PARTIES; p++) {
@@ -165,12 +160,12 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     if (!status) {
         set_views(&r, params);
         tf_link_counters before = tf_link_read_counters(party->link);
-        double start = now(), prf = party->prf_seconds;
+        double start = tf_clock(), prf = party->prf_seconds;
         for (int time = 0; time <= plan->rounds && !status; time++) status = run_time(&r, time, op_seconds);
         for (int k = 0; k < 2 && !status; k++)
             for (int p = 0; p < TF_PARTIES && !status; p++)
                 if (r.out[k][p].busy) status = tf_link_wait(party->link, r.out[k][p].ticket);
-        stats->seconds = now() - start;
+        stats->seconds = tf_clock() - start;
         stats->prf_seconds = party->prf_seconds - prf;
         if (!status) status = check_forecast(party, plan, &before, stats);
     }

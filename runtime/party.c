@@ -5,7 +5,8 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "net/clock.h"
 
 enum { KEY_BYTES = 16, ZERO_BYTES = 1 << 14 };
 
@@ -65,15 +66,9 @@ tf_status tf_party_next_run(tf_party *party) {
     return TF_OK;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
                size_t words) {
-    double start = party->timed ? now() : 0;
+    double start = party->timed ? tf_clock() : 0;
     uint64_t block = offset / 2; /* of the cipher, 16 bytes: the low 48 bits of the counter */
     unsigned char iv[16];
     for (int i = 0; i < 4; i++) {
@@ -96,5 +91,5 @@ void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint
         party->broken = true;
         memset(out, 0, words * sizeof *out);
     }
-    if (party->timed) party->prf_seconds += now() - start;
+    if (party->timed) party->prf_seconds += tf_clock() - start;
 }

@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xxhash.h>
+
+#include "net/clock.h"
 
 /** A shared weight. A packed one keeps only the sum of both components, in the kernel's form. */
 typedef struct tf_stored {
@@ -17,12 +18,6 @@ typedef struct tf_stored {
 } tf_stored;
 
 enum { CHUNK = 1 << 21 }; /* elements that are put in at a time */
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 tf_status tf_session_open(tf_session *session, tf_link *link) {
     *session = (tf_session){0};
@@ -188,9 +183,9 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
     tf_plan plan;
     tf_status status = tf_plan_make(program, &plan);
     if (!status) {
-        double start = now();
+        double start = tf_clock();
         status = provide(session, program, view);
-        stats->setup_seconds = now() - start;
+        stats->setup_seconds = tf_clock() - start;
         tf_slots slots = {.output = output};
         if (!status) status = tf_execute(&session->party, program, &plan, view, &slots, &stats->online, op_seconds);
         memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);

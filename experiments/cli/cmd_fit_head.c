@@ -64,14 +64,14 @@ static tf_status report(const cli_options *o, const linear_head *head, size_t te
 
 static tf_status fit(const cli_options *o, model_files *model, const cli_texts *texts, const labelling *labels,
                      const float *embeddings, double start) {
-    double embedded = now(), accuracy;
+    double embedded = tf_clock(), accuracy;
     size_t hidden = model->config.hidden;
     float *weight = calloc(labels->count, hidden * sizeof *weight), *bias = calloc(labels->count, sizeof *bias);
     tf_status status = weight && bias ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
     if (status == TF_OK)
         status = tf_fit_logistic(embeddings, labels->of_text, texts->count, hidden, labels->count, l2, weight, bias,
                                  &accuracy);
-    double fitted = now();
+    double fitted = tf_clock();
     linear_head head = {labels->count, hidden, labels->name, weight, bias};
     if (status == TF_OK) status = head_directory_write(o->out, model, &head, o->approx);
     if (status == TF_OK) status = report(o, &head, texts->count, accuracy, embedded - start, fitted - embedded);
@@ -81,7 +81,7 @@ static tf_status fit(const cli_options *o, model_files *model, const cli_texts *
 }
 
 static tf_status run(const cli_options *o) {
-    double start = now();
+    double start = tf_clock();
     model_files model;
     cli_texts texts = {0};
     labelling labels = {0};

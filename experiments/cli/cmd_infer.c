@@ -47,7 +47,7 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
         .batches = data_owner ? &h->batches : NULL,
     };
     TF_TRY(private_infer(session, &job, h->values, &report));
-    double end = now();
+    double end = tf_clock();
     if (!data_owner) return TF_OK;
     if (o->check) {
         TF_TRY(allocate(h, &h->plain));
@@ -64,7 +64,7 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
 }
 
 static tf_status run(const cli_options *o) {
-    double start = now();
+    double start = tf_clock();
     private_session *session;
     holdings h = {0};
     TF_TRY(private_open(o, &session));

@@ -11,9 +11,9 @@ static tf_status compute(const cli_options *o, model_files *model, const cli_tex
                         &batches));
     float *values = calloc(texts->count, model_width(&model->config) * sizeof *values);
     tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
-    double ready = now();
+    double ready = tf_clock();
     if (status == TF_OK) status = plain_run(model, &batches, values);
-    double end = now();
+    double end = tf_clock();
     if (status == TF_OK)
         status = results_print(&(cli_results){.options = o,
                                               .model = model,
@@ -27,7 +27,7 @@ static tf_status compute(const cli_options *o, model_files *model, const cli_tex
 }
 
 static tf_status run(const cli_options *o) {
-    double start = now();
+    double start = tf_clock();
     model_files model;
     cli_texts texts;
     TF_TRY(model_open(o, &model));

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "net/clock.h"
 #include "ops/ops.h"
 
 tf_status register_ops(const cli_options *o) {
@@ -106,8 +106,3 @@ void show_progress(const char *what, size_t done, size_t total) {
     fflush(stderr);
 }
 
-double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}

@@ -5,6 +5,7 @@
 #include "experiments/cli/options.h"
 #include "experiments/cli/texts.h"
 #include "models/model.h"
+#include "net/clock.h"
 
 typedef struct model_files {
     const char *directory;
@@ -40,8 +41,5 @@ TF_CHECKED tf_status plain_run(const model_files *model, const cli_batches *batc
 
 /** Prints a line over the last one on stderr if that is a terminal; done == total ends it. */
 void show_progress(const char *what, size_t done, size_t total);
-
-/** Seconds of a monotonic clock. */
-double now(void);
 
 #endif

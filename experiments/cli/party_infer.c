@@ -132,10 +132,10 @@ static tf_status infer(tf_session *session, const cli_options *o, const private_
 }
 
 tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
-    double start = now();
+    double start = tf_clock();
     tf_session session;
     TF_TRY(tf_session_open(&session, link));
-    tf_status status = infer(&session, o, job, values, now() - start, report);
+    tf_status status = infer(&session, o, job, values, tf_clock() - start, report);
     tf_session_close(&session);
     return status;
 }

@@ -1,14 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/kernels/internal.h"
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "net/clock.h"
 
 /** Half a block deep, so that rows and panel share the level-1 cache; rows are a multiple of every register tile. */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
@@ -25,7 +20,7 @@ double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
     for (size_t i = 0; i < elements; i++) b[i] = i * 0x9e3779b97f4a7c15;
     tf_packed *packed = gemm ? NULL : kernels->pack(b, k, n, n, 1, bits);
     double best = 0;
-    for (double start = now(), end = start; (gemm || packed) && end < start + 0.05;) {
+    for (double start = tf_clock(), end = start; (gemm || packed) && end < start + 0.05;) {
         enum { CALLS = 50 };
         const double before = end;
         for (int i = 0; i < CALLS; i++) {
@@ -34,7 +29,7 @@ double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
             else
                 kernels->matmul(ROWS, a, NULL, k, packed, c, n, NULL);
         }
-        end = now();
+        end = tf_clock();
         const double rate = (double)(ROWS * k * n) * CALLS / (end - before);
         if (rate > best) best = rate;
     }
