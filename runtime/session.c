@@ -170,7 +170,7 @@ static tf_status provide(tf_session *session, const tf_program *program, tf_view
 
 /* Running ----------------------------------------------------------------------------------------------------------- */
 
-tf_status tf_session_run_program(tf_session *session, const tf_program *program, double **output,
+tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
                                  tf_session_stats *stats, double *op_seconds) {
     tf_session_stats local;
     if (!stats) stats = &local;
@@ -186,8 +186,7 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
         double start = tf_clock();
         status = provide(session, program, view);
         stats->setup_seconds = tf_clock() - start;
-        tf_slots slots = {.output = output};
-        if (!status) status = tf_execute(&session->party, program, &plan, view, &slots, &stats->online, op_seconds);
+        if (!status) status = tf_execute(&session->party, program, &plan, view, slots, &stats->online, op_seconds);
         memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);
         stats->rounds = (uint64_t)plan.rounds;
         stats->memory = plan.arena_words * sizeof(uint64_t) + plan.buffer_bytes;
@@ -201,7 +200,8 @@ tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, i
                          double *output, tf_session_stats *stats, double *op_seconds) {
     tf_program program;
     TF_TRY(tf_lower(graph, frac, model_owner, data_owner, &program));
-    tf_status status = tf_session_run_program(session, &program, &output, stats, op_seconds);
+    tf_slots slots = {.output = &output};
+    tf_status status = tf_session_run_program(session, &program, &slots, stats, op_seconds);
     tf_program_free(&program);
     return status;
 }

@@ -51,8 +51,8 @@ TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *dat
 TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
                                     int data_owner, double *output, tf_session_stats *stats, double *op_seconds);
 
-/** The same for a program that was made otherwise, with its outputs by slot. */
-TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, double **output,
+/** The same for a program that was made otherwise, with its inputs and outputs by slot. */
+TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
                                             tf_session_stats *stats, double *op_seconds);
 
 #endif

@@ -33,10 +33,11 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
                          bench_report *report) {
     double *seconds = malloc(runs * sizeof *seconds);
     tf_session_stats stats = {0};
+    tf_slots slots = {.output = &output};
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
     for (size_t i = 0; i < runs && status == TF_OK; i++) {
-        status = tf_session_run_program(session, program, &output, &stats, NULL);
+        status = tf_session_run_program(session, program, &slots, &stats, NULL);
         if (i == 0) setup += stats.setup_seconds;
         seconds[i] = stats.online.seconds;
     }
