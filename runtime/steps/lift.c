@@ -100,6 +100,8 @@ static const tf_step lift_step = {.name = "lift",
 
 tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->status) return -1;
+    tf_status status = tf_check_operand(p, lift_step.name, a, false);
+    if (status) return tf_program_fail(p, status);
     tf_type type = *tf_type_of(p, a);
     if (type.bits >= bits) return a;
     tf_value before = p->node[a].lifted;
