@@ -4,7 +4,7 @@
 
 #include "runtime/step.h"
 
-enum { UNIT_FRAC = 22, MAX_SCALES = 64 }; /* fractional bits of normalised values */
+enum { UNIT_FRAC = 22, LEAST_FRAC = 16, MAX_SCALES = 64 }; /* fractional bits of normalised values, at best and at least */
 
 tf_value tf_relu(tf_program *p, tf_value a) {
     if (p->status) return -1;
@@ -126,6 +126,13 @@ static scaling normalising_scale(tf_program *p, tf_value a, int bottom, int top,
     return s;
 }
 
+/** The same value with at least `frac` fractional bits, for products of it to be as fine. */
+static tf_value refine(tf_program *p, tf_value a, int frac) {
+    int more = frac - tf_type_of(p, a)->frac;
+    if (p->status || more <= 0) return a;
+    return tf_scale_real(p, tf_scale_int(p, a, INT64_C(1) << more), ldexp(1, -more), 1);
+}
+
 static int log2_floor(double x) { return (int)floor(log2(x)); }
 
 /** y (2 - u y) for y near 1/u. */
@@ -136,8 +143,8 @@ static tf_value newton_reciprocal(tf_program *p, tf_value u, tf_value y) {
 }
 
 tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
-    /* least relative error on [1/2, 1]: 0.0018, squared by the Newton step */
-    static const double c[] = {5.6568456, -11.7573635, 10.6481753, -3.5493905};
+    /* least relative error on [1/2, 1] with 12 bits for those that multiply: 0.0018, squared by the Newton step */
+    static const double c[] = {5.65794389, -11.76171875, 10.65379533, -3.5517578125};
     tf_value y = tf_polynomial(p, u, 3, c, (tf_result){UNIT_FRAC, 4, false});
     return newton_reciprocal(p, u, y);
 }
@@ -147,19 +154,20 @@ tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int f
     int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
     if (bottom < 0) bottom = 0;
     scaling s = normalising_scale(p, a, bottom, top, 1, 0);
-    tf_value u = tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false});
+    tf_value u = refine(p, tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false}), LEAST_FRAC);
     return tf_mul(p, tf_reciprocal_unit(p, u), s.factor[0], (tf_result){frac, 2 / low, false});
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) {
     if (p->status) return -1;
-    /* least relative error on [1/4, 1]: 0.0022; the Newton step leaves 1.5 times its square */
-    static const double c[] = {3.4980304, -8.9845843, 14.6576622, -11.973411, 3.8044203};
+    /* least relative error on [1/4, 1] with 8 fractional bits for those that multiply: 0.0022; the Newton step leaves 1.5
+       times its square */
+    static const double c[] = {3.49846574, -8.98828125, 14.6677093, -11.984375, 3.80859375};
     int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
     if (bottom < 0) bottom = 0;
     if ((top - point) % 2) top++; /* so that the square root of the scale is a power of two */
     scaling s = normalising_scale(p, a, bottom, top, 2, (top - point) / 2);
-    tf_value u = tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false});
+    tf_value u = refine(p, tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false}), LEAST_FRAC);
     tf_value y = tf_polynomial(p, u, 4, c, (tf_result){UNIT_FRAC, 4, false});
     /* y (3 - u y^2) / 2 */
     tf_value square = tf_mul(p, y, y, (tf_result){UNIT_FRAC, 8, false});
@@ -171,10 +179,11 @@ tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) 
 
 tf_value tf_exp2_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
-    const double least = 15.9990234375; /* 16 - 2^-10 */
     int frac = tf_type_of(p, a)->frac;
-    /* max(a, -least) = relu(a + least) - least, two units lower: rounding may have put 0 one unit above. What is selected
+    /* max(a, -least) = relu(a + least) - least, two units lower: rounding may have put 0 one unit above. The comparison
+     * lets through what is less than 2^(low - 1) units below zero, and even that must stay above -16. What is selected
      * lies in [0, 16): the selection needs no wider ring, below it whatever stands there is multiplied by zero. */
+    double least = 16 - ldexp(1, (int)tf_default_low(tf_type_of(p, a)) - 1 - frac) - ldexp(4, -frac);
     tf_value above = tf_add_const(p, a, least);
     tf_term kept = {tf_negative(p, above, tf_default_low(tf_type_of(p, a))), tf_assume(p, above, 16), true};
     tf_value clipped = tf_add_const_within(p, tf_select(p, 1, &kept), -least - ldexp(2, -frac), 16);

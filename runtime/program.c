@@ -47,6 +47,14 @@ static tf_value append(tf_program *program, tf_step_node node) {
     return program->nodes++;
 }
 
+tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits) {
+    if (value < 0 || value >= program->nodes) return tf_fail(TF_INTERNAL, "step %s: value %d does not exist", step, value);
+    tf_class class = program->node[value].type.class;
+    if (class == TF_LEAF) return tf_fail(TF_INTERNAL, "step %s: value %d is a leaf", step, value);
+    if (class == TF_BIT && !bits) return tf_fail(TF_INVALID, "step %s: a split bit stands where shares are expected", step);
+    return TF_OK;
+}
+
 tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type, int inputs, const tf_value *input) {
     if (program->status) return -1;
     tf_status status = tf_shape_check(type.shape);
@@ -56,10 +64,8 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
     if (status) return tf_program_fail(program, status);
     tf_step_node node = {.step = step, .type = type, .inputs = inputs, .op = program->op, .lifted = -1};
     for (int i = 0; i < inputs; i++) {
-        if (input[i] < 0 || input[i] >= program->nodes)
-            return tf_program_fail(program, tf_fail(TF_INTERNAL, "step %s: input %d does not exist", step->name, i));
-        if (program->node[input[i]].type.class == TF_LEAF)
-            return tf_program_fail(program, tf_fail(TF_INTERNAL, "step %s: input %d is a leaf", step->name, i));
+        status = tf_check_operand(program, step->name, input[i], step->takes_bits || step->alias);
+        if (status) return tf_program_fail(program, status);
         node.input[i] = input[i];
     }
     return append(program, node);

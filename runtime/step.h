@@ -53,6 +53,7 @@ typedef struct tf_call {
 typedef struct tf_step {
     const char *name, *summary;
     bool alias;       /**< the output is the input's memory under another type */
+    bool takes_bits;  /**< there are split bits among the inputs */
     bool elementwise; /**< inputs and output are cut into the same thirds, element i depends on element i only */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
@@ -63,6 +64,9 @@ typedef struct tf_step {
 typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
 
 bool tf_step_is_parameter(const tf_step_node *node);
+
+/** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
+TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
 
 /** The role of party `id` in third s. */
 static inline tf_role tf_role_in(int id, int s) { return (tf_role)((id - s + 3) % 3); }

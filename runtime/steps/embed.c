@@ -207,6 +207,7 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     tf_type type = *tf_type_of(p, table);
     if (type.shape.rank != 2 || tokens->shape.rank >= TF_MAX_RANK)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup wants a table of rows"));
+    if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup for party %d", owner));
     size_t columns = type.shape.dim[1];
     type.shape = tokens->shape;
     type.shape.dim[type.shape.rank++] = columns;

@@ -67,6 +67,8 @@ static tf_status input_pair(tf_call *call, int phase) {
 static const tf_step input_step = {.name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .pair = input_pair};
 
 tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot) {
+    if (p->status) return -1;
+    if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an input by party %d", owner));
     tf_type type = {.shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = (owner + 2) % 3};
     tf_value v = tf_append(p, &input_step, type, 0, NULL);
     if (v < 0) return -1;
@@ -156,6 +158,7 @@ static const tf_step output_step = {.name = "output",
 
 tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
+    if (to < TF_EVERYONE || to >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
     tf_value v = tf_append(p, &output_step, *tf_type_of(p, x), 1, &x);
     if (v < 0) return -1;
     p->node[v].arg[0] = to;

@@ -99,6 +99,7 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
 
 static const tf_step exp_step = {.name = "exp2",
                                  .summary = "2^x for -16 < x <= 0, given the wrap bit",
+                                 .takes_bits = true,
                                  .elementwise = true,
                                  .cost = exp_cost,
                                  .solo = exp_solo,

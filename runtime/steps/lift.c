@@ -103,6 +103,8 @@ static bool liftable(const tf_type *type) { return tf_width(type->frac, type->bo
 
 tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->status) return -1;
+    tf_status status = tf_check_operand(p, lift_step.name, a, false);
+    if (status) return tf_program_fail(p, status);
     tf_type type = *tf_type_of(p, a);
     if (type.bits >= bits) return a;
     if (p->node[a].step && p->node[a].step->alias && liftable(tf_type_of(p, p->node[a].input[0]))) {

@@ -219,9 +219,10 @@ tf_value tf_add_const_within(tf_program *p, tf_value a, double c, double bound) 
 tf_value tf_scale_int(tf_program *p, tf_value a, int64_t factor) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
-    type.bound *= fabs((double)factor);
-    unsigned need = tf_width(type.frac, type.bound);
-    if (type.bits < need && need <= 64) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    double bound = type.bound * fabs((double)factor);
+    unsigned need = tf_width(type.frac, bound);
+    if (type.bits < need) type = *tf_type_of(p, a = tf_lift(p, a, need));
+    type.bound = bound;
     return affine(p, a, factor, -1, 0, type, 0);
 }
 
@@ -320,9 +321,9 @@ tf_value tf_sum_axis(tf_program *p, tf_value a, int axis, double bound) {
     tf_shape in = type.shape;
     if (axis < 0) axis += in.rank;
     if (axis < 0 || axis >= in.rank) return tf_program_fail(p, tf_fail(TF_INVALID, "a sum over a missing axis"));
-    type.bound = bound;
     unsigned need = tf_width(type.frac, bound);
-    if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
+    if (type.bits < need) type = *tf_type_of(p, a = tf_lift(p, a, need));
+    type.bound = bound;
     type.shape.rank--;
     size_t outer = 1, inner = 1;
     for (int i = 0; i < axis; i++) outer *= in.dim[i];

@@ -253,7 +253,7 @@ static tf_type result_type(const tf_program *p, tf_shape shape, int frac, tf_res
     unsigned shift = frac > result.frac ? (unsigned)(frac - result.frac) : 0;
     if (shift == 0) type.frac = frac;
     *t = tf_truncation_into(tf_width(type.frac, bound), shift, result.wide, 0);
-    type.bits = t->wide ? 64 : t->bits - t->shift;
+    type.bits = t->wide ? tf_truncation_ring(tf_width(type.frac + (int)shift, bound)) : t->bits - t->shift;
     return type;
 }
 

@@ -91,6 +91,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
 
 static const tf_step select_step = {.name = "select",
                                     .summary = "sum of bit * value",
+                                    .takes_bits = true,
                                     .elementwise = true,
                                     .cost = select_cost,
                                     .solo = select_solo,
@@ -145,6 +146,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
 
 static const tf_step b2a_step = {.name = "bit_to_share",
                                  .summary = "a split bit as shares of 0 or 1",
+                                 .takes_bits = true,
                                  .elementwise = true,
                                  .cost = b2a_cost,
                                  .solo = b2a_solo,

@@ -21,6 +21,8 @@ tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsig
     return (tf_truncation){bits + shift + room, shift, false};
 }
 
+unsigned tf_truncation_ring(unsigned width) { return width < 64 ? 64 : width + 1; }
+
 unsigned tf_truncation_dealt(tf_truncation t) {
     return t.wide ? 8 + tf_bytes_of(t.shift) : tf_bytes_of(t.bits - t.shift);
 }
@@ -156,7 +158,7 @@ static tf_value truncate(tf_program *p, tf_value a, int frac, bool wide) {
     if (shift < 0 || shift > 62) return tf_program_fail(p, tf_fail(TF_INVALID, "a truncation by %d bits", shift));
     tf_truncation t = tf_truncation_into(tf_width(frac, type.bound), (unsigned)shift, wide, type.bits);
     if (type.bits < t.bits) a = tf_lift(p, a, t.bits);
-    type.bits = wide ? 64 : t.bits - t.shift;
+    type.bits = wide ? tf_truncation_ring(tf_width(type.frac, type.bound)) : t.bits - t.shift;
     type.frac = frac;
     type.zero = -1;
     tf_value v = tf_append(p, &truncate_step, type, 1, &a);
