@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Executable reference of two things that runtime/PROTOCOLS.md claims.
+
+1. A product with a weight that one party put in takes three ring products, one for each party. Every value a party
+   computes is made from the components that it holds.
+2. The blocks of a comparison: the costs that the document states, and that the tree computes [a > t].
+
+Needs numpy. Exits with 77 (skipped) without it.
+"""
+import sys
+
+try:
+    import numpy as np
+except ImportError:
+    print("skipped: numpy is not there")
+    sys.exit(77)
+
+U = np.uint64
+rng = np.random.default_rng(7)
+
+
+def uniform(*shape):
+    return rng.integers(0, 1 << 63, shape, dtype=np.uint64) * U(2) + rng.integers(0, 2, shape, dtype=np.uint64)
+
+
+def matmul(a, b):
+    return (a[:, :, None] * b[None, :, :]).sum(1, dtype=np.uint64)
+
+
+def three_products(owner):
+    x, y = uniform(5, 7), uniform(7, 4)
+    xs = [uniform(5, 7), uniform(5, 7), None]
+    xs[2] = x - xs[0] - xs[1]
+    ys = [None] * 3
+    ys[owner] = uniform(7, 4)
+    ys[(owner + 1) % 3] = y - ys[owner]
+    ys[(owner + 2) % 3] = np.zeros((7, 4), U)
+    held = [{i: (xs[i], ys[i]), (i + 1) % 3: (xs[(i + 1) % 3], ys[(i + 1) % 3])} for i in range(3)]
+    o, a, b = owner, (owner + 1) % 3, (owner + 2) % 3  # b = owner - 1
+    z = {}
+    z[o] = matmul(held[o][o][0] + held[o][a][0], held[o][o][1] + held[o][a][1])
+    z[b] = matmul(held[b][b][0], held[b][o][1])
+    z[a] = matmul(held[a][b][0], held[a][a][1])
+    assert np.array_equal(z[0] + z[1] + z[2], matmul(x, y))
+
+
+def blocks(width, leaves):
+    return [width // leaves + (j < width % leaves) for j in range(leaves)]
+
+
+def cost(bits):
+    """Bits an element: unit vectors, one dealt product an AND, two an opened wire, two for the result."""
+    nodes, ands, wires = len(bits), 0, 0
+    while nodes > 1:
+        for j in range(0, nodes - 1, 2):
+            ands += 2 if j else 1
+            wires += 3 if j else 2
+        nodes = (nodes + 1) // 2
+    return sum((1 << b) - 1 for b in bits) + ands + 2 * wires + 2
+
+
+def greater(a, t, bits):
+    nodes = []
+    for b in bits:
+        mask = (1 << b) - 1
+        nodes.append((a & mask > t & mask, a & mask == t & mask))
+        a, t = a >> b, t >> b
+    while len(nodes) > 1:
+        pairs = [(h[0] | (h[1] & l[0]), h[1] & l[1]) for l, h in zip(nodes[::2], nodes[1::2])]
+        nodes = pairs + nodes[len(pairs) * 2:]
+    return nodes[0][0]
+
+
+for owner in range(3):
+    for _ in range(20):
+        three_products(owner)
+for width, stated in ((23, 101), (30, 153)):
+    best = min((blocks(width, n) for n in range(1, 9) if width <= 6 * n), key=cost)
+    assert cost(best) == stated, (width, best, cost(best))
+    for _ in range(2000):
+        a, t = (int(v) for v in rng.integers(0, 1 << width, 2))
+        assert greater(a, t, best) == (a > t) and not greater(a, a, best)
+print("three products and comparison trees agree with plain arithmetic")
