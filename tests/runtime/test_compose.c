@@ -1,0 +1,125 @@
+/* Protocols made of several steps, against floating point over their ranges: inverses, exponentials, polynomials. */
+#include "tests/runtime/rig.h"
+
+/* n integers with `frac` fractional bits, spread evenly over the magnitudes of low..high, ends first. */
+static int64_t *spread(size_t n, double low, double high, int frac) {
+    int64_t *a = malloc(n * sizeof *a), least = (int64_t)ceil(ldexp(low, frac)), most = (int64_t)floor(ldexp(high, frac));
+    for (size_t i = 0; i < n; i++) {
+        int64_t x = llrint(ldexp(low * pow(high / low, rig_uniform(0, 1)), frac));
+        a[i] = i == 0 ? least : i == 1 ? most : x < least ? least : x > most ? most : x;
+    }
+    for (size_t i = 2; i + 1 < n && i < 80; i += 2) { /* powers of two and their neighbours below */
+        double power = ldexp(low, (int)(i / 2));
+        if (power < high) a[i] = (int64_t)ldexp(power, frac), a[i + 1] = a[i] - 1 < least ? least : a[i] - 1;
+    }
+    return a;
+}
+
+typedef tf_value inverse(tf_program *, tf_value, double, double, int);
+
+/* The error in units of relative 1e-5 plus half a unit of the result and its rounding. */
+static void check_inverse(inverse *append, double exponent, double low, double high, int from, int to, size_t n) {
+    int64_t *a = spread(n, low, high, from);
+    rig r = rig_open(16);
+    tf_value x = rig_put(&r, tf_dims(n), a, from, 48, high * 1.0001);
+    int y = rig_take(&r, append(&r.program, x, low, high, to));
+    rig_run(&r);
+    for (size_t i = 0; i < n; i++) {
+        double in = ldexp((double)a[i], -from), wanted = pow(in, exponent), error = fabs(rig_real(&r, y, i) - wanted);
+        cr_assert_leq(error, 1e-5 * wanted + ldexp(1, -to), "%.9g (%d bits) in %g..%g: %.9g, not %.9g (%d bits)", in, from, low, high, rig_real(&r, y, i), wanted, to);
+    }
+    rig_close(&r);
+    free(a);
+}
+
+static const double ranges[][2] = {{0.5, 256}, {1, 2}, {1, 1}, {0.25, 4}, {0.001, 10}, {1, 128}, {3, 3000}, {0.7, 0.9}, {0x1p-10, 1}, {100, 16000}};
+enum { RANGES = sizeof ranges / sizeof *ranges };
+
+static void check_inverses(inverse *append, double exponent) {
+    for (size_t k = 0; k < RANGES; k++) {
+        check_inverse(append, exponent, ranges[k][0], ranges[k][1], 16, 20, 1000);
+        check_inverse(append, exponent, ranges[k][0], ranges[k][1], 12, 16, 300);
+        check_inverse(append, exponent, ranges[k][0], ranges[k][1], 18, 18, 300);
+        check_inverse(append, exponent, ranges[k][0], ranges[k][1], 20, 24, 65);
+    }
+    for (int s = 0; s < RIG_SIZES; s++) check_inverse(append, exponent, 0.5, 256, 16, 20, rig_size[s] > 2100 ? 2100 : rig_size[s]);
+}
+
+Test(compose, reciprocal) { check_inverses(tf_reciprocal, -1); }
+
+Test(compose, rsqrt) { check_inverses(tf_rsqrt, -0.5); }
+
+Test(compose, reciprocal_of_a_normalised_value) {
+    enum { N = 4000 };
+    int64_t *a = spread(N, 0.5, 1, 24);
+    rig r = rig_open(16);
+    int y = rig_take(&r, tf_reciprocal_unit(&r.program, rig_put(&r, tf_dims(N), a, 24, 32, 1.01)));
+    rig_run(&r);
+    for (size_t i = 0; i < N; i++) cr_assert_lt(fabs(rig_real(&r, y, i) * ldexp((double)a[i], -24) - 1), 4e-6);
+    rig_close(&r);
+    free(a);
+}
+
+Test(compose, exponential_of_negative_numbers) {
+    const int fracs[] = {12, 14, 16, 18};
+    for (int f = 0; f < 4; f++)
+        for (int s = 0; s < RIG_SIZES; s++) {
+            size_t n = rig_size[s];
+            int64_t *a = rig_integers(n, 28);
+            for (size_t i = 0; i < n; i++) a[i] = i % 2 ? -llabs(a[i]) : -(int64_t)(rig_random() % (12u << fracs[f]));
+            a[0] = 0;
+            rig r = rig_open(fracs[f]);
+            int y = rig_take(&r, tf_exp_negative(&r.program, rig_put(&r, tf_dims(n), a, fracs[f], 32, ldexp(1, 28 - fracs[f]))));
+            rig_run(&r);
+            for (size_t i = 0; i < n; i++) {
+                double x = ldexp((double)a[i], -fracs[f]);
+                cr_assert_lt(fabs(rig_real(&r, y, i) - exp(x)), 1e-4 + 4 * ldexp(1, -fracs[f]), "e^%g is %g", x, rig_real(&r, y, i));
+            }
+            rig_close(&r);
+            free(a);
+        }
+}
+
+/* Where the clip sets in: a number that passes it below -16 in powers of two would come out near 1. */
+Test(compose, exponential_around_its_clip) {
+    const int fracs[] = {8, 12, 16, 18};
+    for (int f = 0; f < 4; f++) {
+        int frac = fracs[f];
+        int64_t from = (int64_t)ldexp(-11.5, frac);
+        size_t n = (size_t)ldexp(1, frac);
+        int64_t *a = malloc(n * sizeof *a);
+        for (size_t i = 0; i < n; i++) a[i] = from + (int64_t)i;
+        rig r = rig_open(frac);
+        int y = rig_take(&r, tf_exp_negative(&r.program, rig_put(&r, tf_dims(n), a, frac, 32, 64)));
+        rig_run(&r);
+        for (size_t i = 0; i < n; i++)
+            cr_assert_lt(rig_real(&r, y, i), 1e-4 + 2 * ldexp(1, -frac), "e^%g is %g", ldexp((double)a[i], -frac), rig_real(&r, y, i));
+        rig_close(&r);
+        free(a);
+    }
+}
+
+Test(compose, polynomial) {
+    enum { N = 1500 };
+    const double c[][5] = {{0.5, -1.25, 2, 0.125, -0.3}, {0, 1, -1, 0, 0}, {-3, 0, 0.01, 0.7, 1}};
+    const int fracs[] = {12, 16, 18};
+    for (int degree = 2; degree <= 4; degree++)
+        for (int k = 0; k < 9; k++) {
+            int frac = fracs[k / 3];
+            const double *q = c[k % 3];
+            int64_t *a = rig_integers(N, (unsigned)frac + 1); /* |x| < 2 */
+            rig r = rig_open(frac);
+            int y = rig_take(&r, tf_polynomial(&r.program, rig_put(&r, tf_dims(N), a, frac, 32, 2), degree, q, (tf_result){frac, 64, false}));
+            rig_run(&r);
+            for (size_t i = 0; i < N; i++) {
+                double x = ldexp((double)a[i], -frac), wanted = 0, size = 0;
+                for (int j = degree; j >= 0; j--) wanted = wanted * x + q[j], size = size * fabs(x) + fabs(q[j]);
+                /* coefficients to 12 bits, rounding of the square times its slope, of the result */
+                double slope = fabs(q[2]) + (degree > 2 ? 2 * fabs(q[3]) : 0) + (degree > 3 ? 8 * fabs(q[4]) : 0);
+                cr_assert_leq(fabs(rig_real(&r, y, i) - wanted), ldexp(size, -12) + ldexp(3 + 2 * slope, -frac), "degree %d at %g: %g, not %g",
+                              degree, x, rig_real(&r, y, i), wanted);
+            }
+            rig_close(&r);
+            free(a);
+        }
+}

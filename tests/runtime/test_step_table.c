@@ -1,0 +1,129 @@
+/* Table lookup, rows of a secret table, and powers of two. */
+#include "tests/runtime/rig.h"
+
+Test(step_lookup, finds_every_entry) {
+    for (unsigned k = 1; k <= 10; k++)
+        for (int s = 0; s < RIG_SIZES; s++) {
+            size_t n = rig_size[s], entries = (size_t)1 << k;
+            if (n * entries > 1 << 18) continue;
+            int64_t *a = malloc(n * sizeof *a);
+            double *table = malloc(entries * sizeof *table);
+            for (size_t i = 0; i < n; i++) a[i] = i < entries ? (int64_t)i : (int64_t)(rig_random() % entries);
+            for (size_t i = 0; i < entries; i++) table[i] = rint(rig_uniform(-1, 1) * 0x1p20) / 0x1p12;
+            rig r = rig_open(16);
+            tf_value x = rig_put(&r, tf_dims(n), a, 0, k + 2 + (unsigned)s, 1 << k);
+            int y = rig_take(&r, tf_lookup(&r.program, x, k, table, 12, 256));
+            rig_run(&r);
+            cr_assert_eq(r.type[y].bits, 22);
+            for (size_t i = 0; i < n; i++) cr_assert_eq(rig_real(&r, y, i), table[a[i]], "entry %lld", (long long)a[i]);
+            rig_close(&r);
+            free(a), free(table);
+        }
+}
+
+Test(step_lookup, takes_tables_of_2_to_16_entries) {
+    enum { N = 3, K = 16 };
+    int64_t a[N] = {0, 65535, 40000};
+    double *table = malloc(sizeof *table << K);
+    for (int i = 0; i < 1 << K; i++) table[i] = i - 30000;
+    rig r = rig_open(16);
+    int y = rig_take(&r, tf_lookup(&r.program, rig_put(&r, tf_dims(N), a, 0, 20, 1 << K), K, table, 16, 1 << 16));
+    rig_run(&r);
+    for (size_t i = 0; i < N; i++) cr_assert_eq(rig_real(&r, y, i), table[a[i]]);
+    rig_close(&r);
+    free(table);
+}
+
+Test(step_embed, finds_every_row) {
+    const size_t size[][2] = {{1, 1}, {2, 5}, {3, 64}, {63, 65}, {64, 3}, {65, 128}, {127, 1}, {128, 130}, {1000, 20}};
+    for (int owner = 0; owner < TF_PARTIES; owner++)
+        for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
+            size_t rows = size[s][0], columns = size[s][1], tokens = 2 * (1 + (s + (size_t)owner) % 3 * 9);
+            unsigned ring = (unsigned[]){32, 48, 64, 21}[(s + (size_t)owner) % 4];
+            int64_t *table = rig_integers(rows * columns, ring - 2);
+            int32_t *ids = malloc(tokens * sizeof *ids);
+            for (size_t i = 0; i < tokens; i++) ids[i] = (int32_t)(i == 0 ? 0 : i == 1 ? rows - 1 : rig_random() % rows);
+            tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2, tokens / 2), .tokens = ids};
+            rig r = rig_open(16);
+            tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
+            int y = rig_take(&r, tf_embed(&r.program, x, &leaf, owner));
+            cr_assert(tf_shape_equal(r.type[y].shape, tf_dims(2, tokens / 2, columns)));
+            rig_run(&r);
+            cr_assert_eq(r.t.plan.rounds, 3);
+            for (size_t i = 0; i < tokens * columns; i++)
+                cr_assert_eq(rig_result(&r, y)[i], table[(size_t)ids[i / columns] * columns + i % columns], "%zu x %zu", rows, columns);
+            rig_close(&r);
+            free(table), free(ids);
+        }
+}
+
+Test(step_embed, refuses_tokens_that_are_missing_or_outside) {
+    const int32_t bad[] = {-1, 5, INT32_MAX, INT32_MIN};
+    for (int owner = 0; owner < TF_PARTIES; owner++)
+        for (int k = 0; k < 5; k++) {
+            int64_t table[10] = {0};
+            int32_t ids[2] = {1, k < 4 ? bad[k] : 0};
+            tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2), .tokens = k < 4 ? ids : NULL};
+            rig r = rig_open(16);
+            rig_take(&r, tf_embed(&r.program, rig_put(&r, tf_dims(5, 2), table, 0, 32, 100), &leaf, owner));
+            cr_assert_eq(rig_try(&r), k < 4 ? TF_RANGE : TF_INVALID);
+            for (int p = 0; p < TF_PARTIES; p++)
+                cr_assert(strstr(r.t.outcome.error[p], k < 4 ? "outside the vocabulary of 5" : "was given no token ids") != NULL,
+                          "%s", r.t.outcome.error[p]);
+            rig_close(&r);
+        }
+}
+
+/* The greatest error of 2^x over n points of its range, ends included. */
+static double exp2_error(int frac, int to, size_t n) {
+    int64_t *a = malloc(n * sizeof *a), least = (INT64_C(-16) * (1 << frac)) + 1;
+    for (size_t i = 0; i < n; i++) a[i] = -(int64_t)(rig_random() % (uint64_t)-least);
+    a[0] = 0;
+    if (n > 8) a[1] = least, a[2] = -1, a[3] = least / 2, a[4] = -(INT64_C(1) << frac), a[5] = 1 - (INT64_C(1) << frac), a[6] = -15 * (INT64_C(1) << frac);
+    rig r = rig_open(to);
+    tf_value x = rig_put(&r, tf_dims(n), a, frac, 32 < frac + 6 ? (unsigned)frac + 6 : 32, 16);
+    tf_value power = tf_exp2(&r.program, x);
+    int y = rig_take(&r, power), lifted = rig_take(&r, tf_lift(&r.program, power, 64));
+    rig_run(&r);
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        worst = fmax(worst, fabs(rig_real(&r, y, i) - exp2(ldexp((double)a[i], -frac))));
+        cr_assert_eq(rig_result(&r, y)[i], rig_result(&r, lifted)[i], "2^%g is within its own range", ldexp((double)a[i], -frac));
+    }
+    rig_close(&r);
+    free(a);
+    return worst;
+}
+
+Test(step_exp2, is_accurate_over_its_range) {
+    for (int s = 0; s < RIG_SIZES; s++) {
+        double worst = exp2_error(16, 16, rig_size[s]);
+        cr_assert_lt(worst, 1e-4, "%g", worst);
+    }
+}
+
+Test(step_exp2, at_every_precision) {
+    for (int frac = 8; frac <= 24; frac++) {
+        double worst = exp2_error(frac, frac, 20000);
+        /* x is rounded to 2^-frac and one unit is lost in centring it; the result is rounded to 2^-frac */
+        cr_assert_lt(worst, 1e-4 + 2 * ldexp(1, -frac), "%d fractional bits: %g", frac, worst);
+    }
+    cr_assert_lt(exp2_error(20, 12, 5000), 1e-4 + 2 * 0x1p-12);
+    cr_assert_lt(exp2_error(12, 20, 5000), 1e-4 + 2 * 0x1p-12);
+}
+
+/* 2^0 comes out a little above 1 at times, and must be liftable even so. */
+Test(step_exp2, has_room_above_one) {
+    enum { N = 300000 };
+    int64_t *zero = calloc(N, sizeof *zero);
+    for (int frac = 12; frac <= 22; frac += 2) {
+        rig r = rig_open(frac);
+        r.sharing = RIG_UNIFORM;
+        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16));
+        int y = rig_take(&r, tf_lift(&r.program, power, 64));
+        rig_run(&r);
+        for (size_t i = 0; i < N; i++) cr_assert_lt(fabs(rig_real(&r, y, i) - 1), 1e-4 + 2 * ldexp(1, -frac), "%g", rig_real(&r, y, i));
+        rig_close(&r);
+    }
+    free(zero);
+}
