@@ -45,7 +45,7 @@ static tf_value combination(tf_program *p, int count, const double *c, const tf_
                             double bound) {
     tf_value sum = -1;
     for (int i = 0; i < count; i++) {
-        if (c[i] == 0) continue;
+        if (c[i] == 0 && i) continue;
         tf_value term = tf_assume(p, coefficient(p, x[i], c[i], precision), bound);
         sum = sum < 0 ? term : tf_add_within(p, sum, term, bound);
     }

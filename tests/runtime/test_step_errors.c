@@ -105,7 +105,7 @@ Test(step_errors, rings_that_are_too_wide) {
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 32, 9), 17, NULL, 16, 9), TF_INVALID, "2^17");
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 32, 9), 0, NULL, 16, 9), TF_INVALID, "2^0");
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 3, 1), 4, NULL, 16, 9), TF_INVALID, "2^4");
-    check_failed(tf_polynomial(P, input(tf_dims(2), 16, 32, 2), 5, (double[6]){0}, (tf_result){16, 9, false}), TF_INVALID, "degree 5");
+    check_failed(tf_polynomial(P, input(tf_dims(2), 16, 32, 2), 7, (double[8]){0}, (tf_result){16, 9, false}), TF_INVALID, "degree 7");
 }
 
 Test(step_errors, bits_are_no_shares) {

@@ -30,8 +30,9 @@ static tf_status play(tf_link *link, int id, void *context) {
     tf_output(&program, tf_linear(&program, in, matrix, bias, (tf_result){l->frac, 0, false}), user, 0);
     tf_session session;
     tf_status status = tf_session_open(&session, link);
+    tf_slots slots = {.output = id == user ? &l->y : NULL};
     for (int run = 0; run < 2 && !status; run++)
-        status = tf_session_run_program(&session, &program, id == user ? &l->y : NULL, &l->stats[id], NULL);
+        status = tf_session_run_program(&session, &program, &slots, &l->stats[id], NULL);
     tf_session_close(&session);
     tf_program_free(&program);
     return status;
