@@ -187,6 +187,8 @@ tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
 /** 2^a for -16 < a <= 0, to 1e-4. */
 tf_value tf_exp2(tf_program *program, tf_value a);
+/** 2^(5 a / 4) for -16 < a < -1/1024, to 3e-4 relative: down to 2^-20, where tf_exp2 ends at 2^-16. */
+tf_value tf_exp2_far(tf_program *program, tf_value a, int frac);
 /** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */
 tf_value tf_lookup(tf_program *program, tf_value a, unsigned k, const double *table, int frac, double bound);
 
