@@ -73,7 +73,7 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                .b_batch = {keys * width, depth}, .b_row = 1, .b_col = width,
                                .c_batch = {queries * heads * keys, keys}, .c_row = heads * keys};
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 14);
+    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 15);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
                                (tf_result){p->frac, TF_SCORE_BOUND, false});
     tf_value inverse;

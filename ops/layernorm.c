@@ -60,7 +60,7 @@ static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     double bound = tf_type_of(p, x)->bound;
     x = tf_lift(p, x, bits);
     tf_shape row = tf_type_of(p, x)->shape;
-    tf_value mean = tf_scale_real(p, tf_sum_axis(p, x, -1, bound * (double)n), 1 / (double)n, 14);
+    tf_value mean = tf_scale_real(p, tf_sum_axis(p, x, -1, bound * (double)n), 1 / (double)n, 20);
     mean = tf_trunc(p, mean, p->frac);
     row.dim[row.rank - 1] = 1;
     return tf_sub(p, x, tf_reshape(p, mean, row));

@@ -22,7 +22,7 @@ typedef struct tf_softmax {
  * its function in softmax.c.
  */
 #define TF_SOFTMAX_VARIANTS(X)                                                                                         \
-    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", 0, TF_LOG2_E, 1e-3)                         \
+    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", 0, TF_POWER_SCALE, 1e-3)                         \
     X(relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)",      \
       1e-3, 1, 1e-3)
 

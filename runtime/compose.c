@@ -177,21 +177,20 @@ tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) 
     return tf_mul(p, y, s.factor[1], (tf_result){frac, 2 / sqrt(low), false});
 }
 
-tf_value tf_exp2_negative(tf_program *p, tf_value a) {
+tf_value tf_power_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
     int frac = tf_type_of(p, a)->frac;
-    /* max(a, -least) = relu(a + least) - least, two units lower: rounding may have put 0 one unit above. The comparison
-     * lets through what is less than 2^(low - 1) units below zero, and even that must stay above -16. What is selected
-     * lies in [0, 16): the selection needs no wider ring, below it whatever stands there is multiplied by zero. */
+    /* The exponential looks at a mod 16, so below -16 its value is that of the wrong number, and is multiplied by
+     * zero. The comparison runs beside it; it lets through what is less than 2^(low - 1) units below its threshold, and
+     * even that must stay above -16. Two units are taken off a: rounding may have put 0 one unit above. */
     double least = 16 - ldexp(1, (int)tf_default_low(tf_type_of(p, a)) - 1 - frac) - ldexp(4, -frac);
-    tf_value above = tf_add_const(p, a, least);
-    tf_term kept = {tf_negative(p, above, tf_default_low(tf_type_of(p, a))), tf_assume(p, above, 16), true};
-    tf_value clipped = tf_add_const_within(p, tf_select(p, 1, &kept), -least - ldexp(2, -frac), 16);
-    return tf_exp2(p, clipped);
+    tf_value below = tf_less(p, a, -least);
+    tf_value power = tf_exp2(p, tf_add_const_within(p, tf_assume(p, a, 16), -ldexp(2, -frac), 16), 18);
+    return tf_select(p, 1, &(tf_term){below, power, true});
 }
 
 tf_value tf_exp_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
-    tf_value z = tf_scale_real(p, a, TF_LOG2_E, 14);
-    return tf_exp2_negative(p, tf_trunc(p, z, tf_type_of(p, a)->frac));
+    tf_value z = tf_scale_real(p, a, TF_POWER_SCALE, 20);
+    return tf_power_negative(p, tf_trunc(p, z, tf_type_of(p, a)->frac));
 }

@@ -1,8 +1,8 @@
 /*
- * 2^x for -16 < x <= 0. With X = x + 16 - 1 ulp in [0, 16) on k = frac + 4 bits, A = c mod 2^k (L and R) and
+ * 2^(x s/16) for -16 < x <= 0: s octaves; 16 of them are 2^x. For s = 16, with X = x + 16 - 1 ulp in [0, 16) on k = frac + 4 bits, A = c mod 2^k (L and R) and
  * B = v mod 2^k (S): X = A + B - w 2^k with a wrap bit w, so 2^X = 2^A 2^B 2^(-16 w). L and R know 2^A, S knows 2^B, and
- * only w has to be computed (a comparison). With EA, EB carrying 14 fractional bits, P = EA EB < 2^60 and
- *     q = P 2^16 - w P (2^16 - 1) = 2^x 2^60, truncated once, straight into a narrow ring.
+ * only w has to be computed (a comparison). With EA, EB carrying 30 - s fractional bits, P = EA EB < 2^60 and
+ *     q = P 2^s - w P (2^s - 1) = 2^(x s/16) 2^60, truncated once, straight into a narrow ring.
  * w = delta ^ rho is a split bit: S deals its shares of EB and rho EB; L and R scale them by EA and reshare. What S holds
  * of the reshared q is two streams, known ahead, so the truncation's message costs no round of its own.
  *
@@ -15,18 +15,20 @@
 #include "runtime/steps/steps.h"
 
 enum { EB = 1, RHO_EB, MU }; /* purposes */
-enum { PRECISION = 14, HEAD = 4, POINT = 60 }; /* bits of EA's fraction, of X's integer part, of q's fraction */
+enum { HEAD = 4, POINT = 60 }; /* bits of X's integer part, of q's fraction; EA has POINT / 2 - octaves of them */
 
-/** 2^(a / 2^frac) * 2^14 for a < 2^(frac + 4), rounded. Integers only, so that all machines agree to the last bit. */
-static inline uint64_t exp2_fixed(uint64_t a, unsigned frac) {
+/** 2^(a/2^frac octaves/16) 2^(30 - octaves) for a < 2^(frac + 4), rounded. Integers only: all machines agree to the last
+ *  bit. */
+static inline uint64_t exp2_fixed(uint64_t a, unsigned frac, unsigned octaves) {
     /* 2^u on [0, 1) with 30 fractional bits: interpolation at the Chebyshev points, relative error 2e-7 */
     static const uint64_t c[6] = {1073741715, 744268966, 257850314, 59979580, 9609550, 2033403};
-    uint64_t u = a << (30 - frac) & ((UINT64_C(1) << 30) - 1), y = c[5];
+    uint64_t scaled = a * octaves; /* frac + HEAD fractional bits */
+    uint64_t u = scaled << (30 - HEAD - frac) & ((UINT64_C(1) << 30) - 1), y = c[5];
     for (int i = 4; i >= 0; i--) y = (y * u >> 30) + c[i];
-    return ((y << (a >> frac)) + (1 << (29 - PRECISION))) >> (30 - PRECISION);
+    return ((y << (scaled >> (frac + HEAD))) + (UINT64_C(1) << (octaves - 1))) >> octaves;
 }
 
-/* inputs: wrap bit, x; arg[0] = frac */
+/* inputs: wrap bit, x; arg[0] = frac, arg[1] = octaves */
 
 static void exp_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -38,7 +40,7 @@ static void exp_cost(const tf_program *program, const tf_step_node *node, tf_tra
 
 TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     const tf_kernels *kernels = call->party->kernels;
-    unsigned frac = (unsigned)call->node->arg[0];
+    unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     size_t whole = (third.end - third.begin) * 8;
@@ -51,7 +53,7 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
         tf_element_stream(call, 0, RHO_EB, at, count, u);
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
         for (size_t i = 0; i < count; i++) {
-            uint64_t e = exp2_fixed((x[i] + y[i]) & mask, frac);
+            uint64_t e = exp2_fixed((x[i] + y[i]) & mask, frac, octaves);
             m[i] = e - m[i];
             u[i] = (e & rho[i]) - u[i];
         }
@@ -63,7 +65,7 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
 }
 
 TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
-    unsigned frac = (unsigned)call->node->arg[0];
+    unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD), offset = (UINT64_C(16) << frac) - 1;
     for (int s = 0; s < TF_PARTIES; s++) {
         tf_role role = tf_role_in(call->party->id, s);
@@ -89,7 +91,7 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
             tf_expand_bits(call->in[0].bit, at, count, false, delta);
             for (size_t i = 0; i < count; i++) {
                 uint64_t w = (delta[i] & m[i]) + ((u[i] ^ delta[i]) - delta[i]); /* share of w EB */
-                u[i] = exp2_fixed((c[i] + offset) & mask, frac) * ((m[i] << 16) - w * 0xffff);
+                u[i] = exp2_fixed((c[i] + offset) & mask, frac, octaves) * ((m[i] << octaves) - w * tf_mask(octaves));
             }
             tf_reshare_send(call, MU, role, s, at, count, 8, u);
         }
@@ -105,11 +107,11 @@ static const tf_step exp_step = {.name = "exp2",
                                  .solo = exp_solo,
                                  .pair = exp_pair};
 
-tf_value tf_exp2(tf_program *p, tf_value a) {
+tf_value tf_exp2(tf_program *p, tf_value a, int octaves) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     unsigned frac = (unsigned)type.frac, width = frac + HEAD;
-    if (frac < 4 || frac > 28) return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 28 are possible", frac));
+    if (frac < 4 || frac > 26) return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 26 are possible", frac));
     if (type.bits < width) a = tf_lift(p, a, width);
     tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1);
     const double bound = 1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
@@ -117,5 +119,6 @@ tf_value tf_exp2(tf_program *p, tf_value a) {
     tf_value q = tf_append(p, &exp_step, type, 2, (tf_value[]){wrap, a});
     if (q < 0) return -1;
     p->node[q].arg[0] = frac;
+    p->node[q].arg[1] = octaves;
     return tf_trunc(p, q, p->frac);
 }

@@ -82,7 +82,7 @@ static double exp2_error(int frac, int to, size_t n) {
     if (n > 8) a[1] = least, a[2] = -1, a[3] = least / 2, a[4] = -(INT64_C(1) << frac), a[5] = 1 - (INT64_C(1) << frac), a[6] = -15 * (INT64_C(1) << frac);
     rig r = rig_open(to);
     tf_value x = rig_put(&r, tf_dims(n), a, frac, 32 < frac + 6 ? (unsigned)frac + 6 : 32, 16);
-    tf_value power = tf_exp2(&r.program, x);
+    tf_value power = tf_exp2(&r.program, x, 16);
     int y = rig_take(&r, power), lifted = rig_take(&r, tf_lift(&r.program, power, 64));
     rig_run(&r);
     double worst = 0;
@@ -119,7 +119,7 @@ Test(step_exp2, has_room_above_one) {
     for (int frac = 12; frac <= 22; frac += 2) {
         rig r = rig_open(frac);
         r.sharing = RIG_UNIFORM;
-        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16));
+        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16), 16);
         int y = rig_take(&r, tf_lift(&r.program, power, 64));
         rig_run(&r);
         for (size_t i = 0; i < N; i++) cr_assert_lt(fabs(rig_real(&r, y, i) - 1), 1e-4 + 2 * ldexp(1, -frac), "%g", rig_real(&r, y, i));
