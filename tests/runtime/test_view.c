@@ -23,7 +23,7 @@ STEP(multiply_untruncated, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESUL
 STEP(dot, tf_dot(p, tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), RESULT(8, 8192, false)))
 STEP(truncate_narrow, tf_trunc(p, put(r, x, 48, 0x1p30), 0))
 STEP(truncate_odd, tf_trunc(p, put(r, x, 43, 0x1p28), 5))
-STEP(truncate_wide, tf_trunc_wide(p, put(r, x, 64, 0x1p30), 0))
+STEP(truncate_wide, tf_trunc_wide(p, rig_put(r, tf_dims(N), x, 16, 64, 0x1p30), 0))
 STEP(truncate_wide_by_3, tf_trunc_wide(p, put(r, x, 64, 0x1p30), 5))
 STEP(lift, tf_lift(p, put(r, x, 48, 64), 64))
 STEP(lift_odd, tf_lift(p, put(r, x, 25, 64), 44))
@@ -48,13 +48,37 @@ static void lookup(rig *r, const int64_t *x) {
     tf_lookup(&r->program, index, 4, table, 8, 64);
 }
 
+/* What arrives in a round is one message from each peer. Cuts it into what each phase of each step sent. */
+static void cut(const view *whole, const tf_plan *plan, int id, view *out) {
+    size_t next[TF_PARTIES] = {0};
+    for (size_t m = 0; m < whole->messages;)
+        for (int t = 0; t < plan->rounds; t++)
+            for (int peer = 0; peer < TF_PARTIES; peer++) {
+                if (!plan->round_bytes[t][peer][id]) continue;
+                while (whole->message[next[peer]].peer != peer) next[peer]++;
+                const uint8_t *at = whole->message[next[peer]++].data;
+                m++;
+                for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
+                    const tf_traffic_matrix *sent = tf_plan_emission(plan, plan->entry[e]);
+                    if (!sent || !(*sent)[peer][id]) continue;
+                    view_observe(out, peer, at, (*sent)[peer][id]);
+                    at += (*sent)[peer][id];
+                }
+            }
+}
+
 static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PARTIES]) {
     rig r = rig_open(8);
+    view whole[TF_PARTIES] = {{0}};
     r.sharing = RIG_BARE;
     append(&r, x);
-    for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &seen[p];
+    for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &whole[p];
     r.t.runs = runs;
     rig_run(&r);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        cut(&whole[p], &r.t.plan, p, &seen[p]);
+        view_free(&whole[p]);
+    }
     rig_close(&r);
 }
 

@@ -1,10 +1,11 @@
 /**
  * What a party sees, and whether it tells anything. A view collects every message that one party receives; the checks
  * hold for any message that is masked by fresh uniform randomness, and fail for what is not:
- *   each message's bytes are uniform (chi-square over 256 bins);
- *   so are the differences of the bytes of any two messages, and of the parts of one: no mask serves twice;
+ *   each message's bytes are uniform (chi-square over 256 bins), and so are those of each part of it;
+ *   so are the sums and differences of the bytes of any two of them: no mask serves twice, and no two messages add up to
+ *   something that tells;
  *   no aligned block of 16 bytes ever occurs twice.
- * A chi-square of 255 degrees of freedom exceeds LIMIT with a probability of less than 10^-16 for uniform bytes.
+ * A chi-square of 255 degrees of freedom exceeds view_limit with a probability of less than 10^-16 for uniform bytes.
  */
 #ifndef TF_TESTS_RUNTIME_VIEW_H
 #define TF_TESTS_RUNTIME_VIEW_H
@@ -19,7 +20,12 @@
 
 static const double view_limit = 500;
 
-enum { VIEW_ENOUGH = 2560, /**< bytes: ten in a bin */ VIEW_BLOCK = 16 };
+enum {
+    VIEW_ENOUGH = 2560, /**< bytes: ten in a bin */
+    VIEW_PAIR = 1 << 14, /**< bytes of a pair that are looked at */
+    VIEW_PARTS = 5,
+    VIEW_BLOCK = 16
+};
 
 typedef struct view_message {
     int peer;
@@ -58,37 +64,55 @@ static inline double view_chi_square(const uint64_t bin[256]) {
     return n ? sum * 256 / (double)n : 0;
 }
 
-/** Of the bytes a[i], less b[i] where b is not NULL. */
-static inline double view_uniformity(const uint8_t *a, const uint8_t *b, size_t n) {
+/** Of the bytes a[i] + factor b[i]. */
+static inline double view_uniformity(const uint8_t *a, const uint8_t *b, int factor, size_t n) {
     uint64_t bin[256] = {0};
-    for (size_t i = 0; i < n; i++) bin[(uint8_t)(a[i] - (b ? b[i] : 0))]++;
+    for (size_t i = 0; i < n; i++) bin[(uint8_t)(a[i] + factor * b[i])]++;
     return view_chi_square(bin);
+}
+
+/** A message, or one of several parts of one size: tensors dealt side by side. */
+typedef struct view_part {
+    size_t message, number, of, length;
+    const uint8_t *data;
+} view_part;
+
+static inline size_t view_list_parts(const view *v, view_part *part) {
+    size_t n = 0;
+    for (size_t i = 0; i < v->messages; i++)
+        for (size_t of = 1; of <= VIEW_PARTS; of++) {
+            size_t length = v->message[i].length / of;
+            if (v->message[i].length % of || length < VIEW_ENOUGH) continue;
+            for (size_t k = 0; k < of; k++) part[n++] = (view_part){i, k, of, length, v->message[i].data + k * length};
+        }
+    return n;
 }
 
 /** All checks of uniformity on a view; what is wrong, or NULL. `why` has room for 160 bytes. */
 static inline const char *view_tells(const view *v, char *why) {
-    for (size_t i = 0; i < v->messages; i++) {
-        const view_message *m = &v->message[i];
-        if (m->length < VIEW_ENOUGH) continue;
-        double worst = view_uniformity(m->data, NULL, m->length);
-        if (worst > view_limit)
-            return snprintf(why, 160, "message %zu, from %d: bytes are not uniform (%g)", i, m->peer, worst), why;
-        for (size_t parts = 2; parts <= 6; parts++) { /* tensors dealt side by side have one size */
-            size_t part = m->length / parts;
-            if (m->length % parts || part < VIEW_ENOUGH) continue;
-            for (size_t a = 0; a < parts; a++)
-                for (size_t b = a + 1; b < parts; b++)
-                    if ((worst = view_uniformity(m->data + a * part, m->data + b * part, part)) > view_limit)
-                        return snprintf(why, 160, "message %zu, from %d: parts %zu and %zu of %zu share a mask (%g)", i, m->peer, a, b, parts, worst), why;
-        }
-        for (size_t k = 0; k < i; k++) {
-            const view_message *other = &v->message[k];
-            size_t common = m->length < other->length ? m->length : other->length;
-            if (common >= VIEW_ENOUGH && (worst = view_uniformity(m->data, other->data, common)) > view_limit)
-                return snprintf(why, 160, "messages %zu, from %d, and %zu, from %d, share a mask (%g)", k, other->peer, i, m->peer, worst), why;
+    view_part *part = malloc((v->messages * VIEW_PARTS * VIEW_PARTS + 1) * sizeof *part);
+    size_t n = view_list_parts(v, part);
+    bool found = false;
+    for (size_t i = 0; i < n && !found; i++) {
+        const view_part *a = &part[i];
+        double chi = view_uniformity(a->data, a->data, 0, a->length);
+        found = chi > view_limit;
+        if (found) snprintf(why, 160, "message %zu, part %zu of %zu: bytes are not uniform (%g)", a->message, a->number, a->of, chi);
+        for (size_t k = 0; k < i && !found; k++) {
+            const view_part *b = &part[k];
+            if (a->length != b->length || (a->message == b->message && a->of != b->of)) continue;
+            size_t length = a->length < VIEW_PAIR ? a->length : VIEW_PAIR;
+            for (int factor = -1; factor <= 1 && !found; factor += 2) {
+                chi = view_uniformity(a->data, b->data, factor, length);
+                found = chi > view_limit;
+                if (found)
+                    snprintf(why, 160, "part %zu of %zu of message %zu %s part %zu of %zu of message %zu is not uniform (%g)", a->number, a->of,
+                             a->message, factor < 0 ? "less" : "and", b->number, b->of, b->message, chi);
+            }
         }
     }
-    return NULL;
+    free(part);
+    return found ? why : NULL;
 }
 
 /** The bytes of all messages together, for many small ones. */
