@@ -24,7 +24,7 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
 
 TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m);
+    uint64_t mask = tf_mask(m);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
     size_t whole = (third.end - third.begin) * bytes;
@@ -44,8 +44,8 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
         call->party->kernels->pack_bytes(nu, count, bytes, message + from);
         call->party->kernels->pack_bytes(omega, count, bytes, message + whole + from);
         for (size_t i = 0; i < count; i++) {
-            call->out.c[0][at + i] = (x[i] & mask) - ((mu[0][i] & wrap) << m);
-            call->out.c[1][at + i] = (y[i] & mask) - ((mu[1][i] & wrap) << m);
+            call->out.c[0][at + i] = (x[i] & mask) - (mu[0][i] << m);
+            call->out.c[1][at + i] = (y[i] & mask) - (mu[1][i] << m);
         }
     }
     return TF_OK;
@@ -54,7 +54,7 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
 TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m), offset = UINT64_C(1) << (m - 2);
+    uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
     for (int s = 0; s < TF_PARTIES; s++) {
         tf_role role = tf_role_in(call->party->id, s);
         if (role == TF_SOLO) continue;
@@ -77,8 +77,8 @@ TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
                 for (size_t i = 0; i < count; i++) {
                     uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
                     /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
-                    common[i] = (omega[i] - nc * nu[i] - mu[i]) & wrap;
-                    call->out.c[own][at + i] = (half[i] & mask) - ((mu[i] & wrap) << m);
+                    common[i] = omega[i] - nc * nu[i] - mu[i];
+                    call->out.c[own][at + i] = (half[i] & mask) - (mu[i] << m);
                 }
                 kernels->pack_bytes(common, count, bytes, call->send[partner] + from);
             } else {

@@ -43,11 +43,12 @@ TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range
         kernels->pack_bytes(y, count, bytes, message + from * bytes);
         return;
     }
+    /* of nu and mu only the low d bits count, whatever whole bytes carry */
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
-    uint64_t nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    uint64_t nu[TF_BLOCK], mu[TF_BLOCK];
     kernels->pack_bytes(y, count, 8, message + from * 8);
     tf_element_stream(call, 0, NU, at, count, nu);
-    for (size_t i = 0; i < count; i++) nu[i] = ((1 - (v[i] >> 63)) - nu[i]) & wrap;
+    for (size_t i = 0; i < count; i++) nu[i] = 1 - (v[i] >> 63) - nu[i];
     kernels->pack_bytes(nu, count, bytes, message + whole * 8 + from * bytes);
     tf_element_stream(call, 0, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
     for (size_t i = 0; i < count; i++) x[i] += mu[i] << high;
@@ -71,7 +72,7 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
         return;
     }
     unsigned bytes = tf_bytes_of(t.shift);
-    uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK];
     if (role == TF_LEFT) {
         tf_element_stream(call, own, RHO, at, count, mine);
         tf_element_stream(call, own, NU, at, count, nu);
@@ -83,7 +84,7 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
     for (size_t i = 0; i < count; i++) {
         uint64_t sum = c[i] + OFFSET;
         common[i] = sum;
-        kept[i] = ((1 - (sum >> 63)) * nu[i] - mu[i]) & wrap;
+        kept[i] = (1 - (sum >> 63)) * nu[i] - mu[i];
         mine[i] += mu[i] << (64 - t.shift);
     }
     kernels->pack_bytes(kept, count, bytes, call->send[tf_partner(role, s)] + from * bytes);
