@@ -12,14 +12,14 @@ Test(private_exact, gelu) {
     worst = fmax(worst, check_private(on("gelu", grid_array(tf_dims(4, N / 8), -4, 4)), bound, "fine grid"));
     worst = fmax(worst, check_private(on("gelu", random_array(tf_dims(333), -8, 8, 5)), bound, "random"));
     worst = fmax(worst, check_private(on("gelu", grid_array(tf_dims(9999), -1000, 1000)), bound, "far tails"));
-    cr_log_warn("gelu exact: %.3g", worst);
+    cr_log_info("gelu exact: %.3g", worst);
     const double far[] = {-16000, -2049, -100, 100, 2049, 16000};
     for (int i = 0; i < 6; i++) check_private(on("gelu", grid_array(tf_dims(1), far[i], far[i])), bound, "one far element");
 }
 
 Test(private_exact, tanh) {
     double worst = check_private(on("tanh", grid_array(tf_dims(3, 21845), -8, 8)), declared("tanh", "exact"), "grid");
-    cr_log_warn("tanh exact: %.3g", worst);
+    cr_log_info("tanh exact: %.3g", worst);
     check_private(on("tanh", grid_array(tf_dims(1001), -500, 500)), declared("tanh", "exact"), "far tails");
 }
 
@@ -55,7 +55,7 @@ static void check_softmax(const char *variant) {
             for (size_t i = 0; i < count; i++) flat.data[i] = (float)(i / n) * 96 / 36 - 48;
             worst = fmax(worst, check_private(softmax(flat, masked, variant), bound, "equal"));
         }
-    cr_log_warn("softmax %s: %.3g", variant, worst);
+    cr_log_info("softmax %s: %.3g", variant, worst);
 }
 
 Test(private_exact, softmax) { check_softmax("exact"); }
@@ -94,7 +94,7 @@ static void check_layernorm(const char *variant) {
             worst = fmax(worst, check_private(layernorm(variant, 64, widths[w], 11 + w, outliers), bound, outliers ? "outliers" : "normal"));
             check_private(layernorm(variant, 1, widths[w], 17 + w, outliers), bound, "one row");
         }
-    cr_log_warn("layernorm %s: %.3g", variant, worst);
+    cr_log_info("layernorm %s: %.3g", variant, worst);
 }
 
 Test(private_exact, layernorm) { check_layernorm("exact"); }
