@@ -75,8 +75,8 @@ static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
 }
 
 /*
- * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares from
- * 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
+ * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares
+ * from 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
  */
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     const double low = 0x1p-6, high = 0x1p22;

@@ -4,7 +4,11 @@
 
 #include "runtime/step.h"
 
-enum { UNIT_FRAC = 22, LEAST_FRAC = 16, MAX_SCALES = 64 }; /* fractional bits of normalised values, at best and at least */
+enum {
+    UNIT_FRAC = 22,
+    LEAST_FRAC = 16,
+    MAX_SCALES = 64
+}; /* fractional bits of normalised values, at best and at least */
 
 tf_value tf_relu(tf_program *p, tf_value a) {
     if (p->status) return -1;
@@ -41,8 +45,8 @@ static tf_value coefficient(tf_program *p, tf_value x, double c, int precision) 
 }
 
 /** The sum of c[i] x[i] plus `constant`, within `bound` as the caller knows; the x are in rings with room for it. */
-static tf_value combination(tf_program *p, int count, const double *c, const tf_value *x, int precision, double constant,
-                            double bound) {
+static tf_value combination(tf_program *p, int count, const double *c, const tf_value *x, int precision,
+                            double constant, double bound) {
     tf_value sum = -1;
     for (int i = 0; i < count; i++) {
         if (c[i] == 0 && i) continue;
@@ -59,7 +63,8 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
     double b = tf_type_of(p, a)->bound;
     /* c0 + c1 a + a^2 (c2 + c3 a + c4 a^2 + top m), m = a^2 (a^2 + (c5/c6) a), or a^2 a for degree 5 */
     double ratio = degree == 6 ? c[5] / c[6] : 0, inner_bound = degree == 6 ? b * b + fabs(ratio) * b : b;
-    double m_bound = degree >= 5 ? b * b * inner_bound : 0, top = degree >= 5 ? c[degree] : 0, fourth = degree >= 4 ? c[4] : 0;
+    double m_bound = degree >= 5 ? b * b * inner_bound : 0, top = degree >= 5 ? c[degree] : 0,
+           fourth = degree >= 4 ? c[4] : 0;
     double upper_bound = fabs(c[2]) + b * fabs(c[3]) + b * b * fabs(fourth) + m_bound * fabs(top);
     double whole = fmax(result.bound, b * b * upper_bound);
     /* the powers are lifted at once to the ring of the last product */
@@ -71,11 +76,13 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
         tf_value inner = a;
         unsigned inner_ring = tf_width(frac, m_bound) + (unsigned)(frac + precision);
         square = tf_lift(p, square, ring > inner_ring ? ring : inner_ring);
-        if (degree == 6) inner = combination(p, 2, (double[]){1, ratio}, (tf_value[]){square, a}, precision, 0, inner_bound);
+        if (degree == 6)
+            inner = combination(p, 2, (double[]){1, ratio}, (tf_value[]){square, a}, precision, 0, inner_bound);
         m = tf_lift(p, tf_mul(p, square, inner, (tf_result){frac, m_bound, false}), ring);
     }
     square = tf_lift(p, square, ring);
-    tf_value upper = combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
+    tf_value upper =
+        combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
     upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
     double lower_bound = b * fabs(c[1]) + fabs(c[0]);
     tf_value lower = tf_add_const_within(p, tf_scale_real(p, a, c[1], 16), c[0], lower_bound);
@@ -85,8 +92,8 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
 
 /**
  * Brings the integer X behind a, 2^bottom <= X < 2^top, into [2^(top - step), 2^top) by a power of 2^step: returns that
- * factor's `root`-th root as shares with `frac` fractional bits, i.e. (2^(step j / root)) with the point so set that for
- * root 1 the product with a lies in [2^-step, 1). The bits [X < 2^k] come from one comparison of all k at once.
+ * factor's `root`-th root as shares with `frac` fractional bits, i.e. (2^(step j / root)) with the point so set that
+ * for root 1 the product with a lies in [2^-step, 1). The bits [X < 2^k] come from one comparison of all k at once.
  */
 typedef struct scaling {
     tf_value factor[2]; /* 2^(step j), and its square root where step is 2 */
@@ -102,7 +109,8 @@ static scaling normalising_scale(tf_program *p, tf_value a, int bottom, int top,
         tf_program_fail(p, tf_fail(TF_RANGE, "an inverse over %d bits of range", top - bottom));
         return s;
     }
-    tf_shape wide = {.rank = type.shape.rank + 1, .dim = {(size_t)count}}, column = {.rank = wide.rank, .dim = {(size_t)count}};
+    tf_shape wide = {.rank = type.shape.rank + 1, .dim = {(size_t)count}},
+             column = {.rank = wide.rank, .dim = {(size_t)count}};
     for (int i = 0; i < type.shape.rank; i++) wide.dim[i + 1] = type.shape.dim[i], column.dim[i + 1] = 1;
     double threshold[MAX_SCALES], weight[2][MAX_SCALES];
     for (int i = 0; i < count; i++) { /* bit i: X < 2^(top - step (i + 1)), a factor of 2^step more */
@@ -133,7 +141,9 @@ static tf_value refine(tf_program *p, tf_value a, int frac) {
     return tf_scale_real(p, tf_scale_int(p, a, INT64_C(1) << more), ldexp(1, -more), 1);
 }
 
-static int log2_floor(double x) { return (int)floor(log2(x)); }
+static int log2_floor(double x) {
+    return (int)floor(log2(x));
+}
 
 /** y (2 - u y) for y near 1/u. */
 static tf_value newton_reciprocal(tf_program *p, tf_value u, tf_value y) {
@@ -160,8 +170,8 @@ tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int f
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) {
     if (p->status) return -1;
-    /* least relative error on [1/4, 1] with 8 fractional bits for those that multiply: 0.0022; the Newton step leaves 1.5
-       times its square */
+    /* least relative error on [1/4, 1] with 8 fractional bits for those that multiply: 0.0022; the Newton step
+       leaves 1.5 times its square */
     static const double c[] = {3.49846574, -8.98828125, 14.6677093, -11.984375, 3.80859375};
     int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
     if (bottom < 0) bottom = 0;

@@ -17,9 +17,9 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative or half a unit. a is compared with the powers
- * of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits; a cubic
- * and a Newton step invert it there. Meant for what occurs once per row.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative or half a unit. a is compared with the
+ * powers of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits;
+ * a cubic and a Newton step invert it there. Meant for what occurs once per row.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 

@@ -8,7 +8,7 @@
 
 /** A shared weight. A packed one keeps only the sum of both components, in the kernel's form. */
 typedef struct tf_stored {
-    char name[sizeof ((tf_node *)0)->name];
+    char name[sizeof((tf_node *)0)->name];
     int frac;
     unsigned bits;
     bool is_packed;
@@ -26,7 +26,8 @@ tf_status tf_session_open(tf_session *session, tf_link *link) {
 
 static void release_components(tf_stored *stored) {
     for (int j = 0; j < 2; j++) {
-        if (stored->component[j]) explicit_bzero(stored->component[j], tf_shape_count(stored->shape) * sizeof(uint64_t));
+        if (stored->component[j])
+            explicit_bzero(stored->component[j], tf_shape_count(stored->shape) * sizeof(uint64_t));
         free(stored->component[j]);
         stored->component[j] = NULL;
     }
@@ -131,7 +132,8 @@ static tf_status share(tf_session *session, const tf_program *program, const tf_
         tf_program input;
         tf_plan plan;
         tf_program_init(&input, program->frac, program->model_owner, program->data_owner);
-        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0), 0);
+        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0),
+                0);
         tf_status status = tf_plan_make(&input, &plan);
         if (!status) {
             const float *data = param->leaf->data ? param->leaf->data + at : NULL;
@@ -168,7 +170,8 @@ static tf_status provide(tf_session *session, const tf_program *program, tf_view
     return TF_OK;
 }
 
-/* Running ----------------------------------------------------------------------------------------------------------- */
+/* Running -----------------------------------------------------------------------------------------------------------
+ */
 
 tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
                                  tf_session_stats *stats, double *op_seconds) {

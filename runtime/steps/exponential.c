@@ -1,10 +1,11 @@
 /*
- * 2^(x s/16) for -16 < x <= 0: s octaves; 16 of them are 2^x. For s = 16, with X = x + 16 - 1 ulp in [0, 16) on k = frac + 4 bits, A = c mod 2^k (L and R) and
- * B = v mod 2^k (S): X = A + B - w 2^k with a wrap bit w, so 2^X = 2^A 2^B 2^(-16 w). L and R know 2^A, S knows 2^B, and
- * only w has to be computed (a comparison). With EA, EB carrying 30 - s fractional bits, P = EA EB < 2^60 and
- *     q = P 2^s - w P (2^s - 1) = 2^(x s/16) 2^60, truncated once, straight into a narrow ring.
- * w = delta ^ rho is a split bit: S deals its shares of EB and rho EB; L and R scale them by EA and reshare. What S holds
- * of the reshared q is two streams, known ahead, so the truncation's message costs no round of its own.
+ * 2^(x s/16) for -16 < x <= 0: s octaves; 16 of them are 2^x. For s = 16, with X = x + 16 - 1 ulp in [0, 16) on k =
+ * frac + 4 bits, A = c mod 2^k (L and R) and B = v mod 2^k (S): X = A + B - w 2^k with a wrap bit w, so 2^X = 2^A 2^B
+ * 2^(-16 w). L and R know 2^A, S knows 2^B, and only w has to be computed (a comparison). With EA, EB carrying 30 - s
+ * fractional bits, P = EA EB < 2^60 and q = P 2^s - w P (2^s - 1) = 2^(x s/16) 2^60, truncated once, straight into a
+ * narrow ring. w = delta ^ rho is a split bit: S deals its shares of EB and rho EB; L and R scale them by EA and
+ * reshare. What S holds of the reshared q is two streams, known ahead, so the truncation's message costs no round of
+ * its own.
  *
  * What the receivers learn. R gets EB and rho EB less streams of k_s. L and R swap their parts of q less streams shared
  * with S alone. All uniform to their receivers.
@@ -14,11 +15,11 @@
 #include "runtime/step.h"
 #include "runtime/steps/steps.h"
 
-enum { EB = 1, RHO_EB, MU }; /* purposes */
+enum { EB = 1, RHO_EB, MU };   /* purposes */
 enum { HEAD = 4, POINT = 60 }; /* bits of X's integer part, of q's fraction; EA has POINT / 2 - octaves of them */
 
-/** 2^(a/2^frac octaves/16) 2^(30 - octaves) for a < 2^(frac + 4), rounded. Integers only: all machines agree to the last
- *  bit. */
+/** 2^(a/2^frac octaves/16) 2^(30 - octaves) for a < 2^(frac + 4), rounded. Integers only: all machines agree to the
+ * last bit. */
 static inline uint64_t exp2_fixed(uint64_t a, unsigned frac, unsigned octaves) {
     /* 2^u on [0, 1) with 30 fractional bits: interpolation at the Chebyshev points, relative error 2e-7 */
     static const uint64_t c[6] = {1073741715, 744268966, 257850314, 59979580, 9609550, 2033403};
@@ -111,10 +112,12 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     unsigned frac = (unsigned)type.frac, width = frac + HEAD;
-    if (frac < 4 || frac > 26) return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 26 are possible", frac));
+    if (frac < 4 || frac > 26)
+        return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 26 are possible", frac));
     if (type.bits < width) a = tf_lift(p, a, width);
     tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1);
-    const double bound = 1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
+    const double bound =
+        1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
     type = (tf_type){.shape = type.shape, .class = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
     tf_value q = tf_append(p, &exp_step, type, 2, (tf_value[]){wrap, a});
     if (q < 0) return -1;

@@ -3,7 +3,9 @@
 
 #include "runtime/step.h"
 
-static void setup(void) { cr_assert_eq(tf_ops_register(), TF_OK, "%s", tf_error()); }
+static void setup(void) {
+    cr_assert_eq(tf_ops_register(), TF_OK, "%s", tf_error());
+}
 
 TestSuite(session, .init = setup);
 
@@ -15,7 +17,8 @@ static void check_ended(const three_outcome *o, int origin, tf_status status, co
     }
 }
 
-/* Weights ------------------------------------------------------------------------------------------------------------- */
+/* Weights -------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct several {
     double logits[3][TINY_TEXTS * TINY_LABELS];
@@ -40,7 +43,8 @@ static tf_status run_several(tf_link *link, int id, void *context) {
         tf_graph_init(&graph);
         status = tiny_graph(&graph, "exact", k == 1 ? 2 : 3, tiny_ids, id);
         if (!status)
-            status = tf_session_run(&session, &graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, id == TINY_DATA_OWNER ? s->logits[k] : NULL, &stats, NULL);
+            status = tf_session_run(&session, &graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER,
+                                    id == TINY_DATA_OWNER ? s->logits[k] : NULL, &stats, NULL);
         s->beyond[k][id] = sent(link) - before - stats.bytes[id][0] - stats.bytes[id][1] - stats.bytes[id][2];
         tf_graph_free(&graph);
     }
@@ -65,7 +69,8 @@ Test(session, shares_weights_once) {
         uint64_t agreement = s.beyond[1][p];
         cr_assert_eq(s.beyond[2][p], agreement, "a later run sends digests only");
         cr_assert_lt(agreement, 200);
-        cr_assert_eq(s.beyond[0][p] - agreement, p == TINY_MODEL_OWNER ? weights : 0, "each weight goes from its owner to one party");
+        cr_assert_eq(s.beyond[0][p] - agreement, p == TINY_MODEL_OWNER ? weights : 0,
+                     "each weight goes from its owner to one party");
     }
     for (int k = 0; k < 3; k++) {
         double worst = tiny_error(s.logits[k], "exact", k == 1 ? 2 : 3, tiny_ids);
@@ -88,7 +93,8 @@ static tf_status run_products(tf_link *link, int id, void *context) {
     TF_TRY(tf_session_open(&session, link));
     tf_status status = TF_OK;
     for (int k = 0; k < 2 && !status; k++) {
-        tf_node w = {.name = "weight", .leaf = TF_LEAF_WEIGHT, .shape = c->shape[k], .data = id == 0 ? c->data[k] : NULL};
+        tf_node w = {
+            .name = "weight", .leaf = TF_LEAF_WEIGHT, .shape = c->shape[k], .data = id == 0 ? c->data[k] : NULL};
         tf_program p;
         tf_program_init(&p, 16, 0, 1);
         tf_value v = tf_weight(&p, tf_program_leaf(&p, &w), 16, 48);
@@ -110,10 +116,12 @@ Test(session, tells_weights_of_one_name_apart_by_their_shape) {
     }
     cr_assert_eq(three_do(run_products, &c, &outcome), TF_OK, "%s", tf_error());
     for (int k = 0; k < 2; k++)
-        for (size_t i = 0; i < tf_shape_count(c.shape[k]); i++) cr_assert_lt(fabs(c.y[k][i] - c.data[k][i] * c.data[k][i]), 1e-4);
+        for (size_t i = 0; i < tf_shape_count(c.shape[k]); i++)
+            cr_assert_lt(fabs(c.y[k][i] - c.data[k][i] * c.data[k][i]), 1e-4);
 }
 
-/* Agreement ----------------------------------------------------------------------------------------------------------- */
+/* Agreement -----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct difference {
     int party; /* the one that differs */
@@ -133,7 +141,8 @@ static tf_status run_difference(tf_link *link, int id, void *context) {
     tf_graph_init(&graph);
     tf_status status = tiny_graph(&graph, other ? d->approximations : "exact", other ? d->texts : 3, tiny_ids, id);
     if (!status)
-        status = tf_session_run(&session, &graph, other ? d->frac : 16, TINY_MODEL_OWNER, other ? d->data_owner : TINY_DATA_OWNER, logits, NULL, NULL);
+        status = tf_session_run(&session, &graph, other ? d->frac : 16, TINY_MODEL_OWNER,
+                                other ? d->data_owner : TINY_DATA_OWNER, logits, NULL, NULL);
     tf_graph_free(&graph);
     tf_session_close(&session);
     return status;
@@ -142,7 +151,11 @@ static tf_status run_difference(tf_link *link, int id, void *context) {
 Test(session, ends_where_parties_differ) {
     difference cases[] = {
         {.frac = 15, .data_owner = 1, .approximations = "exact", .texts = 3, .name = "fractional bits"},
-        {.frac = 16, .data_owner = 2, .approximations = "exact", .texts = 3, .name = "who owns the model and who the data"},
+        {.frac = 16,
+         .data_owner = 2,
+         .approximations = "exact",
+         .texts = 3,
+         .name = "who owns the model and who the data"},
         {.frac = 16, .data_owner = 1, .approximations = "gelu=relu", .texts = 3, .name = "the lowered program"},
         {.frac = 16, .data_owner = 1, .approximations = "exact", .texts = 2, .name = "the lowered program"},
     };
@@ -153,7 +166,8 @@ Test(session, ends_where_parties_differ) {
             cr_assert_eq(three_do(run_difference, &cases[k], &o), TF_MISMATCH);
             for (int p = 0; p < TF_PARTIES; p++) { /* every party sees it, or is told by one that did */
                 cr_assert(o.status[p] == TF_MISMATCH || o.status[p] == TF_PEER, "party %d: %s", p, o.error[p]);
-                cr_assert(strstr(o.error[p], "the parties differ in ") && strstr(o.error[p], cases[k].name), "party %d: %s", p, o.error[p]);
+                cr_assert(strstr(o.error[p], "the parties differ in ") && strstr(o.error[p], cases[k].name),
+                          "party %d: %s", p, o.error[p]);
             }
         }
 }
@@ -183,7 +197,8 @@ Test(session, ends_where_public_weights_differ) {
     cr_assert_eq(three_do(run_open_weight, &other, &o), TF_OK, "%s", tf_error());
     for (other = 0; other < TF_PARTIES; other++) {
         cr_assert_eq(three_do(run_open_weight, &other, &o), TF_MISMATCH);
-        for (int p = 0; p < TF_PARTIES; p++) cr_assert(strstr(o.error[p], "the parties differ in the lowered program") != NULL, "%s", o.error[p]);
+        for (int p = 0; p < TF_PARTIES; p++)
+            cr_assert(strstr(o.error[p], "the parties differ in the lowered program") != NULL, "%s", o.error[p]);
     }
 }
 
@@ -192,7 +207,8 @@ static tf_status run_facts(tf_link *link, int id, void *context) {
     char text[8] = "nothing";
     const int other = *(int *)context;
     TF_TRY(tf_session_open(&session, link));
-    tf_fact facts[2] = {{"the first fact", tf_digest_of("same", 4)}, {"the second fact", tf_digest_of(id == other ? "this" : "that", 4)}};
+    tf_fact facts[2] = {{"the first fact", tf_digest_of("same", 4)},
+                        {"the second fact", tf_digest_of(id == other ? "this" : "that", 4)}};
     if (id == 2) snprintf(text, sizeof text, "text");
     tf_status status = tf_session_publish(&session, 2, text, sizeof text);
     if (!status && strcmp(text, "text")) status = tf_fail(TF_INTERNAL, "published: %s", text);
@@ -207,11 +223,13 @@ Test(session, compares_facts_and_publishes) {
     cr_assert_eq(three_do(run_facts, &other, &o), TF_OK, "%s", tf_error());
     for (other = 0; other < TF_PARTIES; other++) {
         cr_assert_eq(three_do(run_facts, &other, &o), TF_MISMATCH);
-        for (int p = 0; p < TF_PARTIES; p++) cr_assert(strstr(o.error[p], "the parties differ in the second fact") != NULL, "%s", o.error[p]);
+        for (int p = 0; p < TF_PARTIES; p++)
+            cr_assert(strstr(o.error[p], "the parties differ in the second fact") != NULL, "%s", o.error[p]);
     }
 }
 
-/* One party fails ----------------------------------------------------------------------------------------------------- */
+/* One party fails -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct failure {
     enum { BAD_WEIGHT, LARGE_WEIGHT, NO_WEIGHT, NO_TOKENS, BAD_TOKEN, BAD_FRACTION } kind;
@@ -239,7 +257,8 @@ static tf_status run_failure(tf_link *link, int id, void *context) {
     }
     if (f->kind == BAD_TOKEN) ids[3] = 70; /* after the graph was built, which would have refused it */
     if (!status)
-        status = tf_session_run(&session, &graph, f->kind == BAD_FRACTION && id == f->party ? 7 : 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, logits, NULL, NULL);
+        status = tf_session_run(&session, &graph, f->kind == BAD_FRACTION && id == f->party ? 7 : 16, TINY_MODEL_OWNER,
+                                TINY_DATA_OWNER, logits, NULL, NULL);
     tf_graph_free(&graph);
     tf_session_close(&session);
     return status;
@@ -251,9 +270,15 @@ Test(session, ends_all_parties_with_the_first_cause) {
         tf_status status;
         const char *reason;
     } cases[] = {
-        {{BAD_WEIGHT, TINY_MODEL_OWNER}, TF_RANGE, "weight encoder.layer.1.output.dense.weight: a value put in is not a number"},
-        {{LARGE_WEIGHT, TINY_MODEL_OWNER}, TF_RANGE, "weight encoder.layer.1.output.dense.weight: a value put in is not a number or too large"},
-        {{NO_WEIGHT, TINY_MODEL_OWNER}, TF_INVALID, "weight encoder.layer.1.output.dense.weight: party 0 was given no data"},
+        {{BAD_WEIGHT, TINY_MODEL_OWNER},
+         TF_RANGE,
+         "weight encoder.layer.1.output.dense.weight: a value put in is not a number"},
+        {{LARGE_WEIGHT, TINY_MODEL_OWNER},
+         TF_RANGE,
+         "weight encoder.layer.1.output.dense.weight: a value put in is not a number or too large"},
+        {{NO_WEIGHT, TINY_MODEL_OWNER},
+         TF_INVALID,
+         "weight encoder.layer.1.output.dense.weight: party 0 was given no data"},
         {{NO_TOKENS, TINY_DATA_OWNER}, TF_INVALID, "party 1 was given no token ids"},
         {{BAD_TOKEN, TINY_DATA_OWNER}, TF_RANGE, "outside the vocabulary of 70"},
         {{BAD_FRACTION, 2}, TF_INVALID, "7 fractional bits"},
@@ -265,7 +290,8 @@ Test(session, ends_all_parties_with_the_first_cause) {
     }
 }
 
-/* Shares that do not agree -------------------------------------------------------------------------------------------- */
+/* Shares that do not agree --------------------------------------------------------------------------------------------
+ */
 
 /* Adds one to a component where one of its two holders keeps it: arg[0] is the party, arg[1] the component, arg[2] the
    element. */
@@ -313,13 +339,19 @@ Test(session, finds_shares_that_do_not_agree) {
     for (int receiver = 0; receiver < TF_PARTIES; receiver++)
         for (int k = 0; k < 4; k++) {
             three_outcome o;
-            /* the component that the receiver lacks is the second of the party after it and the first of the one before */
-            fault f = {.receiver = receiver, .element = element[k], .holder = (receiver + 1 + k % 2) % 3, .component = 1 - k % 2};
+            /* the component that the receiver lacks is the second of the party after it and the first of the one before
+             */
+            fault f = {.receiver = receiver,
+                       .element = element[k],
+                       .holder = (receiver + 1 + k % 2) % 3,
+                       .component = 1 - k % 2};
             cr_assert_eq(three_do(run_fault, &f, &o), TF_MISMATCH, "%s", tf_error());
             cr_assert_eq(o.status[receiver], TF_MISMATCH);
-            cr_assert(strstr(o.error[receiver], "hold different shares of an output: the run is void") != NULL, "%s", o.error[receiver]);
+            cr_assert(strstr(o.error[receiver], "hold different shares of an output: the run is void") != NULL, "%s",
+                      o.error[receiver]);
         }
     three_outcome o;
     cr_assert_eq(three_do(run_fault, &(fault){.receiver = TF_EVERYONE, .holder = 2}, &o), TF_MISMATCH);
-    cr_assert_eq(three_do(run_fault, &(fault){.receiver = 0, .holder = 3}, &o), TF_OK, "nobody at fault: %s", tf_error());
+    cr_assert_eq(three_do(run_fault, &(fault){.receiver = 0, .holder = 3}, &o), TF_OK, "nobody at fault: %s",
+                 tf_error());
 }

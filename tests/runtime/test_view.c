@@ -1,7 +1,7 @@
 /*
- * What each party receives in each step: uniform whatever the input, never the same twice, of lengths that do not depend
- * on the input. Inputs are shared without any randomness, so only a step's own masks can make its messages uniform. Three
- * steps without proper masks, defined here, show that the checks would notice.
+ * What each party receives in each step: uniform whatever the input, never the same twice, of lengths that do not
+ * depend on the input. Inputs are shared without any randomness, so only a step's own masks can make its messages
+ * uniform. Three steps without proper masks, defined here, show that the checks would notice.
  */
 #include "tests/runtime/rig.h"
 #include "tests/runtime/view.h"
@@ -10,17 +10,26 @@ enum { N = 3 * 128 * 200 + 70, ROWS = 128 }; /* the smallest messages of a compa
 
 typedef void append_step(rig *r, const int64_t *x);
 
-static tf_value put(rig *r, const int64_t *x, unsigned bits, double bound) { return rig_put(r, tf_dims(N), x, 8, bits, bound); }
-static tf_value bit(rig *r, const int64_t *x) { return tf_negative(&r->program, rig_put(r, tf_dims(N), x, 8, 12, 4), 0); }
+static tf_value put(rig *r, const int64_t *x, unsigned bits, double bound) {
+    return rig_put(r, tf_dims(N), x, 8, bits, bound);
+}
+static tf_value bit(rig *r, const int64_t *x) {
+    return tf_negative(&r->program, rig_put(r, tf_dims(N), x, 8, 12, 4), 0);
+}
 
-#define STEP(name, ...) static void name(rig *r, const int64_t *x) { tf_program *p = &r->program; __VA_ARGS__; }
+#define STEP(name, ...)                                                                                                \
+    static void name(rig *r, const int64_t *x) {                                                                       \
+        tf_program *p = &r->program;                                                                                   \
+        __VA_ARGS__;                                                                                                   \
+    }
 #define RESULT(frac, bound, wide) ((tf_result){frac, bound, wide})
 STEP(multiply_wide, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(0, 4096, true)))
 STEP(multiply_wide_by_12, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(4, 4096, true)))
 STEP(multiply_narrow, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(8, 4096, false)))
 STEP(multiply_odd, tf_mul(p, put(r, x, 53, 64), put(r, x, 53, 64), RESULT(5, 4000000, false)))
 STEP(multiply_untruncated, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(16, 4096, false)))
-STEP(dot, tf_dot(p, tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), RESULT(8, 8192, false)))
+STEP(dot, tf_dot(p, tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)),
+                 tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), RESULT(8, 8192, false)))
 STEP(truncate_narrow, tf_trunc(p, put(r, x, 48, 0x1p30), 0))
 STEP(truncate_odd, tf_trunc(p, put(r, x, 43, 0x1p28), 5))
 STEP(truncate_wide, tf_trunc_wide(p, rig_put(r, tf_dims(N), x, 16, 64, 0x1p30), 0))
@@ -30,14 +39,16 @@ STEP(lift_odd, tf_lift(p, put(r, x, 25, 64), 44))
 STEP(compare, tf_negative(p, put(r, x, 32, 0x1p10), 0))
 STEP(compare_low, tf_negative(p, put(r, x, 32, 0x1p10), 4))
 STEP(select_one, tf_select(p, 1, &(tf_term){bit(r, x), put(r, x, 32, 64), false}))
-STEP(select_two, tf_value b = bit(r, x); tf_select(p, 2, (tf_term[]){{b, put(r, x, 48, 64), true}, {b, put(r, x, 48, 64), false}}))
+STEP(select_two, tf_value b = bit(r, x);
+     tf_select(p, 2, (tf_term[]){{b, put(r, x, 48, 64), true}, {b, put(r, x, 48, 64), false}}))
 STEP(bit_to_share, tf_bit_to_share(p, bit(r, x), 32, false))
 STEP(relu, tf_relu(p, put(r, x, 32, 0x1p10)))
 STEP(exponential, tf_exp2(p, tf_add_const(p, put(r, x, 32, 4), -5), 16))
 
 static void matmul(rig *r, const int64_t *x) {
     enum { K = N / ROWS };
-    tf_matmul_layout l = {.batch = {1, 1}, .m = ROWS, .k = K, .n = ROWS, .a_row = K, .b_row = 1, .b_col = K, .c_row = ROWS};
+    tf_matmul_layout l = {
+        .batch = {1, 1}, .m = ROWS, .k = K, .n = ROWS, .a_row = K, .b_row = 1, .b_col = K, .c_row = ROWS};
     tf_value a = tf_slice(&r->program, put(r, x, 64, 64), 0, 0, ROWS * K);
     tf_matmul(&r->program, a, a, -1, l, tf_dims(ROWS, ROWS), RESULT(8, 0x1p20, true));
 }
@@ -72,7 +83,8 @@ static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PA
     view whole[TF_PARTIES] = {{0}};
     r.sharing = RIG_BARE;
     append(&r, x);
-    for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &whole[p];
+    for (int p = 0; p < TF_PARTIES; p++)
+        r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &whole[p];
     r.t.runs = runs;
     rig_run(&r);
     for (int p = 0; p < TF_PARTIES; p++) {
@@ -130,21 +142,30 @@ static void check_cases(const step_case *c, size_t n) {
 }
 
 Test(view, of_products) {
-    const step_case cases[] = {{"multiply, wide", multiply_wide}, {"multiply, wide by 12", multiply_wide_by_12},
-                               {"multiply, narrow", multiply_narrow}, {"multiply, odd ring", multiply_odd},
-                               {"multiply, untruncated", multiply_untruncated}, {"dot", dot}, {"matmul", matmul}};
+    const step_case cases[] = {{"multiply, wide", multiply_wide},
+                               {"multiply, wide by 12", multiply_wide_by_12},
+                               {"multiply, narrow", multiply_narrow},
+                               {"multiply, odd ring", multiply_odd},
+                               {"multiply, untruncated", multiply_untruncated},
+                               {"dot", dot},
+                               {"matmul", matmul}};
     check_cases(cases, sizeof cases / sizeof *cases);
 }
 
 Test(view, of_truncations_and_lifts) {
-    const step_case cases[] = {{"truncate", truncate_narrow}, {"truncate, odd ring", truncate_odd}, {"truncate, wide", truncate_wide},
-                               {"truncate, wide by 3", truncate_wide_by_3}, {"lift", lift}, {"lift, odd rings", lift_odd}};
+    const step_case cases[] = {{"truncate", truncate_narrow},
+                               {"truncate, odd ring", truncate_odd},
+                               {"truncate, wide", truncate_wide},
+                               {"truncate, wide by 3", truncate_wide_by_3},
+                               {"lift", lift},
+                               {"lift, odd rings", lift_odd}};
     check_cases(cases, sizeof cases / sizeof *cases);
 }
 
 Test(view, of_comparisons_and_selections) {
-    const step_case cases[] = {{"compare", compare}, {"compare, low bits dropped", compare_low}, {"select", select_one},
-                               {"select of two terms", select_two}, {"bit to share", bit_to_share}, {"relu", relu}};
+    const step_case cases[] = {{"compare", compare},           {"compare, low bits dropped", compare_low},
+                               {"select", select_one},         {"select of two terms", select_two},
+                               {"bit to share", bit_to_share}, {"relu", relu}};
     check_cases(cases, sizeof cases / sizeof *cases);
 }
 
@@ -153,7 +174,8 @@ Test(view, of_tables) {
     check_cases(cases, sizeof cases / sizeof *cases);
 }
 
-/* Inputs, outputs, embedding: only some parties receive anything ------------------------------------------------------ */
+/* Inputs, outputs, embedding: only some parties receive anything ------------------------------------------------------
+ */
 
 typedef struct party_step {
     const char *name;
@@ -221,7 +243,8 @@ Test(view, of_the_party_that_deals_is_empty) {
     free(x);
 }
 
-/* Steps without proper masks ------------------------------------------------------------------------------------------ */
+/* Steps without proper masks ------------------------------------------------------------------------------------------
+ */
 
 typedef enum flaw { NO_MASK, ONE_MASK_TWICE, OLD_MASK } flaw;
 
@@ -251,10 +274,16 @@ static tf_status flawed_solo(tf_call *call) {
     return TF_OK;
 }
 
-static tf_status flawed_pair(tf_call *call, int phase) { return TF_OK; }
+static tf_status flawed_pair(tf_call *call, int phase) {
+    return TF_OK;
+}
 
-static const tf_step flawed_step = {.name = "flawed", .summary = "a lesson", .elementwise = true, .cost = flawed_cost,
-                                    .solo = flawed_solo, .pair = flawed_pair};
+static const tf_step flawed_step = {.name = "flawed",
+                                    .summary = "a lesson",
+                                    .elementwise = true,
+                                    .cost = flawed_cost,
+                                    .solo = flawed_solo,
+                                    .pair = flawed_pair};
 
 static flaw which;
 

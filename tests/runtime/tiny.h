@@ -12,8 +12,15 @@
 
 enum { TINY_TEXTS = 3, TINY_LENGTH = 6, TINY_LABELS = 4, TINY_MODEL_OWNER = 0, TINY_DATA_OWNER = 1 };
 
-static const tf_config tiny_config = {.hidden = 16, .layers = 2, .heads = 2, .intermediate = 24, .vocabulary = 70, .positions = 9,
-                                      .types = 2, .layer_norm_eps = 1e-5, .labels = TINY_LABELS};
+static const tf_config tiny_config = {.hidden = 16,
+                                      .layers = 2,
+                                      .heads = 2,
+                                      .intermediate = 24,
+                                      .vocabulary = 70,
+                                      .positions = 9,
+                                      .types = 2,
+                                      .layer_norm_eps = 1e-5,
+                                      .labels = TINY_LABELS};
 
 static const size_t tiny_lengths[TINY_TEXTS] = {6, 3, 5};
 static const int32_t tiny_ids[TINY_TEXTS * TINY_LENGTH] = {1, 7, 69, 3, 3, 2, 1, 9, 2, 0, 0, 0, 1, 4, 68, 0, 2, 0};
@@ -32,9 +39,12 @@ static inline const float *tiny_weight(const char *name, size_t count) {
 }
 
 /** The graph of one batch as party `id` builds it (-1: with everything). The first `texts` texts. */
-static inline tf_status tiny_graph(tf_graph *graph, const char *approximations, size_t texts, const int32_t *ids, int id) {
+static inline tf_status tiny_graph(tf_graph *graph, const char *approximations, size_t texts, const int32_t *ids,
+                                   int id) {
     tf_approx approx;
-    tf_batch batch = {.texts = texts, .length = TINY_LENGTH, .lengths = tiny_lengths,
+    tf_batch batch = {.texts = texts,
+                      .length = TINY_LENGTH,
+                      .lengths = tiny_lengths,
                       .ids = id == TINY_DATA_OWNER || id < 0 ? ids : NULL};
     TF_TRY(tf_approx_parse(approximations, &approx));
     TF_TRY(tf_bert_build(&tiny_config, &approx, &batch, NULL, false, graph));

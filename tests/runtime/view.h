@@ -2,10 +2,9 @@
  * What a party sees, and whether it tells anything. A view collects every message that one party receives; the checks
  * hold for any message that is masked by fresh uniform randomness, and fail for what is not:
  *   each message's bytes are uniform (chi-square over 256 bins), and so are those of each part of it;
- *   so are the sums and differences of the bytes of any two of them: no mask serves twice, and no two messages add up to
- *   something that tells;
- *   no aligned block of 16 bytes ever occurs twice.
- * A chi-square of 255 degrees of freedom exceeds view_limit with a probability of less than 10^-16 for uniform bytes.
+ *   so are the sums and differences of the bytes of any two of them: no mask serves twice, and no two messages add up
+ * to something that tells; no aligned block of 16 bytes ever occurs twice. A chi-square of 255 degrees of freedom
+ * exceeds view_limit with a probability of less than 10^-16 for uniform bytes.
  */
 #ifndef TF_TESTS_RUNTIME_VIEW_H
 #define TF_TESTS_RUNTIME_VIEW_H
@@ -21,7 +20,7 @@
 static const double view_limit = 500;
 
 enum {
-    VIEW_ENOUGH = 2560, /**< bytes: ten in a bin */
+    VIEW_ENOUGH = 2560,  /**< bytes: ten in a bin */
     VIEW_PAIR = 1 << 14, /**< bytes of a pair that are looked at */
     VIEW_PARTS = 5,
     VIEW_BLOCK = 16
@@ -97,7 +96,9 @@ static inline const char *view_tells(const view *v, char *why) {
         const view_part *a = &part[i];
         double chi = view_uniformity(a->data, a->data, 0, a->length);
         found = chi > view_limit;
-        if (found) snprintf(why, 160, "message %zu, part %zu of %zu: bytes are not uniform (%g)", a->message, a->number, a->of, chi);
+        if (found)
+            snprintf(why, 160, "message %zu, part %zu of %zu: bytes are not uniform (%g)", a->message, a->number, a->of,
+                     chi);
         for (size_t k = 0; k < i && !found; k++) {
             const view_part *b = &part[k];
             if (a->length != b->length || (a->message == b->message && a->of != b->of)) continue;
@@ -106,8 +107,10 @@ static inline const char *view_tells(const view *v, char *why) {
                 chi = view_uniformity(a->data, b->data, factor, length);
                 found = chi > view_limit;
                 if (found)
-                    snprintf(why, 160, "part %zu of %zu of message %zu %s part %zu of %zu of message %zu is not uniform (%g)", a->number, a->of,
-                             a->message, factor < 0 ? "less" : "and", b->number, b->of, b->message, chi);
+                    snprintf(why, 160,
+                             "part %zu of %zu of message %zu %s part %zu of %zu of message %zu is not uniform (%g)",
+                             a->number, a->of, a->message, factor < 0 ? "less" : "and", b->number, b->of, b->message,
+                             chi);
             }
         }
     }
@@ -123,7 +126,9 @@ static inline double view_overall(const view *v) {
     return view_chi_square(bin);
 }
 
-static inline int view_compare_blocks(const void *a, const void *b) { return memcmp(*(uint8_t *const *)a, *(uint8_t *const *)b, VIEW_BLOCK); }
+static inline int view_compare_blocks(const void *a, const void *b) {
+    return memcmp(*(uint8_t *const *)a, *(uint8_t *const *)b, VIEW_BLOCK);
+}
 
 /** Whether some aligned block of 16 bytes occurs twice in the view. */
 static inline bool view_repeats(const view *v) {
@@ -131,7 +136,8 @@ static inline bool view_repeats(const view *v) {
     for (size_t i = 0; i < v->messages; i++) blocks += v->message[i].length / VIEW_BLOCK;
     const uint8_t **block = malloc((blocks + 1) * sizeof *block);
     for (size_t i = 0; i < v->messages; i++)
-        for (uint64_t at = 0; at + VIEW_BLOCK <= v->message[i].length; at += VIEW_BLOCK) block[n++] = v->message[i].data + at;
+        for (uint64_t at = 0; at + VIEW_BLOCK <= v->message[i].length; at += VIEW_BLOCK)
+            block[n++] = v->message[i].data + at;
     qsort(block, n, sizeof *block, view_compare_blocks);
     bool found = false;
     for (size_t i = 1; i < n && !found; i++) found = !memcmp(block[i - 1], block[i], VIEW_BLOCK);
