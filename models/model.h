@@ -20,8 +20,8 @@ typedef struct tf_config {
     double layer_norm_eps;
     int32_t pad_token;
     tf_head head;
-    size_t labels;    /**< classifier only; 0 otherwise */
-    char **label;     /**< id2label, `labels` entries, or NULL */
+    size_t labels; /**< classifier only; 0 otherwise */
+    char **label;  /**< id2label, `labels` entries, or NULL */
     /** Classifier on mean-pooled, normalised sentence embeddings (no pooler): what `trefoil fit-head` writes, as
      *  "trefoil_head": "sentence_linear" in config.json. */
     bool sentence_head;
@@ -38,7 +38,10 @@ TF_CHECKED tf_status tf_config_named(const char *name, tf_config *config);
 /** Which variant each kind of op uses, and per-layer exceptions. */
 typedef struct tf_approx {
     char gelu[24], softmax[24], layernorm[24];
-    struct { int layer; char kind[16], variant[24]; } exception[32];
+    struct {
+        int layer;
+        char kind[16], variant[24];
+    } exception[32];
     int exceptions;
 } tf_approx;
 
@@ -54,10 +57,10 @@ const char *tf_approx_variant(const tf_approx *approx, const char *kind, int lay
 /** A batch: texts padded to one length. Lengths are public, ids belong to the data owner (NULL elsewhere). */
 typedef struct tf_batch {
     size_t texts, length;
-    const size_t *lengths;  /**< texts entries, each 1..length */
-    const int32_t *ids;     /**< texts x length, padded with pad_token, or NULL */
-    const int32_t *types;   /**< texts x length token types, or NULL where not held */
-    bool pairs;             /**< public: whether the texts are pairs; if not, all types are 0 and need no lookup */
+    const size_t *lengths; /**< texts entries, each 1..length */
+    const int32_t *ids;    /**< texts x length, padded with pad_token, or NULL */
+    const int32_t *types;  /**< texts x length token types, or NULL where not held */
+    bool pairs;            /**< public: whether the texts are pairs; if not, all types are 0 and need no lookup */
 } tf_batch;
 
 /**

@@ -18,8 +18,8 @@ void tf_safetensors_close(tf_safetensors *file);
 
 /**
  * The tensor as floats: converted once, kept until close; threads may ask at the same time. Accepts the name with or
- * without the "bert." prefix. Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity; with
- * TF_RANGE when a magnitude exceeds `limit`. The message names file and tensor.
+ * without the "bert." prefix. Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity;
+ * with TF_RANGE when a magnitude exceeds `limit`. The message names file and tensor.
  */
 TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
                                            const float **data);

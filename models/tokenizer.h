@@ -1,9 +1,9 @@
 /**
  * WordPiece tokenisation, equal to Hugging Face's.
  *
- * Their implementations differ in corners, and the reference here is tokenizers.js: unlike the Rust library it knows the
- * final sigma, puts no spaces around ideographs beyond U+FFFF, and follows the Unicode version of its platform (here
- * utf8proc's) where the Rust library keeps the categories of Unicode 8.0. All of them agree on ordinary text.
+ * Their implementations differ in corners, and the reference here is tokenizers.js: unlike the Rust library it knows
+ * the final sigma, puts no spaces around ideographs beyond U+FFFF, and follows the Unicode version of its platform
+ * (here utf8proc's) where the Rust library keeps the categories of Unicode 8.0. All of them agree on ordinary text.
  */
 #ifndef TF_TOKENIZER_H
 #define TF_TOKENIZER_H
@@ -17,8 +17,8 @@
 typedef struct tf_tokenizer tf_tokenizer;
 
 /**
- * Opens DIR/tokenizer.json, or else DIR/vocab.txt with the options and special tokens of DIR/tokenizer_config.json, if it
- * is there. Settings for truncation and padding are ignored.
+ * Opens DIR/tokenizer.json, or else DIR/vocab.txt with the options and special tokens of DIR/tokenizer_config.json, if
+ * it is there. Settings for truncation and padding are ignored.
  */
 TF_CHECKED tf_status tf_tokenizer_open(const char *directory, tf_tokenizer **tokenizer);
 void tf_tokenizer_close(tf_tokenizer *tokenizer);

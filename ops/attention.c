@@ -68,27 +68,42 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_shape q = tf_type_of(p, in[0])->shape, k = tf_type_of(p, in[1])->shape;
     size_t texts = q.dim[0], queries = q.dim[1], width = q.dim[2], keys = k.dim[1];
     size_t heads = (size_t)tf_attr_get(node, "heads", 1), depth = width / heads;
-    tf_matmul_layout scores = {.batch = {texts, heads}, .m = queries, .k = depth, .n = keys,
-                               .a_batch = {queries * width, depth}, .a_row = width,
-                               .b_batch = {keys * width, depth}, .b_row = 1, .b_col = width,
-                               .c_batch = {queries * heads * keys, keys}, .c_row = heads * keys};
+    tf_matmul_layout scores = {.batch = {texts, heads},
+                               .m = queries,
+                               .k = depth,
+                               .n = keys,
+                               .a_batch = {queries * width, depth},
+                               .a_row = width,
+                               .b_batch = {keys * width, depth},
+                               .b_row = 1,
+                               .b_col = width,
+                               .c_batch = {queries * heads * keys, keys},
+                               .c_row = heads * keys};
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 14);
+    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 15);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
                                (tf_result){p->frac, TF_SCORE_BOUND, false});
     tf_value inverse;
-    tf_value weight = tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1,
-                                       tf_dims(texts, 1, 1, keys), &inverse);
-    tf_matmul_layout product = {.batch = {texts, heads}, .m = queries, .k = keys, .n = depth,
-                                .a_batch = {queries * heads * keys, keys}, .a_row = heads * keys,
-                                .b_batch = {keys * width, depth}, .b_row = width, .b_col = 1,
-                                .c_batch = {queries * width, depth}, .c_row = width};
-    tf_value context = tf_matmul(p, weight, in[2], -1, product, tf_dims(texts, queries, heads, depth), (tf_result){p->frac, 0, false});
+    tf_value weight =
+        tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1, tf_dims(texts, 1, 1, keys), &inverse);
+    tf_matmul_layout product = {.batch = {texts, heads},
+                                .m = queries,
+                                .k = keys,
+                                .n = depth,
+                                .a_batch = {queries * heads * keys, keys},
+                                .a_row = heads * keys,
+                                .b_batch = {keys * width, depth},
+                                .b_row = width,
+                                .b_col = 1,
+                                .c_batch = {queries * width, depth},
+                                .c_row = width};
+    tf_value context =
+        tf_matmul(p, weight, in[2], -1, product, tf_dims(texts, queries, heads, depth), (tf_result){p->frac, 0, false});
     inverse = tf_reshape(p, inverse, tf_dims(texts, queries, heads, 1));
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
 }
 
-#define OP(name, formula, from, epsilon, factor, error)                                                                        \
+#define OP(name, formula, from, epsilon, factor, error)                                                                \
     {.kind = "attention",                                                                                              \
      .variant = #name,                                                                                                 \
      .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \

@@ -23,8 +23,8 @@ static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *o
 /*
  * x (Phi(x) - 1/2) is smooth and even: inside |x| < T it is a polynomial Q in x^2, and only the two tails need a
  * comparison: GELU(x) = x + [x < T](Q - x/2) - [x < -T](Q + x/2). Outside, Q may be garbage: it is multiplied by zero,
- * exactly, in the ring. So its powers live in rings just wide enough for |x| < T. Both selections share one reshare. The
- * sum is kept doubled (one fractional bit more) so that x/2 needs no truncation.
+ * exactly, in the ring. So its powers live in rings just wide enough for |x| < T. Both selections share one reshare.
+ * The sum is kept doubled (one fractional bit more) so that x/2 needs no truncation.
  *
  * Q is the polynomial of degree 6 of least error in s = x^2/8 - 1, which keeps all coefficients below 1.5; those from
  * the second power on were rounded to 11 bits one after the other, the rest fitted anew each time. It is within 4.2e-4
@@ -33,7 +33,8 @@ static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *o
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     enum { POWER_FRAC = 13 };
     const double tail = 3.7, most = 2, unit = 1 << TF_COEFFICIENT_BITS;
-    const double q[7] = {1.40791566, 0.73295653, -490 / unit, 309 / unit, -108 / unit, -1486 / unit * -275 / unit, -275 / unit};
+    const double q[7] = {1.40791566, 0.73295653, -490 / unit, 309 / unit, -108 / unit, -1486 / unit * -275 / unit,
+                         -275 / unit};
     tf_value x = in[0];
     tf_value below = tf_less(p, x, tail), far_below = tf_less(p, x, -tail);
     tf_value near = tf_assume(p, x, tail);
@@ -65,7 +66,7 @@ const tf_op tf_gelu_ops[] = {
      .lower = lower_exact,
      .low = -8,
      .high = 8,
-     .private_error = 5e-3},
+     .private_error = 2e-3},
     {.kind = "gelu",
      .variant = "relu",
      .summary = "max(x, 0)",

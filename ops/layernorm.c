@@ -60,7 +60,7 @@ static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     double bound = tf_type_of(p, x)->bound;
     x = tf_lift(p, x, bits);
     tf_shape row = tf_type_of(p, x)->shape;
-    tf_value mean = tf_scale_real(p, tf_sum_axis(p, x, -1, bound * (double)n), 1 / (double)n, 14);
+    tf_value mean = tf_scale_real(p, tf_sum_axis(p, x, -1, bound * (double)n), 1 / (double)n, 20);
     mean = tf_trunc(p, mean, p->frac);
     row.dim[row.rank - 1] = 1;
     return tf_sub(p, x, tf_reshape(p, mean, row));
@@ -75,8 +75,8 @@ static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
 }
 
 /*
- * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares from
- * 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
+ * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares
+ * from 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
  */
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     const double low = 0x1p-6, high = 0x1p22;

@@ -1,8 +1,8 @@
 /** Products of matrices: with weights (linear) and of two activations (matmul). */
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program.h"
 #include "runtime/plain_matmul.h"
+#include "runtime/program.h"
 
 static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the weight", shape[1], 2));
@@ -63,10 +63,17 @@ static tf_value lower_matmul(tf_program *p, const tf_node *node, const tf_value 
     size_t m = shape.dim[shape.rank - 2], n = shape.dim[shape.rank - 1], k = a.dim[a.rank - 1];
     size_t products = tf_shape_count(shape) / (m * n);
     bool transpose = transposed(node);
-    tf_matmul_layout layout = {.batch = {1, products}, .m = m, .k = k, .n = n,
-                               .a_batch = {0, m * k}, .a_row = k,
-                               .b_batch = {0, k * n}, .b_row = transpose ? 1 : n, .b_col = transpose ? k : 1,
-                               .c_batch = {0, m * n}, .c_row = n};
+    tf_matmul_layout layout = {.batch = {1, products},
+                               .m = m,
+                               .k = k,
+                               .n = n,
+                               .a_batch = {0, m * k},
+                               .a_row = k,
+                               .b_batch = {0, k * n},
+                               .b_row = transpose ? 1 : n,
+                               .b_col = transpose ? k : 1,
+                               .c_batch = {0, m * n},
+                               .c_row = n};
     tf_value left = tf_scale_real(p, in[0], tf_attr_get(node, "scale", 1), 12);
     return tf_matmul(p, left, in[1], -1, layout, shape, (tf_result){p->frac, 0, false});
 }

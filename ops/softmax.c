@@ -32,7 +32,8 @@ static tf_value masked(tf_program *p, tf_value weight, tf_value mask, tf_shape s
  * Each selection of the maximum's tournament may fall short by half the dropped low bits, so scores may exceed what is
  * found by that much a level; all are lowered by as much, which the division undoes.
  */
-static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
+static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least,
+                            double *most) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, score);
     size_t n = tf_shape_last(type.shape);
@@ -50,15 +51,16 @@ static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_sha
     tf_value below = tf_assume(p, tf_add_const(p, tf_sub(p, score, highest), -guard), 4 * TF_SCORE_BOUND);
     *least = 0.5;
     *most = (double)n;
-    return masked(p, tf_exp2_negative(p, below), mask, mask_shape);
+    return masked(p, tf_power_negative(p, below), mask, mask_shape);
 }
 
-static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most) {
+static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least,
+                           double *most) {
     /* rows whose sum is small are divided by little: fewer low bits are dropped than elsewhere */
     const unsigned low = 2;
     tf_value weight = masked(p, tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true}), mask, mask_shape);
     *least = 1e-3;
-    *most = tf_default_bound(p);
+    *most = p->status ? 0 : (double)tf_shape_last(tf_type_of(p, score)->shape) * TF_SCORE_BOUND;
     return weight;
 }
 
@@ -76,7 +78,8 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     bool has_mask = node->inputs == 2;
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    tf_value inverse, score = tf_trunc(p, tf_scale_real(p, tf_assume(p, in[0], TF_SCORE_BOUND / 2), softmax->scale, 14), p->frac);
+    tf_value inverse,
+        score = tf_trunc(p, tf_scale_real(p, tf_assume(p, in[0], TF_SCORE_BOUND / 2), softmax->scale, 20), p->frac);
     tf_shape row = node->shape, mask_shape = row;
     row.dim[row.rank - 1] = 1;
     if (has_mask && tf_leaf_of(p, in[1])) mask_shape = tf_leaf_of(p, in[1])->shape;
@@ -125,7 +128,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
-#define OP(name, formula, from, epsilon, factor, error)                                                                     \
+#define OP(name, formula, from, epsilon, factor, error)                                                                \
     {.kind = "softmax",                                                                                                \
      .variant = #name,                                                                                                 \
      .summary = formula " over the last dimension",                                                                    \

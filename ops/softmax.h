@@ -2,8 +2,8 @@
 #ifndef TF_OPS_SOFTMAX_H
 #define TF_OPS_SOFTMAX_H
 
-#include "runtime/graph.h"
 #include "runtime/compose.h"
+#include "runtime/graph.h"
 
 /** A row of probabilities: weight(score) / (sum of the weights + eps), and 0 where masked or where that sum is 0. */
 typedef struct tf_softmax {
@@ -12,17 +12,19 @@ typedef struct tf_softmax {
     double scale; /**< what shared scores are multiplied by beforehand; a product before them does so at no cost */
     /** The weights of a row; `mask` (or NULL) holds 1 for entries that count and 0 for others, whose weight is 0. */
     void (*weights)(const float *score, const float *mask, size_t n, double *weight);
-    /** The same weights of shared, scaled scores, whose range is TF_SCORE_BOUND. `mask`: a constant leaf, read with the shape
-     *  `mask_shape`, or -1. Sets the least and the greatest value that the sum of a row's weights, plus eps, can take. */
-    tf_value (*lower)(tf_program *program, tf_value score, tf_value mask, tf_shape mask_shape, double *least, double *most);
+    /** The same weights of shared, scaled scores, whose range is TF_SCORE_BOUND. `mask`: a constant leaf, read with the
+     * shape `mask_shape`, or -1. Sets the least and the greatest value that the sum of a row's weights, plus eps, can
+     * take. */
+    tf_value (*lower)(tf_program *program, tf_value score, tf_value mask, tf_shape mask_shape, double *least,
+                      double *most);
 } tf_softmax;
 
 /**
- * Every variant once: X(name, formula, source, eps, scale, private error). The name is its variant and the end of the name of
- * its function in softmax.c.
+ * Every variant once: X(name, formula, source, eps, scale, private error). The name is its variant and the end of the
+ * name of its function in softmax.c.
  */
 #define TF_SOFTMAX_VARIANTS(X)                                                                                         \
-    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", 0, TF_LOG2_E, 1e-3)                         \
+    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", 0, TF_POWER_SCALE, 1e-3)         \
     X(relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)",      \
       1e-3, 1, 1e-3)
 

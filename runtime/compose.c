@@ -4,7 +4,11 @@
 
 #include "runtime/step.h"
 
-enum { UNIT_FRAC = 22, LEAST_FRAC = 16, MAX_SCALES = 64 }; /* fractional bits of normalised values, at best and at least */
+enum {
+    UNIT_FRAC = 22,
+    LEAST_FRAC = 16,
+    MAX_SCALES = 64
+}; /* fractional bits of normalised values, at best and at least */
 
 tf_value tf_relu(tf_program *p, tf_value a) {
     if (p->status) return -1;
@@ -46,8 +50,8 @@ static tf_value coefficient(tf_program *p, tf_value x, double c, int precision) 
 }
 
 /** The sum of c[i] x[i] plus `constant`, within `bound` as the caller knows; the x are in rings with room for it. */
-static tf_value combination(tf_program *p, int count, const double *c, const tf_value *x, int precision, double constant,
-                            double bound) {
+static tf_value combination(tf_program *p, int count, const double *c, const tf_value *x, int precision,
+                            double constant, double bound) {
     tf_value sum = -1;
     for (int i = 0; i < count; i++) {
         if (c[i] == 0 && i) continue;
@@ -64,7 +68,8 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
     double b = tf_type_of(p, a)->bound;
     /* c0 + c1 a + a^2 (c2 + c3 a + c4 a^2 + top m), m = a^2 (a^2 + (c5/c6) a), or a^2 a for degree 5 */
     double ratio = degree == 6 ? c[5] / c[6] : 0, inner_bound = degree == 6 ? b * b + fabs(ratio) * b : b;
-    double m_bound = degree >= 5 ? b * b * inner_bound : 0, top = degree >= 5 ? c[degree] : 0, fourth = degree >= 4 ? c[4] : 0;
+    double m_bound = degree >= 5 ? b * b * inner_bound : 0, top = degree >= 5 ? c[degree] : 0,
+           fourth = degree >= 4 ? c[4] : 0;
     double upper_bound = fabs(c[2]) + b * fabs(c[3]) + b * b * fabs(fourth) + m_bound * fabs(top);
     double whole = fmax(result.bound, b * b * upper_bound);
     /* the powers are lifted at once to the ring of the last product */
@@ -76,11 +81,13 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
         tf_value inner = a;
         unsigned inner_ring = tf_width(frac, m_bound) + (unsigned)(frac + precision);
         square = tf_lift(p, square, ring > inner_ring ? ring : inner_ring);
-        if (degree == 6) inner = combination(p, 2, (double[]){1, ratio}, (tf_value[]){square, a}, precision, 0, inner_bound);
+        if (degree == 6)
+            inner = combination(p, 2, (double[]){1, ratio}, (tf_value[]){square, a}, precision, 0, inner_bound);
         m = tf_lift(p, tf_mul(p, square, inner, (tf_result){frac, m_bound, false}), ring);
     }
     square = tf_lift(p, square, ring);
-    tf_value upper = combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
+    tf_value upper =
+        combination(p, 3, (double[]){c[3], fourth, top}, (tf_value[]){a, square, m}, precision, c[2], upper_bound);
     upper = tf_mul(p, square, upper, (tf_result){result.frac, whole, false});
     double lower_bound = b * fabs(c[1]) + fabs(c[0]);
     tf_value lower = tf_add_const_within(p, tf_scale_real(p, a, c[1], 16), c[0], lower_bound);
@@ -88,21 +95,20 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
     return tf_add_within(p, lower, upper, result.bound);
 }
 
-tf_value tf_exp2_negative(tf_program *p, tf_value a) {
+tf_value tf_power_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
     int frac = tf_type_of(p, a)->frac;
-    /* max(a, -least) = relu(a + least) - least, two units lower: rounding may have put 0 one unit above. The comparison
-     * lets through what is less than 2^(low - 1) units below zero, and even that must stay above -16. What is selected
-     * lies in [0, 16): the selection needs no wider ring, below it whatever stands there is multiplied by zero. */
+    /* The exponential looks at a mod 16, so below -16 its value is that of the wrong number, and is multiplied by
+     * zero. The comparison runs beside it; it lets through what is less than 2^(low - 1) units below its threshold, and
+     * even that must stay above -16. Two units are taken off a: rounding may have put 0 one unit above. */
     double least = 16 - ldexp(1, (int)tf_default_low(tf_type_of(p, a)) - 1 - frac) - ldexp(4, -frac);
-    tf_value above = tf_add_const(p, a, least);
-    tf_term kept = {tf_negative(p, above, tf_default_low(tf_type_of(p, a))), tf_assume(p, above, 16), true};
-    tf_value clipped = tf_add_const_within(p, tf_select(p, 1, &kept), -least - ldexp(2, -frac), 16);
-    return tf_exp2(p, clipped);
+    tf_value below = tf_less(p, a, -least);
+    tf_value power = tf_exp2(p, tf_add_const_within(p, tf_assume(p, a, 16), -ldexp(2, -frac), 16), 18);
+    return tf_select(p, 1, &(tf_term){below, power, true});
 }
 
 tf_value tf_exp_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
-    tf_value z = tf_scale_real(p, a, TF_LOG2_E, 14);
-    return tf_exp2_negative(p, tf_trunc(p, z, tf_type_of(p, a)->frac));
+    tf_value z = tf_scale_real(p, a, TF_POWER_SCALE, 20);
+    return tf_power_negative(p, tf_trunc(p, z, tf_type_of(p, a)->frac));
 }

@@ -17,9 +17,9 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative or half a unit. a is compared with the powers
- * of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits; a cubic
- * and a Newton step invert it there. Meant for what occurs once per row.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative or half a unit. a is compared with the
+ * powers of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits;
+ * a cubic and a Newton step invert it there. Meant for what occurs once per row.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
@@ -29,12 +29,13 @@ tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
 /** 1 / sqrt(a) likewise, with powers of four and a quartic; to 1e-5 relative or half a unit. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, int frac);
 
-#define TF_LOG2_E 1.4426950408889634
+/** The factor that makes e^x of the x of tf_power_negative. */
+#define TF_POWER_SCALE (1.4426950408889634 * 16 / 18)
 
-/** 2^a for a <= 0, to 1e-4; below -16 it counts as -16. */
-tf_value tf_exp2_negative(tf_program *program, tf_value a);
+/** 2^(a 18/16) for a <= 0, to 2e-4; 0 below -16, where it would be 2^-18. */
+tf_value tf_power_negative(tf_program *program, tf_value a);
 
-/** e^a for a <= 0, to 1e-4; below -11 it counts as -11. */
+/** e^a for a <= 0, to 2e-4; 0 below -12.4. */
 tf_value tf_exp_negative(tf_program *program, tf_value a);
 
 /** Fractional bits to which tf_polynomial rounds the coefficients from the second power on. */

@@ -18,9 +18,9 @@ typedef struct run {
     const tf_plan *plan;
     tf_slots *slots;
     uint64_t *arena;
-    tf_view *view;                        /* of every node */
-    const uint8_t *(*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
-    const uint8_t **dealt;                /* of every node: S's message to us as R */
+    tf_view *view;                                  /* of every node */
+    const uint8_t *(*received)[TF_PARTIES];         /* of every node: the last exchange's messages */
+    const uint8_t **dealt;                          /* of every node: S's message to us as R */
     transfer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
 } run;
 
@@ -85,8 +85,13 @@ static tf_status close_round(run *r, int time) {
 static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
     const tf_step_node *node = &r->program->node[entry.node];
     const tf_schedule *s = &r->plan->schedule[entry.node];
-    tf_call call = {.party = r->party, .program = r->program, .node = node, .index = (uint32_t)entry.node,
-                    .out = r->view[entry.node], .state = r->arena + s->state, .slots = r->slots,
+    tf_call call = {.party = r->party,
+                    .program = r->program,
+                    .node = node,
+                    .index = (uint32_t)entry.node,
+                    .out = r->view[entry.node],
+                    .state = r->arena + s->state,
+                    .slots = r->slots,
                     .dealt = r->dealt[entry.node]};
     for (int k = 0; k < node->inputs; k++) call.in[k] = r->view[node->input[k]];
     int time = entry.phase == TF_SOLO_PHASE ? s->solo : s->pair + entry.phase;
@@ -113,8 +118,10 @@ static tf_status run_time(run *r, int time, double *op_seconds) {
         for (int p = 0; m && p < TF_PARTIES; p++) {
             if (p == id) continue;
             const uint8_t *at = r->in[(time + 1) % 2][p].data + received[p];
-            if (entry.phase != TF_SOLO_PHASE) r->received[entry.node][p] = at;
-            else if (p == (id + 2) % 3) r->dealt[entry.node] = at;
+            if (entry.phase != TF_SOLO_PHASE)
+                r->received[entry.node][p] = at;
+            else if (p == (id + 2) % 3)
+                r->dealt[entry.node] = at;
             sent[p] += (*m)[id][p];
             received[p] += (*m)[p][id];
         }
@@ -131,14 +138,16 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
         stats->sent[p] = after.bytes_sent[p] - before->bytes_sent[p];
         stats->received[p] = after.bytes_received[p] - before->bytes_received[p];
         if (stats->sent[p] != plan->bytes[party->id][p] || stats->received[p] != plan->bytes[p][party->id])
-            return tf_fail(TF_INTERNAL, "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
-                           "received %llu of %llu bytes", party->id, p, (unsigned long long)stats->sent[p],
+            return tf_fail(TF_INTERNAL,
+                           "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
+                           "received %llu of %llu bytes",
+                           party->id, p, (unsigned long long)stats->sent[p],
                            (unsigned long long)plan->bytes[party->id][p], (unsigned long long)stats->received[p],
                            (unsigned long long)plan->bytes[p][party->id]);
     }
     if (stats->rounds != (uint64_t)plan->rounds)
-        return tf_fail(TF_INTERNAL, "the run took %llu rounds where %d were forecast", (unsigned long long)stats->rounds,
-                       plan->rounds);
+        return tf_fail(TF_INTERNAL, "the run took %llu rounds where %d were forecast",
+                       (unsigned long long)stats->rounds, plan->rounds);
     return TF_OK;
 }
 

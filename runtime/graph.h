@@ -30,8 +30,8 @@ typedef struct tf_attr {
 } tf_attr;
 
 typedef struct tf_node {
-    char name[96];       /**< such as "encoder.layer.0.output.dense"; unique within a graph */
-    const tf_op *op;     /**< NULL for a leaf */
+    char name[96];   /**< such as "encoder.layer.0.output.dense"; unique within a graph */
+    const tf_op *op; /**< NULL for a leaf */
     tf_leaf leaf;
     int inputs;
     tf_id input[TF_MAX_INPUTS];
@@ -46,9 +46,9 @@ typedef struct tf_graph {
     tf_node *node;
     int nodes, capacity;
     tf_id output;
-    tf_status status;  /**< of the first failure while building; its message is kept in `error` */
+    tf_status status; /**< of the first failure while building; its message is kept in `error` */
     char error[512];
-    char scope[64];    /**< put in front of the names of new nodes */
+    char scope[64]; /**< put in front of the names of new nodes */
 } tf_graph;
 
 void tf_graph_init(tf_graph *graph);
@@ -68,9 +68,9 @@ tf_id tf_graph_op(tf_graph *graph, const char *kind, const char *variant, const 
                   const tf_id *input, int attrs, const tf_attr *attr);
 
 /** Ids and attributes as compound literals: tf_graph_op(g, "add", "", "sum", TF_IN(a, b), TF_NO_ATTRS). */
-#define TF_IN(...) (int)(sizeof((tf_id[]){__VA_ARGS__}) / sizeof(tf_id)), ((tf_id[]){__VA_ARGS__})
+#define TF_IN(...)    (int)(sizeof((tf_id[]){__VA_ARGS__}) / sizeof(tf_id)), ((tf_id[]){__VA_ARGS__})
 #define TF_ATTRS(...) (int)(sizeof((tf_attr[]){__VA_ARGS__}) / sizeof(tf_attr)), ((tf_attr[]){__VA_ARGS__})
-#define TF_NO_ATTRS 0, NULL
+#define TF_NO_ATTRS   0, NULL
 
 /**
  * Makes the calling thread's current error the graph's, unless it has failed before, and returns -1: for model builders

@@ -21,14 +21,14 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
         tf_value in[TF_MAX_INPUTS];
         for (int k = 0; k < node->inputs; k++) in[k] = value[node->input[k]];
         if (!node->op->lower) {
-            tf_program_fail(program, tf_fail(TF_INVALID, "op %s %s cannot run privately: it has no lowering", node->op->kind,
-                                             node->op->variant));
+            tf_program_fail(program, tf_fail(TF_INVALID, "op %s %s cannot run privately: it has no lowering",
+                                             node->op->kind, node->op->variant));
             break;
         }
         value[i] = node->op->lower(program, node, in);
         if (!program->status && !tf_shape_equal(tf_type_of(program, value[i])->shape, node->shape))
-            tf_program_fail(program, tf_fail(TF_INTERNAL, "op %s %s lowered to another shape than it declares", node->op->kind,
-                                             node->op->variant));
+            tf_program_fail(program, tf_fail(TF_INTERNAL, "op %s %s lowered to another shape than it declares",
+                                             node->op->kind, node->op->variant));
         if (program->status) { /* say where */
             tf_fail(program->status, "%s: %s", node->name, program->error);
             strncpy(program->error, tf_error(), sizeof program->error - 1);
@@ -54,8 +54,8 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
         const char *name = node->step ? node->step->name : "leaf";
         XXH3_128bits_update(state, name, strlen(name) + 1);
         if (node->leaf) XXH3_128bits_update(state, node->leaf->name, strlen(node->leaf->name) + 1);
-        int64_t facts[6 + TF_MAX_RANK] = {node->type.class, node->type.bits, node->type.frac, node->type.zero, node->inputs,
-                                          node->type.shape.rank};
+        int64_t facts[6 + TF_MAX_RANK] = {node->type.class, node->type.bits, node->type.frac,
+                                          node->type.zero,  node->inputs,    node->type.shape.rank};
         for (int k = 0; k < node->type.shape.rank; k++) facts[6 + k] = (int64_t)node->type.shape.dim[k];
         XXH3_128bits_update(state, facts, sizeof facts);
         XXH3_128bits_update(state, &node->type.bound, sizeof node->type.bound);

@@ -30,12 +30,12 @@ typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
     const tf_kernels *kernels;
-    uint32_t run;           /**< part of every stream's address; advanced before each execution */
-    EVP_CIPHER_CTX *prf[2]; /**< keys id and id + 1 */
-    bool broken;            /**< a stream could not be made; checked before anything is sent */
-    tf_buffer arena;                         /**< of values; wiped after each run */
-    tf_buffer message[2][2][TF_PARTIES];     /**< received or sent, by the round's parity, for each peer */
-    double prf_seconds;     /**< time spent making streams, when `timed` */
+    uint32_t run;                        /**< part of every stream's address; advanced before each execution */
+    EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
+    bool broken;                         /**< a stream could not be made; checked before anything is sent */
+    tf_buffer arena;                     /**< of values; wiped after each run */
+    tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
+    double prf_seconds;                  /**< time spent making streams, when `timed` */
     bool timed;
 } tf_party;
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int max(int a, int b) { return a > b ? a : b; }
+static int max(int a, int b) {
+    return a > b ? a : b;
+}
 
 const tf_traffic_matrix *tf_plan_emission(const tf_plan *plan, tf_entry entry) {
     int index = plan->schedule[entry.node].traffic;
@@ -34,7 +36,8 @@ static bool stored(const tf_step_node *node) {
 }
 
 /** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. */
-static void set_times(const tf_step_node *node, const tf_traffic *traffic, const tf_schedule *schedule, tf_schedule *s) {
+static void set_times(const tf_step_node *node, const tf_traffic *traffic, const tf_schedule *schedule,
+                      tf_schedule *s) {
     int all = 0, solo = 0;
     for (int k = 0; k < node->inputs; k++) {
         all = max(all, schedule[node->input[k]].end);
@@ -103,8 +106,10 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
             for (int phase = TF_SOLO_PHASE; phase <= s->end - s->pair; phase++) {
                 int time = phase == TF_SOLO_PHASE ? s->solo : s->pair + phase;
                 if (time < 0) continue;
-                if (pass == 0) plan->first_entry[time + 1]++, entries++;
-                else plan->entry[fill[time]++] = (tf_entry){i, phase};
+                if (pass == 0)
+                    plan->first_entry[time + 1]++, entries++;
+                else
+                    plan->entry[fill[time]++] = (tf_entry){i, phase};
             }
         }
         if (pass == 0) {
@@ -215,7 +220,8 @@ tf_status tf_plan_make(const tf_program *program, tf_plan *plan) {
     size_t nodes = (size_t)program->nodes + 1;
     plan->schedule = calloc(nodes, sizeof *plan->schedule);
     plan->traffic = calloc(nodes, sizeof *plan->traffic);
-    tf_status status = plan->schedule && plan->traffic ? TF_OK : tf_fail(TF_NOMEM, "no memory for a plan of %zu steps", nodes);
+    tf_status status =
+        plan->schedule && plan->traffic ? TF_OK : tf_fail(TF_NOMEM, "no memory for a plan of %zu steps", nodes);
     if (!status) {
         plan->rounds = schedule(program, plan);
         status = fill_rounds(program, plan);

@@ -2,8 +2,8 @@
  * A plan says when each phase of each step runs, what every round carries, and where every value lives. It follows from
  * the program alone, so all parties make the same one, and its cost is exact before anything runs.
  *
- * Time t is what happens between rounds t and t + 1. A step starts as soon as its inputs are known; its solo phase, which
- * needs less, runs just early enough for its message to arrive in time. All messages of a time share one round.
+ * Time t is what happens between rounds t and t + 1. A step starts as soon as its inputs are known; its solo phase,
+ * which needs less, runs just early enough for its message to arrive in time. All messages of a time share one round.
  */
 #ifndef TF_PLAN_H
 #define TF_PLAN_H
@@ -18,12 +18,12 @@ typedef struct tf_entry {
 } tf_entry;
 
 typedef struct tf_schedule {
-    int solo, pair, end;      /**< times of the solo phase (-1: none), of pair phase 0, and of the last one */
-    int ready_solo;           /**< when S knows its components of the result */
-    int root;                 /**< the node whose memory holds the value (itself unless an alias) */
-    uint64_t offset, words;   /**< of the value in the arena: two components, or one bit plane */
-    uint64_t state;           /**< offset of the private state */
-    int32_t traffic;          /**< index into the plan's traffic, -1 for local steps */
+    int solo, pair, end;    /**< times of the solo phase (-1: none), of pair phase 0, and of the last one */
+    int ready_solo;         /**< when S knows its components of the result */
+    int root;               /**< the node whose memory holds the value (itself unless an alias) */
+    uint64_t offset, words; /**< of the value in the arena: two components, or one bit plane */
+    uint64_t state;         /**< offset of the private state */
+    int32_t traffic;        /**< index into the plan's traffic, -1 for local steps */
 } tf_schedule;
 
 typedef struct tf_plan {
@@ -31,13 +31,13 @@ typedef struct tf_plan {
     tf_schedule *schedule; /**< for each node */
     tf_traffic *traffic;
     int traffics;
-    tf_entry *entry;       /**< ordered by time, then node, solo phase first */
-    int *first_entry;      /**< of each time, rounds + 2 */
+    tf_entry *entry;                /**< ordered by time, then node, solo phase first */
+    int *first_entry;               /**< of each time, rounds + 2 */
     tf_traffic_matrix *round_bytes; /**< of each round */
     tf_traffic_matrix bytes;        /**< in all */
     uint64_t total_bytes;
-    uint64_t arena_words;           /**< values and states */
-    uint64_t buffer_bytes;          /**< messages: the most that one party holds at a time */
+    uint64_t arena_words;  /**< values and states */
+    uint64_t buffer_bytes; /**< messages: the most that one party holds at a time */
 } tf_plan;
 
 TF_CHECKED tf_status tf_plan_make(const tf_program *program, tf_plan *plan);

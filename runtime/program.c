@@ -48,10 +48,12 @@ static tf_value append(tf_program *program, tf_step_node node) {
 }
 
 tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits) {
-    if (value < 0 || value >= program->nodes) return tf_fail(TF_INTERNAL, "step %s: value %d does not exist", step, value);
+    if (value < 0 || value >= program->nodes)
+        return tf_fail(TF_INTERNAL, "step %s: value %d does not exist", step, value);
     tf_class class = program->node[value].type.class;
     if (class == TF_LEAF) return tf_fail(TF_INTERNAL, "step %s: value %d is a leaf", step, value);
-    if (class == TF_BIT && !bits) return tf_fail(TF_INVALID, "step %s: a split bit stands where shares are expected", step);
+    if (class == TF_BIT && !bits)
+        return tf_fail(TF_INVALID, "step %s: a split bit stands where shares are expected", step);
     return TF_OK;
 }
 
@@ -71,7 +73,9 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
     return append(program, node);
 }
 
-double tf_default_bound(const tf_program *program) { return ldexp(1, 30 - program->frac); }
+double tf_default_bound(const tf_program *program) {
+    return ldexp(1, 30 - program->frac);
+}
 
 unsigned tf_width(int frac, double bound) {
     int exponent;
@@ -87,7 +91,8 @@ static const tf_step parameter_step = {.name = "parameter", .summary = "a shared
 
 tf_value tf_program_leaf(tf_program *program, const tf_node *leaf) {
     if (program->status) return -1;
-    tf_step_node node = {.type = {.shape = leaf->shape, .class = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
+    tf_step_node node = {
+        .type = {.shape = leaf->shape, .class = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
     return append(program, node);
 }
 
@@ -114,7 +119,11 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
         program->param = grown;
         program->param_capacity = capacity;
     }
-    tf_type type = {.shape = node->shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = tf_default_bound(program),
+    tf_type type = {.shape = node->shape,
+                    .class = TF_SHARE,
+                    .bits = bits,
+                    .frac = frac,
+                    .bound = tf_default_bound(program),
                     .zero = (program->model_owner + 2) % TF_PARTIES};
     tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
     if (value < 0) return -1;
@@ -131,7 +140,9 @@ tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned
     return parameter(program, leaf, frac, bits, true);
 }
 
-bool tf_step_is_parameter(const tf_step_node *node) { return node->step == &parameter_step; }
+bool tf_step_is_parameter(const tf_step_node *node) {
+    return node->step == &parameter_step;
+}
 
 /* Thirds and traffic --------------------------------------------------------------------------------------------- */
 

@@ -19,8 +19,8 @@ typedef enum tf_class {
     TF_LEAF   /**< a leaf of the graph, not yet brought into the program: see tf_weight, tf_constant */
 } tf_class;
 
-/** The type of a value. The integer held is real * 2^frac, and |real| <= bound, but < bound where that is a power of two.
- *  Shares are mod 2^bits. */
+/** The type of a value. The integer held is real * 2^frac, and |real| <= bound, but < bound where that is a power of
+ * two. Shares are mod 2^bits. */
 typedef struct tf_type {
     tf_shape shape;
     tf_class class;
@@ -60,9 +60,9 @@ typedef struct tf_program {
     int nodes, capacity;
     tf_param *param;
     int params, param_capacity;
-    int frac;             /**< fractional bits of activations */
+    int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
-    int op;               /**< given to the nodes that follow */
+    int op; /**< given to the nodes that follow */
     tf_status status;
     char error[512];
 } tf_program;
@@ -106,7 +106,8 @@ enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
 /** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
 tf_value tf_keep(tf_program *program, tf_value x, int slot);
-/** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds. */
+/** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds.
+ */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
 /** @} @name Local: no communication @{ */
@@ -137,8 +138,8 @@ tf_value tf_assume(tf_program *program, tf_value a, double bound);
 
 /** @} @name Interactive @{ */
 
-/** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. A value is
- *  lifted at most once: a later, wider wish widens the lift that is there. */
+/** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. A value
+ * is lifted at most once: a later, wider wish widens the lift that is there. */
 tf_value tf_lift(tf_program *program, tf_value a, unsigned bits);
 /** Unbiased rounding to `frac` fractional bits; the ring narrows by as much. bits/8 B an element, one message. */
 tf_value tf_trunc(tf_program *program, tf_value a, int frac);
@@ -160,9 +161,9 @@ tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);
 /** Strides of a batched matrix product c[b0][b1] = a[b0][b1] * b[b0][b1], each m x k, k x n, m x n; in elements. */
 typedef struct tf_matmul_layout {
     size_t batch[2], m, k, n;
-    size_t a_batch[2], a_row;        /**< columns of a are adjacent */
+    size_t a_batch[2], a_row; /**< columns of a are adjacent */
     size_t b_batch[2], b_row, b_col;
-    size_t c_batch[2], c_row;        /**< columns of c are adjacent; c must be dense as a whole */
+    size_t c_batch[2], c_row; /**< columns of c are adjacent; c must be dense as a whole */
 } tf_matmul_layout;
 
 /** The product by layout; `shape` is that of the result. bias (n shared entries at frac a + frac b) may be -1. */
@@ -185,10 +186,8 @@ typedef struct tf_term {
 tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 /** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
-/** 2^a for -16 < a <= 0, to 1e-4. */
-tf_value tf_exp2(tf_program *program, tf_value a);
-/** 2^(5 a / 4) for -16 < a < -1/1024, to 3e-4 relative: down to 2^-20, where tf_exp2 ends at 2^-16. */
-tf_value tf_exp2_far(tf_program *program, tf_value a, int frac);
+/** 2^(a octaves/16) for -16 < a <= 0, 16 to 18 octaves, to 2^(octaves - 29) relative and a unit. 16 octaves are 2^a. */
+tf_value tf_exp2(tf_program *program, tf_value a, int octaves);
 /** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */
 tf_value tf_lookup(tf_program *program, tf_value a, unsigned k, const double *table, int frac, double bound);
 

@@ -36,8 +36,8 @@ typedef struct tf_op {
     /** Appends the op's steps to a program and returns its result; see runtime/program.h. */
     tf_value (*lower)(struct tf_program *program, const struct tf_node *node, const tf_value *in);
 
-    /** For an element-wise approximation: the true function (as another op's variant, or NULL), the range of inputs over
-     *  which the bounds are stated, the largest |plain - true|, and the largest |private - plain| at 16 fractional
+    /** For an element-wise approximation: the true function (as another op's variant, or NULL), the range of inputs
+     * over which the bounds are stated, the largest |plain - true|, and the largest |private - plain| at 16 fractional
      *  bits. */
     const char *truth;
     double low, high, approximation_error, private_error;

@@ -8,13 +8,13 @@
 
 /** A shared weight. A packed one keeps only the sum of both components, in the kernel's form. */
 typedef struct tf_stored {
-    char name[sizeof ((tf_node *)0)->name];
+    char name[sizeof((tf_node *)0)->name];
     int frac;
     unsigned bits;
     bool is_packed;
     tf_packed *packed;
     uint64_t *component[2];
-    size_t elements;
+    tf_shape shape;
 } tf_stored;
 
 enum { CHUNK = 1 << 21 }; /* elements that are put in at a time */
@@ -26,7 +26,8 @@ tf_status tf_session_open(tf_session *session, tf_link *link) {
 
 static void release_components(tf_stored *stored) {
     for (int j = 0; j < 2; j++) {
-        if (stored->component[j]) explicit_bzero(stored->component[j], stored->elements * sizeof(uint64_t));
+        if (stored->component[j])
+            explicit_bzero(stored->component[j], tf_shape_count(stored->shape) * sizeof(uint64_t));
         free(stored->component[j]);
         stored->component[j] = NULL;
     }
@@ -96,7 +97,7 @@ static tf_stored *find(tf_session *session, const tf_program *program, const tf_
     for (size_t i = 0; i < session->count; i++) {
         tf_stored *s = &session->stored[i];
         if (s->frac == type->frac && s->bits == type->bits && s->is_packed == param->packed &&
-            !strcmp(s->name, param->leaf->name))
+            tf_shape_equal(s->shape, type->shape) && !strcmp(s->name, param->leaf->name))
             return s;
     }
     return NULL;
@@ -112,12 +113,11 @@ static tf_status add(tf_session *session, const tf_program *program, const tf_pa
     }
     const tf_type *type = &program->node[param->value].type;
     tf_stored *s = &session->stored[session->count];
-    *s = (tf_stored){.frac = type->frac, .bits = type->bits, .is_packed = param->packed,
-                     .elements = tf_shape_count(type->shape)};
+    *s = (tf_stored){.frac = type->frac, .bits = type->bits, .is_packed = param->packed, .shape = type->shape};
     memcpy(s->name, param->leaf->name, sizeof s->name);
     session->count++;
     for (int j = 0; j < 2; j++) {
-        s->component[j] = malloc(s->elements * sizeof(uint64_t));
+        s->component[j] = malloc(tf_shape_count(s->shape) * sizeof(uint64_t));
         if (!s->component[j]) return tf_fail(TF_NOMEM, "no memory for the weight %s", s->name);
     }
     *out = s;
@@ -126,12 +126,14 @@ static tf_status add(tf_session *session, const tf_program *program, const tf_pa
 
 static tf_status share(tf_session *session, const tf_program *program, const tf_param *param, tf_stored *stored) {
     const tf_type *type = &program->node[param->value].type;
-    for (size_t at = 0; at < stored->elements; at += CHUNK) {
-        size_t count = stored->elements - at < CHUNK ? stored->elements - at : CHUNK;
+    size_t elements = tf_shape_count(type->shape);
+    for (size_t at = 0; at < elements; at += CHUNK) {
+        size_t count = elements - at < CHUNK ? elements - at : CHUNK;
         tf_program input;
         tf_plan plan;
         tf_program_init(&input, program->frac, program->model_owner, program->data_owner);
-        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0), 0);
+        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0),
+                0);
         tf_status status = tf_plan_make(&input, &plan);
         if (!status) {
             const float *data = param->leaf->data ? param->leaf->data + at : NULL;
@@ -168,16 +170,20 @@ static tf_status provide(tf_session *session, const tf_program *program, tf_view
     return TF_OK;
 }
 
-/* Running ----------------------------------------------------------------------------------------------------------- */
+/* Running -----------------------------------------------------------------------------------------------------------
+ */
 
 tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
                                  tf_session_stats *stats, double *op_seconds) {
     tf_session_stats local;
     if (!stats) stats = &local;
     *stats = (tf_session_stats){0};
-    tf_fact fact = {.name = "the lowered program (model, lengths of texts, approximations, or version)"};
-    TF_TRY(tf_program_digest(program, &fact.digest));
-    TF_TRY(tf_session_agree(session, &fact, 1));
+    int owners[] = {program->model_owner, program->data_owner};
+    tf_fact fact[] = {{"the fractional bits of activations", tf_digest_of(&program->frac, sizeof program->frac)},
+                      {"who owns the model and who the data", tf_digest_of(owners, sizeof owners)},
+                      {.name = "the lowered program (model, lengths of texts, approximations, or version)"}};
+    TF_TRY(tf_program_digest(program, &fact[2].digest));
+    TF_TRY(tf_session_agree(session, fact, sizeof fact / sizeof *fact));
     tf_view *view = calloc((size_t)program->params + 1, sizeof *view);
     if (!view) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
     tf_plan plan;

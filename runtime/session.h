@@ -17,9 +17,9 @@ typedef struct tf_session {
 /** What running one graph took. */
 typedef struct tf_session_stats {
     tf_run_stats online;
-    double setup_seconds;           /**< sharing the weights that this graph was the first to need */
-    tf_traffic_matrix bytes;        /**< forecast of the run, which the execution has checked on this party's links */
-    uint64_t rounds, memory;        /**< memory: bytes of values and messages at the peak, without weights */
+    double setup_seconds;    /**< sharing the weights that this graph was the first to need */
+    tf_traffic_matrix bytes; /**< forecast of the run, which the execution has checked on this party's links */
+    uint64_t rounds, memory; /**< memory: bytes of values and messages at the peak, without weights */
 } tf_session_stats;
 
 /** Makes the keys. The link must outlive the session. */
@@ -44,9 +44,10 @@ TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, 
 TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size);
 
 /**
- * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner, who
- * gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first. Weights
- * that no earlier run has shared are shared now. `op_seconds`, if not NULL, has an entry for each node of the graph.
+ * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner,
+ * who gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first.
+ * Weights that no earlier run has shared are shared now. `op_seconds`, if not NULL, has an entry for each node of the
+ * graph.
  */
 TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
                                     int data_owner, double *output, tf_session_stats *stats, double *op_seconds);

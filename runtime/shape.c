@@ -27,7 +27,9 @@ bool tf_shape_equal(tf_shape a, tf_shape b) {
     return true;
 }
 
-size_t tf_shape_last(tf_shape shape) { return shape.rank ? shape.dim[shape.rank - 1] : 1; }
+size_t tf_shape_last(tf_shape shape) {
+    return shape.rank ? shape.dim[shape.rank - 1] : 1;
+}
 
 char *tf_shape_text(tf_shape shape, char *buffer) {
     int used = 0;

@@ -17,8 +17,7 @@ typedef struct tf_shape {
 } tf_shape;
 
 /** tf_dims(2, 3) is the shape 2 x 3. */
-#define tf_dims(...)                                                                                                   \
-    ((tf_shape){(int)(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)), {__VA_ARGS__}})
+#define tf_dims(...) ((tf_shape){(int)(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)), {__VA_ARGS__}})
 
 /** The number of elements. The shape must have passed tf_shape_check. */
 size_t tf_shape_count(tf_shape shape);

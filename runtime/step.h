@@ -24,8 +24,8 @@ typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
 /** What a step sends, as a function of its public parameters alone. */
 typedef struct tf_traffic {
     int exchanges;
-    int dealt_at;                              /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
-    tf_traffic_matrix dealt;                   /**< the solo phase's messages */
+    int dealt_at;            /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
+    tf_traffic_matrix dealt; /**< the solo phase's messages */
     tf_traffic_matrix exchange[TF_MAX_EXCHANGES];
 } tf_traffic;
 
@@ -69,13 +69,19 @@ bool tf_step_is_parameter(const tf_step_node *node);
 TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
 
 /** The role of party `id` in third s. */
-static inline tf_role tf_role_in(int id, int s) { return (tf_role)((id - s + 3) % 3); }
+static inline tf_role tf_role_in(int id, int s) {
+    return (tf_role)((id - s + 3) % 3);
+}
 
 /** The party that L or R swaps messages with in third s. */
-static inline int tf_partner(tf_role role, int s) { return role == TF_LEFT ? (s + 1) % 3 : (s + 2) % 3; }
+static inline int tf_partner(tf_role role, int s) {
+    return role == TF_LEFT ? (s + 1) % 3 : (s + 2) % 3;
+}
 
 /** Index into c[] and prf[] of what L or R shares with S; 1 minus it, of what L and R share. */
-static inline int tf_own(tf_role role) { return role == TF_LEFT; }
+static inline int tf_own(tf_role role) {
+    return role == TF_LEFT;
+}
 
 typedef struct tf_range {
     size_t begin, end;
@@ -89,15 +95,25 @@ enum { TF_BLOCK = 2048 };
 
 /** Calls `body` with consecutive blocks [at, at + count) of the range. */
 #define tf_for_blocks(at, count, range)                                                                                \
-    for (size_t at = (range).begin, count; at < (range).end && (count = (range).end - at < TF_BLOCK ? (range).end - at : TF_BLOCK, 1); at += TF_BLOCK)
+    for (size_t at = (range).begin, count;                                                                             \
+         at < (range).end && (count = (range).end - at < TF_BLOCK ? (range).end - at : TF_BLOCK, 1); at += TF_BLOCK)
 
-static inline size_t tf_even(size_t words) { return words + (words & 1); }
+static inline size_t tf_even(size_t words) {
+    return words + (words & 1);
+}
 /** Words of a bit plane of n elements, even so that streams start at a cipher block. */
-static inline size_t tf_words(size_t n) { return tf_even((n + 63) / 64); }
-static inline unsigned tf_bytes_of(unsigned bits) { return (bits + 7) / 8; }
-static inline uint64_t tf_mask(unsigned bits) { return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1; }
+static inline size_t tf_words(size_t n) {
+    return tf_even((n + 63) / 64);
+}
+static inline unsigned tf_bytes_of(unsigned bits) {
+    return (bits + 7) / 8;
+}
+static inline uint64_t tf_mask(unsigned bits) {
+    return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+}
 
-/** Adds the traffic of `dealt` bytes per element from S to R, and `swapped` bytes each way between L and R in exchange e. */
+/** Adds the traffic of `dealt` bytes per element from S to R, and `swapped` bytes each way between L and R in exchange
+ * e. */
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element);
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element);
 
@@ -109,9 +125,9 @@ static inline void tf_element_stream(tf_call *call, int which, unsigned purpose,
 
 /** What the caller hands in and takes out by slot. */
 typedef struct tf_slots {
-    const float *const *input;       /**< reals, only read where this party is the owner */
-    double **output;                 /**< reals, only written where this party is a receiver */
-    const tf_view *kept;             /**< room for the components of kept values */
+    const float *const *input; /**< reals, only read where this party is the owner */
+    double **output;           /**< reals, only written where this party is a receiver */
+    const tf_view *kept;       /**< room for the components of kept values */
 } tf_slots;
 
 #endif

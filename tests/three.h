@@ -16,8 +16,8 @@
 #include <valgrind/memcheck.h>
 #else
 #define VALGRIND_CHECK_MEM_IS_DEFINED(data, length) 0
-#define VALGRIND_MAKE_MEM_UNDEFINED(data, length) (void)0
-#define VALGRIND_MAKE_MEM_DEFINED(data, length) (void)0
+#define VALGRIND_MAKE_MEM_UNDEFINED(data, length)   (void)0
+#define VALGRIND_MAKE_MEM_DEFINED(data, length)     (void)0
 #endif
 
 #include "runtime/execute.h"
@@ -78,12 +78,14 @@ typedef struct three {
     const tf_program *program;
     int runs; /**< with the same keys; 0 counts as 1 */
     three_party party[TF_PARTIES];
-    tf_plan plan;            /**< made by three_parties, freed by three_free */
+    tf_plan plan; /**< made by three_parties, freed by three_free */
     three_outcome outcome;
     size_t undefined[TF_PARTIES]; /**< received messages with uninitialised bytes; known under valgrind only */
 } three;
 
-static inline void three_free(three *t) { tf_plan_free(&t->plan); }
+static inline void three_free(three *t) {
+    tf_plan_free(&t->plan);
+}
 
 typedef struct three_watch {
     three *t;

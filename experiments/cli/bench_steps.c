@@ -5,21 +5,51 @@
 
 #include "runtime/compose.h"
 
-static tf_value multiply(tf_program *p, tf_value x, tf_value y) { return tf_mul(p, x, y, (tf_result){p->frac, 0, false}); }
-static tf_value multiply_wide(tf_program *p, tf_value x, tf_value y) { return tf_mul(p, x, y, (tf_result){p->frac, 0, true}); }
-static tf_value truncate(tf_program *p, tf_value x, tf_value y) { return tf_trunc(p, x, 0); }
-static tf_value truncate_wide(tf_program *p, tf_value x, tf_value y) { return tf_trunc_wide(p, x, 0); }
-static tf_value lift(tf_program *p, tf_value x, tf_value y) { return tf_lift(p, x, 64); }
-static tf_value sign(tf_program *p, tf_value x, tf_value y) { return tf_negative(p, x, 0); }
-static tf_value sign_low(tf_program *p, tf_value x, tf_value y) { return tf_negative(p, x, tf_default_low(tf_type_of(p, x))); }
-static tf_value bit(tf_program *p, tf_value x, tf_value y) { return tf_bit_to_share(p, tf_negative(p, x, 0), 64, false); }
-static tf_value relu(tf_program *p, tf_value x, tf_value y) { return tf_relu(p, x); }
-static tf_value multiply_relu(tf_program *p, tf_value x, tf_value y) { return tf_relu(p, multiply(p, x, y)); }
-static tf_value exp2_step(tf_program *p, tf_value x, tf_value y) { return tf_exp2(p, tf_assume(p, x, 16)); }
-static tf_value exponential(tf_program *p, tf_value x, tf_value y) { return tf_exp_negative(p, x); }
-static tf_value reciprocal(tf_program *p, tf_value x, tf_value y) { return tf_reciprocal(p, x, 0.5, 256, p->frac + 4); }
-static tf_value rsqrt_step(tf_program *p, tf_value x, tf_value y) { return tf_rsqrt(p, x, 0.5, 256, p->frac + 4); }
-static tf_value maximum(tf_program *p, tf_value x, tf_value y) { return tf_max(p, x, y); }
+static tf_value multiply(tf_program *p, tf_value x, tf_value y) {
+    return tf_mul(p, x, y, (tf_result){p->frac, 0, false});
+}
+static tf_value multiply_wide(tf_program *p, tf_value x, tf_value y) {
+    return tf_mul(p, x, y, (tf_result){p->frac, 0, true});
+}
+static tf_value truncate(tf_program *p, tf_value x, tf_value y) {
+    return tf_trunc(p, x, 0);
+}
+static tf_value truncate_wide(tf_program *p, tf_value x, tf_value y) {
+    return tf_trunc_wide(p, x, 0);
+}
+static tf_value lift(tf_program *p, tf_value x, tf_value y) {
+    return tf_lift(p, x, 64);
+}
+static tf_value sign(tf_program *p, tf_value x, tf_value y) {
+    return tf_negative(p, x, 0);
+}
+static tf_value sign_low(tf_program *p, tf_value x, tf_value y) {
+    return tf_negative(p, x, tf_default_low(tf_type_of(p, x)));
+}
+static tf_value bit(tf_program *p, tf_value x, tf_value y) {
+    return tf_bit_to_share(p, tf_negative(p, x, 0), 64, false);
+}
+static tf_value relu(tf_program *p, tf_value x, tf_value y) {
+    return tf_relu(p, x);
+}
+static tf_value multiply_relu(tf_program *p, tf_value x, tf_value y) {
+    return tf_relu(p, multiply(p, x, y));
+}
+static tf_value exp2_step(tf_program *p, tf_value x, tf_value y) {
+    return tf_exp2(p, tf_assume(p, x, 16), 16);
+}
+static tf_value exponential(tf_program *p, tf_value x, tf_value y) {
+    return tf_exp_negative(p, x);
+}
+static tf_value reciprocal(tf_program *p, tf_value x, tf_value y) {
+    return tf_reciprocal(p, x, 0.5, 256, p->frac + 4);
+}
+static tf_value rsqrt_step(tf_program *p, tf_value x, tf_value y) {
+    return tf_rsqrt(p, x, 0.5, 256, p->frac + 4);
+}
+static tf_value maximum(tf_program *p, tf_value x, tf_value y) {
+    return tf_max(p, x, y);
+}
 
 static tf_value lookup(tf_program *p, tf_value x, tf_value y) {
     double table[256];

@@ -6,8 +6,8 @@
 
 typedef struct bench_step {
     const char *name;
-    unsigned bits;           /**< ring of the inputs; 0: that of the default range */
-    double scale, shift;     /**< inputs are uniform in shift + scale * [-1, 1] */
+    unsigned bits;       /**< ring of the inputs; 0: that of the default range */
+    double scale, shift; /**< inputs are uniform in shift + scale * [-1, 1] */
     tf_value (*append)(tf_program *program, tf_value x, tf_value y);
 } bench_step;
 

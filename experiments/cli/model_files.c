@@ -105,4 +105,3 @@ void show_progress(const char *what, size_t done, size_t total) {
         fputs("\r\033[K", stderr);
     fflush(stderr);
 }
-

@@ -59,7 +59,8 @@ static tf_status bench_small(tf_session *session, const cli_options *o, const be
     if (job->step) TF_TRY(bench_step_find(job->step, &step));
     tf_shape x_shape = tf_dims(job->elements), y_shape = x_shape;
     if (!step) x_shape = tf_dims(job->matmul[0], job->matmul[1]), y_shape = tf_dims(job->matmul[2], job->matmul[1]);
-    tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x_shape}, y = {.name = "y", .leaf = TF_LEAF_WEIGHT, .shape = y_shape};
+    tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x_shape},
+            y = {.name = "y", .leaf = TF_LEAF_WEIGHT, .shape = y_shape};
     float *data[2] = {NULL, NULL};
     if (session->party.id == o->model_owner) {
         data[0] = sequence(tf_shape_count(x_shape), step ? step->scale : 1, step ? step->shift : 0);
@@ -73,7 +74,9 @@ static tf_status bench_small(tf_session *session, const cli_options *o, const be
     tf_program program;
     tf_program_init(&program, o->fraction_bits, o->model_owner, o->data_owner);
     double bound = tf_default_bound(&program);
-    unsigned narrow = tf_width(program.frac, bound), bits = step && step->bits ? step->bits : step ? narrow : tf_width(2 * program.frac, bound);
+    unsigned narrow = tf_width(program.frac, bound), bits = step && step->bits ? step->bits
+                                                            : step             ? narrow
+                                                                               : tf_width(2 * program.frac, bound);
     tf_value a = tf_weight(&program, tf_program_leaf(&program, &x), program.frac, bits), result;
     if (step) {
         tf_value b = tf_weight(&program, tf_program_leaf(&program, &y), program.frac, bits);
@@ -121,7 +124,8 @@ static tf_status bench_model(tf_session *session, const cli_options *o, const be
         bool data_owner = session->party.id == o->data_owner;
         for (size_t i = 0; i < job->texts; i++) lengths[i] = job->length;
         for (size_t i = 0; i < cells; i++) ids[i] = (int32_t)((i * 7919) % job->config->vocabulary);
-        tf_batch batch = {.texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
+        tf_batch batch = {
+            .texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
         status = tf_bert_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
         if (status == TF_OK && (session->party.id == o->model_owner || o->public_weights))
             status = random_weights(&graph, o->public_weights, &data);

@@ -5,20 +5,23 @@
 #include "experiments/cli/party_run.h"
 #include "runtime/session.h"
 
-static tf_digest text_digest(const char *text) { return tf_digest_of(text, strlen(text)); }
+static tf_digest text_digest(const char *text) {
+    return tf_digest_of(text, strlen(text));
+}
 
 /** What must be the same before any weight or text is touched. */
 static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;
     char architecture[512], approximations[2048], precision[64], owners[64];
     snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
-             c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps, (int)c->head, c->labels,
-             (int)c->sentence_head);
+             c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps, (int)c->head,
+             c->labels, (int)c->sentence_head);
     int used = snprintf(approximations, sizeof approximations, "%s %s %s", job->approx->gelu, job->approx->softmax,
                         job->approx->layernorm);
     for (int i = 0; i < job->approx->exceptions && used > 0 && (size_t)used < sizeof approximations; i++)
         used += snprintf(approximations + used, sizeof approximations - (size_t)used, " %d %s %s",
-                         job->approx->exception[i].layer, job->approx->exception[i].kind, job->approx->exception[i].variant);
+                         job->approx->exception[i].layer, job->approx->exception[i].kind,
+                         job->approx->exception[i].variant);
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
@@ -48,8 +51,12 @@ static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *ba
     tf_status status = tf_session_publish(session, data_owner, all, facts[0] * sizeof *all);
     for (size_t i = 0; i < facts[0]; i++) (*lengths)[i] = (size_t)all[i]; /* checked when the graph is built */
     free(all);
-    *batch = (tf_batch){.texts = (size_t)facts[0], .length = (size_t)facts[1], .pairs = facts[2], .lengths = *lengths,
-                        .ids = batch->ids, .types = batch->types};
+    *batch = (tf_batch){.texts = (size_t)facts[0],
+                        .length = (size_t)facts[1],
+                        .pairs = facts[2],
+                        .lengths = *lengths,
+                        .ids = batch->ids,
+                        .types = batch->types};
     return status;
 }
 
@@ -65,8 +72,8 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     tf_graph graph;
     tf_session_stats stats;
     tf_graph_init(&graph);
-    tf_status status = tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL,
-                                     o->public_weights, &graph);
+    tf_status status =
+        tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
     if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);

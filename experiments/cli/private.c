@@ -40,7 +40,9 @@ tf_status private_open(const cli_options *o, private_session **out) {
     return TF_OK;
 }
 
-bool private_plays(const private_session *session, int party) { return session->link[party] != NULL; }
+bool private_plays(const private_session *session, int party) {
+    return session->link[party] != NULL;
+}
 
 void private_close(private_session *session, tf_status status) {
     if (!session) return;
@@ -88,7 +90,8 @@ static tf_status as_parties(private_session *session, party_function *function, 
     for (; started < TF_PARTIES; started++)
         if (pthread_create(&party[started].thread, NULL, play, &party[started])) break;
     if (started < TF_PARTIES)
-        for (int i = 0; i < started; i++) tf_link_announce_failure(party[i].link, "a party's thread could not be started");
+        for (int i = 0; i < started; i++)
+            tf_link_announce_failure(party[i].link, "a party's thread could not be started");
     for (int i = 0; i < started; i++) pthread_join(party[i].thread, NULL);
     if (started < TF_PARTIES) return tf_fail(TF_NOMEM, "a party's thread could not be started");
     for (int i = 0; i < TF_PARTIES; i++) /* the first cause, not a report of it */

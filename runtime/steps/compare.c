@@ -1,13 +1,14 @@
 /*
- * Comparison: the carry into bit `hi` of c + v, of which only bits lo..hi-1 matter, as a split bit; with the top bits added
- * it is the sign. The carry is [a > t] with a = those bits of c (known to L and R), t = the complement of those of v (S).
+ * Comparison: the carry into bit `hi` of c + v, of which only bits lo..hi-1 matter, as a split bit; with the top bits
+ * added it is the sign. The carry is [a > t] with a = those bits of c (known to L and R), t = the complement of those
+ * of v (S).
  *
  * S cuts t into blocks and sends R its half of the unit vector of each block (the last entry is implied; L's half is a
  * stream of k_s). L and R look up entry a_j, which is [a_j = t_j], and the XOR of the entries below a_j, which is
  * [a_j > t_j], without interaction: both know a. A binary tree combines the blocks:
  * gt = gt_h ^ eq_h gt_l, eq = eq_h eq_l. Its ANDs use masks made from streams of k_s (L) and k_(s+1) (R); S, who knows
- * both, deals the products of the masks with its first message. The result is opened between L and R under one more pair
- * of such masks, rho, known to S from the start.
+ * both, deals the products of the masks with its first message. The result is opened between L and R under one more
+ * pair of such masks, rho, known to S from the start.
  *
  * All of it works on bit planes, 64 elements a word. Per block of TF_BLOCK elements a message holds plane after plane.
  *
@@ -89,7 +90,9 @@ static void compare_cost(const tf_program *program, const tf_step_node *node, tf
 }
 
 /* State of L and R, per third and block: 2 * leaves planes of the tree's current nodes, then the dealt products. */
-static size_t state_planes(const tree *t) { return 2 * (size_t)t->leaves + t->ands; }
+static size_t state_planes(const tree *t) {
+    return 2 * (size_t)t->leaves + t->ands;
+}
 
 static size_t compare_state(const tf_program *program, const tf_step_node *node) {
     tree t = tree_of(node);
@@ -153,8 +156,8 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
 
 /** Shares of entry a_j of the unit vector and of the XOR of the entries below it; `whole` is 1 for the side that takes
  *  the constant of the implied last entry. */
-static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w, uint64_t whole,
-                    uint64_t *greater, uint64_t *equal) {
+static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w,
+                           uint64_t whole, uint64_t *greater, uint64_t *equal) {
     uint64_t e[1 << MAX_BLOCK_BITS], g[1 << MAX_BLOCK_BITS], sum = 0;
     size_t n = (size_t)1 << bits;
     for (size_t v = 0; v + 1 < n; v++) {
@@ -237,7 +240,8 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     if (b->role == TF_LEFT)
         tf_stream(b->call->party, tf_own(b->role), b->call->index, DEAL, t->dealt_planes * b->from, entry,
                   t->dealt_planes * words);
-    else memcpy(entry, b->call->dealt + in_message(b, t->dealt_planes), t->dealt_planes * words * 8);
+    else
+        memcpy(entry, b->call->dealt + in_message(b, t->dealt_planes), t->dealt_planes * words * 8);
     const uint64_t *e = entry, *a = plane;
     uint64_t whole = b->role == TF_LEFT ? ~UINT64_C(0) : 0;
     for (int j = 0; j < t->leaves; j++) {
@@ -247,7 +251,8 @@ TF_MULTIVERSION static void first_phase(const side *b) {
         a += t->bits[j] * BLOCK_WORDS;
     }
     memcpy(b->product, e, t->ands * words * 8);
-    if (node->arg[A_TOP] && b->role == TF_LEFT) /* the top bit of c belongs to the result: added to the last block's gt */
+    if (node->arg[A_TOP] &&
+        b->role == TF_LEFT) /* the top bit of c belongs to the result: added to the last block's gt */
         for (size_t w = 0; w < words; w++) b->gt[(size_t)(t->leaves - 1) * words + w] ^= plane[width * BLOCK_WORDS + w];
 }
 
@@ -300,17 +305,27 @@ static tf_status compare_pair(tf_call *call, int phase) {
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         tf_for_blocks(at, count, third) {
-            side b = {.call = call, .t = &t, .role = role, .s = s, .at = at, .count = count, .words = tf_words(count),
+            side b = {.call = call,
+                      .t = &t,
+                      .role = role,
+                      .s = s,
+                      .at = at,
+                      .count = count,
+                      .words = tf_words(count),
                       .from = at / 64};
             b.gt = call->state + planes * b.from;
             b.eq = b.gt + (size_t)t.leaves * b.words;
             b.product = b.eq + (size_t)t.leaves * b.words;
             int nodes = t.leaves;
             for (int l = 1; l < phase; l++) nodes = (nodes + 1) / 2; /* before this phase's combination */
-            if (phase == 0) first_phase(&b);
-            else if (phase <= t.levels) nodes = combine(&b, phase - 1, nodes);
-            if (phase <= t.levels) send_wires(&b, phase, nodes);
-            else open_result(&b);
+            if (phase == 0)
+                first_phase(&b);
+            else if (phase <= t.levels)
+                nodes = combine(&b, phase - 1, nodes);
+            if (phase <= t.levels)
+                send_wires(&b, phase, nodes);
+            else
+                open_result(&b);
         }
     }
     return TF_OK;
@@ -336,7 +351,9 @@ tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool 
     return v;
 }
 
-unsigned tf_default_low(const tf_type *type) { return type->frac > 0 ? (unsigned)type->frac / 2 : 0; }
+unsigned tf_default_low(const tf_type *type) {
+    return type->frac > 0 ? (unsigned)type->frac / 2 : 0;
+}
 
 tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
     if (p->status) return -1;
@@ -351,6 +368,7 @@ tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
     if (p->status) return -1;
     unsigned width = (unsigned)hi - low;
     if (width > MAX_LEAVES * MAX_BLOCK_BITS)
-        return tf_program_fail(p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", width, MAX_LEAVES * MAX_BLOCK_BITS));
+        return tf_program_fail(
+            p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", width, MAX_LEAVES * MAX_BLOCK_BITS));
     return tf_carry(p, a, low, width, true, low ? UINT64_C(1) << (low - 1) : 0);
 }

@@ -5,8 +5,8 @@
  * being known to S. L and R swap these under masks that S knows; S deals shares of the sign and of its own part of the
  * row less the masks; L and R combine and reshare.
  *
- * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams of
- * k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
+ * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams
+ * of k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
  *
  * The sums over the table use the method of four Russians: tables of the 16 sums of four rows. A party's own uniform
  * bits choose the entries.
@@ -32,12 +32,19 @@ typedef struct sizes {
 static sizes sizes_of(const tf_program *program, const tf_step_node *node) {
     tf_shape table = program->node[node->input[0]].type.shape;
     int s = (int)node->arg[0];
-    return (sizes){.tokens = tf_shape_count(node->leaf->shape), .rows = table.dim[0], .columns = table.dim[1],
-                   .words = tf_words(table.dim[0]), .bytes = tf_bytes_of(node->type.bits), .s = s,
-                   .left = (s + 2) % 3, .right = (s + 1) % 3};
+    return (sizes){.tokens = tf_shape_count(node->leaf->shape),
+                   .rows = table.dim[0],
+                   .columns = table.dim[1],
+                   .words = tf_words(table.dim[0]),
+                   .bytes = tf_bytes_of(node->type.bits),
+                   .s = s,
+                   .left = (s + 2) % 3,
+                   .right = (s + 1) % 3};
 }
 
-static size_t vector_bytes(const sizes *z) { return (z->rows + 7) / 8; }
+static size_t vector_bytes(const sizes *z) {
+    return (z->rows + 7) / 8;
+}
 
 static void embed_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     sizes z = sizes_of(program, node);
@@ -134,8 +141,10 @@ static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
     uint64_t *sum = call->state + tf_even(z->tokens);
     memset(sum, 0, z->tokens * z->columns * sizeof *sum);
     for (size_t i = 0; i < z->tokens; i++) {
-        if (role == TF_LEFT) bit_vector(call, own, z, i, q + i * z->words);
-        else memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
+        if (role == TF_LEFT)
+            bit_vector(call, own, z, i, q + i * z->words);
+        else
+            memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
         if (z->rows % 64) q[i * z->words + z->rows / 64] &= tf_mask(z->rows % 64);
     }
     select_rows(call->in[0].c[1 - own], q, z, sum);
@@ -183,7 +192,8 @@ static tf_status embed_pair(tf_call *call, int phase) {
         const uint64_t *sum = call->state + tf_even(z.tokens);
         kernels->unpack_bytes(call->receive[partner], elements, z.bytes, common);
         for (size_t i = 0; i < z.tokens; i++)
-            for (size_t k = i * z.columns; k < (i + 1) * z.columns; k++) common[k] = sign[i] * (common[k] + sum[k]) + mine[k];
+            for (size_t k = i * z.columns; k < (i + 1) * z.columns; k++)
+                common[k] = sign[i] * (common[k] + sum[k]) + mine[k];
         for (size_t i = 0; i < z.tokens; i++)
             tf_stream(call->party, own, call->index, OUT, i * pitch, mine + i * z.columns, z.columns);
         for (size_t k = 0; k < elements; k++) common[k] -= mine[k];
@@ -207,7 +217,8 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     tf_type type = *tf_type_of(p, table);
     if (type.shape.rank != 2 || tokens->shape.rank >= TF_MAX_RANK)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup wants a table of rows"));
-    if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup for party %d", owner));
+    if (owner < 0 || owner >= TF_PARTIES)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup for party %d", owner));
     size_t columns = type.shape.dim[1];
     type.shape = tokens->shape;
     type.shape.dim[type.shape.rank++] = columns;

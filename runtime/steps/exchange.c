@@ -5,7 +5,8 @@
  * component is zero. Party o+1 learns x less a stream that it does not hold: uniform.
  *
  * Output to party t: its missing component comes from party t+1; party t-1, who holds the same one, sends its XXH3-128
- * digest, and a mismatch is an error (it finds faults, not attackers). The receiver learns the value: that is the purpose.
+ * digest, and a mismatch is an error (it finds faults, not attackers). The receiver learns the value: that is the
+ * purpose.
  */
 #include <math.h>
 #include <string.h>
@@ -21,8 +22,7 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
     int owner = (int)node->arg[0];
     traffic->dealt_at = -1;
     traffic->exchanges = 1;
-    traffic->exchange[0][owner][(owner + 1) % 3] =
-        tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+    traffic->exchange[0][owner][(owner + 1) % 3] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
 static tf_status encode(const tf_step_node *node, const float *in, size_t count, uint64_t *out) {
@@ -32,8 +32,10 @@ static tf_status encode(const tf_step_node *node, const float *in, size_t count,
     for (size_t i = 0; i < count; i++) {
         double x = rint((double)in[i] * scale);
         if (!(x >= -limit && x <= limit && x < end))
-            return tf_fail(TF_RANGE, "a value put in is not a number or too large: at %d fractional bits its range ends"
-                           " at %g", node->type.frac, node->type.bound);
+            return tf_fail(TF_RANGE,
+                           "a value put in is not a number or too large: at %d fractional bits its range ends"
+                           " at %g",
+                           node->type.frac, node->type.bound);
         out[i] = (uint64_t)(int64_t)x;
     }
     return TF_OK;
@@ -64,12 +66,14 @@ static tf_status input_pair(tf_call *call, int phase) {
     return TF_OK;
 }
 
-static const tf_step input_step = {.name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .pair = input_pair};
+static const tf_step input_step = {
+    .name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .pair = input_pair};
 
 tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot) {
     if (p->status) return -1;
     if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an input by party %d", owner));
-    tf_type type = {.shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = (owner + 2) % 3};
+    tf_type type = {
+        .shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = (owner + 2) % 3};
     tf_value v = tf_append(p, &input_step, type, 0, NULL);
     if (v < 0) return -1;
     p->node[v].arg[0] = owner;
@@ -79,7 +83,9 @@ tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned b
 
 /* Output: arg[0] = receiver or TF_EVERYONE, arg[1] = slot */
 
-static bool receives(const tf_step_node *node, int id) { return node->arg[0] == TF_EVERYONE || node->arg[0] == id; }
+static bool receives(const tf_step_node *node, int id) {
+    return node->arg[0] == TF_EVERYONE || node->arg[0] == id;
+}
 
 static void output_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     traffic->dealt_at = -1;
@@ -135,8 +141,8 @@ static tf_status output_pair(tf_call *call, int phase) {
     uint8_t digest[DIGEST_BYTES];
     TF_TRY(packed_digest(call, missing, digest));
     if (memcmp(digest, call->receive[(id + 2) % 3], DIGEST_BYTES))
-        return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void", (id + 1) % 3,
-                       (id + 2) % 3);
+        return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
+                       (id + 1) % 3, (id + 2) % 3);
     double *out = call->slots && call->slots->output ? call->slots->output[call->node->arg[1]] : NULL;
     if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, (int)call->node->arg[1]);
     for (size_t i = 0; i < n; i++) {
@@ -158,7 +164,8 @@ static const tf_step output_step = {.name = "output",
 
 tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
-    if (to < TF_EVERYONE || to >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
+    if (to < TF_EVERYONE || to >= TF_PARTIES)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
     tf_value v = tf_append(p, &output_step, *tf_type_of(p, x), 1, &x);
     if (v < 0) return -1;
     p->node[v].arg[0] = to;
@@ -176,7 +183,8 @@ static tf_status keep_pair(tf_call *call, int phase) {
     return TF_OK;
 }
 
-static const tf_step keep_step = {.name = "keep", .summary = "hands a party's components to the caller", .pair = keep_pair};
+static const tf_step keep_step = {
+    .name = "keep", .summary = "hands a party's components to the caller", .pair = keep_pair};
 
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;

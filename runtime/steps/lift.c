@@ -1,7 +1,7 @@
 /*
- * Lifting from Z_2^m into Z_2^n, exact for |x| < 2^(m-2). After adding 2^(m-2) the value is below 2^(m-1), so c + v wraps
- * mod 2^m exactly when msb(c) or msb(v): wrap = 1 - nc nv. S's own two components may wrap once more between themselves.
- * All wraps are multiples of 2^m, so n - m bits carry them.
+ * Lifting from Z_2^m into Z_2^n, exact for |x| < 2^(m-2). After adding 2^(m-2) the value is below 2^(m-1), so c + v
+ * wraps mod 2^m exactly when msb(c) or msb(v): wrap = 1 - nc nv. S's own two components may wrap once more between
+ * themselves. All wraps are multiples of 2^m, so n - m bits carry them.
  *
  * What the receivers learn. S's message is its two bits, each less a stream of k_s that R does not hold. L and R swap
  * their parts of own - nc nv, each less a stream shared with S alone. All uniform to their receivers.
@@ -12,7 +12,9 @@ enum { NU = 1, OMEGA, MU };
 
 /* arg[0] = m, arg[1] = n */
 
-static unsigned bytes_of(const tf_step_node *node) { return tf_bytes_of((unsigned)(node->arg[1] - node->arg[0])); }
+static unsigned bytes_of(const tf_step_node *node) {
+    return tf_bytes_of((unsigned)(node->arg[1] - node->arg[0]));
+}
 
 static void lift_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -24,7 +26,7 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
 
 TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m);
+    uint64_t mask = tf_mask(m);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
     size_t whole = (third.end - third.begin) * bytes;
@@ -44,8 +46,8 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
         call->party->kernels->pack_bytes(nu, count, bytes, message + from);
         call->party->kernels->pack_bytes(omega, count, bytes, message + whole + from);
         for (size_t i = 0; i < count; i++) {
-            call->out.c[0][at + i] = (x[i] & mask) - ((mu[0][i] & wrap) << m);
-            call->out.c[1][at + i] = (y[i] & mask) - ((mu[1][i] & wrap) << m);
+            call->out.c[0][at + i] = (x[i] & mask) - (mu[0][i] << m);
+            call->out.c[1][at + i] = (y[i] & mask) - (mu[1][i] << m);
         }
     }
     return TF_OK;
@@ -54,7 +56,7 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
 TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m), wrap = tf_mask((unsigned)call->node->arg[1] - m), offset = UINT64_C(1) << (m - 2);
+    uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
     for (int s = 0; s < TF_PARTIES; s++) {
         tf_role role = tf_role_in(call->party->id, s);
         if (role == TF_SOLO) continue;
@@ -77,8 +79,8 @@ TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
                 for (size_t i = 0; i < count; i++) {
                     uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
                     /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
-                    common[i] = (omega[i] - nc * nu[i] - mu[i]) & wrap;
-                    call->out.c[own][at + i] = (half[i] & mask) - ((mu[i] & wrap) << m);
+                    common[i] = omega[i] - nc * nu[i] - mu[i];
+                    call->out.c[own][at + i] = (half[i] & mask) - (mu[i] << m);
                 }
                 kernels->pack_bytes(common, count, bytes, call->send[partner] + from);
             } else {
@@ -99,7 +101,9 @@ static const tf_step lift_step = {.name = "lift",
                                   .pair = lift_pair};
 
 /** Whether values of this type may be lifted: |integer| < 2^(bits - 2). */
-static bool liftable(const tf_type *type) { return tf_width(type->frac, type->bound) <= type->bits; }
+static bool liftable(const tf_type *type) {
+    return tf_width(type->frac, type->bound) <= type->bits;
+}
 
 tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->status) return -1;
@@ -115,16 +119,19 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     }
     tf_value before = p->node[a].lifted;
     if (before >= 0) { /* what was computed from it used its low bits, which do not change */
-        if (bits > 64) return tf_program_fail(p, tf_fail(TF_RANGE, "a ring of %u bits is needed; 64 is the most. Use fewer --frac-bits", bits));
+        if (bits > 64)
+            return tf_program_fail(
+                p, tf_fail(TF_RANGE, "a ring of %u bits is needed; 64 is the most. Use fewer --frac-bits", bits));
         tf_type *lifted = &p->node[before].type;
         if (lifted->bits < bits) p->node[before].arg[1] = lifted->bits = bits;
         return before;
     }
     if (bits > 64 || !liftable(&type))
-        return tf_program_fail(p, tf_fail(TF_RANGE,
-                                          "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
-                                          " bits; use fewer --frac-bits",
-                                          type.bound, type.frac, type.bits, bits));
+        return tf_program_fail(p,
+                               tf_fail(TF_RANGE,
+                                       "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
+                                       " bits; use fewer --frac-bits",
+                                       type.bound, type.frac, type.bits, bits));
     unsigned m = type.bits;
     type.bits = bits;
     type.zero = -1;

@@ -16,7 +16,9 @@ static void on_ranges(tf_call *call, bool solo, void (*work)(tf_call *, int comp
 }
 
 /** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
-static bool takes_constant(const tf_call *call, int j) { return (call->party->id + j) % 3 == 0; }
+static bool takes_constant(const tf_call *call, int j) {
+    return (call->party->id + j) % 3 == 0;
+}
 
 /* out = sum of arg[k] * in[k] + arg[6] */
 
@@ -40,8 +42,12 @@ TF_MULTIVERSION static void combine(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status combine_solo(tf_call *call) { return on_ranges(call, true, combine), TF_OK; }
-static tf_status combine_pair(tf_call *call, int phase) { return on_ranges(call, false, combine), TF_OK; }
+static tf_status combine_solo(tf_call *call) {
+    return on_ranges(call, true, combine), TF_OK;
+}
+static tf_status combine_pair(tf_call *call, int phase) {
+    return on_ranges(call, false, combine), TF_OK;
+}
 
 static const tf_step combine_step = {.name = "combine",
                                      .summary = "linear combination with public integers",
@@ -92,8 +98,12 @@ TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status public_solo(tf_call *call) { return on_ranges(call, true, apply_public), TF_OK; }
-static tf_status public_pair(tf_call *call, int phase) { return on_ranges(call, false, apply_public), TF_OK; }
+static tf_status public_solo(tf_call *call) {
+    return on_ranges(call, true, apply_public), TF_OK;
+}
+static tf_status public_pair(tf_call *call, int phase) {
+    return on_ranges(call, false, apply_public), TF_OK;
+}
 
 static const tf_step public_step = {.name = "public",
                                     .summary = "sum or product with a public tensor",
@@ -114,7 +124,8 @@ TF_MULTIVERSION static tf_status gather_pair(tf_call *call, int phase) {
         uint64_t *out = call->out.c[j];
         for (size_t i = 0; i < n; i += run, odometer_step(&o)) {
             const uint64_t *in = call->in[0].c[j] + offset + o.position;
-            if (stride == 1) memcpy(out + i, in, run * sizeof *out);
+            if (stride == 1)
+                memcpy(out + i, in, run * sizeof *out);
             else
                 for (size_t k = 0; k < run; k++) out[i + k] = in[k * stride];
         }
@@ -147,7 +158,9 @@ TF_MULTIVERSION static tf_status sum_pair(tf_call *call, int phase) {
 
 static const tf_step sum_step = {.name = "sum", .summary = "sum over an axis", .pair = sum_pair};
 
-static tf_status nothing(tf_call *call, int phase) { return TF_OK; }
+static tf_status nothing(tf_call *call, int phase) {
+    return TF_OK;
+}
 
 static const tf_step rename_step = {.name = "rename",
                                     .summary = "the same elements under another shape or range",
@@ -155,7 +168,9 @@ static const tf_step rename_step = {.name = "rename",
                                     .elementwise = true,
                                     .pair = nothing};
 
-tf_value tf_rename(tf_program *p, tf_value a, tf_type type) { return tf_append(p, &rename_step, type, 1, &a); }
+tf_value tf_rename(tf_program *p, tf_value a, tf_type type) {
+    return tf_append(p, &rename_step, type, 1, &a);
+}
 
 /* Builders ------------------------------------------------------------------------------------------------------- */
 
@@ -201,10 +216,18 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, doub
     return affine(p, a, INT64_C(1) << up_a, b, sign * (INT64_C(1) << up_b), type, 0);
 }
 
-tf_value tf_add(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, 1, 0); }
-tf_value tf_sub(tf_program *p, tf_value a, tf_value b) { return sum_of(p, a, b, -1, 0); }
-tf_value tf_add_within(tf_program *p, tf_value a, tf_value b, double bound) { return sum_of(p, a, b, 1, bound); }
-tf_value tf_add_const(tf_program *p, tf_value a, double c) { return tf_add_const_within(p, a, c, 0); }
+tf_value tf_add(tf_program *p, tf_value a, tf_value b) {
+    return sum_of(p, a, b, 1, 0);
+}
+tf_value tf_sub(tf_program *p, tf_value a, tf_value b) {
+    return sum_of(p, a, b, -1, 0);
+}
+tf_value tf_add_within(tf_program *p, tf_value a, tf_value b, double bound) {
+    return sum_of(p, a, b, 1, bound);
+}
+tf_value tf_add_const(tf_program *p, tf_value a, double c) {
+    return tf_add_const_within(p, a, c, 0);
+}
 
 tf_value tf_add_const_within(tf_program *p, tf_value a, double c, double bound) {
     if (p->status) return -1;
@@ -267,8 +290,10 @@ static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const dou
     size_t n = tf_shape_count(shape);
     double largest = 0;
     for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(c[i]));
-    if (product) type.bound *= fmax(largest, 1), type.frac += frac;
-    else type.bound = summed_bound(p, type.bound + largest, type.bound, largest);
+    if (product)
+        type.bound *= fmax(largest, 1), type.frac += frac;
+    else
+        type.bound = summed_bound(p, type.bound + largest, type.bound, largest);
     type.zero = -1;
     unsigned need = tf_width(type.frac, type.bound);
     if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
@@ -298,7 +323,8 @@ static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape sha
     const tf_node *node = tf_leaf_of(p, leaf);
     size_t n = tf_shape_count(shape);
     if (!node || !node->data || node->leaf == TF_LEAF_WEIGHT || tf_shape_count(node->shape) != n)
-        return tf_program_fail(p, tf_fail(TF_INVALID, "a public constant is expected where %s stands", node ? node->name : "an activation"));
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a public constant is expected where %s stands",
+                                          node ? node->name : "an activation"));
     double *c = malloc(n * sizeof *c);
     if (!c) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
     for (size_t i = 0; i < n; i++) c[i] = node->data[i];

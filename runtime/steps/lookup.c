@@ -2,8 +2,8 @@
  * A small public table at a secret index: y = T[x], x = c + v in [0, 2^k). S shares the table rotated by its part v;
  * L and R read entry c, which both know, and reshare.
  *
- * What the receivers learn. R gets 2^k entries less streams of k_s that it does not hold; L and R swap their entries less
- * streams shared with S alone. All uniform to their receivers.
+ * What the receivers learn. R gets 2^k entries less streams of k_s that it does not hold; L and R swap their entries
+ * less streams shared with S alone. All uniform to their receivers.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
  * Each party computes its additive part of the result, then L and R swap theirs: c = z_L + z_R and v = z_S, the 2+1
  * view, in the very round in which S already sends its truncation message.
  *
- * What the receivers learn. z_L is masked by a stream of k_s that R does not hold, z_R by one of k_(s+1) that L does not
- * hold; S adds the first and subtracts the second, so the masks cancel in c + v and both messages are uniform to their
- * receivers. S's message is the truncation's.
+ * What the receivers learn. z_L is masked by a stream of k_s that R does not hold, z_R by one of k_(s+1) that L does
+ * not hold; S adds the first and subtracts the second, so the masks cancel in c + v and both messages are uniform to
+ * their receivers. S's message is the truncation's.
  *
  * Local work. The nine cross products x_a y_b take five ring products over the three parties: the party of a row third
  * makes (x_t + x_(t+1))(y_t + y_(t+1)), the other two make two each. Where one component of y is publicly zero (what a
@@ -152,15 +152,23 @@ static const tf_step dot_step = {.name = "dot",
 
 static tf_matmul_layout layout_of(const tf_step_node *node) {
     const int64_t *a = node->arg + A_FIRST;
-    return (tf_matmul_layout){.batch = {(size_t)a[0], (size_t)a[1]}, .m = (size_t)a[2], .k = (size_t)a[3],
-                              .n = (size_t)a[4], .a_batch = {(size_t)a[5], (size_t)a[6]}, .a_row = (size_t)a[7],
-                              .b_batch = {(size_t)a[8], (size_t)a[9]}, .b_row = (size_t)a[10], .b_col = (size_t)a[11],
-                              .c_batch = {(size_t)a[12], (size_t)a[13]}, .c_row = (size_t)a[14]};
+    return (tf_matmul_layout){.batch = {(size_t)a[0], (size_t)a[1]},
+                              .m = (size_t)a[2],
+                              .k = (size_t)a[3],
+                              .n = (size_t)a[4],
+                              .a_batch = {(size_t)a[5], (size_t)a[6]},
+                              .a_row = (size_t)a[7],
+                              .b_batch = {(size_t)a[8], (size_t)a[9]},
+                              .b_row = (size_t)a[10],
+                              .b_col = (size_t)a[11],
+                              .c_batch = {(size_t)a[12], (size_t)a[13]},
+                              .c_row = (size_t)a[14]};
 }
 
 static void set_layout(tf_step_node *node, const tf_matmul_layout *l) {
-    size_t value[] = {l->batch[0],   l->batch[1], l->m,     l->k,          l->n,          l->a_batch[0], l->a_batch[1], l->a_row,
-                      l->b_batch[0], l->b_batch[1], l->b_row, l->b_col, l->c_batch[0], l->c_batch[1], l->c_row};
+    size_t value[] = {l->batch[0],   l->batch[1],   l->m,          l->k,          l->n,
+                      l->a_batch[0], l->a_batch[1], l->a_row,      l->b_batch[0], l->b_batch[1],
+                      l->b_row,      l->b_col,      l->c_batch[0], l->c_batch[1], l->c_row};
     for (size_t i = 0; i < sizeof value / sizeof *value; i++) node->arg[A_FIRST + i] = (int64_t)value[i];
 }
 
@@ -191,10 +199,12 @@ static tf_status matmul_part(tf_call *call) {
                 if (begin < low) begin = low;
                 if (end > high) end = high;
                 if (begin >= end) continue;
-                size_t a_from = a_at + (begin - low) * l.a_row, c_from = c_at + (begin - low) * l.c_row, m = end - begin;
+                size_t a_from = a_at + (begin - low) * l.a_row, c_from = c_at + (begin - low) * l.c_row,
+                       m = end - begin;
                 tf_role role = tf_role_in(id, t);
                 unsigned bits = (unsigned)call->node->arg[A_BITS];
-                if (role != TF_RIGHT && !sum) sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
+                if (role != TF_RIGHT && !sum)
+                    sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
                 if (role != TF_SOLO && !first) first = kernels->pack(y0 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
                 if (role == TF_RIGHT && !second) second = kernels->pack(y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
                 if ((role != TF_RIGHT && !sum) || (role != TF_SOLO && !first) || (role == TF_RIGHT && !second)) {
@@ -298,9 +308,10 @@ static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, con
 }
 
 /** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
-static bool inside(size_t count, const size_t batch[2], const size_t batch_stride[2], size_t rows, size_t row, size_t columns,
-                   size_t inner) {
-    size_t length[] = {batch[0], batch[1], rows, columns}, stride[] = {batch_stride[0], batch_stride[1], row, inner}, last = 0;
+static bool inside(size_t count, const size_t batch[2], const size_t batch_stride[2], size_t rows, size_t row,
+                   size_t columns, size_t inner) {
+    size_t length[] = {batch[0], batch[1], rows, columns}, stride[] = {batch_stride[0], batch_stride[1], row, inner},
+           last = 0;
     for (int i = 0; i < 4; i++) {
         size_t step;
         if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
@@ -314,13 +325,17 @@ tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matm
                    tf_result result) {
     if (p->status) return -1;
     const tf_matmul_layout *l = &layout;
-    size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape), nc = tf_shape_count(shape);
-    if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) || !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
+    size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape),
+           nc = tf_shape_count(shape);
+    if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) ||
+        !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
         !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != l->batch[0] * l->batch[1] * l->m * l->n)
-        return tf_program_fail(p, tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
+        return tf_program_fail(p,
+                               tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
     int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;
     if (bias >= 0 && (tf_shape_count(tf_type_of(p, bias)->shape) != l->n || tf_type_of(p, bias)->frac != frac))
-        return tf_program_fail(p, tf_fail(TF_INVALID, "the bias of a matrix product is not %zu elements with %d fractional bits",
+        return tf_program_fail(p, tf_fail(TF_INVALID,
+                                          "the bias of a matrix product is not %zu elements with %d fractional bits",
                                           l->n, frac));
     tf_truncation t;
     tf_type type = result_type(p, shape, frac, result, &t);
@@ -338,7 +353,8 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
         return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's bias does not fit its weight"));
     if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) {
         if (v && v->leaf == TF_LEAF_WEIGHT)
-            return tf_program_fail(p, tf_fail(TF_INVALID, "a linear layer's weight %s is public, its bias %s is not", w->name, v->name));
+            return tf_program_fail(
+                p, tf_fail(TF_INVALID, "a linear layer's weight %s is public, its bias %s is not", w->name, v->name));
         return tf_public_linear(p, x, w, v, result);
     }
     size_t in = w->shape.dim[1], out = w->shape.dim[0], rows = tf_shape_count(shape) / in;
@@ -349,6 +365,7 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     x = tf_lift(p, x, t.bits);
     tf_value y = tf_packed_weight(p, weight, p->frac, t.bits);
     tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, t.bits);
-    tf_matmul_layout layout = {.batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
+    tf_matmul_layout layout = {
+        .batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
     return matmul(p, x, y, b, &layout, type, t);
 }

@@ -13,7 +13,8 @@ static tf_status public_linear_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     size_t rows = (size_t)node->arg[0], in = (size_t)node->arg[1], out = (size_t)node->arg[2];
     const float *data = node->leaf->data;
-    if (!data) return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
+    if (!data)
+        return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
     uint64_t *weight = malloc(in * out * sizeof *weight);
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(rows, in) + 63) / 64 * 64);
     tf_packed *packed = NULL;

@@ -17,8 +17,8 @@ void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count) {
     for (int j = 0; j < 2; j++) tf_element_stream(call, j, purpose, at, count, call->out.c[j] + at);
 }
 
-TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count, unsigned bytes,
-                     const uint64_t *part) {
+TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count,
+                                     unsigned bytes, const uint64_t *part) {
     int own = tf_own(role);
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
     tf_element_stream(call, own, purpose, at, count, mine);

@@ -16,7 +16,9 @@ enum { RHO = 1, RHO_V = 4, MU = 7, MAX_TERMS = 3 }; /* purposes; RHO and RHO_V o
 
 /* Select: inputs bit_0, x_0, bit_1, x_1, ...; arg[k]: whether term k is negated ------------------------------------ */
 
-static unsigned bytes_of(const tf_step_node *node) { return tf_bytes_of(node->type.bits); }
+static unsigned bytes_of(const tf_step_node *node) {
+    return tf_bytes_of(node->type.bits);
+}
 
 static void select_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -78,7 +80,8 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
                         part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + c[i]));
                 } else {
                     call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k) * whole + from, count, bytes, m);
-                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes, u);
+                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes,
+                                                       u);
                     for (size_t i = 0; i < count; i++)
                         part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
                 }
@@ -97,7 +100,8 @@ static const tf_step select_step = {.name = "select",
                                     .solo = select_solo,
                                     .pair = select_pair};
 
-/* Bit to share: arg[0]: negate -------------------------------------------------------------------------------------- */
+/* Bit to share: arg[0]: negate --------------------------------------------------------------------------------------
+ */
 
 static void b2a_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -135,8 +139,10 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
             }
             uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = role == TF_LEFT;
             tf_expand_bits(call->in[0].bit, at, count, call->node->arg[0], delta);
-            if (role == TF_LEFT) tf_element_stream(call, tf_own(role), RHO, at, count, part);
-            else call->party->kernels->unpack_bytes(call->dealt + (at - third.begin) * bytes, count, bytes, part);
+            if (role == TF_LEFT)
+                tf_element_stream(call, tf_own(role), RHO, at, count, part);
+            else
+                call->party->kernels->unpack_bytes(call->dealt + (at - third.begin) * bytes, count, bytes, part);
             for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
             tf_reshare_send(call, MU, role, s, at, count, bytes, part);
         }
@@ -152,11 +158,13 @@ static const tf_step b2a_step = {.name = "bit_to_share",
                                  .solo = b2a_solo,
                                  .pair = b2a_pair};
 
-/* Builders ---------------------------------------------------------------------------------------------------------- */
+/* Builders ----------------------------------------------------------------------------------------------------------
+ */
 
 tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
     if (p->status) return -1;
-    if (terms < 1 || terms > MAX_TERMS) return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
+    if (terms < 1 || terms > MAX_TERMS)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
     tf_type type = *tf_type_of(p, term[0].value);
     double largest = 0, limit = tf_default_bound(p);
     type.bound = 0;

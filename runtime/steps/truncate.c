@@ -21,15 +21,20 @@ tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsig
     return (tf_truncation){bits + shift + room, shift, false};
 }
 
-unsigned tf_truncation_ring(unsigned width) { return width < 64 ? 64 : width + 1; }
+unsigned tf_truncation_ring(unsigned width) {
+    return width < 64 ? 64 : width + 1;
+}
 
 unsigned tf_truncation_dealt(tf_truncation t) {
     return t.wide ? 8 + tf_bytes_of(t.shift) : tf_bytes_of(t.bits - t.shift);
 }
 
-unsigned tf_truncation_swapped(tf_truncation t) { return t.wide ? tf_bytes_of(t.shift) : 0; }
+unsigned tf_truncation_swapped(tf_truncation t) {
+    return t.wide ? tf_bytes_of(t.shift) : 0;
+}
 
-TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count, const uint64_t *v) {
+TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count,
+                                        const uint64_t *v) {
     const tf_kernels *kernels = call->party->kernels;
     uint64_t *x = call->out.c[0] + at, *y = call->out.c[1] + at, shifted[TF_BLOCK];
     uint8_t *message = call->send[(call->party->id + 1) % 3];
@@ -43,11 +48,12 @@ TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range
         kernels->pack_bytes(y, count, bytes, message + from * bytes);
         return;
     }
+    /* of nu and mu only the low d bits count, whatever whole bytes carry */
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
-    uint64_t nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    uint64_t nu[TF_BLOCK], mu[TF_BLOCK];
     kernels->pack_bytes(y, count, 8, message + from * 8);
     tf_element_stream(call, 0, NU, at, count, nu);
-    for (size_t i = 0; i < count; i++) nu[i] = ((1 - (v[i] >> 63)) - nu[i]) & wrap;
+    for (size_t i = 0; i < count; i++) nu[i] = 1 - (v[i] >> 63) - nu[i];
     kernels->pack_bytes(nu, count, bytes, message + whole * 8 + from * bytes);
     tf_element_stream(call, 0, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
     for (size_t i = 0; i < count; i++) x[i] += mu[i] << high;
@@ -56,7 +62,7 @@ TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range
 }
 
 TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
-                        const uint64_t *c) {
+                                        const uint64_t *c) {
     const tf_kernels *kernels = call->party->kernels;
     int own = tf_own(role);
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
@@ -66,12 +72,14 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
         unsigned bytes = tf_bytes_of(t.bits - t.shift);
         uint64_t mask = tf_mask(t.bits), half = t.shift > 0; /* the mean of the two floors' error is one unit */
         for (size_t i = 0; i < count; i++) common[i] = ((c[i] & mask) >> t.shift) + half;
-        if (role == TF_LEFT) tf_element_stream(call, own, RHO, at, count, mine);
-        else kernels->unpack_bytes(call->dealt + from * bytes, count, bytes, mine);
+        if (role == TF_LEFT)
+            tf_element_stream(call, own, RHO, at, count, mine);
+        else
+            kernels->unpack_bytes(call->dealt + from * bytes, count, bytes, mine);
         return;
     }
     unsigned bytes = tf_bytes_of(t.shift);
-    uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK], wrap = tf_mask(t.shift);
+    uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK];
     if (role == TF_LEFT) {
         tf_element_stream(call, own, RHO, at, count, mine);
         tf_element_stream(call, own, NU, at, count, nu);
@@ -83,21 +91,21 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
     for (size_t i = 0; i < count; i++) {
         uint64_t sum = c[i] + OFFSET;
         common[i] = sum;
-        kept[i] = ((1 - (sum >> 63)) * nu[i] - mu[i]) & wrap;
+        kept[i] = (1 - (sum >> 63)) * nu[i] - mu[i];
         mine[i] += mu[i] << (64 - t.shift);
     }
     kernels->pack_bytes(kept, count, bytes, call->send[tf_partner(role, s)] + from * bytes);
 }
 
-TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count) {
+TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at,
+                                          size_t count) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
     uint64_t *common = call->out.c[1 - tf_own(role)] + at, *kept = call->state + at, other[TF_BLOCK];
     const uint8_t *message = call->receive[tf_partner(role, s)] + (at - third.begin) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);
     uint64_t constant = 1 - (UINT64_C(1) << high) - (OFFSET >> t.shift);
-    for (size_t i = 0; i < count; i++)
-        common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;
+    for (size_t i = 0; i < count; i++) common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;
 }
 
 /* The step: input replicated, arg[0] = bits, arg[1] = shift, arg[2] = wide */
@@ -135,15 +143,18 @@ static tf_status truncate_pair(tf_call *call, int phase) {
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         tf_for_blocks(at, count, third) {
-            if (phase == 0) tf_truncation_pair(call, t, role, s, at, count, call->in[0].c[1 - tf_own(role)] + at);
-            else tf_truncation_finish(call, t, role, s, at, count);
+            if (phase == 0)
+                tf_truncation_pair(call, t, role, s, at, count, call->in[0].c[1 - tf_own(role)] + at);
+            else
+                tf_truncation_finish(call, t, role, s, at, count);
         }
     }
     return TF_OK;
 }
 
 static const tf_step truncate_step = {.name = "truncate",
-                                      .summary = "rounding to fewer fractional bits, into a narrower ring or within Z_2^64",
+                                      .summary =
+                                          "rounding to fewer fractional bits, into a narrower ring or within Z_2^64",
                                       .elementwise = true,
                                       .cost = truncate_cost,
                                       .state = truncate_state,
@@ -169,5 +180,9 @@ static tf_value truncate(tf_program *p, tf_value a, int frac, bool wide) {
     return v;
 }
 
-tf_value tf_trunc(tf_program *p, tf_value a, int frac) { return truncate(p, a, frac, false); }
-tf_value tf_trunc_wide(tf_program *p, tf_value a, int frac) { return truncate(p, a, frac, true); }
+tf_value tf_trunc(tf_program *p, tf_value a, int frac) {
+    return truncate(p, a, frac, false);
+}
+tf_value tf_trunc_wide(tf_program *p, tf_value a, int frac) {
+    return truncate(p, a, frac, true);
+}

@@ -12,12 +12,13 @@ typedef struct tf_truncation {
 } tf_truncation;
 
 /**
- * The truncation by `shift` bits whose narrow result holds `bits` bits, and more where whole bytes on the wire leave room.
- * `most` is the width of the ring that is there anyway; 0 if any width can be asked for.
+ * The truncation by `shift` bits whose narrow result holds `bits` bits, and more where whole bytes on the wire leave
+ * room. `most` is the width of the ring that is there anyway; 0 if any width can be asked for.
  */
 tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsigned most);
 
-/** The ring that a wide truncation of a value of this tf_width takes: above 64 bits, which cannot be had, from 64 on. */
+/** The ring that a wide truncation of a value of this tf_width takes: above 64 bits, which cannot be had, from 64 on.
+ */
 unsigned tf_truncation_ring(unsigned width);
 
 /** Bytes of an element in S's message, and in each direction of the exchange that corrects the wrap. */
@@ -32,7 +33,8 @@ void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t a
 
 /**
  * L or R: from c of the block. Narrow: writes both components. Wide: writes this side's half of the correction to the
- * message for the partner, keeping what tf_truncation_finish needs in call->out and in call->state (one word an element).
+ * message for the partner, keeping what tf_truncation_finish needs in call->out and in call->state (one word an
+ * element).
  */
 void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
                         const uint64_t *c);

@@ -16,7 +16,7 @@ static const double TOLERANCE = 0.02, CLEAR_MARGIN = 0.05;
 
 /** Runs `trefoil` with these arguments and parses what it prints. */
 static json_t *trefoil(const char *arguments) {
-    char command[4096];
+    char command[4 * 4096];
     snprintf(command, sizeof command, "%s/trefoil %s", TREFOIL_BINARY_DIR, arguments);
     FILE *pipe = popen(command, "r");
     cr_assert(pipe);
@@ -27,7 +27,9 @@ static json_t *trefoil(const char *arguments) {
     return object;
 }
 
-static bool readable(const char *path) { return access(path, R_OK) == 0; }
+static bool readable(const char *path) {
+    return access(path, R_OK) == 0;
+}
 
 static const char *minilm(void) {
     const char *given = getenv("TREFOIL_MINILM"), *path = given ? given : TREFOIL_SOURCE_DIR "/.cache/minilm";
@@ -79,8 +81,10 @@ static void compare(const json_t *private, const json_t *plain, const char *key)
         for (size_t k = 0; k < json_array_size(u); k++) {
             double value = json_number_value(json_array_get(v, k));
             worst = fmax(worst, fabs(json_number_value(json_array_get(u, k)) - value));
-            if (value > best) second = best, best = value;
-            else if (value > second) second = value;
+            if (value > best)
+                second = best, best = value;
+            else if (value > second)
+                second = value;
         }
         const char *label = json_string_value(json_object_get(x, "label"));
         if (label && best - second > CLEAR_MARGIN)
@@ -94,7 +98,7 @@ static void compare(const json_t *private, const json_t *plain, const char *key)
 }
 
 static void run(const char *model, const char *texts, const char *key) {
-    char arguments[4096];
+    char arguments[3 * 4096];
     snprintf(arguments, sizeof arguments, "infer --local --json --timeout 300 --model %s --input %s", model, texts);
     json_t *private = trefoil(arguments);
     snprintf(arguments, sizeof arguments, "plain --json --model %s --input %s", model, texts);
@@ -112,7 +116,9 @@ static const char *in_directory(const char *name) {
     return path;
 }
 
-static void set_up(void) { cr_assert(mkdtemp(directory)); }
+static void set_up(void) {
+    cr_assert(mkdtemp(directory));
+}
 
 static void tear_down(void) {
     char command[4096];

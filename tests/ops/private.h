@@ -52,7 +52,8 @@ static inline void *private_play(void *argument) {
     tf_slots slots = {.input = run->part[a->id], .output = output};
     tf_status status = tf_session_open(&session, run->link[a->id]);
     if (!status) {
-        status = tf_session_run_program(&session, &run->program, &slots, a->id == DATA_OWNER ? &run->stats : &stats, NULL);
+        status =
+            tf_session_run_program(&session, &run->program, &slots, a->id == DATA_OWNER ? &run->stats : &stats, NULL);
         tf_session_close(&session);
     }
     run->status[a->id] = status;
@@ -75,8 +76,10 @@ static inline tf_value private_activation(private_op *run, int i) {
     }
     run->part[DATA_OWNER][2 * i] = mine;
     run->part[MODEL_OWNER][2 * i + 1] = other;
-    tf_value a = tf_input(&run->program, DATA_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i);
-    tf_value b = tf_input(&run->program, MODEL_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i + 1);
+    tf_value a =
+        tf_input(&run->program, DATA_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i);
+    tf_value b =
+        tf_input(&run->program, MODEL_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i + 1);
     return tf_add(&run->program, a, b);
 }
 
@@ -160,10 +163,11 @@ static inline double check_private(private_op run, double bound, const char *wha
     cr_assert_eq(status, TF_OK, "%s %s (%s): %s", run.kind, run.variant, what, tf_error());
     double worst = private_worst(&run, &at);
     tf_shape_text(run.plain.shape, shape);
-    cr_log_info("%s %s, %s, %s: %.3g off at most, %.1f B an element, %d rounds", run.kind, run.variant, what, shape, worst,
-                0.0, (int)run.stats.rounds);
-    cr_assert(worst <= bound, "%s %s (%s, %s): element %zu is %.9g privately, %.9g in floating point: %.3g apart, not %.3g",
-              run.kind, run.variant, what, shape, at, run.result[at], (double)run.plain.data[at], worst, bound);
+    cr_log_info("%s %s, %s, %s: %.3g off at most, %.1f B an element, %d rounds", run.kind, run.variant, what, shape,
+                worst, 0.0, (int)run.stats.rounds);
+    cr_assert(worst <= bound,
+              "%s %s (%s, %s): element %zu is %.9g privately, %.9g in floating point: %.3g apart, not %.3g", run.kind,
+              run.variant, what, shape, at, run.result[at], (double)run.plain.data[at], worst, bound);
     private_free(&run);
     return worst;
 }
@@ -178,7 +182,8 @@ static inline double declared(const char *kind, const char *variant) {
 static inline tf_array grid_array(tf_shape shape, double low, double high) {
     size_t count = tf_shape_count(shape);
     tf_array a = {shape, malloc(count * sizeof(float))};
-    for (size_t i = 0; i < count; i++) a.data[i] = (float)(low + (high - low) * (double)i / (count > 1 ? (double)(count - 1) : 1));
+    for (size_t i = 0; i < count; i++)
+        a.data[i] = (float)(low + (high - low) * (double)i / (count > 1 ? (double)(count - 1) : 1));
     return a;
 }
 

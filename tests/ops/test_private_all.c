@@ -5,9 +5,13 @@
 static const size_t rows[] = {1, 1, 3, 5, 40, 131}, widths[] = {1, 2, 6, 130, 96, 8};
 enum { CASES = sizeof rows / sizeof *rows };
 
-static private_input activation(tf_array a) { return (private_input){TF_LEAF_NONE, a}; }
+static private_input activation(tf_array a) {
+    return (private_input){TF_LEAF_NONE, a};
+}
 
-static tf_array constants(tf_shape shape, double c) { return grid_array(shape, c, c); }
+static tf_array constants(tf_shape shape, double c) {
+    return grid_array(shape, c, c);
+}
 
 /* 1 for most entries and 0 for others, but never for a whole row. */
 static tf_array some_mask(tf_shape shape) {
@@ -24,7 +28,9 @@ static tf_array some_tokens(tf_shape shape, size_t count) {
     return a;
 }
 
-static void add_attr(private_op *run, const char *name, double value) { run->attr[run->attrs++] = (tf_attr){name, value}; }
+static void add_attr(private_op *run, const char *name, double value) {
+    run->attr[run->attrs++] = (tf_attr){name, value};
+}
 
 /* Inputs of an op of this kind for case k; no inputs if the kind is unknown here. */
 static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
@@ -60,7 +66,8 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
         run.input[1] = (private_input){TF_LEAF_WEIGHT, x};
     } else if (IS("linear")) {
         run.inputs = k % 2 ? 3 : 2, run.input[0] = in;
-        run.input[1] = (private_input){k == 4 ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT, random_array(tf_dims(7, n), -1, 1, seed + 1)};
+        run.input[1] = (private_input){k == 4 ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT,
+                                       random_array(tf_dims(7, n), -1, 1, seed + 1)};
         run.input[2] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(7), -4, 4, seed + 2)};
     } else if (IS("matmul")) {
         bool transposed = k % 2;
@@ -100,7 +107,8 @@ Test(private_ops, every_one_keeps_its_bound) {
     }
 }
 
-/* An approximation as the function that it stands for, in floating point. Ops on more than one input do not declare it. */
+/* An approximation as the function that it stands for, in floating point. Ops on more than one input do not declare it.
+ */
 Test(private_ops, approximations_keep_their_bound) {
     enum { N = 200001 };
     cr_assert_eq(tf_ops_register(), TF_OK);
@@ -116,8 +124,8 @@ Test(private_ops, approximations_keep_their_bound) {
         double worst = 0;
         for (size_t k = 0; k < N; k++) worst = fmax(worst, fabs((double)y.data[k] - truth.data[k]));
         cr_assert_leq(worst, op->approximation_error, "%s %s is %g from %s", op->kind, op->variant, worst, op->truth);
-        cr_assert_geq(worst, 0.9 * op->approximation_error, "%s %s declares %g, though %g is true", op->kind, op->variant,
-                      op->approximation_error, worst);
+        cr_assert_geq(worst, 0.9 * op->approximation_error, "%s %s declares %g, though %g is true", op->kind,
+                      op->variant, op->approximation_error, worst);
         free(x.data), free(y.data), free(truth.data);
     }
     cr_assert_gt(found, 0);

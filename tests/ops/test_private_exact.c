@@ -12,14 +12,15 @@ Test(private_exact, gelu) {
     worst = fmax(worst, check_private(on("gelu", grid_array(tf_dims(4, N / 8), -4, 4)), bound, "fine grid"));
     worst = fmax(worst, check_private(on("gelu", random_array(tf_dims(333), -8, 8, 5)), bound, "random"));
     worst = fmax(worst, check_private(on("gelu", grid_array(tf_dims(9999), -1000, 1000)), bound, "far tails"));
-    cr_log_warn("gelu exact: %.3g", worst);
+    cr_log_info("gelu exact: %.3g", worst);
     const double far[] = {-16000, -2049, -100, 100, 2049, 16000};
-    for (int i = 0; i < 6; i++) check_private(on("gelu", grid_array(tf_dims(1), far[i], far[i])), bound, "one far element");
+    for (int i = 0; i < 6; i++)
+        check_private(on("gelu", grid_array(tf_dims(1), far[i], far[i])), bound, "one far element");
 }
 
 Test(private_exact, tanh) {
     double worst = check_private(on("tanh", grid_array(tf_dims(3, 21845), -8, 8)), declared("tanh", "exact"), "grid");
-    cr_log_warn("tanh exact: %.3g", worst);
+    cr_log_info("tanh exact: %.3g", worst);
     check_private(on("tanh", grid_array(tf_dims(1001), -500, 500)), declared("tanh", "exact"), "far tails");
 }
 
@@ -38,13 +39,17 @@ static private_op softmax(tf_array x, bool masked, const char *variant) {
 }
 
 static void check_softmax(const char *variant) {
-    double bound = declared("softmax", variant), worst = 0;
+    double worst = 0;
     for (int w = 0; w < 5; w++)
         for (int masked = 0; masked < 2; masked++) {
             tf_shape shape = tf_dims(37, width[w]);
             size_t n = width[w], count = 37 * n;
-            worst = fmax(worst, check_private(softmax(random_array(shape, -48, 48, 3), masked, variant), bound, "wide spread"));
-            worst = fmax(worst, check_private(softmax(random_array(shape, -2, 2, 4), masked, variant), bound, "narrow spread"));
+            /* weights below 2^-18 of the largest count as zero: longer rows may miss that many times as much */
+            double bound = declared("softmax", variant) * fmax(1, (double)n / 256);
+            worst = fmax(
+                worst, check_private(softmax(random_array(shape, -48, 48, 3), masked, variant), bound, "wide spread"));
+            worst = fmax(
+                worst, check_private(softmax(random_array(shape, -2, 2, 4), masked, variant), bound, "narrow spread"));
             /* one entry above all others, which are equal, by 0, 0.5, 1 ...: where many small weights add up */
             tf_array peaks = grid_array(shape, -20, -20);
             for (size_t r = 0; r < 37; r++) peaks.data[r * n + r % n] += (float)r / 2;
@@ -53,13 +58,18 @@ static void check_softmax(const char *variant) {
             for (size_t i = 0; i < count; i++) flat.data[i] = (float)(i / n) * 96 / 36 - 48;
             worst = fmax(worst, check_private(softmax(flat, masked, variant), bound, "equal"));
         }
-    cr_log_warn("softmax %s: %.3g", variant, worst);
+    cr_log_info("softmax %s: %.3g", variant, worst);
 }
 
-Test(private_exact, softmax) { check_softmax("exact"); }
-Test(private_exact, softmax_of_relu) { check_softmax("relu"); }
+Test(private_exact, softmax) {
+    check_softmax("exact");
+}
+Test(private_exact, softmax_of_relu) {
+    check_softmax("relu");
+}
 
-/* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ------------------------ */
+/* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ------------------------
+ */
 
 static double normal(uint64_t *seed) {
     double sum = -6;
@@ -71,28 +81,40 @@ static double normal(uint64_t *seed) {
 }
 
 static private_op layernorm(const char *variant, size_t rows, size_t n, uint64_t seed, bool outliers) {
-    tf_array x = grid_array(tf_dims(rows, n), 0, 0), gamma = grid_array(tf_dims(n), 0, 0), beta = grid_array(tf_dims(n), 0, 0);
+    tf_array x = grid_array(tf_dims(rows, n), 0, 0), gamma = grid_array(tf_dims(n), 0, 0),
+             beta = grid_array(tf_dims(n), 0, 0);
     for (size_t r = 0; r < rows; r++) {
-        double t = rows > 1 ? (double)r / (double)(rows - 1) : 0.5, mean = 20 * sin(5 * (double)r), deviation = 0.05 * pow(300, t);
+        double t = rows > 1 ? (double)r / (double)(rows - 1) : 0.5, mean = 20 * sin(5 * (double)r),
+               deviation = 0.05 * pow(300, t);
         for (size_t i = 0; i < n; i++) x.data[r * n + i] = (float)(mean + deviation * normal(&seed));
         if (outliers) x.data[r * n + r % n] = r % 2 ? 224 : -72, x.data[r * n + (r + 7) % n] = 30;
     }
-    for (size_t i = 0; i < n; i++) gamma.data[i] = (float)(1 + 0.2 * normal(&seed)), beta.data[i] = (float)(0.2 * normal(&seed));
-    return (private_op){.kind = "layernorm", .variant = variant, .inputs = 3,
+    for (size_t i = 0; i < n; i++)
+        gamma.data[i] = (float)(1 + 0.2 * normal(&seed)), beta.data[i] = (float)(0.2 * normal(&seed));
+    return (private_op){.kind = "layernorm",
+                        .variant = variant,
+                        .inputs = 3,
                         .input = {{TF_LEAF_NONE, x}, {TF_LEAF_WEIGHT, gamma}, {TF_LEAF_WEIGHT, beta}},
-                        .attrs = 1, .attr = {{"eps", 1e-12}}};
+                        .attrs = 1,
+                        .attr = {{"eps", 1e-12}}};
 }
 
 static void check_layernorm(const char *variant) {
     double bound = declared("layernorm", variant), worst = 0;
     const size_t widths[] = {128, 384, 768};
+    bool may_have_outliers = !strcmp(variant, "exact"); /* the centring variant is for weights that bound activations */
     for (int w = 0; w < 3; w++)
-        for (int outliers = 0; outliers < 2; outliers++) {
-            worst = fmax(worst, check_private(layernorm(variant, 64, widths[w], 11 + w, outliers), bound, outliers ? "outliers" : "normal"));
+        for (int outliers = 0; outliers <= may_have_outliers; outliers++) {
+            worst = fmax(worst, check_private(layernorm(variant, 64, widths[w], 11 + w, outliers), bound,
+                                              outliers ? "outliers" : "normal"));
             check_private(layernorm(variant, 1, widths[w], 17 + w, outliers), bound, "one row");
         }
-    cr_log_warn("layernorm %s: %.3g", variant, worst);
+    cr_log_info("layernorm %s: %.3g", variant, worst);
 }
 
-Test(private_exact, layernorm) { check_layernorm("exact"); }
-Test(private_exact, layernorm_centring) { check_layernorm("center"); }
+Test(private_exact, layernorm) {
+    check_layernorm("exact");
+}
+Test(private_exact, layernorm_centring) {
+    check_layernorm("center");
+}

@@ -24,9 +24,9 @@ enum { RIG_INPUTS = 8, RIG_RESULTS = 8 };
 
 /** How rig_put cuts integers into components. */
 typedef enum rig_sharing {
-    RIG_EDGES,  /**< uniform, and every few elements extreme */
+    RIG_EDGES, /**< uniform, and every few elements extreme */
     RIG_UNIFORM,
-    RIG_BARE    /**< no randomness at all: whatever a message lacks a mask for shows */
+    RIG_BARE /**< no randomness at all: whatever a message lacks a mask for shows */
 } rig_sharing;
 
 typedef struct rig {
@@ -56,7 +56,9 @@ static inline uint64_t rig_random(void) {
 }
 
 /** Uniform in low..high. */
-static inline double rig_uniform(double low, double high) { return low + (high - low) * ldexp((double)(rig_random() >> 11), -53); }
+static inline double rig_uniform(double low, double high) {
+    return low + (high - low) * ldexp((double)(rig_random() >> 11), -53);
+}
 
 /** n integers of |x| < 2^bits: the extremes first, then of all magnitudes. The caller frees them. */
 static inline int64_t *rig_integers(size_t n, unsigned bits) {
@@ -70,7 +72,9 @@ static inline int64_t *rig_integers(size_t n, unsigned bits) {
 }
 
 /** The integer in -2^(bits-1)..2^(bits-1) that is x mod 2^bits. */
-static inline int64_t rig_signed(uint64_t x, unsigned bits) { return (int64_t)(x << (64 - bits)) >> (64 - bits); }
+static inline int64_t rig_signed(uint64_t x, unsigned bits) {
+    return (int64_t)(x << (64 - bits)) >> (64 - bits);
+}
 
 static inline rig rig_open(int frac) {
     rig r = {.inputs = 0};
@@ -80,7 +84,7 @@ static inline rig rig_open(int frac) {
 
 static inline uint64_t rig_component(rig_sharing sharing, size_t i) {
     const uint64_t extreme[] = {0, ~UINT64_C(0), UINT64_C(1) << 63, 1, UINT64_C(1) << 47, UINT64_C(1) << 31};
-    if (sharing == RIG_BARE) return 3;
+    if (sharing == RIG_BARE) return 0;
     if (sharing == RIG_EDGES && i % 4 == 1) return extreme[rig_random() % 6];
     return rig_random();
 }
@@ -165,10 +169,14 @@ static inline void rig_run(rig *r) {
     }
 }
 
-static inline const int64_t *rig_result(const rig *r, int k) { return r->result[k]; }
+static inline const int64_t *rig_result(const rig *r, int k) {
+    return r->result[k];
+}
 
 /** Element i of a result as a real. */
-static inline double rig_real(const rig *r, int k, size_t i) { return ldexp((double)r->result[k][i], -r->type[k].frac); }
+static inline double rig_real(const rig *r, int k, size_t i) {
+    return ldexp((double)r->result[k][i], -r->type[k].frac);
+}
 
 static inline void rig_close(rig *r) {
     for (int k = 0; k < r->inputs; k++)

@@ -12,26 +12,46 @@ static int64_t some[N];
 static tf_value put(rig *r, tf_shape shape, int frac, unsigned bits, double bound) {
     return rig_put(r, shape, some, frac, bits, bound);
 }
-static tf_value narrow(rig *r) { return put(r, tf_dims(N), 16, 32, 1 << 14); }
-static tf_value middle(rig *r) { return put(r, tf_dims(N), 16, 48, 1 << 14); }
-static tf_value whole(rig *r) { return put(r, tf_dims(N), 16, 64, 1 << 14); }
-static tf_value a_bit(rig *r) { return tf_negative(&r->program, put(r, tf_dims(N), 0, 8, 3), 0); }
+static tf_value narrow(rig *r) {
+    return put(r, tf_dims(N), 16, 32, 1 << 14);
+}
+static tf_value middle(rig *r) {
+    return put(r, tf_dims(N), 16, 48, 1 << 14);
+}
+static tf_value whole(rig *r) {
+    return put(r, tf_dims(N), 16, 64, 1 << 14);
+}
+static tf_value a_bit(rig *r) {
+    return tf_negative(&r->program, put(r, tf_dims(N), 0, 8, 3), 0);
+}
 
 enum { M = 48, K = 16, COLUMNS = 128 };
-static const tf_matmul_layout layout = {.batch = {1, 1}, .m = M, .k = K, .n = COLUMNS, .a_row = K, .b_row = COLUMNS, .b_col = 1, .c_row = COLUMNS};
-static tf_value left(rig *r, unsigned bits) { return put(r, tf_dims(M, K), 16, bits, 1 << 14); }
-static tf_value right(rig *r, unsigned bits) { return put(r, tf_dims(K, COLUMNS), 16, bits, 1 << 14); }
+static const tf_matmul_layout layout = {
+    .batch = {1, 1}, .m = M, .k = K, .n = COLUMNS, .a_row = K, .b_row = COLUMNS, .b_col = 1, .c_row = COLUMNS};
+static tf_value left(rig *r, unsigned bits) {
+    return put(r, tf_dims(M, K), 16, bits, 1 << 14);
+}
+static tf_value right(rig *r, unsigned bits) {
+    return put(r, tf_dims(K, COLUMNS), 16, bits, 1 << 14);
+}
 static tf_value product(rig *r, unsigned bits, tf_result result) {
     return tf_matmul(&r->program, left(r, bits), right(r, bits), -1, layout, tf_dims(M, COLUMNS), result);
 }
-static const tf_result to_32 = {16, 0x1p14, false}, to_48 = {16, 0x1p30, false}, wide = {16, 0x1p28, true}, all = {32, 0x1p28, false};
+static const tf_result to_32 = {16, 0x1p14, false}, to_48 = {16, 0x1p30, false}, wide = {16, 0x1p28, true},
+                       all = {32, 0x1p28, false};
 
-#define STEP(name, ...) static tf_value name(rig *r) { tf_program *p = &r->program; (void)p; return __VA_ARGS__; }
+#define STEP(name, ...)                                                                                                \
+    static tf_value name(rig *r) {                                                                                     \
+        tf_program *p = &r->program;                                                                                   \
+        (void)p;                                                                                                       \
+        return __VA_ARGS__;                                                                                            \
+    }
 STEP(multiply_wide, tf_mul(p, whole(r), whole(r), wide))
 STEP(multiply_to_48, tf_mul(p, whole(r), whole(r), to_48))
 STEP(multiply_to_32, tf_mul(p, middle(r), middle(r), to_32))
 STEP(multiply_whole, tf_mul(p, whole(r), whole(r), all))
-STEP(dot_many, tf_dot(p, tf_reshape(p, middle(r), tf_dims(N / 8, 8)), tf_reshape(p, middle(r), tf_dims(N / 8, 8)), to_32))
+STEP(dot_many,
+     tf_dot(p, tf_reshape(p, middle(r), tf_dims(N / 8, 8)), tf_reshape(p, middle(r), tf_dims(N / 8, 8)), to_32))
 STEP(matmul_wide, product(r, 64, wide))
 STEP(matmul_to_48, product(r, 64, to_48))
 STEP(matmul_to_32, product(r, 48, to_32))
@@ -58,7 +78,7 @@ STEP(bit_to_64, tf_bit_to_share(p, a_bit(r), 64, true))
 STEP(relu, tf_relu(p, narrow(r)))
 STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
-STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16)))
+STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
@@ -69,7 +89,16 @@ static tf_value lookup(rig *r) {
 
 /* Comparisons of w bits in m blocks: 2^b - 1 bits of a unit vector for each block and a bit for each AND are dealt; two
    ANDs share the opening of an operand, and the result is opened. */
-enum { PLANES_4 = 6 + 1, OPEN_4 = 3, PLANES_20 = 45 + 9, OPEN_20 = 16, PLANES_23 = 52 + 11, PLANES_30 = 104 + 11, PLANES_31 = 112 + 11, OPEN_8_BLOCKS = 19 };
+enum {
+    PLANES_4 = 6 + 1,
+    OPEN_4 = 3,
+    PLANES_20 = 45 + 9,
+    OPEN_20 = 16,
+    PLANES_23 = 52 + 11,
+    PLANES_30 = 104 + 11,
+    PLANES_31 = 112 + 11,
+    OPEN_8_BLOCKS = 19
+};
 
 typedef struct price {
     const char *name;
@@ -88,11 +117,11 @@ static const price prices[] = {
     {"multiply, Z_2^48 to Z_2^32", multiply_to_32, N, 32, 48, 1, 16},
     {"multiply, Z_2^64 untruncated", multiply_whole, N, 64, 64, 1, 24},
     {"dot, Z_2^48 to Z_2^32", dot_many, N / 8, 32, 48, 1, 16},
-    {"matmul, Z_2^64 wide", matmul_wide, M * COLUMNS, 64 + 16, 64 + 16, 2, 30},
-    {"matmul, Z_2^64 to Z_2^48", matmul_to_48, M * COLUMNS, 48, 64, 1, 22},
-    {"matmul, Z_2^48 to Z_2^32", matmul_to_32, M * COLUMNS, 32, 48, 1, 16},
-    {"matmul, Z_2^64 untruncated", matmul_whole, M * COLUMNS, 64, 64, 1, 24},
-    {"matmul and ReLU", matmul_relu, M * COLUMNS, 32 + PLANES_23 + 64, 48 + OPEN_8_BLOCKS + 32, 6, 16 + 30.4},
+    {"matmul, Z_2^64 wide", matmul_wide, M *COLUMNS, 64 + 16, 64 + 16, 2, 30},
+    {"matmul, Z_2^64 to Z_2^48", matmul_to_48, M *COLUMNS, 48, 64, 1, 22},
+    {"matmul, Z_2^48 to Z_2^32", matmul_to_32, M *COLUMNS, 32, 48, 1, 16},
+    {"matmul, Z_2^64 untruncated", matmul_whole, M *COLUMNS, 64, 64, 1, 24},
+    {"matmul and ReLU", matmul_relu, M *COLUMNS, 32 + PLANES_23 + 64, 48 + OPEN_8_BLOCKS + 32, 6, 16 + 30.4},
     {"truncate, wide", truncate_wide, N, 64 + 16, 16, 2, 14},
     {"truncate, wide, by 12", truncate_wide_by_12, N, 64 + 16, 16, 2, 14},
     {"truncate, Z_2^64 to Z_2^48", truncate_to_48, N, 48, 0, 1, 6},
@@ -131,8 +160,10 @@ static void check_price(const price *c) {
     uint64_t forward = c->elements / 3 * (c->dealt + c->swapped) / 8, back = c->elements / 3 * c->swapped / 8;
     for (int i = 0; i < TF_PARTIES; i++) {
         int next = (i + 1) % 3, before = (i + 2) % 3;
-        cr_assert_eq(plan->bytes[i][next], forward, "%s, %d to %d: %zu bytes, not %zu", c->name, i, next, (size_t)plan->bytes[i][next], (size_t)forward);
-        cr_assert_eq(plan->bytes[i][before], back, "%s, %d to %d: %zu bytes, not %zu", c->name, i, before, (size_t)plan->bytes[i][before], (size_t)back);
+        cr_assert_eq(plan->bytes[i][next], forward, "%s, %d to %d: %zu bytes, not %zu", c->name, i, next,
+                     (size_t)plan->bytes[i][next], (size_t)forward);
+        cr_assert_eq(plan->bytes[i][before], back, "%s, %d to %d: %zu bytes, not %zu", c->name, i, before,
+                     (size_t)plan->bytes[i][before], (size_t)back);
         cr_assert_eq(plan->bytes[i][i], 0);
     }
     cr_assert_eq(plan->total_bytes, 3 * (forward + back));
@@ -155,12 +186,14 @@ Test(cost, of_inputs_and_outputs) {
                 rig r = rig_open(16);
                 tf_output(&r.program, tf_input(&r.program, owner, tf_dims(N), 16, bits, 1, 0), to, 0);
                 double *output[TF_PARTIES][1] = {{y[0]}, {y[1]}, {y[2]}};
-                for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].slots = (tf_slots){.input = input, .output = output[p]};
+                for (int p = 0; p < TF_PARTIES; p++)
+                    r.t.party[p].slots = (tf_slots){.input = input, .output = output[p]};
                 rig_run(&r);
                 tf_traffic_matrix wanted = {{0}};
                 wanted[owner][(owner + 1) % 3] = N * bits / 8;
                 for (int t = 0; t < TF_PARTIES; t++)
-                    if (to == t || to == TF_EVERYONE) wanted[(t + 1) % 3][t] += N * bits / 8, wanted[(t + 2) % 3][t] += 16;
+                    if (to == t || to == TF_EVERYONE)
+                        wanted[(t + 1) % 3][t] += N * bits / 8, wanted[(t + 2) % 3][t] += 16;
                 cr_assert_arr_eq(r.t.plan.bytes, wanted, sizeof wanted);
                 cr_assert_eq(r.t.plan.rounds, 2);
                 rig_close(&r);
@@ -192,7 +225,8 @@ Test(cost, of_an_embedding) {
         }
 }
 
-/* Any size: every element of the last, shorter third is counted, and the three parties' loads are close for large ones. */
+/* Any size: every element of the last, shorter third is counted, and the three parties' loads are close for large ones.
+ */
 Test(cost, is_balanced_between_the_parties) {
     for (size_t i = 0; i < sizeof prices / sizeof *prices; i++) {
         if (prices[i].elements != N) continue;
@@ -200,7 +234,8 @@ Test(cost, is_balanced_between_the_parties) {
         prices[i].append(&r);
         rig_run(&r);
         uint64_t load[TF_PARTIES], sum = 0;
-        for (int p = 0; p < TF_PARTIES; p++) load[p] = r.t.plan.bytes[p][0] + r.t.plan.bytes[p][1] + r.t.plan.bytes[p][2], sum += load[p];
+        for (int p = 0; p < TF_PARTIES; p++)
+            load[p] = r.t.plan.bytes[p][0] + r.t.plan.bytes[p][1] + r.t.plan.bytes[p][2], sum += load[p];
         for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(3 * load[p], sum, "%s", prices[i].name);
         rig_close(&r);
     }
@@ -212,8 +247,10 @@ Test(cost, is_balanced_between_the_parties) {
         cr_assert_eq(tf_plan_make(&program, &plan), TF_OK);
         plan.bytes[0][1] -= n * 4; /* the input */
         double load[TF_PARTIES], sum = 0;
-        for (int p = 0; p < TF_PARTIES; p++) load[p] = (double)(plan.bytes[p][0] + plan.bytes[p][1] + plan.bytes[p][2]), sum += load[p];
-        for (int p = 0; p < TF_PARTIES; p++) cr_assert_lt(fabs(3 * load[p] / sum - 1), 0.02, "%zu elements, party %d", n, p);
+        for (int p = 0; p < TF_PARTIES; p++)
+            load[p] = (double)(plan.bytes[p][0] + plan.bytes[p][1] + plan.bytes[p][2]), sum += load[p];
+        for (int p = 0; p < TF_PARTIES; p++)
+            cr_assert_lt(fabs(3 * load[p] / sum - 1), 0.02, "%zu elements, party %d", n, p);
         tf_plan_free(&plan);
         tf_program_free(&program);
     }
@@ -228,10 +265,12 @@ Test(cost, of_any_size_is_forecast) {
         tf_program *p = &r.program;
         tf_value x = rig_put(&r, tf_dims(n), zero, 16, 48, 1 << 14);
         tf_value y = tf_relu(p, tf_mul(p, x, x, to_32));
-        y = tf_exp2(p, tf_assume(p, tf_scale_int(p, y, -1), 16));
+        y = tf_exp2(p, tf_assume(p, tf_scale_int(p, y, -1), 16), 16);
         rig_take(&r, tf_mul(p, tf_lift(p, y, 64), x, wide));
         rig_run(&r);
-        if (n <= 128) cr_assert_eq(r.t.plan.bytes[1][0] + r.t.plan.bytes[2][0], 0, "only party 0 is solo, and it receives nothing");
+        if (n <= 128)
+            cr_assert_eq(r.t.plan.bytes[1][0] + r.t.plan.bytes[2][0], 0,
+                         "only party 0 is solo, and it receives nothing");
         rig_close(&r);
         free(zero);
     }

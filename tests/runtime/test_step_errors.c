@@ -3,14 +3,20 @@
 
 static rig r;
 
-static void setup(void) { r = rig_open(16); }
-static void teardown(void) { rig_close(&r); }
+static void setup(void) {
+    r = rig_open(16);
+}
+static void teardown(void) {
+    rig_close(&r);
+}
 
 TestSuite(step_errors, .init = setup, .fini = teardown);
 
 static int64_t zeros[4096];
 
-static tf_value input(tf_shape shape, int frac, unsigned bits, double bound) { return rig_put(&r, shape, zeros, frac, bits, bound); }
+static tf_value input(tf_shape shape, int frac, unsigned bits, double bound) {
+    return rig_put(&r, shape, zeros, frac, bits, bound);
+}
 
 /* Appending has failed with this status and these words; the program stays failed and its plan cannot be made. */
 static void check_failed(tf_value v, tf_status status, const char *reason) {
@@ -34,12 +40,15 @@ static void check_failed(tf_value v, tf_status status, const char *reason) {
 Test(step_errors, shapes_that_do_not_fit) {
     const char *broadcast = "2x3", *reason = "broadcast";
     check_failed(tf_add(P, input(tf_dims(2, 3), 16, 32, 9), input(tf_dims(4), 16, 32, 9)), TF_INVALID, broadcast);
-    check_failed(tf_mul(P, input(tf_dims(2, 3), 16, 64, 9), input(tf_dims(4), 16, 64, 9), (tf_result){16, 0, false}), TF_INVALID, broadcast);
-    check_failed(tf_dot(P, input(tf_dims(2, 3), 16, 64, 9), input(tf_dims(2, 4), 16, 64, 9), (tf_result){16, 0, false}), TF_INVALID, broadcast);
+    check_failed(tf_mul(P, input(tf_dims(2, 3), 16, 64, 9), input(tf_dims(4), 16, 64, 9), (tf_result){16, 0, false}),
+                 TF_INVALID, broadcast);
+    check_failed(tf_dot(P, input(tf_dims(2, 3), 16, 64, 9), input(tf_dims(2, 4), 16, 64, 9), (tf_result){16, 0, false}),
+                 TF_INVALID, broadcast);
     check_failed(tf_expand(P, input(tf_dims(2, 3), 16, 32, 9), tf_dims(3, 3)), TF_INVALID, reason);
     check_failed(tf_expand(P, input(tf_dims(2, 3), 16, 32, 9), tf_dims(3)), TF_INVALID, reason);
     check_failed(tf_add_public(P, input(tf_dims(2, 3), 16, 32, 9), tf_dims(2), (double[]){1, 2}), TF_INVALID, reason);
-    check_failed(tf_mul_public(P, input(tf_dims(3), 16, 32, 9), tf_dims(2, 3), (double[]){1, 2, 3, 4, 5, 6}, 0), TF_INVALID, reason);
+    check_failed(tf_mul_public(P, input(tf_dims(3), 16, 32, 9), tf_dims(2, 3), (double[]){1, 2, 3, 4, 5, 6}, 0),
+                 TF_INVALID, reason);
     check_failed(tf_reshape(P, input(tf_dims(2, 3), 16, 32, 9), tf_dims(5)), TF_INVALID, "number of elements");
     check_failed(tf_sum_axis(P, input(tf_dims(2, 3), 16, 32, 9), 2, 9), TF_INVALID, "missing axis");
     check_failed(tf_sum_axis(P, input(tf_dims(2, 3), 16, 32, 9), -3, 9), TF_INVALID, "missing axis");
@@ -57,8 +66,17 @@ Test(step_errors, shapes_that_do_not_fit) {
 }
 
 Test(step_errors, layouts_that_leave_their_operands) {
-    tf_matmul_layout l = {.batch = {2, 1}, .m = 3, .k = 4, .n = 5, .a_batch = {12, 0}, .a_row = 4, .b_batch = {20, 0},
-                          .b_row = 5, .b_col = 1, .c_batch = {15, 0}, .c_row = 5};
+    tf_matmul_layout l = {.batch = {2, 1},
+                          .m = 3,
+                          .k = 4,
+                          .n = 5,
+                          .a_batch = {12, 0},
+                          .a_row = 4,
+                          .b_batch = {20, 0},
+                          .b_row = 5,
+                          .b_col = 1,
+                          .c_batch = {15, 0},
+                          .c_row = 5};
     tf_result result = {16, 100, false};
     for (int wrong = 0; wrong < 10; wrong++) {
         tf_matmul_layout bad = l;
@@ -76,8 +94,10 @@ Test(step_errors, layouts_that_leave_their_operands) {
         case 8: frac = 16; break;
         default: bad.batch[0] = SIZE_MAX;
         }
-        tf_value x = input(tf_dims(a), 16, 64, 9), y = input(tf_dims(b), 16, 64, 9), z = input(tf_dims(bias), frac, 64, 9);
-        check_failed(tf_matmul(P, x, y, z, bad, tf_dims(c), result), TF_INVALID, wrong == 3 || wrong == 8 ? "bias" : "layout");
+        tf_value x = input(tf_dims(a), 16, 64, 9), y = input(tf_dims(b), 16, 64, 9),
+                 z = input(tf_dims(bias), frac, 64, 9);
+        check_failed(tf_matmul(P, x, y, z, bad, tf_dims(c), result), TF_INVALID,
+                     wrong == 3 || wrong == 8 ? "bias" : "layout");
     }
 }
 
@@ -86,7 +106,8 @@ Test(step_errors, rings_that_are_too_wide) {
     const char *reason = "fewer --frac-bits";
     check_failed(tf_mul(P, input(tf_dims(2), 16, 64, 9), input(tf_dims(2), 16, 64, 9), wide), TF_RANGE, reason);
     check_failed(tf_mul(P, input(tf_dims(2), 16, 64, 9), input(tf_dims(2), 16, 64, 9), narrow), TF_RANGE, reason);
-    check_failed(tf_dot(P, input(tf_dims(2), 24, 64, 9), input(tf_dims(2), 24, 64, 9), (tf_result){16, 0x1p20, true}), TF_RANGE, reason);
+    check_failed(tf_dot(P, input(tf_dims(2), 24, 64, 9), input(tf_dims(2), 24, 64, 9), (tf_result){16, 0x1p20, true}),
+                 TF_RANGE, reason);
     check_failed(tf_trunc_wide(P, input(tf_dims(2), 32, 64, 0x1p30), 16), TF_RANGE, reason);
     check_failed(tf_trunc(P, input(tf_dims(2), 32, 48, 0x1p20), 16), TF_RANGE, reason);
     check_failed(tf_trunc(P, input(tf_dims(2), 16, 48, 9), 17), TF_INVALID, "truncation by -1");
@@ -97,15 +118,16 @@ Test(step_errors, rings_that_are_too_wide) {
     check_failed(tf_scale_real(P, input(tf_dims(2), 16, 64, 0x1p30), 1e6 + 0.1, 30), TF_RANGE, reason);
     check_failed(tf_add_const(P, input(tf_dims(2), 16, 64, 0x1p46), 0x1p46), TF_RANGE, reason);
     check_failed(tf_negative(P, input(tf_dims(2), 16, 64, 0x1p33), 0), TF_RANGE, "49 bits");
-    check_failed(tf_exp2(P, input(tf_dims(2), 29, 64, 16)), TF_RANGE, "29 fractional bits");
-    check_failed(tf_exp2(P, input(tf_dims(2), 3, 64, 16)), TF_RANGE, "3 fractional bits");
+    check_failed(tf_exp2(P, input(tf_dims(2), 29, 64, 16), 16), TF_RANGE, "29 fractional bits");
+    check_failed(tf_exp2(P, input(tf_dims(2), 3, 64, 16), 16), TF_RANGE, "3 fractional bits");
     check_failed(tf_input(P, 0, tf_dims(2), 16, 65, 9, 0), TF_RANGE, "65 bits");
     check_failed(tf_input(P, 0, tf_dims(2), 16, 0, 9, 0), TF_RANGE, "0 bits");
     check_failed(tf_bit_to_share(P, tf_negative(P, input(tf_dims(2), 16, 32, 9), 0), 66, false), TF_RANGE, "66 bits");
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 32, 9), 17, NULL, 16, 9), TF_INVALID, "2^17");
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 32, 9), 0, NULL, 16, 9), TF_INVALID, "2^0");
     check_failed(tf_lookup(P, input(tf_dims(2), 0, 3, 1), 4, NULL, 16, 9), TF_INVALID, "2^4");
-    check_failed(tf_polynomial(P, input(tf_dims(2), 16, 32, 2), 7, (double[8]){0}, (tf_result){16, 9, false}), TF_INVALID, "degree 7");
+    check_failed(tf_polynomial(P, input(tf_dims(2), 16, 32, 2), 7, (double[8]){0}, (tf_result){16, 9, false}),
+                 TF_INVALID, "degree 7");
 }
 
 Test(step_errors, bits_are_no_shares) {
@@ -144,7 +166,8 @@ Test(step_errors, selections_that_do_not_fit) {
     x = input(tf_dims(2), 16, 32, 9), bit = tf_negative(P, x, 0);
     check_failed(tf_select(P, 1, (tf_term[]){{bit, bit, false}}), TF_INVALID, reason);
     x = input(tf_dims(2), 16, 32, 9), bit = tf_negative(P, x, 0);
-    check_failed(tf_select(P, 4, (tf_term[]){{bit, x, 0}, {bit, x, 0}, {bit, x, 0}, {bit, x, 0}}), TF_INVALID, "4 terms");
+    check_failed(tf_select(P, 4, (tf_term[]){{bit, x, 0}, {bit, x, 0}, {bit, x, 0}, {bit, x, 0}}), TF_INVALID,
+                 "4 terms");
     x = input(tf_dims(2), 16, 32, 9);
     check_failed(tf_select(P, 0, NULL), TF_INVALID, "0 terms");
 }
@@ -157,7 +180,9 @@ Test(step_errors, leaves_where_values_are_wanted) {
     check_failed(tf_add(P, input(tf_dims(2), 16, 32, 9), tf_program_leaf(P, &weight)), TF_INTERNAL, "is a leaf");
     check_failed(tf_weight(P, tf_program_leaf(P, &constant), 16, 32), TF_INVALID, "secret weight");
     check_failed(tf_weight(P, input(tf_dims(2), 16, 32, 9), 16, 32), TF_INVALID, "secret weight");
-    check_failed(tf_add_leaf(P, input(tf_dims(2), 16, 32, 9), tf_program_leaf(P, &weight), tf_dims(2)), TF_INVALID, "gamma");
-    check_failed(tf_mul_leaf(P, input(tf_dims(2), 16, 32, 9), tf_program_leaf(P, &constant), tf_dims(3), 0), TF_INVALID, "shift");
+    check_failed(tf_add_leaf(P, input(tf_dims(2), 16, 32, 9), tf_program_leaf(P, &weight), tf_dims(2)), TF_INVALID,
+                 "gamma");
+    check_failed(tf_mul_leaf(P, input(tf_dims(2), 16, 32, 9), tf_program_leaf(P, &constant), tf_dims(3), 0), TF_INVALID,
+                 "shift");
     check_failed(tf_add(P, input(tf_dims(2), 16, 32, 9), 99), TF_INTERNAL, "does not exist");
 }

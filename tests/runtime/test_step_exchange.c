@@ -48,8 +48,10 @@ Test(step_exchange, every_owner_to_every_receiver) {
                 for (size_t i = 0; i < n; i++) {
                     double wanted = ldexp(rint(ldexp(x[i], 12)), -12);
                     cr_assert_eq(r.output[p][2][i], wanted, "%g, not %g", r.output[p][2][i], wanted);
-                    if (p == (owner + s) % 3) cr_assert_eq(r.output[p][1][i], wanted);
-                    else cr_assert(isnan(r.output[p][1][i]), "party %d learnt another's output", p);
+                    if (p == (owner + s) % 3)
+                        cr_assert_eq(r.output[p][1][i], wanted);
+                    else
+                        cr_assert(isnan(r.output[p][1][i]), "party %d learnt another's output", p);
                 }
             release(&r);
             tf_program_free(&program);
@@ -109,7 +111,8 @@ static void check_refused(int owner, const float *x, tf_status status, const cha
 Test(step_exchange, refuses_what_is_no_number_or_out_of_range) {
     const float bad[] = {NAN, INFINITY, -INFINITY, 8193, -8193, 8192 /* in Z_2^32 it could not be lifted */};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        check_refused((int)i % 3, &bad[i], TF_RANGE, "not a number or too large: at 16 fractional bits its range ends at 8192");
+        check_refused((int)i % 3, &bad[i], TF_RANGE,
+                      "not a number or too large: at 16 fractional bits its range ends at 8192");
 }
 
 Test(step_exchange, refuses_an_input_without_data) {

@@ -44,7 +44,9 @@ static float *floats(size_t n, double scale) {
     return x;
 }
 
-static double fixed(float x, int frac) { return ldexp(rint(ldexp(x, frac)), -frac); }
+static double fixed(float x, int frac) {
+    return ldexp(rint(ldexp(x, frac)), -frac);
+}
 
 static void check_layer(layer l) {
     three_outcome outcome;
@@ -55,9 +57,10 @@ static void check_layer(layer l) {
     for (size_t r = 0; r < l.rows; r++)
         for (size_t o = 0; o < l.out; o++) {
             double sum = l.biased ? fixed(l.b[o], 2 * l.frac) : 0;
-            for (size_t i = 0; i < l.in; i++) sum += fixed(l.x[r * l.in + i], l.frac) * fixed(l.w[o * l.in + i], l.frac);
-            cr_assert_leq(fabs(l.y[r * l.out + o] - sum), 1.001 * unit, "%zu x %zu x %zu: %g, not %g", l.rows, l.in, l.out,
-                          l.y[r * l.out + o], sum);
+            for (size_t i = 0; i < l.in; i++)
+                sum += fixed(l.x[r * l.in + i], l.frac) * fixed(l.w[o * l.in + i], l.frac);
+            cr_assert_leq(fabs(l.y[r * l.out + o] - sum), 1.001 * unit, "%zu x %zu x %zu: %g, not %g", l.rows, l.in,
+                          l.out, l.y[r * l.out + o], sum);
         }
     free(l.x), free(l.w), free(l.b), free(l.y);
 }
@@ -68,18 +71,28 @@ static void check_sizes(bool open) {
     for (size_t s = 0; s < sizeof size / sizeof *size; s++)
         for (int owner = 0; owner < TF_PARTIES; owner++)
             for (int biased = 0; biased < 2; biased++)
-                check_layer((layer){.owner = owner, .frac = fracs[(s + (size_t)owner) % 3], .rows = size[s][0], .in = size[s][1],
-                                    .out = size[s][2], .biased = biased, .open = open});
+                check_layer((layer){.owner = owner,
+                                    .frac = fracs[(s + (size_t)owner) % 3],
+                                    .rows = size[s][0],
+                                    .in = size[s][1],
+                                    .out = size[s][2],
+                                    .biased = biased,
+                                    .open = open});
 }
 
-Test(step_linear, secret_weights) { check_sizes(false); }
+Test(step_linear, secret_weights) {
+    check_sizes(false);
+}
 
-Test(step_linear, public_weights) { check_sizes(true); }
+Test(step_linear, public_weights) {
+    check_sizes(true);
+}
 
 /* A linear layer's request that cannot be met says why. */
 static void check_refused(tf_shape x, tf_shape w, tf_shape b, tf_leaf w_kind, tf_leaf b_kind, const char *reason) {
     float zeros[64] = {0};
-    tf_node input = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x}, weight = {.name = "w", .leaf = w_kind, .shape = w},
+    tf_node input = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x},
+            weight = {.name = "w", .leaf = w_kind, .shape = w},
             bias = {.name = "b", .leaf = b_kind, .shape = b, .data = zeros};
     tf_program program;
     tf_program_init(&program, 16, 0, 1);

@@ -4,9 +4,13 @@
 static const unsigned ring[] = {32, 48, 64};
 
 /* Integers that leave two bits of headroom in the ring, so that sums of two fit it. */
-static int64_t *small_integers(size_t n, unsigned bits) { return rig_integers(n, bits - 3); }
+static int64_t *small_integers(size_t n, unsigned bits) {
+    return rig_integers(n, bits - 3);
+}
 
-static double bound_of(unsigned bits, int frac) { return ldexp(1, (int)bits - 3 - frac); }
+static double bound_of(unsigned bits, int frac) {
+    return ldexp(1, (int)bits - 3 - frac);
+}
 
 Test(step_local, adds_subtracts_scales) {
     for (int w = 0; w < 3; w++)
@@ -76,11 +80,13 @@ Test(step_local, lifts_what_is_too_narrow_for_a_sum) {
 Test(step_local, broadcasts) {
     enum { A = 5, B = 131, C = 7 };
     for (int w = 0; w < 3; w++) {
-        int64_t *a = small_integers(A * B * C, ring[w]), *b = small_integers(B, ring[w]), *c = small_integers(A * C, ring[w]);
+        int64_t *a = small_integers(A * B * C, ring[w]), *b = small_integers(B, ring[w]),
+                *c = small_integers(A * C, ring[w]);
         double bound = bound_of(ring[w], 10);
         rig r = rig_open(10);
         tf_program *p = &r.program;
-        tf_value x = rig_put(&r, tf_dims(A, B, C), a, 10, ring[w], bound), y = rig_put(&r, tf_dims(B, 1), b, 10, ring[w], bound);
+        tf_value x = rig_put(&r, tf_dims(A, B, C), a, 10, ring[w], bound),
+                 y = rig_put(&r, tf_dims(B, 1), b, 10, ring[w], bound);
         tf_value z = rig_put(&r, tf_dims(A, 1, C), c, 10, ring[w], bound);
         int row = rig_take(&r, tf_add(p, x, y)), column = rig_take(&r, tf_sub(p, z, x));
         int outer = rig_take(&r, tf_add(p, y, z)), wide = rig_take(&r, tf_expand(p, y, tf_dims(A, B, C)));
@@ -109,7 +115,8 @@ Test(step_local, adds_and_multiplies_public_tensors) {
         int sum = rig_take(&r, tf_add_public(p, x, tf_dims(n), row));
         int product = rig_take(&r, tf_mul_public(p, x, tf_dims(n), row, 6));
         int column = rig_take(&r, tf_mul_public(p, x, tf_dims(2, 1), pair, 2));
-        tf_node constant = {.name = "constant", .leaf = TF_LEAF_CONSTANT, .shape = tf_dims(2), .data = (float[]){0.5, -7}};
+        tf_node constant = {
+            .name = "constant", .leaf = TF_LEAF_CONSTANT, .shape = tf_dims(2), .data = (float[]){0.5, -7}};
         tf_value leaf = tf_program_leaf(p, &constant);
         int from_leaf = rig_take(&r, tf_add_leaf(p, x, leaf, tf_dims(2, 1)));
         int times_leaf = rig_take(&r, tf_mul_leaf(p, x, leaf, tf_dims(2, 1), 1));
@@ -135,11 +142,13 @@ Test(step_local, scales_by_reals_to_the_asked_precision) {
         for (int precision = 4; precision <= 16; precision += 6) {
             int64_t *a = rig_integers(N, 24);
             rig r = rig_open(16);
-            int y = rig_take(&r, tf_scale_real(&r.program, rig_put(&r, tf_dims(N), a, 16, 32, 256), factor[k], precision));
+            int y =
+                rig_take(&r, tf_scale_real(&r.program, rig_put(&r, tf_dims(N), a, 16, 32, 256), factor[k], precision));
             rig_run(&r);
             for (int i = 0; i < N; i++) {
                 double wanted = ldexp((double)a[i], -16) * factor[k];
-                cr_assert_leq(fabs(rig_real(&r, y, (size_t)i) - wanted), ldexp(fabs(wanted), -precision), "%g", factor[k]);
+                cr_assert_leq(fabs(rig_real(&r, y, (size_t)i) - wanted), ldexp(fabs(wanted), -precision), "%g",
+                              factor[k]);
             }
             rig_close(&r);
             free(a);

@@ -36,7 +36,9 @@ static const product products[] = {
 };
 enum { PRODUCTS = sizeof products / sizeof *products };
 
-static unsigned shift_of(const product *c) { return (unsigned)(2 * c->frac - c->result.frac); }
+static unsigned shift_of(const product *c) {
+    return (unsigned)(2 * c->frac - c->result.frac);
+}
 
 Test(step_product, multiplies) {
     for (const product *c = products; c < products + PRODUCTS; c++)
@@ -45,8 +47,10 @@ Test(step_product, multiplies) {
             int64_t *a = rig_integers(n, c->bits), *b = rig_integers(n, c->bits);
             double bound = ldexp(1, (int)c->bits - c->frac);
             rig r = rig_open(c->frac);
-            tf_value x = rig_put(&r, tf_dims(n), a, c->frac, c->ring, bound), y = rig_put(&r, tf_dims(n), b, c->frac, c->ring, bound);
-            int z = rig_take(&r, tf_mul(&r.program, x, y, c->result)), square = rig_take(&r, tf_mul(&r.program, y, y, c->result));
+            tf_value x = rig_put(&r, tf_dims(n), a, c->frac, c->ring, bound),
+                     y = rig_put(&r, tf_dims(n), b, c->frac, c->ring, bound);
+            int z = rig_take(&r, tf_mul(&r.program, x, y, c->result)),
+                square = rig_take(&r, tf_mul(&r.program, y, y, c->result));
             rig_run(&r);
             cr_assert_geq(r.type[z].bits, c->result_ring, "%s: %u", c->name, r.type[z].bits);
             cr_assert_eq(r.type[z].frac, c->result.frac);
@@ -67,7 +71,8 @@ Test(step_product, has_no_mean_error) {
         double bound = ldexp(1, (int)c->bits - c->frac), sum = 0;
         rig r = rig_open(c->frac);
         r.sharing = RIG_UNIFORM;
-        tf_value x = rig_put(&r, tf_dims(N), a, c->frac, c->ring, bound), y = rig_put(&r, tf_dims(N), b, c->frac, c->ring, bound);
+        tf_value x = rig_put(&r, tf_dims(N), a, c->frac, c->ring, bound),
+                 y = rig_put(&r, tf_dims(N), b, c->frac, c->ring, bound);
         int z = rig_take(&r, tf_mul(&r.program, x, y, c->result));
         rig_run(&r);
         for (size_t i = 0; i < N; i++)
@@ -104,7 +109,8 @@ Test(step_product, takes_dot_products) {
             int64_t *a = rig_integers(n * k, bits), *b = rig_integers(n * k, bits);
             double bound = ldexp(1, (int)bits - c->frac);
             rig r = rig_open(c->frac);
-            tf_value x = rig_put(&r, tf_dims(n, k), a, c->frac, c->ring, bound), y = rig_put(&r, tf_dims(n, k), b, c->frac, c->ring, bound);
+            tf_value x = rig_put(&r, tf_dims(n, k), a, c->frac, c->ring, bound),
+                     y = rig_put(&r, tf_dims(n, k), b, c->frac, c->ring, bound);
             int z = rig_take(&r, tf_dot(&r.program, x, y, c->result));
             cr_assert(tf_shape_equal(r.type[z].shape, tf_dims(n)));
             rig_run(&r);
@@ -119,13 +125,15 @@ Test(step_product, takes_dot_products) {
 }
 
 /* The product by layout in exact integers; `shape` holds a's, b's and c's numbers of elements. */
-static void check_matmul(const product *c, const char *name, tf_matmul_layout l, size_t a_count, size_t b_count, bool biased) {
+static void check_matmul(const product *c, const char *name, tf_matmul_layout l, size_t a_count, size_t b_count,
+                         bool biased) {
     size_t count = l.batch[0] * l.batch[1] * l.m * l.n;
     unsigned bits = c->bits - 4;
     int64_t *a = rig_integers(a_count, bits), *b = rig_integers(b_count, bits), *bias = rig_integers(l.n, 2 * bits);
     double bound = ldexp(1, (int)bits - c->frac);
     rig r = rig_open(c->frac);
-    tf_value x = rig_put(&r, tf_dims(a_count), a, c->frac, c->ring, bound), y = rig_put(&r, tf_dims(b_count), b, c->frac, c->ring, bound);
+    tf_value x = rig_put(&r, tf_dims(a_count), a, c->frac, c->ring, bound),
+             y = rig_put(&r, tf_dims(b_count), b, c->frac, c->ring, bound);
     tf_value added = biased ? rig_put(&r, tf_dims(l.n), bias, 2 * c->frac, 2 * bits + 2, bound * bound) : -1;
     int z = rig_take(&r, tf_matmul(&r.program, x, y, added, l, tf_dims(count), c->result));
     rig_run(&r);
@@ -149,7 +157,8 @@ Test(step_product, multiplies_matrices) {
     for (const product *c = products; c < products + PRODUCTS; c++)
         for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
             size_t m = size[s][0], k = size[s][1], n = size[s][2];
-            tf_matmul_layout l = {.batch = {1, 1}, .m = m, .k = k, .n = n, .a_row = k, .b_row = n, .b_col = 1, .c_row = n};
+            tf_matmul_layout l = {
+                .batch = {1, 1}, .m = m, .k = k, .n = n, .a_row = k, .b_row = n, .b_col = 1, .c_row = n};
             check_matmul(c, c->name, l, m * k, k * n, s % 2);
             l.b_row = 1, l.b_col = k;
             check_matmul(c, "b transposed", l, m * k, k * n, s % 2 == 0);
@@ -162,16 +171,32 @@ Test(step_product, multiplies_batches_of_matrices) {
         for (size_t b1 = 1; b1 <= 3; b1++) {
             enum { M = 5, K = 12, N = 9 };
             size_t batches = b0 * b1, width = b1 * K;
-            tf_matmul_layout dense = {.batch = {b0, b1}, .m = M, .k = K, .n = N, .a_batch = {b1 * M * K, M * K}, .a_row = K,
-                                      .b_batch = {b1 * K * N, K * N}, .b_row = N, .b_col = 1,
-                                      .c_batch = {b1 * M * N, M * N}, .c_row = N};
+            tf_matmul_layout dense = {.batch = {b0, b1},
+                                      .m = M,
+                                      .k = K,
+                                      .n = N,
+                                      .a_batch = {b1 * M * K, M * K},
+                                      .a_row = K,
+                                      .b_batch = {b1 * K * N, K * N},
+                                      .b_row = N,
+                                      .b_col = 1,
+                                      .c_batch = {b1 * M * N, M * N},
+                                      .c_row = N};
             check_matmul(c, "dense batches", dense, batches * M * K, batches * K * N, true);
             dense.b_batch[0] = dense.b_batch[1] = 0;
             check_matmul(c, "one b for all", dense, batches * M * K, K * N, false);
             /* heads side by side in rows of a and b, as attention has them: c is texts x queries x heads x keys */
-            tf_matmul_layout heads = {.batch = {b0, b1}, .m = M, .k = K, .n = N, .a_batch = {M * width, K}, .a_row = width,
-                                      .b_batch = {N * width, K}, .b_row = 1, .b_col = width,
-                                      .c_batch = {M * b1 * N, N}, .c_row = b1 * N};
+            tf_matmul_layout heads = {.batch = {b0, b1},
+                                      .m = M,
+                                      .k = K,
+                                      .n = N,
+                                      .a_batch = {M * width, K},
+                                      .a_row = width,
+                                      .b_batch = {N * width, K},
+                                      .b_row = 1,
+                                      .b_col = width,
+                                      .c_batch = {M * b1 * N, N},
+                                      .c_row = b1 * N};
             check_matmul(c, "heads", heads, b0 * M * width, b0 * N * width, false);
         }
 }

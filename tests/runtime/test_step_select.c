@@ -9,7 +9,8 @@ static int64_t *mixed_integers(size_t n, unsigned bits) {
 }
 
 Test(step_compare, knows_every_sign) {
-    const unsigned size[][2] = {{1, 8}, {2, 8}, {5, 16}, {12, 16}, {23, 32}, {30, 32}, {31, 64}, {30, 48}, {38, 48}, {46, 48}, {47, 64}, {48, 64}};
+    const unsigned size[][2] = {{1, 8},   {2, 8},   {5, 16},  {12, 16}, {23, 32}, {30, 32},
+                                {31, 64}, {30, 48}, {38, 48}, {46, 48}, {47, 64}, {48, 64}};
     const unsigned target[] = {8, 32, 48, 64};
     for (size_t c = 0; c < sizeof size / sizeof *size; c++)
         for (int s = 0; s < RIG_SIZES; s++) {
@@ -59,7 +60,9 @@ Test(step_compare, with_a_public_number) {
     for (int k = 0; k < 4; k++) {
         int64_t *a = rig_integers(N, 24);
         rig r = rig_open(16);
-        int y = rig_take(&r, tf_bit_to_share(&r.program, tf_less(&r.program, rig_put(&r, tf_dims(N), a, 16, 32, 256), c[k]), 8, false));
+        int y =
+            rig_take(&r, tf_bit_to_share(&r.program, tf_less(&r.program, rig_put(&r, tf_dims(N), a, 16, 32, 256), c[k]),
+                                         8, false));
         rig_run(&r);
         for (size_t i = 0; i < N; i++) {
             double x = ldexp((double)a[i], -16);
@@ -106,11 +109,13 @@ Test(step_select, makes_room_for_the_sum) {
     int64_t one[N], sign[N];
     for (int i = 0; i < N; i++) one[i] = (1 << 14) - 1, sign[i] = i % 2 ? 1 : -1;
     rig r = rig_open(14);
-    tf_value x = rig_put(&r, tf_dims(N), one, 14, 16, 1), bit = tf_negative(&r.program, rig_put(&r, tf_dims(N), sign, 0, 8, 2), 0);
+    tf_value x = rig_put(&r, tf_dims(N), one, 14, 16, 1),
+             bit = tf_negative(&r.program, rig_put(&r, tf_dims(N), sign, 0, 8, 2), 0);
     tf_term term[3] = {{bit, x, false}, {bit, x, false}, {bit, x, false}};
     int y = rig_take(&r, tf_select(&r.program, 3, term));
     rig_run(&r);
-    for (int i = 0; i < N; i++) cr_assert_eq(rig_result(&r, y)[i], i % 2 ? 0 : 3 * one[i], "%lld", (long long)rig_result(&r, y)[i]);
+    for (int i = 0; i < N; i++)
+        cr_assert_eq(rig_result(&r, y)[i], i % 2 ? 0 : 3 * one[i], "%lld", (long long)rig_result(&r, y)[i]);
     rig_close(&r);
 }
 
@@ -119,7 +124,8 @@ Test(step_select, keeps_a_range_above_the_default) {
     int64_t large[N], sign[N];
     for (int i = 0; i < N; i++) large[i] = (INT64_C(1) << 40) - 1 - i, sign[i] = i % 2 ? 1 : -1;
     rig r = rig_open(16);
-    tf_value x = rig_put(&r, tf_dims(N), large, 16, 48, 1 << 24), bit = tf_negative(&r.program, rig_put(&r, tf_dims(N), sign, 0, 8, 2), 0);
+    tf_value x = rig_put(&r, tf_dims(N), large, 16, 48, 1 << 24),
+             bit = tf_negative(&r.program, rig_put(&r, tf_dims(N), sign, 0, 8, 2), 0);
     tf_term term[2] = {{bit, x, false}, {bit, x, true}};
     int y = rig_take(&r, tf_select(&r.program, 2, term));
     rig_run(&r);
@@ -140,7 +146,8 @@ Test(step_select, relu) {
             cr_assert_eq(r.type[y].bits, 32);
             for (size_t i = 0; i < n; i++) {
                 int64_t got = rig_result(&r, y)[i];
-                if (got != (a[i] > 0 ? a[i] : 0) && !(got == 0 || got == a[i])) cr_assert_fail("%lld of %lld", (long long)got, (long long)a[i]);
+                if (got != (a[i] > 0 ? a[i] : 0) && !(got == 0 || got == a[i]))
+                    cr_assert_fail("%lld of %lld", (long long)got, (long long)a[i]);
                 cr_assert_leq(llabs(got - (a[i] > 0 ? a[i] : 0)), zone);
             }
             rig_close(&r);

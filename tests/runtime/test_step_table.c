@@ -42,7 +42,8 @@ Test(step_embed, finds_every_row) {
             unsigned ring = (unsigned[]){32, 48, 64, 21}[(s + (size_t)owner) % 4];
             int64_t *table = rig_integers(rows * columns, ring - 2);
             int32_t *ids = malloc(tokens * sizeof *ids);
-            for (size_t i = 0; i < tokens; i++) ids[i] = (int32_t)(i == 0 ? 0 : i == 1 ? rows - 1 : rig_random() % rows);
+            for (size_t i = 0; i < tokens; i++)
+                ids[i] = (int32_t)(i == 0 ? 0 : i == 1 ? rows - 1 : rig_random() % rows);
             tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2, tokens / 2), .tokens = ids};
             rig r = rig_open(16);
             tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
@@ -51,7 +52,8 @@ Test(step_embed, finds_every_row) {
             rig_run(&r);
             cr_assert_eq(r.t.plan.rounds, 3);
             for (size_t i = 0; i < tokens * columns; i++)
-                cr_assert_eq(rig_result(&r, y)[i], table[(size_t)ids[i / columns] * columns + i % columns], "%zu x %zu", rows, columns);
+                cr_assert_eq(rig_result(&r, y)[i], table[(size_t)ids[i / columns] * columns + i % columns], "%zu x %zu",
+                             rows, columns);
             rig_close(&r);
             free(table), free(ids);
         }
@@ -63,12 +65,14 @@ Test(step_embed, refuses_tokens_that_are_missing_or_outside) {
         for (int k = 0; k < 5; k++) {
             int64_t table[10] = {0};
             int32_t ids[2] = {1, k < 4 ? bad[k] : 0};
-            tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2), .tokens = k < 4 ? ids : NULL};
+            tf_node leaf = {
+                .name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2), .tokens = k < 4 ? ids : NULL};
             rig r = rig_open(16);
             rig_take(&r, tf_embed(&r.program, rig_put(&r, tf_dims(5, 2), table, 0, 32, 100), &leaf, owner));
             cr_assert_eq(rig_try(&r), k < 4 ? TF_RANGE : TF_INVALID);
             for (int p = 0; p < TF_PARTIES; p++)
-                cr_assert(strstr(r.t.outcome.error[p], k < 4 ? "outside the vocabulary of 5" : "was given no token ids") != NULL,
+                cr_assert(strstr(r.t.outcome.error[p],
+                                 k < 4 ? "outside the vocabulary of 5" : "was given no token ids") != NULL,
                           "%s", r.t.outcome.error[p]);
             rig_close(&r);
         }
@@ -79,16 +83,19 @@ static double exp2_error(int frac, int to, size_t n) {
     int64_t *a = malloc(n * sizeof *a), least = (INT64_C(-16) * (1 << frac)) + 1;
     for (size_t i = 0; i < n; i++) a[i] = -(int64_t)(rig_random() % (uint64_t)-least);
     a[0] = 0;
-    if (n > 8) a[1] = least, a[2] = -1, a[3] = least / 2, a[4] = -(INT64_C(1) << frac), a[5] = 1 - (INT64_C(1) << frac), a[6] = -15 * (INT64_C(1) << frac);
+    if (n > 8)
+        a[1] = least, a[2] = -1, a[3] = least / 2, a[4] = -(INT64_C(1) << frac), a[5] = 1 - (INT64_C(1) << frac),
+        a[6] = -15 * (INT64_C(1) << frac);
     rig r = rig_open(to);
     tf_value x = rig_put(&r, tf_dims(n), a, frac, 32 < frac + 6 ? (unsigned)frac + 6 : 32, 16);
-    tf_value power = tf_exp2(&r.program, x);
+    tf_value power = tf_exp2(&r.program, x, 16);
     int y = rig_take(&r, power), lifted = rig_take(&r, tf_lift(&r.program, power, 64));
     rig_run(&r);
     double worst = 0;
     for (size_t i = 0; i < n; i++) {
         worst = fmax(worst, fabs(rig_real(&r, y, i) - exp2(ldexp((double)a[i], -frac))));
-        cr_assert_eq(rig_result(&r, y)[i], rig_result(&r, lifted)[i], "2^%g is within its own range", ldexp((double)a[i], -frac));
+        cr_assert_eq(rig_result(&r, y)[i], rig_result(&r, lifted)[i], "2^%g is within its own range",
+                     ldexp((double)a[i], -frac));
     }
     rig_close(&r);
     free(a);
@@ -119,10 +126,11 @@ Test(step_exp2, has_room_above_one) {
     for (int frac = 12; frac <= 22; frac += 2) {
         rig r = rig_open(frac);
         r.sharing = RIG_UNIFORM;
-        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16));
+        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16), 16);
         int y = rig_take(&r, tf_lift(&r.program, power, 64));
         rig_run(&r);
-        for (size_t i = 0; i < N; i++) cr_assert_lt(fabs(rig_real(&r, y, i) - 1), 1e-4 + 2 * ldexp(1, -frac), "%g", rig_real(&r, y, i));
+        for (size_t i = 0; i < N; i++)
+            cr_assert_lt(fabs(rig_real(&r, y, i) - 1), 1e-4 + 2 * ldexp(1, -frac), "%g", rig_real(&r, y, i));
         rig_close(&r);
     }
     free(zero);

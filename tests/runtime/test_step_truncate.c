@@ -2,18 +2,19 @@
 #include "tests/runtime/rig.h"
 
 typedef struct truncation {
-    unsigned bits;  /* |x| < 2^bits */
-    unsigned ring;  /* it comes in */
-    int frac, to;   /* fractional bits before and after */
+    unsigned bits; /* |x| < 2^bits */
+    unsigned ring; /* it comes in */
+    int frac, to;  /* fractional bits before and after */
     bool wide;
 } truncation;
 
 static const truncation truncations[] = {
-    {61, 64, 16, 0, true},   {61, 64, 32, 16, true},  {61, 64, 40, 0, true},  {61, 64, 62, 0, true},  {61, 64, 1, 0, true},
-    {61, 64, 12, 0, true},   {30, 64, 18, 0, true},   {30, 32, 8, 0, true},   {46, 48, 24, 8, true},
-    {62, 64, 16, 0, false},  {46, 48, 16, 0, false},  {30, 32, 16, 0, false}, {46, 64, 16, 0, false}, {30, 64, 16, 0, false},
-    {62, 64, 32, 16, false}, {38, 41, 13, 2, false},  {21, 23, 9, 0, false},  {61, 64, 60, 16, false}, {46, 48, 12, 0, false},
-    {46, 48, 18, 0, false},  {46, 48, 1, 0, false},   {30, 32, 29, 0, false},
+    {61, 64, 16, 0, true},  {61, 64, 32, 16, true},  {61, 64, 40, 0, true},   {61, 64, 62, 0, true},
+    {61, 64, 1, 0, true},   {61, 64, 12, 0, true},   {30, 64, 18, 0, true},   {30, 32, 8, 0, true},
+    {46, 48, 24, 8, true},  {62, 64, 16, 0, false},  {46, 48, 16, 0, false},  {30, 32, 16, 0, false},
+    {46, 64, 16, 0, false}, {30, 64, 16, 0, false},  {62, 64, 32, 16, false}, {38, 41, 13, 2, false},
+    {21, 23, 9, 0, false},  {61, 64, 60, 16, false}, {46, 48, 12, 0, false},  {46, 48, 18, 0, false},
+    {46, 48, 1, 0, false},  {30, 32, 29, 0, false},
 };
 enum { TRUNCATIONS = sizeof truncations / sizeof *truncations };
 
@@ -32,8 +33,10 @@ Test(step_truncate, is_off_by_one_unit_at_most) {
             int y = rig_take(&r, truncated(&r.program, x, c));
             rig_run(&r);
             cr_assert_eq(r.type[y].frac, c->to);
-            if (c->wide) cr_assert_eq(r.type[y].bits, 64);
-            else cr_assert_leq(r.type[y].bits, c->ring - shift);
+            if (c->wide)
+                cr_assert_eq(r.type[y].bits, 64);
+            else
+                cr_assert_leq(r.type[y].bits, c->ring - shift);
             for (size_t i = 0; i < n; i++) {
                 __int128 error = ((__int128)rig_result(&r, y)[i] << shift) - a[i], unit = (__int128)1 << shift;
                 if (error > unit || error < -unit)
@@ -85,7 +88,8 @@ Test(step_truncate, is_stochastic_rounding) {
             for (int s = 0; s < 3; s++) {
                 /* floors of two uniform parts: with fraction 0, both parts may have none */
                 double wanted = ldexp((double)fraction + 1, -SHIFT), share = 3.0 * (double)up[s] / N;
-                cr_assert_lt(fabs(share - wanted), 6 * 0.5 / sqrt(N / 3.0), "third %d, %lld / 16: %g", s, (long long)fraction, share);
+                cr_assert_lt(fabs(share - wanted), 6 * 0.5 / sqrt(N / 3.0), "third %d, %lld / 16: %g", s,
+                             (long long)fraction, share);
             }
             rig_close(&r);
             free(a);
@@ -117,7 +121,8 @@ Test(step_lift, is_exact) {
                 cr_assert_eq(r.type[y].bits, to[t]);
                 for (size_t i = 0; i < n; i++)
                     if (rig_result(&r, y)[i] != a[i])
-                        cr_assert_fail("%u to %u bits: %lld became %lld", from[f], to[t], (long long)a[i], (long long)rig_result(&r, y)[i]);
+                        cr_assert_fail("%u to %u bits: %lld became %lld", from[f], to[t], (long long)a[i],
+                                       (long long)rig_result(&r, y)[i]);
                 rig_close(&r);
                 free(a);
             }
@@ -136,7 +141,8 @@ Test(step_lift, is_made_once) {
     rig_close(&r);
 }
 
-/* Values that went through several rings and scales keep their precision: x -> Z_2^48 -> Z_2^32 -> lifted -> product. */
+/* Values that went through several rings and scales keep their precision: x -> Z_2^48 -> Z_2^32 -> lifted -> product.
+ */
 Test(step_lift, joins_chains_of_products) {
     enum { N = 5000 };
     const int fracs[] = {12, 16, 18};

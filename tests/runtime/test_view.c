@@ -1,0 +1,308 @@
+/*
+ * What each party receives in each step: uniform whatever the input, never the same twice, of lengths that do not
+ * depend on the input. Inputs are shared without any randomness, so only a step's own masks can make its messages
+ * uniform. Three steps without proper masks, defined here, show that the checks would notice.
+ */
+#include "tests/runtime/rig.h"
+#include "tests/runtime/view.h"
+
+enum { N = 3 * 128 * 200 + 70, ROWS = 128 }; /* the smallest messages of a comparison still have bytes enough */
+
+typedef void append_step(rig *r, const int64_t *x);
+
+static tf_value put(rig *r, const int64_t *x, unsigned bits, double bound) {
+    return rig_put(r, tf_dims(N), x, 8, bits, bound);
+}
+static tf_value bit(rig *r, const int64_t *x) {
+    return tf_negative(&r->program, rig_put(r, tf_dims(N), x, 8, 12, 4), 0);
+}
+
+#define STEP(name, ...)                                                                                                \
+    static void name(rig *r, const int64_t *x) {                                                                       \
+        tf_program *p = &r->program;                                                                                   \
+        __VA_ARGS__;                                                                                                   \
+    }
+#define RESULT(frac, bound, wide) ((tf_result){frac, bound, wide})
+STEP(multiply_wide, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(0, 4096, true)))
+STEP(multiply_wide_by_12, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(4, 4096, true)))
+STEP(multiply_narrow, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(8, 4096, false)))
+STEP(multiply_odd, tf_mul(p, put(r, x, 53, 64), put(r, x, 53, 64), RESULT(5, 4000000, false)))
+STEP(multiply_untruncated, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(16, 4096, false)))
+STEP(dot, tf_dot(p, tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)),
+                 tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), RESULT(8, 8192, false)))
+STEP(truncate_narrow, tf_trunc(p, put(r, x, 48, 0x1p30), 0))
+STEP(truncate_odd, tf_trunc(p, put(r, x, 43, 0x1p28), 5))
+STEP(truncate_wide, tf_trunc_wide(p, rig_put(r, tf_dims(N), x, 16, 64, 0x1p30), 0))
+STEP(truncate_wide_by_3, tf_trunc_wide(p, put(r, x, 64, 0x1p30), 5))
+STEP(lift, tf_lift(p, put(r, x, 48, 64), 64))
+STEP(lift_odd, tf_lift(p, put(r, x, 25, 64), 44))
+STEP(compare, tf_negative(p, put(r, x, 32, 0x1p10), 0))
+STEP(compare_low, tf_negative(p, put(r, x, 32, 0x1p10), 4))
+STEP(select_one, tf_select(p, 1, &(tf_term){bit(r, x), put(r, x, 32, 64), false}))
+STEP(select_two, tf_value b = bit(r, x);
+     tf_select(p, 2, (tf_term[]){{b, put(r, x, 48, 64), true}, {b, put(r, x, 48, 64), false}}))
+STEP(bit_to_share, tf_bit_to_share(p, bit(r, x), 32, false))
+STEP(relu, tf_relu(p, put(r, x, 32, 0x1p10)))
+STEP(exponential, tf_exp2(p, tf_add_const(p, put(r, x, 32, 4), -5), 16))
+
+static void matmul(rig *r, const int64_t *x) {
+    enum { K = N / ROWS };
+    tf_matmul_layout l = {
+        .batch = {1, 1}, .m = ROWS, .k = K, .n = ROWS, .a_row = K, .b_row = 1, .b_col = K, .c_row = ROWS};
+    tf_value a = tf_slice(&r->program, put(r, x, 64, 64), 0, 0, ROWS * K);
+    tf_matmul(&r->program, a, a, -1, l, tf_dims(ROWS, ROWS), RESULT(8, 0x1p20, true));
+}
+
+static void lookup(rig *r, const int64_t *x) {
+    static const double table[16];
+    tf_value index = rig_put(r, tf_dims(N / 8), x, 0, 4 + 8, 512); /* all bits but the low four are dropped */
+    tf_lookup(&r->program, index, 4, table, 8, 64);
+}
+
+/* What arrives in a round is one message from each peer. Cuts it into what each phase of each step sent. */
+static void cut(const view *whole, const tf_plan *plan, int id, view *out) {
+    size_t next[TF_PARTIES] = {0};
+    for (size_t m = 0; m < whole->messages;)
+        for (int t = 0; t < plan->rounds; t++)
+            for (int peer = 0; peer < TF_PARTIES; peer++) {
+                if (!plan->round_bytes[t][peer][id]) continue;
+                while (whole->message[next[peer]].peer != peer) next[peer]++;
+                const uint8_t *at = whole->message[next[peer]++].data;
+                m++;
+                for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
+                    const tf_traffic_matrix *sent = tf_plan_emission(plan, plan->entry[e]);
+                    if (!sent || !(*sent)[peer][id]) continue;
+                    view_observe(out, peer, at, (*sent)[peer][id]);
+                    at += (*sent)[peer][id];
+                }
+            }
+}
+
+static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PARTIES]) {
+    rig r = rig_open(8);
+    view whole[TF_PARTIES] = {{0}};
+    r.sharing = RIG_BARE;
+    append(&r, x);
+    for (int p = 0; p < TF_PARTIES; p++)
+        r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &whole[p];
+    r.t.runs = runs;
+    rig_run(&r);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        cut(&whole[p], &r.t.plan, p, &seen[p]);
+        view_free(&whole[p]);
+    }
+    rig_close(&r);
+}
+
+/* Messages from each peer have the same lengths in all three runs. */
+static bool lengths_repeat(const view *v) {
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        size_t count = 0, number = 0;
+        for (size_t i = 0; i < v->messages; i++) count += v->message[i].peer == peer;
+        uint64_t *length = calloc(count + 1, sizeof *length);
+        for (size_t i = 0; i < v->messages; i++)
+            if (v->message[i].peer == peer) length[number++] = v->message[i].length;
+        bool same = count % 3 == 0;
+        for (size_t i = count / 3; i < count; i++) same &= length[i] == length[i - count / 3];
+        free(length);
+        if (!same) return false;
+    }
+    return true;
+}
+
+/* Twice with one input, keys kept; then with another. What is wrong with what some party saw, or NULL. */
+static const char *step_tells(append_step *append, char *why) {
+    int64_t *first = malloc(N * sizeof *first), *second = malloc(N * sizeof *second);
+    for (int i = 0; i < N; i++) first[i] = 5, second[i] = i % 1000 - 500;
+    view seen[TF_PARTIES] = {{0}};
+    run(append, first, 2, seen);
+    run(append, second, 1, seen);
+    const char *wrong = NULL;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (!wrong) wrong = view_tells(&seen[p], why);
+        if (!wrong && view_repeats(&seen[p])) wrong = "a block of 16 bytes occurs twice";
+        if (!wrong && !lengths_repeat(&seen[p])) wrong = "lengths depend on the input";
+        view_free(&seen[p]);
+    }
+    free(first), free(second);
+    return wrong;
+}
+
+typedef struct step_case {
+    const char *name;
+    append_step *append;
+} step_case;
+
+static void check_cases(const step_case *c, size_t n) {
+    char why[160];
+    for (size_t i = 0; i < n; i++) {
+        const char *wrong = step_tells(c[i].append, why);
+        cr_assert_null(wrong, "%s: %s", c[i].name, wrong);
+    }
+}
+
+Test(view, of_products) {
+    const step_case cases[] = {{"multiply, wide", multiply_wide},
+                               {"multiply, wide by 12", multiply_wide_by_12},
+                               {"multiply, narrow", multiply_narrow},
+                               {"multiply, odd ring", multiply_odd},
+                               {"multiply, untruncated", multiply_untruncated},
+                               {"dot", dot},
+                               {"matmul", matmul}};
+    check_cases(cases, sizeof cases / sizeof *cases);
+}
+
+Test(view, of_truncations_and_lifts) {
+    const step_case cases[] = {{"truncate", truncate_narrow},
+                               {"truncate, odd ring", truncate_odd},
+                               {"truncate, wide", truncate_wide},
+                               {"truncate, wide by 3", truncate_wide_by_3},
+                               {"lift", lift},
+                               {"lift, odd rings", lift_odd}};
+    check_cases(cases, sizeof cases / sizeof *cases);
+}
+
+Test(view, of_comparisons_and_selections) {
+    const step_case cases[] = {{"compare", compare},           {"compare, low bits dropped", compare_low},
+                               {"select", select_one},         {"select of two terms", select_two},
+                               {"bit to share", bit_to_share}, {"relu", relu}};
+    check_cases(cases, sizeof cases / sizeof *cases);
+}
+
+Test(view, of_tables) {
+    const step_case cases[] = {{"2^x", exponential}, {"lookup", lookup}};
+    check_cases(cases, sizeof cases / sizeof *cases);
+}
+
+/* Inputs, outputs, embedding: only some parties receive anything ------------------------------------------------------
+ */
+
+typedef struct party_step {
+    const char *name;
+    int party; /* that puts in, or knows the tokens, or gets the output */
+} party_step;
+
+static int chosen;
+static tf_node tokens;
+
+static void embed(rig *r, const int64_t *x) {
+    enum { V = 300, H = 40, TOKENS = 70 };
+    static int32_t id[TOKENS];
+    for (int i = 0; i < TOKENS; i++) id[i] = x[i] == 5 ? 7 : i % V;
+    tokens = (tf_node){.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(TOKENS), .tokens = id};
+    tf_embed(&r->program, rig_put(r, tf_dims(V, H), x, 8, 32, 64), &tokens, chosen);
+}
+
+static void input(rig *r, const int64_t *x) {
+    static float real[N];
+    static const float *slot[] = {real};
+    for (int i = 0; i < N; i++) real[i] = (float)x[i];
+    tf_input(&r->program, chosen, tf_dims(N), 8, 37, 1 << 20, 0);
+    for (int p = 0; p < TF_PARTIES; p++) r->t.party[p].slots.input = slot;
+}
+
+/* What is opened is uniform because the shares are: the missing component is one. */
+static void output(rig *r, const int64_t *x) {
+    static double real[TF_PARTIES][N], *slot[TF_PARTIES][1];
+    r->sharing = RIG_UNIFORM;
+    tf_value v = tf_mul(&r->program, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(8, 0x1p22, false));
+    tf_output(&r->program, v, chosen, 0);
+    for (int p = 0; p < TF_PARTIES; p++) slot[p][0] = real[p], r->t.party[p].slots.output = slot[p];
+}
+
+Test(view, of_inputs_outputs_and_embeddings) {
+    char why[160];
+    for (chosen = 0; chosen < TF_PARTIES; chosen++) {
+        const step_case cases[] = {{"input", input}, {"embed", embed}, {"output", output}};
+        check_cases(cases, 3);
+    }
+    chosen = TF_EVERYONE;
+    cr_assert_null(step_tells(output, why), "%s", why);
+}
+
+Test(view, of_the_party_that_deals_is_empty) {
+    int64_t *x = calloc(N, sizeof *x);
+    for (chosen = 0; chosen < TF_PARTIES; chosen++) {
+        view seen[TF_PARTIES] = {{0}};
+        run(embed, x, 1, seen);
+        cr_assert_eq(seen[chosen].messages, 0, "the tokens' owner learns nothing of the table");
+        for (int p = 0; p < TF_PARTIES; p++) view_free(&seen[p]);
+        run(input, x, 1, seen);
+        for (int p = 0; p < TF_PARTIES; p++) {
+            cr_assert_eq(seen[p].messages, p == (chosen + 1) % 3, "an input is sent to one party");
+            view_free(&seen[p]);
+        }
+        run(output, x, 1, seen);
+        size_t digests = 0;
+        for (int p = 0; p < TF_PARTIES; p++) {
+            for (size_t i = 0; i < seen[p].messages; i++) digests += seen[p].message[i].length == 16;
+            view_free(&seen[p]);
+        }
+        cr_assert_eq(digests, 1);
+    }
+    free(x);
+}
+
+/* Steps without proper masks ------------------------------------------------------------------------------------------
+ */
+
+typedef enum flaw { NO_MASK, ONE_MASK_TWICE, OLD_MASK } flaw;
+
+static void flawed_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    traffic->dealt_at = 0;
+    tf_traffic_deal(traffic, tf_shape_count(node->type.shape), 16);
+}
+
+static tf_status flawed_solo(tf_call *call) {
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    size_t whole = 8 * (third.end - third.begin);
+    tf_for_blocks(at, count, third) {
+        uint64_t v[TF_BLOCK], mask[2][TF_BLOCK], old = at + 1;
+        for (unsigned k = 0; k < 2; k++) {
+            tf_element_stream(call, 0, call->node->arg[0] == ONE_MASK_TWICE ? 1 : 1 + k, at, count, mask[k]);
+            for (size_t i = 0; i < count; i++) {
+                old = (old + k + 1) * UINT64_C(0xda942042e4dd58b5); /* a generator that is the same in every run */
+                old ^= old >> 29;
+                if (call->node->arg[0] == NO_MASK) mask[k][i] = 0;
+                if (call->node->arg[0] == OLD_MASK) mask[k][i] = old * UINT64_C(0x9e3779b97f4a7c15);
+                v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i] + k + mask[k][i];
+            }
+            call->party->kernels->pack_bytes(v, count, 8, message + k * whole + 8 * (at - third.begin));
+        }
+    }
+    return TF_OK;
+}
+
+static tf_status flawed_pair(tf_call *call, int phase) {
+    return TF_OK;
+}
+
+static const tf_step flawed_step = {.name = "flawed",
+                                    .summary = "a lesson",
+                                    .elementwise = true,
+                                    .cost = flawed_cost,
+                                    .solo = flawed_solo,
+                                    .pair = flawed_pair};
+
+static flaw which;
+
+static void flawed(rig *r, const int64_t *x) {
+    tf_value in = put(r, x, 64, 64);
+    tf_value v = tf_append(&r->program, &flawed_step, *tf_type_of(&r->program, in), 1, &in);
+    r->program.node[v].arg[0] = which;
+}
+
+Test(view, shows_steps_that_are_not_masked) {
+    char why[160];
+    for (which = NO_MASK; which <= OLD_MASK; which++) {
+        const char *wrong = step_tells(flawed, why);
+        cr_assert_not_null(wrong, "flaw %d went unnoticed", which);
+        cr_assert(which || strstr(wrong, "bytes are not uniform") != NULL, "%s", wrong);
+    }
+    view seen[TF_PARTIES] = {{0}};
+    int64_t *x = calloc(N, sizeof *x);
+    which = OLD_MASK;
+    run(flawed, x, 2, seen);
+    cr_assert(view_repeats(&seen[0]) && view_repeats(&seen[1]) && view_repeats(&seen[2]));
+}
