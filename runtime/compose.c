@@ -28,7 +28,8 @@ tf_value tf_max(tf_program *p, tf_value a, tf_value b) {
     unsigned bits = type.bits < other.bits ? type.bits : other.bits;
     if (type.frac != other.frac || ldexp(2 * bound, type.frac) + low > ldexp(1, (int)bits - 1))
         return tf_assume(p, tf_add(p, a, tf_relu(p, tf_sub(p, b, a))), bound);
-    /* the ring has room for the sign of the difference, though not for lifting it, and the sum is within the bound again */
+    /* the ring has room for the sign of the difference, though not for lifting it, and the sum is within the bound
+     * again */
     tf_value difference = tf_assume(p, tf_add_within(p, b, tf_scale_int(p, a, -1), bound), 2 * bound);
     return tf_add_within(p, a, tf_assume(p, tf_relu(p, difference), bound), bound);
 }
