@@ -226,7 +226,7 @@ tf_status tf_link_mpi(tf_link **link) {
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (size != TF_PARTIES)
-        return tf_fail(TF_INVALID, "trefoil needs exactly %d processes, this job has %d: start it with mpirun -n %d",
+        return tf_fail(TF_INVALID, "exactly %d processes are needed, this job has %d: start it with mpirun -n %d",
                        TF_PARTIES, size, TF_PARTIES);
     mpi_link *self = calloc(1, sizeof *self);
     if (!self) return tf_fail(TF_NOMEM, "no memory for a link");

@@ -80,7 +80,8 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                .c_batch = {queries * heads * keys, keys},
                                .c_row = heads * keys};
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), 15);
+    const int precision = 47 - 2 * p->frac; /* of the scale: 15 bits at 16 fractional ones, what Z_2^64 has room for */
+    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), precision);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
                                (tf_result){p->frac, TF_SCORE_BOUND, false});
     tf_value inverse;

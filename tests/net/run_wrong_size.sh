@@ -7,7 +7,7 @@ errors=0
 for size in 2 4; do
     output=$(timeout -k 10 60 mpirun --oversubscribe -n $size "$program" join 2>&1)
     status=$?
-    said=$(grep -c "trefoil needs exactly 3 processes, this job has $size: start it with mpirun -n 3" <<<"$output")
+    said=$(grep -c "exactly 3 processes are needed, this job has $size: start it with mpirun -n 3" <<<"$output")
     if [ $status -eq 0 ] || [ $status -eq 124 ] || [ "$said" -ne $size ]; then
         echo "$size processes: status $status, $said clear errors, output:"
         echo "$output"

@@ -145,11 +145,4 @@ static inline bool view_repeats(const view *v) {
     return found;
 }
 
-/** Whether messages [from, from + count) and [to, to + count) came from the same peers with the same lengths. */
-static inline bool view_same_lengths(const view *v, size_t from, size_t to, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (v->message[from + i].length != v->message[to + i].length) return false;
-    return true;
-}
-
 #endif
