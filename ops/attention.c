@@ -80,13 +80,16 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                .c_batch = {queries * heads * keys, keys},
                                .c_row = heads * keys};
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    const int precision = 47 - 2 * p->frac; /* of the scale: 15 bits at 16 fractional ones, what Z_2^64 has room for */
+    int frac = tf_softmax_frac(softmax, p), query_frac = softmax->frac ? frac + 1 : p->frac;
+    const int precision = softmax->frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
     tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), precision);
+    /* queries are few beside scores, and every bit that they lose saves each score a bit in its product's ring */
+    if (softmax->frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
-                               (tf_result){p->frac, TF_SCORE_BOUND, false});
+                               (tf_result){frac, TF_SCORE_BOUND, false});
     tf_value inverse;
-    tf_value weight =
-        tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1, tf_dims(texts, 1, 1, keys), &inverse);
+    tf_value weight = tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1, tf_dims(texts, 1, 1, keys),
+                                       p->frac + 6, &inverse);
     tf_matmul_layout product = {.batch = {texts, heads},
                                 .m = queries,
                                 .k = keys,
@@ -104,7 +107,7 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
 }
 
-#define OP(name, formula, from, epsilon, factor, error)                                                                \
+#define OP(name, formula, from, epsilon, factor, frac, error)                                                          \
     {.kind = "attention",                                                                                              \
      .variant = #name,                                                                                                 \
      .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \

@@ -28,29 +28,39 @@ static tf_value masked(tf_program *p, tf_value weight, tf_value mask, tf_shape s
     return mask < 0 ? weight : tf_mul_leaf(p, weight, mask, shape, 0);
 }
 
+/** Masked scores become the least there can be. */
+static tf_value masked_scores(tf_program *p, tf_value score, tf_value mask, tf_shape shape) {
+    const tf_node *leaf = mask < 0 ? NULL : tf_leaf_of(p, mask);
+    if (!leaf || !leaf->data) return score;
+    size_t count = tf_shape_count(shape);
+    double *shift = malloc(count * sizeof *shift);
+    if (!shift) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a mask"));
+    for (size_t i = 0; i < count; i++) shift[i] = (leaf->data[i] - 1) * TF_SCORE_BOUND;
+    score = tf_assume(p, masked(p, score, mask, shape), 1); /* of the two terms of the sum one is always zero */
+    score = tf_assume(p, tf_add_public(p, score, shape, shift), TF_SCORE_BOUND);
+    free(shift);
+    return score;
+}
+
 /*
- * Each selection of the maximum's tournament may fall short by half the dropped low bits, so scores may exceed what is
- * found by that much a level; all are lowered by as much, which the division undoes.
+ * What is subtracted need not be the maximum itself: the division undoes it. So the tournament is one of scores rounded
+ * to 5 fractional bits, in 2 bytes. Each match may fall short by half the dropped low bits; all scores are lowered by
+ * as much, so that none exceeds zero.
  */
 static tf_value lower_exact(tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape, double *least,
                             double *most) {
+    enum { COARSE = 5 };
     if (p->status) return -1;
-    tf_type type = *tf_type_of(p, score);
-    size_t n = tf_shape_last(type.shape);
-    double guard = ceil(log2((double)n)) * ldexp(1, (int)tf_default_low(&type) - 1 - type.frac);
-    if (mask >= 0) { /* masked scores move far below the others: (mask - 1) * 2 * bound */
-        const tf_node *leaf = tf_leaf_of(p, mask);
-        size_t count = tf_shape_count(mask_shape);
-        double *shift = leaf ? malloc(count * sizeof *shift) : NULL;
-        if (!shift) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a mask"));
-        for (size_t i = 0; i < count; i++) shift[i] = (leaf->data[i] - 1) * 2 * TF_SCORE_BOUND;
-        score = tf_add_public(p, score, mask_shape, shift);
-        free(shift);
-    }
-    tf_value highest = tf_max_last(p, score);
-    tf_value below = tf_assume(p, tf_add_const(p, tf_sub(p, score, highest), -guard), 4 * TF_SCORE_BOUND);
-    *least = 0.5;
-    *most = (double)n;
+    score = masked_scores(p, score, mask, mask_shape);
+    tf_value coarse = tf_trunc(p, score, COARSE), highest = tf_max_last(p, coarse);
+    if (p->status) return -1;
+    double n = (double)tf_shape_last(tf_type_of(p, score)->shape), unit = ldexp(1, -COARSE);
+    double guard = unit + ceil(log2(n)) * ldexp(unit, (int)tf_default_low(tf_type_of(p, coarse)) - 1);
+    /* the ring has room for differences, though not for lifting them */
+    tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
+    below = tf_assume(p, tf_add_const_within(p, below, -guard, TF_SCORE_BOUND), 2 * TF_SCORE_BOUND + 1);
+    *least = 0.99 * exp2(-(guard + unit) * TF_OCTAVES / 16);
+    *most = n;
     return masked(p, tf_power_negative(p, below), mask, mask_shape);
 }
 
@@ -64,13 +74,17 @@ static tf_value lower_relu(tf_program *p, tf_value score, tf_value mask, tf_shap
     return weight;
 }
 
+int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program) {
+    return softmax->frac ? softmax->frac : program->frac;
+}
+
 tf_value tf_softmax_lower(const tf_softmax *softmax, tf_program *p, tf_value score, tf_value mask, tf_shape mask_shape,
-                          tf_value *inverse) {
+                          int inverse_frac, tf_value *inverse) {
     double least = 0, most = 0;
     tf_value weight = softmax->lower(p, score, mask, mask_shape, &least, &most);
     tf_value sum = tf_sum_axis(p, weight, -1, most);
     if (softmax->eps > 0) sum = tf_add_const(p, sum, softmax->eps);
-    *inverse = tf_reciprocal(p, sum, least, most, p->frac + 6);
+    *inverse = tf_reciprocal(p, sum, least, most, inverse_frac);
     return weight;
 }
 
@@ -79,15 +93,17 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     bool has_mask = node->inputs == 2;
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
     tf_value inverse,
-        score = tf_trunc(p, tf_scale_real(p, tf_assume(p, in[0], TF_SCORE_BOUND / 2), softmax->scale, 20), p->frac);
+        score = tf_scale_real(p, tf_assume(p, in[0], TF_SCORE_BOUND / softmax->scale), softmax->scale, 11);
+    score = tf_assume(p, tf_trunc(p, score, tf_softmax_frac(softmax, p)), TF_SCORE_BOUND);
     tf_shape row = node->shape, mask_shape = row;
     row.dim[row.rank - 1] = 1;
     if (has_mask && tf_leaf_of(p, in[1])) mask_shape = tf_leaf_of(p, in[1])->shape;
-    tf_value weight = tf_softmax_lower(softmax, p, score, has_mask ? in[1] : -1, mask_shape, &inverse);
+    tf_value weight = tf_softmax_lower(softmax, p, score, has_mask ? in[1] : -1, mask_shape, p->frac + 3, &inverse);
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
 }
 
-#define ENTRY(name, formula, from, epsilon, factor, error) {#name, epsilon, factor, weights_##name, lower_##name},
+#define ENTRY(name, formula, from, epsilon, factor, frac, error)                                                       \
+    {#name, epsilon, factor, frac, weights_##name, lower_##name},
 static const tf_softmax variants[] = {TF_SOFTMAX_VARIANTS(ENTRY)};
 
 const tf_softmax *tf_softmax_find(const char *variant) {
@@ -128,7 +144,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
-#define OP(name, formula, from, epsilon, factor, error)                                                                \
+#define OP(name, formula, from, epsilon, factor, frac, error)                                                          \
     {.kind = "softmax",                                                                                                \
      .variant = #name,                                                                                                 \
      .summary = formula " over the last dimension",                                                                    \

@@ -4,12 +4,6 @@
 
 #include "runtime/step.h"
 
-enum {
-    UNIT_FRAC = 22,
-    LEAST_FRAC = 16,
-    MAX_SCALES = 64
-}; /* fractional bits of normalised values, at best and at least */
-
 tf_value tf_relu(tf_program *p, tf_value a) {
     if (p->status) return -1;
     tf_term term = {tf_negative(p, a, tf_default_low(tf_type_of(p, a))), a, true};
@@ -98,14 +92,16 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
 
 tf_value tf_power_negative(tf_program *p, tf_value a) {
     if (p->status) return -1;
-    int frac = tf_type_of(p, a)->frac;
+    tf_type type = *tf_type_of(p, a);
     /* The exponential looks at a mod 16, so below -16 its value is that of the wrong number, and is multiplied by
-     * zero. The comparison runs beside it; it lets through what is less than 2^(low - 1) units below its threshold, and
-     * even that must stay above -16. Two units are taken off a: rounding may have put 0 one unit above. */
-    double least = 16 - ldexp(1, (int)tf_default_low(tf_type_of(p, a)) - 1 - frac) - ldexp(4, -frac);
-    tf_value below = tf_less(p, a, -least);
-    tf_value power = tf_exp2(p, tf_add_const_within(p, tf_assume(p, a, 16), -ldexp(2, -frac), 16), 18);
-    return tf_select(p, 1, &(tf_term){below, power, true});
+     * zero. The comparison runs beside it; it lets through what is up to 1/4 below its threshold, and even that must
+     * stay above -16. Two units are taken off a: rounding may have put 0 one unit above. */
+    unsigned low = type.frac > 0 ? (unsigned)type.frac - 1 : 0;
+    double least = 16 - ldexp(1, (int)low - 1 - type.frac) - ldexp(4, -type.frac);
+    tf_value near = tf_assume(p, a, 16); /* a + least is no farther from zero than a: its ring has room for it */
+    tf_value above = tf_assume(p, tf_add_const_within(p, near, least, 16), type.bound);
+    tf_value power = tf_exp2(p, tf_add_const_within(p, near, -ldexp(2, -type.frac), 16), TF_OCTAVES, p->frac + 2);
+    return tf_select(p, 1, &(tf_term){tf_negative(p, above, low), power, true});
 }
 
 tf_value tf_exp_negative(tf_program *p, tf_value a) {

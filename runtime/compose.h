@@ -17,25 +17,27 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative or half a unit. a is compared with the
- * powers of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits;
- * a cubic and a Newton step invert it there. Meant for what occurs once per row.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative and a unit. a is compared with the powers
+ * of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits; there a
+ * linear seed is corrected by a cubic in its residual. Meant for what occurs once per row.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** 1 / u for 1/2 <= u <= 1 to 4e-6, with 22 fractional bits. */
 tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
 
-/** 1 / sqrt(a) likewise, with powers of four and a quartic; to 1e-5 relative or half a unit. */
+/** 1 / sqrt(a) likewise, with powers of four and a quadratic seed. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** The factor that makes e^x of the x of tf_power_negative. */
-#define TF_POWER_SCALE (1.4426950408889634 * 16 / 18)
+enum { TF_OCTAVES = 20 };
+#define TF_POWER_SCALE (1.4426950408889634 * 16 / TF_OCTAVES)
 
-/** 2^(a 18/16) for a <= 0, to 2e-4; 0 below -16, where it would be 2^-18. */
+/** 2^(a TF_OCTAVES/16) for a <= 0 with two fractional bits more than activations, to 5e-4 relative (8e-5 in the mean
+ *  square) and two units; 0 below some threshold from -16 to -15.5, where it would be 2^-20 to 2^-19.4. */
 tf_value tf_power_negative(tf_program *program, tf_value a);
 
-/** e^a for a <= 0, to 2e-4; 0 below -12.4. */
+/** e^a for a <= 0 likewise; 0 below some threshold from -13.9 to -13.4. */
 tf_value tf_exp_negative(tf_program *program, tf_value a);
 
 /** Fractional bits to which tf_polynomial rounds the coefficients from the second power on. */

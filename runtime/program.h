@@ -186,8 +186,9 @@ typedef struct tf_term {
 tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 /** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
-/** 2^(a octaves/16) for -16 < a <= 0, 16 to 18 octaves, to 2^(octaves - 29) relative and a unit. 16 octaves are 2^a. */
-tf_value tf_exp2(tf_program *program, tf_value a, int octaves);
+/** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
+ *  unit. 16 octaves are 2^a. */
+tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);
 /** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */
 tf_value tf_lookup(tf_program *program, tf_value a, unsigned k, const double *table, int frac, double bound);
 

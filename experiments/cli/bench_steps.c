@@ -36,7 +36,7 @@ static tf_value multiply_relu(tf_program *p, tf_value x, tf_value y) {
     return tf_relu(p, multiply(p, x, y));
 }
 static tf_value exp2_step(tf_program *p, tf_value x, tf_value y) {
-    return tf_exp2(p, tf_assume(p, x, 16), 16);
+    return tf_exp2(p, tf_assume(p, x, 16), 16, p->frac);
 }
 static tf_value exponential(tf_program *p, tf_value x, tf_value y) {
     return tf_exp_negative(p, x);

@@ -108,7 +108,7 @@ static const tf_step exp_step = {.name = "exp2",
                                  .solo = exp_solo,
                                  .pair = exp_pair};
 
-tf_value tf_exp2(tf_program *p, tf_value a, int octaves) {
+tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     unsigned frac = (unsigned)type.frac, width = frac + HEAD;
@@ -123,5 +123,5 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves) {
     if (q < 0) return -1;
     p->node[q].arg[0] = frac;
     p->node[q].arg[1] = octaves;
-    return tf_trunc(p, q, p->frac);
+    return tf_trunc(p, q, result_frac);
 }

@@ -199,15 +199,14 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, doub
     if (status) return tf_program_fail(p, status);
     /* what is broadcast is lifted before, where it is small, to keep the ring of the other */
     size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape);
-    unsigned wa = tf_type_of(p, a)->bits, wb = tf_type_of(p, b)->bits;
-    if (nb < na && wb < wa) b = tf_lift(p, b, wa);
-    if (na < nb && wa < wb) a = tf_lift(p, a, wb);
-    a = tf_expand(p, a, shape);
-    b = tf_expand(p, b, shape);
     tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .class = TF_SHARE, .zero = -1};
     type.frac = ta.frac > tb.frac ? ta.frac : tb.frac;
-    type.bound = within > 0 ? within : summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
     unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
+    if (nb < na && tb.bits + up_b < ta.bits + up_a) b = tf_lift(p, b, ta.bits + up_a - up_b);
+    if (na < nb && ta.bits + up_a < tb.bits + up_b) a = tf_lift(p, a, tb.bits + up_b - up_a);
+    ta = *tf_type_of(p, a = tf_expand(p, a, shape));
+    tb = *tf_type_of(p, b = tf_expand(p, b, shape));
+    type.bound = within > 0 ? within : summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
     unsigned need = tf_width(type.frac, type.bound);
     if (ta.bits + up_a < need) ta = *tf_type_of(p, a = tf_lift(p, a, need - up_a));
     if (tb.bits + up_b < need) tb = *tf_type_of(p, b = tf_lift(p, b, need - up_b));

@@ -78,7 +78,7 @@ STEP(bit_to_64, tf_bit_to_share(p, a_bit(r), 64, true))
 STEP(relu, tf_relu(p, narrow(r)))
 STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
-STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16))
+STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
@@ -265,7 +265,7 @@ Test(cost, of_any_size_is_forecast) {
         tf_program *p = &r.program;
         tf_value x = rig_put(&r, tf_dims(n), zero, 16, 48, 1 << 14);
         tf_value y = tf_relu(p, tf_mul(p, x, x, to_32));
-        y = tf_exp2(p, tf_assume(p, tf_scale_int(p, y, -1), 16), 16);
+        y = tf_exp2(p, tf_assume(p, tf_scale_int(p, y, -1), 16), 16, p->frac);
         rig_take(&r, tf_mul(p, tf_lift(p, y, 64), x, wide));
         rig_run(&r);
         if (n <= 128)

@@ -88,7 +88,7 @@ static double exp2_error(int frac, int to, size_t n) {
         a[6] = -15 * (INT64_C(1) << frac);
     rig r = rig_open(to);
     tf_value x = rig_put(&r, tf_dims(n), a, frac, 32 < frac + 6 ? (unsigned)frac + 6 : 32, 16);
-    tf_value power = tf_exp2(&r.program, x, 16);
+    tf_value power = tf_exp2(&r.program, x, 16, r.program.frac);
     int y = rig_take(&r, power), lifted = rig_take(&r, tf_lift(&r.program, power, 64));
     rig_run(&r);
     double worst = 0;
@@ -126,7 +126,7 @@ Test(step_exp2, has_room_above_one) {
     for (int frac = 12; frac <= 22; frac += 2) {
         rig r = rig_open(frac);
         r.sharing = RIG_UNIFORM;
-        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16), 16);
+        tf_value power = tf_exp2(&r.program, rig_put(&r, tf_dims(N), zero, frac, 32, 16), 16, r.program.frac);
         int y = rig_take(&r, tf_lift(&r.program, power, 64));
         rig_run(&r);
         for (size_t i = 0; i < N; i++)

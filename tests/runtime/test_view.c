@@ -43,7 +43,7 @@ STEP(select_two, tf_value b = bit(r, x);
      tf_select(p, 2, (tf_term[]){{b, put(r, x, 48, 64), true}, {b, put(r, x, 48, 64), false}}))
 STEP(bit_to_share, tf_bit_to_share(p, bit(r, x), 32, false))
 STEP(relu, tf_relu(p, put(r, x, 32, 0x1p10)))
-STEP(exponential, tf_exp2(p, tf_add_const(p, put(r, x, 32, 4), -5), 16))
+STEP(exponential, tf_exp2(p, tf_add_const(p, put(r, x, 32, 4), -5), 16, p->frac))
 
 static void matmul(rig *r, const int64_t *x) {
     enum { K = N / ROWS };
