@@ -23,9 +23,15 @@ tf_value tf_less(tf_program *p, tf_value a, double c) {
 
 tf_value tf_max(tf_program *p, tf_value a, tf_value b) {
     if (p->status) return -1;
-    double bound = fmax(tf_type_of(p, a)->bound, tf_type_of(p, b)->bound);
-    tf_value difference = tf_sub(p, b, a);
-    return tf_assume(p, tf_add(p, a, tf_relu(p, difference)), bound);
+    tf_type type = *tf_type_of(p, a), other = *tf_type_of(p, b);
+    double bound = fmax(type.bound, other.bound), low = ldexp(1, (int)tf_default_low(&type));
+    unsigned bits = type.bits < other.bits ? type.bits : other.bits;
+    if (type.frac != other.frac || ldexp(2 * bound, type.frac) + low > ldexp(1, (int)bits - 1))
+        return tf_assume(p, tf_add(p, a, tf_relu(p, tf_sub(p, b, a))), bound);
+    /* the ring has room for the sign of the difference, though not for lifting it, and the sum is within the bound
+     * again */
+    tf_value difference = tf_assume(p, tf_add_within(p, b, tf_scale_int(p, a, -1), bound), 2 * bound);
+    return tf_add_within(p, a, tf_assume(p, tf_relu(p, difference), bound), bound);
 }
 
 tf_value tf_max_last(tf_program *p, tf_value a) {
@@ -88,103 +94,6 @@ tf_value tf_polynomial(tf_program *p, tf_value a, int degree, const double *c, t
     tf_value lower = tf_add_const_within(p, tf_scale_real(p, a, c[1], 16), c[0], lower_bound);
     if (!p->status && tf_type_of(p, lower)->frac > result.frac) lower = tf_trunc(p, lower, result.frac);
     return tf_add_within(p, lower, upper, result.bound);
-}
-
-/**
- * Brings the integer X behind a, 2^bottom <= X < 2^top, into [2^(top - step), 2^top) by a power of 2^step: returns that
- * factor's `root`-th root as shares with `frac` fractional bits, i.e. (2^(step j / root)) with the point so set that
- * for root 1 the product with a lies in [2^-step, 1). The bits [X < 2^k] come from one comparison of all k at once.
- */
-typedef struct scaling {
-    tf_value factor[2]; /* 2^(step j), and its square root where step is 2 */
-} scaling;
-
-static scaling normalising_scale(tf_program *p, tf_value a, int bottom, int top, int step, int frac) {
-    scaling s = {{-1, -1}};
-    if (p->status) return s;
-    tf_type type = *tf_type_of(p, a);
-    int count = (top - bottom - 1) / step;
-    if (count < 1) count = 1;
-    if (count > MAX_SCALES || type.shape.rank >= TF_MAX_RANK) {
-        tf_program_fail(p, tf_fail(TF_RANGE, "an inverse over %d bits of range", top - bottom));
-        return s;
-    }
-    tf_shape wide = {.rank = type.shape.rank + 1, .dim = {(size_t)count}},
-             column = {.rank = wide.rank, .dim = {(size_t)count}};
-    for (int i = 0; i < type.shape.rank; i++) wide.dim[i + 1] = type.shape.dim[i], column.dim[i + 1] = 1;
-    double threshold[MAX_SCALES], weight[2][MAX_SCALES];
-    for (int i = 0; i < count; i++) { /* bit i: X < 2^(top - step (i + 1)), a factor of 2^step more */
-        threshold[i] = -ldexp(1, top - step * (i + 1) - type.frac);
-        for (int r = 0; r < 2; r++) weight[r][i] = ldexp(1, (step >> r) * (i + 1)) - ldexp(1, (step >> r) * i);
-    }
-    tf_value compared = tf_add_public(p, tf_expand(p, a, wide), column, threshold);
-    tf_value bit = tf_negative(p, compared, 0);
-    for (int r = 0; r < step && r < 2; r++) {
-        int exponent = (step >> r) * count;
-        tf_value share = tf_bit_to_share(p, bit, (unsigned)exponent + 3, false);
-        share = tf_mul_public(p, share, column, weight[r], 0);
-        share = tf_add_const(p, tf_sum_axis(p, share, 0, ldexp(1, exponent)), 1);
-        /* set the point: the same integer, read at another scale */
-        if (p->status) return s;
-        tf_type t = *tf_type_of(p, share);
-        int point = r == 0 ? top - type.frac : frac;
-        share = tf_scale_real(p, share, ldexp(1, -point), 1);
-        s.factor[r] = tf_assume(p, share, ldexp(t.bound, -point));
-    }
-    return s;
-}
-
-/** The same value with at least `frac` fractional bits, for products of it to be as fine. */
-static tf_value refine(tf_program *p, tf_value a, int frac) {
-    int more = frac - tf_type_of(p, a)->frac;
-    if (p->status || more <= 0) return a;
-    return tf_scale_real(p, tf_scale_int(p, a, INT64_C(1) << more), ldexp(1, -more), 1);
-}
-
-static int log2_floor(double x) {
-    return (int)floor(log2(x));
-}
-
-/** y (2 - u y) for y near 1/u. */
-static tf_value newton_reciprocal(tf_program *p, tf_value u, tf_value y) {
-    tf_value correction = tf_mul(p, u, y, (tf_result){UNIT_FRAC, 2, false});
-    correction = tf_add_const_within(p, tf_scale_int(p, correction, -1), 2, 2);
-    return tf_mul(p, y, correction, (tf_result){UNIT_FRAC, 4, false});
-}
-
-tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
-    /* least relative error on [1/2, 1] with 12 bits for those that multiply: 0.0018, squared by the Newton step */
-    static const double c[] = {5.65794389, -11.76171875, 10.65379533, -3.5517578125};
-    tf_value y = tf_polynomial(p, u, 3, c, (tf_result){UNIT_FRAC, 4, false});
-    return newton_reciprocal(p, u, y);
-}
-
-tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
-    if (p->status) return -1;
-    int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
-    if (bottom < 0) bottom = 0;
-    scaling s = normalising_scale(p, a, bottom, top, 1, 0);
-    tf_value u = refine(p, tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false}), LEAST_FRAC);
-    return tf_mul(p, tf_reciprocal_unit(p, u), s.factor[0], (tf_result){frac, 2 / low, false});
-}
-
-tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, int frac) {
-    if (p->status) return -1;
-    /* least relative error on [1/4, 1] with 8 fractional bits for those that multiply: 0.0022; the Newton step
-       leaves 1.5 times its square */
-    static const double c[] = {3.49846574, -8.98828125, 14.6677093, -11.984375, 3.80859375};
-    int point = tf_type_of(p, a)->frac, bottom = log2_floor(low) + point, top = log2_floor(high) + point + 1;
-    if (bottom < 0) bottom = 0;
-    if ((top - point) % 2) top++; /* so that the square root of the scale is a power of two */
-    scaling s = normalising_scale(p, a, bottom, top, 2, (top - point) / 2);
-    tf_value u = refine(p, tf_mul(p, a, s.factor[0], (tf_result){UNIT_FRAC, 1, false}), LEAST_FRAC);
-    tf_value y = tf_polynomial(p, u, 4, c, (tf_result){UNIT_FRAC, 4, false});
-    /* y (3 - u y^2) / 2 */
-    tf_value square = tf_mul(p, y, y, (tf_result){UNIT_FRAC, 8, false});
-    tf_value correction = tf_mul(p, u, square, (tf_result){UNIT_FRAC, 2, false});
-    correction = tf_add_const_within(p, tf_scale_int(p, correction, -1), 3, 4);
-    y = tf_mul(p, y, tf_scale_real(p, correction, 0.5, 1), (tf_result){UNIT_FRAC, 4, false});
-    return tf_mul(p, y, s.factor[1], (tf_result){frac, 2 / sqrt(low), false});
 }
 
 tf_value tf_power_negative(tf_program *p, tf_value a) {

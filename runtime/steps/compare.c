@@ -58,16 +58,17 @@ static tree tree_of_leaves(unsigned width, int leaves) {
     return t;
 }
 
-/** The tree of at most three levels with the fewest bits on the wire. */
+/** The tree of at most three levels with the fewest bits on the wire; a level less is worth an eighth more of them. */
 static tree tree_of(const tf_step_node *node) {
     unsigned width = (unsigned)node->arg[A_WIDTH];
     tree best = {0};
-    size_t least = SIZE_MAX;
+    size_t least = 0;
     for (int leaves = 1; leaves <= MAX_LEAVES && leaves <= (int)width; leaves++) {
         if ((width + (unsigned)leaves - 1) / (unsigned)leaves > MAX_BLOCK_BITS) continue;
         tree t = tree_of_leaves(width, leaves);
         size_t bits = t.dealt_planes + 2 * t.opened_planes;
-        if (bits < least) least = bits, best = t;
+        size_t worth = t.levels > best.levels ? bits + bits / 8 : bits;
+        if (!least || worth < least) least = bits, best = t;
     }
     return best;
 }
@@ -357,11 +358,10 @@ unsigned tf_default_low(const tf_type *type) {
 tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
-    /* |integer| < 2^hi; one bit of headroom is kept for the offset that centres the dropped bits' error */
-    int exponent;
-    double mantissa = frexp(type.bound, &exponent);
-    if (mantissa == 0.5) exponent--;
-    int hi = exponent + type.frac + (low > 0);
+    /* |integer| < 2^hi, also after adding the offset that centres the dropped bits' error */
+    int hi;
+    double mantissa = frexp(ldexp(type.bound, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
+    if (mantissa == 0.5 && !low) hi--;
     if (hi < 2) hi = 2;
     if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
     if (type.bits < (unsigned)hi + 1) a = tf_lift(p, a, (unsigned)hi + 1);
