@@ -39,21 +39,25 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     return status;
 }
 
+static void release(tf_buffer *buffer) {
+    if (buffer->data) explicit_bzero(buffer->data, buffer->capacity);
+    free(buffer->data);
+    *buffer = (tf_buffer){0};
+}
+
 tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
     if (size <= buffer->capacity) return TF_OK;
-    free(buffer->data);
+    release(buffer);
     buffer->data = aligned_alloc(64, (size + 63) / 64 * 64);
     buffer->capacity = buffer->data ? size : 0;
     return buffer->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for %llu bytes", (unsigned long long)size);
 }
 
 void tf_party_close(tf_party *party) {
-    free(party->arena.data);
+    release(&party->arena);
     for (int i = 0; i < 2; i++)
         for (int parity = 0; parity < 2; parity++)
-            for (int p = 0; p < TF_PARTIES; p++) free(party->message[i][parity][p].data);
-    memset(party->message, 0, sizeof party->message);
-    party->arena = (tf_buffer){0};
+            for (int p = 0; p < TF_PARTIES; p++) release(&party->message[i][parity][p]);
     for (int i = 0; i < 2; i++) {
         EVP_CIPHER_CTX_free(party->prf[i]);
         party->prf[i] = NULL;

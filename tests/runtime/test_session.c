@@ -118,6 +118,7 @@ Test(session, tells_weights_of_one_name_apart_by_their_shape) {
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; i < tf_shape_count(c.shape[k]); i++)
             cr_assert_lt(fabs(c.y[k][i] - c.data[k][i] * c.data[k][i]), 1e-4);
+    free(c.data[0]), free(c.data[1]);
 }
 
 /* Agreement -----------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ Test(step_local, lifts_what_is_too_narrow_for_a_sum) {
     int sum = rig_take(&r, tf_add(&r.program, x, y)), scaled = rig_take(&r, tf_scale_int(&r.program, x, 1000));
     rig_run(&r);
     for (int i = 0; i < N; i++) {
-        cr_assert_eq(rig_result(&r, sum)[i], (a[i] << 20) + b[0]);
+        cr_assert_eq(rig_result(&r, sum)[i], a[i] * (1 << 20) + b[0]);
         cr_assert_eq(rig_result(&r, scaled)[i], 1000 * a[i]);
     }
     rig_close(&r);

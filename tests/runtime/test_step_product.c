@@ -3,7 +3,7 @@
 
 /* got is z / 2^shift to one unit in the last place. */
 static void check_rounded(int64_t got, __int128 z, unsigned shift, const char *what) {
-    __int128 error = ((__int128)got << shift) - z, unit = (__int128)1 << shift;
+    __int128 unit = (__int128)1 << shift, error = got * unit - z;
     if (shift == 0 ? error != 0 : error > unit || error < -unit)
         cr_assert_fail("%s: %lld is %g units away", what, (long long)got, (double)error / (double)unit);
 }
@@ -76,7 +76,7 @@ Test(step_product, has_no_mean_error) {
         int z = rig_take(&r, tf_mul(&r.program, x, y, c->result));
         rig_run(&r);
         for (size_t i = 0; i < N; i++)
-            sum += (double)(((__int128)rig_result(&r, z)[i] << shift_of(c)) - (__int128)a[i] * b[i]);
+            sum += (double)(rig_result(&r, z)[i] * ((__int128)1 << shift_of(c)) - (__int128)a[i] * b[i]);
         double mean = ldexp(sum / N, -(int)shift_of(c)); /* of N errors with a deviation of at most 0.5 */
         cr_assert_lt(fabs(mean), 6 * 0.5 / sqrt(N) + 0.0003, "%s: %g", c->name, mean);
         rig_close(&r);

@@ -95,7 +95,11 @@ Test(step_select, adds_up_to_three_terms) {
                 rig_run(&r);
                 for (size_t i = 0; i < n; i++) {
                     int64_t wanted = 0;
-                    for (int k = 0; k < terms; k++) wanted += (sign[k][i] < 0) != (negate >> k & 1) ? a[k][i] : 0;
+                    for (int k = 0; k < terms; k++) {
+                        bool taken = sign[k][i] < 0;
+                        if (term[k].negate) taken = !taken;
+                        wanted += taken ? a[k][i] : 0;
+                    }
                     if (rig_result(&r, y)[i] != rig_signed((uint64_t)wanted, r.type[y].bits))
                         cr_assert_fail("%lld, not %lld", (long long)rig_result(&r, y)[i], (long long)wanted);
                 }

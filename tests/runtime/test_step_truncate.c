@@ -38,7 +38,7 @@ Test(step_truncate, is_off_by_one_unit_at_most) {
             else
                 cr_assert_leq(r.type[y].bits, c->ring - shift);
             for (size_t i = 0; i < n; i++) {
-                __int128 error = ((__int128)rig_result(&r, y)[i] << shift) - a[i], unit = (__int128)1 << shift;
+                __int128 unit = (__int128)1 << shift, error = rig_result(&r, y)[i] * unit - a[i];
                 if (error > unit || error < -unit)
                     cr_assert_fail("%u bits by %u: %lld became %lld", c->bits, shift, (long long)a[i],
                                    (long long)rig_result(&r, y)[i]);
@@ -60,7 +60,8 @@ Test(step_truncate, has_no_mean_error) {
         tf_value x = rig_put(&r, tf_dims(N), a, c->frac, c->ring, ldexp(1, (int)c->bits - c->frac));
         int y = rig_take(&r, truncated(&r.program, x, c));
         rig_run(&r);
-        for (size_t i = 0; i < N; i++) sum += ldexp((double)(((__int128)rig_result(&r, y)[i] << shift) - a[i]), -shift);
+        for (size_t i = 0; i < N; i++)
+            sum += ldexp((double)(rig_result(&r, y)[i] * ((__int128)1 << shift) - a[i]), -shift);
         cr_assert_lt(fabs(sum / N), 6 * 0.5 / sqrt(N) + 0.0003, "%u bits by %d: %g", c->bits, shift, sum / N);
         rig_close(&r);
         free(a);

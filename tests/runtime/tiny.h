@@ -25,8 +25,10 @@ static const tf_config tiny_config = {.hidden = 16,
 static const size_t tiny_lengths[TINY_TEXTS] = {6, 3, 5};
 static const int32_t tiny_ids[TINY_TEXTS * TINY_LENGTH] = {1, 7, 69, 3, 3, 2, 1, 9, 2, 0, 0, 0, 1, 4, 68, 0, 2, 0};
 
-/** Weights that depend on their name alone, in -scale..scale. They live as long as the process. */
+/** Weights that depend on their name alone. They live as long as the process, and a leak checker finds them here. */
 static inline const float *tiny_weight(const char *name, size_t count) {
+    static float *kept[4096];
+    static _Atomic unsigned number;
     uint64_t seed = UINT64_C(14695981039346656037);
     for (const char *c = name; *c; c++) seed = (seed ^ (uint8_t)*c) * UINT64_C(1099511628211);
     bool norm = strstr(name, "LayerNorm.weight") != NULL;
@@ -35,7 +37,7 @@ static inline const float *tiny_weight(const char *name, size_t count) {
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         data[i] = (float)((norm ? 1 : 0) + 0.5 * (ldexp((double)(seed >> 11), -52) - 1));
     }
-    return data;
+    return kept[number++ % 4096] = data;
 }
 
 /** The graph of one batch as party `id` builds it (-1: with everything). The first `texts` texts. */
