@@ -44,7 +44,7 @@ static void check_softmax(const char *variant) {
         for (int masked = 0; masked < 2; masked++) {
             tf_shape shape = tf_dims(37, width[w]);
             size_t n = width[w], count = 37 * n;
-            /* weights below 2^-18 of the largest count as zero: longer rows may miss that many times as much */
+            /* weights below 2^-20 of the largest count as zero: longer rows may miss that many times as much */
             double bound = declared("softmax", variant) * fmax(1, (double)n / 256);
             worst = fmax(
                 worst, check_private(softmax(random_array(shape, -48, 48, 3), masked, variant), bound, "wide spread"));
