@@ -119,7 +119,7 @@ static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *
 
 static tf_status output_pair(tf_call *call, int phase) {
     int id = call->party->id;
-    const tf_type *type = &call->program->node[call->node->input[0]].type;
+    const tf_type *type = &call->node->type; /* the input may have become wider since: a lift for other readers */
     size_t n = tf_shape_count(type->shape);
     unsigned bytes = tf_bytes_of(type->bits);
     const uint64_t *c0 = call->in[0].c[0], *c1 = call->in[0].c[1];

@@ -147,7 +147,15 @@ static inline tf_status rig_try(rig *r) {
         r->t.party[p].params = r->param[p];
         r->t.party[p].slots.kept = r->kept[p];
     }
-    return three_parties(&r->t);
+    for (int k = 0; k < r->inputs && r->t.tainted; k++)
+        for (int j = 0; j < TF_PARTIES; j++)
+            VALGRIND_MAKE_MEM_UNDEFINED(r->component[k][j], tf_shape_count(r->leaf[k].shape) * sizeof(uint64_t));
+    tf_status status = three_parties(&r->t);
+    for (int k = 0; k < r->results; k++)
+        for (int p = 0; p < TF_PARTIES; p++)
+            for (int j = 0; j < 2 && r->t.tainted; j++)
+                VALGRIND_MAKE_MEM_DEFINED(r->kept[p][k].c[j], tf_shape_count(r->type[k].shape) * sizeof(uint64_t));
+    return status;
 }
 
 /** Runs; the two holders of a component must agree on it. */

@@ -142,6 +142,34 @@ Test(step_lift, is_made_once) {
     rig_close(&r);
 }
 
+/* What reads a lift keeps the ring that it saw when the lift is widened for another reader. */
+Test(step_lift, is_widened_under_its_readers) {
+    enum { N = 3000 };
+    static double opened[TF_PARTIES][N];
+    double *output[TF_PARTIES][1] = {{opened[0]}, {opened[1]}, {opened[2]}};
+    int64_t *a = rig_integers(N, 30);
+    rig r = rig_open(16);
+    tf_program *p = &r.program;
+    tf_value x = rig_put(&r, tf_dims(N), a, 16, 32, 1 << 14), lifted = tf_lift(p, x, 40);
+    tf_output(p, lifted, TF_EVERYONE, 0);
+    int kept = rig_take(&r, lifted), doubled = rig_take(&r, tf_add(p, lifted, lifted));
+    int sign = rig_take(&r, tf_bit_to_share(p, tf_negative(p, lifted, 0), 8, false));
+    int product = rig_take(&r, tf_mul(p, x, x, (tf_result){16, 0x1p28, true})); /* wants 64 bits */
+    cr_assert_eq(tf_type_of(p, lifted)->bits, 64);
+    for (int party = 0; party < TF_PARTIES; party++) r.t.party[party].slots.output = output[party];
+    rig_run(&r);
+    for (int i = 0; i < N; i++) {
+        for (int party = 0; party < TF_PARTIES; party++) cr_assert_eq(opened[party][i], ldexp((double)a[i], -16));
+        cr_assert_eq(rig_result(&r, kept)[i], a[i]);
+        cr_assert_eq(rig_result(&r, doubled)[i], 2 * a[i]);
+        cr_assert_eq(rig_result(&r, sign)[i], a[i] < 0);
+        __int128 error = rig_result(&r, product)[i] * ((__int128)1 << 16) - (__int128)a[i] * a[i];
+        cr_assert(error <= 1 << 16 && error >= -(1 << 16));
+    }
+    rig_close(&r);
+    free(a);
+}
+
 /* Values that went through several rings and scales keep their precision: x -> Z_2^48 -> Z_2^32 -> lifted -> product.
  */
 Test(step_lift, joins_chains_of_products) {

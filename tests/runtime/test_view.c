@@ -6,58 +6,9 @@
 #include "tests/runtime/rig.h"
 #include "tests/runtime/view.h"
 
-enum { N = 3 * 128 * 200 + 70, ROWS = 128 }; /* the smallest messages of a comparison still have bytes enough */
+enum { STEP_N = 3 * 128 * 200 + 70 }; /* the smallest messages of a comparison still have bytes enough */
 
-typedef void append_step(rig *r, const int64_t *x);
-
-static tf_value put(rig *r, const int64_t *x, unsigned bits, double bound) {
-    return rig_put(r, tf_dims(N), x, 8, bits, bound);
-}
-static tf_value bit(rig *r, const int64_t *x) {
-    return tf_negative(&r->program, rig_put(r, tf_dims(N), x, 8, 12, 4), 0);
-}
-
-#define STEP(name, ...)                                                                                                \
-    static void name(rig *r, const int64_t *x) {                                                                       \
-        tf_program *p = &r->program;                                                                                   \
-        __VA_ARGS__;                                                                                                   \
-    }
-#define RESULT(frac, bound, wide) ((tf_result){frac, bound, wide})
-STEP(multiply_wide, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(0, 4096, true)))
-STEP(multiply_wide_by_12, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(4, 4096, true)))
-STEP(multiply_narrow, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(8, 4096, false)))
-STEP(multiply_odd, tf_mul(p, put(r, x, 53, 64), put(r, x, 53, 64), RESULT(5, 4000000, false)))
-STEP(multiply_untruncated, tf_mul(p, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(16, 4096, false)))
-STEP(dot, tf_dot(p, tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)),
-                 tf_reshape(p, put(r, x, 64, 64), tf_dims(N / 2, 2)), RESULT(8, 8192, false)))
-STEP(truncate_narrow, tf_trunc(p, put(r, x, 48, 0x1p30), 0))
-STEP(truncate_odd, tf_trunc(p, put(r, x, 43, 0x1p28), 5))
-STEP(truncate_wide, tf_trunc_wide(p, rig_put(r, tf_dims(N), x, 16, 64, 0x1p30), 0))
-STEP(truncate_wide_by_3, tf_trunc_wide(p, put(r, x, 64, 0x1p30), 5))
-STEP(lift, tf_lift(p, put(r, x, 48, 64), 64))
-STEP(lift_odd, tf_lift(p, put(r, x, 25, 64), 44))
-STEP(compare, tf_negative(p, put(r, x, 32, 0x1p10), 0))
-STEP(compare_low, tf_negative(p, put(r, x, 32, 0x1p10), 4))
-STEP(select_one, tf_select(p, 1, &(tf_term){bit(r, x), put(r, x, 32, 64), false}))
-STEP(select_two, tf_value b = bit(r, x);
-     tf_select(p, 2, (tf_term[]){{b, put(r, x, 48, 64), true}, {b, put(r, x, 48, 64), false}}))
-STEP(bit_to_share, tf_bit_to_share(p, bit(r, x), 32, false))
-STEP(relu, tf_relu(p, put(r, x, 32, 0x1p10)))
-STEP(exponential, tf_exp2(p, tf_add_const(p, put(r, x, 32, 4), -5), 16, p->frac))
-
-static void matmul(rig *r, const int64_t *x) {
-    enum { K = N / ROWS };
-    tf_matmul_layout l = {
-        .batch = {1, 1}, .m = ROWS, .k = K, .n = ROWS, .a_row = K, .b_row = 1, .b_col = K, .c_row = ROWS};
-    tf_value a = tf_slice(&r->program, put(r, x, 64, 64), 0, 0, ROWS * K);
-    tf_matmul(&r->program, a, a, -1, l, tf_dims(ROWS, ROWS), RESULT(8, 0x1p20, true));
-}
-
-static void lookup(rig *r, const int64_t *x) {
-    static const double table[16];
-    tf_value index = rig_put(r, tf_dims(N / 8), x, 0, 4 + 8, 512); /* all bits but the low four are dropped */
-    tf_lookup(&r->program, index, 4, table, 8, 64);
-}
+#include "tests/runtime/each_step.h"
 
 /* What arrives in a round is one message from each peer. Cuts it into what each phase of each step sent. */
 static void cut(const view *whole, const tf_plan *plan, int id, view *out) {
@@ -112,8 +63,8 @@ static bool lengths_repeat(const view *v) {
 
 /* Twice with one input, keys kept; then with another. What is wrong with what some party saw, or NULL. */
 static const char *step_tells(append_step *append, char *why) {
-    int64_t *first = malloc(N * sizeof *first), *second = malloc(N * sizeof *second);
-    for (int i = 0; i < N; i++) first[i] = 5, second[i] = i % 1000 - 500;
+    int64_t *first = malloc(STEP_N * sizeof *first), *second = malloc(STEP_N * sizeof *second);
+    for (int i = 0; i < STEP_N; i++) first[i] = 5, second[i] = i % 1000 - 500;
     view seen[TF_PARTIES] = {{0}};
     run(append, first, 2, seen);
     run(append, second, 1, seen);
@@ -128,50 +79,25 @@ static const char *step_tells(append_step *append, char *why) {
     return wrong;
 }
 
-typedef struct step_case {
-    const char *name;
-    append_step *append;
-} step_case;
-
-static void check_cases(const step_case *c, size_t n) {
+static void check_cases(const step_case *c) {
     char why[160];
-    for (size_t i = 0; i < n; i++) {
-        const char *wrong = step_tells(c[i].append, why);
-        cr_assert_null(wrong, "%s: %s", c[i].name, wrong);
+    for (; c->name; c++) {
+        const char *wrong = step_tells(c->append, why);
+        cr_assert_null(wrong, "%s: %s", c->name, wrong);
     }
 }
 
 Test(view, of_products) {
-    const step_case cases[] = {{"multiply, wide", multiply_wide},
-                               {"multiply, wide by 12", multiply_wide_by_12},
-                               {"multiply, narrow", multiply_narrow},
-                               {"multiply, odd ring", multiply_odd},
-                               {"multiply, untruncated", multiply_untruncated},
-                               {"dot", dot},
-                               {"matmul", matmul}};
-    check_cases(cases, sizeof cases / sizeof *cases);
+    check_cases(step_products);
 }
-
 Test(view, of_truncations_and_lifts) {
-    const step_case cases[] = {{"truncate", truncate_narrow},
-                               {"truncate, odd ring", truncate_odd},
-                               {"truncate, wide", truncate_wide},
-                               {"truncate, wide by 3", truncate_wide_by_3},
-                               {"lift", lift},
-                               {"lift, odd rings", lift_odd}};
-    check_cases(cases, sizeof cases / sizeof *cases);
+    check_cases(step_truncations);
 }
-
 Test(view, of_comparisons_and_selections) {
-    const step_case cases[] = {{"compare", compare},           {"compare, low bits dropped", compare_low},
-                               {"select", select_one},         {"select of two terms", select_two},
-                               {"bit to share", bit_to_share}, {"relu", relu}};
-    check_cases(cases, sizeof cases / sizeof *cases);
+    check_cases(step_selections);
 }
-
 Test(view, of_tables) {
-    const step_case cases[] = {{"2^x", exponential}, {"lookup", lookup}};
-    check_cases(cases, sizeof cases / sizeof *cases);
+    check_cases(step_tables);
 }
 
 /* Inputs, outputs, embedding: only some parties receive anything ------------------------------------------------------
@@ -194,18 +120,18 @@ static void embed(rig *r, const int64_t *x) {
 }
 
 static void input(rig *r, const int64_t *x) {
-    static float real[N];
+    static float real[STEP_N];
     static const float *slot[] = {real};
-    for (int i = 0; i < N; i++) real[i] = (float)x[i];
-    tf_input(&r->program, chosen, tf_dims(N), 8, 37, 1 << 20, 0);
+    for (int i = 0; i < STEP_N; i++) real[i] = (float)x[i];
+    tf_input(&r->program, chosen, tf_dims(STEP_N), 8, 37, 1 << 20, 0);
     for (int p = 0; p < TF_PARTIES; p++) r->t.party[p].slots.input = slot;
 }
 
 /* What is opened is uniform because the shares are: the missing component is one. */
 static void output(rig *r, const int64_t *x) {
-    static double real[TF_PARTIES][N], *slot[TF_PARTIES][1];
+    static double real[TF_PARTIES][STEP_N], *slot[TF_PARTIES][1];
     r->sharing = RIG_UNIFORM;
-    tf_value v = tf_mul(&r->program, put(r, x, 64, 64), put(r, x, 64, 64), RESULT(8, 0x1p22, false));
+    tf_value v = tf_mul(&r->program, step_put(r, x, 64, 64), step_put(r, x, 64, 64), RESULT(8, 0x1p22, false));
     tf_output(&r->program, v, chosen, 0);
     for (int p = 0; p < TF_PARTIES; p++) slot[p][0] = real[p], r->t.party[p].slots.output = slot[p];
 }
@@ -213,15 +139,15 @@ static void output(rig *r, const int64_t *x) {
 Test(view, of_inputs_outputs_and_embeddings) {
     char why[160];
     for (chosen = 0; chosen < TF_PARTIES; chosen++) {
-        const step_case cases[] = {{"input", input}, {"embed", embed}, {"output", output}};
-        check_cases(cases, 3);
+        const step_case cases[] = {{"input", input}, {"embed", embed}, {"output", output}, {0}};
+        check_cases(cases);
     }
     chosen = TF_EVERYONE;
     cr_assert_null(step_tells(output, why), "%s", why);
 }
 
 Test(view, of_the_party_that_deals_is_empty) {
-    int64_t *x = calloc(N, sizeof *x);
+    int64_t *x = calloc(STEP_N, sizeof *x);
     for (chosen = 0; chosen < TF_PARTIES; chosen++) {
         view seen[TF_PARTIES] = {{0}};
         run(embed, x, 1, seen);
@@ -288,7 +214,7 @@ static const tf_step flawed_step = {.name = "flawed",
 static flaw which;
 
 static void flawed(rig *r, const int64_t *x) {
-    tf_value in = put(r, x, 64, 64);
+    tf_value in = step_put(r, x, 64, 64);
     tf_value v = tf_append(&r->program, &flawed_step, *tf_type_of(&r->program, in), 1, &in);
     r->program.node[v].arg[0] = which;
 }
@@ -301,7 +227,7 @@ Test(view, shows_steps_that_are_not_masked) {
         cr_assert(which || strstr(wrong, "bytes are not uniform") != NULL, "%s", wrong);
     }
     view seen[TF_PARTIES] = {{0}};
-    int64_t *x = calloc(N, sizeof *x);
+    int64_t *x = calloc(STEP_N, sizeof *x);
     which = OLD_MASK;
     run(flawed, x, 2, seen);
     for (int p = 0; p < TF_PARTIES; p++) {

@@ -7,7 +7,7 @@ typedef struct watched {
     const char *approximations;
     const int32_t *ids;
     int runs;
-    view *seen; /* of every party */
+    view *seen;        /* of every party */
     tf_digest *digest; /* agreed in the open before each run */
     double logits[TINY_TEXTS * TINY_LABELS];
 } watched;
@@ -15,12 +15,14 @@ typedef struct watched {
 typedef struct eye {
     view *seen;
     const tf_digest *digest;
+    size_t undefined; /* messages with uninitialised bytes, under valgrind */
 } eye;
 
 /* What the parties compare before a run is public and the same each time. */
 static void look(void *context, int peer, const void *data, uint64_t length) {
-    const eye *e = context;
+    eye *e = context;
     bool agreement = false;
+    e->undefined += VALGRIND_CHECK_MEM_IS_DEFINED(data, length) != 0;
     for (uint64_t at = 0; at + sizeof *e->digest <= length; at += sizeof *e->digest)
         agreement |= !memcmp((const uint8_t *)data + at, e->digest, sizeof *e->digest);
     if (!agreement) view_observe(e->seen, peer, data, length);
@@ -28,7 +30,7 @@ static void look(void *context, int peer, const void *data, uint64_t length) {
 
 static tf_status run(tf_link *link, int id, void *context) {
     watched *w = context;
-    eye own = {&w->seen[id], w->digest};
+    eye own = {&w->seen[id], w->digest, 0};
     tf_session session;
     tf_graph graph;
     TF_TRY(tf_session_open(&session, link));
@@ -36,11 +38,13 @@ static tf_status run(tf_link *link, int id, void *context) {
     tf_status status = tiny_graph(&graph, w->approximations, TINY_TEXTS, w->ids, id);
     tf_link_observe(link, look, &own);
     for (int k = 0; k < w->runs && !status; k++)
-        status = tf_session_run(&session, &graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, id == TINY_DATA_OWNER ? w->logits : NULL, NULL, NULL);
+        status = tf_session_run(&session, &graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER,
+                                id == TINY_DATA_OWNER ? w->logits : NULL, NULL, NULL);
     tf_link_observe(link, NULL, NULL);
     tf_graph_free(&graph);
     tf_session_close(&session);
-    return status;
+    return status || !own.undefined ? status
+                                    : tf_fail(TF_INTERNAL, "%zu messages had uninitialised bytes", own.undefined);
 }
 
 static tf_digest digest_of(const char *approximations) {
@@ -64,12 +68,14 @@ static void check_model(const char *approximations) {
     three_outcome outcome;
     cr_assert_eq(three_do(run, &twice, &outcome), TF_OK, "%s", tf_error());
     cr_assert_eq(three_do(run, &once, &outcome), TF_OK, "%s", tf_error());
-    double worst = fmax(tiny_error(twice.logits, approximations, TINY_TEXTS, tiny_ids), tiny_error(once.logits, approximations, TINY_TEXTS, other_ids));
+    double worst = fmax(tiny_error(twice.logits, approximations, TINY_TEXTS, tiny_ids),
+                        tiny_error(once.logits, approximations, TINY_TEXTS, other_ids));
     cr_assert_lt(worst, 0.02, "%g", worst);
     for (int p = 0; p < TF_PARTIES; p++) {
         char why[160];
         uint64_t bytes = 0;
-        for (size_t i = 0; i < other[p].messages; i++) { /* lengths: the first session saw the same, and its second run after that */
+        for (size_t i = 0; i < other[p].messages;
+             i++) { /* lengths: the first session saw the same, and its second run after that */
             size_t peers = 0, number = 0;
             for (size_t k = 0; k < i; k++) number += other[p].message[k].peer == other[p].message[i].peer;
             for (size_t k = 0; k < seen[p].messages; k++)
@@ -79,7 +85,8 @@ static void check_model(const char *approximations) {
             bytes += other[p].message[i].length;
         }
         cr_assert_gt(bytes, 20000, "%zu", (size_t)bytes);
-        for (size_t i = 0; i < other[p].messages; i++) view_observe(&seen[p], other[p].message[i].peer, other[p].message[i].data, other[p].message[i].length);
+        for (size_t i = 0; i < other[p].messages; i++)
+            view_observe(&seen[p], other[p].message[i].peer, other[p].message[i].data, other[p].message[i].length);
         cr_assert_lt(view_overall(&seen[p]), view_limit, "party %d: %g", p, view_overall(&seen[p]));
         cr_assert_not(view_repeats(&seen[p]), "party %d received a block of 16 bytes twice", p);
         cr_assert_null(view_tells(&seen[p], why), "party %d: %s", p, why);

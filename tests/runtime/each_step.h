@@ -1,0 +1,98 @@
+/**
+ * Every step as a small program on one input of STEP_N elements, for tests that go through all of them. Whoever
+ * includes this defines STEP_N, a multiple of 2.
+ */
+#ifndef TF_TESTS_RUNTIME_EACH_STEP_H
+#define TF_TESTS_RUNTIME_EACH_STEP_H
+
+#include "tests/runtime/rig.h"
+
+enum { STEP_ROWS = 128 };
+
+typedef void append_step(rig *r, const int64_t *x);
+
+typedef struct step_case {
+    const char *name;
+    append_step *append;
+} step_case;
+
+static inline tf_value step_put(rig *r, const int64_t *x, unsigned bits, double bound) {
+    return rig_put(r, tf_dims(STEP_N), x, 8, bits, bound);
+}
+static inline tf_value step_bit(rig *r, const int64_t *x) {
+    return tf_negative(&r->program, rig_put(r, tf_dims(STEP_N), x, 8, 12, 4), 0);
+}
+
+#define STEP(name, ...)                                                                                                \
+    static void step_##name(rig *r, const int64_t *x) {                                                                \
+        tf_program *p = &r->program;                                                                                   \
+        __VA_ARGS__;                                                                                                   \
+    }
+#define RESULT(frac, bound, wide) ((tf_result){frac, bound, wide})
+STEP(multiply_wide, tf_mul(p, step_put(r, x, 64, 64), step_put(r, x, 64, 64), RESULT(0, 4096, true)))
+STEP(multiply_wide_by_12, tf_mul(p, step_put(r, x, 64, 64), step_put(r, x, 64, 64), RESULT(4, 4096, true)))
+STEP(multiply_narrow, tf_mul(p, step_put(r, x, 64, 64), step_put(r, x, 64, 64), RESULT(8, 4096, false)))
+STEP(multiply_odd, tf_mul(p, step_put(r, x, 53, 64), step_put(r, x, 53, 64), RESULT(5, 4000000, false)))
+STEP(multiply_untruncated, tf_mul(p, step_put(r, x, 64, 64), step_put(r, x, 64, 64), RESULT(16, 4096, false)))
+STEP(dot, tf_dot(p, tf_reshape(p, step_put(r, x, 64, 64), tf_dims(STEP_N / 2, 2)),
+                 tf_reshape(p, step_put(r, x, 64, 64), tf_dims(STEP_N / 2, 2)), RESULT(8, 8192, false)))
+STEP(truncate_narrow, tf_trunc(p, step_put(r, x, 48, 0x1p30), 0))
+STEP(truncate_odd, tf_trunc(p, step_put(r, x, 43, 0x1p28), 5))
+STEP(truncate_wide, tf_trunc_wide(p, rig_put(r, tf_dims(STEP_N), x, 16, 64, 0x1p30), 0))
+STEP(truncate_wide_by_3, tf_trunc_wide(p, step_put(r, x, 64, 0x1p30), 5))
+STEP(lift, tf_lift(p, step_put(r, x, 48, 64), 64))
+STEP(lift_odd, tf_lift(p, step_put(r, x, 25, 64), 44))
+STEP(compare, tf_negative(p, step_put(r, x, 32, 0x1p10), 0))
+STEP(compare_low, tf_negative(p, step_put(r, x, 32, 0x1p10), 4))
+STEP(select_one, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), false}))
+STEP(select_two, tf_value b = step_bit(r, x);
+     tf_select(p, 2, (tf_term[]){{b, step_put(r, x, 48, 64), true}, {b, step_put(r, x, 48, 64), false}}))
+STEP(bit_to_share, tf_bit_to_share(p, step_bit(r, x), 32, false))
+STEP(relu, tf_relu(p, step_put(r, x, 32, 0x1p10)))
+STEP(exponential, tf_exp2(p, tf_add_const(p, step_put(r, x, 32, 4), -5), 16, p->frac))
+
+static void step_matmul(rig *r, const int64_t *x) {
+    enum { STEP_K = STEP_N / STEP_ROWS };
+    tf_matmul_layout l = {.batch = {1, 1},
+                          .m = STEP_ROWS,
+                          .k = STEP_K,
+                          .n = STEP_ROWS,
+                          .a_row = STEP_K,
+                          .b_row = 1,
+                          .b_col = STEP_K,
+                          .c_row = STEP_ROWS};
+    tf_value a = tf_slice(&r->program, step_put(r, x, 64, 64), 0, 0, STEP_ROWS * STEP_K);
+    tf_matmul(&r->program, a, a, -1, l, tf_dims(STEP_ROWS, STEP_ROWS), RESULT(8, 0x1p20, true));
+}
+
+static void step_lookup(rig *r, const int64_t *x) {
+    static const double table[16];
+    tf_value index = rig_put(r, tf_dims(STEP_N / 8), x, 0, 4 + 8, 512); /* all bits but the low four are dropped */
+    tf_lookup(&r->program, index, 4, table, 8, 64);
+}
+
+static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
+                                          {"multiply, wide by 12", step_multiply_wide_by_12},
+                                          {"multiply, narrow", step_multiply_narrow},
+                                          {"multiply, odd ring", step_multiply_odd},
+                                          {"multiply, untruncated", step_multiply_untruncated},
+                                          {"dot", step_dot},
+                                          {"matmul", step_matmul},
+                                          {0}};
+static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
+                                             {"truncate, odd ring", step_truncate_odd},
+                                             {"truncate, wide", step_truncate_wide},
+                                             {"truncate, wide by 3", step_truncate_wide_by_3},
+                                             {"lift", step_lift},
+                                             {"lift, odd rings", step_lift_odd},
+                                             {0}};
+static const step_case step_selections[] = {{"compare", step_compare},
+                                            {"compare, low bits dropped", step_compare_low},
+                                            {"select", step_select_one},
+                                            {"select of two terms", step_select_two},
+                                            {"bit to share", step_bit_to_share},
+                                            {"relu", step_relu},
+                                            {0}};
+static const step_case step_tables[] = {{"2^x", step_exponential}, {"lookup", step_lookup}, {0}};
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * What valgrind's memcheck can tell about steps, on small inputs; run_memcheck.sh runs it so. Without valgrind this
+ * only shows that the steps run.
+ *
+ * Nothing uninitialised is ever sent. And, with all shares of the inputs marked as uninitialised, memcheck reports any
+ * branch and any address that depends on a secret: there must be none.
+ */
+enum { STEP_N = 700 };
+
+#include "tests/runtime/each_step.h"
+
+static void check_cases(const step_case *c, bool tainted) {
+    int64_t *x = rig_integers(STEP_N, 9);
+    for (; c->name; c++) {
+        rig r = rig_open(8);
+        c->append(&r, x);
+        r.t.tainted = tainted;
+        rig_run(&r);
+        rig_close(&r);
+    }
+    free(x);
+}
+
+static void check_all(bool tainted) {
+    check_cases(step_products, tainted);
+    check_cases(step_truncations, tainted);
+    check_cases(step_selections, tainted);
+    check_cases(step_tables, tainted);
+}
+
+Test(memcheck, messages_are_initialised) {
+    check_all(false);
+}
+
+Test(memcheck, nothing_branches_on_shares) {
+    check_all(true);
+}
+
+Test(memcheck, nothing_branches_on_shares_in_compositions) {
+    for (int k = 0; k < 5; k++) {
+        int64_t *x = rig_integers(STEP_N, 20);
+        rig r = rig_open(16);
+        tf_program *p = &r.program;
+        tf_value v = rig_put(&r, tf_dims(STEP_N / 10, 10), x, 16, 32, 16);
+        switch (k) {
+        case 0: tf_max_last(p, v); break;
+        case 1: tf_reciprocal(p, v, 0.5, 16, 20); break;
+        case 2: tf_rsqrt(p, v, 0.5, 16, 20); break;
+        case 3: tf_exp_negative(p, v); break;
+        default:
+            rig_take(&r,
+                     tf_add(p,
+                            tf_sum_axis(p, tf_polynomial(p, v, 4, (double[]){1, 2, 3, 4, 5}, (tf_result){16, 0, false}),
+                                        1, 100),
+                            tf_slice(p, tf_reshape(p, v, tf_dims(STEP_N)), 0, 0, STEP_N / 10)));
+        }
+        r.t.tainted = true;
+        rig_run(&r);
+        rig_close(&r);
+        free(x);
+    }
+}
+
+/* The table's shares are secret to all; the tokens are their owner's. */
+Test(memcheck, nothing_branches_on_a_table) {
+    enum { V = 75, H = 6, TOKENS = 5 };
+    int32_t id[TOKENS] = {0, 74, 3, 3, 64};
+    tf_node tokens = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(TOKENS), .tokens = id};
+    for (int owner = 0; owner < TF_PARTIES; owner++)
+        for (int tainted = 0; tainted < 2; tainted++) {
+            int64_t *x = rig_integers(V * H, 20);
+            rig r = rig_open(16);
+            rig_take(&r, tf_embed(&r.program, rig_put(&r, tf_dims(V, H), x, 16, 32, 16), &tokens, owner));
+            r.t.tainted = tainted;
+            rig_run(&r);
+            rig_close(&r);
+            free(x);
+        }
+}
+
+/* The whole way from a party's input to another's output. */
+Test(memcheck, inputs_and_outputs_are_initialised) {
+    static float x[STEP_N];
+    static double y[TF_PARTIES][STEP_N];
+    const float *input[] = {x};
+    double *output[TF_PARTIES][1] = {{y[0]}, {y[1]}, {y[2]}};
+    for (int owner = 0; owner < TF_PARTIES; owner++) {
+        rig r = rig_open(16);
+        tf_value v = tf_input(&r.program, owner, tf_dims(STEP_N), 16, 37, 8, 0);
+        tf_output(&r.program, tf_relu(&r.program, v), owner == 2 ? TF_EVERYONE : owner, 0);
+        for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].slots = (tf_slots){.input = input, .output = output[p]};
+        rig_run(&r);
+        rig_close(&r);
+    }
+}
+
+/* A step that sends what it never wrote: the check must notice, or it is worth nothing. */
+static void forgetful_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    traffic->dealt_at = -1;
+    traffic->exchanges = 1;
+    traffic->exchange[0][0][1] = 64;
+}
+
+static tf_status forgetful_pair(tf_call *call, int phase) {
+    return TF_OK;
+}
+
+static const tf_step forgetful_step = {
+    .name = "forgetful", .summary = "a lesson", .cost = forgetful_cost, .pair = forgetful_pair};
+
+Test(memcheck, uninitialised_messages_are_noticed) {
+    rig r = rig_open(16);
+    tf_type type = {.shape = tf_dims(4), .class = TF_SHARE, .bits = 32, .zero = -1};
+    tf_append(&r.program, &forgetful_step, type, 0, NULL);
+    cr_assert_eq(rig_try(&r), TF_OK, "%s", tf_error());
+    cr_assert_eq(r.t.undefined[1], RUNNING_ON_VALGRIND ? 1 : 0);
+    rig_close(&r);
+}
