@@ -359,11 +359,11 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     }
     size_t in = w->shape.dim[1], out = w->shape.dim[0], rows = tf_shape_count(shape) / in;
     shape.dim[shape.rank - 1] = out;
-    int frac = tf_type_of(p, x)->frac + p->frac;
+    int weight_frac = tf_linear_frac(p, x), frac = tf_type_of(p, x)->frac + weight_frac;
     tf_truncation t;
     tf_type type = result_type(p, shape, frac, result, &t);
     x = tf_lift(p, x, t.bits);
-    tf_value y = tf_packed_weight(p, weight, p->frac, t.bits);
+    tf_value y = tf_packed_weight(p, weight, weight_frac, t.bits);
     tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, t.bits);
     tf_matmul_layout layout = {
         .batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};

@@ -41,11 +41,16 @@ static tf_status public_linear_pair(tf_call *call, int phase) {
 static const tf_step public_linear_step = {
     .name = "public_linear", .summary = "product with a public matrix", .pair = public_linear_pair};
 
+int tf_linear_frac(const tf_program *p, tf_value x) {
+    int more = tf_type_of(p, x)->frac - p->frac;
+    return more > 0 && more < p->frac / 2 ? p->frac - more : p->frac;
+}
+
 tf_value tf_public_linear(tf_program *p, tf_value x, const tf_node *weight, const tf_node *bias, tf_result result) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     size_t in = weight->shape.dim[1], out = weight->shape.dim[0], rows = tf_shape_count(type.shape) / in;
-    int frac = type.frac + p->frac;
+    int weight_frac = tf_linear_frac(p, x), frac = type.frac + weight_frac;
     double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
     x = tf_lift(p, x, tf_width(frac, bound));
     type = *tf_type_of(p, x);
@@ -55,7 +60,7 @@ tf_value tf_public_linear(tf_program *p, tf_value x, const tf_node *weight, cons
     type.shape.dim[type.shape.rank - 1] = out;
     tf_value v = tf_append(p, &public_linear_step, type, 1, &x);
     if (v < 0) return -1;
-    int64_t arg[4] = {(int64_t)rows, (int64_t)in, (int64_t)out, p->frac};
+    int64_t arg[4] = {(int64_t)rows, (int64_t)in, (int64_t)out, weight_frac};
     memcpy(p->node[v].arg, arg, sizeof arg);
     p->node[v].leaf = weight;
     if (bias && bias->data) {

@@ -10,6 +10,9 @@ tf_value tf_rename(tf_program *program, tf_value a, tf_type type);
 /** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit. */
 tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset);
 
+/** Fractional bits of the weight that x is multiplied with: fewer where x has more, so that the ring does not grow. */
+int tf_linear_frac(const tf_program *program, tf_value x);
+
 /** x W^T + b truncated, W and b public leaves (b may be NULL). */
 struct tf_node;
 tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,
