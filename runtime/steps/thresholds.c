@@ -336,8 +336,9 @@ tf_value tf_thresholds(tf_program *p, tf_value a, size_t count, const double *th
         return tf_program_fail(p, tf_fail(TF_INVALID, "%zu thresholds; 1 to %d are possible", count, MAX_THRESHOLDS));
     double most = type.bound;
     for (size_t j = 0; j < count; j++) most = fmax(most, fabs(threshold[j]));
-    int hi; /* |a - threshold| < 2^hi units, also with half of the dropped bits */
-    frexp(ldexp(most, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
+    int hi; /* -2^hi <= a - threshold < 2^hi in units, also with half of the dropped bits */
+    double mantissa = frexp(ldexp(most, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
+    if (mantissa == 0.5 && !low) hi--;
     if (hi < 2) hi = 2;
     if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
     unsigned width = (unsigned)hi - low;
