@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "models/fold.h"
 #include "models/model.h"
 
 /* Larger weights would leave too little of the ring for products. */
@@ -13,6 +14,7 @@ typedef struct builder {
     const tf_batch *batch;
     const tf_safetensors *weights;
     bool public_weights;
+    bool fold; /* LayerNorms' scales and shifts into the layers that follow, means into those before */
     tf_graph *graph;
     tf_id key_mask; /* texts x length, 1 for tokens and 0 for padding; -1 where there is no padding */
 } builder;
@@ -67,41 +69,105 @@ static tf_id secret(builder *b, const char *name, tf_shape shape) {
     return tensor(b, TF_LEAF_WEIGHT, name, shape);
 }
 
-static tf_id linear(builder *b, const char *name, tf_id x, size_t in, size_t out) {
+/* Activations as a LayerNorm leaves them: n, to be scaled by gamma and shifted by beta, the weight and bias of the
+ * tensors named `norm`; or the values themselves, where `norm` is empty. */
+typedef struct stream {
+    tf_id n;
+    char norm[80];
+} stream;
+
+static stream values(tf_id x) {
+    return (stream){.n = x};
+}
+
+/* A linear layer on gamma n + beta; with `centred` its output less the output's mean, which a LayerNorm would take. */
+static tf_id linear_on(builder *b, const char *name, stream x, size_t in, size_t out, bool centred) {
     tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
+    bool plain = !*x.norm && !(centred && b->fold);
+    const char *how = plain ? "" : ".folded";
     char weight[64], bias[64];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
-    tf_id w = tensor(b, leaf, weight, tf_dims(out, in)), v = tensor(b, leaf, bias, tf_dims(out));
-    return tf_graph_op(b->graph, "linear", "", name, TF_IN(x, w, v), TF_NO_ATTRS);
+    snprintf(weight, sizeof weight, "%s.weight%s", name, how);
+    snprintf(bias, sizeof bias, "%s.bias%s", name, how);
+    tf_id w, v;
+    if (plain) {
+        w = tensor(b, leaf, weight, tf_dims(out, in)), v = tensor(b, leaf, bias, tf_dims(out));
+    } else {
+        tf_fold fold = {.in = in, .out = out, .centred = centred};
+        char full[sizeof b->graph->scope + 64];
+        snprintf(full, sizeof full, "%s%s", b->graph->scope, name);
+        if (b->graph->status == TF_OK && b->weights) {
+            tf_status status = tf_fold_linear(b->weights, full, x.norm, weight_limit, &fold);
+            if (status != TF_OK) return tf_graph_fail(b->graph, status);
+        }
+        w = tf_graph_leaf(b->graph, leaf, weight, tf_dims(out, in), fold.weight);
+        v = tf_graph_leaf(b->graph, leaf, bias, tf_dims(out), fold.bias);
+    }
+    return tf_graph_op(b->graph, "linear", "", name, TF_IN(x.n, w, v), TF_NO_ATTRS);
+}
+
+static tf_id linear(builder *b, const char *name, tf_id x, size_t in, size_t out) {
+    return linear_on(b, name, values(x), in, out, false);
 }
 
 static tf_id add(builder *b, const char *name, tf_id x, tf_id y) {
     return tf_graph_op(b->graph, "add", "", name, TF_IN(x, y), TF_NO_ATTRS);
 }
 
-/* An op whose variant `rule` says, with at most one attribute of its own and the variant's parameter. */
+/* An op whose variant `rule` says, with attributes of its own and the variant's parameter. */
 static tf_id approximated(builder *b, const char *kind, const tf_approx_rule *rule, const char *name, int inputs,
-                          const tf_id *input, int attrs, tf_attr own) {
-    tf_attr attr[2] = {own};
+                          const tf_id *input, int attrs, const tf_attr *own) {
+    tf_attr attr[TF_MAX_ATTRS];
     const tf_op *op = tf_registry_find(kind, rule->variant);
+    for (int i = 0; i < attrs; i++) attr[i] = own[i];
     if (rule->parameter != 0 && op && op->parameter) attr[attrs++] = (tf_attr){op->parameter, rule->parameter};
     return tf_graph_op(b->graph, kind, rule->variant, name, inputs, input, attrs, attr);
 }
 
-/* `place`: "layernorm1", "layernorm2", or "layernorm" for the embedding's. */
-static tf_id layer_norm(builder *b, const char *place, const char *name, tf_id x, int layer) {
+/* `place`: "layernorm1", "layernorm2", or "layernorm" for the embedding's. `centred`: x's mean is zero already. */
+static stream layer_norm(builder *b, const char *place, const char *name, tf_id x, int layer, bool centred) {
+    const tf_approx_rule *rule = tf_approx_find(b->approx, place, layer);
+    tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"centred", 1}};
+    stream out = {0};
+    if (b->fold) {
+        snprintf(out.norm, sizeof out.norm, "%s%s", b->graph->scope, name);
+        out.n = approximated(b, "layernorm", rule, name, TF_IN(x), centred ? 2 : 1, attr);
+        return out;
+    }
     char gamma[64], beta[64];
     snprintf(gamma, sizeof gamma, "%s.weight", name);
     snprintf(beta, sizeof beta, "%s.bias", name);
     tf_shape width = tf_dims(b->config->hidden);
     tf_id g = secret(b, gamma, width), v = secret(b, beta, width);
-    return approximated(b, "layernorm", tf_approx_find(b->approx, place, layer), name, TF_IN(x, g, v), 1,
-                        (tf_attr){"eps", b->config->layer_norm_eps});
+    out.n = approximated(b, "layernorm", rule, name, TF_IN(x, g, v), 1, attr);
+    return out;
+}
+
+/* gamma n + beta, less its mean if `centred`, which the LayerNorm after a residual would take. */
+static tf_id value_of(builder *b, stream x, bool centred) {
+    if (!*x.norm) return x.n;
+    char scope[sizeof b->graph->scope];
+    snprintf(scope, sizeof scope, "%s", b->graph->scope);
+    tf_graph_scope(b->graph, "%s.", x.norm);
+    tf_shape width = tf_dims(b->config->hidden);
+    tf_id gamma = secret(b, "weight", width), beta;
+    if (centred) {
+        const float *data = NULL;
+        if (b->graph->status == TF_OK && b->weights) {
+            tf_status status = tf_fold_shift(b->weights, x.norm, b->config->hidden, weight_limit, &data);
+            if (status != TF_OK) return tf_graph_fail(b->graph, status);
+        }
+        beta = tf_graph_leaf(b->graph, TF_LEAF_WEIGHT, "bias.folded", width, data);
+    } else {
+        beta = secret(b, "bias", width);
+    }
+    tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, gamma, beta), centred ? 1 : 0,
+                          (tf_attr[]){{"centred", 1}});
+    tf_graph_scope(b->graph, "%s", scope);
+    return y;
 }
 
 /* texts x length x hidden: the embeddings of token, position and token type, normalised. */
-static tf_id embeddings(builder *b) {
+static stream embeddings(builder *b) {
     const tf_batch *batch = b->batch;
     size_t hidden = b->config->hidden;
     tf_shape ids = tf_dims(batch->texts, batch->length);
@@ -124,28 +190,35 @@ static tf_id embeddings(builder *b) {
         tf_id first = tf_graph_op(g, "rows", "", "token_type_embeddings", TF_IN(types), TF_ATTRS({"count", 1}));
         x = add(b, "sum", word, add(b, "sum_of_positions_and_types", position, first));
     }
-    return layer_norm(b, "layernorm", "LayerNorm", x, -1);
+    return layer_norm(b, "layernorm", "LayerNorm", x, -1, false);
+}
+
+/* The sum of a layer's output and its input, normalised; all means are taken before, where they delay nothing. */
+static stream residual(builder *b, const char *place, const char *dense, const char *sum, const char *norm, stream in,
+                       size_t width, stream x, int layer) {
+    tf_id y = linear_on(b, dense, in, width, b->config->hidden, true);
+    return layer_norm(b, place, norm, add(b, sum, y, value_of(b, x, true)), layer, true);
 }
 
 /* texts x length x hidden in and out. */
-static tf_id encoder_layer(builder *b, tf_id x, int layer) {
+static stream encoder_layer(builder *b, stream x, int layer) {
     size_t hidden = b->config->hidden, intermediate = b->config->intermediate;
     tf_attr heads = {"heads", (double)b->config->heads};
     tf_graph_scope(b->graph, "encoder.layer.%d.", layer);
 
-    tf_id q = linear(b, "attention.self.query", x, hidden, hidden);
-    tf_id k = linear(b, "attention.self.key", x, hidden, hidden);
-    tf_id v = linear(b, "attention.self.value", x, hidden, hidden);
+    tf_id q = linear_on(b, "attention.self.query", x, hidden, hidden, false);
+    tf_id k = linear_on(b, "attention.self.key", x, hidden, hidden, false);
+    tf_id v = linear_on(b, "attention.self.value", x, hidden, hidden, false);
     tf_id context = approximated(b, "attention", tf_approx_find(b->approx, "softmax", layer), "attention.self",
-                                 b->key_mask >= 0 ? 4 : 3, (tf_id[]){q, k, v, b->key_mask}, 1, heads);
-    tf_id dense = linear(b, "attention.output.dense", context, hidden, hidden);
-    x = layer_norm(b, "layernorm1", "attention.output.LayerNorm", add(b, "attention.output.residual", dense, x), layer);
+                                 b->key_mask >= 0 ? 4 : 3, (tf_id[]){q, k, v, b->key_mask}, 1, &heads);
+    x = residual(b, "layernorm1", "attention.output.dense", "attention.output.residual", "attention.output.LayerNorm",
+                 values(context), hidden, x, layer);
 
-    tf_id inner = linear(b, "intermediate.dense", x, hidden, intermediate);
-    inner = approximated(b, "gelu", tf_approx_find(b->approx, "gelu", layer), "intermediate.gelu", TF_IN(inner), 0,
-                         (tf_attr){0});
-    dense = linear(b, "output.dense", inner, intermediate, hidden);
-    return layer_norm(b, "layernorm2", "output.LayerNorm", add(b, "output.residual", dense, x), layer);
+    tf_id inner = linear_on(b, "intermediate.dense", x, hidden, intermediate, false);
+    inner =
+        approximated(b, "gelu", tf_approx_find(b->approx, "gelu", layer), "intermediate.gelu", TF_IN(inner), 0, NULL);
+    return residual(b, "layernorm2", "output.dense", "output.residual", "output.LayerNorm", values(inner), intermediate,
+                    x, layer);
 }
 
 /* A public texts x length constant: 1, or 1/length for a mean, at tokens and 0 at padding. */
@@ -175,15 +248,16 @@ static tf_id sentence_embedding(builder *b, tf_id x) {
     return tf_graph_op(b->graph, "l2norm", "", "l2norm", TF_IN(mean), TF_NO_ATTRS);
 }
 
-static tf_id head(builder *b, tf_id x) {
+static tf_id head(builder *b, stream x) {
     size_t hidden = b->config->hidden, labels = b->config->labels;
     tf_graph_scope(b->graph, "%s", "");
-    if (b->config->sentence_head) return linear(b, "classifier", sentence_embedding(b, x), hidden, labels);
-    if (b->config->head == TF_HEAD_EMBEDDING) return sentence_embedding(b, x);
-    x = tf_graph_op(b->graph, "first_token", "", "pooler.first_token", TF_IN(x), TF_NO_ATTRS);
-    x = linear(b, "pooler.dense", x, hidden, hidden);
-    x = tf_graph_op(b->graph, "tanh", "", "pooler.tanh", TF_IN(x), TF_NO_ATTRS);
-    return linear(b, "classifier", x, hidden, labels);
+    if (b->config->sentence_head)
+        return linear(b, "classifier", sentence_embedding(b, value_of(b, x, false)), hidden, labels);
+    if (b->config->head == TF_HEAD_EMBEDDING) return sentence_embedding(b, value_of(b, x, false));
+    x.n = tf_graph_op(b->graph, "first_token", "", "pooler.first_token", TF_IN(x.n), TF_NO_ATTRS);
+    tf_id pooled = linear_on(b, "pooler.dense", x, hidden, hidden, false);
+    pooled = tf_graph_op(b->graph, "tanh", "", "pooler.tanh", TF_IN(pooled), TF_NO_ATTRS);
+    return linear(b, "classifier", pooled, hidden, labels);
 }
 
 tf_status tf_bert_build(const tf_config *config, const tf_approx *approx, const tf_batch *batch,
@@ -191,9 +265,9 @@ tf_status tf_bert_build(const tf_config *config, const tf_approx *approx, const 
     tf_graph_init(graph);
     TF_TRY(check_config(config));
     TF_TRY(check_batch(config, batch));
-    builder b = {config, approx, batch, weights, public_weights, graph, -1};
+    builder b = {config, approx, batch, weights, public_weights, !public_weights, graph, -1};
     if (has_padding(batch)) b.key_mask = padded(&b, "key_mask", false);
-    tf_id x = embeddings(&b);
+    stream x = embeddings(&b);
     for (size_t layer = 0; layer < config->layers; layer++) x = encoder_layer(&b, x, (int)layer);
     tf_status status = tf_graph_finish(graph, head(&b, x));
     if (status != TF_OK) tf_graph_free(graph);

@@ -41,6 +41,13 @@ typedef struct tensor {
     float *owned, largest;
 } tensor;
 
+/* Floats made of tensors, by name. */
+typedef struct derived {
+    struct derived *next;
+    char *name;
+    float *data;
+} derived;
+
 struct tf_safetensors {
     char *path;
     const char *map;
@@ -50,6 +57,7 @@ struct tf_safetensors {
     const tensor **by_name;
     size_t tensors;
     pthread_mutex_t *lock; /* of the tensors' data, which are converted behind a const interface */
+    derived **derived;     /* the same for what is made of them */
 };
 
 static int compare_places(const void *a, const void *b) {
@@ -220,11 +228,12 @@ tf_status tf_safetensors_open(const char *path, tf_safetensors **out) {
     TF_TRY(find_weights(path, &found));
     tf_safetensors *file = calloc(1, sizeof *file);
     pthread_mutex_t *lock = malloc(sizeof *lock);
-    if (!file || !lock || pthread_mutex_init(lock, NULL)) {
-        free(found), free(file), free(lock);
+    derived **made = calloc(1, sizeof *made);
+    if (!file || !lock || !made || pthread_mutex_init(lock, NULL)) {
+        free(found), free(file), free(lock), free(made);
         return tf_fail(TF_NOMEM, "%s: no memory to open it", path);
     }
-    *file = (tf_safetensors){.path = found, .lock = lock};
+    *file = (tf_safetensors){.path = found, .lock = lock, .derived = made};
     tf_status status = map_file(file);
     if (status == TF_OK)
         *out = file;
@@ -236,6 +245,11 @@ tf_status tf_safetensors_open(const char *path, tf_safetensors **out) {
 void tf_safetensors_close(tf_safetensors *file) {
     if (!file) return;
     for (size_t i = 0; i < file->tensors; i++) free(file->tensor[i].owned);
+    for (derived *d = *file->derived, *next; d; d = next) {
+        next = d->next;
+        free(d->name), free(d->data), free(d);
+    }
+    free(file->derived);
     if (file->map) munmap((void *)file->map, file->size);
     json_decref(file->header);
     pthread_mutex_destroy(file->lock);
@@ -357,4 +371,30 @@ tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf
                        t->name, limit);
     *data = t->data;
     return TF_OK;
+}
+
+static tf_status derive(const tf_safetensors *file, const char *name, size_t count, double limit, tf_derivation *make,
+                        const void *context, const float **data) {
+    for (derived *d = *file->derived; d; d = d->next)
+        if (!strcmp(d->name, name)) return *data = d->data, TF_OK;
+    derived *d = calloc(1, sizeof *d);
+    if (d) *d = (derived){.next = *file->derived, .name = strdup(name), .data = malloc(count * sizeof *d->data)};
+    bool made = d && d->name && d->data;
+    float largest = 0;
+    if (made) make(context, d->data);
+    for (size_t i = 0; made && i < count; i++) largest = fmaxf(largest, fabsf(d->data[i]));
+    if (made && largest <= limit) return *file->derived = d, *data = d->data, TF_OK;
+    if (d) free(d->name), free(d->data);
+    free(d);
+    if (!made) return tf_fail(TF_NOMEM, "no memory for %s", name);
+    return tf_fail(TF_RANGE, "%s: \"%.200s\" holds a magnitude above %g, the fixed-point limit", file->path, name,
+                   limit);
+}
+
+tf_status tf_safetensors_derive(const tf_safetensors *file, const char *name, size_t count, double limit,
+                                tf_derivation *make, const void *context, const float **data) {
+    pthread_mutex_lock(file->lock);
+    tf_status status = derive(file, name, count, limit, make, context, data);
+    pthread_mutex_unlock(file->lock);
+    return status;
 }

@@ -24,6 +24,16 @@ void tf_safetensors_close(tf_safetensors *file);
 TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
                                            const float **data);
 
+/** Fills `out` with what a model makes of its tensors, such as a product of two. */
+typedef void tf_derivation(const void *context, float *out);
+
+/**
+ * `count` floats made of the file's tensors under a name of their own: made at the first call, kept until close;
+ * threads may ask at the same time. Fails with TF_RANGE when a magnitude exceeds `limit`.
+ */
+TF_CHECKED tf_status tf_safetensors_derive(const tf_safetensors *file, const char *name, size_t count, double limit,
+                                           tf_derivation *make, const void *context, const float **data);
+
 /** The shape of a tensor; TF_FORMAT when it is missing. */
 TF_CHECKED tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape);
 

@@ -1,5 +1,6 @@
 /** Normalisation over the last dimension. */
 #include <math.h>
+#include <string.h>
 
 #include "ops/common.h"
 #include "ops/ops.h"
@@ -7,10 +8,12 @@
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     tf_shape wanted = tf_dims(tf_shape_last(shape[0]));
-    TF_TRY(tf_expect_shape("gamma", shape[1], wanted));
+    if (node->inputs > 1) TF_TRY(tf_expect_shape("gamma", shape[1], wanted));
     if (node->inputs > 2) TF_TRY(tf_expect_shape("beta", shape[2], wanted));
     double eps = tf_attr_get(node, "eps", 0);
     if (!(eps >= 0 && eps <= 1)) return tf_fail(TF_INVALID, "attribute eps is %g, not in 0..1", eps);
+    if (node->inputs == 2 && !strcmp(node->op->kind, "layernorm"))
+        return tf_fail(TF_INVALID, "a layernorm takes gamma and beta, or neither");
     *out = shape[0];
     return TF_OK;
 }
@@ -38,9 +41,11 @@ static tf_status normalise(const tf_node *node, const tf_array *in, tf_array *ou
     double eps = tf_attr_get(node, "eps", 0);
     for (size_t row = 0; row < rows; row++) {
         const float *x = in[0].data + row * n;
-        double mean = mean_of(x, n), factor = divide ? inverse_deviation(x, n, mean, eps) : 1;
+        double mean = tf_attr_get(node, "centred", 0) ? 0 : mean_of(x, n),
+               factor = divide ? inverse_deviation(x, n, mean, eps) : 1;
         for (size_t i = 0; i < n; i++)
-            out->data[row * n + i] = (float)((x[i] - mean) * factor * in[1].data[i] + in[2].data[i]);
+            out->data[row * n + i] = (float)(node->inputs > 1 ? (x[i] - mean) * factor * in[1].data[i] + in[2].data[i]
+                                                              : (x[i] - mean) * factor);
     }
     return TF_OK;
 }
@@ -107,8 +112,14 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     return tf_mul(p, d, tf_reshape(p, factor, row), unit);
 }
 
+/** The input less its rows' means, in a ring of at least `bits`. */
+static tf_value centred_input(tf_program *p, const tf_node *node, tf_value x, unsigned bits) {
+    return tf_attr_get(node, "centred", 0) ? tf_lift(p, x, bits) : centred(p, x, bits);
+}
+
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
-    return affine(p, normalised(p, node, centred(p, in[0], tf_width(2 * p->frac, most))), in);
+    tf_value d = normalised(p, node, centred_input(p, node, in[0], tf_width(2 * p->frac, most)));
+    return node->inputs > 1 ? affine(p, d, in) : d;
 }
 
 static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
@@ -116,7 +127,40 @@ static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
-    return affine(p, centred(p, in[0], tf_width(2 * p->frac, tf_default_bound(p))), in);
+    if (node->inputs == 1) return centred_input(p, node, in[0], 0);
+    return affine(p, centred_input(p, node, in[0], tf_width(2 * p->frac, tf_default_bound(p))), in);
+}
+
+/* The last step alone, for models that fold gamma and beta into the layers that follow. What a later LayerNorm will
+ * centre can be centred here, where it delays nothing: the mean of gamma n is a dot product. */
+
+static tf_status plain_affine(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = in[0].data + row * n;
+        double mean = 0;
+        for (size_t i = 0; i < n && tf_attr_get(node, "centred", 0); i++) mean += x[i] * in[1].data[i] / (double)n;
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] = (float)(x[i] * in[1].data[i] - mean + in[2].data[i]);
+    }
+    return TF_OK;
+}
+
+static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    const double most_mean = 1024;
+    tf_value y = affine(p, in[0], in);
+    if (!tf_attr_get(node, "centred", 0)) return y;
+    /* gamma in so few bits that the product fits the ring that x has anyway: their errors are lost in the mean */
+    size_t n = tf_shape_last(node->shape);
+    int halvings = (int)ceil(log2((double)n)), few = p->frac + 4 - halvings > 1 ? p->frac + 4 - halvings : 1;
+    tf_value gamma = tf_weight(p, in[1], few, tf_width(2 * p->frac + 4, most_mean));
+    gamma = tf_scale_real(p, gamma, ldexp(1, -halvings), 1);
+    tf_value mean = tf_dot(p, in[0], gamma, (tf_result){p->frac, most_mean, false});
+    mean = tf_trunc(p, tf_scale_real(p, mean, ldexp(1, halvings) / (double)n, 16), p->frac);
+    if (p->status) return -1;
+    tf_shape row = node->shape;
+    row.dim[row.rank - 1] = 1;
+    return tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
 }
 
 const tf_op tf_layernorm_ops[] = {
@@ -124,7 +168,7 @@ const tf_op tf_layernorm_ops[] = {
      .variant = "exact",
      .summary = "(x - mean) / sqrt(variance + eps) * gamma + beta over the last dimension",
      .source = "Ba, Kiros and Hinton 2016, 3",
-     .min_inputs = 3,
+     .min_inputs = 1,
      .max_inputs = 3,
      .infer = infer,
      .plain = plain_exact,
@@ -136,7 +180,7 @@ const tf_op tf_layernorm_ops[] = {
      .variant = "center",
      .summary = "(x - mean) * gamma + beta: no variance, no division; for weights trained so",
      .source = "Liu and Liu 2023 (arXiv:2305.18396)",
-     .min_inputs = 3,
+     .min_inputs = 1,
      .max_inputs = 3,
      .infer = infer,
      .plain = plain_center,
@@ -154,6 +198,18 @@ const tf_op tf_layernorm_ops[] = {
      .infer = infer,
      .plain = plain_rms,
      .lower = lower_rms,
+     .low = -32,
+     .high = 32,
+     .private_error = 1e-3},
+    {.kind = "affine",
+     .variant = "",
+     .summary = "x * gamma + beta over the last dimension; with attribute centred x * gamma is taken less its mean",
+     .source = "the last step of a LayerNorm, Ba, Kiros and Hinton 2016, 3",
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer,
+     .plain = plain_affine,
+     .lower = lower_affine,
      .low = -32,
      .high = 32,
      .private_error = 1e-3},

@@ -34,6 +34,7 @@ static const op_sample samples[] = {
     {"rows", {&table}},
     {"linear", {&activation, &matrix, &vector}},
     {"layernorm", {&activation, &vector, &vector}},
+    {"affine", {&activation, &vector, &vector}},
     {"mask", {&activation, &constant}},
     {"mean_pool", {&activation, &per_token}},
 };

@@ -35,10 +35,11 @@ static tf_safetensors *write_model(const char *left_out, const char *large) {
     tf_approx approx = exact();
     tf_graph graph;
     size_t count = 0;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, false, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, true, &graph), TF_OK, "%s", tf_error());
     for (int i = 0; i < graph.nodes; i++) {
         const tf_node *node = &graph.node[i];
-        if (node->leaf != TF_LEAF_WEIGHT || !strcmp(node->name, left_out)) continue;
+        bool weight = node->leaf == TF_LEAF_WEIGHT || node->leaf == TF_LEAF_PUBLIC_WEIGHT;
+        if (!weight || !strcmp(node->name, left_out)) continue;
         tf_array value = random_array(node->shape, -1, 1, count + 1);
         if (!strcmp(node->name, large)) value.data[0] = -20000;
         bool bare = !strncmp(node->name, "classifier", 10);
@@ -65,10 +66,10 @@ Test(bert_files, weights_come_from_the_file) {
     tf_approx approx = exact();
     tf_graph graph;
     tf_array y;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, file, false, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_bert_build(&config, &approx, &batch, file, true, &graph), TF_OK, "%s", tf_error());
     size_t seed = 0;
     for (int i = 0; i < graph.nodes; i++) {
-        if (graph.node[i].leaf != TF_LEAF_WEIGHT) continue;
+        if (graph.node[i].leaf != TF_LEAF_WEIGHT && graph.node[i].leaf != TF_LEAF_PUBLIC_WEIGHT) continue;
         tf_array value = random_array(graph.node[i].shape, -1, 1, ++seed);
         cr_assert_eq(memcmp(graph.node[i].data, value.data, tf_shape_count(value.shape) * sizeof(float)), 0, "%s",
                      graph.node[i].name);

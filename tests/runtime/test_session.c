@@ -249,7 +249,7 @@ static tf_status run_failure(tf_link *link, int id, void *context) {
     tf_status status = tiny_graph(&graph, "paper", 3, ids, id);
     for (int i = 0; i < graph.nodes && !status; i++) {
         tf_node *node = &graph.node[i];
-        if (node->data && !strcmp(node->name, "encoder.layer.1.output.dense.weight")) {
+        if (node->data && !strcmp(node->name, "encoder.layer.1.output.dense.weight.folded")) {
             if (f->kind == BAD_WEIGHT) ((float *)node->data)[17] = NAN;
             if (f->kind == LARGE_WEIGHT) ((float *)node->data)[17] = 1e6f;
             if (f->kind == NO_WEIGHT) node->data = NULL;
@@ -273,13 +273,13 @@ Test(session, ends_all_parties_with_the_first_cause) {
     } cases[] = {
         {{BAD_WEIGHT, TINY_MODEL_OWNER},
          TF_RANGE,
-         "weight encoder.layer.1.output.dense.weight: a value put in is not a number"},
+         "weight encoder.layer.1.output.dense.weight.folded: a value put in is not a number"},
         {{LARGE_WEIGHT, TINY_MODEL_OWNER},
          TF_RANGE,
-         "weight encoder.layer.1.output.dense.weight: a value put in is not a number or too large"},
+         "weight encoder.layer.1.output.dense.weight.folded: a value put in is not a number or too large"},
         {{NO_WEIGHT, TINY_MODEL_OWNER},
          TF_INVALID,
-         "weight encoder.layer.1.output.dense.weight: party 0 was given no data"},
+         "weight encoder.layer.1.output.dense.weight.folded: party 0 was given no data"},
         {{NO_TOKENS, TINY_DATA_OWNER}, TF_INVALID, "party 1 was given no token ids"},
         {{BAD_TOKEN, TINY_DATA_OWNER}, TF_RANGE, "outside the vocabulary of 70"},
         {{BAD_FRACTION, 2}, TF_INVALID, "7 fractional bits"},

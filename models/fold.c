@@ -1,0 +1,77 @@
+#include "models/fold.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct parts {
+    const tf_fold *fold;
+    const float *weight, *bias, *gamma, *beta; /* gamma and beta may be NULL: 1 and 0 */
+} parts;
+
+static void make_weight(const void *context, float *out) {
+    enum { COLUMNS = 64 }; /* at a time, so that rows are read in whole cache lines */
+    const parts *p = context;
+    size_t in = p->fold->in, rows = p->fold->out;
+    for (size_t from = 0; from < in; from += COLUMNS) {
+        size_t columns = in - from < COLUMNS ? in - from : COLUMNS;
+        double mean[COLUMNS] = {0};
+        for (size_t o = 0; o < rows && p->fold->centred; o++)
+            for (size_t i = 0; i < columns; i++) mean[i] += p->weight[o * in + from + i] / (double)rows;
+        for (size_t o = 0; o < rows; o++)
+            for (size_t i = 0; i < columns; i++)
+                out[o * in + from + i] =
+                    (float)((p->weight[o * in + from + i] - mean[i]) * (p->gamma ? p->gamma[from + i] : 1));
+    }
+}
+
+static double shifted(const parts *p, size_t o) {
+    double sum = p->bias[o];
+    for (size_t i = 0; i < p->fold->in && p->beta; i++) sum += (double)p->weight[o * p->fold->in + i] * p->beta[i];
+    return sum;
+}
+
+static void make_bias(const void *context, float *out) {
+    const parts *p = context;
+    double mean = 0;
+    for (size_t o = 0; o < p->fold->out; o++) out[o] = (float)shifted(p, o);
+    for (size_t o = 0; o < p->fold->out && p->fold->centred; o++) mean += out[o] / (double)p->fold->out;
+    for (size_t o = 0; o < p->fold->out; o++) out[o] = (float)(out[o] - mean);
+}
+
+static tf_status read_part(const tf_safetensors *file, const char *name, const char *part, tf_shape shape, double limit,
+                           const float **data) {
+    char full[192];
+    snprintf(full, sizeof full, "%s.%s", name, part);
+    return tf_safetensors_floats(file, full, shape, limit, data);
+}
+
+tf_status tf_fold_linear(const tf_safetensors *file, const char *name, const char *norm, double limit, tf_fold *fold) {
+    parts p = {.fold = fold};
+    TF_TRY(read_part(file, name, "weight", tf_dims(fold->out, fold->in), limit, &p.weight));
+    TF_TRY(read_part(file, name, "bias", tf_dims(fold->out), limit, &p.bias));
+    if (*norm) {
+        TF_TRY(read_part(file, norm, "weight", tf_dims(fold->in), limit, &p.gamma));
+        TF_TRY(read_part(file, norm, "bias", tf_dims(fold->in), limit, &p.beta));
+    }
+    char key[192];
+    snprintf(key, sizeof key, "%s.weight, folded", name);
+    TF_TRY(tf_safetensors_derive(file, key, fold->out * fold->in, limit, make_weight, &p, &fold->weight));
+    snprintf(key, sizeof key, "%s.bias, folded", name);
+    return tf_safetensors_derive(file, key, fold->out, limit, make_bias, &p, &fold->bias);
+}
+
+static void make_shift(const void *context, float *out) {
+    const parts *p = context;
+    double mean = 0;
+    for (size_t i = 0; i < p->fold->in; i++) mean += p->beta[i] / (double)p->fold->in;
+    for (size_t i = 0; i < p->fold->in; i++) out[i] = (float)(p->beta[i] - mean);
+}
+
+tf_status tf_fold_shift(const tf_safetensors *file, const char *norm, size_t width, double limit, const float **beta) {
+    tf_fold fold = {.in = width};
+    parts p = {.fold = &fold};
+    TF_TRY(read_part(file, norm, "bias", tf_dims(width), limit, &p.beta));
+    char key[192];
+    snprintf(key, sizeof key, "%s.bias, folded", norm);
+    return tf_safetensors_derive(file, key, width, limit, make_shift, &p, beta);
+}
