@@ -80,14 +80,24 @@ static tf_id add(builder *b, const char *name, tf_id x, tf_id y) {
     return tf_graph_op(b->graph, "add", "", name, TF_IN(x, y), TF_NO_ATTRS);
 }
 
-static tf_id layer_norm(builder *b, const char *name, tf_id x, int layer) {
+/* An op whose variant `rule` says, with at most one attribute of its own and the variant's parameter. */
+static tf_id approximated(builder *b, const char *kind, const tf_approx_rule *rule, const char *name, int inputs,
+                          const tf_id *input, int attrs, tf_attr own) {
+    tf_attr attr[2] = {own};
+    const tf_op *op = tf_registry_find(kind, rule->variant);
+    if (rule->parameter != 0 && op && op->parameter) attr[attrs++] = (tf_attr){op->parameter, rule->parameter};
+    return tf_graph_op(b->graph, kind, rule->variant, name, inputs, input, attrs, attr);
+}
+
+/* `place`: "layernorm1", "layernorm2", or "layernorm" for the embedding's. */
+static tf_id layer_norm(builder *b, const char *place, const char *name, tf_id x, int layer) {
     char gamma[64], beta[64];
     snprintf(gamma, sizeof gamma, "%s.weight", name);
     snprintf(beta, sizeof beta, "%s.bias", name);
     tf_shape width = tf_dims(b->config->hidden);
     tf_id g = secret(b, gamma, width), v = secret(b, beta, width);
-    return tf_graph_op(b->graph, "layernorm", tf_approx_variant(b->approx, "layernorm", layer), name, TF_IN(x, g, v),
-                       TF_ATTRS({"eps", b->config->layer_norm_eps}));
+    return approximated(b, "layernorm", tf_approx_find(b->approx, place, layer), name, TF_IN(x, g, v), 1,
+                        (tf_attr){"eps", b->config->layer_norm_eps});
 }
 
 /* texts x length x hidden: the embeddings of token, position and token type, normalised. */
@@ -114,7 +124,7 @@ static tf_id embeddings(builder *b) {
         tf_id first = tf_graph_op(g, "rows", "", "token_type_embeddings", TF_IN(types), TF_ATTRS({"count", 1}));
         x = add(b, "sum", word, add(b, "sum_of_positions_and_types", position, first));
     }
-    return layer_norm(b, "LayerNorm", x, -1);
+    return layer_norm(b, "layernorm", "LayerNorm", x, -1);
 }
 
 /* texts x length x hidden in and out. */
@@ -126,16 +136,16 @@ static tf_id encoder_layer(builder *b, tf_id x, int layer) {
     tf_id q = linear(b, "attention.self.query", x, hidden, hidden);
     tf_id k = linear(b, "attention.self.key", x, hidden, hidden);
     tf_id v = linear(b, "attention.self.value", x, hidden, hidden);
-    tf_id context = tf_graph_op(b->graph, "attention", tf_approx_variant(b->approx, "softmax", layer), "attention.self",
-                                b->key_mask >= 0 ? 4 : 3, (tf_id[]){q, k, v, b->key_mask}, 1, &heads);
+    tf_id context = approximated(b, "attention", tf_approx_find(b->approx, "softmax", layer), "attention.self",
+                                 b->key_mask >= 0 ? 4 : 3, (tf_id[]){q, k, v, b->key_mask}, 1, heads);
     tf_id dense = linear(b, "attention.output.dense", context, hidden, hidden);
-    x = layer_norm(b, "attention.output.LayerNorm", add(b, "attention.output.residual", dense, x), layer);
+    x = layer_norm(b, "layernorm1", "attention.output.LayerNorm", add(b, "attention.output.residual", dense, x), layer);
 
     tf_id inner = linear(b, "intermediate.dense", x, hidden, intermediate);
-    inner = tf_graph_op(b->graph, "gelu", tf_approx_variant(b->approx, "gelu", layer), "intermediate.gelu",
-                        TF_IN(inner), TF_NO_ATTRS);
+    inner = approximated(b, "gelu", tf_approx_find(b->approx, "gelu", layer), "intermediate.gelu", TF_IN(inner), 0,
+                         (tf_attr){0});
     dense = linear(b, "output.dense", inner, intermediate, hidden);
-    return layer_norm(b, "output.LayerNorm", add(b, "output.residual", dense, x), layer);
+    return layer_norm(b, "layernorm2", "output.LayerNorm", add(b, "output.residual", dense, x), layer);
 }
 
 /* A public texts x length constant: 1, or 1/length for a mean, at tokens and 0 at padding. */

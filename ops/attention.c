@@ -14,6 +14,7 @@
  */
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     size_t heads;
+    TF_TRY(tf_softmax_check(node));
     TF_TRY(tf_expect_rank("q", shape[0], 3));
     TF_TRY(tf_expect_rank("k", shape[1], 3));
     size_t texts = shape[0].dim[0], keys = shape[1].dim[1], width = shape[0].dim[2];
@@ -27,13 +28,14 @@ static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out
 }
 
 /* One head of one text: out = softmax(q k^T / sqrt(depth)) v, all with row stride `width`. */
-static void attend(const tf_softmax *softmax, size_t queries, size_t keys, size_t depth, size_t width, const float *q,
-                   const float *k, const float *v, const float *mask, double *weight, float *score, float *out) {
+static void attend(const tf_softmax *softmax, const tf_node *node, size_t queries, size_t keys, size_t depth,
+                   size_t width, const float *q, const float *k, const float *v, const float *mask, double *weight,
+                   float *score, float *out) {
     float scale = (float)(1 / sqrt((double)depth));
     tf_plain_matmul(queries, depth, keys, q, width, k, 1, width, score, keys);
     for (size_t i = 0; i < queries * keys; i++) score[i] *= scale;
     for (size_t i = 0; i < queries; i++)
-        tf_softmax_row(softmax, score + i * keys, mask, keys, weight, score + i * keys);
+        tf_softmax_row(softmax, node, score + i * keys, mask, keys, weight, score + i * keys);
     tf_plain_matmul(queries, keys, depth, score, keys, v, width, 1, out, width);
 }
 
@@ -50,8 +52,9 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
         for (size_t text = 0; text < texts; text++)
             for (size_t head = 0; head < heads; head++) {
                 size_t at_q = text * queries * width + head * depth, at_k = text * keys * width + head * depth;
-                attend(softmax, queries, keys, depth, width, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k,
-                       node->inputs == 4 ? in[3].data + text * keys : NULL, weight, score, out->data + at_q);
+                attend(softmax, node, queries, keys, depth, width, in[0].data + at_q, in[1].data + at_k,
+                       in[2].data + at_k, node->inputs == 4 ? in[3].data + text * keys : NULL, weight, score,
+                       out->data + at_q);
             }
     tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
     free(score);
@@ -80,16 +83,20 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                .c_batch = {queries * heads * keys, keys},
                                .c_row = heads * keys};
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    int frac = tf_softmax_frac(softmax, p), query_frac = softmax->frac ? frac + 1 : p->frac;
-    const int precision = softmax->frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
-    tf_value scaled = tf_scale_real(p, in[0], softmax->scale / sqrt((double)depth), precision);
-    /* queries are few beside scores, and every bit that they lose saves each score a bit in its product's ring */
-    if (softmax->frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
+    tf_value mask = node->inputs == 4 ? in[3] : -1;
+    int frac = tf_softmax_frac(softmax, p), query_frac = softmax->query;
+    double factor = softmax->scale / sqrt((double)depth), largest = tf_softmax_largest(softmax, p, mask, keys);
+    if (softmax->mean) query_frac += (int)floor(-log2(largest * factor)); /* smaller queries, smaller scores */
+    const int precision = softmax->mean ? 14
+                          : query_frac  ? 11
+                                        : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
+    tf_value scaled = tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, keys, tf_dims(texts, 1, 1));
+    if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
-                               (tf_result){frac, TF_SCORE_BOUND, false});
+                               (tf_result){frac, softmax->limit * largest, false});
     tf_value inverse;
-    tf_value weight = tf_softmax_lower(softmax, p, score, node->inputs == 4 ? in[3] : -1, tf_dims(texts, 1, 1, keys),
-                                       p->frac + 6, &inverse);
+    tf_value weight =
+        tf_softmax_lower(softmax, p, node, score, mask, tf_dims(texts, 1, 1, keys), p->frac + 6, &inverse);
     tf_matmul_layout product = {.batch = {texts, heads},
                                 .m = queries,
                                 .k = keys,
@@ -103,11 +110,12 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                 .c_row = width};
     tf_value context =
         tf_matmul(p, weight, in[2], -1, product, tf_dims(texts, queries, heads, depth), (tf_result){p->frac, 0, false});
+    if (inverse < 0) return tf_reshape(p, context, q);
     inverse = tf_reshape(p, inverse, tf_dims(texts, queries, heads, 1));
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
 }
 
-#define OP(name, formula, from, epsilon, factor, frac, error)                                                          \
+#define OP(name, formula, from, new_weights, range, error, attention_error, attribute)                                 \
     {.kind = "attention",                                                                                              \
      .variant = #name,                                                                                                 \
      .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \
@@ -117,8 +125,10 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
      .infer = infer,                                                                                                   \
      .plain = plain,                                                                                                   \
      .lower = lower,                                                                                                   \
+     .trained = new_weights,                                                                                           \
+     .parameter = attribute,                                                                                           \
      .low = -4,                                                                                                        \
      .high = 4,                                                                                                        \
-     .private_error = 5e-3},
+     .private_error = attention_error},
 
 const tf_op tf_attention_ops[] = {TF_SOFTMAX_VARIANTS(OP){0}};

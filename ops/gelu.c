@@ -3,7 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/compose.h"
+#include "ops/split.h"
 
 static tf_status plain_exact(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t count = tf_shape_count(out->shape);
@@ -20,95 +20,161 @@ static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
-/** A value in 16 bits that lies around `middle`, in 32 bits and less `middle` + `shift`: it is lifted centred, since a
- *  lift asks for half of its ring. */
-static tf_value widened(tf_program *p, tf_value a, double middle, double shift) {
-    double half = p->status ? 0 : tf_type_of(p, a)->bound;
-    a = tf_lift(p, tf_add_const_within(p, a, -middle, half), 32);
-    return tf_add_const_within(p, a, middle - shift, 4);
+static tf_status plain_poly4(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) {
+        double x = in[0].data[i], a = fabs(x), y = x > 0 ? x : 0;
+        if (a < 3) y += 0.00410626 + a * (-0.55386347 + a * (0.5658561 + a * (-0.19719836 + a * 0.02328962)));
+        out->data[i] = (float)y;
+    }
+    return TF_OK;
 }
 
-/*
- * x (Phi(x) - 1/2) is smooth and even: inside |x| < T it is a polynomial Q in x^2, and only the two tails need a
- * comparison: GELU(x) = x + [x < T](Q - x/2) - [x < -T](Q + x/2). Outside, Q may be garbage: it is multiplied by zero,
- * exactly, in the ring. So its powers live in rings just wide enough for |x| < T. Both selections share one reshare.
- * The sum is kept doubled (one fractional bit more) so that x/2 needs no truncation.
- *
- * Q has degree 8 in s = x^2/8 - 0.810963. With w = s^2
- *     z = (w - s + 0.230684)(w - s/2 + 0.470784)
- *     Q = (z + 2s - 0.182449)((w - z + 3s)/2 - 1.68364)/16 + s - 3w/8 + 1.25172
- * takes a product after each of three squarings of the degree, each from 32 bits into 16, and multiplies by nothing but
- * small integers and powers of two: those were searched for, the other constants fitted to each choice. It is within
- * 1.4e-4 of x (Phi(x) - 1/2) for |x| < T = 3.88; the tails are cut at 2.1e-4.
- */
-static tf_value inner(tf_program *p, tf_value x) {
-    enum { FRAC = 14 };
-    tf_value u = tf_mul(p, x, tf_scale_real(p, x, 0.125, 1), (tf_result){FRAC, 1, false});
-    tf_value s = widened(p, u, 0.945, 0.810963);
-    tf_value w = widened(p, tf_mul(p, s, s, (tf_result){FRAC, 1, false}), 0.582, 0);
-    tf_value left = tf_add_const_within(p, tf_add_within(p, w, tf_scale_int(p, s, -1), 4), 0.230684, 4);
-    tf_value right = tf_add_const_within(p, tf_add_within(p, w, tf_scale_real(p, s, -0.5, 1), 4), 0.470784, 4);
-    tf_value z = widened(p, tf_mul(p, left, right, (tf_result){FRAC - 1, 2, false}), 1.299, 0);
-    left = tf_add_const_within(p, tf_add_within(p, z, tf_scale_int(p, s, 2), 4), -0.182449, 4);
-    right = tf_add_within(p, tf_add_within(p, w, tf_scale_int(p, z, -1), 4), tf_scale_int(p, s, 3), 8);
-    right = tf_add_const_within(p, tf_scale_real(p, right, 0.5, 1), -1.68364, 4);
-    tf_value top = tf_mul(p, tf_scale_real(p, left, 0.0625, 1), right, (tf_result){FRAC + 3, 0.125, false});
-    tf_value low = tf_add_const_within(p, tf_add_within(p, s, tf_scale_real(p, w, -0.375, 2), 4), 1.25172, 4);
-    return tf_add_within(p, widened(p, top, -0.0711, 0), low, 4);
+static tf_status plain_puma(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) {
+        double x = in[0].data[i], t = x * x, y = x;
+        if (x < -4)
+            y = 0;
+        else if (x < -1.95)
+            y = -0.5054031199 + x * (-0.4222658115 + x * (-0.1180761295 - 0.0110341340 * x));
+        else if (x <= 3)
+            y = 0.0085263215 + 0.5 * x + t * (0.3603292693 + t * (-0.0376882004 + 0.0018067463 * t));
+        out->data[i] = (float)y;
+    }
+    return TF_OK;
 }
+
+static tf_status plain_quad(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) {
+        float x = in[0].data[i];
+        out->data[i] = 0.125f * x * x + 0.25f * x + 0.5f;
+    }
+    return TF_OK;
+}
+
+/* x (Phi(x) - 1/2), smooth and even, for |x| < 3.88 to 1.4e-4; the tails are cut at 2.1e-4. */
+static const tf_even erf_part = {.tail = 3.88,
+                                 .input = 11,
+                                 .scale = 3,
+                                 .square = {14, 0.945},
+                                 .offset = 0.810963,
+                                 .w = {14, 0.582},
+                                 .a = {-1, 0.230684},
+                                 .b = {-0.5, 0.470784},
+                                 .z = {13, 1.299},
+                                 .c = {2, 0, -0.182449},
+                                 .d = {1.5, 0.5, -0.5, -1.68364},
+                                 .point = 4,
+                                 .top = {17, -0.0711},
+                                 .e = {1, -0.375, 0, 1.25172}};
 
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
-    const double tail = 3.88;
-    if (p->status) return -1;
-    tf_value x = in[0];
-    /* the pieces meet within 2e-4 over 1/128 around T, so that far fewer bits need be compared than elsewhere */
-    unsigned low = (unsigned)p->frac - 6;
-    tf_value below = tf_negative(p, tf_add_const(p, x, -tail), low);
-    tf_value far_below = tf_negative(p, tf_add_const(p, x, tail), low);
-    /* the square asks for 5 bits more than x has, or for 5 fractional bits less of x: that costs a message, no lift */
-    int frac = p->frac <= 16 && p->frac > 13 ? 27 - p->frac : p->frac;
-    tf_value q = inner(p, tf_assume(p, tf_trunc(p, x, frac), tail));
-    /* twice Q, minus and plus x; below -T both terms count and Q must cancel, so they live in the ring of the result */
-    double whole = tf_default_bound(p);
-    tf_value twice = tf_scale_real(p, q, 2, 1);
-    if (!p->status && tf_type_of(p, twice)->frac > p->frac) twice = tf_trunc(p, twice, p->frac);
-    twice = tf_lift(p, twice, tf_width(p->frac, whole));
-    tf_value minus = tf_assume(p, tf_sub(p, twice, x), whole), plus = tf_assume(p, tf_add(p, twice, x), whole);
-    tf_term terms[2] = {{below, minus, false}, {far_below, tf_scale_int(p, plus, -1), false}};
-    tf_value both = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 2, terms));
-    return tf_scale_real(p, tf_assume(p, both, whole), 0.5, 1);
+    return tf_even_ramp(p, in[0], &erf_part);
 }
 
 static tf_value lower_relu(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_relu(p, in[0]);
 }
 
+/*
+ * The published piecewise polynomials. The square of a rounded x has 16 bits, products with the coefficients take 48;
+ * pieces are chosen by three comparisons at once and one reshare. Outside its piece a polynomial is garbage, multiplied
+ * by zero or cancelled by itself, in the ring of the result.
+ */
+enum { PIECE_INPUT = 12, SQUARE = 11, SIGNIFICANT = 12, PIECE_RING = 48 };
+
+/** x rounded, within `end`, and x^2 < 16 in the ring of their products. */
+static tf_value piece_input(tf_program *p, tf_value x, double end, tf_value *square) {
+    enum { MIDDLE = 8 };
+    if (p->status) return -1;
+    int frac = tf_type_of(p, x)->frac;
+    x = tf_assume(p, tf_trunc(p, x, frac < PIECE_INPUT ? frac : PIECE_INPUT), end);
+    tf_value t = tf_mul(p, x, x, (tf_result){SQUARE, MIDDLE, false});
+    t = tf_lift(p, tf_add_const_within(p, t, -MIDDLE, MIDDLE), PIECE_RING);
+    *square = tf_add_const_within(p, t, MIDDLE, 2 * MIDDLE);
+    return x;
+}
+
+/** [x < c], to 1/128: the pieces jump there, by 0.003 (poly4) and 0.016 (puma), and either piece will do. */
+static tf_value left_of(tf_program *p, tf_value x, double c) {
+    return tf_negative(p, tf_add_const(p, x, -c), (unsigned)p->frac - 6);
+}
+
+/** a (c[0] + c[1] b), within 8. */
+static tf_value times_affine(tf_program *p, tf_value a, const double c[2], tf_value b) {
+    tf_value factor = tf_add_const_within(p, tf_scale_real(p, b, c[1], SIGNIFICANT), c[0], 4);
+    return tf_mul(p, a, factor, (tf_result){p->frac, 8, false});
+}
+
+/* Of the polynomial of |x|, e are the even powers and o the odd ones, taken of x: it is e + o above 0, e - o below. */
+static tf_value lower_poly4(tf_program *p, const tf_node *node, const tf_value *in) {
+    static const double even[2] = {0.5658561, 0.02328962}, odd[2] = {-0.55386347, -0.19719836};
+    if (p->status) return -1;
+    double whole = tf_default_bound(p);
+    unsigned ring = tf_width(p->frac, whole);
+    tf_value x = in[0], t, narrow = piece_input(p, x, 3, &t);
+    tf_value e = tf_lift(p, tf_add_const_within(p, times_affine(p, t, even, t), 0.00410626, 8), ring);
+    tf_value o = tf_lift(p, times_affine(p, narrow, odd, t), ring);
+    /* x + [x < 3](e + o) - [x < 0](x + 2 o) + [x < -3](o - e) */
+    tf_value turn = tf_assume(p, tf_add(p, x, tf_scale_int(p, o, 2)), whole);
+    tf_term terms[3] = {{left_of(p, x, 3), tf_add(p, e, o), false},
+                        {left_of(p, x, 0), tf_scale_int(p, turn, -1), false},
+                        {left_of(p, x, -3), tf_sub(p, o, e), false}};
+    return tf_assume(p, tf_add(p, x, tf_select(p, 3, terms)), whole);
+}
+
+/* Doubled until the end, so that x/2 needs no truncation: Q is the piece of degree 6 less x/2, C the cubic. */
+static tf_value lower_puma(tf_program *p, const tf_node *node, const tf_value *in) {
+    static const double upper[2] = {-0.0376882004, 0.0018067463};
+    enum { UPPER = 15 };
+    if (p->status) return -1;
+    double whole = tf_default_bound(p);
+    unsigned ring = tf_width(p->frac, whole);
+    tf_value x = in[0], t, narrow = piece_input(p, x, 4, &t);
+    tf_value factor = tf_add_const_within(p, tf_scale_real(p, t, upper[1], SIGNIFICANT), upper[0], 1);
+    tf_value q = tf_mul(p, t, factor, (tf_result){UPPER, 0.5, false});
+    q = tf_mul(p, t, tf_add_const_within(p, q, 0.3603292693, 1), (tf_result){p->frac, 8, false});
+    q = tf_lift(p, tf_add_const_within(p, q, 0.0085263215, 8), ring);
+    tf_value slope = tf_assume(p, tf_scale_real(p, narrow, -0.1180761295, SIGNIFICANT), 4);
+    slope = tf_add_within(p, slope, tf_assume(p, tf_scale_real(p, t, -0.0110341340, SIGNIFICANT), 4), 4);
+    slope = tf_add_const_within(p, slope, -0.4222658115, 4);
+    tf_value c = tf_mul(p, narrow, slope, (tf_result){p->frac, 8, false});
+    c = tf_scale_int(p, tf_lift(p, tf_add_const_within(p, c, -0.5054031199, 8), ring), 2);
+    q = tf_scale_int(p, q, 2);
+    /* 2 x + [x < 3](2 Q - x) + [x < -1.95](2 C - 2 Q - x) - [x < -4](2 C) */
+    tf_value outer = tf_assume(p, tf_sub(p, tf_sub(p, c, q), x), whole);
+    tf_term terms[3] = {{left_of(p, x, 3), tf_assume(p, tf_sub(p, q, x), whole), false},
+                        {left_of(p, x, -1.95), outer, false},
+                        {left_of(p, x, -4), tf_scale_int(p, c, -1), false}};
+    tf_value twice = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 3, terms));
+    return tf_scale_real(p, tf_assume(p, twice, whole), 0.5, 1);
+}
+
+/* x^2/8 + x/4 + 1/2 = (x + 1)^2/8 + 3/8, for |x| < 127 */
+static tf_value lower_quad(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    double bound = fmin(2048, tf_default_bound(p));
+    tf_value y = tf_add_const(p, in[0], 1);
+    y = tf_mul(p, y, tf_scale_real(p, y, 0.125, 1), (tf_result){p->frac, bound, false});
+    return tf_add_const_within(p, y, 0.375, bound);
+}
+
+#define VARIANT(name, formula, from)                                                                                   \
+    .kind = "gelu", .variant = #name, .summary = formula, .source = from, .min_inputs = 1, .max_inputs = 1,            \
+    .infer = tf_infer_same, .plain = plain_##name, .lower = lower_##name, .low = -8, .high = 8
+
 const tf_op tf_gelu_ops[] = {
-    {.kind = "gelu",
-     .variant = "exact",
-     .summary = "x Phi(x), Phi the normal distribution function",
-     .source = "Hendrycks and Gimpel 2016, 2",
-     .min_inputs = 1,
-     .max_inputs = 1,
-     .infer = tf_infer_same,
-     .plain = plain_exact,
-     .lower = lower_exact,
-     .low = -8,
-     .high = 8,
+    {VARIANT(exact, "x Phi(x), Phi the normal distribution function", "Hendrycks and Gimpel 2016, 2"),
      .private_error = 2e-3},
-    {.kind = "gelu",
-     .variant = "relu",
-     .summary = "max(x, 0)",
-     .source = "Liu and Liu 2023 (arXiv:2305.18396)",
-     .min_inputs = 1,
-     .max_inputs = 1,
-     .infer = tf_infer_same,
-     .plain = plain_relu,
-     .lower = lower_relu,
-     .truth = "exact",
-     .low = -8,
-     .high = 8,
-     .approximation_error = 0.171,
-     .private_error = 2.1e-3},
+    {VARIANT(relu, "max(x, 0); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)"), .truth = "exact",
+     .trained = true, .approximation_error = 0.171, .private_error = 2.1e-3},
+    {VARIANT(poly4, "max(x, 0) plus a polynomial of degree 4 in |x| < 3", "piecewise least squares"), .truth = "exact",
+     .approximation_error = 4.2e-3, .private_error = 4e-3},
+    {VARIANT(puma, "0 | cubic | degree 6 | x, meeting at -4, -1.95 and 3", "Dong et al. 2023 (PUMA)"), .truth = "exact",
+     .approximation_error = 0.0205, .private_error = 0.018},
+    {VARIANT(quad, "x^2/8 + x/4 + 1/2; for weights trained so", "Li et al. 2023 (MPCFormer)"), .truth = "exact",
+     .trained = true, .approximation_error = 6.6, .private_error = 1e-3},
     {0},
 };

@@ -15,7 +15,7 @@ struct tf_program;
 /** A value of a program of protocol steps; negative means that building failed. */
 typedef int tf_value;
 
-enum { TF_OP_ABI = 1 };
+enum { TF_OP_ABI = 2 };
 
 typedef struct tf_op {
     const char *kind;    /**< what it computes, such as "gelu" */
@@ -40,6 +40,10 @@ typedef struct tf_op {
      * over which the bounds are stated, the largest |plain - true|, and the largest |private - plain| at 16 fractional
      *  bits. */
     const char *truth;
+    /** Another function than the kind's default variant: it serves weights that were trained with it. Other variants may
+     *  stand for each other with the same weights. */
+    bool trained;
+    const char *parameter; /**< the attribute that `--approx KIND=VARIANT:NUMBER` sets; NULL: none */
     double low, high, approximation_error, private_error;
 } tf_op;
 

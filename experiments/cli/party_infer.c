@@ -12,22 +12,16 @@ static tf_digest text_digest(const char *text) {
 /** What must be the same before any weight or text is touched. */
 static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;
-    char architecture[512], approximations[2048], precision[64], owners[64];
+    char architecture[512], approximations[TF_APPROX_TEXT], precision[64], owners[64];
     snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
              c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps, (int)c->head,
              c->labels, (int)c->sentence_head);
-    int used = snprintf(approximations, sizeof approximations, "%s %s %s", job->approx->gelu, job->approx->softmax,
-                        job->approx->layernorm);
-    for (int i = 0; i < job->approx->exceptions && used > 0 && (size_t)used < sizeof approximations; i++)
-        used += snprintf(approximations + used, sizeof approximations - (size_t)used, " %d %s %s",
-                         job->approx->exception[i].layer, job->approx->exception[i].kind,
-                         job->approx->exception[i].variant);
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
         {"the model's architecture (config.json)", text_digest(architecture)},
-        {"the approximations (--approx)", text_digest(approximations)},
+        {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
         {"the precision (--frac-bits)", text_digest(precision)},
         {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
     };

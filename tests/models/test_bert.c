@@ -117,12 +117,12 @@ static void encoder_layer(int layer, double *x, size_t n) {
     attention(q, k, v, n, tf_approx_variant(&approx, "softmax", layer), y);
     linear(NAME("attention.output.dense"), y, n, HIDDEN, HIDDEN, q);
     for (size_t i = 0; i < n * HIDDEN; i++) x[i] += q[i];
-    layer_norm(NAME("attention.output.LayerNorm"), tf_approx_variant(&approx, "layernorm", layer), x, n);
+    layer_norm(NAME("attention.output.LayerNorm"), tf_approx_variant(&approx, "layernorm1", layer), x, n);
     linear(NAME("intermediate.dense"), x, n, HIDDEN, INNER, inner);
     for (size_t i = 0; i < n * INNER; i++) inner[i] = activation(inner[i], tf_approx_variant(&approx, "gelu", layer));
     linear(NAME("output.dense"), inner, n, INNER, HIDDEN, q);
     for (size_t i = 0; i < n * HIDDEN; i++) x[i] += q[i];
-    layer_norm(NAME("output.LayerNorm"), tf_approx_variant(&approx, "layernorm", layer), x, n);
+    layer_norm(NAME("output.LayerNorm"), tf_approx_variant(&approx, "layernorm2", layer), x, n);
 }
 
 /* The whole model on one text without padding. */
@@ -189,6 +189,8 @@ Test(bert, approximations_by_layer) {
     check(padded(), "gelu=relu");
     check(padded(), "paper,softmax@0=exact,gelu@1=exact");
     check(padded(), "layernorm@1=center,softmax@1=relu");
+    check(padded(), "layernorm1@1=center,layernorm2@0=center,layernorm@-1=center");
+    check(pairs(), "layernorm2=center");
 }
 
 Test(bert, embedding) {
@@ -328,7 +330,7 @@ Test(bert, refuses_unknown_variants) {
     tf_batch batch = padded();
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_approx_parse("exact", &approx), TF_OK, "%s", tf_error());
-    strcpy(approx.gelu, "quadratic");
+    strcpy(approx.rule[0].variant, "quadratic");
     cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, false, &graph), TF_INVALID);
     cr_assert(strstr(tf_error(), "unknown variant 'quadratic' of gelu: known are exact, relu") != NULL, "%s",
               tf_error());

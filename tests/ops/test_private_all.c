@@ -41,7 +41,7 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
     tf_array x = seed ? random_array(flat, low, high, seed) : grid_array(flat, low, high);
     private_input in = activation(x);
 #define IS(name) (!strcmp(op->kind, name))
-    if (IS("gelu") || IS("tanh") || IS("scale") || IS("l2norm")) {
+    if (IS("gelu") || IS("tanh") || IS("sigmoid") || IS("silu") || IS("scale") || IS("l2norm")) {
         run.inputs = 1, run.input[0] = in;
         if (IS("scale")) add_attr(&run, "factor", 0.3);
         if (IS("l2norm")) x.data[0] = 1; /* a vector of zeros has no direction */

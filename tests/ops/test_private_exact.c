@@ -18,10 +18,15 @@ Test(private_exact, gelu) {
         check_private(on("gelu", grid_array(tf_dims(1), far[i], far[i])), bound, "one far element");
 }
 
-Test(private_exact, tanh) {
-    double worst = check_private(on("tanh", grid_array(tf_dims(3, 21845), -8, 8)), declared("tanh", "exact"), "grid");
-    cr_log_info("tanh exact: %.3g", worst);
-    check_private(on("tanh", grid_array(tf_dims(1001), -500, 500)), declared("tanh", "exact"), "far tails");
+Test(private_exact, logistic) {
+    static const char *const kinds[] = {"tanh", "sigmoid", "silu"};
+    for (int i = 0; i < 3; i++) {
+        double bound = declared(kinds[i], "exact");
+        double worst = check_private(on(kinds[i], grid_array(tf_dims(3, 21845), -10, 10)), bound, "grid");
+        cr_log_info("%s exact: %.3g", kinds[i], worst);
+        check_private(on(kinds[i], grid_array(tf_dims(1001), -500, 500)), bound, "far tails");
+        check_private(on(kinds[i], grid_array(tf_dims(2), -7000, 7000)), bound, "the ends of the range");
+    }
 }
 
 /* Softmax ---------------------------------------------------------------------------------------------------------- */
