@@ -8,7 +8,7 @@
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     tf_shape wanted = tf_dims(tf_shape_last(shape[0]));
     TF_TRY(tf_expect_shape("gamma", shape[1], wanted));
-    TF_TRY(tf_expect_shape("beta", shape[2], wanted));
+    if (node->inputs > 2) TF_TRY(tf_expect_shape("beta", shape[2], wanted));
     double eps = tf_attr_get(node, "eps", 0);
     if (!(eps >= 0 && eps <= 1)) return tf_fail(TF_INVALID, "attribute eps is %g, not in 0..1", eps);
     *out = shape[0];
@@ -53,6 +53,16 @@ static tf_status plain_center(const tf_node *node, const tf_array *in, tf_array 
     return normalise(node, in, out, false);
 }
 
+static tf_status plain_rms(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = in[0].data + row * n;
+        double factor = inverse_deviation(x, n, 0, tf_attr_get(node, "eps", 0));
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] = (float)(x[i] * factor * in[1].data[i]);
+    }
+    return TF_OK;
+}
+
 /** x minus the mean of its row, in a ring of at least `bits`. The mean is rounded once per row. */
 static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     if (p->status) return -1;
@@ -66,33 +76,43 @@ static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     return tf_sub(p, x, tf_reshape(p, mean, row));
 }
 
-/** d * gamma + beta */
-static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
-    double bound = tf_default_bound(p);
-    tf_value gamma = tf_weight(p, in[1], p->frac, tf_width(2 * p->frac, bound));
-    tf_value scaled = tf_mul(p, d, gamma, (tf_result){p->frac, 0, false});
-    return tf_add(p, scaled, tf_weight(p, in[2], p->frac, tf_width(p->frac, bound)));
+/** d * gamma */
+static tf_value scaled(tf_program *p, tf_value d, tf_value gamma) {
+    gamma = tf_weight(p, gamma, p->frac, tf_width(2 * p->frac, tf_default_bound(p)));
+    return tf_mul(p, d, gamma, (tf_result){p->frac, 0, false});
 }
 
-/*
- * The sum of squares is taken once per row; its inverse root times sqrt(n) is the inverse deviation. Sums of squares
- * from 2^-6 to 2^22 are resolved; below, a row is scaled by less than it should be, and a row of zeros stays zero.
- */
-static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
-    const double low = 0x1p-6, high = 0x1p22;
+/** d * gamma + beta */
+static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
+    return tf_add(p, scaled(p, d, in[1]), tf_weight(p, in[2], p->frac, tf_width(p->frac, tf_default_bound(p))));
+}
+
+/** Sums of squares from LEAST to MOST are resolved; below, a row is scaled by less than it should be, and a row of
+ * zeros stays zero. */
+static const double least = 0x1p-6, most = 0x1p22;
+
+/** d over the root of the mean of its row's squares plus eps, d being in a ring with room for products. The sum of
+ *  squares is taken once per row; its inverse root times sqrt(n) is the factor. */
+static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     if (p->status) return -1;
     int frac = p->frac, square_frac = frac + 4, factor_frac = frac + 4;
-    size_t n = tf_shape_last(tf_type_of(p, in[0])->shape);
-    tf_value d = centred(p, in[0], tf_width(2 * frac, high));
-    tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, high, false});
+    tf_shape row = tf_type_of(p, d)->shape;
+    size_t n = tf_shape_last(row);
+    tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, most, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n;
     if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const(p, sum, eps);
-    tf_value factor = tf_rsqrt(p, sum, low, high, sqrt((double)n), factor_frac);
-    if (p->status) return -1;
-    tf_shape row = tf_type_of(p, d)->shape;
+    tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac);
     row.dim[row.rank - 1] = 1;
     tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
-    return affine(p, tf_mul(p, d, tf_reshape(p, factor, row), unit), in);
+    return tf_mul(p, d, tf_reshape(p, factor, row), unit);
+}
+
+static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
+    return affine(p, normalised(p, node, centred(p, in[0], tf_width(2 * p->frac, most))), in);
+}
+
+static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
+    return scaled(p, normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most))), in[1]);
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
@@ -121,6 +141,19 @@ const tf_op tf_layernorm_ops[] = {
      .infer = infer,
      .plain = plain_center,
      .lower = lower_center,
+     .trained = true,
+     .low = -32,
+     .high = 32,
+     .private_error = 1e-3},
+    {.kind = "rmsnorm",
+     .variant = "exact",
+     .summary = "x / sqrt(mean of x^2 + eps) * gamma over the last dimension",
+     .source = "Zhang and Sennrich 2019, 4",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer,
+     .plain = plain_rms,
+     .lower = lower_rms,
      .low = -32,
      .high = 32,
      .private_error = 1e-3},

@@ -41,10 +41,12 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
     tf_array x = seed ? random_array(flat, low, high, seed) : grid_array(flat, low, high);
     private_input in = activation(x);
 #define IS(name) (!strcmp(op->kind, name))
-    if (IS("gelu") || IS("tanh") || IS("sigmoid") || IS("silu") || IS("scale") || IS("l2norm")) {
+    if (IS("gelu") || IS("tanh") || IS("sigmoid") || IS("silu") || IS("reciprocal") || IS("rsqrt") || IS("argmax") ||
+        IS("scale") || IS("l2norm")) {
         run.inputs = 1, run.input[0] = in;
         if (IS("scale")) add_attr(&run, "factor", 0.3);
         if (IS("l2norm")) x.data[0] = 1; /* a vector of zeros has no direction */
+        for (size_t i = 0; IS("argmax") && i < m * n; i++) x.data[i] = rintf(x.data[i] * 8) + (float)(i % n) / 1024;
     } else if (IS("softmax")) {
         run.inputs = k % 2 ? 2 : 1, run.input[0] = in;
         if (run.inputs == 2) run.input[1] = (private_input){TF_LEAF_CONSTANT, some_mask(tf_dims(m, n))};
@@ -53,6 +55,10 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
         run.input[1] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(n), 0.5, 1.5, seed + 1)};
         run.input[2] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(n), -0.5, 0.5, seed + 2)};
         add_attr(&run, "eps", 1e-12);
+    } else if (IS("rmsnorm")) {
+        run.inputs = 2, run.input[0] = in;
+        run.input[1] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(n), 0.5, 1.5, seed + 1)};
+        add_attr(&run, "eps", 1e-6);
     } else if (IS("add")) {
         run.inputs = 2, run.input[0] = in, run.input[1] = activation(random_array(tf_dims(n), low, high, seed + 1));
     } else if (IS("mask")) {
