@@ -74,6 +74,6 @@ const tf_op tf_argmax_ops[] = {
      .lower = lower,
      .low = -256,
      .high = 256,
-     .private_error = 0},
+     .private_error = 0.5}, /* of a whole number: none */
     {0},
 };

@@ -106,7 +106,8 @@ static tf_weights lower_relu_n(tf_program *p, const tf_node *node, tf_value scor
 
 /*
  * Powers of up to 64^2, in units of 16: so products with what is averaged stay in the range of activations, and a
- * square of scores with 9 fractional bits fits 32 bits as it is, untruncated.
+ * square of scores with 9 fractional bits fits 32 bits as it is, untruncated. Rows whose powers add up to less than
+ * about 1 are resolved coarsely.
  */
 enum { POWER_BASE = 64, POWER_UNIT = 16 };
 
@@ -201,7 +202,9 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     double bound = softmax->limit * tf_softmax_largest(softmax, p, mask, n);
     tf_value score = tf_assume(p, in[0], softmax->limit / softmax->scale);
     score = tf_softmax_scaled(softmax, p, score, softmax->scale, softmax->mean ? 15 : 11, mask, n, column);
-    score = tf_assume(p, tf_trunc(p, score, tf_softmax_frac(softmax, p)), bound);
+    if (!p->status && tf_type_of(p, score)->frac > tf_softmax_frac(softmax, p))
+        score = tf_trunc(p, score, tf_softmax_frac(softmax, p));
+    score = tf_assume(p, score, bound);
     tf_value weight = tf_softmax_lower(softmax, p, node, score, mask, mask_shape, p->frac + 3, &inverse);
     if (inverse < 0) return weight;
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});

@@ -32,11 +32,11 @@ typedef struct tf_softmax {
  *  parameter). The name is its variant and
  *  the end of the names of its functions in softmax.c. */
 #define TF_SOFTMAX_VARIANTS(X)                                                                                         \
-    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", false, 48, 1e-3, 5e-3, NULL)     \
+    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", false, 48, 1e-3, 8e-3, NULL)     \
     X(relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)",      \
       true, 48, 1e-3, 5e-3, NULL)                                                                                      \
     X(relu_n, "ReLU(s_i) / n, n the entries that count; for weights trained so",                                       \
-      "Akimoto et al. 2023 (PrivFormer); Zeng et al. 2023 (MPCViT)", true, 48, 1e-3, 5e-3, NULL)                       \
+      "Akimoto et al. 2023 (PrivFormer); Zeng et al. 2023 (MPCViT)", true, 48, 1e-3, 8e-3, NULL)                       \
     X(2quad, "(s_i + 5)^2 / (sum (s_j + 5)^2 + 0.001); for weights trained so", "Li et al. 2023 (MPCFormer)", true,    \
       48, 2e-3, 5e-3, NULL)                                                                                            \
     X(power, "s_i^p / (sum s_j^p + 0.001), p = 2, 4, 6 or 8, here 2; for weights trained so",                          \

@@ -29,6 +29,7 @@ static tf_status open_own(const cli_options *o, bool model_owner, bool data_owne
     TF_TRY(model_open(o, &h->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
     if (!data_owner) return TF_OK;
+    model_warn_untrained(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(o, &h->texts));
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,

@@ -31,6 +31,7 @@ static tf_status run(const cli_options *o) {
     model_files model;
     cli_texts texts;
     TF_TRY(model_open(o, &model));
+    model_warn_untrained(&model);
     tf_status status = texts_read(o, &texts);
     if (status == TF_OK) {
         status = compute(o, &model, &texts, start);

@@ -28,6 +28,17 @@ tf_status model_open(const cli_options *o, model_files *model) {
     return settle_approx(o, model);
 }
 
+void model_warn_untrained(const model_files *model) {
+    tf_approx trained;
+    char text[TF_APPROX_TEXT];
+    const char *trained_for = model->config.approx[0] ? model->config.approx : "exact";
+    if (tf_approx_parse(trained_for, &trained) != TF_OK)
+        fprintf(stderr, "trefoil: warning: config.json says that the weights were trained for what is not known: %s\n",
+                tf_error());
+    else if (tf_approx_untrained(&model->approx, &trained, model->config.layers, text))
+        fprintf(stderr, "trefoil: warning: the weights were not trained for %s (but for %s)\n", text, trained_for);
+}
+
 tf_status model_open_named(const cli_options *o, model_files *model) {
     *model = (model_files){0};
     TF_TRY(register_ops(o));

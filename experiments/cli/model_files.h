@@ -24,6 +24,11 @@ TF_CHECKED tf_status model_open_tokenizer(model_files *model);
 TF_CHECKED tf_status model_open_weights(model_files *model);
 void model_close(model_files *model);
 
+/** Warns on stderr, in one line, of approximations that the weights were not trained for. One process of a job calls
+ * it.
+ */
+void model_warn_untrained(const model_files *model);
+
 /** Registers the built-in ops and those of every --plugin. */
 TF_CHECKED tf_status register_ops(const cli_options *options);
 

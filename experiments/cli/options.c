@@ -20,8 +20,8 @@ static const struct argp_option table[] = {
     {"limit", OPTION_LIMIT, "N", 0, "Use the first N texts only", 0},
     {"batch", OPTION_BATCH, "N", 0, "Texts computed together (32; with --arch: 1)", 0},
     {"approx", OPTION_APPROX, "LIST", 0,
-     "exact, paper, or a list such as gelu=relu,softmax=exact,layernorm@11=exact (what the model was trained for, or "
-     "exact)",
+     "exact, paper, puma, mpcformer, or a list such as gelu=relu,softmax=power:4,layernorm@11=exact,layernorm1@3=exact "
+     "(what the model was trained for, or exact)",
      0},
     {"public-weights", OPTION_PUBLIC_WEIGHTS, NULL, 0, "The weights of linear layers are public: cheaper", 0},
     {"frac-bits", OPTION_FRACTION_BITS, "BITS", 0, "Fractional bits of fixed-point numbers (16)", 0},
@@ -41,6 +41,10 @@ static const struct argp_option table[] = {
     {"seq", OPTION_SEQUENCE, "N", 0, "Tokens a text (128)", 0},
     {"layers", OPTION_LAYERS, "N", 0, "Only the first N layers of the architecture", 0},
     {"runs", OPTION_RUNS, "N", 0, "Measured runs; medians are reported (5; with --arch: 1)", 0},
+    {"fidelity", OPTION_FIDELITY, NULL, 0,
+     "Measure every op's errors over its range, in floating point and between three parties in this process; prints "
+     "Markdown",
+     0},
     {"plugin", OPTION_PLUGIN, "FILE", 0, "Load more ops from a shared object; may be given several times", 0},
     {"json", OPTION_JSON, NULL, 0, "Print JSON", 0},
     {"help", OPTION_HELP, NULL, 0, "Print this help", 0},
@@ -122,6 +126,7 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_LOCAL: o->local = true; break;
     case OPTION_TIMEOUT: return read_seconds("timeout", value, &o->timeout);
     case OPTION_CHECK: o->check = true; break;
+    case OPTION_FIDELITY: o->fidelity = true; break;
     case OPTION_PLUGIN: return append(&o->plugin, &o->plugins, value);
     case OPTION_JSON: o->json = true; break;
     case OPTION_DATA: o->data = value; break;

@@ -35,6 +35,7 @@ enum option_key {
     OPTION_SEQUENCE = 'S',
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
+    OPTION_FIDELITY = 'F',
     OPTION_HELP = 'h'
 };
 
@@ -46,7 +47,7 @@ typedef struct cli_options {
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner;
     double timeout;
-    bool truncate, public_weights, local, check, json, help;
+    bool truncate, public_weights, local, check, fidelity, json, help;
 } cli_options;
 
 /** A sub-command. */

@@ -57,12 +57,8 @@ void private_close(private_session *session, tf_status status) {
     if (status != TF_OK) (void)tf_fail(status, "%s", message);
 }
 
-/* Runs a function as each party that this process plays. */
-
-typedef tf_status party_function(tf_link *link, void *job);
-
 typedef struct party_thread {
-    party_function *function;
+    private_function *function;
     tf_link *link;
     void *job;
     tf_status status;
@@ -78,7 +74,7 @@ static void *play(void *argument) {
     return NULL;
 }
 
-static tf_status as_parties(private_session *session, party_function *function, void *job) {
+tf_status private_each(private_session *session, private_function *function, void *job) {
     party_thread party[TF_PARTIES] = {0};
     int started = 0, first = -1;
     for (int i = 0; i < TF_PARTIES; i++)
@@ -113,7 +109,7 @@ static tf_status infer_as(tf_link *link, void *argument) {
 
 tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report) {
     infer_call call = {session->options, job, values, report};
-    return as_parties(session, infer_as, &call);
+    return private_each(session, infer_as, &call);
 }
 
 typedef struct bench_call {
@@ -129,5 +125,5 @@ static tf_status bench_as(tf_link *link, void *argument) {
 
 tf_status private_bench(private_session *session, const bench_job *job, bench_report *report) {
     bench_call call = {session->options, job, report};
-    return as_parties(session, bench_as, &call);
+    return private_each(session, bench_as, &call);
 }

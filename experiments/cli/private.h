@@ -26,6 +26,12 @@ bool private_plays(const private_session *session, int party);
  */
 void private_close(private_session *session, tf_status status);
 
+/** What a party does with its end of the links. */
+typedef tf_status private_function(tf_link *link, void *job);
+
+/** Runs a function as each party that this process plays; the first cause of a failure. */
+TF_CHECKED tf_status private_each(private_session *session, private_function *function, void *job);
+
 /** What a party brings to a run. */
 typedef struct private_job {
     const tf_config *config;

@@ -39,6 +39,7 @@ static const tf_op squared_relu = {
     .infer = infer,
     .plain = plain,
     .lower = lower,
+    .trained = true,
     .low = -8,
     .high = 8,
     .private_error = 1e-3,

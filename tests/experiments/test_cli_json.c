@@ -172,6 +172,29 @@ Test(cli_json, ops_are_listed) {
     json_decref(object);
 }
 
+Test(cli_json, fidelity_of_every_op) {
+    json_t *object = run("$trefoil ops --fidelity --json");
+    const json_t *list = json_object_get(object, "fidelity"), *op;
+    size_t i, formulas = 0;
+    cr_assert_eq(integer(object, "seed"), 1);
+    cr_assert_gt(json_array_size(list), 30);
+    json_array_foreach(list, i, op) {
+        const json_t *formula = json_object_get(op, "formula"), *private = json_object_get(op, "private");
+        cr_assert(json_is_boolean(json_object_get(op, "trained")));
+        cr_assert_geq(integer(op, "rounds"), 0);
+        cr_assert_geq(real(op, "bytes_per_element"), 0);
+        cr_assert_leq(real(private, "max"), real(op, "bound"));
+        cr_assert_leq(real(private, "mean"), real(private, "max"));
+        if (json_is_null(formula)) continue;
+        formulas++;
+        cr_assert_str_eq(json_string_value(json_object_get(formula, "truth")), "exact");
+        cr_assert_gt(real(formula, "mean"), 0);
+        cr_assert_gt(real(formula, "max"), real(formula, "mean"));
+    }
+    cr_assert_geq(formulas, 13);
+    json_decref(object);
+}
+
 Test(cli_json, tokens_are_a_line_of_json_a_text) {
     char output[4096];
     cr_assert_eq(shell("printf '\"hello\"\\n[\"hello\", \"a world\"]\\n' >$work/texts.jsonl && "

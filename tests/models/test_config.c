@@ -25,7 +25,7 @@ static const char *const base[][2] = {
 
 /* Writes config.json as above, with one key changed, added, or left out (NULL). */
 static const char *write_config(const char *key, const char *value) {
-    char text[4096] = "{";
+    char text[8192] = "{";
     bool found = false;
     for (size_t i = 0; i < sizeof base / sizeof *base; i++) {
         const char *v = base[i][1];
@@ -313,7 +313,7 @@ Test(approx, wrong_lists) {
         {"", "empty item"},
         {"exact,", "empty item"},
         {",gelu=relu", "empty item"},
-        {"best", "unknown preset 'best'; known are exact, paper, puma, mpcformer or KIND=VARIANT"},
+        {"best", "unknown preset 'best'; known are exact, paper, puma, mpcformer, or KIND=VARIANT"},
         {"gelu=relu,paper", "'paper' may only come first"},
         {"tanh=exact", "unknown kind 'tanh'; known are gelu, softmax, layernorm, layernorm1"},
         {"=exact", "unknown kind ''"},

@@ -133,6 +133,43 @@ Test(gelu, approximation_errors_are_as_stated) {
     cr_assert_gt(approximations, 0);
 }
 
+Test(gelu, published_polynomials) {
+    tf_array y, in = {tf_dims(7), (float[]){-5, -3, -2, -1, 0, 2, 5}};
+    cr_assert_eq(run_plain("gelu", "poly4", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(7), (double[]){0, 0, -0.045149240, -0.157809850, 0.00410626, 1.954850760, 5}, 1e-6);
+    cr_assert_eq(run_plain("gelu", "puma", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(7), (double[]){0, -0.003369233, -0.044902943, -0.167025863, 0.0085263215, 1.962463955, 5},
+                 1e-6);
+    cr_assert_eq(run_plain("gelu", "quad", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(7), (double[]){2.375, 0.875, 0.5, 0.375, 0.5, 1.5, 4.875}, 0);
+}
+
+Test(silu, sigmoid) {
+    tf_array y, in = {tf_dims(5), (float[]){-100, -1, 0, 1, 100}};
+    const double s = 0.7310585786300049;
+    cr_assert_eq(run_plain("sigmoid", "", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(5), (double[]){0, 1 - s, 0.5, s, 1}, 1e-7);
+    cr_assert_eq(run_plain("silu", "", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(5), (double[]){0, s - 1, 0, s, 100}, 1e-7);
+}
+
+Test(inverse, values_and_ranges) {
+    tf_array y, in = {tf_dims(3), (float[]){0.25f, 1, 64}};
+    cr_assert_eq(run_plain("reciprocal", "", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(3), (double[]){4, 1, 0.015625}, 0);
+    cr_assert_eq(run_plain("rsqrt", "", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(3), (double[]){2, 1, 0.125}, 1e-7);
+    check_refused("reciprocal", ARRAYS(in), TF_ATTRS({"low", 0}), "attributes low and high are 0 and 1024");
+    check_refused("rsqrt", ARRAYS(in), TF_ATTRS({"low", 4}, {"high", 2}), "attributes low and high are 4 and 2");
+}
+
+Test(argmax, of_rows) {
+    tf_array y, in = {tf_dims(3, 4), (float[]){1, 3, 2, 3, -5, -4, -3, -2, 9, 1, 1, 1}}, scalar = {{0}, (float[]){1}};
+    cr_assert_eq(run_plain("argmax", "", ARRAYS(in), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(3), (double[]){1, 3, 0}, 0);
+    check_refused("argmax", ARRAYS(scalar), TF_NO_ATTRS, "the input is a scalar");
+}
+
 Test(tanh, exact) {
     tf_array in = random_array(tf_dims(1000), -8, 8, 3), y;
     double *wanted = doubles(1000);

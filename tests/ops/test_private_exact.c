@@ -73,6 +73,44 @@ Test(private_exact, softmax_of_relu) {
     check_softmax("relu");
 }
 
+/* Rows whose weights add up to something, as those of trained models do. */
+Test(private_exact, softmax_of_powers) {
+    for (double power = 2; power <= 8; power += 2) {
+        double range = power == 2 ? 48 : power == 4 ? 7.9 : power == 6 ? 3.9 : 2.8;
+        for (int masked = 0; masked < 2; masked++) {
+            private_op run = softmax(random_array(tf_dims(37, 128), -range, range, 3), masked, "power");
+            run.attrs = 1, run.attr[0] = (tf_attr){"p", power};
+            check_private(run, declared("softmax", "power"), "powers");
+        }
+    }
+}
+
+Test(private_exact, other_softmaxes) {
+    static const char *const variants[] = {"relu_n", "2quad"};
+    for (int i = 0; i < 2; i++)
+        for (int w = 0; w < 5; w++)
+            for (int masked = 0; masked < 2; masked++)
+                check_private(softmax(random_array(tf_dims(37, width[w]), -48, 48, 3), masked, variants[i]),
+                              declared("softmax", variants[i]), "random");
+}
+
+/* Texts of several lengths in one batch: what a text gets does not depend on the others' lengths. */
+Test(private_exact, attention_of_padded_texts) {
+    enum { TEXTS = 4, LENGTH = 20, WIDTH = 16 };
+    static const size_t lengths[TEXTS] = {20, 2, 7, 13};
+    static const char *const variants[] = {"exact", "relu", "relu_n", "2quad", "power"};
+    for (int i = 0; i < 5; i++) {
+        tf_shape shape = tf_dims(TEXTS, LENGTH, WIDTH);
+        tf_array mask = grid_array(tf_dims(TEXTS, LENGTH), 0, 0);
+        for (size_t k = 0; k < TEXTS * LENGTH; k++) mask.data[k] = k % LENGTH < lengths[k / LENGTH];
+        private_op run = {.kind = "attention", .variant = variants[i], .inputs = 4, .attrs = 1, .attr = {{"heads", 2}}};
+        for (int k = 0; k < 3; k++)
+            run.input[k] = (private_input){TF_LEAF_NONE, random_array(shape, -4, 4, 5 + (uint64_t)k)};
+        run.input[3] = (private_input){TF_LEAF_CONSTANT, mask};
+        check_private(run, declared("attention", variants[i]), "padded");
+    }
+}
+
 /* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ------------------------
  */
 

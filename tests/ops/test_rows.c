@@ -103,6 +103,15 @@ Test(layernorm, constant_rows_give_beta) {
     check_values(y, tf_dims(1, 2), (double[]){1, 2}, 0);
 }
 
+Test(rmsnorm, divides_by_the_root_of_the_mean_square) {
+    tf_array x = {tf_dims(2, 2), (float[]){1, 7, 0, 0}}, gamma = {tf_dims(2), (float[]){2, 1}}, y;
+    cr_assert_eq(run_plain("rmsnorm", "", ARRAYS(x, gamma), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2, 2), (double[]){0.4, 1.4, 0, 0}, 1e-7);
+    cr_assert_eq(run_plain("rmsnorm", "", ARRAYS(x, gamma), TF_ATTRS({"eps", 1}), &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2, 2), (double[]){2 / sqrt(26), 7 / sqrt(26), 0, 0}, 1e-7);
+    check_refused("rmsnorm", ARRAYS(x, x), TF_NO_ATTRS, "gamma has shape 2x2, not 2");
+}
+
 Test(layernorm, refuses_what_does_not_fit) {
     float zero[16] = {0};
     tf_array x = {tf_dims(2, 3), zero}, three = {tf_dims(3), zero}, two = {tf_dims(2), zero};

@@ -3,20 +3,28 @@
 
 #include "tests/ops/plain.h"
 
-/* The formulas as the papers write them, one row; mask NULL for none. */
-static void softmax_row(bool relu, const double *s, const float *mask, size_t n, double *p) {
-    double sum = relu ? 1e-3 : 0, most = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        if ((!mask || mask[i] == 1) && s[i] > most) most = s[i];
+/* The formulas as the papers write them, one row; mask NULL for none. `power` is that of power. */
+static void softmax_row(const char *variant, double power, const double *s, const float *mask, size_t n, double *p) {
+    bool exact = !strcmp(variant, "exact"), quad = !strcmp(variant, "2quad"), raised = !strcmp(variant, "power");
+    double sum = exact ? 0 : 1e-3, most = -INFINITY, count = 0;
     for (size_t i = 0; i < n; i++) {
-        p[i] = relu ? fmax(s[i], 0) : exp(s[i] - most);
+        if (mask && mask[i] != 1) continue;
+        if (s[i] > most) most = s[i];
+        count++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        p[i] = exact    ? exp(s[i] - most)
+               : quad   ? (s[i] + 5) * (s[i] + 5)
+               : raised ? exp(power * log(fabs(s[i]) + 1e-300))
+                        : fmax(s[i], 0);
         if (mask && mask[i] == 0) p[i] = 0;
         sum += p[i];
     }
+    if (!strcmp(variant, "relu_n")) sum = count;
     for (size_t i = 0; i < n; i++) p[i] = sum > 0 ? p[i] / sum : 0;
 }
 
-static void check_softmax(bool relu, double low, double high) {
+static void check_softmax(const char *variant, double power, double low, double high) {
     size_t rows = 12, n = 37;
     tf_array x = random_array(tf_dims(3, 4, n), low, high, 5), y;
     float mask[3 * 37];
@@ -25,27 +33,37 @@ static void check_softmax(bool relu, double low, double high) {
     double *plain = doubles(rows * n), *masked = doubles(rows * n), s[37];
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < n; i++) s[i] = x.data[row * n + i];
-        softmax_row(relu, s, NULL, n, plain + row * n);
-        softmax_row(relu, s, mask + row / 4 * n, n, masked + row * n);
+        softmax_row(variant, power, s, NULL, n, plain + row * n);
+        softmax_row(variant, power, s, mask + row / 4 * n, n, masked + row * n);
     }
-    const char *variant = relu ? "relu" : "exact";
-    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
-    check_values(y, x.shape, plain, 1e-7);
-    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x, m), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
-    check_values(y, x.shape, masked, 1e-7);
+    tf_attr p = {"p", power};
+    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x), power > 0, &p, &y), TF_OK, "%s", tf_error());
+    check_values(y, x.shape, plain, 1e-6);
+    cr_assert_eq(run_plain("softmax", variant, ARRAYS(x, m), power > 0, &p, &y), TF_OK, "%s", tf_error());
+    check_values(y, x.shape, masked, 1e-6);
     free(x.data);
     free(plain);
     free(masked);
 }
 
-Test(softmax, exact) {
-    check_softmax(false, -4, 4);
-    check_softmax(false, -48, 48);
+Test(softmax, every_variant) {
+    static const char *const variants[] = {"exact", "relu", "relu_n", "2quad"};
+    for (int i = 0; i < 4; i++) {
+        check_softmax(variants[i], 0, -4, 4);
+        check_softmax(variants[i], 0, -48, 48);
+    }
+    for (double power = 2; power <= 8; power += 2) check_softmax("power", power, -4, 4);
 }
 
-Test(softmax, relu) {
-    check_softmax(true, -4, 4);
-    check_softmax(true, -48, 48);
+Test(softmax, power_is_even) {
+    tf_array x = {tf_dims(2), (float[]){1, 2}}, y;
+    cr_assert_eq(run_plain("softmax", "power", ARRAYS(x), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2), (double[]){1 / 5.001, 4 / 5.001}, 1e-7); /* 2 unless told otherwise */
+    static const double wrong[] = {0, 1, 3, 2.5, 10, -2, NAN};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(run_plain("softmax", "power", ARRAYS(x), TF_ATTRS({"p", wrong[i]}), &y), TF_INVALID);
+        cr_assert(strstr(tf_error(), "not 2, 4, 6 or 8"), "%s", tf_error());
+    }
 }
 
 Test(softmax, known_values) {
@@ -54,6 +72,10 @@ Test(softmax, known_values) {
     check_values(y, tf_dims(1, 3), (double[]){0.125, 0.25, 0.625}, 1e-7);
     cr_assert_eq(run_plain("softmax", "relu", ARRAYS(s), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
     check_values(y, tf_dims(1, 3), (double[]){0, 1 / 4.001, 3 / 4.001}, 1e-7);
+    cr_assert_eq(run_plain("softmax", "relu_n", ARRAYS(s), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(1, 3), (double[]){0, 1.0 / 3, 1}, 1e-7);
+    cr_assert_eq(run_plain("softmax", "2quad", ARRAYS(s), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(1, 3), (double[]){16 / 116.001, 36 / 116.001, 64 / 116.001}, 1e-7);
 }
 
 Test(softmax, large_scores_do_not_overflow) {
@@ -90,7 +112,7 @@ static double at(const tf_array *a, size_t text, size_t token, size_t head, size
     return a->data[(text * a->shape.dim[1] + token) * WIDTH + head * DEPTH + i];
 }
 
-static void attention(bool relu, const tf_array *q, const tf_array *k, const tf_array *v, const float *mask,
+static void attention(const char *variant, const tf_array *q, const tf_array *k, const tf_array *v, const float *mask,
                       double *out) {
     for (size_t text = 0; text < TEXTS; text++)
         for (size_t head = 0; head < HEADS; head++)
@@ -100,7 +122,7 @@ static void attention(bool relu, const tf_array *q, const tf_array *k, const tf_
                     for (size_t i = 0; i < DEPTH; i++) s[j] += at(q, text, row, head, i) * at(k, text, j, head, i);
                     s[j] /= sqrt(DEPTH);
                 }
-                softmax_row(relu, s, mask ? mask + text * KEYS : NULL, KEYS, p);
+                softmax_row(variant, 2, s, mask ? mask + text * KEYS : NULL, KEYS, p);
                 for (size_t i = 0; i < DEPTH; i++) {
                     double *sum = &out[(text * QUERIES + row) * WIDTH + head * DEPTH + i];
                     for (size_t j = 0; j < KEYS; j++) *sum += p[j] * at(v, text, j, head, i);
@@ -108,16 +130,16 @@ static void attention(bool relu, const tf_array *q, const tf_array *k, const tf_
             }
 }
 
-static void check_attention(bool relu, bool mask) {
+static void check_attention(const char *variant, bool mask) {
     tf_array q = random_array(tf_dims(TEXTS, QUERIES, WIDTH), -2, 2, 1), y;
     tf_array k = random_array(tf_dims(TEXTS, KEYS, WIDTH), -2, 2, 2);
     tf_array v = random_array(tf_dims(TEXTS, KEYS, WIDTH), -2, 2, 3);
     float ones[TEXTS * KEYS] = {1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0};
     tf_array in[] = {q, k, v, {tf_dims(TEXTS, KEYS), ones}};
     double *wanted = doubles(TEXTS * QUERIES * WIDTH);
-    attention(relu, &q, &k, &v, mask ? ones : NULL, wanted);
-    cr_assert_eq(run_plain("attention", relu ? "relu" : "exact", mask ? 4 : 3, in, TF_ATTRS({"heads", HEADS}), &y),
-                 TF_OK, "%s", tf_error());
+    attention(variant, &q, &k, &v, mask ? ones : NULL, wanted);
+    cr_assert_eq(run_plain("attention", variant, mask ? 4 : 3, in, TF_ATTRS({"heads", HEADS}), &y), TF_OK, "%s",
+                 tf_error());
     check_values(y, q.shape, wanted, 2e-6);
     free(q.data);
     free(k.data);
@@ -125,17 +147,10 @@ static void check_attention(bool relu, bool mask) {
     free(wanted);
 }
 
-Test(attention, exact) {
-    check_attention(false, false);
-}
-Test(attention, exact_masked) {
-    check_attention(false, true);
-}
-Test(attention, relu) {
-    check_attention(true, false);
-}
-Test(attention, relu_masked) {
-    check_attention(true, true);
+Test(attention, every_variant) {
+    static const char *const variants[] = {"exact", "relu", "relu_n", "2quad", "power"};
+    for (int i = 0; i < 5; i++)
+        for (int mask = 0; mask < 2; mask++) check_attention(variants[i], mask);
 }
 
 Test(attention, refuses_what_does_not_fit) {

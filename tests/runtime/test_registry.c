@@ -117,8 +117,8 @@ Test(registry, defaults_are_exact) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         cr_assert_str_eq(tf_registry_find(kinds[i], NULL)->variant, "exact");
     char text[64];
-    cr_assert_str_eq(tf_registry_variants("gelu", text, sizeof text), "exact, relu");
-    cr_assert_str_eq(tf_registry_variants("softmax", text, sizeof text), "exact, relu");
-    cr_assert_str_eq(tf_registry_variants("attention", text, sizeof text), "exact, relu");
+    cr_assert_str_eq(tf_registry_variants("gelu", text, sizeof text), "exact, relu, poly4, puma, quad");
+    for (int i = 1; i < 3; i++)
+        cr_assert_str_eq(tf_registry_variants(kinds[i], text, sizeof text), "exact, relu, relu_n, 2quad, power");
     cr_assert_str_eq(tf_registry_variants("layernorm", text, sizeof text), "exact, center");
 }
