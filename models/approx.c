@@ -116,3 +116,12 @@ const char *tf_approx_variant(const tf_approx *approx, const char *kind, int lay
             return approx->exception[i].variant;
     return variant_of((tf_approx *)approx, kind);
 }
+
+char *tf_approx_text(const tf_approx *approx, char *text, size_t size) {
+    int used =
+        snprintf(text, size, "gelu=%s,softmax=%s,layernorm=%s", approx->gelu, approx->softmax, approx->layernorm);
+    for (int i = 0; i < approx->exceptions && used > 0 && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, ",%s@%d=%s", approx->exception[i].kind,
+                         approx->exception[i].layer, approx->exception[i].variant);
+    return text;
+}

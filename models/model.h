@@ -51,6 +51,12 @@ typedef struct tf_approx {
  */
 TF_CHECKED tf_status tf_approx_parse(const char *text, tf_approx *approx);
 
+enum { TF_APPROX_TEXT = 2048 };
+
+/** Writes the approximations as a list that tf_approx_parse reads, the same for all equal ones; at most TF_APPROX_TEXT
+ *  bytes. */
+char *tf_approx_text(const tf_approx *approx, char *text, size_t size);
+
 /** The variant for `kind` ("gelu", "softmax", "layernorm") in `layer` (-1: the embedding's LayerNorm). */
 const char *tf_approx_variant(const tf_approx *approx, const char *kind, int layer);
 

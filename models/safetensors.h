@@ -24,6 +24,9 @@ void tf_safetensors_close(tf_safetensors *file);
 TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
                                            const float **data);
 
+/** The SHA-256 digest of the whole file. */
+TF_CHECKED tf_status tf_safetensors_digest(const tf_safetensors *file, uint8_t digest[32]);
+
 /** The shape of a tensor; TF_FORMAT when it is missing. */
 TF_CHECKED tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape);
 

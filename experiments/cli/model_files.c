@@ -68,7 +68,17 @@ const char *model_label(const tf_config *config, size_t i, char *buffer, size_t 
     return buffer;
 }
 
-static tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_array *out) {
+size_t model_find_label(const tf_config *config, const char *given) {
+    char name[32], number[32];
+    size_t i = 0;
+    for (; i < config->labels; i++) {
+        snprintf(number, sizeof number, "%zu", i);
+        if (!strcmp(given, model_label(config, i, name, sizeof name)) || !strcmp(given, number)) break;
+    }
+    return i;
+}
+
+tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_array *out) {
     tf_graph graph;
     tf_status status = tf_bert_build(&model->config, &model->approx, batch, model->weights, false, &graph);
     if (status != TF_OK) return status;

@@ -33,6 +33,13 @@ size_t model_width(const tf_config *config);
 /** A label's name: id2label, or "LABEL_3" as Hugging Face names the nameless. */
 const char *model_label(const tf_config *config, size_t i, char *buffer, size_t size);
 
+/** The label that a name, or a number from 0, stands for; the number of labels where there is none such. */
+size_t model_find_label(const tf_config *config, const char *given);
+
+/** Runs the model in floating point on one batch: texts x width, in the order of its rows. The caller frees out->data.
+ */
+TF_CHECKED tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_array *out);
+
 /**
  * Runs the model in floating point on batches; values (texts x width) are in the order of the texts, not of the rows.
  * Shows progress on stderr when that is a terminal.

@@ -31,9 +31,17 @@ static const struct argp_option table[] = {
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "Compare with the plain model afterwards, for development: the data owner then opens the weights too", 0},
-    {"data", OPTION_DATA, "FILE", 0, "Labelled texts: .tsv with the columns \"text\" or \"sentence\", and \"label\"",
+    {"data", OPTION_DATA, "FILE", 0,
+     "Labelled texts: .jsonl (objects with \"text\", or \"text_a\" and \"text_b\", and \"label\"), otherwise a "
+     "tab-separated table with a header as in GLUE, or CoLA's",
      0},
-    {"out", OPTION_OUT, "DIR", 0, "The model directory to write", 0},
+    {"columns", OPTION_COLUMNS, "LIST", 0,
+     "Which columns of the table to take: text=NAME,text_b=NAME,label=NAME by the header's names, or by numbers from 1 "
+     "where it has none",
+     0},
+    {"metric", OPTION_METRIC, "NAME", 0, "accuracy, f1, matthews or pearson (accuracy; for regression: pearson)", 0},
+    {"plain", OPTION_PLAIN, NULL, 0, "In floating point in this process, without parties", 0},
+    {"out", OPTION_OUT, "PATH", 0, "What to write: a model directory, or eval's file of results", 0},
     {"step", OPTION_STEP, "NAME", 0, "A protocol step", 0},
     {"n", OPTION_ELEMENTS, "N", 0, "Elements of the step's input (65536)", 0},
     {"matmul", OPTION_MATMUL, "MxKxN", 0, "A matrix product of these dimensions", 0},
@@ -125,6 +133,9 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_PLUGIN: return append(&o->plugin, &o->plugins, value);
     case OPTION_JSON: o->json = true; break;
     case OPTION_DATA: o->data = value; break;
+    case OPTION_COLUMNS: o->columns = value; break;
+    case OPTION_METRIC: o->metric = value; break;
+    case OPTION_PLAIN: o->plain = true; break;
     case OPTION_OUT: o->out = value; break;
     case OPTION_STEP: o->step = value; break;
     case OPTION_ELEMENTS: return read_count("n", value, &o->elements);

@@ -27,6 +27,9 @@ enum option_key {
     OPTION_PLUGIN = 'p',
     OPTION_JSON = 'j',
     OPTION_DATA = 'd',
+    OPTION_COLUMNS = 'C',
+    OPTION_METRIC = 'E',
+    OPTION_PLAIN = 'P',
     OPTION_OUT = 'o',
     OPTION_STEP = 's',
     OPTION_ELEMENTS = 'n',
@@ -39,14 +42,14 @@ enum option_key {
 };
 
 typedef struct cli_options {
-    const char *model, *input, *approx, *data, *out, *step, *arch; /**< NULL where not given */
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric; /**< NULL where not given */
     const char **text, **plugin;
     size_t texts, plugins;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner;
     double timeout;
-    bool truncate, public_weights, local, check, json, help;
+    bool truncate, public_weights, local, check, plain, json, help;
 } cli_options;
 
 /** A sub-command. */
