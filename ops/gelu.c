@@ -67,7 +67,7 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
     tf_value far_below = tf_negative(p, tf_add_const(p, x, tail), low);
     /* the square asks for 5 bits more than x has, or for 5 fractional bits less of x: that costs a message, no lift */
     int frac = p->frac <= 16 && p->frac > 13 ? 27 - p->frac : p->frac;
-    tf_value q = inner(p, tf_assume(p, tf_trunc(p, x, frac), tail));
+    tf_value q = inner(p, tf_assume_selected(p, tf_trunc(p, x, frac), tail));
     /* twice Q, minus and plus x; below -T both terms count and Q must cancel, so they live in the ring of the result */
     double whole = tf_default_bound(p);
     tf_value twice = tf_scale_real(p, q, 2, 1);

@@ -7,6 +7,7 @@
 #include "experiments/cli/plain_side.h"
 #include "experiments/cli/private.h"
 #include "experiments/cli/progress.h"
+#include "experiments/cli/range_report.h"
 #include "runtime/session.h"
 
 /* What this process holds. Without the data owner's role, the model alone. */
@@ -16,7 +17,9 @@ typedef struct evaluation {
     cli_texts texts;
     cli_batches batches;
     eval_store store;
-    plain_side plain; /* runs beside the private batch, with --check */
+    plain_side plain; /* runs beside the private batch, with --check or --check-ranges */
+    tf_ranges seen;   /* in floating point, with --check-ranges */
+    tf_range_check *range_check;
     cli_progress progress;
     size_t row; /* of the batches, how many are finished */
     float *values;
@@ -26,6 +29,8 @@ static void release(evaluation *e) {
     plain_side_stop(&e->plain);
     if (e->store.header) eval_store_close(&e->store);
     free(e->values);
+    tf_ranges_free(&e->seen);
+    tf_range_check_free(e->range_check);
     batches_free(&e->batches);
     texts_free(&e->texts);
     model_close(&e->model);
@@ -78,6 +83,7 @@ static tf_status make_store(evaluation *e, const model_digest *digest) {
                   hex(digest->byte, sizeof digest->byte, model), "approx",
                   tf_approx_text(&e->model.approx, approx, sizeof approx), "frac_bits", o->plain ? 0 : o->fraction_bits,
                   "data", data, "examples", (json_int_t)e->texts.count, "check", (int)o->check);
+    if (header && e->model.calibrated) json_object_set_new(header, "ranges", json_real(e->model.ranges.factor));
     return eval_store_make(&e->store, o->out, header, &e->model.config, &e->texts, o->check);
 }
 
@@ -90,7 +96,9 @@ static void start_progress(evaluation *e) {
 
 static tf_status begin_batch(void *context, size_t b) {
     evaluation *e = context;
-    return e->options->check ? plain_side_start(&e->plain, &e->model, &e->batches.batch[b]) : TF_OK;
+    const cli_options *o = e->options;
+    if (!o->check && !o->check_ranges) return TF_OK;
+    return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
 }
 
 static tf_status finish_batch(evaluation *e, size_t b, const float *values, const float *plain) {
@@ -108,8 +116,8 @@ static tf_status end_batch(void *context, size_t b, const double *values) {
     if (!grown) return tf_fail(TF_NOMEM, "out of memory");
     e->values = grown;
     for (size_t i = 0; i < count; i++) grown[i] = (float)values[i];
-    if (e->options->check) TF_TRY(plain_side_finish(&e->plain, &plain));
-    tf_status status = finish_batch(e, b, grown, plain);
+    if (e->plain.running) TF_TRY(plain_side_finish(&e->plain, &plain));
+    tf_status status = finish_batch(e, b, grown, e->options->check ? plain : NULL);
     free(plain);
     return status;
 }
@@ -138,11 +146,14 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     TF_TRY(model_open(o, &e->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
     if (data_owner) TF_TRY(open_data(e, groups, &report.metric));
+    if (o->check_ranges) TF_TRY(tf_range_check_make(&e->range_check));
     private_job job = {
         .config = &e->model.config,
         .approx = &e->model.approx,
         .weights = model_owner || o->public_weights ? e->model.weights : NULL,
         .batches = data_owner ? &e->batches : NULL,
+        .ranges = e->model.calibrated ? &e->model.ranges : NULL,
+        .range_check = e->range_check,
         .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
     };
     TF_TRY(private_identify(session, &job, &digest));
@@ -155,7 +166,8 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     report.computed = e->row;
     report.seconds_total = tf_clock() - start;
     TF_TRY(eval_store_gather(&e->store));
-    return eval_report_print(o, &e->store, &report);
+    TF_TRY(eval_report_print(o, &e->store, &report));
+    return o->check_ranges ? range_report(o, e->range_check, &e->seen) : TF_OK;
 }
 
 static tf_status evaluate_plain(evaluation *e, double start) {
@@ -170,7 +182,7 @@ static tf_status evaluate_plain(evaluation *e, double start) {
     report.run.seconds_setup = tf_clock() - start;
     for (size_t b = 0; b < e->batches.count; b++) {
         tf_array out;
-        TF_TRY(plain_batch(&e->model, &e->batches.batch[b], &out));
+        TF_TRY(plain_batch(&e->model, &e->batches.batch[b], NULL, &out));
         tf_status status = finish_batch(e, b, out.data, NULL);
         free(out.data);
         TF_TRY(status);
@@ -213,10 +225,28 @@ const cli_command command_eval = {
         "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
         "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
         "file of --out, and what is in it already is not computed again. Roles are those of infer.",
-    .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_METRIC, OPTION_OUT, OPTION_LIMIT,
-                              OPTION_TRUNCATE, OPTION_BATCH, OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER, OPTION_PUBLIC_WEIGHTS, OPTION_LOCAL, OPTION_PLAIN, OPTION_TIMEOUT,
-                              OPTION_CHECK, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_MODEL,
+                              OPTION_DATA,
+                              OPTION_COLUMNS,
+                              OPTION_METRIC,
+                              OPTION_OUT,
+                              OPTION_LIMIT,
+                              OPTION_TRUNCATE,
+                              OPTION_BATCH,
+                              OPTION_APPROX,
+                              OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER,
+                              OPTION_DATA_OWNER,
+                              OPTION_PUBLIC_WEIGHTS,
+                              OPTION_LOCAL,
+                              OPTION_PLAIN,
+                              OPTION_TIMEOUT,
+                              OPTION_CHECK,
+                              OPTION_CHECK_RANGES,
+                              OPTION_REPORT,
+                              OPTION_NO_RANGES,
+                              OPTION_PLUGIN,
+                              0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .check = check,
     .run = run,

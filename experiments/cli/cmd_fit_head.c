@@ -44,7 +44,7 @@ static tf_status embed(const cli_options *o, model_files *model, const cli_texts
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH, o->truncate,
                         &batches));
     *embeddings = calloc(texts->count, model->config.hidden * sizeof **embeddings);
-    tf_status status = *embeddings ? plain_run(model, &batches, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = *embeddings ? plain_run(model, &batches, NULL, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
     batches_free(&batches);
     return status;
 }

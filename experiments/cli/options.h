@@ -30,6 +30,10 @@ enum option_key {
     OPTION_COLUMNS = 'C',
     OPTION_METRIC = 'E',
     OPTION_PLAIN = 'P',
+    OPTION_NO_RANGES = 'N',
+    OPTION_CHECK_RANGES = 'R',
+    OPTION_REPORT = 'e',
+    OPTION_FACTOR = 'F',
     OPTION_OUT = 'o',
     OPTION_STEP = 's',
     OPTION_ELEMENTS = 'n',
@@ -42,14 +46,16 @@ enum option_key {
 };
 
 typedef struct cli_options {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric; /**< NULL where not given */
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric,
+        *report; /**< NULL where not given */
     const char **text, **plugin;
     size_t texts, plugins;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner;
-    double timeout;
-    bool truncate, public_weights, local, check, plain, json, help;
+    double timeout, factor;
+    bool truncate, public_weights, local, check, check_ranges, plain, no_ranges, json, help;
+    bool takes_ranges; /**< whether the command knows --no-ranges */
 } cli_options;
 
 /** A sub-command. */

@@ -9,6 +9,15 @@ static tf_digest text_digest(const char *text) {
     return tf_digest_of(text, strlen(text));
 }
 
+/** Of the numbers that the lowering sees. */
+static tf_digest ranges_digest(const tf_ranges *ranges) {
+    size_t count = ranges ? ranges->count : 0;
+    tf_digest part[2] = {{{0}}};
+    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
+    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
+    return tf_digest_of(part, sizeof part);
+}
+
 /** What must be the same before any weight or text is touched. */
 static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;
@@ -20,6 +29,7 @@ static tf_status agree_on_settings(tf_session *session, const cli_options *o, co
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
+        {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
         {"the model's architecture (config.json)", text_digest(architecture)},
         {"the approximations (--approx)", text_digest(approximations)},
@@ -69,6 +79,7 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     tf_graph_init(&graph);
     tf_status status =
         tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
+    if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);
@@ -152,6 +163,7 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     double start = tf_clock();
     tf_session session;
     TF_TRY(tf_session_open(&session, link));
+    if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
     tf_status status = infer(&session, o, job, values, tf_clock() - start, report);
     tf_session_close(&session);
     return status;

@@ -5,13 +5,13 @@
 
 static void *compute(void *argument) {
     plain_side *side = argument;
-    side->status = plain_batch(side->model, side->batch, &side->out);
+    side->status = plain_batch(side->model, side->batch, side->seen, &side->out);
     snprintf(side->error, sizeof side->error, "%s", side->status == TF_OK ? "" : tf_error());
     return NULL;
 }
 
-tf_status plain_side_start(plain_side *side, const model_files *model, const tf_batch *batch) {
-    *side = (plain_side){.model = model, .batch = batch};
+tf_status plain_side_start(plain_side *side, const model_files *model, const tf_batch *batch, tf_ranges *seen) {
+    *side = (plain_side){.model = model, .batch = batch, .seen = seen};
     if (pthread_create(&side->thread, NULL, compute, side))
         return tf_fail(TF_NOMEM, "a thread for the plain model could not be started");
     side->running = true;

@@ -9,6 +9,7 @@
 typedef struct plain_side {
     const model_files *model;
     const tf_batch *batch;
+    tf_ranges *seen;
     tf_array out;
     tf_status status;
     char error[1024];
@@ -16,8 +17,9 @@ typedef struct plain_side {
     pthread_t thread;
 } plain_side;
 
-/** Starts one batch; it and the model must stay until it is finished. */
-TF_CHECKED tf_status plain_side_start(plain_side *side, const model_files *model, const tf_batch *batch);
+/** Starts one batch; it, the model and `seen` (see plain_batch) must stay until it is finished. */
+TF_CHECKED tf_status plain_side_start(plain_side *side, const model_files *model, const tf_batch *batch,
+                                      tf_ranges *seen);
 
 /** Waits for it; the caller frees *values (texts x width, in the order of the rows). */
 TF_CHECKED tf_status plain_side_finish(plain_side *side, float **values);

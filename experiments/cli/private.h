@@ -7,6 +7,7 @@
 
 #include "experiments/cli/model_files.h"
 #include "experiments/cli/results.h"
+#include "runtime/range_check.h"
 
 typedef struct private_session private_session;
 
@@ -51,6 +52,8 @@ typedef struct private_job {
     const tf_safetensors *weights; /**< where this process plays the model owner (or the weights are public), or NULL */
     const cli_batches *batches;    /**< where this process plays the data owner, or NULL */
     const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
+    const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
+    tf_range_check *range_check;   /**< with --check-ranges, or NULL */
 } private_job;
 
 /** What the owner of the model tells about it: the SHA-256 digest of its weights. */
@@ -102,6 +105,6 @@ typedef struct cost_report {
 
 /** The exact forecast for a batch of `texts` texts of `length` tokens; runs nothing. The caller frees report->op. */
 TF_CHECKED tf_status private_cost(const cli_options *options, const tf_config *config, const tf_approx *approx,
-                                  size_t texts, size_t length, cost_report *report);
+                                  const tf_ranges *ranges, size_t texts, size_t length, cost_report *report);
 
 #endif
