@@ -79,11 +79,15 @@ static tf_status make_store(evaluation *e, const model_digest *digest) {
     char model[65], data[65], approx[TF_APPROX_TEXT];
     TF_TRY(digest_data(e, data));
     json_t *header =
-        json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
+        json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:n}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
                   hex(digest->byte, sizeof digest->byte, model), "approx",
                   tf_approx_text(&e->model.approx, approx, sizeof approx), "frac_bits", o->plain ? 0 : o->fraction_bits,
-                  "data", data, "examples", (json_int_t)e->texts.count, "check", (int)o->check);
-    if (header && e->model.calibrated) json_object_set_new(header, "ranges", json_real(e->model.ranges.factor));
+                  "data", data, "examples", (json_int_t)e->texts.count, "check", (int)o->check, "ranges");
+    if (header && e->model.calibrated) {
+        char ranges[65];
+        tf_digest all = ranges_digest(&e->model.ranges);
+        json_object_set_new(header, "ranges", json_string(hex(all.byte, sizeof all.byte, ranges)));
+    }
     return eval_store_make(&e->store, o->out, header, &e->model.config, &e->texts, o->check);
 }
 

@@ -9,15 +9,6 @@ static tf_digest text_digest(const char *text) {
     return tf_digest_of(text, strlen(text));
 }
 
-/** Of the numbers that the lowering sees. */
-static tf_digest ranges_digest(const tf_ranges *ranges) {
-    size_t count = ranges ? ranges->count : 0;
-    tf_digest part[2] = {{{0}}};
-    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
-    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
-    return tf_digest_of(part, sizeof part);
-}
-
 /** What must be the same before any weight or text is touched. */
 static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;

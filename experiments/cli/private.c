@@ -204,3 +204,11 @@ tf_status private_bench(private_session *session, const bench_job *job, bench_re
     bench_call call = {session->options, job, report};
     return as_parties(session, bench_as, &call);
 }
+
+tf_digest ranges_digest(const tf_ranges *ranges) {
+    size_t count = ranges ? ranges->count : 0;
+    tf_digest part[2] = {{{0}}};
+    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
+    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
+    return tf_digest_of(part, sizeof part);
+}

@@ -8,6 +8,7 @@
 #include "experiments/cli/model_files.h"
 #include "experiments/cli/results.h"
 #include "runtime/range_check.h"
+#include "runtime/session.h"
 
 typedef struct private_session private_session;
 
@@ -55,6 +56,9 @@ typedef struct private_job {
     const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
     tf_range_check *range_check;   /**< with --check-ranges, or NULL */
 } private_job;
+
+/** The digest of the numbers that the lowering sees; ranges may be NULL. */
+tf_digest ranges_digest(const tf_ranges *ranges);
 
 /** What the owner of the model tells about it: the SHA-256 digest of its weights. */
 typedef struct model_digest {
