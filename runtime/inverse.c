@@ -69,7 +69,7 @@ static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool ro
 
 /** 1 - a b, small. `centre` evens out the error of what follows. */
 static tf_value residual(tf_program *p, tf_value a, tf_value b, double centre) {
-    return tf_add_const_within(p, tf_scale_int(p, roomy(p, a, b, FINE, 1, 64), -1), 1 + centre, 0.2);
+    return tf_add_const_within(p, tf_scale_int(p, roomy(p, a, b, FINE, 1.2, 64), -1), 1 + centre, 0.2);
 }
 
 /** seed (1 + c r) times `second`, which is near `scale`. */
