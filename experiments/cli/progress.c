@@ -44,7 +44,7 @@ void progress_step(cli_progress *p, size_t examples, double work) {
     double now = tf_clock(), between = p->terminal ? SECONDS_BETWEEN_REWRITES : SECONDS_BETWEEN_LINES;
     p->done += examples;
     p->work_done += work;
-    if (now - p->shown >= between) show(p, now);
+    if (!p->quiet && now - p->shown >= between) show(p, now);
 }
 
 void progress_end(cli_progress *p) {

@@ -12,6 +12,7 @@ typedef struct cli_progress {
     double work_done, work_total; /**< what time is proportional to, such as tokens */
     double start, shown;          /**< seconds by the clock */
     bool terminal, open;          /**< open: a line waits to be rewritten */
+    bool quiet;                   /**< nothing is shown */
 } cli_progress;
 
 /** `total` examples are to be done, which are `work` in all. Shows nothing yet. */
