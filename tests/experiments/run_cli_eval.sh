@@ -82,7 +82,7 @@ timeout 120 mpirun --oversubscribe -n 6 "${eval[@]}" --batch 3 --json --out "$wo
 whole "$work/groups"
 grep -q '"groups": 2' "$work/said" || complain "not two groups: $(cat "$work/said")"
 computed=$(grep -oE '"computed": [0-9]+' "$work/said" | grep -oE '[0-9]+')
-[ "${computed:-0}" -gt 0 ] && [ "$computed" -lt 11 ] || complain "the first group computed $computed of 11 examples"
+((${computed:-0} > 0 && ${computed:-0} < 11)) || complain "the first group computed $computed of 11 examples"
 [ -z "$(ls "$work"/groups.* 2>/dev/null)" ] || complain "parts were left behind: $(ls "$work")"
 [ "$(tail -n +2 "$work/killed" | head -n 5 | grep -cFxf "$work/groups")" = 5 ] || complain "a part's examples were lost"
 says 'this job has 4 processes' mpirun --oversubscribe -n 4 "${eval[@]}" --out "$work/four"
@@ -101,6 +101,7 @@ cmp -s "$work/private" "$work/before" || complain "a refused file was changed"
 # Bad input is refused before anything is computed or written.
 bad() { # bad PATTERN CONTENT [ARGUMENT...]
     local pattern=$1
+    # shellcheck disable=SC2059 # the content is the format
     printf "$2" >"$work/bad.${3:-tsv}"
     says "$pattern" "$trefoil" eval --model "$model" --plain --out "$work/none" --data "$work/bad.${3:-tsv}" "${@:4}"
     [ ! -e "$work/none" ] || complain "'$pattern' left a file of results"
@@ -119,6 +120,7 @@ bad 'names no column "words"' 'text\tlabel\nhello\t1\n' tsv --columns text=words
 
 # The forms of public data sets, and columns by name and by number.
 good() { # good CONTENT [ARGUMENT...]
+    # shellcheck disable=SC2059
     printf "$1" >"$work/good.${2:-tsv}"
     "$trefoil" eval --model "$model" --plain --out "$work/good_out" --data "$work/good.${2:-tsv}" "${@:3}" >/dev/null ||
         complain "refused: $1"
