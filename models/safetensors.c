@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,4 +398,10 @@ tf_status tf_safetensors_derive(const tf_safetensors *file, const char *name, si
     tf_status status = derive(file, name, count, limit, make, context, data);
     pthread_mutex_unlock(file->lock);
     return status;
+}
+
+tf_status tf_safetensors_digest(const tf_safetensors *file, uint8_t digest[32]) {
+    return EVP_Digest(file->map, file->size, digest, NULL, EVP_sha256(), NULL) == 1
+               ? TF_OK
+               : tf_fail(TF_INTERNAL, "%s: SHA-256 failed", file->path);
 }

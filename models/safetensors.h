@@ -34,6 +34,9 @@ typedef void tf_derivation(const void *context, float *out);
 TF_CHECKED tf_status tf_safetensors_derive(const tf_safetensors *file, const char *name, size_t count, double limit,
                                            tf_derivation *make, const void *context, const float **data);
 
+/** The SHA-256 digest of the whole file. */
+TF_CHECKED tf_status tf_safetensors_digest(const tf_safetensors *file, uint8_t digest[32]);
+
 /** The shape of a tensor; TF_FORMAT when it is missing. */
 TF_CHECKED tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape);
 

@@ -213,18 +213,25 @@ void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;
 }
 
-tf_status tf_link_mpi(tf_link **link) {
-    *link = NULL;
-    int initialized = 0, finalized = 0, provided, size = 0, rank = 0;
+tf_status tf_mpi_start(int *rank, int *size) {
+    int initialized = 0, finalized = 0, provided;
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
     if (finalized) return tf_fail(TF_INVALID, "this process has left the MPI job already");
-    if (abandoned) return tf_fail(TF_PEER, "an earlier link of this process ended with transfers under way");
     if (!initialized && MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
         return tf_fail(TF_IO, "MPI could not be started");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, size);
+    MPI_Comm_rank(MPI_COMM_WORLD, rank);
+    return TF_OK;
+}
+
+tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link) {
+    *link = NULL;
+    if (abandoned) return tf_fail(TF_PEER, "an earlier link of this process ended with transfers under way");
+    int size = 0, rank = 0;
+    MPI_Comm_size(comm, &size);
+    MPI_Comm_rank(comm, &rank);
     if (size != TF_PARTIES)
         return tf_fail(TF_INVALID, "exactly %d processes are needed, this job has %d: start it with mpirun -n %d",
                        TF_PARTIES, size, TF_PARTIES);
@@ -232,13 +239,20 @@ tf_status tf_link_mpi(tf_link **link) {
     if (!self) return tf_fail(TF_NOMEM, "no memory for a link");
     tf_link_init(&self->base, &table, rank);
     self->chunk = DEFAULT_CHUNK;
-    int code = MPI_Comm_dup(MPI_COMM_WORLD, &self->comm); // inherits the error handler
+    int code = MPI_Comm_dup(comm, &self->comm); // inherits the error handler
     if (code != MPI_SUCCESS) {
         free(self);
         return mpi_error(code, "joining as", rank);
     }
     *link = &self->base;
     return TF_OK;
+}
+
+tf_status tf_link_mpi(tf_link **link) {
+    int rank, size;
+    *link = NULL;
+    TF_TRY(tf_mpi_start(&rank, &size));
+    return tf_link_mpi_on(MPI_COMM_WORLD, link);
 }
 
 bool tf_mpi_launched(void) {

@@ -2,12 +2,22 @@
 #ifndef TF_LINK_MPI_H
 #define TF_LINK_MPI_H
 
+#include <mpi.h>
+
 #include "net/link.h"
 
 /**
- * Joins the MPI job (MPI_Init_thread on first use) as the party with this process's rank. All three processes call it
- * together. Fails with TF_INVALID on every process when the job does not have exactly three.
+ * Starts MPI unless it runs already, with errors returned rather than fatal, and tells this process's place in the job.
  */
+TF_CHECKED tf_status tf_mpi_start(int *rank, int *size);
+
+/**
+ * Joins two others as the party with this process's rank in `comm`, which has three processes that call it together,
+ * and is duplicated. Fails with TF_INVALID on every process when it has another number of them.
+ */
+TF_CHECKED tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link);
+
+/** The same with all processes of the job, which is started where that has not happened yet. */
 TF_CHECKED tf_status tf_link_mpi(tf_link **link);
 
 /** Whether this process was started by an MPI launcher (looks at the environment only). */

@@ -90,7 +90,7 @@ static tf_value piece_input(tf_program *p, tf_value x, double end, tf_value *squ
     enum { MIDDLE = 8 };
     if (p->status) return -1;
     int frac = tf_type_of(p, x)->frac;
-    x = tf_assume(p, tf_trunc(p, x, frac < PIECE_INPUT ? frac : PIECE_INPUT), end);
+    x = tf_assume_selected(p, tf_trunc(p, x, frac < PIECE_INPUT ? frac : PIECE_INPUT), end);
     tf_value t = tf_mul(p, x, x, (tf_result){SQUARE, MIDDLE, false});
     t = tf_lift(p, tf_add_const_within(p, t, -MIDDLE, MIDDLE), PIECE_RING);
     *square = tf_add_const_within(p, t, MIDDLE, 2 * MIDDLE);

@@ -65,8 +65,8 @@ static tf_value masked_scores(tf_program *p, tf_value score, tf_value mask, tf_s
     double *shift = malloc(count * sizeof *shift);
     if (!shift) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a mask"));
     for (size_t i = 0; i < count; i++) shift[i] = (leaf->data[i] - 1) * TF_SCORE_BOUND;
-    score = tf_assume(p, masked(p, score, mask, shape), 1); /* of the two terms of the sum one is always zero */
-    score = tf_assume(p, tf_add_public(p, score, shape, shift), TF_SCORE_BOUND);
+    /* of the two terms of the sum one is always zero */
+    score = tf_add_public_within(p, masked(p, score, mask, shape), shape, shift, TF_SCORE_BOUND);
     free(shift);
     return score;
 }
@@ -84,8 +84,10 @@ static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score
     double n = (double)tf_shape_last(tf_type_of(p, score)->shape), unit = ldexp(1, -COARSE);
     double guard = unit + ceil(log2(n)) * ldexp(unit, (int)tf_default_low(tf_type_of(p, coarse)) - 1);
     /* the ring has room for differences, though not for lifting them */
+    const double most_below = 2 * TF_SCORE_BOUND + 1;
     tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
-    below = tf_assume(p, tf_add_const_within(p, below, -guard, TF_SCORE_BOUND), 2 * TF_SCORE_BOUND + 1);
+    below = tf_add_const_within(p, tf_assume(p, below, most_below), -guard, TF_SCORE_BOUND);
+    below = tf_assume(p, below, most_below);
     return (tf_weights){masked(p, tf_power_negative(p, below), mask, mask_shape),
                         0.99 * exp2(-(guard + unit) * TF_OCTAVES / 16), n, 0};
 }

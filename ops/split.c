@@ -30,7 +30,7 @@ static double half_ring(tf_narrow kept) {
 tf_value tf_even_input(tf_program *p, tf_value x, const tf_even *even) {
     if (p->status) return -1;
     int frac = tf_type_of(p, x)->frac;
-    return tf_assume(p, tf_trunc(p, x, frac < even->input ? frac : even->input), even->tail);
+    return tf_assume_selected(p, tf_trunc(p, x, frac < even->input ? frac : even->input), even->tail);
 }
 
 tf_value tf_even_polynomial(tf_program *p, tf_value x, const tf_even *even) {

@@ -98,8 +98,9 @@ tf_value tf_power_negative(tf_program *p, tf_value a) {
      * stay above -16. Two units are taken off a: rounding may have put 0 one unit above. */
     unsigned low = type.frac > 0 ? (unsigned)type.frac - 1 : 0;
     double least = 16 - ldexp(1, (int)low - 1 - type.frac) - ldexp(4, -type.frac);
-    tf_value near = tf_assume(p, a, 16); /* a + least is no farther from zero than a: its ring has room for it */
-    tf_value above = tf_assume(p, tf_add_const_within(p, near, least, 16), type.bound);
+    tf_value near =
+        tf_assume_selected(p, a, 16); /* a + least is no farther from zero than a: its ring has room for it */
+    tf_value above = tf_assume(p, tf_add_const_within(p, near, least, 16), fmax(type.bound, 16));
     tf_value power = tf_exp2(p, tf_add_const_within(p, near, -ldexp(2, -type.frac), 16), TF_OCTAVES, p->frac + 2);
     return tf_select(p, 1, &(tf_term){tf_negative(p, above, low), power, true});
 }

@@ -164,9 +164,12 @@ static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
     }
     if (!node->step->shares_work || !r->party->workers || work_of(r->program, node) < LEAST_SHARED) {
         call.workers = 1;
-        return call_phase(&call, entry.phase);
+        TF_TRY(call_phase(&call, entry.phase));
+    } else {
+        TF_TRY(share_phase(r->party, &call, entry.phase));
     }
-    return share_phase(r->party, &call, entry.phase);
+    if (!r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return TF_OK;
+    return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &call.out);
 }
 
 static tf_status run_time(run *r, int time, double *op_seconds) {

@@ -38,6 +38,7 @@ typedef struct tf_node {
     int attrs;
     tf_attr attr[TF_MAX_ATTRS];
     tf_shape shape;
+    double range;          /**< its magnitudes are known to be at most this; 0 where nothing is known */
     const float *data;     /**< weights, where held: not owned by the graph; constants: the graph's own copy */
     const int32_t *tokens; /**< tokens, where held: not owned by the graph */
 } tf_node;

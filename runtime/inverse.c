@@ -27,6 +27,7 @@ static tf_value roomy(tf_program *p, tf_value a, tf_value b, int frac, double bo
 /** Constant between two thresholds: nearly 1/a, and its square root, exactly, where that is wanted. */
 typedef struct seeds {
     tf_value inverse, root;
+    int fine; /* fractional bits of the residual: as many as the product with the seed has room for */
 } seeds;
 
 /** `value` rounded to `frac` fractional bits. */
@@ -43,7 +44,8 @@ static tf_value staircase(tf_program *p, tf_value bits, int count, const double 
 
 /** Low bits that move `low` by 1/256 at most are not compared. */
 static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool root) {
-    seeds s = {-1, -1};
+    enum { COEFFICIENT = 5 }; /* bits of c in 1 + c r, where there is a root */
+    seeds s = {-1, -1, FINE};
     if (p->status) return s;
     int point = tf_type_of(p, a)->frac, count = (int)ceil(log(high / low) / log(SEED_STEP)), bottom;
     if (count < 2) count = 2;
@@ -63,13 +65,15 @@ static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool ro
     }
     tf_value bits = tf_thresholds(p, a, (size_t)count - 1, threshold, bottom > 8 ? (unsigned)bottom - 8 : 0);
     s.inverse = staircase(p, bits, count, inverse, frac);
+    int room = 60 - (int)ceil(log2(root ? square_root[0] : inverse[0])) - (root ? root_frac + COEFFICIENT : frac);
+    if (room < s.fine) s.fine = room;
     if (root) s.root = staircase(p, bits, count, square_root, root_frac);
     return s;
 }
 
 /** 1 - a b, small. `centre` evens out the error of what follows. */
-static tf_value residual(tf_program *p, tf_value a, tf_value b, double centre) {
-    return tf_add_const_within(p, tf_scale_int(p, roomy(p, a, b, FINE, 1, 64), -1), 1 + centre, 0.2);
+static tf_value residual(tf_program *p, tf_value a, tf_value b, double centre, int fine) {
+    return tf_add_const_within(p, tf_scale_int(p, roomy(p, a, b, fine, 1.2, 64), -1), 1 + centre, 0.2);
 }
 
 /** seed (1 + c r) times `second`, which is near `scale`. */
@@ -82,8 +86,8 @@ static tf_value correct(tf_program *p, tf_value seed, tf_value r, double c, tf_v
 }
 
 /** 1/a = seed / (1 - r), nearly seed (1 + r)(1 + c r^2). */
-static tf_value divide(tf_program *p, tf_value a, tf_value seed, double centre, double c, tf_result result) {
-    tf_value r = residual(p, a, seed, centre);
+static tf_value divide(tf_program *p, tf_value a, tf_value seed, int fine, double centre, double c, tf_result result) {
+    tf_value r = residual(p, a, seed, centre, fine);
     tf_value second = tf_mul(p, r, tf_scale_real(p, r, c, 10), (tf_result){SECOND, 2, false});
     return correct(p, seed, r, 1, tf_add_const_within(p, second, 1, 2), 1, result);
 }
@@ -91,17 +95,18 @@ static tf_value divide(tf_program *p, tf_value a, tf_value seed, double centre, 
 tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
     u = tf_lift(p, u, 64); /* |r| < 0.061 */
     tf_value seed = tf_add_const_within(p, tf_scale_real(p, u, -1.875, 4), 2.8203, 2);
-    return divide(p, u, seed, -1.6e-6, 257.0 / 256, (tf_result){FINE, 4, false});
+    return divide(p, u, seed, FINE, -1.6e-6, 257.0 / 256, (tf_result){FINE, 4, false});
 }
 
 tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
-    return divide(p, a, seed_of(p, a, low, high, false).inverse, 1.4e-5, 1, (tf_result){frac, 2 / low, false});
+    seeds s = seed_of(p, a, low, high, false);
+    return divide(p, a, s.inverse, s.fine, 1.4e-5, 1, (tf_result){frac, 2 / low, false});
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac) {
     /* 1/sqrt(1 - r) is nearly (1 + 21/32 r)(1 - 5/32 r + 491/1024 r^2) = 1 + r/2 + 0.377 r^2 + 0.3147 r^3 */
     seeds s = seed_of(p, a, low, high, true);
-    tf_value r = tf_lift(p, residual(p, a, s.inverse, 0), 64);
+    tf_value r = tf_lift(p, residual(p, a, s.inverse, 0, s.fine), 64);
     tf_value second = tf_add_const_within(p, tf_scale_real(p, r, 491.0 / 1024 * scale, 10), -5.0 / 32 * scale, scale);
     int second_frac = SECOND - (int)ceil(log2(scale)); /* relative precision is what counts */
     second = tf_mul(p, r, second, (tf_result){second_frac, 2 * scale, false});

@@ -9,7 +9,8 @@
 tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
     tf_program_init(program, frac, model_owner, data_owner);
     if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
-    tf_value *value = malloc(((size_t)graph->nodes + 1) * sizeof *value);
+    tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
+    program->graph = graph;
     if (!value) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
     for (int i = 0; i < graph->nodes && !program->status; i++) {
         const tf_node *node = &graph->node[i];
@@ -26,6 +27,8 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
             break;
         }
         value[i] = node->op->lower(program, node, in);
+        if (node->range > 0 && node->range < tf_type_of(program, value[i])->bound)
+            value[i] = tf_assume(program, value[i], node->range);
         if (!program->status && !tf_shape_equal(tf_type_of(program, value[i])->shape, node->shape))
             tf_program_fail(program, tf_fail(TF_INTERNAL, "op %s %s lowered to another shape than it declares",
                                              node->op->kind, node->op->variant));
@@ -36,7 +39,6 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
     }
     program->op = graph->output;
     if (!program->status) tf_output(program, value[graph->output], data_owner, 0);
-    free(value);
     tf_status status = tf_program_status(program);
     if (status) tf_program_free(program);
     return status;

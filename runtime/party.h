@@ -27,6 +27,19 @@ typedef struct tf_buffer {
     uint64_t capacity;
 } tf_buffer;
 
+struct tf_party;
+struct tf_program;
+struct tf_plan;
+struct tf_view;
+
+/**
+ * Looks at the value of a node once this party's part of it is complete, before its memory is used again; an error ends
+ * the run. Two parties' observers together see everything: for tests and the check of ranges, where all three parties
+ * are threads of one process.
+ */
+typedef tf_status tf_value_observer(void *context, const struct tf_party *party, const struct tf_program *program,
+                                    const struct tf_plan *plan, int node, const struct tf_view *view);
+
 typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
@@ -40,6 +53,8 @@ typedef struct tf_party {
     bool timed;
     tf_workers *workers;       /**< threads that share its work, NULL for one; see tf_party_set_threads */
     EVP_CIPHER_CTX *(*own)[2]; /**< of each worker: its own contexts of both keys */
+    tf_value_observer *observer; /**< NULL outside of tests and checks */
+    void *observer_context;
 } tf_party;
 
 /** Key material is drawn with RAND_priv_bytes, each party making key `id` and sending it to party id - 1, which is the

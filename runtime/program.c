@@ -15,6 +15,7 @@ void tf_program_free(tf_program *program) {
     for (int i = 0; i < program->nodes; i++) free(program->node[i].data);
     free(program->node);
     free(program->param);
+    free(program->result);
     *program = (tf_program){0};
 }
 
@@ -69,6 +70,7 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
         status = tf_check_operand(program, step->name, input[i], step->takes_bits || step->alias);
         if (status) return tf_program_fail(program, status);
         node.input[i] = input[i];
+        node.loose |= program->node[input[i]].loose && !step->takes_bits; /* what is selected is meant */
     }
     return append(program, node);
 }

@@ -46,6 +46,7 @@ typedef struct tf_step_node {
     const struct tf_node *leaf; /**< for leaves and parameters */
     int op;                     /**< the node of the graph that this step belongs to, -1 if none */
     tf_value lifted;            /**< the widest lift of this value so far, or -1 */
+    bool loose; /**< may leave its range where a selection multiplies it by zero; see tf_assume_selected */
 } tf_step_node;
 
 /** A secret weight that the program needs, in a given encoding. */
@@ -56,6 +57,8 @@ typedef struct tf_param {
 } tf_param;
 
 typedef struct tf_program {
+    const struct tf_graph *graph; /**< what it was lowered from, which must outlive it; NULL for other programs */
+    tf_value *result;             /**< of each node of the graph; NULL for other programs */
     tf_step_node *node;
     int nodes, capacity;
     tf_param *param;
@@ -118,6 +121,7 @@ tf_value tf_add_const(tf_program *program, tf_value a, double c);
 /** The same where the caller knows a bound of the result, so that its ring need not grow with the terms. */
 tf_value tf_add_within(tf_program *program, tf_value a, tf_value b, double bound);
 tf_value tf_add_const_within(tf_program *program, tf_value a, double c, double bound);
+tf_value tf_add_public_within(tf_program *program, tf_value a, tf_shape shape, const double *c, double bound);
 /** a * factor for an integer factor; the bound grows with it. */
 tf_value tf_scale_int(tf_program *program, tf_value a, int64_t factor);
 /** a * c for a public real c, to relative precision 2^-precision, by a local product: frac grows, tf_trunc brings it
@@ -135,6 +139,9 @@ tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadc
 tf_value tf_slice(tf_program *program, tf_value a, int axis, size_t begin, size_t count);
 /** Declares that |a| <= bound, which the caller must know; costs nothing. */
 tf_value tf_assume(tf_program *program, tf_value a, double bound);
+/** The same where it holds only of those elements that a later selection lets through: of others the value, and what is
+ *  computed from it, may be anything. */
+tf_value tf_assume_selected(tf_program *program, tf_value a, double bound);
 
 /** @} @name Interactive @{ */
 

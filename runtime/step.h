@@ -54,6 +54,7 @@ typedef struct tf_call {
 typedef struct tf_step {
     const char *name, *summary;
     bool alias;       /**< the output is the input's memory under another type */
+    bool sink;        /**< its result is no value: it hands its input out */
     bool takes_bits;  /**< there are split bits among the inputs */
     bool elementwise; /**< inputs and output are cut into the same thirds, element i depends on element i only */
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,

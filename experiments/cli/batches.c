@@ -89,6 +89,37 @@ tf_status batches_make(const cli_texts *texts, const tf_tokenizer *tokenizer, co
     return status;
 }
 
+/* Keeps a batch's unfinished rows, in place; their order and lengths move to `to`. */
+static tf_batch keep_rows(cli_batches *batches, const tf_batch *old, const bool *finished, size_t from, size_t to) {
+    tf_batch kept = *old;
+    kept.texts = 0;
+    kept.lengths = batches->lengths + to;
+    for (size_t row = 0; row < old->texts; row++) {
+        size_t text = batches->order[from + row], at = kept.texts * old->length, length = old->length;
+        if (finished[text]) continue;
+        batches->order[to + kept.texts] = text;
+        batches->lengths[to + kept.texts] = batches->lengths[from + row];
+        memmove((int32_t *)old->ids + at, old->ids + row * length, length * sizeof *old->ids);
+        memmove((int32_t *)old->types + at, old->types + row * length, length * sizeof *old->types);
+        kept.texts++;
+    }
+    return kept;
+}
+
+void batches_keep(cli_batches *batches, const bool *finished, size_t group, size_t groups) {
+    size_t from = 0, to = 0, seen = 0, count = 0;
+    for (size_t b = 0; b < batches->count; b++) {
+        size_t rows = batches->batch[b].texts;
+        tf_batch kept = keep_rows(batches, &batches->batch[b], finished, from, to);
+        from += rows;
+        if (!kept.texts || seen++ % groups != group) continue;
+        to += kept.texts;
+        batches->batch[count++] = kept;
+    }
+    batches->count = count;
+    batches->texts = to;
+}
+
 void batches_free(cli_batches *batches) {
     free(batches->batch);
     free(batches->order);

@@ -31,12 +31,14 @@ static void print_table(const cost_report *report) {
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
 }
 
-static tf_status forecast(const cli_options *o, const tf_config *config, const tf_approx *approx) {
+static tf_status forecast(const cli_options *o, const model_files *model) {
+    const tf_config *config = &model->config;
     size_t length = o->sequence ? o->sequence : 128;
     if (length > config->positions)
         return tf_fail(TF_INVALID, "--seq %zu is longer than the model's %zu positions", length, config->positions);
     cost_report report = {0};
-    TF_TRY(private_cost(o, config, approx, o->batch ? o->batch : 1, length, &report));
+    TF_TRY(private_cost(o, config, &model->approx, model->calibrated ? &model->ranges : NULL, o->batch ? o->batch : 1,
+                        length, &report));
     tf_status status = TF_OK;
     if (o->json) {
         status = json_print(report_json(&report));
@@ -51,7 +53,7 @@ static tf_status forecast(const cli_options *o, const tf_config *config, const t
 static tf_status run(const cli_options *o) {
     model_files model;
     TF_TRY(o->arch ? model_open_named(o, &model) : model_open(o, &model));
-    tf_status status = forecast(o, &model.config, &model.approx);
+    tf_status status = forecast(o, &model);
     model_close(&model);
     return status;
 }
@@ -68,8 +70,8 @@ const cli_command command_cost = {
         "Forecasts exactly what a private run moves: bytes on each link, rounds, and memory, for each op and "
         "in total. Runs nothing.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_BATCH, OPTION_APPROX,
-                              OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-                              OPTION_PLUGIN, 0},
+                              OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+                              OPTION_DATA_OWNER, OPTION_PLUGIN, 0},
     .requires = "",
     .check = check,
     .run = run,

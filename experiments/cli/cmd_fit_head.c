@@ -44,7 +44,7 @@ static tf_status embed(const cli_options *o, model_files *model, const cli_texts
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH, o->truncate,
                         &batches));
     *embeddings = calloc(texts->count, model->config.hidden * sizeof **embeddings);
-    tf_status status = *embeddings ? plain_run(model, &batches, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = *embeddings ? plain_run(model, &batches, NULL, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
     batches_free(&batches);
     return status;
 }
@@ -85,7 +85,7 @@ static tf_status run(const cli_options *o) {
     labelling labels = {0};
     float *embeddings = NULL;
     TF_TRY(model_open(o, &model));
-    tf_status status = texts_read_labelled(o->data, o->limit, &texts);
+    tf_status status = texts_read_data(o, true, &texts);
     if (status == TF_OK) status = make_labelling(&texts, &labels);
     if (status == TF_OK) status = embed(o, &model, &texts, &embeddings);
     if (status == TF_OK) status = fit(o, &model, &texts, &labels, embeddings, start);
@@ -103,8 +103,8 @@ const cli_command command_fit_head = {
     .description =
         "Fits multinomial logistic regression on the frozen sentence embeddings of labelled texts, in floating "
         "point, by the model owner, and writes an ordinary model directory with the classifier.",
-    .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE,
+                              OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .run = run,
 };

@@ -2,6 +2,7 @@
 
 #include "experiments/cli/commands.h"
 #include "experiments/cli/private.h"
+#include "experiments/cli/range_report.h"
 
 /* What this process holds during a run. */
 typedef struct holdings {
@@ -9,11 +10,15 @@ typedef struct holdings {
     cli_texts texts;
     cli_batches batches;
     float *values, *plain;
+    tf_ranges seen; /* in floating point, with --check-ranges */
+    tf_range_check *range_check;
 } holdings;
 
 static void release(holdings *h) {
     free(h->values);
     free(h->plain);
+    tf_ranges_free(&h->seen);
+    tf_range_check_free(h->range_check);
     batches_free(&h->batches);
     texts_free(&h->texts);
     model_close(&h->model);
@@ -41,27 +46,31 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
     run_report report = {0};
     TF_TRY(open_own(o, model_owner, data_owner, h));
+    if (o->check_ranges) TF_TRY(tf_range_check_make(&h->range_check));
     private_job job = {
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = model_owner || o->public_weights ? h->model.weights : NULL,
         .batches = data_owner ? &h->batches : NULL,
+        .ranges = h->model.calibrated ? &h->model.ranges : NULL,
+        .range_check = h->range_check,
     };
     TF_TRY(private_infer(session, &job, h->values, &report));
     double end = tf_clock();
     if (!data_owner) return TF_OK;
-    if (o->check) {
+    if (o->check || o->check_ranges) {
         TF_TRY(allocate(h, &h->plain));
-        TF_TRY(plain_run(&h->model, &h->batches, h->plain));
+        TF_TRY(plain_run(&h->model, &h->batches, o->check_ranges ? &h->seen : NULL, h->plain));
     }
-    return results_print(&(cli_results){.options = o,
+    TF_TRY(results_print(&(cli_results){.options = o,
                                         .model = &h->model,
                                         .texts = &h->texts,
                                         .values = h->values,
-                                        .plain = h->plain,
+                                        .plain = o->check ? h->plain : NULL,
                                         .private = true,
                                         .seconds_total = end - start,
-                                        .run = report});
+                                        .run = report}));
+    return o->check_ranges ? range_report(o, h->range_check, &h->seen) : TF_OK;
 }
 
 static tf_status run(const cli_options *o) {
@@ -84,7 +93,8 @@ const cli_command command_infer = {
         "result. Public to all are the architecture, the number of texts and their lengths in tokens.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
                               OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_CHECK, OPTION_PLUGIN, 0},
+                              OPTION_PUBLIC_WEIGHTS, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_CHECK, OPTION_CHECK_RANGES,
+                              OPTION_REPORT, OPTION_NO_RANGES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

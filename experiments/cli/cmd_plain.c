@@ -12,7 +12,7 @@ static tf_status compute(const cli_options *o, model_files *model, const cli_tex
     float *values = calloc(texts->count, model_width(&model->config) * sizeof *values);
     tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
     double ready = tf_clock();
-    if (status == TF_OK) status = plain_run(model, &batches, values);
+    if (status == TF_OK) status = plain_run(model, &batches, NULL, values);
     double end = tf_clock();
     if (status == TF_OK)
         status = results_print(&(cli_results){.options = o,

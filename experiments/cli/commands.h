@@ -4,7 +4,7 @@
 
 #include "experiments/cli/options.h"
 
-extern const cli_command command_infer, command_plain, command_cost, command_ops, command_bench, command_fit_head,
-    command_tokenize;
+extern const cli_command command_infer, command_eval, command_plain, command_calibrate, command_cost, command_ops,
+    command_bench, command_fit_head, command_tokenize;
 
 #endif

@@ -5,8 +5,9 @@
 #include "experiments/cli/commands.h"
 #include "net/link_mpi.h"
 
-static const cli_command *const commands[] = {&command_infer, &command_plain,    &command_cost,    &command_ops,
-                                              &command_bench, &command_fit_head, &command_tokenize};
+static const cli_command *const commands[] = {&command_infer,    &command_eval,      &command_plain,
+                                              &command_cost,     &command_ops,       &command_bench,
+                                              &command_fit_head, &command_calibrate, &command_tokenize};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2 };
 
 static void print_help(void) {

@@ -21,11 +21,24 @@ static tf_status settle_approx(const cli_options *o, model_files *model) {
     return status;
 }
 
+static tf_status open_ranges(model_files *model) {
+    char approx[TF_APPROX_TEXT];
+    TF_TRY(tf_ranges_read(model->directory, &model->ranges, &model->calibrated));
+    if (!model->calibrated || !strcmp(model->ranges.approx, tf_approx_text(&model->approx, approx)))
+        return TF_OK;
+    return tf_fail(TF_MISMATCH,
+                   "%s/ranges.json is of the approximations %.200s, not %.200s: calibrate again, or give --no-ranges",
+                   model->directory, model->ranges.approx, approx);
+}
+
 tf_status model_open(const cli_options *o, model_files *model) {
     *model = (model_files){.directory = o->model};
     TF_TRY(register_ops(o));
     TF_TRY(tf_config_read(o->model, &model->config));
-    return settle_approx(o, model);
+    TF_TRY(settle_approx(o, model));
+    tf_status status = o->takes_ranges && !o->no_ranges && !o->plain ? open_ranges(model) : TF_OK;
+    if (status != TF_OK) model_close(model);
+    return status;
 }
 
 void model_warn_untrained(const model_files *model) {
@@ -59,12 +72,26 @@ tf_status model_open_tokenizer(model_files *model) {
 }
 
 tf_status model_open_weights(model_files *model) {
-    return tf_safetensors_open(model->directory, &model->weights);
+    TF_TRY(tf_safetensors_open(model->directory, &model->weights));
+    if (!model->calibrated) return TF_OK;
+    char digest[65];
+    TF_TRY(model_digest_text(model, digest));
+    if (!strcmp(digest, model->ranges.model)) return TF_OK;
+    return tf_fail(TF_MISMATCH, "%s/ranges.json is of other weights than these: calibrate again, or give --no-ranges",
+                   model->directory);
+}
+
+tf_status model_digest_text(const model_files *model, char text[65]) {
+    uint8_t digest[32];
+    TF_TRY(tf_safetensors_digest(model->weights, digest));
+    for (size_t i = 0; i < sizeof digest; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    return TF_OK;
 }
 
 void model_close(model_files *model) {
     tf_config_free(&model->config);
     if (model->tokenizer) tf_tokenizer_close(model->tokenizer);
+    tf_ranges_free(&model->ranges);
     if (model->weights) tf_safetensors_close(model->weights);
     *model = (model_files){0};
 }
@@ -79,12 +106,27 @@ const char *model_label(const tf_config *config, size_t i, char *buffer, size_t 
     return buffer;
 }
 
-static tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_array *out) {
+size_t model_find_label(const tf_config *config, const char *given) {
+    char name[32], number[32];
+    size_t i = 0;
+    for (; i < config->labels; i++) {
+        snprintf(number, sizeof number, "%zu", i);
+        if (!strcmp(given, model_label(config, i, name, sizeof name)) || !strcmp(given, number)) break;
+    }
+    return i;
+}
+
+tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
+    tf_ranges_watch watch = {.ranges = seen};
     tf_graph graph;
     tf_status status = tf_bert_build(&model->config, &model->approx, batch, model->weights, false, &graph);
     if (status != TF_OK) return status;
-    status = tf_graph_plain(&graph, out, NULL, NULL);
+    status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
     tf_graph_free(&graph);
+    if (status == TF_OK && watch.status != TF_OK) {
+        free(out->data);
+        status = watch.status;
+    }
     if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, model_width(&model->config)))) {
         char shape[96];
         free(out->data);
@@ -93,13 +135,13 @@ static tf_status plain_batch(const model_files *model, const tf_batch *batch, tf
     return status;
 }
 
-tf_status plain_run(const model_files *model, const cli_batches *batches, float *values) {
+tf_status plain_run(const model_files *model, const cli_batches *batches, tf_ranges *seen, float *values) {
     size_t width = model_width(&model->config), row = 0;
     for (size_t b = 0; b < batches->count; b++) {
         const tf_batch *batch = &batches->batch[b];
         show_progress("plain model: text", row, batches->texts);
         tf_array out = {0};
-        TF_TRY(plain_batch(model, batch, &out));
+        TF_TRY(plain_batch(model, batch, seen, &out));
         for (size_t i = 0; i < batch->texts; i++, row++)
             memcpy(values + batches->order[row] * width, out.data + i * width, width * sizeof *values);
         free(out.data);

@@ -4,7 +4,7 @@
 
 #include "experiments/cli/options.h"
 #include "experiments/cli/texts.h"
-#include "models/model.h"
+#include "models/ranges.h"
 #include "net/clock.h"
 
 typedef struct model_files {
@@ -13,9 +13,14 @@ typedef struct model_files {
     tf_approx approx;
     tf_tokenizer *tokenizer; /**< NULL until opened */
     tf_safetensors *weights; /**< NULL until opened */
+    tf_ranges ranges;        /**< of ranges.json, if `calibrated` */
+    bool calibrated;
 } model_files;
 
-/** Reads config.json of --model and settles the approximations: --approx, or what the model was trained for, or exact.
+/**
+ * Reads config.json of --model and settles the approximations: --approx, or what the model was trained for, or exact.
+ * For commands that know --no-ranges also ranges.json, if it is there, which must be of these approximations and (as
+ * soon as they are opened) of these weights.
  */
 TF_CHECKED tf_status model_open(const cli_options *options, model_files *model);
 /** The same for --arch, with --layers; there is no directory then. */
@@ -38,11 +43,21 @@ size_t model_width(const tf_config *config);
 /** A label's name: id2label, or "LABEL_3" as Hugging Face names the nameless. */
 const char *model_label(const tf_config *config, size_t i, char *buffer, size_t size);
 
+/** The label that a name, or a number from 0, stands for; the number of labels where there is none such. */
+size_t model_find_label(const tf_config *config, const char *given);
+
+/** Runs the model in floating point on one batch: texts x width, in the order of its rows. The caller frees out->data.
+ *  The largest magnitude at each node is noted in `seen`, unless that is NULL. */
+TF_CHECKED tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out);
+
+/** The SHA-256 digest of the open weights, in hexadecimal digits. */
+TF_CHECKED tf_status model_digest_text(const model_files *model, char text[65]);
+
 /**
  * Runs the model in floating point on batches; values (texts x width) are in the order of the texts, not of the rows.
  * Shows progress on stderr when that is a terminal.
  */
-TF_CHECKED tf_status plain_run(const model_files *model, const cli_batches *batches, float *values);
+TF_CHECKED tf_status plain_run(const model_files *model, const cli_batches *batches, tf_ranges *seen, float *values);
 
 /** Prints a line over the last one on stderr if that is a terminal; done == total ends it. */
 void show_progress(const char *what, size_t done, size_t total);

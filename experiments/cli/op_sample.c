@@ -19,6 +19,7 @@ static const op_input row = {TF_LEAF_NONE, {3, {TEXTS, TOKENS, HIDDEN}}, FILL_RO
 typedef struct kind_inputs {
     const char *kind;
     const op_input *input[SAMPLE_INPUTS];
+    int count; /* 0: no more than the op must have */
 } kind_inputs;
 
 /* What the kinds take that are not made of rows alone. */
@@ -26,7 +27,7 @@ static const kind_inputs known[] = {
     {"embedding", {&ids, &table}},
     {"rows", {&table}},
     {"linear", {&row, &matrix, &vector}},
-    {"layernorm", {&row, &vector, &vector}},
+    {"layernorm", {&row, &vector, &vector}, 3},
     {"affine", {&row, &vector, &vector}},
     {"rmsnorm", {&row, &vector}},
     {"mask", {&row, &constant}},
@@ -52,9 +53,10 @@ tf_status op_sample_make(const tf_op *op, op_sample *sample) {
         return tf_fail(TF_INVALID, "%s has no private form of at most %d inputs", op->kind, SAMPLE_INPUTS);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(op->kind, known[i].kind)) inputs = &known[i];
-    *sample = (op_sample){.node = {.name = "op", .op = op, .inputs = op->min_inputs, .attrs = ATTRIBUTES}};
+    int count = inputs->count ? inputs->count : op->min_inputs;
+    *sample = (op_sample){.node = {.name = "op", .op = op, .inputs = count, .attrs = ATTRIBUTES}};
     memcpy(sample->node.attr, attributes, sizeof attributes);
-    for (int i = 0; i < op->min_inputs; i++) {
+    for (int i = 0; i < count; i++) {
         if (!inputs->input[i])
             return tf_fail(TF_INVALID, "%s %s takes other inputs than its kind", op->kind, op->variant);
         sample->input[i] = *inputs->input[i];

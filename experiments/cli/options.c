@@ -31,9 +31,22 @@ static const struct argp_option table[] = {
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "Compare with the plain model afterwards, for development: the data owner then opens the weights too", 0},
-    {"data", OPTION_DATA, "FILE", 0, "Labelled texts: .tsv with the columns \"text\" or \"sentence\", and \"label\"",
+    {"no-ranges", OPTION_NO_RANGES, NULL, 0, "Do not use the model's ranges.json", 0},
+    {"check-ranges", OPTION_CHECK_RANGES, NULL, 0,
+     "With --local, for development: put every value together and stop at the first that leaves its range", 0},
+    {"report", OPTION_REPORT, "FILE", 0, "Write what --check-ranges saw at each node as JSON", 0},
+    {"factor", OPTION_FACTOR, "NUMBER", 0, "By how much values may exceed those of the calibration (2)", 0},
+    {"data", OPTION_DATA, "FILE", 0,
+     "Labelled texts: .jsonl (objects with \"text\", or \"text_a\" and \"text_b\", and \"label\"), otherwise a "
+     "tab-separated table with a header as in GLUE, or CoLA's",
      0},
-    {"out", OPTION_OUT, "DIR", 0, "The model directory to write", 0},
+    {"columns", OPTION_COLUMNS, "LIST", 0,
+     "Which columns of the table to take: text=NAME,text_b=NAME,label=NAME by the header's names, or by numbers from 1 "
+     "where it has none",
+     0},
+    {"metric", OPTION_METRIC, "NAME", 0, "accuracy, f1, matthews or pearson (accuracy; for regression: pearson)", 0},
+    {"plain", OPTION_PLAIN, NULL, 0, "In floating point in this process, without parties", 0},
+    {"out", OPTION_OUT, "PATH", 0, "What to write: a model directory, or eval's file of results", 0},
     {"step", OPTION_STEP, "NAME", 0, "A protocol step", 0},
     {"n", OPTION_ELEMENTS, "N", 0, "Elements of the step's input (65536)", 0},
     {"matmul", OPTION_MATMUL, "MxKxN", 0, "A matrix product of these dimensions", 0},
@@ -89,6 +102,14 @@ static tf_status read_seconds(const char *name, const char *text, double *second
     return TF_OK;
 }
 
+static tf_status read_factor(const char *text, double *factor) {
+    char *end;
+    *factor = strtod(text, &end);
+    if (end == text || *end || !(*factor >= 1 && *factor <= 1e6))
+        return tf_fail(TF_INVALID, "--factor '%s' is not a number from 1 on", text);
+    return TF_OK;
+}
+
 static tf_status read_matmul(const char *text, size_t dim[3]) {
     char copy[64], *rest = copy;
     if (strlen(text) >= sizeof copy) return tf_fail(TF_INVALID, "--matmul '%s' is too long", text);
@@ -130,6 +151,13 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_PLUGIN: return append(&o->plugin, &o->plugins, value);
     case OPTION_JSON: o->json = true; break;
     case OPTION_DATA: o->data = value; break;
+    case OPTION_COLUMNS: o->columns = value; break;
+    case OPTION_METRIC: o->metric = value; break;
+    case OPTION_NO_RANGES: o->no_ranges = true; break;
+    case OPTION_CHECK_RANGES: o->check_ranges = true; break;
+    case OPTION_REPORT: o->report = value; break;
+    case OPTION_FACTOR: return read_factor(value, &o->factor);
+    case OPTION_PLAIN: o->plain = true; break;
     case OPTION_OUT: o->out = value; break;
     case OPTION_STEP: o->step = value; break;
     case OPTION_ELEMENTS: return read_count("n", value, &o->elements);
@@ -185,7 +213,8 @@ static const char *name_of(int key) {
 }
 
 tf_status options_parse(const cli_command *command, int argc, char **argv, cli_options *o) {
-    *o = (cli_options){.fraction_bits = 16, .data_owner = 1, .timeout = 30};
+    *o = (cli_options){.fraction_bits = 16, .data_owner = 1, .timeout = 30, .factor = 2};
+    o->takes_ranges = accepts(command, OPTION_NO_RANGES);
     struct argp_option picked[TABLE_SIZE + 1];
     struct argp argp = make_argp(command, picked);
     parser parse = {.command = command, .options = o, .offending = ""};
@@ -200,6 +229,9 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     for (const char *key = command->requires; *key; key++)
         if (!parse.given[(int)*key])
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
+    if (o->check_ranges && !o->local)
+        return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
+    if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
     if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
         return tf_fail(TF_INVALID, "%s needs either --text or --input (see --help)", command->name);
     return command->check ? command->check(o) : TF_OK;

@@ -27,6 +27,13 @@ enum option_key {
     OPTION_PLUGIN = 'p',
     OPTION_JSON = 'j',
     OPTION_DATA = 'd',
+    OPTION_COLUMNS = 'C',
+    OPTION_METRIC = 'E',
+    OPTION_PLAIN = 'P',
+    OPTION_NO_RANGES = 'N',
+    OPTION_CHECK_RANGES = 'R',
+    OPTION_REPORT = 'e',
+    OPTION_FACTOR = 'F',
     OPTION_OUT = 'o',
     OPTION_STEP = 's',
     OPTION_ELEMENTS = 'n',
@@ -35,19 +42,21 @@ enum option_key {
     OPTION_SEQUENCE = 'S',
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
-    OPTION_FIDELITY = 'F',
+    OPTION_FIDELITY = 'y',
     OPTION_HELP = 'h'
 };
 
 typedef struct cli_options {
-    const char *model, *input, *approx, *data, *out, *step, *arch; /**< NULL where not given */
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric,
+        *report; /**< NULL where not given */
     const char **text, **plugin;
     size_t texts, plugins;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner;
-    double timeout;
-    bool truncate, public_weights, local, check, fidelity, json, help;
+    double timeout, factor;
+    bool truncate, public_weights, local, check, check_ranges, plain, no_ranges, fidelity, json, help;
+    bool takes_ranges; /**< whether the command knows --no-ranges */
 } cli_options;
 
 /** A sub-command. */

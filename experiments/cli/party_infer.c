@@ -19,6 +19,7 @@ static tf_status agree_on_settings(tf_session *session, const cli_options *o, co
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
+        {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
         {"the model's architecture (config.json)", text_digest(architecture)},
         {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
@@ -68,6 +69,7 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     tf_graph_init(&graph);
     tf_status status =
         tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
+    if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);
@@ -105,30 +107,45 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     return TF_OK;
 }
 
+/** Hands a batch's results over, by the order of the texts and to the watch. */
+static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, float *values) {
+    size_t width = model_width(job->config);
+    for (size_t i = 0; values && i < job->batches->batch[b].texts; i++)
+        for (size_t k = 0; k < width; k++)
+            values[job->batches->order[row + i] * width + k] = (float)output[i * width + k];
+    return job->watch ? job->watch->end(job->watch->context, b, output) : TF_OK;
+}
+
+static tf_status infer_batch(tf_session *session, const cli_options *o, const private_job *job, size_t b, size_t row,
+                             float *values, progress *sum) {
+    bool owner = session->party.id == o->data_owner;
+    tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
+    size_t *lengths = NULL;
+    if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
+    tf_status status = publish_batch(session, o->data_owner, &batch, &lengths);
+    double *output = status == TF_OK && owner ? calloc(batch.texts, model_width(job->config) * sizeof *output) : NULL;
+    if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
+    if (status == TF_OK) status = run_batch(session, o, job, &batch, output, sum);
+    if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
+    free(output);
+    free(lengths);
+    return status;
+}
+
 static tf_status infer(tf_session *session, const cli_options *o, const private_job *job, float *values,
                        double open_seconds, run_report *report) {
-    bool owner = session->party.id == o->data_owner;
-    size_t width = model_width(job->config), row = 0;
+    bool owner = session->party.id == o->data_owner, shows = owner && !job->watch;
+    size_t row = 0;
     uint64_t batches = owner ? job->batches->count : 0;
     progress sum = {0};
     TF_TRY(agree_on_settings(session, o, job));
     TF_TRY(tf_session_publish(session, o->data_owner, &batches, sizeof batches));
     for (uint64_t b = 0; b < batches; b++) {
-        tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
-        size_t *lengths = NULL;
-        tf_status status = publish_batch(session, o->data_owner, &batch, &lengths);
-        double *output = status == TF_OK && owner ? malloc(batch.texts * width * sizeof *output) : NULL;
-        if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
-        if (status == TF_OK && owner) show_progress("private model: text", row, job->batches->texts);
-        if (status == TF_OK) status = run_batch(session, o, job, &batch, output, &sum);
-        for (size_t i = 0; status == TF_OK && owner && i < batch.texts; i++, row++)
-            for (size_t k = 0; k < width; k++)
-                values[job->batches->order[row] * width + k] = (float)output[i * width + k];
-        free(output);
-        free(lengths);
-        TF_TRY(status);
+        if (shows) show_progress("private model: text", row, job->batches->texts);
+        TF_TRY(infer_batch(session, o, job, b, row, owner ? values : NULL, &sum));
+        if (owner) row += job->batches->batch[b].texts;
     }
-    if (owner) show_progress("private model: text", row, job->batches->texts);
+    if (shows) show_progress("private model: text", row, job->batches->texts);
     return report_run(session, &sum, open_seconds, report, owner);
 }
 
@@ -136,7 +153,25 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     double start = tf_clock();
     tf_session session;
     TF_TRY(tf_session_open(&session, link));
+    if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
     tf_status status = infer(&session, o, job, values, tf_clock() - start, report);
+    tf_session_close(&session);
+    return status;
+}
+
+static tf_status identify(tf_session *session, const cli_options *o, const private_job *job, model_digest *digest) {
+    model_digest told = {0};
+    TF_TRY(agree_on_settings(session, o, job));
+    if (session->party.id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
+    TF_TRY(tf_session_publish(session, o->model_owner, &told, sizeof told));
+    if (session->party.id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */
+    return TF_OK;
+}
+
+tf_status party_identify(tf_link *link, const cli_options *o, const private_job *job, model_digest *digest) {
+    tf_session session;
+    TF_TRY(tf_session_open(&session, link));
+    tf_status status = identify(&session, o, job, digest);
     tf_session_close(&session);
     return status;
 }

@@ -7,6 +7,9 @@
 TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, const private_job *job, float *values,
                                  run_report *report);
 
+TF_CHECKED tf_status party_identify(tf_link *link, const cli_options *options, const private_job *job,
+                                    model_digest *digest);
+
 TF_CHECKED tf_status party_bench(tf_link *link, const cli_options *options, const bench_job *job, bench_report *report);
 
 #endif

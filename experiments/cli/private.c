@@ -1,9 +1,11 @@
 #include "experiments/cli/private.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "experiments/cli/party_run.h"
 #include "net/link_mpi.h"
@@ -12,20 +14,38 @@
 struct private_session {
     const cli_options *options;
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
-    bool mpi;
+    int group, groups;
+    MPI_Comm likes; /* the processes that play this party in all groups; MPI_COMM_NULL where there is one group only */
 };
 
-tf_status private_open(const cli_options *o, private_session **out) {
+/* Joins the two others of this process's group: ranks 3 t to 3 t + 2 are group t. */
+static tf_status join_group(private_session *session, tf_link **link) {
+    int rank, size;
+    MPI_Comm group;
+    TF_TRY(tf_mpi_start(&rank, &size));
+    if (size % TF_PARTIES)
+        return tf_fail(TF_INVALID, "this job has %d processes: start it with mpirun -n 3, or a multiple of 3", size);
+    session->group = rank / TF_PARTIES;
+    session->groups = size / TF_PARTIES;
+    if (session->groups == 1) return tf_link_mpi_on(MPI_COMM_WORLD, link);
+    if (MPI_Comm_split(MPI_COMM_WORLD, session->group, rank, &group) != MPI_SUCCESS ||
+        MPI_Comm_split(MPI_COMM_WORLD, rank % TF_PARTIES, rank, &session->likes) != MPI_SUCCESS)
+        return tf_fail(TF_PEER, "the processes of the job could not be grouped by three");
+    return tf_link_mpi_on(group, link);
+}
+
+static tf_status open_session(const cli_options *o, bool groups, private_session **out) {
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->options = o;
+    session->groups = 1;
+    session->likes = MPI_COMM_NULL;
     tf_status status;
     if (o->local) {
         status = tf_link_memory(session->link);
     } else if (tf_mpi_launched()) {
         tf_link *link;
-        session->mpi = true;
-        status = tf_link_mpi(&link);
+        status = groups ? join_group(session, &link) : tf_link_mpi(&link);
         if (status == TF_OK) session->link[tf_link_party(link)] = link;
     } else {
         status = tf_fail(TF_INVALID, "three parties are needed: start it with mpirun -n 3, or give --local");
@@ -38,6 +58,43 @@ tf_status private_open(const cli_options *o, private_session **out) {
     }
     *out = session;
     return TF_OK;
+}
+
+tf_status private_open(const cli_options *o, private_session **session) {
+    return open_session(o, false, session);
+}
+
+tf_status private_open_groups(const cli_options *o, private_session **session) {
+    return open_session(o, true, session);
+}
+
+void private_group(const private_session *session, int *group, int *groups) {
+    *group = session->group;
+    *groups = session->groups;
+}
+
+/* Open MPI's own waiting would keep a core busy that another party may need. */
+static tf_status wait_for(int begun, MPI_Request *request) {
+    const struct timespec nap = {.tv_nsec = 5000000};
+    int done = 0;
+    while (begun == MPI_SUCCESS && !done) {
+        begun = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (!done) nanosleep(&nap, NULL);
+    }
+    return begun == MPI_SUCCESS ? TF_OK : tf_fail(TF_PEER, "the other groups of parties could not be reached");
+}
+
+tf_status private_share(private_session *session, void *data, size_t size) {
+    MPI_Request request;
+    if (session->groups == 1) return TF_OK;
+    if (size > INT_MAX) return tf_fail(TF_INVALID, "%zu bytes are too many for the other groups", size);
+    return wait_for(MPI_Ibcast(data, (int)size, MPI_BYTE, 0, session->likes, &request), &request);
+}
+
+tf_status private_meet(private_session *session) {
+    MPI_Request request;
+    if (session->groups == 1) return TF_OK;
+    return wait_for(MPI_Ibarrier(session->likes, &request), &request);
 }
 
 bool private_plays(const private_session *session, int party) {
@@ -112,6 +169,22 @@ tf_status private_infer(private_session *session, const private_job *job, float 
     return private_each(session, infer_as, &call);
 }
 
+typedef struct identify_call {
+    const cli_options *options;
+    const private_job *job;
+    model_digest *digest;
+} identify_call;
+
+static tf_status identify_as(tf_link *link, void *argument) {
+    const identify_call *call = argument;
+    return party_identify(link, call->options, call->job, call->digest);
+}
+
+tf_status private_identify(private_session *session, const private_job *job, model_digest *digest) {
+    identify_call call = {session->options, job, digest};
+    return private_each(session, identify_as, &call);
+}
+
 typedef struct bench_call {
     const cli_options *options;
     const bench_job *job;
@@ -126,4 +199,12 @@ static tf_status bench_as(tf_link *link, void *argument) {
 tf_status private_bench(private_session *session, const bench_job *job, bench_report *report) {
     bench_call call = {session->options, job, report};
     return private_each(session, bench_as, &call);
+}
+
+tf_digest ranges_digest(const tf_ranges *ranges) {
+    size_t count = ranges ? ranges->count : 0;
+    tf_digest part[2] = {{{0}}};
+    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
+    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
+    return tf_digest_of(part, sizeof part);
 }

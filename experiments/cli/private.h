@@ -7,6 +7,8 @@
 
 #include "experiments/cli/model_files.h"
 #include "experiments/cli/results.h"
+#include "runtime/range_check.h"
+#include "runtime/session.h"
 
 typedef struct private_session private_session;
 
@@ -16,6 +18,17 @@ typedef struct private_session private_session;
  * --timeout count from here on.
  */
 TF_CHECKED tf_status private_open(const cli_options *options, private_session **session);
+
+/**
+ * The same for a job of 3 k processes, which form k groups of three: group t has the ranks 3 t to 3 t + 2. Each group
+ * computes on its own; the same party of all groups can share what it knows and wait for its likes.
+ */
+TF_CHECKED tf_status private_open_groups(const cli_options *options, private_session **session);
+void private_group(const private_session *session, int *group, int *groups);
+
+/** Called by one party of all groups together: data of group 0 reach the others; nobody goes on before all are here. */
+TF_CHECKED tf_status private_share(private_session *session, void *data, size_t size);
+TF_CHECKED tf_status private_meet(private_session *session);
 
 /** Whether this process plays that party. */
 bool private_plays(const private_session *session, int party);
@@ -32,17 +45,39 @@ typedef tf_status private_function(tf_link *link, void *job);
 /** Runs a function as each party that this process plays; the first cause of a failure. */
 TF_CHECKED tf_status private_each(private_session *session, private_function *function, void *job);
 
+/** Told to the data owner's process at both ends of each batch; `values` are texts x width. An error ends the run. */
+typedef struct batch_watch {
+    tf_status (*begin)(void *context, size_t batch);
+    tf_status (*end)(void *context, size_t batch, const double *values);
+    void *context;
+} batch_watch;
+
 /** What a party brings to a run. */
 typedef struct private_job {
     const tf_config *config;
     const tf_approx *approx;
     const tf_safetensors *weights; /**< where this process plays the model owner (or the weights are public), or NULL */
     const cli_batches *batches;    /**< where this process plays the data owner, or NULL */
+    const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
+    const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
+    tf_range_check *range_check;   /**< with --check-ranges, or NULL */
 } private_job;
 
+/** The digest of the numbers that the lowering sees; ranges may be NULL. */
+tf_digest ranges_digest(const tf_ranges *ranges);
+
+/** What the owner of the model tells about it: the SHA-256 digest of its weights. */
+typedef struct model_digest {
+    uint8_t byte[32];
+} model_digest;
+
+/** Compares settings and tells the model's digest to all, who can recognise a file by it that they have themselves. */
+TF_CHECKED tf_status private_identify(private_session *session, const private_job *job, model_digest *digest);
+
 /**
- * Infers all batches. Where this process plays the data owner, `values` (texts x width, in the order of the texts) and
- * the whole report are filled; elsewhere `values` is NULL. Shows progress on stderr when that is a terminal.
+ * Infers all batches. Where this process plays the data owner, `values` (texts x width, in the order of the texts;
+ * unless NULL, with a watch) and the whole report are filled; elsewhere `values` is NULL. Without a watch it shows
+ * progress on stderr when that is a terminal.
  */
 TF_CHECKED tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report);
 
@@ -80,6 +115,6 @@ typedef struct cost_report {
 
 /** The exact forecast for a batch of `texts` texts of `length` tokens; runs nothing. The caller frees report->op. */
 TF_CHECKED tf_status private_cost(const cli_options *options, const tf_config *config, const tf_approx *approx,
-                                  size_t texts, size_t length, cost_report *report);
+                                  const tf_ranges *ranges, size_t texts, size_t length, cost_report *report);
 
 #endif

@@ -35,8 +35,8 @@ static tf_status fill(const tf_graph *graph, const tf_program *program, const tf
     return TF_OK;
 }
 
-tf_status private_cost(const cli_options *o, const tf_config *config, const tf_approx *approx, size_t texts,
-                       size_t length, cost_report *report) {
+tf_status private_cost(const cli_options *o, const tf_config *config, const tf_approx *approx, const tf_ranges *ranges,
+                       size_t texts, size_t length, cost_report *report) {
     size_t *lengths = malloc(texts * sizeof *lengths);
     if (!lengths) return tf_fail(TF_NOMEM, "no memory for %zu texts", texts);
     for (size_t i = 0; i < texts; i++) lengths[i] = length;
@@ -46,6 +46,7 @@ tf_status private_cost(const cli_options *o, const tf_config *config, const tf_a
     tf_plan plan;
     tf_graph_init(&graph);
     tf_status status = tf_bert_build(config, approx, &batch, NULL, o->public_weights, &graph);
+    if (status == TF_OK && ranges) tf_ranges_apply(ranges, &graph);
     if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
     if (status == TF_OK) {
         status = tf_plan_make(&program, &plan);

@@ -30,13 +30,6 @@ static double largest_difference(const float *a, const float *b, size_t count) {
     return largest;
 }
 
-/* Whether a text's given label names label i, by name or by number. */
-static bool label_is(const tf_config *config, size_t i, const char *given) {
-    char name[32], number[32];
-    snprintf(number, sizeof number, "%zu", i);
-    return !strcmp(given, model_label(config, i, name, sizeof name)) || !strcmp(given, number);
-}
-
 /* Of the texts that came with a label: how many, and how many got it. */
 static size_t count_right(const cli_results *r, size_t *labelled) {
     size_t width = model_width(&r->model->config), right = 0;
@@ -45,7 +38,8 @@ static size_t count_right(const cli_results *r, size_t *labelled) {
     for (size_t i = 0; i < r->texts->count; i++) {
         if (!r->texts->item[i].label) continue;
         ++*labelled;
-        right += label_is(&r->model->config, judge(r->values + i * width, width).top, r->texts->item[i].label);
+        right +=
+            model_find_label(&r->model->config, r->texts->item[i].label) == judge(r->values + i * width, width).top;
     }
     return right;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/cli/table.h"
+
 static tf_status duplicate(const char *bytes, size_t length, char **copy) {
     *copy = malloc(length + 1);
     if (!*copy) return tf_fail(TF_NOMEM, "out of memory");
@@ -33,31 +35,46 @@ static tf_status add_line(cli_texts *texts, size_t line, const char *bytes, size
     return duplicate(bytes, length, &added->first);
 }
 
-/* A string, a pair of strings, or an object with "text" (either of the two) and maybe "label" (string or integer). */
+static tf_status take_string(const json_t *value, char **text, size_t *length) {
+    *length = json_string_length(value);
+    return duplicate(json_string_value(value), *length, text);
+}
+
+/* The label of an object, if it has one: a string or a number. */
+static tf_status take_label(const json_t *object, char **label) {
+    const json_t *value = json_object_get(object, "label");
+    char number[40];
+    size_t length;
+    if (json_is_string(value)) return take_string(value, label, &length);
+    if (!json_is_number(value)) return TF_OK;
+    if (json_is_integer(value))
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+    else
+        snprintf(number, sizeof number, "%.17g", json_real_value(value));
+    return duplicate(number, strlen(number), label);
+}
+
+/* A string, a pair of strings, or an object with "text" (either of the two) or "text_a" and "text_b", and maybe
+ * "label". */
 static tf_status add_json_value(cli_text *added, const json_t *value) {
+    const json_t *first = value, *second = NULL;
     if (json_is_object(value)) {
-        const json_t *label = json_object_get(value, "label");
-        char number[24];
-        if (json_is_integer(label)) {
-            int length = snprintf(number, sizeof number, "%lld", (long long)json_integer_value(label));
-            TF_TRY(duplicate(number, (size_t)length, &added->label));
-        } else if (json_is_string(label)) {
-            TF_TRY(duplicate(json_string_value(label), json_string_length(label), &added->label));
+        TF_TRY(take_label(value, &added->label));
+        first = json_object_get(value, "text");
+        if (!first) {
+            first = json_object_get(value, "text_a");
+            second = json_object_get(value, "text_b");
         }
-        value = json_object_get(value, "text");
     }
-    const json_t *first = value;
-    if (json_is_array(value) && json_array_size(value) == 2) {
-        const json_t *second = json_array_get(value, 1);
-        first = json_array_get(value, 0);
-        if (!json_is_string(second)) return tf_fail(TF_FORMAT, "the second of a pair is not a string");
-        added->second_length = json_string_length(second);
-        TF_TRY(duplicate(json_string_value(second), added->second_length, &added->second));
+    if (json_is_array(first) && json_array_size(first) == 2) {
+        second = json_array_get(first, 1);
+        first = json_array_get(first, 0);
     }
+    if (second && !json_is_string(second)) return tf_fail(TF_FORMAT, "the second of a pair is not a string");
     if (!json_is_string(first))
         return tf_fail(TF_FORMAT, "neither a string, nor a pair of strings, nor an object with such a \"text\"");
-    added->first_length = json_string_length(first);
-    return duplicate(json_string_value(first), added->first_length, &added->first);
+    if (second) TF_TRY(take_string(second, &added->second, &added->second_length));
+    return take_string(first, &added->first, &added->first_length);
 }
 
 static tf_status add_json(cli_texts *texts, size_t line, const char *bytes, size_t length) {
@@ -71,35 +88,20 @@ static tf_status add_json(cli_texts *texts, size_t line, const char *bytes, size
     return status == TF_OK ? TF_OK : tf_fail_in(status, "%s line %zu", texts->file, line);
 }
 
-/* Which fields of a table are the text and the label; -1 where there is none. */
-typedef struct table_columns {
-    int text, label;
-} table_columns;
-
-static tf_status read_header(const char *path, char *line, table_columns *columns) {
-    columns->text = columns->label = -1;
-    int i = 0;
-    for (char *field; (field = strsep(&line, "\t")); i++) {
-        if (!strcmp(field, "text") || !strcmp(field, "sentence")) columns->text = i;
-        if (!strcmp(field, "label")) columns->label = i;
-    }
-    if (columns->text < 0) return tf_fail(TF_FORMAT, "%s: its header names no column \"text\" or \"sentence\"", path);
-    return TF_OK;
-}
-
-static tf_status add_row(cli_texts *texts, size_t line, table_columns columns, char *row) {
-    char *first = NULL, *label = NULL;
-    int i = 0;
-    for (char *field; (field = strsep(&row, "\t")); i++) {
-        if (i == columns.text) first = field;
-        if (i == columns.label) label = field;
-    }
-    if (!first || (columns.label >= 0 && !label))
-        return tf_fail(TF_FORMAT, "%s line %zu has fewer columns than the header", texts->file, line);
+static tf_status add_row(cli_texts *texts, size_t line, const table_form *form, char *row) {
+    char *first, *second, *label;
+    table_split(row, form, &first, &second, &label);
+    if (!first || (form->label >= 0 && !label) || (form->second >= 0 && !second))
+        return tf_fail(TF_FORMAT, "%s line %zu has fewer columns than %s", texts->file, line,
+                       form->header ? "the header" : "it should");
     cli_text *added = NULL;
     TF_TRY(add(texts, line, &added));
     added->first_length = strlen(first);
     TF_TRY(duplicate(first, added->first_length, &added->first));
+    if (second) {
+        added->second_length = strlen(second);
+        TF_TRY(duplicate(second, added->second_length, &added->second));
+    }
     return label ? duplicate(label, strlen(label), &added->label) : TF_OK;
 }
 
@@ -112,21 +114,27 @@ static file_form form_of(const char *path) {
     return FORM_LINES;
 }
 
-static tf_status add_lines(FILE *file, file_form form, size_t limit, cli_texts *out, char **line) {
+static tf_status add_lines(FILE *file, file_form form, const char *columns, size_t limit, cli_texts *out, char **line) {
+    static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark, which some editors put first */
     size_t capacity = 0, number = 0;
-    table_columns columns = {0, -1};
+    table_form table = {0};
     for (ssize_t got; (limit == 0 || out->count < limit) && (got = getline(line, &capacity, file)) >= 0;) {
         size_t length = (size_t)got;
         if (length && (*line)[length - 1] == '\n') length--;
         if (length && (*line)[length - 1] == '\r') length--;
         (*line)[length] = 0;
-        number++;
+        if (++number == 1 && !strncmp(*line, mark, strlen(mark))) {
+            length -= strlen(mark);
+            memmove(*line, *line + strlen(mark), length + 1);
+        }
         if (form == FORM_TABLE && strlen(*line) != length)
             return tf_fail(TF_FORMAT, "%s line %zu holds a zero byte", out->file, number);
-        if (form == FORM_TABLE && number == 1)
-            TF_TRY(read_header(out->file, *line, &columns));
-        else if (form == FORM_TABLE)
-            TF_TRY(add_row(out, number, columns, *line));
+        if (form == FORM_TABLE && number == 1) {
+            TF_TRY(table_form_find(out->file, columns, *line, &table));
+            if (table.header) continue;
+        }
+        if (form == FORM_TABLE)
+            TF_TRY(add_row(out, number, &table, *line));
         else if (form == FORM_JSON)
             TF_TRY(add_json(out, number, *line, length));
         else
@@ -136,12 +144,12 @@ static tf_status add_lines(FILE *file, file_form form, size_t limit, cli_texts *
     return out->count ? TF_OK : tf_fail(TF_FORMAT, "%s holds no text", out->file);
 }
 
-static tf_status read_file(const char *path, file_form form, size_t limit, cli_texts *out) {
+static tf_status read_file(const char *path, file_form form, const cli_options *o, cli_texts *out) {
     *out = (cli_texts){.file = path};
     FILE *file = fopen(path, "rb");
     if (!file) return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
     char *line = NULL;
-    tf_status status = add_lines(file, form, limit, out, &line);
+    tf_status status = add_lines(file, form, o->columns, o->limit, out, &line);
     free(line);
     fclose(file);
     if (status != TF_OK) texts_free(out);
@@ -149,7 +157,7 @@ static tf_status read_file(const char *path, file_form form, size_t limit, cli_t
 }
 
 tf_status texts_read(const cli_options *o, cli_texts *out) {
-    if (o->input) return read_file(o->input, form_of(o->input), o->limit, out);
+    if (o->input) return read_file(o->input, form_of(o->input), o, out);
     *out = (cli_texts){0};
     for (size_t i = 0; i < o->texts && (o->limit == 0 || i < o->limit); i++) {
         tf_status status = add_line(out, 0, o->text[i], strlen(o->text[i]));
@@ -161,11 +169,11 @@ tf_status texts_read(const cli_options *o, cli_texts *out) {
     return TF_OK;
 }
 
-tf_status texts_read_labelled(const char *path, size_t limit, cli_texts *out) {
-    TF_TRY(read_file(path, form_of(path) == FORM_JSON ? FORM_JSON : FORM_TABLE, limit, out));
-    for (size_t i = 0; i < out->count; i++)
+tf_status texts_read_data(const cli_options *o, bool labelled, cli_texts *out) {
+    TF_TRY(read_file(o->data, form_of(o->data) == FORM_JSON ? FORM_JSON : FORM_TABLE, o, out));
+    for (size_t i = 0; labelled && i < out->count; i++)
         if (!out->item[i].label || !out->item[i].label[0]) {
-            tf_status status = tf_fail(TF_FORMAT, "%s line %zu has no label", path, out->item[i].line);
+            tf_status status = tf_fail(TF_FORMAT, "%s line %zu has no label", o->data, out->item[i].line);
             texts_free(out);
             return status;
         }

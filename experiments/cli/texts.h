@@ -22,8 +22,9 @@ typedef struct cli_texts {
 /** Reads --text or --input, at most --limit of them. */
 TF_CHECKED tf_status texts_read(const cli_options *options, cli_texts *out);
 
-/** Reads a labelled table, such as fit-head's. */
-TF_CHECKED tf_status texts_read_labelled(const char *path, size_t limit, cli_texts *out);
+/** Reads --data, a table (whatever its ending) unless it ends in .jsonl, at most --limit texts of it; every one of them
+ *  must have a label if `labelled`. */
+TF_CHECKED tf_status texts_read_data(const cli_options *options, bool labelled, cli_texts *out);
 
 void texts_free(cli_texts *texts);
 
@@ -48,6 +49,13 @@ typedef struct cli_batches {
  */
 TF_CHECKED tf_status batches_make(const cli_texts *texts, const tf_tokenizer *tokenizer, const tf_config *config,
                                   size_t most, bool truncate, cli_batches *out);
+
+/**
+ * Drops the rows of `finished` texts, and of the batches that remain all but every `groups`-th, from the `group`-th on:
+ * the share of one of several groups of parties that divide the batches among themselves.
+ */
+void batches_keep(cli_batches *batches, const bool *finished, size_t group, size_t groups);
+
 void batches_free(cli_batches *batches);
 
 #endif

@@ -159,6 +159,7 @@ static size_t output_state(const tf_program *program, const tf_step_node *node) 
 
 static const tf_step output_step = {.name = "output",
                                     .summary = "opens a value to one party or to all",
+                                    .sink = true,
                                     .cost = output_cost,
                                     .state = output_state,
                                     .pair = output_pair};
@@ -185,7 +186,7 @@ static tf_status keep_pair(tf_call *call, int phase) {
 }
 
 static const tf_step keep_step = {
-    .name = "keep", .summary = "hands a party's components to the caller", .pair = keep_pair};
+    .name = "keep", .summary = "hands a party's components to the caller", .sink = true, .pair = keep_pair};
 
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;

@@ -115,8 +115,9 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->node[a].step && p->node[a].step->alias && liftable(tf_type_of(p, p->node[a].input[0]))) {
         /* another name of a value: the value is lifted, so that all its names share one lift */
         type.bits = bits;
-        tf_value under = tf_lift(p, p->node[a].input[0], bits);
-        return tf_rename(p, under, type);
+        tf_value under = tf_rename(p, tf_lift(p, p->node[a].input[0], bits), type);
+        if (under >= 0) p->node[under].loose = p->node[a].loose;
+        return under;
     }
     tf_value before = p->node[a].lifted;
     if (before >= 0) { /* what was computed from it used its low bits, which do not change */

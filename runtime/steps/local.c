@@ -347,7 +347,9 @@ static bool broadcast_strides(tf_shape from, tf_shape to, int64_t *stride) {
     return true;
 }
 
-static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac, bool product) {
+/** `within`: what the caller knows of the result; 0 if nothing. */
+static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac, bool product,
+                            double within) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     size_t n = tf_shape_count(shape);
@@ -356,7 +358,7 @@ static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const dou
     if (product)
         type.bound *= fmax(largest, 1), type.frac += frac;
     else
-        type.bound = summed_bound(p, type.bound + largest, type.bound, largest);
+        type.bound = within > 0 ? within : summed_bound(p, type.bound + largest, type.bound, largest);
     type.zero = -1;
     unsigned need = tf_width(type.frac, type.bound);
     if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
@@ -374,11 +376,15 @@ static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const dou
 }
 
 tf_value tf_add_public(tf_program *p, tf_value a, tf_shape shape, const double *c) {
-    return with_public(p, a, shape, c, 0, false);
+    return with_public(p, a, shape, c, 0, false, 0);
+}
+
+tf_value tf_add_public_within(tf_program *p, tf_value a, tf_shape shape, const double *c, double bound) {
+    return with_public(p, a, shape, c, 0, false, bound);
 }
 
 tf_value tf_mul_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac) {
-    return with_public(p, a, shape, c, frac, true);
+    return with_public(p, a, shape, c, frac, true, 0);
 }
 
 static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, int frac, bool product) {
@@ -391,7 +397,7 @@ static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape sha
     double *c = malloc(n * sizeof *c);
     if (!c) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
     for (size_t i = 0; i < n; i++) c[i] = node->data[i];
-    tf_value v = with_public(p, a, shape, c, frac, product);
+    tf_value v = with_public(p, a, shape, c, frac, product, 0);
     free(c);
     return v;
 }
@@ -439,6 +445,12 @@ tf_value tf_assume(tf_program *p, tf_value a, double bound) {
     tf_type type = *tf_type_of(p, a);
     type.bound = bound;
     return tf_rename(p, a, type);
+}
+
+tf_value tf_assume_selected(tf_program *p, tf_value a, double bound) {
+    tf_value v = tf_assume(p, a, bound);
+    if (v >= 0) p->node[v].loose = true;
+    return v;
 }
 
 tf_value tf_expand(tf_program *p, tf_value a, tf_shape shape) {

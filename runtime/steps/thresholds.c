@@ -27,7 +27,7 @@ enum {
     A_WIDTH
 }; /* args: the lowest bit that counts, how many do; data: what is added to c for each threshold */
 
-enum { MAX_BLOCKS = 3, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 12, MAX_THRESHOLDS = 512, MAX_WIRES = 4, MAX_ANDS = 5 };
+enum { MAX_BLOCKS = 3, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 512, MAX_WIRES = 4, MAX_ANDS = 5 };
 
 /** How the bits are cut: `blocks` of `bits` each, as many as cost the fewest bits on the wire. */
 typedef struct layout {

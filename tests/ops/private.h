@@ -25,6 +25,7 @@ typedef struct private_op {
     private_input input[TF_MAX_INPUTS];
     int attrs;
     tf_attr attr[TF_MAX_ATTRS];
+    bool calibrated; /**< activations come with their largest magnitude as their range, not with the default */
     /* what comes out; private_free */
     const tf_op *op;
     tf_array plain;
@@ -80,7 +81,10 @@ static inline tf_value private_activation(private_op *run, int i) {
         tf_input(&run->program, DATA_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i);
     tf_value b =
         tf_input(&run->program, MODEL_OWNER, x->shape, PRIVATE_FRAC, tf_width(PRIVATE_FRAC, bound), bound, 2 * i + 1);
-    return tf_add(&run->program, a, b);
+    a = tf_add(&run->program, a, b);
+    double largest = ldexp(1, -8);
+    for (size_t k = 0; k < count; k++) largest = fmax(largest, fabs((double)x->data[k]));
+    return run->calibrated ? tf_assume(&run->program, a, largest) : a;
 }
 
 /** Runs the op both ways; the caller frees with private_free. */

@@ -1,0 +1,22 @@
+/** How well predictions meet the truth: the metrics of text classification and regression. */
+#ifndef TF_METRICS_H
+#define TF_METRICS_H
+
+#include <stddef.h>
+
+/** The part of `count` examples whose predicted label is the true one. */
+double tf_accuracy(const size_t *truth, const size_t *predicted, size_t count);
+
+/** The harmonic mean of precision and recall of label 1, 2 tp / (2 tp + fp + fn); 0 where label 1 does not occur. */
+double tf_f1(const size_t *truth, const size_t *predicted, size_t count);
+
+/**
+ * Matthews' correlation coefficient of labels below `labels`, for more than two of them in Gorodkin's form (2004,
+ * equation 8), which is the same for two; 0 where either side has one label only. NaN when out of memory.
+ */
+double tf_matthews(const size_t *truth, const size_t *predicted, size_t count, size_t labels);
+
+/** Pearson's correlation coefficient of two sequences; NaN where one of them is constant. */
+double tf_pearson(const double *x, const double *y, size_t count);
+
+#endif

@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Evaluation and calibration from the command line: what a killed evaluation has finished is neither lost nor computed
+# again, files of something else are left alone, groups of three share the work, and bad input is refused beforehand.
+set -uo pipefail
+trefoil=$1/trefoil
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/experiments/tiny_model.sh
+. "$here/tiny_model.sh"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# says PATTERN COMMAND...: the command fails with one line that matches.
+says() {
+    local pattern=$1 output
+    shift
+    output=$(timeout 60 "$@" 2>&1) && complain "no failure where '$pattern' was expected"
+    grep -qE "^trefoil: .*$pattern" <<<"$output" || complain "'$pattern' was expected, not: $output"
+}
+
+model=$work/tiny
+make_tiny_model "$model"
+{
+    printf 'sentence\tlabel\n'
+    for i in 0 1 2 3; do printf 'hello world %s\tred\na good good film . it was good !\tgreen\nworld\t2\nbad film\t1\n' "$i"; done
+} >"$work/data.tsv"
+eval=("$trefoil" eval --model "$model" --data "$work/data.tsv")
+
+# whole FILE: all 16 examples once, in order, after one header.
+whole() {
+    [ "$(tail -n +2 "$1" | sed -E 's/^\{"index":([0-9]+),.*/\1/' | tr '\n' ' ')" = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 " ] ||
+        complain "$1 does not hold every example once: $(cut -c1-40 "$1")"
+    grep -c '"trefoil"' "$1" | grep -qx 1 || complain "$1 has not one header"
+}
+
+# Plain, and by three parties: the same predictions, and with --check they say so themselves.
+"${eval[@]}" --plain --out "$work/plain" >"$work/said" || complain "plain evaluation failed"
+whole "$work/plain"
+grep -q '^accuracy 0\.[0-9]* on 16 examples' "$work/said" || complain "no accuracy: $(cat "$work/said")"
+"${eval[@]}" --local --check --json --out "$work/private" >"$work/said" || complain "private evaluation failed"
+whole "$work/private"
+grep -q '"agreement": 1.0' "$work/said" || complain "private and plain disagree: $(cat "$work/said")"
+grep -q '"plain_logits"' "$work/private" || complain "--check left no plain logits"
+
+# A file that stops in the middle of a line, as a kill leaves it: the whole lines stay as they are.
+head -n 9 "$work/private" >"$work/torn"
+cp "$work/torn" "$work/finished"
+printf '{"index":15,"lab' >>"$work/torn"
+"${eval[@]}" --local --check --json --out "$work/torn" >"$work/said" || complain "a torn file was not continued"
+whole "$work/torn"
+grep -q '"computed": 8' "$work/said" || complain "not what was missing was computed: $(cat "$work/said")"
+[ "$(grep -cFxf "$work/finished" "$work/torn")" = 9 ] || complain "what was finished has changed"
+
+# Once more: nothing is left to do, and another metric needs no computation.
+"${eval[@]}" --local --check --json --metric matthews --out "$work/torn" >"$work/said" || complain "a finished file was refused"
+grep -q '"computed": 0, "metric": "matthews"' "$work/said" || complain "computed again: $(cat "$work/said")"
+
+# A real kill: in batches of one, so that some are finished when it comes.
+"${eval[@]}" --local --batch 1 --out "$work/killed" >/dev/null 2>&1 &
+victim=$!
+for ((i = 0; i < 200; i++)); do
+    [ -e "$work/killed" ] && [ "$(wc -l <"$work/killed")" -ge 3 ] && break
+    sleep 0.02
+done
+kill -9 $victim
+wait $victim 2>/dev/null
+grep -E '}$' "$work/killed" >"$work/finished"
+"${eval[@]}" --local --json --out "$work/killed" >"$work/said" || complain "a killed evaluation was not continued"
+whole "$work/killed"
+[ "$(grep -cFxf "$work/finished" "$work/killed")" = "$(wc -l <"$work/finished")" ] || complain "a finished example was lost"
+
+# Two groups of three processes share the examples, after parts that a job of another size left behind.
+head -n 4 "$work/killed" >"$work/groups.part3"
+(head -n 1 "$work/killed" && sed -n 5,6p "$work/killed") >"$work/groups"
+timeout 120 mpirun --oversubscribe -n 6 "${eval[@]}" --batch 3 --json --out "$work/groups" >"$work/said" 2>"$work/err" ||
+    complain "two groups failed: $(cat "$work/err")"
+whole "$work/groups"
+grep -q '"groups": 2' "$work/said" || complain "not two groups: $(cat "$work/said")"
+computed=$(grep -oE '"computed": [0-9]+' "$work/said" | grep -oE '[0-9]+')
+((${computed:-0} > 0 && ${computed:-0} < 11)) || complain "the first group computed $computed of 11 examples"
+[ -z "$(ls "$work"/groups.* 2>/dev/null)" ] || complain "parts were left behind: $(ls "$work")"
+[ "$(tail -n +2 "$work/killed" | head -n 5 | grep -cFxf "$work/groups")" = 5 ] || complain "a part's examples were lost"
+says 'this job has 4 processes' mpirun --oversubscribe -n 4 "${eval[@]}" --out "$work/four"
+
+# Files of something else stay as they are.
+cp "$work/private" "$work/before"
+says '"approx" is .*not .*give another --out' "${eval[@]}" --local --check --approx paper --out "$work/private"
+says '"check" is true, not false' "${eval[@]}" --local --out "$work/private"
+says '"examples" is 16, not 5|"data" is' "${eval[@]}" --local --check --limit 5 --out "$work/private"
+says 'line 1 is no JSON object' "${eval[@]}" --plain --out "$work/data.tsv"
+printf 'precious' >"$work/precious"
+says 'is no file of results' "${eval[@]}" --plain --out "$work/precious"
+[ "$(cat "$work/precious")" = precious ] || complain "a file of something else was overwritten"
+cmp -s "$work/private" "$work/before" || complain "a refused file was changed"
+
+# Bad input is refused before anything is computed or written.
+bad() { # bad PATTERN CONTENT [ARGUMENT...]
+    local pattern=$1
+    # shellcheck disable=SC2059 # the content is the format
+    printf "$2" >"$work/bad.${3:-tsv}"
+    says "$pattern" "$trefoil" eval --model "$model" --plain --out "$work/none" --data "$work/bad.${3:-tsv}" "${@:4}"
+    [ ! -e "$work/none" ] || complain "'$pattern' left a file of results"
+}
+bad 'bad.tsv line 3 has fewer columns' 'text\tlabel\nhello\t1\nworld\n'
+bad "bad.tsv line 3: the label 'pink' is none of the model's 3" 'text\tlabel\nhello\t1\nworld\tpink\n'
+bad 'bad.tsv line 2 has no label' 'text\tlabel\nhello\t\n'
+bad 'bad.tsv line 2: the text is empty' 'text\tlabel\n\t1\n'
+bad 'header names no column' 'words\tlabel\nhello\t1\n'
+bad 'bad.jsonl line 2' '{"text": "hello", "label": 1}\n{"text": 3, "label": 1}\n' jsonl
+bad 'bad.jsonl line 2: the second of a pair' '{"text_a": "a", "text_b": "b", "label": 1}\n{"text_a": "a", "text_b": 4, "label": 1}\n' jsonl
+bad 'f1 is for two labels; the model has 3' 'text\tlabel\nhello\t1\n' tsv --metric f1
+bad 'pearson is for one value' 'text\tlabel\nhello\t1\n' tsv --metric pearson
+bad "'bleu' is unknown" 'text\tlabel\nhello\t1\n' tsv --metric bleu
+bad 'names no column "words"' 'text\tlabel\nhello\t1\n' tsv --columns text=words,label=label
+
+# The forms of public data sets, and columns by name and by number.
+good() { # good CONTENT [ARGUMENT...]
+    # shellcheck disable=SC2059
+    printf "$1" >"$work/good.${2:-tsv}"
+    "$trefoil" eval --model "$model" --plain --out "$work/good_out" --data "$work/good.${2:-tsv}" "${@:3}" >/dev/null ||
+        complain "refused: $1"
+    [ "$(tail -n +2 "$work/good_out" | grep -oE '"label":"[^"]*"' | tr '\n' ' ')" = '"label":"1" "label":"0" ' ] ||
+        complain "labels of '$1': $(cat "$work/good_out")"
+    rm -f "$work/good_out"
+}
+good 'gj04\t1\t\thello world\ngj04\t0\t*\tbad film\n'
+good '\xef\xbb\xbfQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\thello\tworld\n0\t9\t9\tbad\tfilm\n' txt
+good 'a\tb\thello\t1\na\tb\tworld\t0\n' tsv --columns text=3,label=4
+good 'a\tthe text\tgold\nx\thello\t1\ny\tworld\t0\n' tsv --columns 'text=the text,label=gold'
+good '{"text_a": "hello", "text_b": "world", "label": 1}\n{"text": "bad", "label": "0"}\n' jsonl
+
+# Calibration: picked up by itself, refused where it does not belong, and checked.
+"$trefoil" calibrate --model "$model" --data "$work/data.tsv" >"$work/said" || complain "calibration failed"
+says 'ranges.json is of the approximations' "$trefoil" infer --local --model "$model" --approx paper --text hello
+"$trefoil" infer --local --model "$model" --approx paper --no-ranges --text hello >/dev/null || complain "--no-ranges failed"
+"${eval[@]}" --local --check --check-ranges --report "$work/report" --json --out "$work/ranges" >"$work/said" ||
+    complain "the check of ranges failed: $(cat "$work/said")"
+grep -q '"agreement": 1.0' "$work/said" || complain "calibrated and plain disagree: $(cat "$work/said")"
+grep -q '"name": "classifier"' "$work/report" || complain "the report does not name every node"
+says '"ranges" is ' "${eval[@]}" --local --check --no-ranges --out "$work/ranges"
+says 'needs --local' mpirun --oversubscribe -n 3 "$trefoil" infer --model "$model" --check-ranges --text hello
+
+# A range that is too small is caught, and its node named. It is at least 1, so this takes larger weights.
+cp -r "$model" "$work/loud"
+LC_ALL=C tr '\275' '\301' <"$model/model.safetensors" >"$work/loud/model.safetensors"
+"$trefoil" calibrate --model "$work/loud" --data "$work/data.tsv" >/dev/null || complain "calibration failed"
+sed -i -E 's/("embeddings.LayerNorm": )[0-9.e+-]+/\10.0001/' "$work/loud/ranges.json"
+says 'embeddings.LayerNorm \(layernorm\): a value of .* leaves its range of 1 ' \
+    "$trefoil" infer --local --check-ranges --model "$work/loud" --text "a good film"
+
+# Ranges of other weights are refused by who holds the weights.
+sed -i -E 's/("model": ")[0-9a-f]{8}/\100000000/' "$model/ranges.json"
+says 'ranges.json is of other weights' "$trefoil" infer --local --model "$model" --text hello
+echo '{"model": 1}' >"$model/ranges.json"
+says 'ranges.json: "model" is not a SHA-256 digest' "$trefoil" infer --local --model "$model" --text hello
+
+[ $failures = 0 ] && echo "all as expected"
+exit $((failures > 0))

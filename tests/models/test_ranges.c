@@ -1,0 +1,123 @@
+/* ranges.json: written and read back, refused when malformed, applied to a graph. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "models/ranges.h"
+#include "ops/ops.h"
+
+static char directory[] = "/tmp/trefoil-test-XXXXXX", path[64];
+
+static void set_up(void) {
+    cr_assert(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/ranges.json", directory);
+    cr_assert_eq(tf_ops_register(), TF_OK);
+}
+
+static void tear_down(void) {
+    unlink(path);
+    rmdir(directory);
+}
+
+TestSuite(ranges, .init = set_up, .fini = tear_down);
+
+static void put(const char *text) {
+    FILE *file = fopen(path, "w");
+    cr_assert(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+Test(ranges, are_read_as_they_were_written) {
+    tf_ranges made = {.factor = 2, .texts = 7, .approx = "gelu=relu,softmax=exact,layernorm=exact"}, read;
+    bool found;
+    memset(made.model, 'a', 64);
+    cr_assert_eq(tf_ranges_note(&made, "x", 1.5), TF_OK);
+    cr_assert_eq(tf_ranges_note(&made, "y", 0), TF_OK);
+    cr_assert_eq(tf_ranges_note(&made, "x", 1.25), TF_OK); /* no larger than before */
+    cr_assert_eq(tf_ranges_write(directory, &made), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_ranges_read(directory, &read, &found), TF_OK, "%s", tf_error());
+    cr_assert(found);
+    cr_assert_eq(read.count, 2);
+    cr_assert_eq(tf_ranges_find(&read, "x"), 1.5);
+    cr_assert_eq(tf_ranges_find(&read, "z"), 0);
+    cr_assert_eq(read.factor, 2);
+    cr_assert_eq(read.texts, 7);
+    cr_assert_str_eq(read.model, made.model);
+    cr_assert_str_eq(read.approx, made.approx);
+    tf_ranges_free(&made);
+    tf_ranges_free(&read);
+}
+
+Test(ranges, need_not_be_there) {
+    tf_ranges ranges;
+    bool found = true;
+    cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_OK);
+    cr_assert_not(found);
+}
+
+#define DIGEST "0123456789012345678901234567890123456789012345678901234567890123"
+
+Test(ranges, that_are_malformed_are_refused) {
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"model\": \"12\", \"approx\": \"\", \"factor\": 2, \"ranges\": {}}",
+        "{\"model\": \"" DIGEST "\", \"factor\": 2, \"ranges\": {}}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 0.5, \"ranges\": {}}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": [1]}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": -1}}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": \"1\"}}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": 1e300}}",
+        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\\u0007\": 1}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tf_ranges ranges;
+        bool found;
+        put(bad[i]);
+        cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_FORMAT, "%s", bad[i]);
+        cr_assert(strstr(tf_error(), path), "%s", tf_error());
+    }
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"%0100d\": 1}}", 1);
+    tf_ranges ranges;
+    bool found;
+    put(text);
+    cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_FORMAT);
+}
+
+Test(ranges, of_a_floating_point_run_declare_those_of_the_private_one) {
+    const float data[] = {-3, 0.25f, 2};
+    tf_graph graph;
+    tf_array out;
+    tf_ranges ranges = {.factor = 2};
+    tf_ranges_watch watch = {.ranges = &ranges};
+    tf_graph_init(&graph);
+    tf_id x = tf_graph_leaf(&graph, TF_LEAF_CONSTANT, "x", tf_dims(3), data);
+    tf_id y = tf_graph_op(&graph, "scale", "", "y", TF_IN(x), TF_ATTRS({"factor", 2}));
+    tf_id z = tf_graph_op(&graph, "scale", "", "z", TF_IN(y), TF_ATTRS({"factor", 0.015625}));
+    cr_assert_eq(tf_graph_finish(&graph, z), TF_OK);
+    cr_assert_eq(tf_graph_plain(&graph, &out, tf_ranges_watch_node, &watch), TF_OK);
+    free(out.data);
+    cr_assert_eq(watch.status, TF_OK);
+    cr_assert_eq(tf_ranges_find(&ranges, "y"), 6);
+    tf_ranges_apply(&ranges, &graph);
+    cr_assert_eq(graph.node[x].range, 0);
+    cr_assert_eq(graph.node[y].range, 12);
+    cr_assert_eq(graph.node[z].range, 1, "a range is at least 1");
+    tf_graph_free(&graph);
+    tf_ranges_free(&ranges);
+}
+
+Test(ranges, must_be_finite) {
+    float data[] = {1, __builtin_nanf("")};
+    tf_ranges ranges = {.factor = 2};
+    tf_ranges_watch watch = {.ranges = &ranges};
+    tf_graph graph = {.node = &(tf_node){.name = "x"}, .nodes = 1};
+    tf_ranges_watch_node(&watch, &graph, 0, &(tf_array){tf_dims(2), data});
+    cr_assert_eq(watch.status, TF_RANGE);
+    cr_assert_eq(ranges.count, 0);
+}
