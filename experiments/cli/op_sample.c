@@ -24,23 +24,23 @@ typedef struct kind_inputs {
 
 /* What the kinds take that are not made of rows alone. */
 static const kind_inputs known[] = {
-    {"embedding", {&ids, &table}},
-    {"rows", {&table}},
-    {"linear", {&row, &matrix, &vector}},
-    {"layernorm", {&row, &vector, &vector}, 3},
-    {"affine", {&row, &vector, &vector}},
-    {"rmsnorm", {&row, &vector}},
-    {"mask", {&row, &constant}},
-    {"mean_pool", {&row, &per_token}},
-    {"gelu", {&grid}},
-    {"tanh", {&grid}},
-    {"sigmoid", {&grid}},
-    {"silu", {&grid}},
-    {"reciprocal", {&grid}},
-    {"rsqrt", {&grid}},
-    {"scale", {&grid}},
+    {.kind = "embedding", .input = {&ids, &table}},
+    {.kind = "rows", .input = {&table}},
+    {.kind = "linear", .input = {&row, &matrix, &vector}},
+    {.kind = "layernorm", .input = {&row, &vector, &vector}, .count = 3},
+    {.kind = "affine", .input = {&row, &vector, &vector}},
+    {.kind = "rmsnorm", .input = {&row, &vector}},
+    {.kind = "mask", .input = {&row, &constant}},
+    {.kind = "mean_pool", .input = {&row, &per_token}},
+    {.kind = "gelu", .input = {&grid}},
+    {.kind = "tanh", .input = {&grid}},
+    {.kind = "sigmoid", .input = {&grid}},
+    {.kind = "silu", .input = {&grid}},
+    {.kind = "reciprocal", .input = {&grid}},
+    {.kind = "rsqrt", .input = {&grid}},
+    {.kind = "scale", .input = {&grid}},
 };
-static const kind_inputs rows = {"", {&row, &row, &row, &row}};
+static const kind_inputs rows = {.kind = "", .input = {&row, &row, &row, &row}};
 
 /* An op reads the attributes that it knows. */
 static const tf_attr attributes[] = {{"eps", 1e-12}, {"heads", 2}, {"count", TOKENS}, {"factor", 0.3}};
