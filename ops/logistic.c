@@ -105,6 +105,6 @@ const tf_op tf_logistic_ops[] = {
      .lower = lower_silu,
      .low = -16,
      .high = 16,
-     .private_error = 4e-3},
+     .private_error = 4.5e-3},
     {0},
 };

@@ -108,10 +108,11 @@ static tf_weights lower_relu_n(tf_program *p, const tf_node *node, tf_value scor
 
 /*
  * Powers of up to 64^2, in units of 16: so products with what is averaged stay in the range of activations, and a
- * square of scores with 9 fractional bits fits 32 bits as it is, untruncated. Rows whose powers add up to less than
- * about 1 are resolved coarsely.
+ * square of scores with 9 fractional bits fits 32 bits as it is, untruncated. A row's powers are
+ * taken to add up to less than 2^18, which is as far above 0.001 as inverses reach; below about 1 they are resolved
+ * coarsely.
  */
-enum { POWER_BASE = 64, POWER_UNIT = 16 };
+enum { POWER_BASE = 64, POWER_UNIT = 16, POWER_SUM = 1 << 18 };
 
 static tf_weights powers(tf_program *p, tf_value base, int power, tf_value mask, tf_shape mask_shape) {
     enum { FRAC = 12, LAST = 20 };
@@ -126,7 +127,7 @@ static tf_weights powers(tf_program *p, tf_value base, int power, tf_value mask,
     int last = tf_type_of(p, left)->frac + tf_type_of(p, right)->frac;
     tf_value weight = tf_mul(p, left, right, (tf_result){last < LAST ? last : LAST, most, false});
     weight = tf_scale_real(p, masked(p, weight, mask, mask_shape), 1.0 / POWER_UNIT, 1);
-    return (tf_weights){weight, EPSILON / POWER_UNIT, n * most / POWER_UNIT, EPSILON / POWER_UNIT};
+    return (tf_weights){weight, EPSILON / POWER_UNIT, fmin(n * most, POWER_SUM) / POWER_UNIT, EPSILON / POWER_UNIT};
 }
 
 static tf_weights lower_2quad(tf_program *p, const tf_node *node, tf_value score, tf_value mask, tf_shape mask_shape) {

@@ -38,9 +38,9 @@ typedef struct tf_softmax {
     X(relu_n, "ReLU(s_i) / n, n the entries that count; for weights trained so",                                       \
       "Akimoto et al. 2023 (PrivFormer); Zeng et al. 2023 (MPCViT)", true, 48, 1e-3, 8e-3, NULL)                       \
     X(2quad, "(s_i + 5)^2 / (sum (s_j + 5)^2 + 0.001); for weights trained so", "Li et al. 2023 (MPCFormer)", true,    \
-      48, 2e-3, 5e-3, NULL)                                                                                            \
+      24, 8e-3, 5e-3, NULL)                                                                                            \
     X(power, "s_i^p / (sum s_j^p + 0.001), p = 2, 4, 6 or 8, here 2; for weights trained so",                          \
-      "Zimerman et al. 2024 (Power-Softmax)", true, 48, 4e-3, 1e-2, "p")
+      "Zimerman et al. 2024 (Power-Softmax)", true, 24, 8e-3, 1e-2, "p")
 
 /** Exact scores are taken to be within this, scaled: ten times what real models reach. Less than 512, so that
  *  differences of scores with 12 fractional bits fit 3 bytes. */
