@@ -1,40 +1,13 @@
 /** The memory link, and what is common to all links. */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "net/link_internal.h"
-#include "scenarios.h"
-
-typedef struct party {
-    tf_link *link;
-    scenario *run;
-    char complaint[1600];
-} party;
-
-static void *run_party(void *argument) {
-    party *self = argument;
-    const char *complaint = self->run(self->link);
-    if (complaint) {
-        snprintf(self->complaint, sizeof self->complaint, "%s", complaint);
-        tf_link_announce_failure(self->link, complaint);
-    }
-    tf_link_close(self->link);
-    return NULL;
-}
+#include "three_ends.h"
 
 static void run_three(scenario *run) {
     tf_link *ends[TF_PARTIES];
     cr_assert_eq(tf_link_memory(ends), TF_OK, "%s", tf_error());
-    static party parties[TF_PARTIES];
-    pthread_t threads[TF_PARTIES];
-    for (int i = 0; i < TF_PARTIES; i++) {
-        parties[i] = (party){.link = ends[i], .run = run};
-        cr_assert_eq(tf_link_party(ends[i]), i);
-        cr_assert_eq(pthread_create(&threads[i], NULL, run_party, &parties[i]), 0);
-    }
-    for (int i = 0; i < TF_PARTIES; i++) pthread_join(threads[i], NULL);
-    for (int i = 0; i < TF_PARTIES; i++)
-        cr_expect_str_empty(parties[i].complaint, "party %d: %s", i, parties[i].complaint);
+    run_on_ends(ends, run);
 }
 
 Test(memory_link, keeps_order_and_counts) {
