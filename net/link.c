@@ -44,10 +44,6 @@ static tf_status check_peer(const tf_link *link, int peer) {
     return tf_fail(TF_INVALID, "party %d has no link to party %d", link->party, peer);
 }
 
-static bool is_done(const tf_link *link, tf_ticket ticket) {
-    return ticket.serial <= link->queues[ticket.receive][ticket.peer].first;
-}
-
 static tf_status check_ticket(const tf_link *link, tf_ticket ticket) {
     TF_TRY(check_peer(link, ticket.peer));
     if (ticket.serial <= link->queues[ticket.receive][ticket.peer].end) return TF_OK;
@@ -110,7 +106,7 @@ tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done) {
     TF_TRY(check_alive(link));
     TF_TRY(check_ticket(link, ticket));
     TF_TRY(keep_failure(link, link->table->progress(link)));
-    *done = is_done(link, ticket);
+    *done = tf_link_is_done(link, ticket);
     return TF_OK;
 }
 
@@ -145,9 +141,11 @@ void tf_link_set_deadline(tf_link *link, double seconds) {
     link->deadline = seconds;
 }
 
-tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice) {
-    link->cause = *notice;
+tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) {
+    link->received = link->cause = *notice;
+    link->received_from = peer;
     link->has_cause = true;
+    if (link->cause.origin >= TF_PARTIES) link->cause.origin = (unsigned char)peer;
     char *text = link->cause.text;
     text[sizeof link->cause.text - 1] = '\0';
     for (; *text; text++) // a peer's text must not steer the terminal that shows it
@@ -164,7 +162,9 @@ void tf_link_announce_failure(tf_link *link, const char *message) {
         link->failure = TF_INVALID;
         snprintf(link->failure_text, sizeof link->failure_text, "this party has failed: %.900s", message);
     }
-    link->table->announce(link, link->has_cause ? &link->cause : &notice);
+    tf_notice notices[TF_PARTIES];
+    for (int peer = 0; peer < TF_PARTIES; peer++) notices[peer] = link->has_cause ? link->cause : notice;
+    link->table->announce(link, notices);
 }
 
 void tf_link_count_round(tf_link *link) {
@@ -173,6 +173,22 @@ void tf_link_count_round(tf_link *link) {
 
 tf_link_counters tf_link_read_counters(const tf_link *link) {
     return link->counters;
+}
+
+tf_link_counters tf_link_read_wire_counters(const tf_link *link) {
+    while (link->inner) link = link->inner;
+    return link->counters;
+}
+
+bool tf_link_exports_keys(const tf_link *link) {
+    return link->table->export_key;
+}
+
+tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size) {
+    TF_TRY(check_alive(link));
+    TF_TRY(check_peer(link, peer));
+    if (!tf_link_exports_keys(link)) return tf_fail(TF_INVALID, "this link cannot make keys");
+    return link->table->export_key(link, peer, label, key, size);
 }
 
 void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context) {

@@ -5,8 +5,8 @@
  * queue transfers of the same lengths in the same order. Completion is asked for by ticket. Counters hold payload
  * bytes only, exactly what the callers handed over. A transfer of length zero is legal and touches no wire.
  *
- * Makers: tf_link_memory (three threads of one process) and tf_link_mpi. A wrapper (encryption, shaping) implements
- * the same table over another link.
+ * Makers: tf_link_memory (three threads of one process) and tf_link_mpi. A wrapper (tf_link_secure) implements the same
+ * table over another link.
  */
 #ifndef TF_LINK_H
 #define TF_LINK_H
@@ -69,6 +69,21 @@ void tf_link_count_round(tf_link *link);
 
 /** The counters since the link was made. Sends count when queued, receptions when complete; empty transfers do not. */
 tf_link_counters tf_link_read_counters(const tf_link *link);
+
+/**
+ * The counters of what goes over the innermost link: with a wrapper, everything it adds included. Without one, these
+ * are the link's own.
+ */
+tf_link_counters tf_link_read_wire_counters(const tf_link *link);
+
+/** Whether the link can make keys that its two ends alone know, so that no key has to travel. Same at all parties. */
+bool tf_link_exports_keys(const tf_link *link);
+
+/**
+ * Makes `size` bytes of key material that only this party and `peer` know; nothing is sent. Both ends call it together,
+ * with the same label, and each call with a peer gives a fresh key. Fails with TF_INVALID when the link cannot.
+ */
+TF_CHECKED tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size);
 
 /** Observes every received payload, in tests of what a party sees. `observer` NULL removes it. */
 typedef void tf_link_observer(void *context, int peer, const void *data, uint64_t length);

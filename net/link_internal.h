@@ -4,7 +4,7 @@
  * The common part (link.c) checks arguments, numbers transfers, counts, observes, waits, and keeps the first failure.
  * An implementation embeds tf_link as its first member and moves the bytes of the queues: it looks at
  * `link->queues[receive][peer]`, oldest first, and reports what it moved with tf_link_moved. A wrapper does so by means
- * of another link's public functions, and passes `pause` and `announce` on to that link.
+ * of another link's public functions, and passes `pause` and `announce` on to that link's table.
  */
 #ifndef TF_LINK_INTERNAL_H
 #define TF_LINK_INTERNAL_H
@@ -49,14 +49,17 @@ typedef struct tf_link_table {
     tf_status (*progress)(tf_link *link);
     /** Rests until progress may have become possible, at most `longest` seconds; nothing moved for `idle` seconds. */
     void (*pause)(tf_link *link, double idle, double longest);
-    /** Sends the notice to both peers, at best effort and without waiting. */
-    void (*announce)(tf_link *link, const tf_notice *notice);
+    /** Sends each peer its notice, at best effort and without waiting. Called once. */
+    void (*announce)(tf_link *link, const tf_notice notices[TF_PARTIES]);
     /** Gives up what is still queued and releases everything but the structure itself, which the common part frees. */
     void (*close)(tf_link *link);
+    /** See tf_link_export_key; the arguments are checked. NULL where the link cannot. */
+    tf_status (*export_key)(tf_link *link, int peer, const char *label, void *key, size_t size);
 } tf_link_table;
 
 struct tf_link {
     const tf_link_table *table;
+    tf_link *inner; /**< of a wrapper; NULL otherwise */
     int party;
     double deadline;
     tf_transfer_queue queues[2][TF_PARTIES]; /**< [receive][peer] */
@@ -67,7 +70,9 @@ struct tf_link {
     tf_status failure; /**< once set, every function fails with it and with failure_text */
     char failure_text[TF_LINK_TEXT];
     bool announced, has_cause;
-    tf_notice cause; /**< the peer's notice that made this link fail, if has_cause */
+    tf_notice cause;    /**< the peer's notice that made this link fail, if has_cause; safe to print */
+    tf_notice received; /**< the same as it came, for a wrapper */
+    int received_from;
 };
 
 /** Fills in the common part of a new link. */
@@ -76,8 +81,14 @@ void tf_link_init(tf_link *link, const tf_link_table *table, int party);
 /** Reports that `bytes` more of the oldest queued transfer have moved; the bytes must not reach beyond its end. */
 void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes);
 
-/** Fails with TF_PEER because of a peer's notice, and keeps it, so that a later announcement passes the cause on. */
-TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice);
+/** Fails with TF_PEER because of the notice of `peer`, and keeps it, so that a later announcement passes the cause on.
+ */
+TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice);
+
+/** Whether a transfer is done, as far as the last progress could tell. The ticket must be one that was given out. */
+static inline bool tf_link_is_done(const tf_link *link, tf_ticket ticket) {
+    return ticket.serial <= link->queues[ticket.receive][ticket.peer].first;
+}
 
 /** Sets the size in bytes (1..2^30) of the pieces that messages are cut into. All parties, before any transfer. */
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes);

@@ -28,9 +28,9 @@ typedef struct chunk_window {
     uint64_t transfer, offset; /**< of the next chunk */
 } chunk_window;
 
-/** A notice on its way to both peers. */
+/** The notices on their way to both peers. */
 typedef struct outbox {
-    tf_notice notice;
+    tf_notice notices[TF_PARTIES];
     MPI_Request requests[TF_PARTIES];
 } outbox;
 
@@ -135,8 +135,7 @@ static tf_status look_for_notice(mpi_link *self) {
     // A short message that was probed is here already, so this does not wait.
     code = MPI_Recv(&notice, length, MPI_BYTE, status.MPI_SOURCE, NOTICE_TAG, self->comm, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) return mpi_error(code, "receiving a notice from", status.MPI_SOURCE);
-    if (notice.origin >= TF_PARTIES) notice.origin = (unsigned char)status.MPI_SOURCE;
-    return tf_link_peer_failed(&self->base, &notice);
+    return tf_link_peer_failed(&self->base, status.MPI_SOURCE, &notice);
 }
 
 static tf_status mpi_start(tf_link *link, int peer, bool receive) {
@@ -166,15 +165,15 @@ static void mpi_pause(tf_link *link, double idle, double longest) {
         nap(fmin(fmin(idle / 10, LONGEST_NAP), longest));
 }
 
-static void mpi_announce(tf_link *link, const tf_notice *notice) {
+static void mpi_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
     mpi_link *self = (mpi_link *)link;
     self->outbox = calloc(1, sizeof *self->outbox);
     if (!self->outbox) return; // the peers then run into their deadlines
-    self->outbox->notice = *notice;
+    memcpy(self->outbox->notices, notices, sizeof self->outbox->notices);
     for (int peer = 0; peer < TF_PARTIES; peer++) {
         self->outbox->requests[peer] = MPI_REQUEST_NULL;
         if (peer != link->party)
-            MPI_Isend(&self->outbox->notice, sizeof *notice, MPI_BYTE, peer, NOTICE_TAG, self->comm,
+            MPI_Isend(&self->outbox->notices[peer], sizeof *notices, MPI_BYTE, peer, NOTICE_TAG, self->comm,
                       &self->outbox->requests[peer]);
     }
 }
@@ -207,7 +206,7 @@ static void mpi_close(tf_link *link) {
     // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
 }
 
-static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close};
+static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close, NULL};
 
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;

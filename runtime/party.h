@@ -39,8 +39,12 @@ typedef struct tf_party {
     bool timed;
 } tf_party;
 
-/** Key material is drawn with RAND_priv_bytes, each party making key `id` and sending it to party id - 1, which is the
- *  other holder. All three call it together. One round; 16 bytes from each party. */
+/**
+ * Key `id` is shared with party id - 1, key id + 1 with party id + 1; the third party never knows it. A link that makes
+ * keys of its own (tf_link_exports_keys) gives them, and nothing is sent. Over other links each party draws key `id`
+ * with RAND_priv_bytes and sends it to its other holder: one round, 16 bytes from each party. All three call it
+ * together.
+ */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
 
 /** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */

@@ -134,18 +134,18 @@ static bool has_notice;
 static tf_notice from_peer;
 
 static tf_status fake_progress(tf_link *link) {
-    return has_notice ? tf_link_peer_failed(link, &from_peer) : TF_OK;
+    return has_notice ? tf_link_peer_failed(link, 1, &from_peer) : TF_OK;
 }
 static tf_status fake_start(tf_link *link, int peer, bool receive) {
     return TF_OK;
 }
 static void fake_pause(tf_link *link, double idle, double longest) {}
-static void fake_announce(tf_link *link, const tf_notice *notice) {
-    announced = *notice;
+static void fake_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
+    announced = notices[1];
     announcements++;
 }
 static void fake_close(tf_link *link) {}
-static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close};
+static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close, NULL};
 
 static tf_link *make_fake(void) {
     tf_link *link = calloc(1, sizeof *link);
