@@ -30,8 +30,7 @@ typedef struct wire {
 } wire;
 
 typedef struct shaped_link {
-    tf_link base;
-    tf_link *inner;
+    tf_link base; /**< base.inner is what it wraps */
     tf_network network;
     wire wires[2][TF_PARTIES]; /**< [receive][peer] */
     double release;            /**< the soonest time at which more of a reception is due, for pauses */
@@ -93,20 +92,20 @@ static tf_status shaped_start(tf_link *link, int peer, bool receive) {
     *w->last = p;
     w->last = &p->next;
     if (receive) {
-        TF_TRY(tf_link_receive(self->inner, peer, p->stamp, STAMP, &p->stamp_ticket));
-        return tf_link_receive(self->inner, peer, transfer->data, transfer->length, &p->ticket);
+        TF_TRY(tf_link_receive(self->base.inner, peer, p->stamp, STAMP, &p->stamp_ticket));
+        return tf_link_receive(self->base.inner, peer, transfer->data, transfer->length, &p->ticket);
     }
     write_stamp(p->stamp, tf_clock());
-    TF_TRY(tf_link_send(self->inner, peer, p->stamp, STAMP, &p->stamp_ticket));
-    return tf_link_send(self->inner, peer, transfer->data, transfer->length, &p->ticket);
+    TF_TRY(tf_link_send(self->base.inner, peer, p->stamp, STAMP, &p->stamp_ticket));
+    return tf_link_send(self->base.inner, peer, transfer->data, transfer->length, &p->ticket);
 }
 
 /** How much of the oldest transfer the inner link has moved, in *moved; it may be all. */
 static tf_status moved_inside(shaped_link *self, const passage *p, uint64_t length, uint64_t *moved) {
     bool done;
     *moved = 0;
-    TF_TRY(tf_link_test(self->inner, p->ticket, &done));
-    const tf_transfer_queue *queue = &self->inner->queues[p->ticket.receive][p->ticket.peer];
+    TF_TRY(tf_link_test(self->base.inner, p->ticket, &done));
+    const tf_transfer_queue *queue = &self->base.inner->queues[p->ticket.receive][p->ticket.peer];
     if (done)
         *moved = length;
     else if (queue->first == p->ticket.serial - 1)
@@ -125,7 +124,7 @@ static uint64_t brought(shaped_link *self, const passage *p, uint64_t length) {
 
 /** Learns when a message entered the wire, once its stamp has come. */
 static tf_status begin(shaped_link *self, int peer, wire *w, passage *p, uint64_t length) {
-    TF_TRY(tf_link_test(self->inner, p->stamp_ticket, &p->begun));
+    TF_TRY(tf_link_test(self->base.inner, p->stamp_ticket, &p->begun));
     if (!p->begun) return TF_OK;
     double stamp = read_stamp(p->stamp);
     TF_TRY(check_stamp(peer, stamp));
@@ -162,7 +161,8 @@ static tf_status move_oldest(shaped_link *self, int peer, bool receive, bool *do
 static tf_status shaped_progress(tf_link *link) {
     shaped_link *self = (shaped_link *)link;
     self->release = INFINITY;
-    TF_TRY(self->inner->table->progress(self->inner)); // fails when a peer has gone, even if nothing is queued
+    TF_TRY(
+        self->base.inner->table->progress(self->base.inner)); // fails when a peer has gone, even if nothing is queued
     for (int receive = 1; receive >= 0; receive--)
         for (int peer = 0; peer < TF_PARTIES; peer++) {
             bool done = true;
@@ -175,18 +175,20 @@ static void shaped_pause(tf_link *link, double idle, double longest) {
     shaped_link *self = (shaped_link *)link;
     double due = self->release - tf_clock();
     if (due <= 0) return;
-    self->inner->table->pause(self->inner, idle, fmin(longest, due));
+    self->base.inner->table->pause(self->base.inner, idle, fmin(longest, due));
 }
 
-static void shaped_announce(tf_link *link, const tf_notice *notice) {
-    shaped_link *self = (shaped_link *)link;
-    // The inner link knows the cause already when it was told, and passes it on by itself.
-    tf_link_announce_failure(self->inner, notice->text);
+static void shaped_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
+    // What made the inner link fail is passed on as it came; that link knows it better.
+    if (link->inner->has_cause)
+        tf_link_announce_failure(link->inner, link->inner->cause.text);
+    else
+        link->inner->table->announce(link->inner, notices);
 }
 
 static void shaped_close(tf_link *link) {
     shaped_link *self = (shaped_link *)link;
-    tf_link_close(self->inner);
+    tf_link_close(self->base.inner);
     for (int i = 0; i < 2 * TF_PARTIES; i++)
         for (passage *p = self->wires[i / TF_PARTIES][i % TF_PARTIES].first, *next; p; p = next) {
             next = p->next;
@@ -194,7 +196,15 @@ static void shaped_close(tf_link *link) {
         }
 }
 
-static const tf_link_table table = {shaped_start, shaped_progress, shaped_pause, shaped_announce, shaped_close};
+static tf_status shaped_export_key(tf_link *link, int peer, const char *label, void *key, size_t size) {
+    return tf_link_export_key(link->inner, peer, label, key, size);
+}
+
+static const tf_link_table table = {shaped_start,    shaped_progress, shaped_pause,
+                                    shaped_announce, shaped_close,    shaped_export_key};
+/** The same over a link that makes no keys. */
+static const tf_link_table table_without_keys = {shaped_start,    shaped_progress, shaped_pause,
+                                                 shaped_announce, shaped_close,    NULL};
 
 /** Each party tells its clock; one that is of another machine cannot stamp. */
 static tf_status compare_clocks(tf_link *inner) {
@@ -225,9 +235,9 @@ tf_status tf_link_shaped(tf_link *inner, const tf_network *network, tf_link **li
         free(self);
         return status;
     }
-    tf_link_init(&self->base, &table, inner->party);
+    tf_link_init(&self->base, tf_link_exports_keys(inner) ? &table : &table_without_keys, inner->party);
     self->base.deadline = inner->deadline;
-    self->inner = inner;
+    self->base.inner = inner;
     self->network = *network;
     self->release = INFINITY;
     for (int i = 0; i < 2 * TF_PARTIES; i++) {

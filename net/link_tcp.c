@@ -70,10 +70,8 @@ static tf_status listen_to(tcp_link *self, int peer) {
             p->left = true;
         else if (p->control.kind != FAILURE)
             return tf_fail(TF_PEER, "party %d sent something else than a notice", peer);
-        else if (p->control_bytes == sizeof p->control) {
-            if (p->control.notice.origin >= TF_PARTIES) p->control.notice.origin = (unsigned char)peer;
-            return tf_link_peer_failed(&self->base, &p->control.notice);
-        }
+        else if (p->control_bytes == sizeof p->control)
+            return tf_link_peer_failed(&self->base, peer, &p->control.notice);
     }
     return TF_OK;
 }
@@ -191,12 +189,14 @@ static void tcp_pause(tf_link *link, double idle, double longest) {
     ppoll(wait, count, &time, NULL);
 }
 
-static void tcp_announce(tf_link *link, const tf_notice *notice) {
+static void tcp_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
     tcp_link *self = (tcp_link *)link;
-    unsigned char message[1 + sizeof *notice] = {FAILURE};
-    memcpy(message + 1, notice, sizeof *notice);
-    for (int peer = 0; peer < TF_PARTIES; peer++)
-        if (peer != link->party) speak(self->peers[peer].socket[TF_TCP_CONTROL], message, sizeof message);
+    unsigned char message[1 + sizeof *notices] = {FAILURE};
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        if (peer == link->party) continue;
+        memcpy(message + 1, &notices[peer], sizeof notices[peer]);
+        speak(self->peers[peer].socket[TF_TCP_CONTROL], message, sizeof message);
+    }
 }
 
 static void tcp_close(tf_link *link) {
@@ -216,7 +216,7 @@ static void tcp_close(tf_link *link) {
     }
 }
 
-static const tf_link_table table = {tcp_start, tcp_progress, tcp_pause, tcp_announce, tcp_close};
+static const tf_link_table table = {tcp_start, tcp_progress, tcp_pause, tcp_announce, tcp_close, NULL};
 
 tf_status tf_link_tcp(const tf_tcp_options *options, tf_link **link) {
     *link = NULL;
