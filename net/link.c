@@ -5,7 +5,7 @@
 
 #include "net/link_internal.h"
 
-static const double DEFAULT_DEADLINE = 30;
+static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 3600;
 
 tf_status tf_transfer_push(tf_transfer_queue *queue, tf_transfer transfer) {
     if (queue->end - queue->first == queue->capacity) {
@@ -126,7 +126,7 @@ static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) 
         for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
         double left = peer_moved + link->deadline - now;
         if (left <= 0) return keep_failure(link, too_late(link, ticket));
-        link->table->pause(link, now - moved, left);
+        link->table->pause(link, now - moved, fmin(left, LONGEST_PAUSE));
     }
 }
 

@@ -54,7 +54,7 @@ TF_CHECKED tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done);
  */
 TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
 
-/** Sets the deadline in seconds (default 30). */
+/** Sets the deadline in seconds (default 30); INFINITY waits as long as the peers are there. */
 void tf_link_set_deadline(tf_link *link, double seconds);
 
 /**

@@ -7,7 +7,6 @@
 #include "net/link_tcp.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -21,7 +20,7 @@
 
 enum { HEADER = 8, FAREWELL = 'B', FAILURE = 'F' };
 
-static const double YIELD_SECONDS = 50e-6, LONGEST_PAUSE = 3600;
+static const double YIELD_SECONDS = 50e-6;
 static const int LAST_WORDS_MS = 300;
 
 /** The message that a direction of a pair is in the middle of: how much of its length has moved. */
@@ -183,7 +182,6 @@ static void tcp_pause(tf_link *link, double idle, double longest) {
         if (events) wait[count++] = (struct pollfd){.fd = p->socket[TF_TCP_DATA], .events = events};
         if (!p->left) wait[count++] = (struct pollfd){.fd = p->socket[TF_TCP_CONTROL], .events = POLLIN};
     }
-    longest = fmin(longest, LONGEST_PAUSE);
     struct timespec time = {.tv_sec = (time_t)longest};
     time.tv_nsec = (long)(1e9 * (longest - (double)time.tv_sec));
     ppoll(wait, count, &time, NULL);

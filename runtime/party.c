@@ -68,7 +68,7 @@ tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
 
 void tf_party_close(tf_party *party) {
     release(&party->arena);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)
             for (int p = 0; p < TF_PARTIES; p++) release(&party->message[i][parity][p]);
     for (int i = 0; i < 2; i++) {

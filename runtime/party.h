@@ -37,6 +37,7 @@ typedef struct tf_party {
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     double prf_seconds;                  /**< time spent making streams, when `timed` */
     bool timed;
+    bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
 } tf_party;
 
 /**
@@ -50,7 +51,7 @@ TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
 /** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
 TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);
 
-/** Wipes the keys and frees the memory. */
+/** Wipes the keys and frees the memory, but not that of messages while it is abandoned: see there. */
 void tf_party_close(tf_party *party);
 
 /** Moves to a fresh range of stream addresses. All three call it together. Fails after 2^32 - 1 runs. */
