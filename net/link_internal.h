@@ -9,6 +9,7 @@
 #ifndef TF_LINK_INTERNAL_H
 #define TF_LINK_INTERNAL_H
 
+#include <openssl/types.h>
 #include <time.h>
 
 #include "net/clock.h"
@@ -92,5 +93,14 @@ static inline bool tf_link_is_done(const tf_link *link, tf_ticket ticket) {
 
 /** Sets the size in bytes (1..2^30) of the pieces that messages are cut into. All parties, before any transfer. */
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes);
+
+/**
+ * What tf_link_secure does after its handshake: makes a secure link of an unused inner link and finished TLS sessions
+ * with both peers. Takes both over, also when it fails.
+ */
+TF_CHECKED tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link **link);
+
+/** Sets a record's payload in bytes (1..2^20), and after how many records a key is replaced. As above. */
+void tf_link_secure_set_records(tf_link *link, size_t payload, uint64_t records_per_key);
 
 #endif
