@@ -141,6 +141,10 @@ void tf_link_set_deadline(tf_link *link, double seconds) {
     link->deadline = seconds;
 }
 
+double tf_link_deadline(const tf_link *link) {
+    return link->deadline;
+}
+
 tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) {
     link->received = link->cause = *notice;
     link->received_from = peer;

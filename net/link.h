@@ -56,6 +56,7 @@ TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
 
 /** Sets the deadline in seconds (default 30); INFINITY waits as long as the peers are there. */
 void tf_link_set_deadline(tf_link *link, double seconds);
+double tf_link_deadline(const tf_link *link);
 
 /**
  * Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`: their waits

@@ -8,7 +8,14 @@
 #include "net/link_mpi.h"
 #include "net/link_secure.h"
 
-enum link_key { KEY_LOCAL = 'l', KEY_TIMEOUT = 'T', KEY_PARTIES = 'P', KEY_IDENTITY = 'I', KEY_PLAINTEXT = 'X' };
+enum link_key {
+    KEY_LOCAL = 'l',
+    KEY_TIMEOUT = 'T',
+    KEY_PARTIES = 'P',
+    KEY_IDENTITY = 'I',
+    KEY_PLAINTEXT = 'X',
+    KEY_SHAPE = 'H'
+};
 
 static const struct argp_option table[] = {
     {NULL, 0, NULL, 0, "How the parties are connected:", 1},
@@ -17,15 +24,19 @@ static const struct argp_option table[] = {
      "The parties file: who the parties are and what they own. Needed when they are on several hosts", 0},
     {"identity", KEY_IDENTITY, "DIR", 0, "This party's key and certificate, as trefoil keygen made them", 0},
     {"plaintext-links", KEY_PLAINTEXT, NULL, 0, "Do not encrypt what the parties send each other, to measure", 0},
+    {"shape", KEY_SHAPE, "NETWORK", 0,
+     "Play a network: lan (1 ms, 5 Gbit/s), wan (40 ms, 400 Mbit/s) or DELAYms,RATEmbit; round-trip time, and rate of "
+     "each direction of each pair. On one machine only",
+     0},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
     {0},
 };
 
-static tf_status read_seconds(const char *text, double *seconds) {
+tf_status link_read_seconds(const char *name, const char *text, double *seconds) {
     char *end;
     *seconds = strtod(text, &end);
     if (end == text || *end || !(*seconds > 0 && *seconds <= 1e6))
-        return tf_fail(TF_INVALID, "--timeout '%s' is not a number of seconds above 0", text);
+        return tf_fail(TF_INVALID, "--%s '%s' is not a number of seconds above 0", name, text);
     return TF_OK;
 }
 
@@ -37,7 +48,13 @@ static error_t on_link_option(int key, char *value, struct argp_state *state) {
     case KEY_PARTIES: o->parties = value; return 0;
     case KEY_IDENTITY: o->identity = value; return 0;
     case KEY_PLAINTEXT: o->plaintext = true; return 0;
-    case KEY_TIMEOUT: input->status = read_seconds(value, &o->timeout); return input->status == TF_OK ? 0 : EINVAL;
+    case KEY_SHAPE:
+        o->shaped = true;
+        input->status = tf_network_parse("shape", value, &o->network);
+        return input->status == TF_OK ? 0 : EINVAL;
+    case KEY_TIMEOUT:
+        input->status = link_read_seconds("timeout", value, &o->timeout);
+        return input->status == TF_OK ? 0 : EINVAL;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -45,7 +62,7 @@ static error_t on_link_option(int key, char *value, struct argp_state *state) {
 const struct argp link_argp = {.options = table, .parser = on_link_option};
 
 link_options link_options_default(void) {
-    return (link_options){.timeout = 30};
+    return (link_options){.timeout = 30, .id = -1};
 }
 
 tf_status link_options_finish(link_options *o) {
@@ -105,17 +122,31 @@ static tf_status open_mpi(const link_options *o, tf_link **link) {
                                "--parties FILE --identity DIR");
 }
 
+/** Shapes the links of all parties that this process plays; none is left open on a failure. */
+static tf_status shape(const link_options *o, tf_link *links[TF_PARTIES]) {
+    tf_status status = TF_OK;
+    for (int i = 0; i < TF_PARTIES && status == TF_OK; i++)
+        if (links[i]) status = tf_link_shaped(links[i], &o->network, &links[i]);
+    for (int i = 0; i < TF_PARTIES && status != TF_OK; i++) {
+        tf_link_close(links[i]);
+        links[i] = NULL;
+    }
+    return status;
+}
+
 tf_status links_open(const link_options *o, tf_link *links[TF_PARTIES]) {
     tf_link *link;
     for (int i = 0; i < TF_PARTIES; i++) links[i] = NULL;
     if (o->local) {
         TF_TRY(tf_link_memory(links));
-        for (int i = 0; i < TF_PARTIES; i++) tf_link_set_deadline(links[i], o->timeout);
-        return TF_OK;
-    }
-    if (!tf_mpi_launched())
+    } else if (o->id >= 0 || tf_mpi_launched()) {
+        TF_TRY(o->id >= 0 ? links_meet(o, &link) : open_mpi(o, &link));
+        links[tf_link_party(link)] = link;
+    } else {
         return tf_fail(TF_INVALID, "three parties are needed: start it with mpirun -n 3, or give --local");
-    TF_TRY(open_mpi(o, &link));
-    links[tf_link_party(link)] = link;
+    }
+    if (o->shaped) TF_TRY(shape(o, links));
+    for (int i = 0; i < TF_PARTIES; i++)
+        if (links[i]) tf_link_set_deadline(links[i], o->timeout);
     return TF_OK;
 }

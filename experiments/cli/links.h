@@ -1,19 +1,24 @@
 /**
- * How the parties of a private command are connected, and the options for it: memory links with --local, otherwise
- * MPI's, encrypted unless --plaintext-links asks for the opposite.
+ * How the parties of a private command are connected, and the options for it: memory links with --local, TCP between
+ * parties that are started each by itself, otherwise MPI's; encrypted unless --plaintext-links asks for the opposite.
  */
 #ifndef TF_CLI_LINKS_H
 #define TF_CLI_LINKS_H
 
 #include <argp.h>
 
+#include "net/link_shaped.h"
 #include "net/parties.h"
 
 typedef struct link_options {
     const char *parties, *identity; /**< the parties file and this party's identity; NULL where not given */
     tf_parties file;                /**< what the parties file says, where it was given */
     double timeout;
-    bool local, plaintext;
+    bool local, plaintext, shaped;
+    tf_network network; /**< that is played, if `shaped` */
+    int id;             /**< a party that is started by itself; -1: MPI or --local */
+    const char *listen; /**< of such a party: where it listens, HOST:PORT; NULL: as the parties file says */
+    double wait;        /**< of such a party: how long it waits for the others */
 } link_options;
 
 /** What link_argp parses into, and why it failed. */
@@ -27,6 +32,9 @@ extern const struct argp link_argp;
 
 link_options link_options_default(void);
 
+/** Reads the value of an option that is a number of seconds. */
+TF_CHECKED tf_status link_read_seconds(const char *name, const char *text, double *seconds);
+
 /** Checks combinations and reads the parties file. */
 TF_CHECKED tf_status link_options_finish(link_options *options);
 
@@ -36,6 +44,12 @@ TF_CHECKED tf_status link_options_finish(link_options *options);
  * together.
  */
 TF_CHECKED tf_status links_open(const link_options *options, tf_link *links[TF_PARTIES]);
+
+/**
+ * Connects a party that was started by itself (`options->id`) to the others by TCP, with progress lines on stderr, and
+ * makes the link secure. All three call it together.
+ */
+TF_CHECKED tf_status links_meet(const link_options *options, tf_link **link);
 
 /**
  * Makes a secure link of any inner one, as the options say, for this version of trefoil. Takes `inner` over, and closes

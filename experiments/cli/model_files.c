@@ -22,9 +22,14 @@ static tf_status settle_approx(const cli_options *o, model_files *model) {
 }
 
 tf_status model_open(const cli_options *o, model_files *model) {
-    *model = (model_files){.directory = o->model};
+    *model = (model_files){0};
     TF_TRY(register_ops(o));
-    TF_TRY(tf_config_read(o->model, &model->config));
+    return model_open_at(o, o->model, model);
+}
+
+tf_status model_open_at(const cli_options *o, const char *directory, model_files *model) {
+    *model = (model_files){.directory = directory};
+    TF_TRY(tf_config_read(directory, &model->config));
     return settle_approx(o, model);
 }
 

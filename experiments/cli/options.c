@@ -33,6 +33,17 @@ static const struct argp_option table[] = {
      0},
     {"out", OPTION_OUT, "DIR", 0, "The directory to write", 0},
     {"party", OPTION_PARTY, "PARTY", 0, "The party's number, 0 to 2", 0},
+    {"id", OPTION_ID, "PARTY", 0, "Which party this is, 0 to 2", 0},
+    {"serve", OPTION_SERVE, NULL, 0,
+     "Stay: answer one request after another. The data owner reads texts from --input or standard input, and prints a "
+     "line for each",
+     0},
+    {"listen", OPTION_LISTEN, "HOST:PORT", 0, "Where to listen, if not at this party's address in the parties file", 0},
+    {"wait", OPTION_WAIT, "SECONDS", 0, "How long to wait for the other parties (60; with --serve: for ever)", 0},
+    {"network", OPTION_NETWORK, "NETWORK", 0,
+     "Tell how long messages take on lan (1 ms, 5 Gbit/s), wan (40 ms, 400 Mbit/s) or DELAYms,RATEmbit: round-trip "
+     "time, and rate of each direction of each pair",
+     0},
     {"step", OPTION_STEP, "NAME", 0, "A protocol step", 0},
     {"n", OPTION_ELEMENTS, "N", 0, "Elements of the step's input (65536)", 0},
     {"matmul", OPTION_MATMUL, "MxKxN", 0, "A matrix product of these dimensions", 0},
@@ -125,6 +136,11 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_LAYERS: return read_count("layers", value, &o->layers);
     case OPTION_RUNS: return read_count("runs", value, &o->runs);
     case OPTION_LINK: o->link = true; break;
+    case OPTION_ID: return read_small("id", value, 0, TF_PARTIES - 1, &o->links.id);
+    case OPTION_SERVE: o->serve = true; break;
+    case OPTION_LISTEN: o->links.listen = value; break;
+    case OPTION_WAIT: return link_read_seconds("wait", value, &o->links.wait);
+    case OPTION_NETWORK: o->is_network = true; return tf_network_parse("network", value, &o->network);
     case OPTION_PARTY: return read_small("party", value, 0, TF_PARTIES - 1, &o->party);
     case OPTION_HELP: o->help = true; break;
     }
@@ -217,7 +233,10 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     for (const char *key = command->requires; *key; key++)
         if (!parse.given[(int)*key])
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
-    if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
+    if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] && parse.given[OPTION_INPUT])
+        return tf_fail(TF_INVALID, "--text and --input do not go together");
+    if (accepts(command, OPTION_TEXT) && !command->texts_optional &&
+        parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
         return tf_fail(TF_INVALID, "%s needs either --text or --input (see --help)", command->name);
     if (command->argument && !o->argument)
         return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);

@@ -36,6 +36,11 @@ enum option_key {
     OPTION_RUNS = 'r',
     OPTION_LINK = 'K',
     OPTION_PARTY = 'y',
+    OPTION_ID = 'N',
+    OPTION_SERVE = 'V',
+    OPTION_LISTEN = 'Z',
+    OPTION_WAIT = 'W',
+    OPTION_NETWORK = 'Q',
     OPTION_HELP = 'h'
 };
 
@@ -48,6 +53,9 @@ typedef struct cli_options {
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     link_options links;
+    bool is_network; /**< whether `network` was given */
+    tf_network network;
+    bool serve; /**< of a party that is started by itself */
     bool truncate, public_weights, link, check, json, help;
 } cli_options;
 
@@ -58,6 +66,7 @@ typedef struct cli_command {
     const char *requires;                           /**< the keys among them that must be given; "" for none */
     const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
     bool links;                                     /**< takes the options of links.h */
+    bool texts_optional;                            /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const cli_options *options);
 } cli_command;

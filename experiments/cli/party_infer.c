@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ static tf_digest text_digest(const char *text) {
 }
 
 /** What must be the same before any weight or text is touched. */
-static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
+tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;
     char architecture[512], approximations[2048], precision[64], owners[64];
     snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
@@ -31,7 +32,8 @@ static tf_status agree_on_settings(tf_session *session, const cli_options *o, co
         {"the precision (--frac-bits)", text_digest(precision)},
         {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
     };
-    return tf_session_agree(session, facts, sizeof facts / sizeof *facts);
+    tf_status status = tf_session_agree(session, facts, sizeof facts / sizeof *facts);
+    return status == TF_PEER ? tf_fail_in(status, "comparing settings") : status;
 }
 
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
@@ -87,13 +89,13 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
 }
 
 /** Every party tells what it sent in all, so that the data owner can report the whole. */
-static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, run_report *report,
-                            bool reports) {
+static tf_status report_run(tf_session *session, const progress *sum, double open_seconds,
+                            const tf_link_counters *before, run_report *report, bool reports) {
     tf_link_counters counters = tf_link_read_counters(session->party.link);
     uint64_t everything = 0, online = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
         uint64_t sent[TF_PARTIES];
-        memcpy(sent, counters.bytes_sent, sizeof sent);
+        for (int j = 0; j < TF_PARTIES; j++) sent[j] = counters.bytes_sent[j] - before->bytes_sent[j];
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
         for (int j = 0; j < TF_PARTIES; j++) everything += sent[j];
     }
@@ -111,14 +113,26 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     return TF_OK;
 }
 
-static tf_status infer(tf_session *session, const cli_options *o, const private_job *job, float *values,
-                       double open_seconds, run_report *report) {
+/** How many batches the next request has; 0: there is none. Without end, if the data owner may rest before it. */
+static tf_status await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches) {
+    tf_link *link = session->party.link;
+    double deadline = tf_link_deadline(link);
+    if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
+    tf_status status = tf_session_publish(session, data_owner, batches, sizeof *batches);
+    tf_link_set_deadline(link, deadline);
+    return status == TF_PEER ? tf_fail_in(status, "waiting for a request") : status;
+}
+
+tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
+                       double open_seconds, const tf_link_counters *before, bool may_rest, run_report *report,
+                       bool *asked) {
     bool owner = session->party.id == o->data_owner;
     size_t width = model_width(job->config), row = 0;
-    uint64_t batches = owner ? job->batches->count : 0;
+    uint64_t batches = owner && job->batches ? job->batches->count : 0;
     progress sum = {0};
-    TF_TRY(agree_on_settings(session, o, job));
-    TF_TRY(tf_session_publish(session, o->data_owner, &batches, sizeof batches));
+    TF_TRY(await_request(session, o->data_owner, may_rest, &batches));
+    *asked = batches > 0;
+    if (!*asked) return TF_OK;
     for (uint64_t b = 0; b < batches; b++) {
         tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
         size_t *lengths = NULL;
@@ -135,14 +149,19 @@ static tf_status infer(tf_session *session, const cli_options *o, const private_
         TF_TRY(status);
     }
     if (owner) show_progress("private model: text", row, job->batches->texts);
-    return report_run(session, &sum, open_seconds, report, owner);
+    return report_run(session, &sum, open_seconds, before, report, owner);
 }
 
 tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
     double start = tf_clock();
+    bool asked;
     tf_session session;
-    TF_TRY(tf_session_open(&session, link));
-    tf_status status = infer(&session, o, job, values, tf_clock() - start, report);
+    const tf_link_counters none = {0};
+    tf_status status = tf_session_open(&session, link);
+    if (status != TF_OK) return tf_fail_in(status, "making keys");
+    status = party_agree(&session, o, job);
+    if (status == TF_OK)
+        status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
     tf_session_close(&session);
     return status;
 }

@@ -3,7 +3,22 @@
 #define TF_CLI_PARTY_RUN_H
 
 #include "experiments/cli/private.h"
+#include "runtime/session.h"
 
+/** Compares what must be the same before any weight or text is touched. */
+TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options, const private_job *job);
+
+/**
+ * Runs one request: the batches of the data owner's job, none of which (or NULL) means that there are no more requests;
+ * *asked says on all parties whether there was one. `values` and `report` are filled at the data owner. What was set up
+ * before took `open_seconds`; `before` are the link's counters after the last request. `may_rest`: the data owner may
+ * take any time until it asks; a peer that goes meanwhile is noticed all the same.
+ */
+TF_CHECKED tf_status party_answer(tf_session *session, const cli_options *options, const private_job *job,
+                                  float *values, double open_seconds, const tf_link_counters *before, bool may_rest,
+                                  run_report *report, bool *asked);
+
+/** A session with one request. */
 TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, const private_job *job, float *values,
                                  run_report *report);
 

@@ -112,38 +112,68 @@ static file_form form_of(const char *path) {
     return FORM_LINES;
 }
 
-static tf_status add_lines(FILE *file, file_form form, size_t limit, cli_texts *out, char **line) {
-    size_t capacity = 0, number = 0;
-    table_columns columns = {0, -1};
-    for (ssize_t got; (limit == 0 || out->count < limit) && (got = getline(line, &capacity, file)) >= 0;) {
-        size_t length = (size_t)got;
-        if (length && (*line)[length - 1] == '\n') length--;
-        if (length && (*line)[length - 1] == '\r') length--;
-        (*line)[length] = 0;
-        number++;
-        if (form == FORM_TABLE && strlen(*line) != length)
-            return tf_fail(TF_FORMAT, "%s line %zu holds a zero byte", out->file, number);
-        if (form == FORM_TABLE && number == 1)
-            TF_TRY(read_header(out->file, *line, &columns));
-        else if (form == FORM_TABLE)
-            TF_TRY(add_row(out, number, columns, *line));
-        else if (form == FORM_JSON)
-            TF_TRY(add_json(out, number, *line, length));
-        else
-            TF_TRY(add_line(out, number, *line, length));
+struct text_reader {
+    const char *path; /* as messages name it */
+    FILE *file;
+    file_form form;
+    table_columns columns;
+    char *line;
+    size_t capacity, number; /* of the line */
+};
+
+tf_status text_reader_open(const char *path, text_reader **out) {
+    text_reader *reader = calloc(1, sizeof *reader);
+    if (!reader) return tf_fail(TF_NOMEM, "out of memory");
+    *reader = (text_reader){.path = path ? path : "standard input",
+                            .file = path ? fopen(path, "rb") : stdin,
+                            .form = path ? form_of(path) : FORM_LINES};
+    if (!reader->file) {
+        free(reader);
+        return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
     }
-    if (ferror(file)) return tf_fail(TF_IO, "%s: %s", out->file, strerror(errno));
-    return out->count ? TF_OK : tf_fail(TF_FORMAT, "%s holds no text", out->file);
+    *out = reader;
+    return TF_OK;
+}
+
+void text_reader_close(text_reader *reader) {
+    if (!reader) return;
+    if (reader->file != stdin) fclose(reader->file);
+    free(reader->line);
+    free(reader);
+}
+
+tf_status text_reader_next(text_reader *reader, cli_texts *out, bool *end) {
+    out->file = reader->path;
+    *end = false;
+    for (;;) {
+        ssize_t got = getline(&reader->line, &reader->capacity, reader->file);
+        if (got < 0) break;
+        char *line = reader->line;
+        size_t length = (size_t)got;
+        if (length && line[length - 1] == '\n') length--;
+        if (length && line[length - 1] == '\r') length--;
+        line[length] = 0;
+        size_t number = ++reader->number;
+        if (reader->form == FORM_LINES) return add_line(out, number, line, length);
+        if (reader->form == FORM_JSON) return add_json(out, number, line, length);
+        if (strlen(line) != length) return tf_fail(TF_FORMAT, "%s line %zu holds a zero byte", reader->path, number);
+        if (number > 1) return add_row(out, number, reader->columns, line);
+        TF_TRY(read_header(reader->path, line, &reader->columns));
+    }
+    *end = true;
+    return ferror(reader->file) ? tf_fail(TF_IO, "%s: %s", reader->path, strerror(errno)) : TF_OK;
 }
 
 static tf_status read_file(const char *path, file_form form, size_t limit, cli_texts *out) {
     *out = (cli_texts){.file = path};
-    FILE *file = fopen(path, "rb");
-    if (!file) return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
-    char *line = NULL;
-    tf_status status = add_lines(file, form, limit, out, &line);
-    free(line);
-    fclose(file);
+    text_reader *reader;
+    TF_TRY(text_reader_open(path, &reader));
+    reader->form = form;
+    tf_status status = TF_OK;
+    for (bool end = false; status == TF_OK && !end && (limit == 0 || out->count < limit);)
+        status = text_reader_next(reader, out, &end);
+    text_reader_close(reader);
+    if (status == TF_OK && !out->count) status = tf_fail(TF_FORMAT, "%s holds no text", path);
     if (status != TF_OK) texts_free(out);
     return status;
 }
