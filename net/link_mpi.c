@@ -45,6 +45,8 @@ typedef struct mpi_link {
 /** Set when MPI may still touch the data of a link that was closed: then nothing may move MPI on any more. */
 static bool abandoned;
 
+static bool on_one_host;
+
 static tf_status mpi_error(int code, const char *doing, int peer) {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
@@ -212,6 +214,20 @@ void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;
 }
 
+/** Sets on_one_host. A party alone on its host sees no other, so that only the sum tells all the same. */
+static int compare_hosts(void) {
+    MPI_Comm host;
+    int size = 0, apart, any = 1;
+    int code = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    if (code == MPI_SUCCESS) code = MPI_Comm_size(host, &size);
+    if (code != MPI_SUCCESS) return code;
+    MPI_Comm_free(&host);
+    apart = size != TF_PARTIES;
+    code = MPI_Allreduce(&apart, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    on_one_host = !any;
+    return code;
+}
+
 tf_status tf_link_mpi(tf_link **link) {
     *link = NULL;
     int initialized = 0, finalized = 0, provided, size = 0, rank = 0;
@@ -232,6 +248,7 @@ tf_status tf_link_mpi(tf_link **link) {
     tf_link_init(&self->base, &table, rank);
     self->chunk = DEFAULT_CHUNK;
     int code = MPI_Comm_dup(MPI_COMM_WORLD, &self->comm); // inherits the error handler
+    if (code == MPI_SUCCESS) code = compare_hosts();
     if (code != MPI_SUCCESS) {
         free(self);
         return mpi_error(code, "joining as", rank);
@@ -242,6 +259,10 @@ tf_status tf_link_mpi(tf_link **link) {
 
 bool tf_mpi_launched(void) {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE") || getenv("PMIX_RANK");
+}
+
+bool tf_mpi_on_one_host(void) {
+    return on_one_host;
 }
 
 /**

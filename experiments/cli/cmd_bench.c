@@ -82,8 +82,9 @@ const cli_command command_bench = {
                    "weights: mpirun -n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
     .accepts = (const char[]){OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE,
                               OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_PLUGIN, 0},
+                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN, 0},
     .requires = "",
     .check = check,
+    .links = true,
     .run = run,
 };

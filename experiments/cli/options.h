@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "experiments/cli/links.h"
 #include "net/status.h"
 
 /** The options' keys, which are also their short forms. */
@@ -21,8 +22,6 @@ enum option_key {
     OPTION_FRACTION_BITS = 'f',
     OPTION_MODEL_OWNER = 'M',
     OPTION_DATA_OWNER = 'D',
-    OPTION_LOCAL = 'l',
-    OPTION_TIMEOUT = 'T',
     OPTION_CHECK = 'c',
     OPTION_PLUGIN = 'p',
     OPTION_JSON = 'j',
@@ -35,18 +34,21 @@ enum option_key {
     OPTION_SEQUENCE = 'S',
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
+    OPTION_LINK = 'K',
+    OPTION_PARTY = 'y',
     OPTION_HELP = 'h'
 };
 
 typedef struct cli_options {
     const char *model, *input, *approx, *data, *out, *step, *arch; /**< NULL where not given */
+    const char *argument;                                          /**< the one that is no option */
     const char **text, **plugin;
     size_t texts, plugins;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
-    int fraction_bits, model_owner, data_owner;
-    double timeout;
-    bool truncate, public_weights, local, check, json, help;
+    int fraction_bits, model_owner, data_owner, party;
+    link_options links;
+    bool truncate, public_weights, link, check, json, help;
 } cli_options;
 
 /** A sub-command. */
@@ -54,6 +56,8 @@ typedef struct cli_command {
     const char *name, *summary, *description;
     const char *accepts;                            /**< option keys; --json and --help are understood by all */
     const char *requires;                           /**< the keys among them that must be given; "" for none */
+    const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
+    bool links;                                     /**< takes the options of links.h */
     tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const cli_options *options);
 } cli_command;

@@ -6,32 +6,17 @@
 #include <string.h>
 
 #include "experiments/cli/party_run.h"
-#include "net/link_mpi.h"
 
-/* A process is one party under mpirun, all three, as threads over memory links, with --local. */
 struct private_session {
     const cli_options *options;
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
-    bool mpi;
 };
 
 tf_status private_open(const cli_options *o, private_session **out) {
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->options = o;
-    tf_status status;
-    if (o->local) {
-        status = tf_link_memory(session->link);
-    } else if (tf_mpi_launched()) {
-        tf_link *link;
-        session->mpi = true;
-        status = tf_link_mpi(&link);
-        if (status == TF_OK) session->link[tf_link_party(link)] = link;
-    } else {
-        status = tf_fail(TF_INVALID, "three parties are needed: start it with mpirun -n 3, or give --local");
-    }
-    for (int i = 0; i < TF_PARTIES && status == TF_OK; i++)
-        if (session->link[i] && o->timeout > 0) tf_link_set_deadline(session->link[i], o->timeout);
+    tf_status status = links_open(&o->links, session->link);
     if (status != TF_OK) {
         free(session);
         return status;
@@ -83,7 +68,7 @@ static tf_status as_parties(private_session *session, party_function *function, 
     int started = 0, first = -1;
     for (int i = 0; i < TF_PARTIES; i++)
         if (session->link[i]) party[i] = (party_thread){.function = function, .link = session->link[i], .job = job};
-    if (!session->options->local) {
+    if (!session->options->links.local) {
         for (int i = 0; i < TF_PARTIES; i++)
             if (party[i].link) return function(party[i].link, job);
     }

@@ -13,7 +13,7 @@ typedef struct private_session private_session;
 /**
  * Joins the others: through MPI, or threads with --local. Fails with TF_INVALID when neither was asked for, or when
  * mpirun started another number of processes than three. --frac-bits, --model-owner, --data-owner, --public-weights and
- * --timeout count from here on.
+ * the options of links.h count from here on.
  */
 TF_CHECKED tf_status private_open(const cli_options *options, private_session **session);
 

@@ -231,7 +231,7 @@ static void print_parties(const cli_results *r) {
         else
             print_party(r, party, "helper", "random numbers only");
     }
-    if (o->local) puts("  (--local: all three ran in one process here, which sees everything)");
+    if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
     if (o->check)
         printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
 }

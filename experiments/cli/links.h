@@ -1,0 +1,46 @@
+/**
+ * How the parties of a private command are connected, and the options for it: memory links with --local, otherwise
+ * MPI's, encrypted unless --plaintext-links asks for the opposite.
+ */
+#ifndef TF_CLI_LINKS_H
+#define TF_CLI_LINKS_H
+
+#include <argp.h>
+
+#include "net/parties.h"
+
+typedef struct link_options {
+    const char *parties, *identity; /**< the parties file and this party's identity; NULL where not given */
+    tf_parties file;                /**< what the parties file says, where it was given */
+    double timeout;
+    bool local, plaintext;
+} link_options;
+
+/** What link_argp parses into, and why it failed. */
+typedef struct link_input {
+    link_options *options;
+    tf_status status;
+} link_input;
+
+/** A child for the argp of every command that connects; its input is a link_input. */
+extern const struct argp link_argp;
+
+link_options link_options_default(void);
+
+/** Checks combinations and reads the parties file. */
+TF_CHECKED tf_status link_options_finish(link_options *options);
+
+/**
+ * Connects: the ends of the parties that this process plays, NULL for the others. Without a parties file, parties on
+ * one host get keys for this run only; parties on several hosts are refused with TF_INVALID. All three call it
+ * together.
+ */
+TF_CHECKED tf_status links_open(const link_options *options, tf_link *links[TF_PARTIES]);
+
+/**
+ * Makes a secure link of any inner one, as the options say, for this version of trefoil. Takes `inner` over, and closes
+ * it on a failure, which the peers are told. All three call it together.
+ */
+TF_CHECKED tf_status links_secure(const link_options *options, tf_link *inner, tf_link **link);
+
+#endif
