@@ -1,11 +1,14 @@
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/link_internal.h"
 
-static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 3600;
+static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 1;
+
+static volatile sig_atomic_t interrupted;
 
 tf_status tf_transfer_push(tf_transfer_queue *queue, tf_transfer transfer) {
     if (queue->end - queue->first == queue->capacity) {
@@ -122,6 +125,7 @@ static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) 
         bool done;
         TF_TRY(tf_link_test(link, ticket, &done));
         if (done) return TF_OK;
+        if (interrupted) return keep_failure(link, tf_link_fail_interrupted());
         double now = tf_clock(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
         for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
         double left = peer_moved + link->deadline - now;
@@ -139,6 +143,19 @@ tf_status tf_link_wait(tf_link *link, tf_ticket ticket) {
 
 void tf_link_set_deadline(tf_link *link, double seconds) {
     link->deadline = seconds;
+}
+
+void tf_link_interrupt(int number) {
+    interrupted = number;
+}
+
+int tf_link_interrupted(void) {
+    return interrupted;
+}
+
+tf_status tf_link_fail_interrupted(void) {
+    return tf_fail(TF_PEER, "ended from outside by signal %d (%s)", (int)interrupted,
+                   interrupted == SIGTERM ? "as mpirun does when a party has gone" : "interrupt");
 }
 
 double tf_link_deadline(const tf_link *link) {

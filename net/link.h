@@ -65,6 +65,18 @@ double tf_link_deadline(const tf_link *link);
  */
 void tf_link_announce_failure(tf_link *link, const char *message);
 
+/**
+ * Makes every wait of this process fail with TF_PEER from now on, within about a second: for handlers of the signal
+ * `number`, so that a party that is ended from outside can still say what it was doing, and tell the others.
+ */
+void tf_link_interrupt(int number);
+
+/** The signal that tf_link_interrupt was called for, or 0. */
+int tf_link_interrupted(void);
+
+/** The failure that such a wait reports. */
+TF_CHECKED tf_status tf_link_fail_interrupted(void);
+
 /** Adds one to the round counter; the executor calls it once for each round. */
 void tf_link_count_round(tf_link *link);
 

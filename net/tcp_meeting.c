@@ -25,7 +25,8 @@
 
 enum { VERSION = 1, STRANGERS = 16, BACKLOG = 16, READY = 'R', REASON = 400 };
 
-static const double HELLO_SECONDS = 5, CALL_SECONDS = 3, FIRST_RETRY = 0.05, LONGEST_RETRY = 1, REPORT_SECONDS = 10;
+static const double HELLO_SECONDS = 5, CALL_SECONDS = 3, FIRST_RETRY = 0.05, LONGEST_RETRY = 1, REPORT_SECONDS = 10,
+                    LONGEST_TURN = 1;
 
 /** What both ends say first. All of it has one form on every machine. */
 typedef struct hello {
@@ -374,7 +375,7 @@ static tf_status turn(meeting *m) {
         wait[count++] =
             (struct pollfd){.fd = watched ? c->socket : -1, .events = c->stage == CALLING ? POLLOUT : POLLIN};
     }
-    int wait_ms = (int)ceil(1e3 * fmin(fmax(next - tf_clock(), 0), 60));
+    int wait_ms = (int)ceil(1e3 * fmin(fmax(next - tf_clock(), 0), LONGEST_TURN));
     if (poll(wait, count, wait_ms) < 0 && errno != EINTR) return tf_fail(TF_IO, "poll: %s", strerror(errno));
 
     now = tf_clock();
@@ -422,6 +423,7 @@ static tf_status meet(meeting *m) {
         if (now >= m->end)
             return tf_fail(TF_PEER, "connecting: %s did not come within %g s%s%s%s", missing(m, who), m->options->wait,
                            m->trouble[0] ? " (last: " : "", m->trouble, m->trouble[0] ? ")" : "");
+        if (tf_link_interrupted()) return tf_fail_in(tf_link_fail_interrupted(), "connecting");
         if (now >= m->reported + REPORT_SECONDS) report_waiting(m);
         TF_TRY(turn(m));
     }

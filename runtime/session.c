@@ -232,7 +232,8 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
                       {"who owns the model and who the data", tf_digest_of(owners, sizeof owners)},
                       {.name = "the lowered program (model, lengths of texts, approximations, or version)"}};
     TF_TRY(tf_program_digest(program, &fact[2].digest));
-    TF_TRY(tf_session_agree(session, fact, sizeof fact / sizeof *fact));
+    tf_status agreed = tf_session_agree(session, fact, sizeof fact / sizeof *fact);
+    if (agreed) return agreed == TF_PEER ? tf_fail_in(agreed, "comparing programs") : agreed;
     tf_view *view = calloc((size_t)program->params + 1, sizeof *view);
     if (!view) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
     tf_plan plan;

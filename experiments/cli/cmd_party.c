@@ -109,7 +109,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
     };
     TF_TRY(party_agree(&h->session, o, &job));
     uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
-    TF_TRY(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests));
+    TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
     tf_link_counters before = {0};
     double opened = tf_clock() - start;
     for (bool asked = true; asked;) {
@@ -137,7 +137,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
 static tf_status work(holdings *h, tf_link *link, double start) {
     const cli_options *o = h->options;
     tf_status status = tf_session_resume(&h->session, link);
-    if (status != TF_OK) return status == TF_PEER ? tf_fail_in(status, "making keys") : status;
+    if (status != TF_OK) return party_doing(status, "making keys");
     if (h->needs) model_close(&h->model);
     TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
     return answer_requests(h, link, start);
@@ -166,7 +166,7 @@ static tf_status serve(holdings *h) {
         if (h->data_owner && status == TF_OK) return TF_OK;
         if (status == TF_OK) continue;
         bool again = !fatal && (!h->data_owner || (status == TF_PEER && h->batches.count && h->attempts < ATTEMPTS));
-        if (!again) return status;
+        if (!again || tf_link_interrupted()) return status;
         print_error(tf_error());
         sleep(1); /* so that a lasting fault does not fill the log */
     }
@@ -192,6 +192,7 @@ static tf_status run(const cli_options *given) {
     holdings h = {.options = &o, .model_owner = o.links.id == o.model_owner, .data_owner = o.links.id == o.data_owner};
     bool fatal;
     tf_status status = open_own(&h);
+    links_guard();
     if (status == TF_OK) status = o.serve ? serve(&h) : connect_and_work(&h, &fatal);
     release(&h);
     return status;

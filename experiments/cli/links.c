@@ -1,6 +1,7 @@
 #include "experiments/cli/links.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,21 @@ static tf_status open_mpi(const link_options *o, tf_link **link) {
     return tf_fail(TF_INVALID, "the parties are on several hosts and have to know each other: make a key for each "
                                "(trefoil keygen), list the fingerprints in a parties file, and give each party "
                                "--parties FILE --identity DIR");
+}
+
+static void set_handler(void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+void links_guard(void) {
+    set_handler(tf_link_interrupt);
+}
+
+void links_unguard(void) {
+    set_handler(SIG_DFL);
 }
 
 /** Shapes the links of all parties that this process plays; none is left open on a failure. */

@@ -45,6 +45,11 @@ TF_CHECKED tf_status link_options_finish(link_options *options);
  */
 TF_CHECKED tf_status links_open(const link_options *options, tf_link *links[TF_PARTIES]);
 
+/** From now on SIGTERM and SIGINT end waits (see tf_link_interrupt); a second one ends the process, as it does again
+ * after links_unguard. */
+void links_guard(void);
+void links_unguard(void);
+
 /**
  * Connects a party that was started by itself (`options->id`) to the others by TCP, with progress lines on stderr, and
  * makes the link secure. All three call it together.

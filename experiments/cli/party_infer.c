@@ -32,8 +32,7 @@ tf_status party_agree(tf_session *session, const cli_options *o, const private_j
         {"the precision (--frac-bits)", text_digest(precision)},
         {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
     };
-    tf_status status = tf_session_agree(session, facts, sizeof facts / sizeof *facts);
-    return status == TF_PEER ? tf_fail_in(status, "comparing settings") : status;
+    return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
 }
 
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
@@ -120,7 +119,7 @@ static tf_status await_request(tf_session *session, int data_owner, bool may_res
     if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
     tf_status status = tf_session_publish(session, data_owner, batches, sizeof *batches);
     tf_link_set_deadline(link, deadline);
-    return status == TF_PEER ? tf_fail_in(status, "waiting for a request") : status;
+    return party_doing(status, "waiting for a request");
 }
 
 tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
@@ -136,7 +135,8 @@ tf_status party_answer(tf_session *session, const cli_options *o, const private_
     for (uint64_t b = 0; b < batches; b++) {
         tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
         size_t *lengths = NULL;
-        tf_status status = publish_batch(session, o->data_owner, &batch, &lengths);
+        tf_status status =
+            party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
         double *output = status == TF_OK && owner ? malloc(batch.texts * width * sizeof *output) : NULL;
         if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
         if (status == TF_OK && owner) show_progress("private model: text", row, job->batches->texts);
@@ -149,7 +149,7 @@ tf_status party_answer(tf_session *session, const cli_options *o, const private_
         TF_TRY(status);
     }
     if (owner) show_progress("private model: text", row, job->batches->texts);
-    return report_run(session, &sum, open_seconds, before, report, owner);
+    return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
 }
 
 tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
@@ -158,7 +158,7 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     tf_session session;
     const tf_link_counters none = {0};
     tf_status status = tf_session_open(&session, link);
-    if (status != TF_OK) return tf_fail_in(status, "making keys");
+    if (status != TF_OK) return party_doing(status, "making keys");
     status = party_agree(&session, o, job);
     if (status == TF_OK)
         status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);

@@ -5,6 +5,11 @@
 #include "experiments/cli/private.h"
 #include "runtime/session.h"
 
+/** A failure because of a peer, with what this party was doing in front of the message. */
+static inline tf_status party_doing(tf_status status, const char *what) {
+    return status == TF_PEER ? tf_fail_in(status, "%s", what) : status;
+}
+
 /** Compares what must be the same before any weight or text is touched. */
 TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options, const private_job *job);
 

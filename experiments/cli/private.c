@@ -16,6 +16,7 @@ tf_status private_open(const cli_options *o, private_session **out) {
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->options = o;
+    links_guard();
     tf_status status = links_open(&o->links, session->link);
     if (status != TF_OK) {
         free(session);
@@ -39,6 +40,7 @@ void private_close(private_session *session, tf_status status) {
         tf_link_close(session->link[i]);
     }
     free(session);
+    links_unguard();
     if (status != TF_OK) (void)tf_fail(status, "%s", message);
 }
 
