@@ -113,8 +113,22 @@ tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done) {
     return TF_OK;
 }
 
+/** Who is to blame for the silence of `peer`: itself, or the third party if `peer` waits for that one. */
+static int find_culprit(const tf_link *link, int peer) {
+    const tf_link *innermost = link;
+    while (innermost->inner) innermost = innermost->inner;
+    unsigned (*waits_for)(tf_link *, int) = innermost->table->waits_for;
+    int third = TF_PARTIES - peer - link->party;
+    if (!waits_for || !(waits_for((tf_link *)innermost, peer) >> third & 1)) return peer;
+    return waits_for((tf_link *)innermost, third) ? peer : third;
+}
+
 static tf_status too_late(const tf_link *link, tf_ticket ticket) {
     uint64_t length = tf_transfer_at(&link->queues[ticket.receive][ticket.peer], ticket.serial - 1)->length;
+    int culprit = find_culprit(link, ticket.peer);
+    if (culprit != ticket.peer)
+        return tf_fail(TF_PEER, "party %d is silent: party %d, which this party waits for, waits for it for %g s",
+                       culprit, ticket.peer, link->deadline);
     return tf_fail(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
                    ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
                    (unsigned long long)length);

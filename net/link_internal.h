@@ -56,6 +56,9 @@ typedef struct tf_link_table {
     void (*close)(tf_link *link);
     /** See tf_link_export_key; the arguments are checked. NULL where the link cannot. */
     tf_status (*export_key)(tf_link *link, int peer, const char *label, void *key, size_t size);
+    /** Whom a silent peer has said it waits for itself, as a set of parties (bit i: party i); 0 where it said nothing
+     * lately. NULL where the link cannot tell; not called on wrappers. */
+    unsigned (*waits_for)(tf_link *link, int peer);
 } tf_link_table;
 
 struct tf_link {
@@ -85,6 +88,19 @@ void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes);
 /** Fails with TF_PEER because of the notice of `peer`, and keeps it, so that a later announcement passes the cause on.
  */
 TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice);
+
+/** The set of parties that an innermost link waits to receive from, for telling it to the others. */
+static inline unsigned tf_link_awaited(const tf_link *link) {
+    unsigned set = 0;
+    for (int peer = 0; peer < TF_PARTIES; peer++)
+        if (link->queues[true][peer].first < link->queues[true][peer].end) set |= 1u << peer;
+    return set;
+}
+
+/** How often a party that waits tells the others so, in seconds. */
+static inline double tf_link_tell_interval(const tf_link *link) {
+    return link->deadline < 4 ? link->deadline / 4 : 1;
+}
 
 /** Whether a transfer is done, as far as the last progress could tell. The ticket must be one that was given out. */
 static inline bool tf_link_is_done(const tf_link *link, tf_ticket ticket) {

@@ -164,7 +164,8 @@ static void memory_close(tf_link *link) {
     if (last) free_hub(shared);
 }
 
-static const tf_link_table table = {memory_start, memory_progress, memory_pause, memory_announce, memory_close, NULL};
+static const tf_link_table table = {memory_start, memory_progress, memory_pause, memory_announce, memory_close, NULL,
+                                    NULL};
 
 tf_status tf_link_memory(tf_link *ends[TF_PARTIES]) {
     hub *shared = calloc(1, sizeof *shared);

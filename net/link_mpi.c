@@ -13,7 +13,7 @@
 
 #include "net/link_internal.h"
 
-enum { DATA_TAG = 1, NOTICE_TAG = 2, WINDOW_SIZE = 8 };
+enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 8 };
 
 // Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
 static const uint64_t DEFAULT_CHUNK = 1 << 20;
@@ -40,6 +40,9 @@ typedef struct mpi_link {
     uint64_t chunk;
     chunk_window windows[2][TF_PARTIES]; /**< [receive][peer] */
     outbox *outbox;
+    double told_at;                 /**< when this party last told whom it waits for */
+    unsigned waits_for[TF_PARTIES]; /**< what the others told of themselves: sets of parties */
+    double waits_at[TF_PARTIES];
 } mpi_link;
 
 /** Set when MPI may still touch the data of a link that was closed: then nothing may move MPI on any more. */
@@ -157,9 +160,43 @@ static void nap(double seconds) {
     nanosleep(&time, NULL);
 }
 
+/** Takes what a peer has told. It is as young as the last look, which tell_waiting makes often enough. */
+static void hear_waiting(mpi_link *self, int peer) {
+    int found = 1;
+    MPI_Message message;
+    while (MPI_Improbe(peer, WAITING_TAG, self->comm, &found, &message, MPI_STATUS_IGNORE) == MPI_SUCCESS && found) {
+        unsigned char set;
+        if (MPI_Mrecv(&set, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
+        self->waits_for[peer] = set;
+        self->waits_at[peer] = tf_clock();
+    }
+}
+
+/** Tells the others whom this party waits for. */
+static void tell_waiting(mpi_link *self) {
+    static const unsigned char sets[1 << TF_PARTIES] = {0, 1, 2, 3, 4, 5, 6, 7}; // must outlive the messages
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        MPI_Request request;
+        if (peer == self->base.party) continue;
+        hear_waiting(self, peer);
+        if (MPI_Isend(&sets[tf_link_awaited(&self->base)], 1, MPI_BYTE, peer, WAITING_TAG, self->comm, &request) ==
+            MPI_SUCCESS)
+            MPI_Request_free(&request);
+    }
+    self->told_at = tf_clock();
+}
+
+static unsigned mpi_waits_for(tf_link *link, int peer) {
+    mpi_link *self = (mpi_link *)link;
+    hear_waiting(self, peer);
+    return tf_clock() - self->waits_at[peer] < 2.5 * tf_link_tell_interval(link) ? self->waits_for[peer] : 0;
+}
+
 /** Polls without rest at first, then lets others run, then sleeps a tenth of the time already waited. */
 static void mpi_pause(tf_link *link, double idle, double longest) {
-    (void)link;
+    mpi_link *self = (mpi_link *)link;
+    double interval = tf_link_tell_interval(link);
+    if (idle >= interval && tf_clock() >= self->told_at + interval) tell_waiting(self);
     if (idle < SPIN_SECONDS) return;
     if (idle < YIELD_SECONDS)
         sched_yield();
@@ -208,7 +245,7 @@ static void mpi_close(tf_link *link) {
     // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
 }
 
-static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close, NULL};
+static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close, NULL, mpi_waits_for};
 
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;

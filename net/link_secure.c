@@ -190,8 +190,8 @@ static tf_status secure_export_key(tf_link *link, int peer, const char *label, v
     return tf_session_key(self->sessions[peer], use, low, peer + link->party - low, self->exported[peer]++, key, size);
 }
 
-static const tf_link_table table = {secure_start,    secure_progress, secure_pause,
-                                    secure_announce, secure_close,    secure_export_key};
+static const tf_link_table table = {secure_start, secure_progress,   secure_pause, secure_announce,
+                                    secure_close, secure_export_key, NULL};
 
 tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link **link) {
     secure_link *self = calloc(1, sizeof *self);

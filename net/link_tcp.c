@@ -1,12 +1,14 @@
 /**
  * A link over TCP. Each pair of parties has two connections: one carries the messages, each after its length, straight
- * from and into the callers' memory; the other one carries a farewell or a failure notice, which so never waits behind
- * messages that nobody takes. A connection that ends without a farewell means that the party has gone.
+ * from and into the callers' memory; the other one carries farewells and failure notices, which so never wait behind
+ * messages that nobody takes, and now and then whom a party is waiting for. A connection that ends without a farewell
+ * means that the party has gone.
  */
 #define _GNU_SOURCE // accept4, ppoll
 #include "net/link_tcp.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -18,7 +20,8 @@
 #include "net/link_internal.h"
 #include "net/tcp_meeting.h"
 
-enum { HEADER = 8, FAREWELL = 'B', FAILURE = 'F' };
+/* What is said over the control connection: a farewell, a failure, or in a single byte whom this party waits for. */
+enum { HEADER = 8, FAREWELL = 'B', FAILURE = 'F', WAITING = 0x80 };
 
 static const double YIELD_SECONDS = 50e-6;
 static const int LAST_WORDS_MS = 300;
@@ -37,12 +40,15 @@ typedef struct tcp_peer {
         tf_notice notice;
     } control; /**< what has come of a notice */
     size_t control_bytes;
-    bool left;      /**< said farewell */
-    int gone_error; /**< why its connections ended without a farewell: errno, or -1 for an end of file */
+    unsigned waits_for; /**< a set of parties, as it last said */
+    double waits_at;    /**< when it said so */
+    bool left;          /**< said farewell */
+    int gone_error;     /**< why its connections ended without a farewell: errno, or -1 for an end of file */
 } tcp_peer;
 
 typedef struct tcp_link {
     tf_link base;
+    double told_at; /**< when this party last said whom it waits for */
     tcp_peer peers[TF_PARTIES];
 } tcp_link;
 
@@ -65,7 +71,11 @@ static tf_status listen_to(tcp_link *self, int peer) {
             break;
         }
         p->control_bytes += (size_t)got;
-        if (p->control.kind == FAREWELL)
+        if (p->control.kind & WAITING) {
+            p->waits_for = p->control.kind & ~(unsigned)WAITING;
+            p->waits_at = tf_clock();
+            p->control_bytes = 0;
+        } else if (p->control.kind == FAREWELL)
             p->left = true;
         else if (p->control.kind != FAILURE)
             return tf_fail(TF_PEER, "party %d sent something else than a notice", peer);
@@ -164,12 +174,27 @@ static tf_status tcp_progress(tf_link *link) {
     return TF_OK;
 }
 
+static void tell_waiting(tcp_link *self) {
+    const unsigned char message = (unsigned char)(WAITING | tf_link_awaited(&self->base));
+    for (int peer = 0; peer < TF_PARTIES; peer++)
+        if (peer != self->base.party) speak(self->peers[peer].socket[TF_TCP_CONTROL], &message, 1);
+    self->told_at = tf_clock();
+}
+
+static unsigned tcp_waits_for(tf_link *link, int peer) {
+    const tcp_peer *p = &((tcp_link *)link)->peers[peer];
+    return tf_clock() - p->waits_at < 2.5 * tf_link_tell_interval(link) ? p->waits_for : 0;
+}
+
 static void tcp_pause(tf_link *link, double idle, double longest) {
     if (idle < YIELD_SECONDS) {
         sched_yield();
         return;
     }
     tcp_link *self = (tcp_link *)link;
+    double interval = tf_link_tell_interval(link);
+    if (idle >= interval && tf_clock() >= self->told_at + interval) tell_waiting(self);
+    longest = fmin(longest, interval);
     struct pollfd wait[2 * TF_PARTIES];
     nfds_t count = 0;
     for (int peer = 0; peer < TF_PARTIES; peer++) {
@@ -214,7 +239,7 @@ static void tcp_close(tf_link *link) {
     }
 }
 
-static const tf_link_table table = {tcp_start, tcp_progress, tcp_pause, tcp_announce, tcp_close, NULL};
+static const tf_link_table table = {tcp_start, tcp_progress, tcp_pause, tcp_announce, tcp_close, NULL, tcp_waits_for};
 
 tf_status tf_link_tcp(const tf_tcp_options *options, tf_link **link) {
     *link = NULL;

@@ -110,7 +110,8 @@ static tf_status run_time(run *r, int time, double *op_seconds) {
     if (!last) TF_TRY(open_round(r, time));
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
-        int op = r->op = r->program->node[entry.node].op;
+        int op = r->program->node[entry.node].op;
+        if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
         double start = op_seconds ? tf_clock() : 0;
         tf_status status = run_entry(r, entry, sent);
         if (op_seconds && op >= 0) op_seconds[op] += tf_clock() - start;
