@@ -13,6 +13,7 @@
 
 #include "net/identity_internal.h"
 #include "net/link_internal.h"
+#include "net/records.h"
 
 enum { ROUNDS = 5, FRAME_SIZE = 4096, MAGIC_SIZE = 8 };
 
@@ -49,6 +50,7 @@ typedef struct pair {
     frame in[ROUNDS], out[ROUNDS]; /**< for each round its own: a frame may stay queued for long */
     bool deaf;                     /**< nothing more is received from the peer */
     bool greeted;
+    bool proved; /**< the peer is who it should be */
     tf_fingerprint expected;
     tf_status status; /**< why this peer is refused */
     char text[TF_LINK_TEXT];
@@ -59,6 +61,7 @@ typedef struct handshake {
     const tf_secure_options *options;
     int party;
     pair pairs[2];
+    bool told;        /**< the peers know of the failure */
     tf_status status; /**< of the whole; the first failure, which the peers are told */
     char text[TF_LINK_TEXT];
 } handshake;
@@ -82,7 +85,7 @@ static void refuse(handshake *h, pair *p, tf_status status) {
     }
 }
 
-/** The same, and the peer is not listened to any more. */
+/** The same for a peer that is silent or no party at all: nothing more is expected of it. */
 static void lose(handshake *h, pair *p, tf_status status) {
     refuse(h, p, status);
     p->deaf = true;
@@ -233,7 +236,10 @@ static tf_status wait_until(const handshake *h, tf_ticket ticket, double end, bo
     }
 }
 
-/** Exchanges the frames of a round. Fails only when the inner link does; a silent peer is lost. */
+/**
+ * Exchanges the frames of a round; only those of the last one must be taken by the peers before it ends. Fails only
+ * when the inner link does; a silent peer is lost.
+ */
 static tf_status swap_frames(handshake *h, int round) {
     double end = tf_clock() + h->inner->deadline;
     tf_ticket sent[2], received[2];
@@ -242,7 +248,7 @@ static tf_status swap_frames(handshake *h, int round) {
         if (!p->deaf) TF_TRY(tf_link_receive(h->inner, p->peer, &p->in[round], FRAME_SIZE, &received[k]));
         TF_TRY(tf_link_send(h->inner, p->peer, &p->out[round], FRAME_SIZE, &sent[k]));
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < (round == ROUNDS - 1 ? 4 : 2); i++) {
         pair *p = &h->pairs[i % 2];
         bool late;
         if (p->deaf) continue;
@@ -256,15 +262,23 @@ static tf_status swap_frames(handshake *h, int round) {
 /* The course of it --------------------------------------------------------------------------------------------------
  */
 
-/** What one pair does before the frames of a round travel. */
-static tf_status prepare(handshake *h, pair *p, int round) {
-    if (round > 0 && !p->deaf) {
-        TF_TRY(check_introduction(h, p, &p->in[round - 1].introduction));
-        if (round == 1 && !h->options->fingerprints)
-            memcpy(p->expected.byte, p->in[0].fingerprint, sizeof p->expected.byte);
-        TF_TRY(feed(p, round - 1));
-    }
-    return p->deaf ? TF_OK : advance(h, p);
+/** Takes in what came in a round. A peer that is refused gets its frames all the same, to learn it in order. */
+static void take_frame(handshake *h, pair *p, int round) {
+    if (p->status != TF_OK) return;
+    tf_status status = check_introduction(h, p, &p->in[round].introduction);
+    if (status == TF_PEER) lose(h, p, status);
+    if (status == TF_OK) status = feed(p, round);
+    if (status != TF_OK) refuse(h, p, status);
+    if (round == 0 && !h->options->fingerprints)
+        memcpy(p->expected.byte, p->in[0].fingerprint, sizeof p->expected.byte);
+}
+
+/** Lets TLS speak, and puts what it says into the frame of a round. */
+static void make_frame(handshake *h, pair *p, int round) {
+    tf_status status = p->status == TF_OK ? advance(h, p) : TF_OK;
+    if (status != TF_OK) refuse(h, p, status);
+    status = fill_frame(h, p, round);
+    if (status != TF_OK) refuse(h, p, status);
 }
 
 /** Decides whether the peer is who it should be and runs what it should. */
@@ -309,14 +323,16 @@ static tf_status share_outcome(handshake *h) {
         tf_status status = TF_OK;
         if (SSL_is_init_finished(p->tls)) status = write_message(p, &mine, sizeof mine);
         if (status == TF_OK) status = fill_frame(h, p, ROUNDS - 1);
-        if (status != TF_OK) lose(h, p, status);
+        if (status != TF_OK) refuse(h, p, status);
     }
+    bool failed = h->status != TF_OK;
     TF_TRY(swap_frames(h, ROUNDS - 1));
+    h->told = failed;
     for (int k = 0; k < 2; k++) {
         pair *p = &h->pairs[k];
+        take_frame(h, p, ROUNDS - 1);
         if (p->status != TF_OK) continue;
-        tf_status status = feed(p, ROUNDS - 1);
-        if (status == TF_OK) status = read_message(p, &theirs, sizeof theirs);
+        tf_status status = read_message(p, &theirs, sizeof theirs);
         if (status == TF_OK && theirs.text[0]) status = tf_link_peer_failed(h->inner, p->peer, &theirs);
         if (status != TF_OK) refuse(h, p, status);
     }
@@ -325,34 +341,53 @@ static tf_status share_outcome(handshake *h) {
 
 static tf_status run(handshake *h) {
     for (int round = 0; round < ROUNDS - 1; round++) {
-        for (int k = 0; k < 2; k++) {
-            pair *p = &h->pairs[k];
-            tf_status status = prepare(h, p, round);
-            if (status != TF_OK) lose(h, p, status);
-            status = fill_frame(h, p, round);
-            if (status != TF_OK) lose(h, p, status);
-        }
+        for (int k = 0; k < 2; k++) make_frame(h, &h->pairs[k], round);
         TF_TRY(swap_frames(h, round));
+        for (int k = 0; k < 2; k++) take_frame(h, &h->pairs[k], round);
     }
     for (int k = 0; k < 2; k++) {
         pair *p = &h->pairs[k];
-        if (p->deaf) continue;
-        tf_status status = check_introduction(h, p, &p->in[ROUNDS - 2].introduction);
-        if (status == TF_OK) status = feed(p, ROUNDS - 2);
-        if (status == TF_OK) status = judge(h, p);
+        tf_status status = p->status == TF_OK ? judge(h, p) : TF_OK;
         if (status != TF_OK) refuse(h, p, status);
+        p->proved = p->status == TF_OK;
     }
     TF_TRY(share_outcome(h));
-    return h->status == TF_OK ? TF_OK : tf_fail(h->status, "%s", h->text);
+    return h->status;
 }
 
-/** Says in the terms of this layer why the inner link has failed. Nothing that it was told by notice can be trusted. */
-static tf_status inner_failure(const tf_link *inner, tf_status status) {
+/**
+ * Says in the terms of this layer why the inner link has failed. A notice is only believed when it is sealed: then the
+ * peer was done with the handshake before this party, and failed already.
+ */
+static tf_status inner_failure(handshake *h, tf_status status) {
+    tf_link *inner = h->inner;
+    int from = inner->received_from;
+    tf_notice notice;
+    for (int k = 0; k < 2 && inner->has_cause; k++)
+        if (h->pairs[k].proved && h->pairs[k].peer == from &&
+            tf_notice_open(h->pairs[k].tls, from, h->party, &inner->received, &notice) == TF_OK)
+            return tf_link_peer_failed(inner, from, &notice);
     if (inner->has_cause)
-        return tf_fail(TF_PEER, "party %d ended before the secure link was made: it says why itself",
-                       inner->received_from);
+        return tf_fail(TF_PEER, "party %d ended before the secure link was made: it says why itself", from);
     if (status == TF_MISMATCH) return tf_fail_in(status, "this is no handshake of a secure link (plaintext links?)");
     return status;
+}
+
+/**
+ * Tells the peers that this party ends: sealed and with the reason where it is known who would read it, and otherwise
+ * only that. A party whose outcome has gone out leaves it at that: a notice might arrive earlier and say less.
+ */
+static void announce(handshake *h) {
+    tf_link *inner = h->inner;
+    tf_notice plain = {.origin = (unsigned char)h->party}, notices[TF_PARTIES] = {{0}};
+    snprintf(plain.text, sizeof plain.text, "%.*s", (int)sizeof plain.text - 1, h->text);
+    if (inner->has_cause) plain = inner->cause;
+    for (int k = 0; k < 2; k++) {
+        const pair *p = &h->pairs[k];
+        if (!p->proved || tf_notice_seal(p->tls, h->party, p->peer, &plain, &notices[p->peer]) != TF_OK)
+            notices[p->peer] = (tf_notice){.origin = (unsigned char)h->party, .text = "no secure link could be made"};
+    }
+    inner->table->announce(inner, notices);
 }
 
 static tf_status begin(handshake *h) {
@@ -372,7 +407,7 @@ static tf_status begin(handshake *h) {
 tf_status tf_handshake(tf_link *inner, const tf_secure_options *options, SSL *sessions[TF_PARTIES]) {
     handshake *h = calloc(1, sizeof *h);
     if (!h) {
-        tf_link_announce_failure(inner, "");
+        tf_link_announce_failure(inner, "no secure link could be made");
         tf_link_close(inner);
         return tf_fail(TF_NOMEM, "no memory for a handshake");
     }
@@ -383,20 +418,21 @@ tf_status tf_handshake(tf_link *inner, const tf_secure_options *options, SSL *se
     if (status == TF_OK) {
         check_own_identity(h);
         status = run(h);
-        // A party whose outcome has gone out needs no notice, which might arrive before it and says less.
-        inner->announced = h->status != TF_OK && inner->failure == TF_OK;
-        if (inner->failure != TF_OK) status = inner_failure(inner, status);
+        if (inner->failure != TF_OK) status = inner_failure(h, status);
+        if (h->status != TF_OK) status = tf_fail(h->status, "%s", h->text); // what was known before that
+    }
+    if (status != TF_OK) {
+        snprintf(h->text, sizeof h->text, "%s", tf_error());
+        if (!h->told) announce(h);
+        inner->failure = status; // so that closing does not wait for what is queued
+        tf_link_close(inner);
+        (void)tf_fail(status, "%s", h->text);
     }
     for (int k = 0; k < 2; k++) {
         if (status == TF_OK)
             sessions[h->pairs[k].peer] = h->pairs[k].tls;
         else
             SSL_free(h->pairs[k].tls);
-    }
-    if (status != TF_OK) {
-        tf_link_announce_failure(inner, "");
-        inner->failure = status; // so that closing does not wait for what is queued
-        tf_link_close(inner);
     }
     free(h);
     return status;
