@@ -1,10 +1,14 @@
 #include "experiments/cli/links.h"
 
 #include <errno.h>
+#include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "net/link_mpi.h"
 #include "net/link_secure.h"
@@ -17,6 +21,8 @@ enum link_key {
     KEY_PLAINTEXT = 'X',
     KEY_SHAPE = 'H'
 };
+
+static const double SHORTEST_JOINING = 10; // seconds: MPI itself may take some to start
 
 static const struct argp_option table[] = {
     {NULL, 0, NULL, 0, "How the parties are connected:", 1},
@@ -97,16 +103,63 @@ tf_status links_secure(const link_options *o, tf_link *inner, tf_link **link) {
     if (status == TF_OK) {
         status = tf_link_secure(inner, &secure, link);
     } else {
-        tf_link_announce_failure(inner, "no secure link could be made"); // nobody could tell whether this party wrote it
+        tf_link_announce_failure(inner,
+                                 "no secure link could be made"); // nobody could tell whether this party wrote it
         tf_link_close(inner);
     }
     tf_identity_free(identity);
     return status;
 }
 
+/** Joining an MPI job waits without end for a party that is stopped or hangs, so it is watched. */
+typedef struct watch {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t over;
+    bool joined;
+    double patience;
+} watch;
+
+static void *watch_joining(void *argument) {
+    watch *w = argument;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)ceil(w->patience);
+    pthread_mutex_lock(&w->mutex);
+    while (!w->joined && pthread_cond_timedwait(&w->over, &w->mutex, &until) == 0) {
+    }
+    if (!w->joined) {
+        char line[160];
+        int length = snprintf(line, sizeof line, "trefoil: joining the MPI job: not all parties came within %g s\n",
+                              ceil(w->patience));
+        ssize_t written = write(STDERR_FILENO, line, (size_t)length);
+        _exit(written == length ? 1 : 2); // nothing else ends a process that is inside MPI_Init; mpirun ends the others
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+static tf_status join_mpi(const link_options *o, tf_link **link) {
+    watch w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .patience = fmax(o->timeout, SHORTEST_JOINING)};
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w.over, &monotonic);
+    bool watched = pthread_create(&w.thread, NULL, watch_joining, &w) == 0;
+    tf_status status = tf_link_mpi(link);
+    pthread_mutex_lock(&w.mutex);
+    w.joined = true;
+    pthread_cond_signal(&w.over);
+    pthread_mutex_unlock(&w.mutex);
+    if (watched) pthread_join(w.thread, NULL);
+    pthread_cond_destroy(&w.over);
+    pthread_condattr_destroy(&monotonic);
+    return status;
+}
+
 static tf_status open_mpi(const link_options *o, tf_link **link) {
     tf_link *inner;
-    TF_TRY(tf_link_mpi(&inner));
+    TF_TRY(join_mpi(o, &inner));
     tf_link_set_deadline(inner, o->timeout);
     if (o->plaintext) {
         if (tf_link_party(inner) == 0)

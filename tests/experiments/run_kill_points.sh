@@ -101,6 +101,7 @@ while [ $done_points -lt "$points" ]; do
         gone "${pid[n]}" || complain "$what: party $n has not ended after $((SECONDS - struck)) s"
     done
     seconds=$((SECONDS - struck))
+    [ $seconds -le $((deadline + 15)) ] || kill -KILL ${launcher:-} "${pid[@]}" 2>/dev/null
     if [ -n "$launcher" ]; then
         wait $launcher
         [ $? != 0 ] || [ -s "$work/out1" ] || complain "$what: mpirun says that all is well"
@@ -126,6 +127,11 @@ while [ $done_points -lt "$points" ]; do
         fi
         [ ! -s "$work/out$n" ] || complain "$what: party $n printed a result"
         reason=$(grep '^trefoil: ' "$work/err$n" | grep -v "^trefoil: party $n: " | tail -1)
+        # Nobody can tell who is missing before all have joined the job.
+        if grep -q "joining the MPI job: not all parties came" "$work"/err? 2>/dev/null; then
+            echo "$what, ${seconds} s: $n: ${reason:-(ended by mpirun)}"
+            continue
+        fi
         # mpirun itself names the killed process; the others only learn that they shall end.
         if [ -n "$launcher" ] && [ $signal = KILL ]; then
             grep -qE "rank $victim .*signal 9|exited on signal" "$work/mpirun.err" || complain "$what: mpirun says: $(cat "$work/mpirun.err")"
