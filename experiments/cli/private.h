@@ -67,7 +67,8 @@ typedef struct op_cost {
 
 typedef struct cost_report {
     uint64_t links[TF_PARTIES][TF_PARTIES], rounds;
-    uint64_t memory; /**< bytes of the largest party at the peak */
+    uint64_t memory;        /**< bytes of the largest party at the peak */
+    double network_seconds; /**< that messages take on the network of the options, if one is named */
     op_cost *op;
     size_t ops;
 } cost_report;
