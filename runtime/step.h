@@ -55,6 +55,9 @@ typedef struct tf_step {
     bool alias;       /**< the output is the input's memory under another type */
     bool takes_bits;  /**< there are split bits among the inputs */
     bool elementwise; /**< inputs and output are cut into the same thirds, element i depends on element i only */
+    /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
+     * so that the solo phase can run ahead all the same. NULL: never. */
+    bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
     tf_status (*solo)(tf_call *call);            /**< NULL if the step has no solo phase */
@@ -64,6 +67,9 @@ typedef struct tf_step {
 typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
 
 bool tf_step_is_parameter(const tf_step_node *node);
+
+/** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */
+bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
 
 /** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
 TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
