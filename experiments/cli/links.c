@@ -79,7 +79,8 @@ tf_status links_secure(const link_options *o, tf_link *inner, tf_link **link) {
     if (status == TF_OK) {
         status = tf_link_secure(inner, &secure, link);
     } else {
-        tf_link_announce_failure(inner, "no secure link could be made"); // nobody could tell whether this party wrote it
+        tf_link_announce_failure(inner,
+                                 "no secure link could be made"); // nobody could tell whether this party wrote it
         tf_link_close(inner);
     }
     tf_identity_free(identity);

@@ -89,13 +89,15 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
 /** Every party tells what it sent in all, so that the data owner can report the whole. */
 static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, run_report *report,
                             bool reports) {
-    tf_link_counters counters = tf_link_read_counters(session->party.link);
-    uint64_t everything = 0, online = 0;
+    tf_link_counters payload = tf_link_read_counters(session->party.link);
+    tf_link_counters wire = tf_link_read_wire_counters(session->party.link);
+    uint64_t everything = 0, on_wire = 0, online = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
-        uint64_t sent[TF_PARTIES];
-        memcpy(sent, counters.bytes_sent, sizeof sent);
+        uint64_t sent[2][TF_PARTIES];
+        memcpy(sent[0], payload.bytes_sent, sizeof sent[0]);
+        memcpy(sent[1], wire.bytes_sent, sizeof sent[1]);
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
-        for (int j = 0; j < TF_PARTIES; j++) everything += sent[j];
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
     }
     if (!reports) return TF_OK;
     for (int i = 0; i < TF_PARTIES; i++)
@@ -106,6 +108,7 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     report->rounds = report->forecast_rounds = sum->rounds; /* a difference would have ended the run */
     report->forecast_bytes = online;
     report->bytes_setup = everything - online;
+    report->bytes_encryption = on_wire - everything;
     report->seconds_setup = open_seconds + sum->setup;
     report->seconds_online = sum->online;
     return TF_OK;

@@ -9,4 +9,7 @@ TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, cons
 
 TF_CHECKED tf_status party_bench(tf_link *link, const cli_options *options, const bench_job *job, bench_report *report);
 
+/** Measures the link itself: bench --link. */
+TF_CHECKED tf_status bench_link(tf_link *link, const bench_job *job, bench_report *report);
+
 #endif

@@ -103,6 +103,7 @@ static json_t *results_json(const cli_results *r) {
     for (size_t i = 0; i < r->texts->count; i++) json_array_append_new(list, json_result(r, i));
     json_t *bytes = json_bytes(r->run.links);
     json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+    json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
     json_t *object =
         json_pack("{s:o,s:{s:f,s:f,s:f},s:o,s:I,s:o}", "results", list, "seconds", "total", r->seconds_total, "setup",
                   r->run.seconds_setup, "online", r->run.seconds_online, "bytes", bytes, "rounds",
