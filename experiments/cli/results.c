@@ -232,6 +232,10 @@ static void print_parties(const cli_results *r) {
         else
             print_party(r, party, "helper", "random numbers only");
     }
+    char added[32];
+    if (r->run.bytes_encryption > 0)
+        printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
+               bytes_text(r->run.bytes_encryption, added));
     if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
     if (o->check)
         printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
