@@ -87,8 +87,7 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
     tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, high, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n;
     if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const(p, sum, eps);
-    tf_value factor = tf_rsqrt(p, sum, low, high, frac + 8);
-    factor = tf_trunc(p, tf_scale_real(p, factor, sqrt((double)n), 14), factor_frac);
+    tf_value factor = tf_rsqrt(p, sum, low, high, sqrt((double)n), factor_frac);
     if (p->status) return -1;
     tf_shape row = tf_type_of(p, d)->shape;
     row.dim[row.rank - 1] = 1;

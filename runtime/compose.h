@@ -17,17 +17,17 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1e-5 relative and a unit. a is compared with the powers
- * of two in between, all at once; the scale that brings it into [1/2, 1) is a public combination of those bits; there a
- * linear seed is corrected by a cubic in its residual. Meant for what occurs once per row.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.6e-5 relative and two units. a is compared with
+ * thresholds a fifth of an octave apart, all at once; they select a seed, and a cubic in its residual corrects it.
+ * Meant for what occurs once per row: 7 rounds, and 12 bytes for each threshold.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** 1 / u for 1/2 <= u <= 1 to 4e-6, with 22 fractional bits. */
 tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
 
-/** 1 / sqrt(a) likewise, with powers of four and a quadratic seed. */
-tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, int frac);
+/** scale / sqrt(a) likewise, for a public scale of at least 1. */
+tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac);
 
 /** The factor that makes e^x of the x of tf_power_negative. */
 enum { TF_OCTAVES = 20 };

@@ -36,17 +36,18 @@ static bool stored(const tf_step_node *node) {
 }
 
 /** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. */
-static void set_times(const tf_step_node *node, const tf_traffic *traffic, const tf_schedule *schedule,
-                      tf_schedule *s) {
+static void set_times(const tf_program *program, const tf_step_node *node, const tf_traffic *traffic,
+                      const tf_schedule *schedule, tf_schedule *s) {
     int all = 0, solo = 0;
     for (int k = 0; k < node->inputs; k++) {
         all = max(all, schedule[node->input[k]].end);
         solo = max(solo, schedule[node->input[k]].ready_solo);
     }
-    if (!node->step->elementwise) solo = all;
+    bool ahead = tf_step_keeps_thirds(program, node);
+    if (!ahead) solo = all;
     s->pair = s->end = all;
     s->ready_solo = solo;
-    s->solo = !traffic && node->step->solo ? solo : -1;
+    s->solo = !traffic && node->step->solo && ahead ? solo : -1;
     if (!traffic) return;
     s->ready_solo = all + traffic->exchanges;
     if (node->step->solo) { /* just early enough for R to have S's message in phase dealt_at */
@@ -72,7 +73,7 @@ static int schedule(const tf_program *program, tf_plan *plan) {
             *traffic = (tf_traffic){.dealt_at = -1};
             node->step->cost(program, node, traffic);
         }
-        set_times(node, traffic, plan->schedule, s);
+        set_times(program, node, traffic, plan->schedule, s);
         rounds = max(rounds, s->end);
     }
     return rounds;
@@ -85,7 +86,7 @@ int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op) {
         const tf_step_node *node = &program->node[i];
         int index = plan->schedule[i].traffic;
         if (node->op != op || !node->step || tf_step_is_parameter(node)) continue;
-        set_times(node, index < 0 ? NULL : &plan->traffic[index], alone, &alone[i]);
+        set_times(program, node, index < 0 ? NULL : &plan->traffic[index], alone, &alone[i]);
         rounds = max(rounds, alone[i].end);
     }
     free(alone);
@@ -203,7 +204,7 @@ static tf_status assign_memory(const tf_program *program, tf_plan *plan) {
         tf_schedule *s = &plan->schedule[i];
         if (!stored(node)) continue;
         size_t n = tf_shape_count(node->type.shape), state = node->step->state ? node->step->state(program, node) : 0;
-        s->words = node->type.class == TF_BIT ? (tf_words(n) + 7) / 8 * 8 : 2 * ((n + 7) / 8 * 8);
+        s->words = node->type.class == TF_BIT ? (node->type.bits * tf_words(n) + 7) / 8 * 8 : 2 * ((n + 7) / 8 * 8);
         int start = s->solo >= 0 && s->solo < s->pair ? s->solo : s->pair;
         list[count++] = (interval){start, last[i], s->words, &s->offset};
         if (state) list[count++] = (interval){start, s->end, (state + 7) / 8 * 8, &s->state};

@@ -144,6 +144,10 @@ bool tf_step_is_parameter(const tf_step_node *node) {
     return node->step == &parameter_step;
 }
 
+bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
+    return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
+}
+
 /* Thirds and traffic --------------------------------------------------------------------------------------------- */
 
 tf_range tf_third(size_t n, int s) {

@@ -6,13 +6,13 @@
 #include "runtime/graph.h"
 #include "runtime/steps/steps.h"
 
-/** Calls `work` on the elements that a phase is about: the own third when solo, the others when not; all of them for a
- *  step that is not element-wise. */
+/** Calls `work` on the elements that a phase is about, this worker's share of them: the own third when solo, the others
+ *  when not. */
 static void on_ranges(tf_call *call, bool solo, void (*work)(tf_call *, int component, tf_range)) {
     size_t n = tf_shape_count(call->node->type.shape);
     for (int s = 0; s < TF_PARTIES; s++)
         if ((s == call->party->id) == solo)
-            for (int j = 0; j < 2; j++) work(call, j, tf_third(n, s));
+            for (int j = 0; j < 2; j++) work(call, j, tf_share(call, tf_third(n, s)));
 }
 
 /** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
@@ -52,6 +52,7 @@ static tf_status combine_pair(tf_call *call, int phase) {
 static const tf_step combine_step = {.name = "combine",
                                      .summary = "linear combination with public integers",
                                      .elementwise = true,
+                                     .shares_work = true,
                                      .solo = combine_solo,
                                      .pair = combine_pair};
 
@@ -108,55 +109,118 @@ static tf_status public_pair(tf_call *call, int phase) {
 static const tf_step public_step = {.name = "public",
                                     .summary = "sum or product with a public tensor",
                                     .elementwise = true,
+                                    .shares_work = true,
                                     .solo = public_solo,
                                     .pair = public_pair};
 
-/* out[i] = in[arg[4] + strides arg[0..3] . i]: expansion and slices */
+/* Steps that turn each of `rows` rows of `in` elements into one of `out` elements keep the thirds if those end between
+ * the same rows before and after. */
 
-TF_MULTIVERSION static tf_status gather_pair(tf_call *call, int phase) {
-    tf_shape shape = call->node->type.shape;
-    size_t n = tf_shape_count(shape), run = tf_shape_last(shape), offset = (size_t)call->node->arg[4];
-    size_t stride = shape.rank ? (size_t)call->node->arg[shape.rank - 1] : 1;
-    tf_shape outer = shape;
-    if (outer.rank) outer.rank--;
-    for (int j = 0; j < 2; j++) {
-        odometer o = odometer_at(outer, call->node->arg, 0);
-        uint64_t *out = call->out.c[j];
-        for (size_t i = 0; i < n; i += run, odometer_step(&o)) {
-            const uint64_t *in = call->in[0].c[j] + offset + o.position;
-            if (stride == 1)
-                memcpy(out + i, in, run * sizeof *out);
-            else
-                for (size_t k = 0; k < run; k++) out[i + k] = in[k * stride];
-        }
+static bool keeps_thirds(size_t rows, size_t in, size_t out) {
+    for (int s = 1; s < TF_PARTIES; s++) {
+        size_t begin = tf_third(rows * out, s).begin;
+        if (begin % out || begin / out * in != tf_third(rows * in, s).begin) return false;
+    }
+    return true;
+}
+
+/** The same for steps that keep thirds only sometimes, by whole rows of so many elements; otherwise everything is done
+ *  when all parties know all. */
+static tf_status on_rows(tf_call *call, bool solo, size_t row, void (*work)(tf_call *, int component, tf_range)) {
+    size_t n = tf_shape_count(call->node->type.shape), workers = (size_t)call->workers, k = (size_t)call->worker;
+    bool keeps = tf_step_keeps_thirds(call->program, call->node);
+    for (int s = 0; s < (keeps ? TF_PARTIES : 1); s++) {
+        if (keeps && (s == call->party->id) != solo) continue;
+        tf_range all = keeps ? tf_third(n, s) : (tf_range){0, n};
+        size_t rows = (all.end - all.begin) / row;
+        tf_range share = {all.begin + rows * k / workers * row, all.begin + rows * (k + 1) / workers * row};
+        for (int j = 0; j < 2; j++) work(call, j, share);
     }
     return TF_OK;
 }
 
-static const tf_step gather_step = {.name = "gather", .summary = "broadcast or slice", .pair = gather_pair};
+/* out[i] = in[arg[4] + strides arg[0..3] . i]: expansion and slices */
+
+static bool gather_keeps(const tf_program *program, const tf_step_node *node) {
+    tf_shape shape = node->type.shape;
+    size_t out = tf_shape_last(shape), rows = tf_shape_count(shape) / out,
+           in_count = tf_shape_count(tf_type_of(program, node->input[0])->shape), in = in_count / rows, step = in;
+    if (!shape.rank || in_count % rows) return false;
+    for (int i = shape.rank - 1; i-- > 0; step *= shape.dim[i]) /* row r is made of row r */
+        if (shape.dim[i] > 1 && (size_t)node->arg[i] != step) return false;
+    return (size_t)node->arg[4] + (out - 1) * (size_t)node->arg[shape.rank - 1] < in && keeps_thirds(rows, in, out);
+}
+
+TF_MULTIVERSION static void gather(tf_call *call, int j, tf_range range) {
+    tf_shape shape = call->node->type.shape, outer = shape;
+    size_t run = tf_shape_last(shape), offset = (size_t)call->node->arg[4];
+    size_t stride = shape.rank ? (size_t)call->node->arg[shape.rank - 1] : 1;
+    if (outer.rank) outer.rank--;
+    if (range.begin == range.end) return;
+    odometer o = odometer_at(outer, call->node->arg, range.begin / run);
+    uint64_t *out = call->out.c[j];
+    for (size_t i = range.begin; i < range.end; i += run, odometer_step(&o)) {
+        const uint64_t *in = call->in[0].c[j] + offset + o.position;
+        if (stride == 1)
+            memcpy(out + i, in, run * sizeof *out);
+        else
+            for (size_t k = 0; k < run; k++) out[i + k] = in[k * stride];
+    }
+}
+
+static tf_status gather_solo(tf_call *call) {
+    return on_rows(call, true, tf_shape_last(call->node->type.shape), gather);
+}
+static tf_status gather_pair(tf_call *call, int phase) {
+    return on_rows(call, false, tf_shape_last(call->node->type.shape), gather);
+}
+
+static const tf_step gather_step = {.name = "gather",
+                                    .summary = "broadcast or slice",
+                                    .keeps_thirds = gather_keeps,
+                                    .shares_work = true,
+                                    .solo = gather_solo,
+                                    .pair = gather_pair};
 
 /* out[o][i] = sum over a of in[o][a][i]; arg = outer, axis, inner */
 
-TF_MULTIVERSION static tf_status sum_pair(tf_call *call, int phase) {
-    size_t outer = (size_t)call->node->arg[0], axis = (size_t)call->node->arg[1], inner = (size_t)call->node->arg[2];
-    for (int j = 0; j < 2; j++)
-        for (size_t o = 0; o < outer; o++) {
-            const uint64_t *in = call->in[0].c[j] + o * axis * inner;
-            uint64_t *out = call->out.c[j] + o * inner;
-            if (inner == 1) {
-                uint64_t sum = 0;
-                for (size_t a = 0; a < axis; a++) sum += in[a];
-                *out = sum;
-            } else {
-                memset(out, 0, inner * sizeof *out);
-                for (size_t a = 0; a < axis; a++)
-                    for (size_t i = 0; i < inner; i++) out[i] += in[a * inner + i];
-            }
-        }
-    return TF_OK;
+static bool sum_keeps(const tf_program *program, const tf_step_node *node) {
+    return node->arg[2] == 1 && keeps_thirds((size_t)node->arg[0], (size_t)node->arg[1], 1);
 }
 
-static const tf_step sum_step = {.name = "sum", .summary = "sum over an axis", .pair = sum_pair};
+TF_MULTIVERSION static void sum(tf_call *call, int j, tf_range range) {
+    size_t axis = (size_t)call->node->arg[1], inner = (size_t)call->node->arg[2];
+    if (inner == 1) {
+        for (size_t o = range.begin; o < range.end; o++) {
+            const uint64_t *in = call->in[0].c[j] + o * axis;
+            uint64_t total = 0;
+            for (size_t a = 0; a < axis; a++) total += in[a];
+            call->out.c[j][o] = total;
+        }
+        return;
+    }
+    for (size_t o = range.begin / inner; o < range.end / inner; o++) {
+        const uint64_t *in = call->in[0].c[j] + o * axis * inner;
+        uint64_t *out = call->out.c[j] + o * inner;
+        memset(out, 0, inner * sizeof *out);
+        for (size_t a = 0; a < axis; a++)
+            for (size_t i = 0; i < inner; i++) out[i] += in[a * inner + i];
+    }
+}
+
+static tf_status sum_solo(tf_call *call) {
+    return on_rows(call, true, (size_t)call->node->arg[2], sum);
+}
+static tf_status sum_pair(tf_call *call, int phase) {
+    return on_rows(call, false, (size_t)call->node->arg[2], sum);
+}
+
+static const tf_step sum_step = {.name = "sum",
+                                 .summary = "sum over an axis",
+                                 .keeps_thirds = sum_keeps,
+                                 .shares_work = true,
+                                 .solo = sum_solo,
+                                 .pair = sum_pair};
 
 static tf_status nothing(tf_call *call, int phase) {
     return TF_OK;

@@ -7,7 +7,7 @@
 
 #include "tests/runtime/rig.h"
 
-enum { STEP_ROWS = 128 };
+enum { STEP_ROWS = 128, STEP_THRESHOLDS = 20 };
 
 typedef void append_step(rig *r, const int64_t *x);
 
@@ -71,6 +71,15 @@ static void step_lookup(rig *r, const int64_t *x) {
     tf_lookup(&r->program, index, 4, table, 8, 64);
 }
 
+/* A multiple of 128 elements, few of them: what S deals is large. */
+static void step_staircase(rig *r, const int64_t *x) {
+    double threshold[STEP_THRESHOLDS], y[STEP_THRESHOLDS];
+    for (int j = 0; j < STEP_THRESHOLDS; j++) threshold[j] = (j + 1) * 0x1p14, y[j] = j;
+    tf_value a = tf_slice(&r->program, step_put(r, x, 32, 0x1p19), 0, 0, (STEP_N / 16 + 127) / 128 * 128);
+    tf_value bits = tf_thresholds(&r->program, a, STEP_THRESHOLDS, threshold, 0);
+    tf_staircase(&r->program, bits, y, 1, 8, 512, 32);
+}
+
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
                                           {"multiply, wide by 12", step_multiply_wide_by_12},
                                           {"multiply, narrow", step_multiply_narrow},
@@ -93,6 +102,7 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},
                                             {0}};
-static const step_case step_tables[] = {{"2^x", step_exponential}, {"lookup", step_lookup}, {0}};
+static const step_case step_tables[] = {
+    {"2^x", step_exponential}, {"lookup", step_lookup}, {"thresholds and staircase", step_staircase}, {0}};
 
 #endif

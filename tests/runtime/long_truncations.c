@@ -26,7 +26,8 @@ typedef struct job {
     double sum, worst;
 } job;
 
-/* A public, repeatable source of numbers: word `index` of a sequence. All parties make the shares that they hold from it. */
+/* A public, repeatable source of numbers: word `index` of a sequence. All parties make the shares that they hold from
+ * it. */
 static uint64_t word(uint64_t index) {
     uint64_t z = (index + 1) * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -51,7 +52,8 @@ static uint64_t component(const kind *k, uint64_t index, int j) {
 
 static void check(job *own, uint64_t from, size_t count, const double *result) {
     for (size_t i = 0; i < count; i++) {
-        double error = (double)((int64_t)result[i] * (1 << SHIFT) - value(own->kind, from + i)) / (1 << SHIFT); /* exact */
+        double error =
+            (double)((int64_t)result[i] * (1 << SHIFT) - value(own->kind, from + i)) / (1 << SHIFT); /* exact */
         own->sum += error;
         own->worst = fmax(own->worst, fabs(error));
         own->wrong += !(fabs(error) <= 1);
@@ -87,7 +89,8 @@ static tf_status play(tf_link *link, int id, void *context) {
     uint64_t *c[2] = {malloc(CHUNK * sizeof(uint64_t)), malloc(CHUNK * sizeof(uint64_t))};
     double *result = malloc(CHUNK * sizeof *result);
     tf_party party;
-    tf_status status = c[0] && c[1] && result ? tf_party_open(&party, link) : tf_fail(TF_NOMEM, "no memory for a chunk");
+    tf_status status =
+        c[0] && c[1] && result ? tf_party_open(&party, link) : tf_fail(TF_NOMEM, "no memory for a chunk");
     if (!status) {
         status = run_chunks(&party, &program, own, c, result);
         tf_party_close(&party);
@@ -114,8 +117,8 @@ int main(int argc, char **argv) {
         }
         double mean = work.sum / count, allowed = fmax(1e-3, 6 * 0.5 / sqrt(count)); /* fewer than 10^7 show less */
         bool good = work.wrong == 0 && fabs(mean) < allowed;
-        printf("%s: %.0f truncations, %llu off by more than one unit, worst %.6f, mean error %.2e units%s\n", kinds[k].name, count,
-               (unsigned long long)work.wrong, work.worst, mean, good ? "" : ": FAILED");
+        printf("%s: %.0f truncations, %llu off by more than one unit, worst %.6f, mean error %.2e units%s\n",
+               kinds[k].name, count, (unsigned long long)work.wrong, work.worst, mean, good ? "" : ": FAILED");
         failures += !good;
     }
     return failures > 0;

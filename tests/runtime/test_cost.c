@@ -82,6 +82,12 @@ STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
+static const double threshold[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0))
+STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
+STEP(staircase,
+     tf_staircase(p, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0), threshold, 0, 16, 99, 32))
+
 static tf_value lookup(rig *r) {
     double table[16] = {0};
     return tf_lookup(&r->program, put(r, tf_dims(N), 0, 32, 16), 4, table, 16, 1 << 14);
@@ -99,6 +105,9 @@ enum {
     PLANES_31 = 112 + 11,
     OPEN_8_BLOCKS = 19
 };
+
+/* Thresholds over 12 bits in two blocks of 6: their unit vectors, and one product of masks for each threshold. */
+enum { THRESHOLDS_12 = 2 * 64 + 10 };
 
 typedef struct price {
     const char *name;
@@ -135,6 +144,9 @@ static const price prices[] = {
     {"compare, 31 bits", compare_31, N, PLANES_31, OPEN_8_BLOCKS, 5, 20.2},
     {"compare, 31 bits, 8 dropped", compare_31_drop_8, N, PLANES_23, OPEN_8_BLOCKS, 5, 14.4},
     {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_8_BLOCKS, 5, 20.2},
+    {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
+    {"10 thresholds, 30 bits", thresholds_30, N, 3 * 1024 + 10 * 5, 10 * 5, 3, 402.75},
+    {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 10 * 32, 10 * 3 + 32, 4, 72.75},
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
     {"select, Z_2^64", select_64, N, BIT_DEALT + 128, BIT_OPEN + 64, 3, 32.7},

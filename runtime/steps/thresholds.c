@@ -1,0 +1,360 @@
+/*
+ * A value compared with many public thresholds at once: the split bits [x < t_j], and a sum of public numbers that
+ * such bits select. Meant for what occurs once per row, where rounds count and bytes do not.
+ *
+ * Bit j is the sign of x - t_j, which is, as in compare.c, the carry [a_j > t] and the top bits: a_j from c - t_j
+ * (known to L and R), t the complement of the bits of v (S). Since t is the same for all thresholds, S deals the unit
+ * vectors of t's blocks once, however many thresholds there are, so the blocks can be so wide that three are enough; L
+ * and R look up an entry of each for every threshold. Then [a > t] = g2 ^ e2 g1 ^ e2 e1 g0,   e: the blocks are equal,
+ * g: that of a is greater (block 2 is the top one) takes a single exchange: e2, e1, g1 and g0 are opened under masks
+ * made from streams of k_s (L) and k_(s+1) (R), and S, who knows both, deals the products of those masks. The result is
+ * opened under one more pair of masks, rho.
+ *
+ * What the receivers learn. R gets the unit vectors and the products XOR streams of k_s. L and R open XOR shares masked
+ * by streams that the other does not hold, each used for one wire only. In the sum R gets the bits of rho less streams
+ * of k_s, and L and R swap their parts less streams shared with S alone. All uniform to their receivers.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/steps/steps.h"
+
+enum { TABLE = 1, DEAL, OPEN }; /* purposes */
+
+enum {
+    A_LOW,
+    A_WIDTH
+}; /* args: the lowest bit that counts, how many do; data: what is added to c for each threshold */
+
+enum { MAX_BLOCKS = 3, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 12, MAX_THRESHOLDS = 512, MAX_WIRES = 4, MAX_ANDS = 5 };
+
+/** How the bits are cut: `blocks` of `bits` each, as many as cost the fewest bits on the wire. */
+typedef struct layout {
+    int blocks;
+    unsigned bits;
+    size_t words;       /**< of an element's unit vectors */
+    size_t wires, ands; /**< of a threshold: opened before the result, and products dealt */
+    size_t count;       /**< thresholds */
+} layout;
+
+static layout layout_of(const tf_step_node *node) {
+    static const size_t wires[] = {0, 2, MAX_WIRES}, ands[] = {0, 1, MAX_ANDS};
+    unsigned width = (unsigned)node->arg[A_WIDTH];
+    layout best = {0};
+    size_t least = 0;
+    for (int blocks = 1; blocks <= MAX_BLOCKS; blocks++) {
+        unsigned bits = (width + (unsigned)blocks - 1) / (unsigned)blocks;
+        if (bits < MIN_BLOCK_BITS) bits = MIN_BLOCK_BITS;
+        if (bits > MAX_BLOCK_BITS) continue;
+        layout l = {blocks, bits, (size_t)blocks << (bits - 6), wires[blocks - 1], ands[blocks - 1], node->type.bits};
+        size_t cost = l.words * 64 + l.count * (l.ands + 2 * l.wires + 2);
+        if (!least || cost < least) least = cost, best = l;
+    }
+    return best;
+}
+
+static void thresholds_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    layout l = layout_of(node);
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    traffic->exchanges = l.blocks > 1 ? 2 : 1;
+    for (int s = 0; s < TF_PARTIES; s++) {
+        tf_range third = tf_third(n, s);
+        uint64_t rows = third.end - third.begin, words = tf_words(rows), left = (uint64_t)(s + 2) % 3,
+                 right = (uint64_t)(s + 1) % 3;
+        traffic->dealt[s][right] += (rows * l.words + words * l.count * l.ands) * 8;
+        for (int e = 0; e < traffic->exchanges; e++) {
+            uint64_t planes = l.count * (e + 1 < traffic->exchanges ? l.wires : 1);
+            traffic->exchange[e][left][right] += words * planes * 8;
+            traffic->exchange[e][right][left] += words * planes * 8;
+        }
+    }
+}
+
+/* State of L and R, per third and threshold: the top block's gt, then the wires, then the dealt products; and a
+ * plane to work in. */
+static size_t state_planes(const layout *l) {
+    return l->count * (1 + l->wires + l->ands) + 1;
+}
+
+static size_t thresholds_state(const tf_program *program, const tf_step_node *node) {
+    layout l = layout_of(node);
+    return state_planes(&l) * (tf_words(tf_shape_count(node->type.shape)) + 2);
+}
+
+/** Plane `plane` of a stream of bit planes, its words from those of the third on. */
+static void plane_stream(tf_call *call, int which, unsigned purpose, size_t plane, tf_range third, uint64_t *out) {
+    size_t all = tf_words(tf_shape_count(call->node->type.shape));
+    tf_stream(call->party, which, call->index, purpose, plane * all + third.begin / 64, out,
+              tf_words(third.end - third.begin));
+}
+
+static uint64_t *bit_plane(const tf_call *call, size_t threshold, tf_range third) {
+    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + third.begin / 64;
+}
+
+static uint64_t equal_mask(uint64_t a, uint64_t b) {
+    return (((a ^ b) | -(a ^ b)) >> 63) - 1;
+}
+
+/** The products of the masks of one threshold's wires, one plane after the other. */
+TF_MULTIVERSION static void mask_products(const layout *l, const uint64_t *mask, size_t words, uint64_t *product) {
+    if (l->blocks == 2)
+        for (size_t w = 0; w < words; w++) product[w] = mask[w] & mask[words + w];
+    if (l->blocks == 3)
+        for (size_t w = 0; w < words; w++) {
+            uint64_t e2 = mask[w], e1 = mask[words + w], g1 = mask[2 * words + w], g0 = mask[3 * words + w];
+            product[w] = e2 & g1;
+            product[words + w] = e2 & e1;
+            product[2 * words + w] = e2 & g0;
+            product[3 * words + w] = e1 & g0;
+            product[4 * words + w] = e2 & e1 & g0;
+        }
+}
+
+TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
+    layout l = layout_of(call->node);
+    unsigned low = (unsigned)call->node->arg[A_LOW], width = (unsigned)call->node->arg[A_WIDTH];
+    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
+    size_t rows = third.end - third.begin, words = tf_words(rows);
+    if (!rows) return TF_OK;
+    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
+    uint64_t *mask = malloc((2 * (l.wires + 1) + 2 * l.ands + 1) * words * 8 + 8);
+    if (!mask) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", l.count);
+    uint64_t *other = mask + (l.wires + 1) * words, *product = other + (l.wires + 1) * words;
+    uint64_t *stream = product + l.ands * words, *top = stream + l.ands * words;
+    memset(top, 0, words * 8);
+    for (size_t i = 0; i < rows; i++) {
+        uint64_t v = call->in[0].c[0][third.begin + i] + call->in[0].c[1][third.begin + i],
+                 t = ~v >> low & tf_mask(width);
+        tf_stream(call->party, 0, call->index, TABLE, (third.begin + i) * tf_even(l.words), table, l.words);
+        for (int k = 0; k < l.blocks; k++) {
+            uint64_t at = t >> (unsigned)k * l.bits & tf_mask(l.bits);
+            uint64_t *block = table + ((size_t)k << (l.bits - 6));
+            for (size_t w = 0; w < (size_t)1 << (l.bits - 6); w++)
+                block[w] ^= UINT64_C(1) << (at & 63) & equal_mask(w, at >> 6);
+        }
+        memcpy(message + i * l.words * 8, table, l.words * 8);
+        top[i / 64] |= (v >> (low + width) & 1) << (i & 63);
+    }
+    message += rows * l.words * 8;
+    for (size_t j = 0; j < l.count; j++) {
+        for (size_t k = 0; k <= l.wires; k++) {
+            plane_stream(call, 0, OPEN, j * (l.wires + 1) + k, third, mask + k * words);
+            plane_stream(call, 1, OPEN, j * (l.wires + 1) + k, third, other + k * words);
+        }
+        for (size_t i = 0; i < (l.wires + 1) * words; i++) mask[i] ^= other[i];
+        mask_products(&l, mask, words, product);
+        for (size_t k = 0; k < l.ands; k++) plane_stream(call, 0, DEAL, j * l.ands + k, third, stream + k * words);
+        for (size_t i = 0; i < l.ands * words; i++) product[i] ^= stream[i];
+        memcpy(message + j * l.ands * words * 8, product, l.ands * words * 8);
+        uint64_t *rho = bit_plane(call, j, third);
+        for (size_t w = 0; w < words; w++) rho[w] = mask[l.wires * words + w] ^ top[w];
+    }
+    free(mask);
+    return TF_OK;
+}
+
+/** The XOR of the entries below each entry of a unit vector's share. */
+static void prefix(const uint64_t *entry, size_t words, uint64_t *below) {
+    uint64_t carry = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t x = entry[w];
+        for (unsigned by = 1; by < 64; by *= 2) x ^= x << by;
+        below[w] = x << 1 ^ carry;
+        carry ^= -(x >> 63);
+    }
+}
+
+/** Bit `at` of `words` words of both vectors; all words are looked at, whatever `at` is. */
+static inline void look_up(const uint64_t *entry, const uint64_t *below, size_t words, uint64_t at, uint64_t *equal,
+                           uint64_t *greater) {
+    uint64_t e = 0, g = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t here = equal_mask(w, at >> 6);
+        e |= entry[w] & here;
+        g |= below[w] & here;
+    }
+    *equal = e >> (at & 63) & 1;
+    *greater = g >> (at & 63) & 1;
+}
+
+/** The third that this party sees as L or R. */
+typedef struct side {
+    tf_call *call;
+    layout l;
+    tf_role role;
+    int s;
+    tf_range third;
+    size_t words;
+    uint64_t *gt, *wire, *product; /**< state: count planes, count x wires, count x ands */
+    uint64_t *scratch;             /**< one plane */
+} side;
+
+/** gt of the top block and the wires of every threshold, from the unit vectors and the bits of c. */
+TF_MULTIVERSION static void leaves(const side *b) {
+    const layout *l = &b->l;
+    const tf_step_node *node = b->call->node;
+    unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
+    size_t block_words = (size_t)1 << (l->bits - 6), rows = b->third.end - b->third.begin;
+    const uint64_t *c = b->call->in[0].c[1 - tf_own(b->role)] + b->third.begin;
+    uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
+    memset(b->gt, 0, l->count * b->words * 8);
+    memset(b->wire, 0, l->count * l->wires * b->words * 8);
+    for (size_t i = 0; i < rows; i++) {
+        if (b->role == TF_LEFT)
+            tf_stream(b->call->party, tf_own(b->role), b->call->index, TABLE, (b->third.begin + i) * tf_even(l->words),
+                      table, l->words);
+        else
+            memcpy(table, b->call->dealt + i * l->words * 8, l->words * 8);
+        for (int k = 0; k < l->blocks; k++)
+            prefix(table + (size_t)k * block_words, block_words, below + (size_t)k * block_words);
+        for (size_t j = 0; j < l->count; j++) {
+            uint64_t shifted = (c[i] + (uint64_t)node->data[j]) >> low, a = shifted & tf_mask(width);
+            uint64_t e[MAX_BLOCKS], g[MAX_BLOCKS], top = b->role == TF_LEFT ? shifted >> width & 1 : 0;
+            for (int k = 0; k < l->blocks; k++)
+                look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words,
+                        a >> (unsigned)k * l->bits & tf_mask(l->bits), &e[k], &g[k]);
+            size_t w = i / 64, bit = i & 63;
+            uint64_t *wire = b->wire + j * l->wires * b->words + w;
+            b->gt[j * b->words + w] |= (g[l->blocks - 1] ^ top) << bit;
+            if (l->blocks == 2) wire[0] |= e[1] << bit, wire[b->words] |= g[0] << bit;
+            if (l->blocks == 3) {
+                wire[0] |= e[2] << bit;
+                wire[b->words] |= e[1] << bit;
+                wire[2 * b->words] |= g[1] << bit;
+                wire[3 * b->words] |= g[0] << bit;
+            }
+        }
+    }
+}
+
+/** The dealt products: L's are a stream, R's came from S behind the unit vectors. */
+static void take_products(const side *b) {
+    const layout *l = &b->l;
+    for (size_t k = 0; k < l->count * l->ands && b->role == TF_LEFT; k++)
+        plane_stream(b->call, tf_own(b->role), DEAL, k, b->third, b->product + k * b->words);
+    if (b->role == TF_RIGHT)
+        memcpy(b->product, b->call->dealt + (b->third.end - b->third.begin) * l->words * 8,
+               l->count * l->ands * b->words * 8);
+}
+
+/** Plane after plane of `share`, `planes` for each threshold, masked as wires from `first` on. */
+static void send_masked(const side *b, const uint64_t *share, size_t planes, size_t first) {
+    uint8_t *message = b->call->send[tf_partner(b->role, b->s)];
+    for (size_t j = 0; j < b->l.count; j++)
+        for (size_t k = 0; k < planes; k++, message += b->words * 8, share += b->words) {
+            plane_stream(b->call, tf_own(b->role), OPEN, j * (b->l.wires + 1) + first + k, b->third, b->scratch);
+            for (size_t w = 0; w < b->words; w++) b->scratch[w] ^= share[w];
+            memcpy(message, b->scratch, b->words * 8);
+        }
+}
+
+/** Adds e2 g1 ^ e2 e1 g0 (or e1 g0) to a threshold's gt: d the opened wires, m this side's masks of them, p the
+ * products of both sides' masks; `both` on one side, which adds the product of the opened values. */
+TF_MULTIVERSION static void combine(const layout *l, size_t words, const uint64_t *d, const uint64_t *m,
+                                    const uint64_t *p, uint64_t both, uint64_t *gt) {
+    for (size_t w = 0; w < words && l->blocks == 2; w++)
+        gt[w] ^= p[w] ^ (d[w] & m[words + w]) ^ (d[words + w] & m[w]) ^ (d[w] & d[words + w] & both);
+    for (size_t w = 0; w < words && l->blocks == 3; w++) {
+        uint64_t e2 = d[w], e1 = d[words + w], g1 = d[2 * words + w], g0 = d[3 * words + w];
+        uint64_t me2 = m[w], me1 = m[words + w], mg1 = m[2 * words + w], mg0 = m[3 * words + w];
+        gt[w] ^= p[w] ^ (e2 & mg1) ^ (g1 & me2) ^ (e2 & g1 & both);
+        gt[w] ^= p[4 * words + w] ^ (e2 & p[3 * words + w]) ^ (e1 & p[2 * words + w]) ^ (g0 & p[words + w]);
+        gt[w] ^= (e2 & e1 & mg0) ^ (e2 & g0 & me1) ^ (e1 & g0 & me2) ^ (e2 & e1 & g0 & both);
+    }
+}
+
+static tf_status and_blocks(const side *b) {
+    size_t words = b->words, wires = b->l.wires;
+    uint64_t *d = malloc(2 * wires * words * 8 + 8), *m = d ? d + wires * words : NULL;
+    if (!d) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
+    const uint8_t *message = b->call->receive[tf_partner(b->role, b->s)];
+    for (size_t j = 0; j < b->l.count; j++) {
+        memcpy(d, message + j * wires * words * 8, wires * words * 8);
+        for (size_t k = 0; k < wires; k++)
+            plane_stream(b->call, tf_own(b->role), OPEN, j * (wires + 1) + k, b->third, m + k * words);
+        for (size_t i = 0; i < wires * words; i++) d[i] ^= m[i] ^ b->wire[j * wires * words + i];
+        combine(&b->l, words, d, m, b->product + j * b->l.ands * words, b->role == TF_LEFT ? ~UINT64_C(0) : 0,
+                b->gt + j * words);
+    }
+    free(d);
+    return TF_OK;
+}
+
+static void open_result(const side *b) {
+    const uint8_t *message = b->call->receive[tf_partner(b->role, b->s)];
+    for (size_t j = 0; j < b->l.count; j++) {
+        uint64_t *delta = bit_plane(b->call, j, b->third);
+        plane_stream(b->call, tf_own(b->role), OPEN, j * (b->l.wires + 1) + b->l.wires, b->third, delta);
+        memcpy(b->scratch, message + j * b->words * 8, b->words * 8);
+        for (size_t w = 0; w < b->words; w++) delta[w] ^= b->gt[j * b->words + w] ^ b->scratch[w];
+    }
+}
+
+static tf_status thresholds_pair(tf_call *call, int phase) {
+    layout l = layout_of(call->node);
+    int last = l.blocks > 1 ? 2 : 1;
+    for (int s = 0; s < TF_PARTIES; s++) {
+        side b = {.call = call, .l = l, .role = tf_role_in(call->party->id, s), .s = s};
+        if (b.role == TF_SOLO) continue;
+        b.third = tf_third(tf_shape_count(call->node->type.shape), s);
+        if (b.third.begin == b.third.end) continue;
+        b.words = tf_words(b.third.end - b.third.begin);
+        b.gt = call->state + state_planes(&l) * (b.third.begin / 64);
+        b.wire = b.gt + l.count * b.words;
+        b.product = b.wire + l.count * l.wires * b.words;
+        b.scratch = b.product + l.count * l.ands * b.words;
+        if (phase == 0) {
+            leaves(&b);
+            take_products(&b);
+            if (last == 2) send_masked(&b, b.wire, l.wires, 0);
+        } else if (phase < last)
+            TF_TRY(and_blocks(&b));
+        if (phase == last)
+            open_result(&b);
+        else if (phase == last - 1)
+            send_masked(&b, b.gt, 1, l.wires);
+    }
+    return TF_OK;
+}
+
+static const tf_step thresholds_step = {.name = "thresholds",
+                                        .summary = "comparisons of a value with many public thresholds, as split bits",
+                                        .elementwise = true,
+                                        .cost = thresholds_cost,
+                                        .state = thresholds_state,
+                                        .solo = thresholds_solo,
+                                        .pair = thresholds_pair};
+
+tf_value tf_thresholds(tf_program *p, tf_value a, size_t count, const double *threshold, unsigned low) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, a);
+    if (count < 1 || count > MAX_THRESHOLDS)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "%zu thresholds; 1 to %d are possible", count, MAX_THRESHOLDS));
+    double most = type.bound;
+    for (size_t j = 0; j < count; j++) most = fmax(most, fabs(threshold[j]));
+    int hi; /* -2^hi <= a - threshold < 2^hi in units, also with half of the dropped bits */
+    double mantissa = frexp(ldexp(most, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
+    if (mantissa == 0.5 && !low) hi--;
+    if (hi < 2) hi = 2;
+    if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
+    unsigned width = (unsigned)hi - low;
+    if (width > MAX_BLOCKS * MAX_BLOCK_BITS)
+        return tf_program_fail(
+            p, tf_fail(TF_RANGE, "thresholds over %u bits; %d are the most", width, MAX_BLOCKS * MAX_BLOCK_BITS));
+    if (type.bits < (unsigned)hi + 1) a = tf_lift(p, a, (unsigned)hi + 1);
+    tf_type bits = {.shape = type.shape, .class = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};
+    tf_value v = tf_append(p, &thresholds_step, bits, 1, &a);
+    int64_t *data = v < 0 ? NULL : malloc(count * sizeof *data);
+    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu thresholds", count));
+    for (size_t j = 0; j < count; j++)
+        data[j] = (low ? INT64_C(1) << (low - 1) : 0) - (int64_t)ceil(ldexp(threshold[j], type.frac));
+    p->node[v].data = data;
+    p->node[v].data_count = count;
+    p->node[v].arg[A_LOW] = low;
+    p->node[v].arg[A_WIDTH] = width;
+    return v;
+}
