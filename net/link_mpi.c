@@ -13,7 +13,7 @@
 
 #include "net/link_internal.h"
 
-enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 8 };
+enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 32 };
 
 // Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
 static const uint64_t DEFAULT_CHUNK = 1 << 20;

@@ -13,7 +13,7 @@
 #include "net/link_internal.h"
 #include "net/records.h"
 
-enum { WINDOW = 8, ALIGNMENT = 64, LARGEST_PAYLOAD = 1 << 20 };
+enum { WINDOW = 32, ALIGNMENT = 64, LARGEST_PAYLOAD = 1 << 20 };
 
 static const size_t DEFAULT_PAYLOAD = 128 << 10;
 
@@ -63,6 +63,7 @@ static tf_status launch(secure_link *self, int peer, bool receive, bool *launche
         l->end - l->first < WINDOW ? next_transfer(l, &self->base.queues[receive][peer]) : NULL;
     *launched = transfer;
     if (!transfer) return TF_OK;
+    if (l->first == l->end) l->first = l->end = 0; // the buffers used last are the ones in the cache
     if (!l->buffer && !(l->buffer = aligned_alloc(ALIGNMENT, WINDOW * buffer_size(self))))
         return tf_fail(TF_NOMEM, "no memory for records of %zu bytes", self->payload);
 

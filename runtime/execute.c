@@ -1,5 +1,6 @@
 #include "runtime/execute.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,68 @@ static tf_status close_round(run *r, int time) {
     return TF_OK;
 }
 
+static tf_status call_phase(tf_call *call, int phase) {
+    const tf_step *step = call->node->step;
+    return phase == TF_SOLO_PHASE ? step->solo(call) : step->pair(call, phase);
+}
+
+/* A phase that several threads work on. */
+
+enum { LEAST_SHARED = 1 << 14 }; /* elements: less is done before a thread has woken up */
+
+typedef struct shared_phase {
+    const tf_call *call;
+    int phase;
+    tf_party *party; /* of every worker: with its own ciphers */
+    struct {
+        tf_status status;
+        char error[512];
+    } * outcome;
+} shared_phase;
+
+static void work_on_phase(void *context, int k) {
+    const shared_phase *shared = context;
+    tf_call call = *shared->call;
+    call.party = &shared->party[k];
+    call.worker = k;
+    shared->outcome[k].status = call_phase(&call, shared->phase);
+    if (shared->outcome[k].status)
+        snprintf(shared->outcome[k].error, sizeof shared->outcome[k].error, "%s", tf_error());
+}
+
+static tf_status share_phase(tf_party *party, tf_call *call, int phase) {
+    int threads = call->workers = tf_workers_count(party->workers);
+    shared_phase shared = {.call = call, .phase = phase};
+    shared.party = calloc((size_t)threads, sizeof *shared.party);
+    shared.outcome = calloc((size_t)threads, sizeof *shared.outcome);
+    tf_status status = TF_OK;
+    if (!shared.party || !shared.outcome) status = tf_fail(TF_NOMEM, "no memory for %d threads", threads);
+    for (int k = 0; k < threads && !status; k++) {
+        shared.party[k] = *party;
+        memcpy(shared.party[k].prf, party->own[k], sizeof shared.party[k].prf);
+        shared.party[k].prf_seconds = 0;
+    }
+    if (!status) tf_workers_run(party->workers, work_on_phase, &shared);
+    for (int k = 0; k < threads && !status; k++) {
+        party->broken |= shared.party[k].broken;
+        if (!k) party->prf_seconds += shared.party[k].prf_seconds;
+        if (shared.outcome[k].status) status = tf_fail(shared.outcome[k].status, "%s", shared.outcome[k].error);
+    }
+    free(shared.party);
+    free(shared.outcome);
+    return status;
+}
+
+/** Elements that a phase goes through, about. */
+static size_t work_of(const tf_program *program, const tf_step_node *node) {
+    size_t most = tf_shape_count(node->type.shape);
+    for (int k = 0; k < node->inputs; k++) {
+        size_t n = tf_shape_count(program->node[node->input[k]].type.shape);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
     const tf_step_node *node = &r->program->node[entry.node];
     const tf_schedule *s = &r->plan->schedule[entry.node];
@@ -100,7 +163,11 @@ static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
         call.receive[p] = r->received[entry.node][p];
         if (p != r->party->id && r->out[time % 2][p].data) call.send[p] = r->out[time % 2][p].data + sent[p];
     }
-    return entry.phase == TF_SOLO_PHASE ? node->step->solo(&call) : node->step->pair(&call, entry.phase);
+    if (!node->step->shares_work || !r->party->workers || work_of(r->program, node) < LEAST_SHARED) {
+        call.workers = 1;
+        return call_phase(&call, entry.phase);
+    }
+    return share_phase(r->party, &call, entry.phase);
 }
 
 static tf_status run_time(run *r, int time, double *op_seconds) {

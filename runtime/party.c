@@ -66,7 +66,32 @@ tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
     return buffer->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for %llu bytes", (unsigned long long)size);
 }
 
+static void end_workers(tf_party *party) {
+    for (int k = 0; k < tf_workers_count(party->workers) && party->own; k++)
+        for (int i = 0; i < 2; i++) EVP_CIPHER_CTX_free(party->own[k][i]);
+    free(party->own);
+    party->own = NULL;
+    tf_workers_close(party->workers);
+    party->workers = NULL;
+}
+
+tf_status tf_party_set_threads(tf_party *party, int threads) {
+    end_workers(party);
+    if (threads == 1) return TF_OK;
+    TF_TRY(tf_workers_open(threads, &party->workers));
+    party->own = calloc((size_t)threads, sizeof *party->own);
+    bool made = party->own;
+    for (int k = 0; k < threads && made; k++)
+        for (int i = 0; i < 2 && made; i++) {
+            party->own[k][i] = EVP_CIPHER_CTX_new();
+            made = party->own[k][i] && EVP_CIPHER_CTX_copy(party->own[k][i], party->prf[i]) == 1;
+        }
+    if (!made) end_workers(party);
+    return made ? TF_OK : tf_fail(TF_NOMEM, "no memory for the keys of %d threads", threads);
+}
+
 void tf_party_close(tf_party *party) {
+    end_workers(party);
     release(&party->arena);
     for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)

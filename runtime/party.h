@@ -17,6 +17,7 @@
 
 #include "net/link.h"
 #include "runtime/kernels.h"
+#include "runtime/workers.h"
 
 typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 
@@ -37,6 +38,8 @@ typedef struct tf_party {
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     double prf_seconds;                  /**< time spent making streams, when `timed` */
     bool timed;
+    tf_workers *workers;       /**< threads that share its work, NULL for one; see tf_party_set_threads */
+    EVP_CIPHER_CTX *(*own)[2]; /**< of each worker: its own contexts of both keys */
     bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
 } tf_party;
 
@@ -47,6 +50,9 @@ typedef struct tf_party {
  * together.
  */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
+
+/** Lets `threads` threads share the work of what runs from now on; 1 is the default. */
+TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);
 
 /** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
 TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);

@@ -187,13 +187,13 @@ tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 /** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
 /**
- * [a < t_j] for each of `count` public thresholds, as that many split bits of each element, where 0 <= a <= its bound. As
- * in tf_negative `low` bits are not looked at. Meant for few elements: over w bits an element costs some hundred bytes, a
- * threshold 2. 3 rounds.
+ * [a < t_j] for each of `count` public thresholds, as that many split bits of each element, where 0 <= a <= its bound.
+ * As in tf_negative `low` bits are not looked at. Meant for few elements: over w bits an element costs some hundred
+ * bytes, a threshold 2. 3 rounds.
  */
 tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
-/** base + the sum of y[j] over the thresholds above a, within `bound`, in a ring of at least `ring` bits. A ring element
- * for each threshold, and two; 1 round. */
+/** base + the sum of y[j] over the thresholds above a, within `bound`, in a ring of at least `ring` bits. A ring
+ * element for each threshold, and two; 1 round. */
 tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
                       unsigned ring);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a

@@ -48,6 +48,7 @@ typedef struct tf_call {
     const uint8_t *receive[TF_PARTIES]; /**< the previous exchange's messages */
     const uint8_t *dealt;               /**< S's message to this party as R, in pair phase dealt_at */
     struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
+    int worker, workers;                /**< which of how many threads this call is, each with its tf_party */
 } tf_call;
 
 typedef struct tf_step {
@@ -58,6 +59,7 @@ typedef struct tf_step {
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
+    bool shares_work; /**< several threads may call a phase at the same time, each doing its share of the blocks */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
     tf_status (*solo)(tf_call *call);            /**< NULL if the step has no solo phase */
@@ -99,10 +101,20 @@ tf_range tf_third(size_t n, int s);
 /** Elements of a block: what fits the first-level cache a few times over. Steps work block by block. */
 enum { TF_BLOCK = 2048 };
 
-/** Calls `body` with consecutive blocks [at, at + count) of the range. */
-#define tf_for_blocks(at, count, range)                                                                                \
-    for (size_t at = (range).begin, count;                                                                             \
-         at < (range).end && (count = (range).end - at < TF_BLOCK ? (range).end - at : TF_BLOCK, 1); at += TF_BLOCK)
+/** The part of a range that this call's worker works on: whole blocks, counted from the range's begin. */
+static inline tf_range tf_share(const tf_call *call, tf_range range) {
+    if (call->workers < 2) return range;
+    size_t blocks = (range.end - range.begin + TF_BLOCK - 1) / TF_BLOCK, workers = (size_t)call->workers,
+           k = (size_t)call->worker;
+    size_t begin = range.begin + blocks * k / workers * TF_BLOCK,
+           end = range.begin + blocks * (k + 1) / workers * TF_BLOCK;
+    return (tf_range){begin, end < range.end ? end : range.end};
+}
+
+/** Calls `body` with consecutive blocks [at, at + count) of this worker's share of the range. */
+#define tf_for_blocks(call, at, count, range)                                                                          \
+    for (size_t at = tf_share(call, range).begin, end_of_##at = tf_share(call, range).end, count;                      \
+         at < end_of_##at && (count = end_of_##at - at < TF_BLOCK ? end_of_##at - at : TF_BLOCK, 1); at += TF_BLOCK)
 
 static inline size_t tf_even(size_t words) {
     return words + (words & 1);
@@ -116,6 +128,11 @@ static inline unsigned tf_bytes_of(unsigned bits) {
 }
 static inline uint64_t tf_mask(unsigned bits) {
     return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+}
+
+/** Waits until all workers of this call have come here. */
+static inline void tf_meet(const tf_call *call) {
+    if (call->workers > 1) tf_workers_meet(call->party->workers);
 }
 
 /** Adds the traffic of `dealt` bytes per element from S to R, and `swapped` bytes each way between L and R in exchange

@@ -77,7 +77,8 @@ typedef struct three_party {
 
 typedef struct three {
     const tf_program *program;
-    int runs; /**< with the same keys; 0 counts as 1 */
+    int runs;    /**< with the same keys; 0 counts as 1 */
+    int threads; /**< of each party; 0 counts as 1 */
     three_party party[TF_PARTIES];
     tf_plan plan; /**< made by three_parties, freed by three_free */
     three_outcome outcome;
@@ -108,7 +109,7 @@ static inline tf_status three_play(tf_link *link, int id, void *context) {
     tf_party party;
     TF_TRY(tf_party_open(&party, link));
     tf_link_observe(link, three_observe, &watch);
-    tf_status status = TF_OK;
+    tf_status status = tf_party_set_threads(&party, t->threads ? t->threads : 1);
     for (int k = 0; k < (t->runs ? t->runs : 1) && !status; k++)
         status = tf_execute(&party, t->program, &t->plan, own->params, &own->slots, &own->stats, NULL);
     tf_link_observe(link, NULL, NULL);

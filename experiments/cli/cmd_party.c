@@ -110,7 +110,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
     TF_TRY(party_agree(&h->session, o, &job));
     uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
     TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
-    tf_link_counters before = {0};
+    party_counters before = {0};
     double opened = tf_clock() - start;
     for (bool asked = true; asked;) {
         run_report report = {0};
@@ -127,7 +127,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
             drop_request(h);
             h->answered++;
         }
-        before = tf_link_read_counters(link);
+        before = party_read_counters(link);
         opened = 0;
     }
     return TF_OK;

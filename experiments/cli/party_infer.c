@@ -87,16 +87,23 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     return TF_OK;
 }
 
+party_counters party_read_counters(const tf_link *link) {
+    return (party_counters){tf_link_read_counters(link), tf_link_read_wire_counters(link)};
+}
+
 /** Every party tells what it sent in all, so that the data owner can report the whole. */
-static tf_status report_run(tf_session *session, const progress *sum, double open_seconds,
-                            const tf_link_counters *before, run_report *report, bool reports) {
-    tf_link_counters counters = tf_link_read_counters(session->party.link);
-    uint64_t everything = 0, online = 0;
+static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, const party_counters *before,
+                            run_report *report, bool reports) {
+    party_counters now = party_read_counters(session->party.link);
+    uint64_t everything = 0, on_wire = 0, online = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
-        uint64_t sent[TF_PARTIES];
-        for (int j = 0; j < TF_PARTIES; j++) sent[j] = counters.bytes_sent[j] - before->bytes_sent[j];
+        uint64_t sent[2][TF_PARTIES];
+        for (int j = 0; j < TF_PARTIES; j++) {
+            sent[0][j] = now.payload.bytes_sent[j] - before->payload.bytes_sent[j];
+            sent[1][j] = now.wire.bytes_sent[j] - before->wire.bytes_sent[j];
+        }
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
-        for (int j = 0; j < TF_PARTIES; j++) everything += sent[j];
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
     }
     if (!reports) return TF_OK;
     for (int i = 0; i < TF_PARTIES; i++)
@@ -107,6 +114,7 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     report->rounds = report->forecast_rounds = sum->rounds; /* a difference would have ended the run */
     report->forecast_bytes = online;
     report->bytes_setup = everything - online;
+    report->bytes_encryption = on_wire - everything;
     report->seconds_setup = open_seconds + sum->setup;
     report->seconds_online = sum->online;
     return TF_OK;
@@ -123,7 +131,7 @@ static tf_status await_request(tf_session *session, int data_owner, bool may_res
 }
 
 tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
-                       double open_seconds, const tf_link_counters *before, bool may_rest, run_report *report,
+                       double open_seconds, const party_counters *before, bool may_rest, run_report *report,
                        bool *asked) {
     bool owner = session->party.id == o->data_owner;
     size_t width = model_width(job->config), row = 0;
@@ -156,7 +164,7 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     double start = tf_clock();
     bool asked;
     tf_session session;
-    const tf_link_counters none = {0};
+    const party_counters none = {0};
     tf_status status = tf_session_open(&session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
     status = party_agree(&session, o, job);

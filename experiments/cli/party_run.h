@@ -13,6 +13,13 @@ static inline tf_status party_doing(tf_status status, const char *what) {
 /** Compares what must be the same before any weight or text is touched. */
 TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options, const private_job *job);
 
+/** What a link has counted: what the parties gave it, and what went over the wire for that. */
+typedef struct party_counters {
+    tf_link_counters payload, wire;
+} party_counters;
+
+party_counters party_read_counters(const tf_link *link);
+
 /**
  * Runs one request: the batches of the data owner's job, none of which (or NULL) means that there are no more requests;
  * *asked says on all parties whether there was one. `values` and `report` are filled at the data owner. What was set up
@@ -20,7 +27,7 @@ TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options
  * take any time until it asks; a peer that goes meanwhile is noticed all the same.
  */
 TF_CHECKED tf_status party_answer(tf_session *session, const cli_options *options, const private_job *job,
-                                  float *values, double open_seconds, const tf_link_counters *before, bool may_rest,
+                                  float *values, double open_seconds, const party_counters *before, bool may_rest,
                                   run_report *report, bool *asked);
 
 /** A session with one request. */
@@ -28,5 +35,8 @@ TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, cons
                                  run_report *report);
 
 TF_CHECKED tf_status party_bench(tf_link *link, const cli_options *options, const bench_job *job, bench_report *report);
+
+/** Measures the link itself: bench --link. */
+TF_CHECKED tf_status bench_link(tf_link *link, const bench_job *job, bench_report *report);
 
 #endif

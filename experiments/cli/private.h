@@ -40,8 +40,10 @@ typedef struct private_job {
  */
 TF_CHECKED tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report);
 
-/** What to measure: exactly one of step, matmul and config. */
+/** What to measure: exactly one of link, step, matmul and config. */
 typedef struct bench_job {
+    bool link;
+    size_t link_bytes; /**< of a message, with link; 0 for a default */
     const char *step;
     size_t elements;
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
@@ -51,7 +53,17 @@ typedef struct bench_job {
     size_t runs;
 } bench_job;
 
+/** What the link does between processes or threads as they stand, whatever wraps it. */
+typedef struct link_report {
+    uint64_t bytes;       /**< of a message */
+    double one_way;       /**< bytes a second from party 0 to party 1, nothing else under way */
+    double all_ways;      /**< bytes a second that each party sends, and receives, when all send to all */
+    double round_seconds; /**< of a round in which all send all a word */
+    double cipher;        /**< bytes a second of OpenSSL's AES-128-GCM on one core, for comparison */
+} link_report;
+
 typedef struct bench_report {
+    link_report link;
     tf_shape shape; /**< of the output */
     run_report run; /**< of one run; seconds are medians over the runs */
 } bench_report;

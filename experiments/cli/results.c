@@ -104,6 +104,7 @@ static json_t *results_json(const cli_results *r) {
     for (size_t i = 0; i < r->texts->count; i++) json_array_append_new(list, json_result(r, i));
     json_t *bytes = json_bytes(r->run.links);
     json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+    json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
     json_t *object =
         json_pack("{s:o,s:{s:f,s:f,s:f},s:o,s:I,s:o}", "results", list, "seconds", "total", r->seconds_total, "setup",
                   r->run.seconds_setup, "online", r->run.seconds_online, "bytes", bytes, "rounds",
@@ -232,6 +233,10 @@ static void print_parties(const cli_results *r) {
         else
             print_party(r, party, "helper", "random numbers only");
     }
+    char added[32];
+    if (r->run.bytes_encryption > 0)
+        printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
+               bytes_text(r->run.bytes_encryption, added));
     if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
     if (o->check)
         printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);

@@ -124,7 +124,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
     tf_range third = tf_third(tf_shape_count(node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         size_t words = tf_words(count), from = at / 64;
         uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[t.dealt_planes * words], deal[t.dealt_planes * words];
@@ -304,7 +304,7 @@ static tf_status compare_pair(tf_call *call, int phase) {
         tf_role role = tf_role_in(call->party->id, s);
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             side b = {.call = call,
                       .t = &t,
                       .role = role,
@@ -336,6 +336,7 @@ static const tf_step compare_step = {.name = "compare",
                                      .elementwise = true,
                                      .cost = compare_cost,
                                      .state = compare_state,
+                                     .shares_work = true,
                                      .solo = compare_solo,
                                      .pair = compare_pair};
 

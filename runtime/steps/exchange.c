@@ -49,7 +49,7 @@ static tf_status input_pair(tf_call *call, int phase) {
     if (phase == 0 && id == owner) {
         const float *in = call->slots && call->slots->input ? call->slots->input[call->node->arg[1]] : NULL;
         if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
-        tf_for_blocks(at, count, ((tf_range){0, n})) {
+        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
             TF_TRY(encode(call->node, in + at, count, x));
             tf_element_stream(call, 0, MASK, at, count, c0);
@@ -61,7 +61,8 @@ static tf_status input_pair(tf_call *call, int phase) {
         memset(call->out.c[1], 0, n * sizeof(uint64_t));
     } else if (phase == 0 && id != next) {
         memset(call->out.c[0], 0, n * sizeof(uint64_t));
-        tf_for_blocks(at, count, ((tf_range){0, n})) tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
+        tf_for_blocks(call, at, count, ((tf_range){0, n}))
+            tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
     }
     return TF_OK;
 }
@@ -103,7 +104,7 @@ static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *
     if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
     XXH3_128bits_reset(state);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    tf_for_blocks(at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
+    tf_for_blocks(call, at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
         uint8_t packed[TF_BLOCK * 8];
         uint64_t word[TF_BLOCK];
         for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(call->node->type.bits);
@@ -126,7 +127,7 @@ static tf_status output_pair(tf_call *call, int phase) {
     if (phase == 0) {
         int before = (id + 2) % 3, after = (id + 1) % 3;
         if (receives(call->node, before)) { /* its missing component is our second */
-            tf_for_blocks(at, count, ((tf_range){0, n})) {
+            tf_for_blocks(call, at, count, ((tf_range){0, n})) {
                 uint64_t word[TF_BLOCK];
                 for (size_t i = 0; i < count; i++) word[i] = c1[at + i] & tf_mask(type->bits);
                 call->party->kernels->pack_bytes(word, count, bytes, call->send[before] + at * bytes);

@@ -46,7 +46,7 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     size_t whole = (third.end - third.begin) * 8;
     uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         const uint64_t *x = call->in[1].c[0] + at, *y = call->in[1].c[1] + at;
         uint64_t m[TF_BLOCK], u[TF_BLOCK], rho[TF_BLOCK];
         size_t from = (at - third.begin) * 8;
@@ -74,7 +74,7 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
         int own = tf_own(role);
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         size_t whole = (third.end - third.begin) * 8;
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 1) {
                 tf_reshare_receive(call, role, s, at, count, 8);
                 continue;
@@ -105,6 +105,7 @@ static const tf_step exp_step = {.name = "exp2",
                                  .takes_bits = true,
                                  .elementwise = true,
                                  .cost = exp_cost,
+                                 .shares_work = true,
                                  .solo = exp_solo,
                                  .pair = exp_pair};
 

@@ -30,7 +30,7 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
     size_t whole = (third.end - third.begin) * bytes;
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK];
         size_t from = (at - third.begin) * bytes;
@@ -63,7 +63,7 @@ TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
         int own = tf_own(role), partner = tf_partner(role, s);
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
             uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
             size_t from = (at - third.begin) * bytes;
@@ -97,6 +97,7 @@ static const tf_step lift_step = {.name = "lift",
                                   .summary = "exact widening of the ring",
                                   .elementwise = true,
                                   .cost = lift_cost,
+                                  .shares_work = true,
                                   .solo = lift_solo,
                                   .pair = lift_pair};
 

@@ -6,12 +6,13 @@
 #include "runtime/graph.h"
 #include "runtime/steps/steps.h"
 
-/** Calls `work` on the elements that a phase is about: the own third when solo, the others when not. */
+/** Calls `work` on the elements that a phase is about, this worker's share of them: the own third when solo, the others
+ *  when not. */
 static void on_ranges(tf_call *call, bool solo, void (*work)(tf_call *, int component, tf_range)) {
     size_t n = tf_shape_count(call->node->type.shape);
     for (int s = 0; s < TF_PARTIES; s++)
         if ((s == call->party->id) == solo)
-            for (int j = 0; j < 2; j++) work(call, j, tf_third(n, s));
+            for (int j = 0; j < 2; j++) work(call, j, tf_share(call, tf_third(n, s)));
 }
 
 /** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
@@ -51,6 +52,7 @@ static tf_status combine_pair(tf_call *call, int phase) {
 static const tf_step combine_step = {.name = "combine",
                                      .summary = "linear combination with public integers",
                                      .elementwise = true,
+                                     .shares_work = true,
                                      .solo = combine_solo,
                                      .pair = combine_pair};
 
@@ -107,6 +109,7 @@ static tf_status public_pair(tf_call *call, int phase) {
 static const tf_step public_step = {.name = "public",
                                     .summary = "sum or product with a public tensor",
                                     .elementwise = true,
+                                    .shares_work = true,
                                     .solo = public_solo,
                                     .pair = public_pair};
 
@@ -121,10 +124,18 @@ static bool keeps_thirds(size_t rows, size_t in, size_t out) {
     return true;
 }
 
-/** The same for steps that keep thirds only sometimes; otherwise everything is done when all parties know all. */
-static tf_status on_rows(tf_call *call, bool solo, void (*work)(tf_call *, int component, tf_range)) {
-    if (tf_step_keeps_thirds(call->program, call->node)) return on_ranges(call, solo, work), TF_OK;
-    for (int j = 0; j < 2; j++) work(call, j, (tf_range){0, tf_shape_count(call->node->type.shape)});
+/** The same for steps that keep thirds only sometimes, by whole rows of so many elements; otherwise everything is done
+ *  when all parties know all. */
+static tf_status on_rows(tf_call *call, bool solo, size_t row, void (*work)(tf_call *, int component, tf_range)) {
+    size_t n = tf_shape_count(call->node->type.shape), workers = (size_t)call->workers, k = (size_t)call->worker;
+    bool keeps = tf_step_keeps_thirds(call->program, call->node);
+    for (int s = 0; s < (keeps ? TF_PARTIES : 1); s++) {
+        if (keeps && (s == call->party->id) != solo) continue;
+        tf_range all = keeps ? tf_third(n, s) : (tf_range){0, n};
+        size_t rows = (all.end - all.begin) / row;
+        tf_range share = {all.begin + rows * k / workers * row, all.begin + rows * (k + 1) / workers * row};
+        for (int j = 0; j < 2; j++) work(call, j, share);
+    }
     return TF_OK;
 }
 
@@ -158,15 +169,16 @@ TF_MULTIVERSION static void gather(tf_call *call, int j, tf_range range) {
 }
 
 static tf_status gather_solo(tf_call *call) {
-    return on_rows(call, true, gather);
+    return on_rows(call, true, tf_shape_last(call->node->type.shape), gather);
 }
 static tf_status gather_pair(tf_call *call, int phase) {
-    return on_rows(call, false, gather);
+    return on_rows(call, false, tf_shape_last(call->node->type.shape), gather);
 }
 
 static const tf_step gather_step = {.name = "gather",
                                     .summary = "broadcast or slice",
                                     .keeps_thirds = gather_keeps,
+                                    .shares_work = true,
                                     .solo = gather_solo,
                                     .pair = gather_pair};
 
@@ -197,14 +209,18 @@ TF_MULTIVERSION static void sum(tf_call *call, int j, tf_range range) {
 }
 
 static tf_status sum_solo(tf_call *call) {
-    return on_rows(call, true, sum);
+    return on_rows(call, true, (size_t)call->node->arg[2], sum);
 }
 static tf_status sum_pair(tf_call *call, int phase) {
-    return on_rows(call, false, sum);
+    return on_rows(call, false, (size_t)call->node->arg[2], sum);
 }
 
-static const tf_step sum_step = {
-    .name = "sum", .summary = "sum over an axis", .keeps_thirds = sum_keeps, .solo = sum_solo, .pair = sum_pair};
+static const tf_step sum_step = {.name = "sum",
+                                 .summary = "sum over an axis",
+                                 .keeps_thirds = sum_keeps,
+                                 .shares_work = true,
+                                 .solo = sum_solo,
+                                 .pair = sum_pair};
 
 static tf_status nothing(tf_call *call, int phase) {
     return TF_OK;

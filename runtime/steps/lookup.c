@@ -50,7 +50,7 @@ static tf_status lookup_solo(tf_call *call) {
         call->party->kernels->pack_bytes(entry, entries, bytes, message + (i - third.begin) * entries * bytes);
     }
     free(entry), free(table);
-    tf_for_blocks(at, count, third) tf_reshare_solo(call, MU, at, count);
+    tf_for_blocks(call, at, count, third) tf_reshare_solo(call, MU, at, count);
     return TF_OK;
 }
 
@@ -64,7 +64,7 @@ static tf_status lookup_pair(tf_call *call, int phase) {
         if (role == TF_SOLO) continue;
         int own = tf_own(role);
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 1) {
                 tf_reshare_receive(call, role, s, at, count, bytes);
                 continue;

@@ -47,7 +47,7 @@ static size_t product_state(const tf_program *program, const tf_step_node *node)
 /** S's third, its part of the products being in out.c[0]. */
 TF_MULTIVERSION static void product_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         uint64_t v[TF_BLOCK], mask[TF_BLOCK];
         const uint64_t *z = call->out.c[0] + at;
         tf_element_stream(call, 0, ZERO, at, count, v);
@@ -67,7 +67,7 @@ TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         int own = tf_own(role), partner = tf_partner(role, s);
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
             size_t from = (at - third.begin) * bytes;
             if (phase == 0) {
@@ -101,7 +101,7 @@ static inline uint64_t part_of(tf_role role, uint64_t x0, uint64_t x1, uint64_t 
 }
 
 TF_MULTIVERSION static void multiply_third(tf_call *call, int s) {
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+    tf_range third = tf_share(call, tf_third(tf_shape_count(call->node->type.shape), s));
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];
     size_t inner = (size_t)call->node->arg[A_FIRST];
@@ -138,6 +138,7 @@ static const tf_step multiply_step = {.name = "multiply",
                                       .elementwise = true,
                                       .cost = product_cost,
                                       .state = product_state,
+                                      .shares_work = true,
                                       .solo = multiply_solo,
                                       .pair = multiply_pair};
 
@@ -145,6 +146,7 @@ static const tf_step dot_step = {.name = "dot",
                                  .summary = "dot products over the last axis, truncated once",
                                  .cost = product_cost,
                                  .state = product_state,
+                                 .shares_work = true,
                                  .solo = multiply_solo,
                                  .pair = multiply_pair};
 
@@ -172,72 +174,90 @@ static void set_layout(tf_step_node *node, const tf_matmul_layout *l) {
     for (size_t i = 0; i < sizeof value / sizeof *value; i++) node->arg[A_FIRST + i] = (int64_t)value[i];
 }
 
-/** z = this party's part, over all rows: by the packed sum of y where a component of y is zero, else by row thirds. */
+/** The first values of m rows of z, n columns each: the bias, or zero. */
+static void start_rows(uint64_t *z, size_t m, size_t row, size_t n, const uint64_t *bias) {
+    for (size_t i = 0; i < m; i++)
+        if (bias)
+            memcpy(z + i * row, bias, n * sizeof *z);
+        else
+            memset(z + i * row, 0, n * sizeof *z);
+}
+
+/** Rows [begin, end) of z += x y, y a weight that is kept as the sum of this party's components. */
+static void weight_rows(const tf_call *call, const tf_matmul_layout *l, size_t begin, size_t end, void *scratch) {
+    int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
+    /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
+    const uint64_t *x0 = call->in[0].c[0] + begin * l->a_row, *x1 = call->in[0].c[1] + begin * l->a_row;
+    call->party->kernels->matmul(end - begin, (id + 1) % 3 == zero ? x1 : x0, id == (zero + 1) % 3 ? x1 : NULL,
+                                 l->a_row, call->in[1].packed, call->out.c[0] + begin * l->c_row, l->c_row, scratch);
+}
+
+/** Product number b of the batch. The parties' roles change from one third of all rows to the next. */
+static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size_t b, void *scratch) {
+    const tf_kernels *kernels = call->party->kernels;
+    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
+    uint64_t *z = call->out.c[0];
+    size_t b0 = b / l->batch[1], b1 = b % l->batch[1], rows = l->batch[0] * l->batch[1] * l->m;
+    size_t a_at = b0 * l->a_batch[0] + b1 * l->a_batch[1], b_at = b0 * l->b_batch[0] + b1 * l->b_batch[1];
+    size_t c_at = b0 * l->c_batch[0] + b1 * l->c_batch[1];
+    unsigned bits = (unsigned)call->node->arg[A_BITS];
+    tf_packed *sum = NULL, *first = NULL, *second = NULL;
+    tf_status status = TF_OK;
+    start_rows(z + c_at, l->m, l->c_row, l->n, call->node->inputs == 3 ? call->in[2].c[0] : NULL);
+    for (int t = 0; t < TF_PARTIES && !status; t++) {
+        size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l->m, high = low + l->m;
+        if (begin < low) begin = low;
+        if (end > high) end = high;
+        if (begin >= end) continue;
+        size_t a_from = a_at + (begin - low) * l->a_row, m = end - begin;
+        tf_role role = tf_role_in(call->party->id, t);
+        if (role != TF_RIGHT && !sum)
+            sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (role != TF_SOLO && !first) first = kernels->pack(y0 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (role == TF_RIGHT && !second) second = kernels->pack(y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if ((role != TF_RIGHT && !sum) || (role != TF_SOLO && !first) || (role == TF_RIGHT && !second)) {
+            status = tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l->k, l->n);
+            break;
+        }
+        const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
+        uint64_t *c = z + c_at + (begin - low) * l->c_row;
+        if (role == TF_SOLO) {
+            kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, scratch);
+        } else {
+            kernels->matmul(m, a0, NULL, l->a_row, role == TF_RIGHT ? second : sum, c, l->c_row, scratch);
+            kernels->matmul(m, a1, NULL, l->a_row, first, c, l->c_row, scratch);
+        }
+    }
+    tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
+    return status;
+}
+
+/** z = this worker's share of this party's part: rows of the product with a weight, products of a batch. Component
+ *  `id` of the bias is in it, so every component is added by exactly one party. */
 static tf_status matmul_part(tf_call *call) {
     tf_matmul_layout l = layout_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
-    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1];
-    uint64_t *z = call->out.c[0];
-    int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
-    size_t n = tf_shape_count(call->node->type.shape), rows = l.batch[0] * l.batch[1] * l.m;
+    bool weight = call->in[1].packed;
+    size_t items = weight ? l.m : l.batch[0] * l.batch[1], workers = (size_t)call->workers, k = (size_t)call->worker;
+    size_t begin = items * k / workers, end = items * (k + 1) / workers;
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
     if (!scratch) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
-    memset(z, 0, n * sizeof *z);
-    if (call->in[1].packed) {
-        /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
-        const uint64_t *x = (id + 1) % 3 == zero ? x1 : x0;
-        kernels->matmul(rows, x, id == (zero + 1) % 3 ? x1 : NULL, l.a_row, call->in[1].packed, z, l.c_row, scratch);
+    tf_status status = TF_OK;
+    if (weight) {
+        start_rows(call->out.c[0] + begin * l.c_row, end - begin, l.c_row, l.n,
+                   call->node->inputs == 3 ? call->in[2].c[0] : NULL);
+        weight_rows(call, &l, begin, end, scratch);
     } else {
-        const uint64_t *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
-        for (size_t b = 0; b < l.batch[0] * l.batch[1]; b++) {
-            size_t b0 = b / l.batch[1], b1 = b % l.batch[1];
-            size_t a_at = b0 * l.a_batch[0] + b1 * l.a_batch[1], b_at = b0 * l.b_batch[0] + b1 * l.b_batch[1];
-            size_t c_at = b0 * l.c_batch[0] + b1 * l.c_batch[1];
-            tf_packed *sum = NULL, *first = NULL, *second = NULL;
-            for (int t = 0; t < TF_PARTIES; t++) {
-                size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l.m, high = low + l.m;
-                if (begin < low) begin = low;
-                if (end > high) end = high;
-                if (begin >= end) continue;
-                size_t a_from = a_at + (begin - low) * l.a_row, c_from = c_at + (begin - low) * l.c_row,
-                       m = end - begin;
-                tf_role role = tf_role_in(id, t);
-                unsigned bits = (unsigned)call->node->arg[A_BITS];
-                if (role != TF_RIGHT && !sum)
-                    sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
-                if (role != TF_SOLO && !first) first = kernels->pack(y0 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
-                if (role == TF_RIGHT && !second) second = kernels->pack(y1 + b_at, l.k, l.n, l.b_row, l.b_col, bits);
-                if ((role != TF_RIGHT && !sum) || (role != TF_SOLO && !first) || (role == TF_RIGHT && !second)) {
-                    tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
-                    free(scratch);
-                    return tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l.k, l.n);
-                }
-                const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
-                uint64_t *c = z + c_from;
-                if (role == TF_SOLO) {
-                    kernels->matmul(m, a0, a1, l.a_row, sum, c, l.c_row, scratch);
-                } else if (role == TF_RIGHT) {
-                    kernels->matmul(m, a0, NULL, l.a_row, second, c, l.c_row, scratch);
-                    kernels->matmul(m, a1, NULL, l.a_row, first, c, l.c_row, scratch);
-                } else {
-                    kernels->matmul(m, a0, NULL, l.a_row, sum, c, l.c_row, scratch);
-                    kernels->matmul(m, a1, NULL, l.a_row, first, c, l.c_row, scratch);
-                }
-            }
-            tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
-        }
-    }
-    if (call->node->inputs == 3) { /* component `id` of the bias: every component is added by exactly one party */
-        const uint64_t *bias = call->in[2].c[0];
-        for (size_t i = 0; i < n; i += l.n)
-            for (size_t k = 0; k < l.n; k++) z[i + k] += bias[k];
+        for (size_t b = begin; b < end && !status; b++) status = batch_part(call, &l, b, scratch);
     }
     free(scratch);
-    return TF_OK;
+    return status;
 }
 
 static tf_status matmul_solo(tf_call *call) {
-    TF_TRY(matmul_part(call)); /* all rows: the pair phase 0 follows at the same time */
+    tf_status status = matmul_part(call); /* all rows: the pair phase 0 follows at the same time */
+    tf_meet(call);
+    TF_TRY(status);
     product_solo(call);
     return TF_OK;
 }
@@ -251,6 +271,7 @@ static const tf_step matmul_step = {.name = "matmul",
                                     .summary = "batched matrix product, truncated",
                                     .cost = product_cost,
                                     .state = product_state,
+                                    .shares_work = true,
                                     .solo = matmul_solo,
                                     .pair = matmul_pair};
 

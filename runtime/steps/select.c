@@ -33,7 +33,7 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     size_t whole = (third.end - third.begin) * bytes;
     uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         size_t from = (at - third.begin) * bytes;
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
@@ -61,7 +61,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
         int own = tf_own(role);
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 1) {
                 tf_reshare_receive(call, role, s, at, count, bytes);
                 continue;
@@ -97,6 +97,7 @@ static const tf_step select_step = {.name = "select",
                                     .takes_bits = true,
                                     .elementwise = true,
                                     .cost = select_cost,
+                                    .shares_work = true,
                                     .solo = select_solo,
                                     .pair = select_pair};
 
@@ -115,7 +116,7 @@ TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         uint64_t rho[TF_BLOCK], m[TF_BLOCK];
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
         tf_element_stream(call, 0, RHO, at, count, m);
@@ -132,7 +133,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
         tf_role role = tf_role_in(call->party->id, s);
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 1) {
                 tf_reshare_receive(call, role, s, at, count, bytes);
                 continue;
@@ -155,6 +156,7 @@ static const tf_step b2a_step = {.name = "bit_to_share",
                                  .takes_bits = true,
                                  .elementwise = true,
                                  .cost = b2a_cost,
+                                 .shares_work = true,
                                  .solo = b2a_solo,
                                  .pair = b2a_pair};
 

@@ -40,7 +40,7 @@ TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     size_t whole = (third.end - third.begin) * bytes;
     uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         uint64_t rho[TF_BLOCK], m[TF_BLOCK];
         for (size_t j = 0; j < call->node->data_count; j++) {
             expand(call, j, at, count, rho);
@@ -60,7 +60,7 @@ TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
         size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 1) {
                 tf_reshare_receive(call, role, s, at, count, bytes);
                 continue;

@@ -128,7 +128,7 @@ static size_t truncate_state(const tf_program *program, const tf_step_node *node
 
 TF_MULTIVERSION static tf_status truncate_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         uint64_t v[TF_BLOCK];
         for (size_t i = 0; i < count; i++) v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i];
         tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
@@ -142,7 +142,7 @@ static tf_status truncate_pair(tf_call *call, int phase) {
         tf_role role = tf_role_in(call->party->id, s);
         if (role == TF_SOLO) continue;
         tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(at, count, third) {
+        tf_for_blocks(call, at, count, third) {
             if (phase == 0)
                 tf_truncation_pair(call, t, role, s, at, count, call->in[0].c[1 - tf_own(role)] + at);
             else
@@ -158,6 +158,7 @@ static const tf_step truncate_step = {.name = "truncate",
                                       .elementwise = true,
                                       .cost = truncate_cost,
                                       .state = truncate_state,
+                                      .shares_work = true,
                                       .solo = truncate_solo,
                                       .pair = truncate_pair};
 

@@ -96,7 +96,7 @@ Test(secure_link, early_close) {
 
 /** A record that never comes is a silent peer, also in the middle of a message. */
 static const char *half_a_message(tf_link *link) {
-    static unsigned char data[4 << 20];
+    static unsigned char data[16 << 20];
     tf_ticket ticket;
     const int self = tf_link_party(link);
     tf_link_set_deadline(link, 0.5);
@@ -108,7 +108,7 @@ static const char *half_a_message(tf_link *link) {
         static unsigned char taken[sizeof data];
         EXPECT(tf_link_receive(link, 0, taken, sizeof taken, &ticket) == TF_OK);
         EXPECT(tf_link_wait(link, ticket) == TF_PEER);
-        EXPECT(strcmp(tf_error(), "party 0 sent nothing for 0.5 s (waiting to receive 4194304 bytes)") == 0);
+        EXPECT(strcmp(tf_error(), "party 0 sent nothing for 0.5 s (waiting to receive 16777216 bytes)") == 0);
     }
     return NULL;
 }

@@ -183,7 +183,7 @@ static tf_status flawed_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
     uint8_t *message = call->send[(call->party->id + 1) % 3];
     size_t whole = 8 * (third.end - third.begin);
-    tf_for_blocks(at, count, third) {
+    tf_for_blocks(call, at, count, third) {
         uint64_t v[TF_BLOCK], mask[2][TF_BLOCK], old = at + 1;
         for (unsigned k = 0; k < 2; k++) {
             tf_element_stream(call, 0, call->node->arg[0] == ONE_MASK_TWICE ? 1 : 1 + k, at, count, mask[k]);
