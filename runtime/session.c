@@ -121,9 +121,11 @@ static tf_digest holdings(const tf_session *session) {
 }
 
 tf_status tf_session_resume(tf_session *session, tf_link *link) {
+    int threads = tf_workers_count(session->party.workers);
     session->party.abandoned = false;
     tf_party_close(&session->party);
     TF_TRY(tf_party_open(&session->party, link));
+    TF_TRY(tf_party_set_threads(&session->party, threads));
     tf_digest own = holdings(session), other[2];
     TF_TRY(swap_public(link, &own, (void *[]){&other[0], &other[1]}, sizeof own));
     if (session->count > 0 && !memcmp(&own, &other[0], sizeof own) && !memcmp(&own, &other[1], sizeof own))
