@@ -233,7 +233,7 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     for (const char *key = command->requires; *key; key++)
         if (!parse.given[(int)*key])
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
-    if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] && parse.given[OPTION_INPUT])
+    if (command->texts_optional && parse.given[OPTION_TEXT] && parse.given[OPTION_INPUT])
         return tf_fail(TF_INVALID, "--text and --input do not go together");
     if (accepts(command, OPTION_TEXT) && !command->texts_optional &&
         parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
