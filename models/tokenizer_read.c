@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "models/file.h"
 #include "models/tokenizer_parts.h"
 #include "models/unicode.h"
+#include "net/file.h"
 
 enum { MAX_FILE = 256 << 20, MAX_WORD = 10000 };
 

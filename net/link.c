@@ -1,11 +1,14 @@
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/link_internal.h"
 
-static const double DEFAULT_DEADLINE = 30;
+static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 1;
+
+static volatile sig_atomic_t interrupted;
 
 tf_status tf_transfer_push(tf_transfer_queue *queue, tf_transfer transfer) {
     if (queue->end - queue->first == queue->capacity) {
@@ -42,10 +45,6 @@ static tf_status check_alive(const tf_link *link) {
 static tf_status check_peer(const tf_link *link, int peer) {
     if (peer >= 0 && peer < TF_PARTIES && peer != link->party) return TF_OK;
     return tf_fail(TF_INVALID, "party %d has no link to party %d", link->party, peer);
-}
-
-static bool is_done(const tf_link *link, tf_ticket ticket) {
-    return ticket.serial <= link->queues[ticket.receive][ticket.peer].first;
 }
 
 static tf_status check_ticket(const tf_link *link, tf_ticket ticket) {
@@ -110,12 +109,26 @@ tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done) {
     TF_TRY(check_alive(link));
     TF_TRY(check_ticket(link, ticket));
     TF_TRY(keep_failure(link, link->table->progress(link)));
-    *done = is_done(link, ticket);
+    *done = tf_link_is_done(link, ticket);
     return TF_OK;
+}
+
+/** Who is to blame for the silence of `peer`: itself, or the third party if `peer` waits for that one. */
+static int find_culprit(const tf_link *link, int peer) {
+    const tf_link *innermost = link;
+    while (innermost->inner) innermost = innermost->inner;
+    unsigned (*waits_for)(tf_link *, int) = innermost->table->waits_for;
+    int third = TF_PARTIES - peer - link->party;
+    if (!waits_for || !(waits_for((tf_link *)innermost, peer) >> third & 1)) return peer;
+    return waits_for((tf_link *)innermost, third) ? peer : third;
 }
 
 static tf_status too_late(const tf_link *link, tf_ticket ticket) {
     uint64_t length = tf_transfer_at(&link->queues[ticket.receive][ticket.peer], ticket.serial - 1)->length;
+    int culprit = find_culprit(link, ticket.peer);
+    if (culprit != ticket.peer)
+        return tf_fail(TF_PEER, "party %d is silent: party %d, which this party waits for, waits for it for %g s",
+                       culprit, ticket.peer, link->deadline);
     return tf_fail(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
                    ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
                    (unsigned long long)length);
@@ -126,11 +139,12 @@ static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) 
         bool done;
         TF_TRY(tf_link_test(link, ticket, &done));
         if (done) return TF_OK;
+        if (interrupted) return keep_failure(link, tf_link_fail_interrupted());
         double now = tf_clock(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
         for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
         double left = peer_moved + link->deadline - now;
         if (left <= 0) return keep_failure(link, too_late(link, ticket));
-        link->table->pause(link, now - moved, left);
+        link->table->pause(link, now - moved, fmin(left, LONGEST_PAUSE));
     }
 }
 
@@ -145,9 +159,28 @@ void tf_link_set_deadline(tf_link *link, double seconds) {
     link->deadline = seconds;
 }
 
-tf_status tf_link_peer_failed(tf_link *link, const tf_notice *notice) {
-    link->cause = *notice;
+void tf_link_interrupt(int number) {
+    interrupted = number;
+}
+
+int tf_link_interrupted(void) {
+    return interrupted;
+}
+
+tf_status tf_link_fail_interrupted(void) {
+    return tf_fail(TF_PEER, "ended from outside by signal %d (%s)", (int)interrupted,
+                   interrupted == SIGTERM ? "as mpirun does when a party has gone" : "interrupt");
+}
+
+double tf_link_deadline(const tf_link *link) {
+    return link->deadline;
+}
+
+tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) {
+    link->received = link->cause = *notice;
+    link->received_from = peer;
     link->has_cause = true;
+    if (link->cause.origin >= TF_PARTIES) link->cause.origin = (unsigned char)peer;
     char *text = link->cause.text;
     text[sizeof link->cause.text - 1] = '\0';
     for (; *text; text++) // a peer's text must not steer the terminal that shows it
@@ -164,7 +197,9 @@ void tf_link_announce_failure(tf_link *link, const char *message) {
         link->failure = TF_INVALID;
         snprintf(link->failure_text, sizeof link->failure_text, "this party has failed: %.900s", message);
     }
-    link->table->announce(link, link->has_cause ? &link->cause : &notice);
+    tf_notice notices[TF_PARTIES];
+    for (int peer = 0; peer < TF_PARTIES; peer++) notices[peer] = link->has_cause ? link->cause : notice;
+    link->table->announce(link, notices);
 }
 
 void tf_link_count_round(tf_link *link) {
@@ -173,6 +208,22 @@ void tf_link_count_round(tf_link *link) {
 
 tf_link_counters tf_link_read_counters(const tf_link *link) {
     return link->counters;
+}
+
+tf_link_counters tf_link_read_wire_counters(const tf_link *link) {
+    while (link->inner) link = link->inner;
+    return link->counters;
+}
+
+bool tf_link_exports_keys(const tf_link *link) {
+    return link->table->export_key;
+}
+
+tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size) {
+    TF_TRY(check_alive(link));
+    TF_TRY(check_peer(link, peer));
+    if (!tf_link_exports_keys(link)) return tf_fail(TF_INVALID, "this link cannot make keys");
+    return link->table->export_key(link, peer, label, key, size);
 }
 
 void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context) {

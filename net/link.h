@@ -5,8 +5,8 @@
  * queue transfers of the same lengths in the same order. Completion is asked for by ticket. Counters hold payload
  * bytes only, exactly what the callers handed over. A transfer of length zero is legal and touches no wire.
  *
- * Makers: tf_link_memory (three threads of one process) and tf_link_mpi. A wrapper (encryption, shaping) implements
- * the same table over another link.
+ * Makers: tf_link_memory (three threads of one process), tf_link_mpi, and tf_link_tcp (parties that are started
+ * separately). A wrapper (tf_link_secure, tf_link_shaped) implements the same table over another link.
  */
 #ifndef TF_LINK_H
 #define TF_LINK_H
@@ -54,8 +54,9 @@ TF_CHECKED tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done);
  */
 TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
 
-/** Sets the deadline in seconds (default 30). */
+/** Sets the deadline in seconds (default 30); INFINITY waits as long as the peers are there. */
 void tf_link_set_deadline(tf_link *link, double seconds);
+double tf_link_deadline(const tf_link *link);
 
 /**
  * Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`: their waits
@@ -64,11 +65,38 @@ void tf_link_set_deadline(tf_link *link, double seconds);
  */
 void tf_link_announce_failure(tf_link *link, const char *message);
 
+/**
+ * Makes every wait of this process fail with TF_PEER from now on, within about a second: for handlers of the signal
+ * `number`, so that a party that is ended from outside can still say what it was doing, and tell the others.
+ */
+void tf_link_interrupt(int number);
+
+/** The signal that tf_link_interrupt was called for, or 0. */
+int tf_link_interrupted(void);
+
+/** The failure that such a wait reports. */
+TF_CHECKED tf_status tf_link_fail_interrupted(void);
+
 /** Adds one to the round counter; the executor calls it once for each round. */
 void tf_link_count_round(tf_link *link);
 
 /** The counters since the link was made. Sends count when queued, receptions when complete; empty transfers do not. */
 tf_link_counters tf_link_read_counters(const tf_link *link);
+
+/**
+ * The counters of what goes over the innermost link: with a wrapper, everything it adds included. Without one, these
+ * are the link's own.
+ */
+tf_link_counters tf_link_read_wire_counters(const tf_link *link);
+
+/** Whether the link can make keys that its two ends alone know, so that no key has to travel. Same at all parties. */
+bool tf_link_exports_keys(const tf_link *link);
+
+/**
+ * Makes `size` bytes of key material that only this party and `peer` know; nothing is sent. Both ends call it together,
+ * with the same label, and each call with a peer gives a fresh key. Fails with TF_INVALID when the link cannot.
+ */
+TF_CHECKED tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size);
 
 /** Observes every received payload, in tests of what a party sees. `observer` NULL removes it. */
 typedef void tf_link_observer(void *context, int peer, const void *data, uint64_t length);

@@ -23,7 +23,7 @@ typedef struct hub {
     uint64_t changes[TF_PARTIES];          /**< counts what happened that may concern a party */
     mailbox boxes[TF_PARTIES][TF_PARTIES]; /**< [sender][receiver] */
     bool left[TF_PARTIES], failed[TF_PARTIES];
-    tf_notice notices[TF_PARTIES];
+    tf_notice notices[TF_PARTIES][TF_PARTIES]; /**< [sender][receiver] */
     int open_ends;
 } hub;
 
@@ -100,7 +100,8 @@ static tf_status memory_progress(tf_link *link) {
     pthread_mutex_lock(&shared->mutex);
     self->seen = shared->changes[link->party];
     for (int peer = 0; peer < TF_PARTIES && status == TF_OK; peer++)
-        if (shared->failed[peer] && peer != link->party) status = tf_link_peer_failed(link, &shared->notices[peer]);
+        if (shared->failed[peer] && peer != link->party)
+            status = tf_link_peer_failed(link, peer, &shared->notices[peer][link->party]);
     for (int peer = 0; peer < TF_PARTIES && status == TF_OK; peer++)
         if (peer != link->party) status = exchange_with(self, peer);
     pthread_mutex_unlock(&shared->mutex);
@@ -129,11 +130,11 @@ static void wake_peers(hub *shared, int self) {
         if (peer != self) wake(shared, peer);
 }
 
-static void memory_announce(tf_link *link, const tf_notice *notice) {
+static void memory_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
     hub *shared = ((memory_link *)link)->hub;
     pthread_mutex_lock(&shared->mutex);
     shared->failed[link->party] = true;
-    shared->notices[link->party] = *notice;
+    memcpy(shared->notices[link->party], notices, sizeof shared->notices[link->party]);
     wake_peers(shared, link->party);
     pthread_mutex_unlock(&shared->mutex);
 }
@@ -163,7 +164,8 @@ static void memory_close(tf_link *link) {
     if (last) free_hub(shared);
 }
 
-static const tf_link_table table = {memory_start, memory_progress, memory_pause, memory_announce, memory_close};
+static const tf_link_table table = {memory_start, memory_progress, memory_pause, memory_announce, memory_close, NULL,
+                                    NULL};
 
 tf_status tf_link_memory(tf_link *ends[TF_PARTIES]) {
     hub *shared = calloc(1, sizeof *shared);

@@ -13,7 +13,7 @@
 
 #include "net/link_internal.h"
 
-enum { DATA_TAG = 1, NOTICE_TAG = 2, WINDOW_SIZE = 8 };
+enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 32 };
 
 // Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
 static const uint64_t DEFAULT_CHUNK = 1 << 20;
@@ -28,9 +28,9 @@ typedef struct chunk_window {
     uint64_t transfer, offset; /**< of the next chunk */
 } chunk_window;
 
-/** A notice on its way to both peers. */
+/** The notices on their way to both peers. */
 typedef struct outbox {
-    tf_notice notice;
+    tf_notice notices[TF_PARTIES];
     MPI_Request requests[TF_PARTIES];
 } outbox;
 
@@ -40,10 +40,15 @@ typedef struct mpi_link {
     uint64_t chunk;
     chunk_window windows[2][TF_PARTIES]; /**< [receive][peer] */
     outbox *outbox;
+    double told_at;                 /**< when this party last told whom it waits for */
+    unsigned waits_for[TF_PARTIES]; /**< what the others told of themselves: sets of parties */
+    double waits_at[TF_PARTIES];
 } mpi_link;
 
 /** Set when MPI may still touch the data of a link that was closed: then nothing may move MPI on any more. */
 static bool abandoned;
+
+static bool on_one_host;
 
 static tf_status mpi_error(int code, const char *doing, int peer) {
     char text[MPI_MAX_ERROR_STRING];
@@ -135,8 +140,7 @@ static tf_status look_for_notice(mpi_link *self) {
     // A short message that was probed is here already, so this does not wait.
     code = MPI_Recv(&notice, length, MPI_BYTE, status.MPI_SOURCE, NOTICE_TAG, self->comm, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) return mpi_error(code, "receiving a notice from", status.MPI_SOURCE);
-    if (notice.origin >= TF_PARTIES) notice.origin = (unsigned char)status.MPI_SOURCE;
-    return tf_link_peer_failed(&self->base, &notice);
+    return tf_link_peer_failed(&self->base, status.MPI_SOURCE, &notice);
 }
 
 static tf_status mpi_start(tf_link *link, int peer, bool receive) {
@@ -156,9 +160,43 @@ static void nap(double seconds) {
     nanosleep(&time, NULL);
 }
 
+/** Takes what a peer has told. It is as young as the last look, which tell_waiting makes often enough. */
+static void hear_waiting(mpi_link *self, int peer) {
+    int found = 1;
+    MPI_Message message;
+    while (MPI_Improbe(peer, WAITING_TAG, self->comm, &found, &message, MPI_STATUS_IGNORE) == MPI_SUCCESS && found) {
+        unsigned char set;
+        if (MPI_Mrecv(&set, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
+        self->waits_for[peer] = set;
+        self->waits_at[peer] = tf_clock();
+    }
+}
+
+/** Tells the others whom this party waits for. */
+static void tell_waiting(mpi_link *self) {
+    static const unsigned char sets[1 << TF_PARTIES] = {0, 1, 2, 3, 4, 5, 6, 7}; // must outlive the messages
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        MPI_Request request;
+        if (peer == self->base.party) continue;
+        hear_waiting(self, peer);
+        if (MPI_Isend(&sets[tf_link_awaited(&self->base)], 1, MPI_BYTE, peer, WAITING_TAG, self->comm, &request) ==
+            MPI_SUCCESS)
+            MPI_Request_free(&request);
+    }
+    self->told_at = tf_clock();
+}
+
+static unsigned mpi_waits_for(tf_link *link, int peer) {
+    mpi_link *self = (mpi_link *)link;
+    hear_waiting(self, peer);
+    return tf_clock() - self->waits_at[peer] < 2.5 * tf_link_tell_interval(link) ? self->waits_for[peer] : 0;
+}
+
 /** Polls without rest at first, then lets others run, then sleeps a tenth of the time already waited. */
 static void mpi_pause(tf_link *link, double idle, double longest) {
-    (void)link;
+    mpi_link *self = (mpi_link *)link;
+    double interval = tf_link_tell_interval(link);
+    if (idle >= interval && tf_clock() >= self->told_at + interval) tell_waiting(self);
     if (idle < SPIN_SECONDS) return;
     if (idle < YIELD_SECONDS)
         sched_yield();
@@ -166,15 +204,15 @@ static void mpi_pause(tf_link *link, double idle, double longest) {
         nap(fmin(fmin(idle / 10, LONGEST_NAP), longest));
 }
 
-static void mpi_announce(tf_link *link, const tf_notice *notice) {
+static void mpi_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
     mpi_link *self = (mpi_link *)link;
     self->outbox = calloc(1, sizeof *self->outbox);
     if (!self->outbox) return; // the peers then run into their deadlines
-    self->outbox->notice = *notice;
+    memcpy(self->outbox->notices, notices, sizeof self->outbox->notices);
     for (int peer = 0; peer < TF_PARTIES; peer++) {
         self->outbox->requests[peer] = MPI_REQUEST_NULL;
         if (peer != link->party)
-            MPI_Isend(&self->outbox->notice, sizeof *notice, MPI_BYTE, peer, NOTICE_TAG, self->comm,
+            MPI_Isend(&self->outbox->notices[peer], sizeof *notices, MPI_BYTE, peer, NOTICE_TAG, self->comm,
                       &self->outbox->requests[peer]);
     }
 }
@@ -207,10 +245,24 @@ static void mpi_close(tf_link *link) {
     // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
 }
 
-static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close};
+static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close, NULL, mpi_waits_for};
 
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;
+}
+
+/** Sets on_one_host. A party alone on its host sees no other, so that only the sum tells all the same. */
+static int compare_hosts(MPI_Comm comm) {
+    MPI_Comm host;
+    int size = 0, apart, any = 1;
+    int code = MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    if (code == MPI_SUCCESS) code = MPI_Comm_size(host, &size);
+    if (code != MPI_SUCCESS) return code;
+    MPI_Comm_free(&host);
+    apart = size != TF_PARTIES;
+    code = MPI_Allreduce(&apart, &any, 1, MPI_INT, MPI_MAX, comm);
+    on_one_host = !any;
+    return code;
 }
 
 tf_status tf_mpi_start(int *rank, int *size) {
@@ -240,6 +292,7 @@ tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link) {
     tf_link_init(&self->base, &table, rank);
     self->chunk = DEFAULT_CHUNK;
     int code = MPI_Comm_dup(comm, &self->comm); // inherits the error handler
+    if (code == MPI_SUCCESS) code = compare_hosts(self->comm);
     if (code != MPI_SUCCESS) {
         free(self);
         return mpi_error(code, "joining as", rank);
@@ -257,6 +310,10 @@ tf_status tf_link_mpi(tf_link **link) {
 
 bool tf_mpi_launched(void) {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE") || getenv("PMIX_RANK");
+}
+
+bool tf_mpi_on_one_host(void) {
+    return on_one_host;
 }
 
 /**

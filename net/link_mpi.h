@@ -23,6 +23,9 @@ TF_CHECKED tf_status tf_link_mpi(tf_link **link);
 /** Whether this process was started by an MPI launcher (looks at the environment only). */
 bool tf_mpi_launched(void);
 
+/** Whether all three processes of the job share a host, as tf_link_mpi has found; the same answer on all. */
+bool tf_mpi_on_one_host(void);
+
 /**
  * Leaves the MPI job; called from main only, last, by every party, after any error was printed. Waits until all parties
  * are here, then leaves with MPI_Finalize. If one of them has `failed` (or closed a link that could not finish its

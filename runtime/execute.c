@@ -23,6 +23,7 @@ typedef struct run {
     const uint8_t *(*received)[TF_PARTIES];         /* of every node: the last exchange's messages */
     const uint8_t **dealt;                          /* of every node: S's message to us as R */
     transfer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
+    int op;                                         /* the op of the graph that ran last */
 } run;
 
 static void set_views(run *r, const tf_view *params) {
@@ -180,6 +181,7 @@ static tf_status run_time(run *r, int time, double *op_seconds) {
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
         int op = r->program->node[entry.node].op;
+        if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
         double start = op_seconds ? tf_clock() : 0;
         tf_status status = run_entry(r, entry, sent);
         if (op_seconds && op >= 0) op_seconds[op] += tf_clock() - start;
@@ -224,7 +226,7 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
 tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
                      tf_slots *slots, tf_run_stats *stats, double *op_seconds) {
     TF_TRY(tf_party_next_run(party));
-    run r = {.party = party, .program = program, .plan = plan, .slots = slots};
+    run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
     size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
     TF_TRY(tf_buffer_reserve(&party->arena, bytes));
     r.arena = party->arena.data;
@@ -233,14 +235,18 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     r.dealt = calloc(nodes, sizeof *r.dealt);
     tf_run_stats local;
     if (!stats) stats = &local;
-    *stats = (tf_run_stats){0};
+    *stats = (tf_run_stats){.op = -1};
     tf_status status =
         r.view && r.received && r.dealt ? TF_OK : tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
     if (!status) {
         set_views(&r, params);
         tf_link_counters before = tf_link_read_counters(party->link);
         double start = tf_clock(), prf = party->prf_seconds;
-        for (int time = 0; time <= plan->rounds && !status; time++) status = run_time(&r, time, op_seconds);
+        for (int time = 0; time <= plan->rounds && !status; time++) {
+            stats->round = time < plan->rounds ? time + 1 : time;
+            status = run_time(&r, time, op_seconds);
+        }
+        stats->op = r.op;
         for (int k = 0; k < 2 && !status; k++)
             for (int p = 0; p < TF_PARTIES && !status; p++)
                 if (r.out[k][p].busy) status = tf_link_wait(party->link, r.out[k][p].ticket);
@@ -252,7 +258,9 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     free(r.view);
     free(r.received);
     free(r.dealt);
-    /* after a failure the link may hold messages until it is closed: their memory is given up, not freed */
-    if (status) memset(party->message, 0, sizeof party->message);
-    return status;
+    if (status) {
+        party->abandoned = true;
+        return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;
+    }
+    return TF_OK;
 }

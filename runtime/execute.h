@@ -8,6 +8,7 @@
 typedef struct tf_run_stats {
     double seconds, wait_seconds, prf_seconds;
     uint64_t sent[TF_PARTIES], received[TF_PARTIES], rounds;
+    int round, op; /**< how far it came: the round, from 1, and the op of the graph (-1: none) */
 } tf_run_stats;
 
 /**

@@ -20,16 +20,29 @@ static EVP_CIPHER_CTX *stream_cipher(const unsigned char *key) {
     return NULL;
 }
 
-tf_status tf_party_open(tf_party *party, tf_link *link) {
+/** Key i is made by party i, which sends it to party i - 1. */
+static tf_status exchange_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
     int id = tf_link_party(link), next = (id + 1) % TF_PARTIES, previous = (id + 2) % TF_PARTIES;
-    *party = (tf_party){.id = id, .link = link, .kernels = tf_kernels_get()};
-    unsigned char key[2][KEY_BYTES];
     tf_ticket sent, received;
     if (RAND_priv_bytes(key[0], KEY_BYTES) != 1) return tf_fail(TF_INTERNAL, "no random numbers for the keys");
-    tf_status status = tf_link_send(link, previous, key[0], KEY_BYTES, &sent);
-    if (!status) status = tf_link_receive(link, next, key[1], KEY_BYTES, &received);
-    if (!status) status = tf_link_wait(link, received);
-    if (!status) status = tf_link_wait(link, sent);
+    TF_TRY(tf_link_send(link, previous, key[0], KEY_BYTES, &sent));
+    TF_TRY(tf_link_receive(link, next, key[1], KEY_BYTES, &received));
+    TF_TRY(tf_link_wait(link, received));
+    return tf_link_wait(link, sent);
+}
+
+/** Key i comes from the link between parties i and i - 1. */
+static tf_status export_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
+    int id = tf_link_party(link), next = (id + 1) % TF_PARTIES, previous = (id + 2) % TF_PARTIES;
+    TF_TRY(tf_link_export_key(link, previous, "PRF", key[0], KEY_BYTES));
+    return tf_link_export_key(link, next, "PRF", key[1], KEY_BYTES);
+}
+
+tf_status tf_party_open(tf_party *party, tf_link *link) {
+    int id = tf_link_party(link);
+    *party = (tf_party){.id = id, .link = link, .kernels = tf_kernels_get()};
+    unsigned char key[2][KEY_BYTES];
+    tf_status status = tf_link_exports_keys(link) ? export_keys(link, key) : exchange_keys(link, key);
     for (int i = 0; i < 2 && !status; i++) {
         party->prf[i] = stream_cipher(key[i]);
         if (!party->prf[i]) status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
@@ -80,7 +93,7 @@ tf_status tf_party_set_threads(tf_party *party, int threads) {
 void tf_party_close(tf_party *party) {
     end_workers(party);
     release(&party->arena);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)
             for (int p = 0; p < TF_PARTIES; p++) release(&party->message[i][parity][p]);
     for (int i = 0; i < 2; i++) {

@@ -55,10 +55,15 @@ typedef struct tf_party {
     EVP_CIPHER_CTX *(*own)[2]; /**< of each worker: its own contexts of both keys */
     tf_value_observer *observer; /**< NULL outside of tests and checks */
     void *observer_context;
+    bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
 } tf_party;
 
-/** Key material is drawn with RAND_priv_bytes, each party making key `id` and sending it to party id - 1, which is the
- *  other holder. All three call it together. One round; 16 bytes from each party. */
+/**
+ * Key `id` is shared with party id - 1, key id + 1 with party id + 1; the third party never knows it. A link that makes
+ * keys of its own (tf_link_exports_keys) gives them, and nothing is sent. Over other links each party draws key `id`
+ * with RAND_priv_bytes and sends it to its other holder: one round, 16 bytes from each party. All three call it
+ * together.
+ */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
 
 /** Lets `threads` threads share the work of what runs from now on; 1 is the default. */
@@ -67,7 +72,7 @@ TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);
 /** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
 TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);
 
-/** Wipes the keys and frees the memory. */
+/** Wipes the keys and frees the memory, but not that of messages while it is abandoned: see there. */
 void tf_party_close(tf_party *party);
 
 /** Moves to a fresh range of stream addresses. All three call it together. Fails after 2^32 - 1 runs. */

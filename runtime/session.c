@@ -1,5 +1,6 @@
 #include "runtime/session.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -33,14 +34,20 @@ static void release_components(tf_stored *stored) {
     }
 }
 
-void tf_session_close(tf_session *session) {
-    for (size_t i = 0; i < session->count; i++) {
+/** Drops the shared weights from number `first` on. */
+static void drop(tf_session *session, size_t first) {
+    for (size_t i = first; i < session->count; i++) {
         release_components(&session->stored[i]);
         tf_packed_free(session->stored[i].packed);
     }
+    if (session->count > first) session->count = first;
+}
+
+void tf_session_close(tf_session *session) {
+    drop(session, 0);
     free(session->stored);
     session->stored = NULL;
-    session->count = session->capacity = 0;
+    session->capacity = 0;
     tf_party_close(&session->party);
 }
 
@@ -67,7 +74,7 @@ static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t
 
 tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts) {
     enum { MOST = 16 };
-    tf_digest own[MOST], other[2][MOST];
+    tf_digest own[MOST] = {0}, other[2][MOST];
     if (facts > MOST) return tf_fail(TF_INTERNAL, "more than %d facts to compare", MOST);
     for (size_t i = 0; i < facts; i++) own[i] = fact[i].digest;
     TF_TRY(swap_public(session->party.link, own, (void *[]){other[0], other[1]}, facts * sizeof *own));
@@ -88,6 +95,45 @@ tf_status tf_session_publish(tf_session *session, int from, void *data, size_t s
     for (int k = 0; k < 2; k++) TF_TRY(tf_link_send(link, (from + 1 + k) % 3, data, size, &ticket[k]));
     for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, ticket[k]));
     return TF_OK;
+}
+
+/* Resuming --------------------------------------------------------------------------------------------------------- */
+
+/** What the parties must hold alike to keep it: the generation, and which weights of it are complete. */
+static tf_digest holdings(const tf_session *session) {
+    struct {
+        tf_digest before;
+        char name[sizeof session->stored->name];
+        int32_t frac, bits, is_packed;
+        uint64_t elements;
+    } item;
+    tf_digest digest = session->generation;
+    for (size_t i = 0; i < session->count; i++) {
+        const tf_stored *s = &session->stored[i];
+        memset(&item, 0, sizeof item);
+        item.before = digest;
+        memcpy(item.name, s->name, sizeof item.name);
+        item.frac = s->frac, item.bits = (int32_t)s->bits, item.is_packed = s->is_packed;
+        item.elements = tf_shape_count(s->shape);
+        digest = tf_digest_of(&item, sizeof item);
+    }
+    return digest;
+}
+
+tf_status tf_session_resume(tf_session *session, tf_link *link) {
+    int threads = tf_workers_count(session->party.workers);
+    session->party.abandoned = false;
+    tf_party_close(&session->party);
+    TF_TRY(tf_party_open(&session->party, link));
+    TF_TRY(tf_party_set_threads(&session->party, threads));
+    tf_digest own = holdings(session), other[2];
+    TF_TRY(swap_public(link, &own, (void *[]){&other[0], &other[1]}, sizeof own));
+    if (session->count > 0 && !memcmp(&own, &other[0], sizeof own) && !memcmp(&own, &other[1], sizeof own))
+        return TF_OK;
+    drop(session, 0);
+    if (session->party.id == 0 && RAND_bytes(session->generation.byte, sizeof session->generation.byte) != 1)
+        return tf_fail(TF_INTERNAL, "no random numbers for a session");
+    return tf_session_publish(session, 0, &session->generation, sizeof session->generation);
 }
 
 /* Sharing weights -------------------------------------------------------------------------------------------------- */
@@ -160,8 +206,13 @@ static tf_status provide(tf_session *session, const tf_program *program, tf_view
         const tf_param *param = &program->param[i];
         tf_stored *stored = find(session, program, param);
         if (stored) continue;
-        TF_TRY(add(session, program, param, &stored));
-        TF_TRY(share(session, program, param, stored));
+        size_t whole = session->count;
+        tf_status status = add(session, program, param, &stored);
+        if (!status) status = share(session, program, param, stored);
+        if (status) {
+            drop(session, whole);
+            return status;
+        }
     }
     for (int i = 0; i < program->params; i++) { /* only now: the store has stopped moving */
         const tf_stored *stored = find(session, program, &program->param[i]);
@@ -177,13 +228,14 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
                                  tf_session_stats *stats, double *op_seconds) {
     tf_session_stats local;
     if (!stats) stats = &local;
-    *stats = (tf_session_stats){0};
+    *stats = (tf_session_stats){.online.op = -1};
     int owners[] = {program->model_owner, program->data_owner};
     tf_fact fact[] = {{"the fractional bits of activations", tf_digest_of(&program->frac, sizeof program->frac)},
                       {"who owns the model and who the data", tf_digest_of(owners, sizeof owners)},
                       {.name = "the lowered program (model, lengths of texts, approximations, or version)"}};
     TF_TRY(tf_program_digest(program, &fact[2].digest));
-    TF_TRY(tf_session_agree(session, fact, sizeof fact / sizeof *fact));
+    tf_status agreed = tf_session_agree(session, fact, sizeof fact / sizeof *fact);
+    if (agreed) return agreed == TF_PEER ? tf_fail_in(agreed, "comparing programs") : agreed;
     tf_view *view = calloc((size_t)program->params + 1, sizeof *view);
     if (!view) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
     tf_plan plan;
@@ -207,7 +259,12 @@ tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, i
     tf_program program;
     TF_TRY(tf_lower(graph, frac, model_owner, data_owner, &program));
     tf_slots slots = {.output = &output};
+    tf_session_stats local;
+    if (!stats) stats = &local;
+    stats->online.op = -1;
     tf_status status = tf_session_run_program(session, &program, &slots, stats, op_seconds);
+    int op = stats->online.op;
+    if (status == TF_PEER && op >= 0 && op < graph->nodes) status = tf_fail_in(status, "%s", graph->node[op].name);
     tf_program_free(&program);
     return status;
 }

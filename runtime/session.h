@@ -10,6 +10,7 @@
 
 typedef struct tf_session {
     tf_party party;
+    tf_digest generation;     /**< of the shared weights: drawn anew whenever they are shared from the beginning */
     struct tf_stored *stored; /**< shared weights, by leaf name and encoding */
     size_t count, capacity;
 } tf_session;
@@ -24,6 +25,14 @@ typedef struct tf_session_stats {
 
 /** Makes the keys. The link must outlive the session. */
 TF_CHECKED tf_status tf_session_open(tf_session *session, tf_link *link);
+
+/**
+ * Goes on over another link after the one before failed or was closed by all; a session that holds nothing but zeros
+ * begins so. Keys are fresh, so that no stream repeats. The shared weights are kept if all three parties still hold
+ * the same ones; if one of them has started anew, all drop theirs, and the next run shares them again. The earlier link
+ * must be closed already. What is compared says how many weights the parties hold, which is public.
+ */
+TF_CHECKED tf_status tf_session_resume(tf_session *session, tf_link *link);
 
 /** Wipes keys and shares. */
 void tf_session_close(tf_session *session);

@@ -30,9 +30,29 @@ static void print_table(const cli_options *o, const bench_report *report, size_t
            (double)total / (double)elements, (unsigned long long)run->rounds);
 }
 
+static json_t *link_json(const link_report *l, size_t runs) {
+    return json_pack("{s:I,s:I,s:{s:f,s:f,s:f},s:f}", "link", (json_int_t)l->bytes, "runs", (json_int_t)runs,
+                     "bytes_per_second", "one_way", l->one_way, "all_ways", l->all_ways, "cipher", l->cipher,
+                     "round_seconds", l->round_seconds);
+}
+
+static void print_link(const cli_options *o, const link_report *l, size_t runs) {
+    printf("link (%s), messages of %llu bytes, median of %zu run%s\n",
+           o->links.local       ? "threads, not encrypted"
+           : o->links.plaintext ? "not encrypted"
+                                : "encrypted",
+           (unsigned long long)l->bytes, runs, runs == 1 ? "" : "s");
+    printf("  party 0 to party 1 alone   %.2f GB/s\n", l->one_way / 1e9);
+    printf("  all to all, each sends     %.2f GB/s\n", l->all_ways / 1e9);
+    printf("  a round of 8 bytes         %.1f us\n", 1e6 * l->round_seconds);
+    printf("  AES-128-GCM on one core    %.2f GB/s\n", l->cipher / 1e9);
+}
+
 static tf_status measure(const cli_options *o, private_session *session) {
     model_files model = {0};
     bench_job job = {
+        .link = o->link,
+        .link_bytes = o->elements,
         .step = o->step,
         .elements = o->elements ? o->elements : 65536,
         .matmul = o->matmul[0] ? o->matmul : NULL,
@@ -50,6 +70,11 @@ static tf_status measure(const cli_options *o, private_session *session) {
     bench_report report = {0};
     tf_status status = private_bench(session, &job, &report);
     if (status == TF_OK && private_plays(session, 0)) {
+        if (o->link) {
+            if (o->json) return json_print(link_json(&report.link, job.runs));
+            print_link(o, &report.link, job.runs);
+            return finish_output();
+        }
         if (o->json) {
             status = json_print(report_json(o, &report, job.runs));
         } else {
@@ -70,20 +95,22 @@ static tf_status run(const cli_options *o) {
 }
 
 static tf_status check(const cli_options *o) {
-    if (!!o->step + !!o->matmul[0] + !!o->arch != 1)
-        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul and --arch (see --help)");
+    if (o->link + !!o->step + !!o->matmul[0] + !!o->arch != 1)
+        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
     return TF_OK;
 }
 
 const cli_command command_bench = {
     .name = "bench",
-    .summary = "measure a protocol step, a matrix product or a model",
+    .summary = "measure a protocol step, a matrix product, a model or the link",
     .description = "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
-                   "weights: mpirun -n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
-    .accepts = (const char[]){OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE,
-                              OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_PLUGIN, 0},
+                   "weights, or the speed of the link between the parties (--n is then the bytes of a message): mpirun "
+                   "-n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
+    .accepts = (const char[]){OPTION_LINK, OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS,
+                              OPTION_SEQUENCE, OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS,
+                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN, 0},
     .requires = "",
     .check = check,
+    .links = true,
     .run = run,
 };

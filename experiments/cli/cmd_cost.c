@@ -4,18 +4,23 @@
 #include "experiments/cli/commands.h"
 #include "experiments/cli/private.h"
 
-static json_t *report_json(const cost_report *report) {
+static json_t *report_json(const cli_options *o, const cost_report *report) {
     json_t *ops = json_array();
     for (size_t i = 0; i < report->ops; i++) {
         const op_cost *op = &report->op[i];
         json_array_append_new(ops, json_pack("{s:s,s:s,s:I,s:I}", "name", op->name, "kind", op->kind, "bytes",
                                              (json_int_t)op->bytes, "rounds", (json_int_t)op->rounds));
     }
-    return json_pack("{s:o,s:I,s:I,s:o}", "bytes", json_bytes(report->links), "rounds", (json_int_t)report->rounds,
-                     "memory", (json_int_t)report->memory, "ops", ops);
+    json_t *object = json_pack("{s:o,s:I,s:I,s:o}", "bytes", json_bytes(report->links), "rounds",
+                               (json_int_t)report->rounds, "memory", (json_int_t)report->memory, "ops", ops);
+    if (o->is_network)
+        json_object_set_new(object, "network",
+                            json_pack("{s:f,s:f,s:f}", "seconds", report->network_seconds, "round_trip",
+                                      o->network.round_trip, "bytes_per_second", o->network.rate));
+    return object;
 }
 
-static void print_table(const cost_report *report) {
+static void print_table(const cli_options *o, const cost_report *report) {
     char text[32];
     printf("%-56s %-12s %10s %7s\n", "op", "kind", "bytes", "rounds");
     for (size_t i = 0; i < report->ops; i++) {
@@ -29,6 +34,10 @@ static void print_table(const cost_report *report) {
     for (int from = 0; from < TF_PARTIES; from++)
         for (int to = 0; to < TF_PARTIES; to++)
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
+    if (o->is_network)
+        printf(
+            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each pair): %.3g s, and computing\n",
+            1e3 * o->network.round_trip, 8e-6 * o->network.rate, report->network_seconds);
 }
 
 static tf_status forecast(const cli_options *o, const model_files *model) {
@@ -41,9 +50,9 @@ static tf_status forecast(const cli_options *o, const model_files *model) {
                         length, &report));
     tf_status status = TF_OK;
     if (o->json) {
-        status = json_print(report_json(&report));
+        status = json_print(report_json(o, &report));
     } else {
-        print_table(&report);
+        print_table(o, &report);
         status = finish_output();
     }
     free(report.op);
@@ -71,7 +80,7 @@ const cli_command command_cost = {
         "in total. Runs nothing.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_BATCH, OPTION_APPROX,
                               OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER, OPTION_PLUGIN, 0},
+                              OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, 0},
     .requires = "",
     .check = check,
     .run = run,

@@ -218,7 +218,7 @@ static tf_status run(const cli_options *o) {
 }
 
 static tf_status check(const cli_options *o) {
-    if (o->plain && (o->check || o->local))
+    if (o->plain && (o->check || o->links.local))
         return tf_fail(TF_INVALID, "eval takes either --plain, or --local and --check (see --help)");
     return TF_OK;
 }
@@ -243,9 +243,7 @@ const cli_command command_eval = {
                               OPTION_MODEL_OWNER,
                               OPTION_DATA_OWNER,
                               OPTION_PUBLIC_WEIGHTS,
-                              OPTION_LOCAL,
                               OPTION_PLAIN,
-                              OPTION_TIMEOUT,
                               OPTION_CHECK,
                               OPTION_CHECK_RANGES,
                               OPTION_REPORT,
@@ -253,6 +251,7 @@ const cli_command command_eval = {
                               OPTION_PLUGIN,
                               0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
+    .links = true,
     .check = check,
     .run = run,
 };

@@ -93,8 +93,9 @@ const cli_command command_infer = {
         "result. Public to all are the architecture, the number of texts and their lengths in tokens.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
                               OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS, OPTION_LOCAL, OPTION_TIMEOUT, OPTION_CHECK, OPTION_CHECK_RANGES,
-                              OPTION_REPORT, OPTION_NO_RANGES, OPTION_PLUGIN, 0},
+                              OPTION_PUBLIC_WEIGHTS, OPTION_CHECK, OPTION_CHECK_RANGES, OPTION_REPORT, OPTION_NO_RANGES,
+                              OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
+    .links = true,
     .run = run,
 };

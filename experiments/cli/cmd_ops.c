@@ -66,7 +66,7 @@ static tf_status measure_all(const cli_options *o, void (*each)(const tf_op *, c
     cli_options local = *o;
     private_session *session;
     const tf_op *outside = NULL;
-    local.local = true;
+    local.links.local = true;
     TF_TRY(private_open(&local, &session));
     tf_status status = TF_OK;
     for (int i = 0; status == TF_OK && tf_registry_at(i); i++) {

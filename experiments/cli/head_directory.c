@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/file.h"
+#include "net/file.h"
 
 enum { PATH_SIZE = 4096, LARGEST_TEXT_FILE = 64 << 20 };
 

@@ -5,21 +5,22 @@
 #include "experiments/cli/commands.h"
 #include "net/link_mpi.h"
 
-static const cli_command *const commands[] = {&command_infer,    &command_eval,      &command_plain,
-                                              &command_cost,     &command_ops,       &command_bench,
-                                              &command_fit_head, &command_calibrate, &command_tokenize};
+static const cli_command *const commands[] = {
+    &command_infer,    &command_eval,      &command_party,    &command_plain,  &command_cost,        &command_ops, &command_bench,
+    &command_fit_head, &command_calibrate, &command_tokenize, &command_keygen, &command_fingerprint};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2 };
 
 static void print_help(void) {
     puts("Usage: trefoil COMMAND [OPTION...]\n"
          "Private transformer inference between three parties that do not collude.\n");
-    for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    for (int i = 0; i < COMMANDS; i++) printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
     puts(
-        "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3, or with --local in one process.");
+        "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3, or with --local in one process;\n"
+        "trefoil party starts one party alone.");
 }
 
 /* One line, whatever a file name or a library put into the message. */
-static void print_error(const char *message) {
+void print_error(const char *message) {
     char line[1200]; /* written at once, so that the lines of three parties do not mix */
     int length = snprintf(line, sizeof line - 1, "trefoil: %s", message);
     if (length < 0 || (size_t)length >= sizeof line - 1) length = (int)sizeof line - 2;

@@ -32,9 +32,14 @@ static tf_status open_ranges(model_files *model) {
 }
 
 tf_status model_open(const cli_options *o, model_files *model) {
-    *model = (model_files){.directory = o->model};
+    *model = (model_files){0};
     TF_TRY(register_ops(o));
-    TF_TRY(tf_config_read(o->model, &model->config));
+    return model_open_at(o, o->model, model);
+}
+
+tf_status model_open_at(const cli_options *o, const char *directory, model_files *model) {
+    *model = (model_files){.directory = directory};
+    TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(o, model));
     tf_status status = o->takes_ranges && !o->no_ranges && !o->plain ? open_ranges(model) : TF_OK;
     if (status != TF_OK) model_close(model);

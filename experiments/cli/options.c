@@ -27,8 +27,6 @@ static const struct argp_option table[] = {
     {"frac-bits", OPTION_FRACTION_BITS, "BITS", 0, "Fractional bits of fixed-point numbers (16)", 0},
     {"model-owner", OPTION_MODEL_OWNER, "PARTY", 0, "The party that holds the weights (0)", 0},
     {"data-owner", OPTION_DATA_OWNER, "PARTY", 0, "The party that holds the texts and gets the result (1)", 0},
-    {"local", OPTION_LOCAL, NULL, 0, "Run the three parties as threads of this process, without mpirun", 0},
-    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "Compare with the plain model afterwards, for development: the data owner then opens the weights too", 0},
     {"no-ranges", OPTION_NO_RANGES, NULL, 0, "Do not use the model's ranges.json", 0},
@@ -46,11 +44,24 @@ static const struct argp_option table[] = {
      0},
     {"metric", OPTION_METRIC, "NAME", 0, "accuracy, f1, matthews or pearson (accuracy; for regression: pearson)", 0},
     {"plain", OPTION_PLAIN, NULL, 0, "In floating point in this process, without parties", 0},
-    {"out", OPTION_OUT, "PATH", 0, "What to write: a model directory, or eval's file of results", 0},
+    {"out", OPTION_OUT, "PATH", 0, "What to write: a directory, or eval's file of results", 0},
+    {"party", OPTION_PARTY, "PARTY", 0, "The party's number, 0 to 2", 0},
+    {"id", OPTION_ID, "PARTY", 0, "Which party this is, 0 to 2", 0},
+    {"serve", OPTION_SERVE, NULL, 0,
+     "Stay: answer one request after another. The data owner reads texts from --input or standard input, and prints a "
+     "line for each",
+     0},
+    {"listen", OPTION_LISTEN, "HOST:PORT", 0, "Where to listen, if not at this party's address in the parties file", 0},
+    {"wait", OPTION_WAIT, "SECONDS", 0, "How long to wait for the other parties (60; with --serve: for ever)", 0},
+    {"network", OPTION_NETWORK, "NETWORK", 0,
+     "Tell how long messages take on lan (1 ms, 5 Gbit/s), wan (40 ms, 400 Mbit/s) or DELAYms,RATEmbit: round-trip "
+     "time, and rate of each direction of each pair",
+     0},
     {"step", OPTION_STEP, "NAME", 0, "A protocol step", 0},
     {"n", OPTION_ELEMENTS, "N", 0, "Elements of the step's input (65536)", 0},
     {"matmul", OPTION_MATMUL, "MxKxN", 0, "A matrix product of these dimensions", 0},
     {"arch", OPTION_ARCH, "NAME", 0, "bert-tiny, -mini, -small, -medium, -base or -large, with random weights", 0},
+    {"link", OPTION_LINK, NULL, 0, "The link itself: bytes a second between two parties, and the time of a round", 0},
     {"seq", OPTION_SEQUENCE, "N", 0, "Tokens a text (128)", 0},
     {"layers", OPTION_LAYERS, "N", 0, "Only the first N layers of the architecture", 0},
     {"runs", OPTION_RUNS, "N", 0, "Measured runs; medians are reported (5; with --arch: 1)", 0},
@@ -69,9 +80,10 @@ static const size_t most = (size_t)1 << 32; /* of any count */
 typedef struct parser {
     const cli_command *command;
     cli_options *options;
-    bool given[128];       /* by key */
+    bool given[256];       /* by key */
     const char *offending; /* what argp could not make sense of */
     tf_status status;
+    link_input links;
 } parser;
 
 static tf_status read_count(const char *name, const char *text, size_t *count) {
@@ -91,14 +103,6 @@ static tf_status read_small(const char *name, const char *text, long low, long h
     if (end == text || *end || errno || number < low || number > high)
         return tf_fail(TF_INVALID, "--%s '%s' is not a whole number from %ld to %ld", name, text, low, high);
     *value = (int)number;
-    return TF_OK;
-}
-
-static tf_status read_seconds(const char *name, const char *text, double *seconds) {
-    char *end;
-    *seconds = strtod(text, &end);
-    if (end == text || *end || !(*seconds > 0 && *seconds <= 1e6))
-        return tf_fail(TF_INVALID, "--%s '%s' is not a number of seconds above 0", name, text);
     return TF_OK;
 }
 
@@ -144,8 +148,6 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_FRACTION_BITS: return read_small("frac-bits", value, FEWEST_BITS, MOST_BITS, &o->fraction_bits);
     case OPTION_MODEL_OWNER: return read_small("model-owner", value, 0, TF_PARTIES - 1, &o->model_owner);
     case OPTION_DATA_OWNER: return read_small("data-owner", value, 0, TF_PARTIES - 1, &o->data_owner);
-    case OPTION_LOCAL: o->local = true; break;
-    case OPTION_TIMEOUT: return read_seconds("timeout", value, &o->timeout);
     case OPTION_CHECK: o->check = true; break;
     case OPTION_FIDELITY: o->fidelity = true; break;
     case OPTION_PLUGIN: return append(&o->plugin, &o->plugins, value);
@@ -166,6 +168,13 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_SEQUENCE: return read_count("seq", value, &o->sequence);
     case OPTION_LAYERS: return read_count("layers", value, &o->layers);
     case OPTION_RUNS: return read_count("runs", value, &o->runs);
+    case OPTION_LINK: o->link = true; break;
+    case OPTION_ID: return read_small("id", value, 0, TF_PARTIES - 1, &o->links.id);
+    case OPTION_SERVE: o->serve = true; break;
+    case OPTION_LISTEN: o->links.listen = value; break;
+    case OPTION_WAIT: return link_read_seconds("wait", value, &o->links.wait);
+    case OPTION_NETWORK: o->is_network = true; return tf_network_parse("network", value, &o->network);
+    case OPTION_PARTY: return read_small("party", value, 0, TF_PARTIES - 1, &o->party);
     case OPTION_HELP: o->help = true; break;
     }
     return TF_OK;
@@ -173,6 +182,14 @@ static tf_status set(cli_options *o, int key, const char *value) {
 
 static error_t on_option(int key, char *value, struct argp_state *state) {
     parser *parse = state->input;
+    if (key == ARGP_KEY_INIT) {
+        if (parse->command->links) state->child_inputs[0] = &parse->links;
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG && parse->command->argument && !parse->options->argument) {
+        parse->options->argument = value;
+        return 0;
+    }
     if (key == ARGP_KEY_ARG) {
         parse->status =
             tf_fail(TF_INVALID, "'%s' is not an option of trefoil %s (see --help)", value, parse->command->name);
@@ -191,11 +208,16 @@ static bool accepts(const cli_command *command, int key) {
 
 /* Picks a command's options from the table; `picked` has room for all and a closing zero. */
 static struct argp make_argp(const cli_command *command, struct argp_option picked[TABLE_SIZE + 1]) {
+    static const struct argp_child links[] = {{.argp = &link_argp}, {0}};
     int count = 0;
     for (int i = 0; i < TABLE_SIZE; i++)
         if (accepts(command, table[i].key)) picked[count++] = table[i];
     picked[count] = (struct argp_option){0};
-    return (struct argp){.options = picked, .parser = on_option, .doc = command->description};
+    return (struct argp){.options = picked,
+                         .parser = on_option,
+                         .args_doc = command->argument,
+                         .doc = command->description,
+                         .children = command->links ? links : NULL};
 }
 
 void options_help(const cli_command *command) {
@@ -212,28 +234,51 @@ static const char *name_of(int key) {
     return "";
 }
 
+/* A parties file says who owns what, so that it need not be said again. */
+static tf_status take_owners(const parser *parse, cli_options *o) {
+    const tf_parties *file = &o->links.file;
+    if (!o->links.parties) return TF_OK;
+    if ((parse->given[OPTION_MODEL_OWNER] && o->model_owner != file->model_owner) ||
+        (parse->given[OPTION_DATA_OWNER] && o->data_owner != file->data_owner))
+        return tf_fail(TF_INVALID,
+                       "%s makes party %d the model owner and party %d the data owner: leave --model-owner "
+                       "and --data-owner out",
+                       o->links.parties, file->model_owner, file->data_owner);
+    o->model_owner = file->model_owner;
+    o->data_owner = file->data_owner;
+    return TF_OK;
+}
+
 tf_status options_parse(const cli_command *command, int argc, char **argv, cli_options *o) {
-    *o = (cli_options){.fraction_bits = 16, .data_owner = 1, .timeout = 30, .factor = 2};
+    *o = (cli_options){.fraction_bits = 16, .data_owner = 1, .factor = 2, .links = link_options_default()};
     o->takes_ranges = accepts(command, OPTION_NO_RANGES);
     struct argp_option picked[TABLE_SIZE + 1];
     struct argp argp = make_argp(command, picked);
-    parser parse = {.command = command, .options = o, .offending = ""};
+    parser parse = {.command = command, .options = o, .offending = "", .links = {.options = &o->links}};
     /* argp's own messages take several lines; this reports in one. */
     error_t error = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &parse);
     TF_TRY(parse.status);
+    TF_TRY(parse.links.status);
     if (error)
         return tf_fail(TF_INVALID,
                        "'%s' is not an option of trefoil %s, or its value is missing or unwanted (see --help)",
                        parse.offending, command->name);
     if (o->help) return TF_OK;
     for (const char *key = command->requires; *key; key++)
-        if (!parse.given[(int)*key])
+        if (!parse.given[(unsigned char)*key])
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
-    if (o->check_ranges && !o->local)
+    if (o->check_ranges && !o->links.local)
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
-    if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
+    if (command->texts_optional && parse.given[OPTION_TEXT] && parse.given[OPTION_INPUT])
+        return tf_fail(TF_INVALID, "--text and --input do not go together");
+    if (accepts(command, OPTION_TEXT) && !command->texts_optional &&
+        parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
         return tf_fail(TF_INVALID, "%s needs either --text or --input (see --help)", command->name);
+    if (command->argument && !o->argument)
+        return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);
+    TF_TRY(link_options_finish(&o->links));
+    TF_TRY(take_owners(&parse, o));
     return command->check ? command->check(o) : TF_OK;
 }
 

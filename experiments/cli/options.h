@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "experiments/cli/links.h"
 #include "net/status.h"
 
-/** The options' keys, which are also their short forms. */
+/** The options' keys, which are also their short forms where they are characters. */
 enum option_key {
     OPTION_MODEL = 'm',
     OPTION_TEXT = 't',
@@ -21,19 +22,10 @@ enum option_key {
     OPTION_FRACTION_BITS = 'f',
     OPTION_MODEL_OWNER = 'M',
     OPTION_DATA_OWNER = 'D',
-    OPTION_LOCAL = 'l',
-    OPTION_TIMEOUT = 'T',
     OPTION_CHECK = 'c',
     OPTION_PLUGIN = 'p',
     OPTION_JSON = 'j',
     OPTION_DATA = 'd',
-    OPTION_COLUMNS = 'C',
-    OPTION_METRIC = 'E',
-    OPTION_PLAIN = 'P',
-    OPTION_NO_RANGES = 'N',
-    OPTION_CHECK_RANGES = 'R',
-    OPTION_REPORT = 'e',
-    OPTION_FACTOR = 'F',
     OPTION_OUT = 'o',
     OPTION_STEP = 's',
     OPTION_ELEMENTS = 'n',
@@ -42,20 +34,40 @@ enum option_key {
     OPTION_SEQUENCE = 'S',
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
-    OPTION_FIDELITY = 'y',
-    OPTION_HELP = 'h'
+    OPTION_HELP = 'h',
+    /* without a short form */
+    OPTION_FIDELITY = 128,
+    OPTION_COLUMNS,
+    OPTION_METRIC,
+    OPTION_PLAIN,
+    OPTION_NO_RANGES,
+    OPTION_CHECK_RANGES,
+    OPTION_REPORT,
+    OPTION_FACTOR,
+    OPTION_LINK,
+    OPTION_PARTY,
+    OPTION_ID,
+    OPTION_SERVE,
+    OPTION_LISTEN,
+    OPTION_WAIT,
+    OPTION_NETWORK
 };
 
 typedef struct cli_options {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric,
-        *report; /**< NULL where not given */
+        *report;          /**< NULL where not given */
+    const char *argument; /**< the one that is no option */
     const char **text, **plugin;
     size_t texts, plugins;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
-    int fraction_bits, model_owner, data_owner;
-    double timeout, factor;
-    bool truncate, public_weights, local, check, check_ranges, plain, no_ranges, fidelity, json, help;
+    int fraction_bits, model_owner, data_owner, party;
+    double factor;
+    link_options links;
+    bool is_network; /**< whether `network` was given */
+    tf_network network;
+    bool serve; /**< of a party that is started by itself */
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, fidelity, json, help;
     bool takes_ranges; /**< whether the command knows --no-ranges */
 } cli_options;
 
@@ -64,6 +76,9 @@ typedef struct cli_command {
     const char *name, *summary, *description;
     const char *accepts;                            /**< option keys; --json and --help are understood by all */
     const char *requires;                           /**< the keys among them that must be given; "" for none */
+    const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
+    bool links;                                     /**< takes the options of links.h */
+    bool texts_optional;                            /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const cli_options *options);
 } cli_command;

@@ -145,6 +145,7 @@ tf_status party_bench(tf_link *link, const cli_options *o, const bench_job *job,
     bench_report dropped = {0}; /* under --local the parties are threads: only party 0 writes the caller's report */
     tf_session session;
     if (tf_link_party(link) != 0) report = &dropped;
+    if (job->link) return bench_link(link, job, report);
     TF_TRY(tf_session_open(&session, link));
     tf_status status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
     tf_session_close(&session);

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ static tf_digest text_digest(const char *text) {
 }
 
 /** What must be the same before any weight or text is touched. */
-static tf_status agree_on_settings(tf_session *session, const cli_options *o, const private_job *job) {
+tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
     const tf_config *c = job->config;
     char architecture[512], approximations[TF_APPROX_TEXT], precision[64], owners[64];
     snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
@@ -26,7 +27,7 @@ static tf_status agree_on_settings(tf_session *session, const cli_options *o, co
         {"the precision (--frac-bits)", text_digest(precision)},
         {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
     };
-    return tf_session_agree(session, facts, sizeof facts / sizeof *facts);
+    return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
 }
 
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
@@ -82,16 +83,23 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     return TF_OK;
 }
 
+party_counters party_read_counters(const tf_link *link) {
+    return (party_counters){tf_link_read_counters(link), tf_link_read_wire_counters(link)};
+}
+
 /** Every party tells what it sent in all, so that the data owner can report the whole. */
-static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, run_report *report,
-                            bool reports) {
-    tf_link_counters counters = tf_link_read_counters(session->party.link);
-    uint64_t everything = 0, online = 0;
+static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, const party_counters *before,
+                            run_report *report, bool reports) {
+    party_counters now = party_read_counters(session->party.link);
+    uint64_t everything = 0, on_wire = 0, online = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
-        uint64_t sent[TF_PARTIES];
-        memcpy(sent, counters.bytes_sent, sizeof sent);
+        uint64_t sent[2][TF_PARTIES];
+        for (int j = 0; j < TF_PARTIES; j++) {
+            sent[0][j] = now.payload.bytes_sent[j] - before->payload.bytes_sent[j];
+            sent[1][j] = now.wire.bytes_sent[j] - before->wire.bytes_sent[j];
+        }
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
-        for (int j = 0; j < TF_PARTIES; j++) everything += sent[j];
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
     }
     if (!reports) return TF_OK;
     for (int i = 0; i < TF_PARTIES; i++)
@@ -102,6 +110,7 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     report->rounds = report->forecast_rounds = sum->rounds; /* a difference would have ended the run */
     report->forecast_bytes = online;
     report->bytes_setup = everything - online;
+    report->bytes_encryption = on_wire - everything;
     report->seconds_setup = open_seconds + sum->setup;
     report->seconds_online = sum->online;
     return TF_OK;
@@ -122,7 +131,8 @@ static tf_status infer_batch(tf_session *session, const cli_options *o, const pr
     tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
     size_t *lengths = NULL;
     if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
-    tf_status status = publish_batch(session, o->data_owner, &batch, &lengths);
+    tf_status status =
+        party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
     double *output = status == TF_OK && owner ? calloc(batch.texts, model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
     if (status == TF_OK) status = run_batch(session, o, job, &batch, output, sum);
@@ -132,36 +142,53 @@ static tf_status infer_batch(tf_session *session, const cli_options *o, const pr
     return status;
 }
 
-static tf_status infer(tf_session *session, const cli_options *o, const private_job *job, float *values,
-                       double open_seconds, run_report *report) {
+/** How many batches the next request has; 0: there is none. Without end, if the data owner may rest before it. */
+static tf_status await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches) {
+    tf_link *link = session->party.link;
+    double deadline = tf_link_deadline(link);
+    if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
+    tf_status status = tf_session_publish(session, data_owner, batches, sizeof *batches);
+    tf_link_set_deadline(link, deadline);
+    return party_doing(status, "waiting for a request");
+}
+
+tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
+                       double open_seconds, const party_counters *before, bool may_rest, run_report *report,
+                       bool *asked) {
     bool owner = session->party.id == o->data_owner, shows = owner && !job->watch;
     size_t row = 0;
-    uint64_t batches = owner ? job->batches->count : 0;
+    uint64_t batches = owner && job->batches ? job->batches->count : 0;
     progress sum = {0};
-    TF_TRY(agree_on_settings(session, o, job));
-    TF_TRY(tf_session_publish(session, o->data_owner, &batches, sizeof batches));
+    TF_TRY(await_request(session, o->data_owner, may_rest, &batches));
+    *asked = batches > 0;
+    if (!*asked) return TF_OK;
     for (uint64_t b = 0; b < batches; b++) {
         if (shows) show_progress("private model: text", row, job->batches->texts);
         TF_TRY(infer_batch(session, o, job, b, row, owner ? values : NULL, &sum));
         if (owner) row += job->batches->batch[b].texts;
     }
     if (shows) show_progress("private model: text", row, job->batches->texts);
-    return report_run(session, &sum, open_seconds, report, owner);
+    return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
 }
 
 tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
     double start = tf_clock();
+    bool asked;
     tf_session session;
-    TF_TRY(tf_session_open(&session, link));
+    const party_counters none = {0};
+    tf_status status = tf_session_open(&session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
     if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
-    tf_status status = infer(&session, o, job, values, tf_clock() - start, report);
+    status = party_agree(&session, o, job);
+    if (status == TF_OK)
+        status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
     tf_session_close(&session);
     return status;
 }
 
 static tf_status identify(tf_session *session, const cli_options *o, const private_job *job, model_digest *digest) {
     model_digest told = {0};
-    TF_TRY(agree_on_settings(session, o, job));
+    TF_TRY(party_agree(session, o, job));
     if (session->party.id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
     TF_TRY(tf_session_publish(session, o->model_owner, &told, sizeof told));
     if (session->party.id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */

@@ -8,50 +8,20 @@
 #include <time.h>
 
 #include "experiments/cli/party_run.h"
-#include "net/link_mpi.h"
 
-/* A process is one party under mpirun, all three, as threads over memory links, with --local. */
 struct private_session {
     const cli_options *options;
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
-    int group, groups;
-    MPI_Comm likes; /* the processes that play this party in all groups; MPI_COMM_NULL where there is one group only */
+    link_groups groups;
 };
-
-/* Joins the two others of this process's group: ranks 3 t to 3 t + 2 are group t. */
-static tf_status join_group(private_session *session, tf_link **link) {
-    int rank, size;
-    MPI_Comm group;
-    TF_TRY(tf_mpi_start(&rank, &size));
-    if (size % TF_PARTIES)
-        return tf_fail(TF_INVALID, "this job has %d processes: start it with mpirun -n 3, or a multiple of 3", size);
-    session->group = rank / TF_PARTIES;
-    session->groups = size / TF_PARTIES;
-    if (session->groups == 1) return tf_link_mpi_on(MPI_COMM_WORLD, link);
-    if (MPI_Comm_split(MPI_COMM_WORLD, session->group, rank, &group) != MPI_SUCCESS ||
-        MPI_Comm_split(MPI_COMM_WORLD, rank % TF_PARTIES, rank, &session->likes) != MPI_SUCCESS)
-        return tf_fail(TF_PEER, "the processes of the job could not be grouped by three");
-    return tf_link_mpi_on(group, link);
-}
 
 static tf_status open_session(const cli_options *o, bool groups, private_session **out) {
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->options = o;
-    session->groups = 1;
-    session->likes = MPI_COMM_NULL;
-    tf_status status;
-    if (o->local) {
-        status = tf_link_memory(session->link);
-    } else if (tf_mpi_launched()) {
-        tf_link *link;
-        status = groups ? join_group(session, &link) : tf_link_mpi(&link);
-        if (status == TF_OK) session->link[tf_link_party(link)] = link;
-    } else {
-        status = tf_fail(TF_INVALID, "three parties are needed: start it with mpirun -n 3, or give --local");
-    }
-    for (int i = 0; i < TF_PARTIES && status == TF_OK; i++)
-        if (session->link[i] && o->timeout > 0) tf_link_set_deadline(session->link[i], o->timeout);
+    session->groups = (link_groups){.groups = 1, .likes = MPI_COMM_NULL};
+    links_guard();
+    tf_status status = links_open(&o->links, groups ? &session->groups : NULL, session->link);
     if (status != TF_OK) {
         free(session);
         return status;
@@ -69,8 +39,8 @@ tf_status private_open_groups(const cli_options *o, private_session **session) {
 }
 
 void private_group(const private_session *session, int *group, int *groups) {
-    *group = session->group;
-    *groups = session->groups;
+    *group = session->groups.group;
+    *groups = session->groups.groups;
 }
 
 /* Open MPI's own waiting would keep a core busy that another party may need. */
@@ -86,15 +56,15 @@ static tf_status wait_for(int begun, MPI_Request *request) {
 
 tf_status private_share(private_session *session, void *data, size_t size) {
     MPI_Request request;
-    if (session->groups == 1) return TF_OK;
+    if (session->groups.groups == 1) return TF_OK;
     if (size > INT_MAX) return tf_fail(TF_INVALID, "%zu bytes are too many for the other groups", size);
-    return wait_for(MPI_Ibcast(data, (int)size, MPI_BYTE, 0, session->likes, &request), &request);
+    return wait_for(MPI_Ibcast(data, (int)size, MPI_BYTE, 0, session->groups.likes, &request), &request);
 }
 
 tf_status private_meet(private_session *session) {
     MPI_Request request;
-    if (session->groups == 1) return TF_OK;
-    return wait_for(MPI_Ibarrier(session->likes, &request), &request);
+    if (session->groups.groups == 1) return TF_OK;
+    return wait_for(MPI_Ibarrier(session->groups.likes, &request), &request);
 }
 
 bool private_plays(const private_session *session, int party) {
@@ -111,6 +81,7 @@ void private_close(private_session *session, tf_status status) {
         tf_link_close(session->link[i]);
     }
     free(session);
+    links_unguard();
     if (status != TF_OK) (void)tf_fail(status, "%s", message);
 }
 
@@ -136,7 +107,7 @@ tf_status private_each(private_session *session, private_function *function, voi
     int started = 0, first = -1;
     for (int i = 0; i < TF_PARTIES; i++)
         if (session->link[i]) party[i] = (party_thread){.function = function, .link = session->link[i], .job = job};
-    if (!session->options->local) {
+    if (!session->options->links.local) {
         for (int i = 0; i < TF_PARTIES; i++)
             if (party[i].link) return function(party[i].link, job);
     }

@@ -15,7 +15,7 @@ typedef struct private_session private_session;
 /**
  * Joins the others: through MPI, or threads with --local. Fails with TF_INVALID when neither was asked for, or when
  * mpirun started another number of processes than three. --frac-bits, --model-owner, --data-owner, --public-weights and
- * --timeout count from here on.
+ * the options of links.h count from here on.
  */
 TF_CHECKED tf_status private_open(const cli_options *options, private_session **session);
 
@@ -81,8 +81,10 @@ TF_CHECKED tf_status private_identify(private_session *session, const private_jo
  */
 TF_CHECKED tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report);
 
-/** What to measure: exactly one of step, matmul and config. */
+/** What to measure: exactly one of link, step, matmul and config. */
 typedef struct bench_job {
+    bool link;
+    size_t link_bytes; /**< of a message, with link; 0 for a default */
     const char *step;
     size_t elements;
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
@@ -92,7 +94,17 @@ typedef struct bench_job {
     size_t runs;
 } bench_job;
 
+/** What the link does between processes or threads as they stand, whatever wraps it. */
+typedef struct link_report {
+    uint64_t bytes;       /**< of a message */
+    double one_way;       /**< bytes a second from party 0 to party 1, nothing else under way */
+    double all_ways;      /**< bytes a second that each party sends, and receives, when all send to all */
+    double round_seconds; /**< of a round in which all send all a word */
+    double cipher;        /**< bytes a second of OpenSSL's AES-128-GCM on one core, for comparison */
+} link_report;
+
 typedef struct bench_report {
+    link_report link;
     tf_shape shape; /**< of the output */
     run_report run; /**< of one run; seconds are medians over the runs */
 } bench_report;
@@ -108,7 +120,8 @@ typedef struct op_cost {
 
 typedef struct cost_report {
     uint64_t links[TF_PARTIES][TF_PARTIES], rounds;
-    uint64_t memory; /**< bytes of the largest party at the peak */
+    uint64_t memory;        /**< bytes of the largest party at the peak */
+    double network_seconds; /**< that messages take on the network of the options, if one is named */
     op_cost *op;
     size_t ops;
 } cost_report;

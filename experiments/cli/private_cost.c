@@ -15,6 +15,19 @@ static uint64_t weight_bytes(const tf_program *program) {
     return sum;
 }
 
+/** Each round takes as long as its longest message; computing is not in it. */
+static double network_seconds(const tf_plan *plan, const tf_network *network) {
+    double sum = 0;
+    for (int round = 0; round < plan->rounds; round++) {
+        uint64_t longest = 0;
+        for (int i = 0; i < TF_PARTIES; i++)
+            for (int j = 0; j < TF_PARTIES; j++)
+                if (plan->round_bytes[round][i][j] > longest) longest = plan->round_bytes[round][i][j];
+        sum += tf_network_seconds(network, longest);
+    }
+    return sum;
+}
+
 static tf_status fill(const tf_graph *graph, const tf_program *program, const tf_plan *plan, cost_report *report) {
     report->op = calloc((size_t)graph->nodes + 1, sizeof *report->op);
     if (!report->op) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
@@ -51,6 +64,7 @@ tf_status private_cost(const cli_options *o, const tf_config *config, const tf_a
     if (status == TF_OK) {
         status = tf_plan_make(&program, &plan);
         if (status == TF_OK) {
+            if (o->is_network) report->network_seconds = network_seconds(&plan, &o->network);
             status = fill(&graph, &program, &plan, report);
             tf_plan_free(&plan);
         }

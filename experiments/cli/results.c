@@ -83,12 +83,13 @@ static json_t *json_result(const cli_results *r, size_t i) {
     size_t width = model_width(config);
     const float *values = r->values + i * width;
     json_t *numbers = json_array();
+    json_int_t index = (json_int_t)(r->offset + i);
     for (size_t k = 0; k < width; k++) json_array_append_new(numbers, json_real((double)values[k]));
     if (config->head == TF_HEAD_EMBEDDING)
-        return json_pack("{s:I,s:o,s:n,s:n}", "index", (json_int_t)i, "embedding", numbers, "label", "score");
+        return json_pack("{s:I,s:o,s:n,s:n}", "index", index, "embedding", numbers, "label", "score");
     verdict v = judge(values, width);
     char name[32];
-    return json_pack("{s:I,s:o,s:s,s:f}", "index", (json_int_t)i, "logits", numbers, "label",
+    return json_pack("{s:I,s:o,s:s,s:f}", "index", index, "logits", numbers, "label",
                      model_label(config, v.top, name, sizeof name), "score", v.score);
 }
 
@@ -97,6 +98,7 @@ static json_t *results_json(const cli_results *r) {
     for (size_t i = 0; i < r->texts->count; i++) json_array_append_new(list, json_result(r, i));
     json_t *bytes = json_bytes(r->run.links);
     json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+    json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
     json_t *object =
         json_pack("{s:o,s:{s:f,s:f,s:f},s:o,s:I,s:o}", "results", list, "seconds", "total", r->seconds_total, "setup",
                   r->run.seconds_setup, "online", r->run.seconds_online, "bytes", bytes, "rounds",
@@ -171,7 +173,7 @@ static void print_row(const cli_results *r, size_t i) {
     size_t width = model_width(config);
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     const cli_text *t = &r->texts->item[i];
-    printf("%4zu  ", i);
+    printf("%4zu  ", r->offset + i);
     print_cell(t->first, t->first_length, TEXT_COLUMNS);
     if (config->head == TF_HEAD_CLASSIFIER) {
         print_verdict(config, values);
@@ -225,7 +227,11 @@ static void print_parties(const cli_results *r) {
         else
             print_party(r, party, "helper", "random numbers only");
     }
-    if (o->local) puts("  (--local: all three ran in one process here, which sees everything)");
+    char added[32];
+    if (r->run.bytes_encryption > 0)
+        printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
+               bytes_text(r->run.bytes_encryption, added));
+    if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
     if (o->check)
         printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
 }
@@ -259,5 +265,29 @@ tf_status results_print(const cli_results *r) {
     for (size_t i = 0; i < r->texts->count; i++) print_row(r, i);
     print_summary(r);
     if (r->private) print_parties(r);
+    return finish_output();
+}
+
+tf_status results_print_line(const cli_results *r, bool header) {
+    if (r->options->json) {
+        json_t *object = json_result(r, 0), *bytes = json_bytes(r->run.links);
+        json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+        json_object_set_new(object, "seconds",
+                            json_pack("{s:f,s:f,s:f}", "total", r->seconds_total, "setup", r->run.seconds_setup,
+                                      "online", r->run.seconds_online));
+        json_object_set_new(object, "bytes", bytes);
+        json_object_set_new(object, "rounds", json_integer((json_int_t)r->run.rounds));
+        return json_print(object);
+    }
+    if (header) print_header(r);
+    print_row(r, 0);
+    return finish_output();
+}
+
+tf_status results_print_refusal(const cli_results *r, const char *reason) {
+    if (r->options->json) return json_print(json_pack("{s:I,s:s}", "index", (json_int_t)r->offset, "error", reason));
+    printf("%4zu  error: ", r->offset);
+    print_cell(reason, strlen(reason), 200);
+    putchar('\n');
     return finish_output();
 }

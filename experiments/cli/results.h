@@ -12,7 +12,8 @@ typedef struct run_report {
     double seconds_setup, seconds_online;
     uint64_t links[TF_PARTIES][TF_PARTIES]; /**< bytes from row to column, without set-up */
     uint64_t rounds;
-    uint64_t bytes_setup; /**< keys, comparison of digests, lengths; over all links */
+    uint64_t bytes_setup;      /**< keys, comparison of digests, lengths; over all links */
+    uint64_t bytes_encryption; /**< what the links added to all of this: handshakes, headers, tags */
     uint64_t forecast_bytes, forecast_rounds;
 } run_report;
 
@@ -23,12 +24,19 @@ typedef struct cli_results {
     const float *values; /**< texts x width, in the order of the texts */
     const float *plain;  /**< the same in floating point, where there is something to compare; or NULL */
     bool private;        /**< whether three parties computed this */
+    size_t offset;       /**< the number of the first text */
     double seconds_total;
     run_report run;
 } cli_results;
 
 /** Prints the results to stdout as --json or as a table. */
 TF_CHECKED tf_status results_print(const cli_results *results);
+
+/** Prints one text and its result in a line: an object with --json. `header`: a table's header first. */
+TF_CHECKED tf_status results_print_line(const cli_results *results, bool header);
+
+/** The same for a text that could not be answered. */
+TF_CHECKED tf_status results_print_refusal(const cli_results *results, const char *reason);
 
 /** The sum over a matrix of links. */
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);

@@ -114,44 +114,78 @@ static file_form form_of(const char *path) {
     return FORM_LINES;
 }
 
-static tf_status add_lines(FILE *file, file_form form, const char *columns, size_t limit, cli_texts *out, char **line) {
-    static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark, which some editors put first */
-    size_t capacity = 0, number = 0;
-    table_form table = {0};
-    for (ssize_t got; (limit == 0 || out->count < limit) && (got = getline(line, &capacity, file)) >= 0;) {
-        size_t length = (size_t)got;
-        if (length && (*line)[length - 1] == '\n') length--;
-        if (length && (*line)[length - 1] == '\r') length--;
-        (*line)[length] = 0;
-        if (++number == 1 && !strncmp(*line, mark, strlen(mark))) {
-            length -= strlen(mark);
-            memmove(*line, *line + strlen(mark), length + 1);
-        }
-        if (form == FORM_TABLE && strlen(*line) != length)
-            return tf_fail(TF_FORMAT, "%s line %zu holds a zero byte", out->file, number);
-        if (form == FORM_TABLE && number == 1) {
-            TF_TRY(table_form_find(out->file, columns, *line, &table));
-            if (table.header) continue;
-        }
-        if (form == FORM_TABLE)
-            TF_TRY(add_row(out, number, &table, *line));
-        else if (form == FORM_JSON)
-            TF_TRY(add_json(out, number, *line, length));
-        else
-            TF_TRY(add_line(out, number, *line, length));
+struct text_reader {
+    const char *path; /* as messages name it */
+    const char *columns;
+    FILE *file;
+    file_form form;
+    table_form table;
+    char *line;
+    size_t capacity, number; /* of the line */
+};
+
+tf_status text_reader_open(const char *path, const char *columns, text_reader **out) {
+    text_reader *reader = calloc(1, sizeof *reader);
+    if (!reader) return tf_fail(TF_NOMEM, "out of memory");
+    *reader = (text_reader){.path = path ? path : "standard input",
+                            .columns = columns,
+                            .file = path ? fopen(path, "rb") : stdin,
+                            .form = path ? form_of(path) : FORM_LINES};
+    if (!reader->file) {
+        free(reader);
+        return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
     }
-    if (ferror(file)) return tf_fail(TF_IO, "%s: %s", out->file, strerror(errno));
-    return out->count ? TF_OK : tf_fail(TF_FORMAT, "%s holds no text", out->file);
+    *out = reader;
+    return TF_OK;
+}
+
+void text_reader_close(text_reader *reader) {
+    if (!reader) return;
+    if (reader->file != stdin) fclose(reader->file);
+    free(reader->line);
+    free(reader);
+}
+
+tf_status text_reader_next(text_reader *reader, cli_texts *out, bool *end) {
+    static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark, which some editors put first */
+    out->file = reader->path;
+    *end = false;
+    for (;;) {
+        ssize_t got = getline(&reader->line, &reader->capacity, reader->file);
+        if (got < 0) break;
+        char *line = reader->line;
+        size_t length = (size_t)got;
+        if (length && line[length - 1] == '\n') length--;
+        if (length && line[length - 1] == '\r') length--;
+        line[length] = 0;
+        size_t number = ++reader->number;
+        if (number == 1 && !strncmp(line, mark, strlen(mark))) {
+            length -= strlen(mark);
+            memmove(line, line + strlen(mark), length + 1);
+        }
+        if (reader->form == FORM_LINES) return add_line(out, number, line, length);
+        if (reader->form == FORM_JSON) return add_json(out, number, line, length);
+        if (strlen(line) != length) return tf_fail(TF_FORMAT, "%s line %zu holds a zero byte", reader->path, number);
+        if (number == 1) {
+            TF_TRY(table_form_find(reader->path, reader->columns, line, &reader->table));
+            if (reader->table.header) continue;
+        }
+        return add_row(out, number, &reader->table, line);
+    }
+    *end = true;
+    return ferror(reader->file) ? tf_fail(TF_IO, "%s: %s", reader->path, strerror(errno)) : TF_OK;
 }
 
 static tf_status read_file(const char *path, file_form form, const cli_options *o, cli_texts *out) {
     *out = (cli_texts){.file = path};
-    FILE *file = fopen(path, "rb");
-    if (!file) return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
-    char *line = NULL;
-    tf_status status = add_lines(file, form, o->columns, o->limit, out, &line);
-    free(line);
-    fclose(file);
+    text_reader *reader;
+    TF_TRY(text_reader_open(path, o->columns, &reader));
+    reader->form = form;
+    tf_status status = TF_OK;
+    for (bool end = false; status == TF_OK && !end && (o->limit == 0 || out->count < o->limit);)
+        status = text_reader_next(reader, out, &end);
+    text_reader_close(reader);
+    if (status == TF_OK && !out->count) status = tf_fail(TF_FORMAT, "%s holds no text", path);
     if (status != TF_OK) texts_free(out);
     return status;
 }

@@ -28,6 +28,13 @@ TF_CHECKED tf_status texts_read_data(const cli_options *options, bool labelled, 
 
 void texts_free(cli_texts *texts);
 
+/** Reads texts one by one, from a file of any of the forms, or lines from standard input (`path` NULL). */
+typedef struct text_reader text_reader;
+TF_CHECKED tf_status text_reader_open(const char *path, const char *columns, text_reader **reader);
+/** Appends the next text, or sets *end. After a failure in one line the next call goes on with the next one. */
+TF_CHECKED tf_status text_reader_next(text_reader *reader, cli_texts *out, bool *end);
+void text_reader_close(text_reader *reader);
+
 /** Names a text in a message: "FILE line 7" or "text 7". */
 const char *text_place(const cli_texts *texts, size_t i, char *buffer, size_t size);
 

@@ -19,7 +19,7 @@ typedef const char *scenario(tf_link *link);
         if (!(condition)) return complain(__LINE__, #condition);                                                       \
     } while (0)
 
-static const char *complain(int line, const char *condition) {
+static inline const char *complain(int line, const char *condition) {
     static _Thread_local char text[1600];
     snprintf(text, sizeof text, "line %d: %s (last error: %s)", line, condition, tf_error());
     return text;
@@ -71,7 +71,7 @@ static inline uint64_t length_of(int from, int to, unsigned number) {
 }
 
 /** Many messages are queued at once between all pairs; only the last of each channel is waited for. */
-static const char *order_and_counters(tf_link *link) {
+static inline const char *order_and_counters(tf_link *link) {
     const int self = tf_link_party(link);
     static _Thread_local message out[TF_PARTIES][MESSAGES], in[TF_PARTIES][MESSAGES];
     observed seen = {{0}, {0}}, expected = {{0}, {0}};
@@ -113,7 +113,7 @@ static const char *order_and_counters(tf_link *link) {
 }
 
 /** Everyone waits for its sends first, which only end if all receive meanwhile. */
-static const char *big_messages_between_all_pairs(tf_link *link) {
+static inline const char *big_messages_between_all_pairs(tf_link *link) {
     const uint64_t length = (12 << 20) + 5;
     const int self = tf_link_party(link);
     message out[TF_PARTIES], in[TF_PARTIES];
@@ -136,7 +136,7 @@ static const char *big_messages_between_all_pairs(tf_link *link) {
 }
 
 /** Party 2 says nothing for a while; the others name it, and their links stay failed. */
-static const char *deadline_names_the_peer(tf_link *link) {
+static inline const char *deadline_names_the_peer(tf_link *link) {
     unsigned char byte[123];
     tf_ticket ticket;
     bool done;
@@ -157,7 +157,7 @@ static const char *deadline_names_the_peer(tf_link *link) {
 }
 
 /** Party 1 fails; the others fail with its message, and pass on no more than that. */
-static const char *failure_reaches_everyone(tf_link *link) {
+static inline const char *failure_reaches_everyone(tf_link *link) {
     unsigned char byte[64];
     tf_ticket ticket;
     if (tf_link_party(link) == 1) {
@@ -177,7 +177,7 @@ static const char *failure_reaches_everyone(tf_link *link) {
 }
 
 /** Party 1 sends party 0 a message of another length than it expects. */
-static const char *lengths_differ(tf_link *link, uint64_t sent, uint64_t expected) {
+static inline const char *lengths_differ(tf_link *link, uint64_t sent, uint64_t expected) {
     message m;
     const int self = tf_link_party(link);
     if (self == 2) return NULL;
@@ -195,14 +195,14 @@ static const char *lengths_differ(tf_link *link, uint64_t sent, uint64_t expecte
     return NULL;
 }
 
-static const char *too_short(tf_link *link) {
+static inline const char *too_short(tf_link *link) {
     return lengths_differ(link, 5, 6);
 }
-static const char *too_long(tf_link *link) {
+static inline const char *too_long(tf_link *link) {
     return lengths_differ(link, 7, 6);
 }
 
-static const char *requests_are_checked(tf_link *link) {
+static inline const char *requests_are_checked(tf_link *link) {
     unsigned char data[8] = {0};
     tf_ticket ticket;
     bool done;

@@ -1,40 +1,13 @@
 /** The memory link, and what is common to all links. */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "net/link_internal.h"
-#include "scenarios.h"
-
-typedef struct party {
-    tf_link *link;
-    scenario *run;
-    char complaint[1600];
-} party;
-
-static void *run_party(void *argument) {
-    party *self = argument;
-    const char *complaint = self->run(self->link);
-    if (complaint) {
-        snprintf(self->complaint, sizeof self->complaint, "%s", complaint);
-        tf_link_announce_failure(self->link, complaint);
-    }
-    tf_link_close(self->link);
-    return NULL;
-}
+#include "three_ends.h"
 
 static void run_three(scenario *run) {
     tf_link *ends[TF_PARTIES];
     cr_assert_eq(tf_link_memory(ends), TF_OK, "%s", tf_error());
-    static party parties[TF_PARTIES];
-    pthread_t threads[TF_PARTIES];
-    for (int i = 0; i < TF_PARTIES; i++) {
-        parties[i] = (party){.link = ends[i], .run = run};
-        cr_assert_eq(tf_link_party(ends[i]), i);
-        cr_assert_eq(pthread_create(&threads[i], NULL, run_party, &parties[i]), 0);
-    }
-    for (int i = 0; i < TF_PARTIES; i++) pthread_join(threads[i], NULL);
-    for (int i = 0; i < TF_PARTIES; i++)
-        cr_expect_str_empty(parties[i].complaint, "party %d: %s", i, parties[i].complaint);
+    run_on_ends(ends, run);
 }
 
 Test(memory_link, keeps_order_and_counts) {
@@ -161,18 +134,18 @@ static bool has_notice;
 static tf_notice from_peer;
 
 static tf_status fake_progress(tf_link *link) {
-    return has_notice ? tf_link_peer_failed(link, &from_peer) : TF_OK;
+    return has_notice ? tf_link_peer_failed(link, 1, &from_peer) : TF_OK;
 }
 static tf_status fake_start(tf_link *link, int peer, bool receive) {
     return TF_OK;
 }
 static void fake_pause(tf_link *link, double idle, double longest) {}
-static void fake_announce(tf_link *link, const tf_notice *notice) {
-    announced = *notice;
+static void fake_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
+    announced = notices[1];
     announcements++;
 }
 static void fake_close(tf_link *link) {}
-static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close};
+static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close, NULL, NULL};
 
 static tf_link *make_fake(void) {
     tf_link *link = calloc(1, sizeof *link);

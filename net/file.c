@@ -1,4 +1,4 @@
-#include "models/file.h"
+#include "net/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

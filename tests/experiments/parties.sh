@@ -1,0 +1,48 @@
+# Sourced by tests of separately started parties, which set `trefoil` (the program) and `work` (a scratch directory).
+
+# make_parties [HOST0 HOST1 HOST2]: keys id0..id2 and parties.json, with ports that are free now on the loopback.
+make_parties() {
+    local hosts=("${1:-127.0.0.1}" "${2:-127.0.0.1}" "${3:-127.0.0.1}") roles=('"model owner"' '"data owner"' '')
+    local i fingerprint list="" port=$((20000 + RANDOM % 12000))
+    for i in 0 1 2; do
+        while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+        fingerprint=$("$trefoil" keygen --party $i --out "$work/id$i" 2>/dev/null) || return 1
+        list+="${list:+,}{\"host\":\"${hosts[i]}\",\"port\":$port,\"fingerprint\":\"$fingerprint\",\"roles\":[${roles[i]}]}"
+        port=$((port + 1))
+    done
+    echo "{\"parties\":[$list]}" >"$work/parties.json"
+}
+
+# start N ARGUMENT...: party N in the background, with its output in out$N and err$N and its process in pid[N].
+pid=()
+start() {
+    local n=$1
+    shift
+    "${prefix[@]}" "$trefoil" party --id "$n" --parties "$work/parties.json" --identity "$work/id$n" "$@" \
+        >"$work/out$n" 2>"$work/err$n" </dev/null &
+    pid[n]=$!
+}
+prefix=()
+
+# await SECONDS N: the exit status of party N in `status`; 124 if it does not end in time.
+await() {
+    local end=$((SECONDS + $1))
+    while kill -0 "${pid[$2]}" 2>/dev/null; do
+        if [ $SECONDS -ge $end ]; then
+            status=124
+            return
+        fi
+        sleep 0.05
+    done
+    wait "${pid[$2]}"
+    status=$?
+}
+
+# until_line SECONDS FILE PATTERN: waits until the file has such a line.
+until_line() {
+    local end=$((SECONDS + $1))
+    until grep -q -- "$3" "$2" 2>/dev/null; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}

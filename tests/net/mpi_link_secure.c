@@ -1,0 +1,49 @@
+/** The secure link over MPI, with keys made for the run: the three ranks run all scenarios. */
+#include "net/link_internal.h"
+#include "net/link_mpi.h"
+#include "net/link_secure.h"
+#include "scenarios.h"
+
+static bool run(const char *name, scenario *parties, size_t payload) {
+    tf_link *inner, *link;
+    tf_identity *identity = NULL;
+    tf_secure_options options = {0};
+    tf_status status = tf_link_mpi(&inner);
+    if (status == TF_OK) status = tf_identity_make(&identity);
+    options.identity = identity;
+    if (status == TF_OK) status = tf_link_secure(inner, &options, &link);
+    tf_identity_free(identity);
+    if (status != TF_OK) {
+        fprintf(stderr, "%s: %s\n", name, tf_error());
+        return false;
+    }
+    if (payload) tf_link_secure_set_records(link, payload, 100);
+    const char *complaint = parties(link);
+    if (complaint) {
+        fprintf(stderr, "%s, party %d: %s\n", name, tf_link_party(link), complaint);
+        tf_link_announce_failure(link, complaint);
+    }
+    tf_link_close(link);
+    return !complaint;
+}
+
+int main(void) {
+    bool good = tf_mpi_launched();
+    if (!good) fprintf(stderr, "not started by an MPI launcher\n");
+    good &= run("order and counters", order_and_counters, 0);
+    good &= run("order and counters in small records", order_and_counters, 100);
+    good &= run("big messages", big_messages_between_all_pairs, 0);
+    good &= run("big messages in small records", big_messages_between_all_pairs, 5000);
+    good &= run("requests", requests_are_checked, 0);
+    good &= run("too short", too_short, 0);
+    good &= run("too long", too_long, 0);
+    good &= run("deadline", deadline_names_the_peer, 0);
+    good &= run("failure", failure_reaches_everyone, 0);
+    good &= run("order after failures", order_and_counters, 0);
+    if (!tf_mpi_on_one_host()) {
+        fprintf(stderr, "the test's three processes should share a host\n");
+        good = false;
+    }
+    tf_mpi_leave(!good);
+    return !good;
+}

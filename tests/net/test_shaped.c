@@ -1,0 +1,180 @@
+/** The shaped link: what every link must do, and that it takes as long as the network that it plays. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "net/clock.h"
+#include "net/link_internal.h"
+#include "net/link_shaped.h"
+#include "tcp_ends.h"
+
+static void shape_ends(tf_link *ends[TF_PARTIES], const tf_network *network) {
+    for (int i = 0; i < TF_PARTIES; i++)
+        cr_assert_eq(tf_link_shaped(ends[i], network, &ends[i]), TF_OK, "%s", tf_error());
+}
+
+static void run_three(scenario *run, tf_network network) {
+    tf_link *ends[TF_PARTIES];
+    cr_assert_eq(tf_link_memory(ends), TF_OK);
+    shape_ends(ends, &network);
+    run_on_ends(ends, run);
+}
+
+static void run_three_tcp(scenario *run, tf_network network) {
+    tf_link *ends[TF_PARTIES];
+    connect_ends(ends);
+    shape_ends(ends, &network);
+    run_on_ends(ends, run);
+}
+
+static bool early_clock;
+static const tf_network lan = {1e-3, 5e9 / 8}, none = {0, INFINITY};
+
+Test(shaped_link, keeps_order_and_counts) {
+    run_three(order_and_counters, lan);
+    run_three(order_and_counters, none);
+    run_three_tcp(order_and_counters, lan);
+}
+Test(shaped_link, moves_big_messages) {
+    run_three(big_messages_between_all_pairs, lan);
+    run_three_tcp(big_messages_between_all_pairs, lan);
+}
+Test(shaped_link, deadline) {
+    run_three(deadline_names_the_peer, lan);
+}
+Test(shaped_link, failure) {
+    run_three(failure_reaches_everyone, lan);
+    run_three_tcp(failure_reaches_everyone, lan);
+}
+Test(shaped_link, too_short) {
+    run_three(too_short, lan);
+}
+Test(shaped_link, too_long) {
+    run_three(too_long, lan);
+}
+Test(shaped_link, requests_are_checked) {
+    run_three(requests_are_checked, lan);
+}
+
+enum { ROUNDS = 20, ROUND_BYTES = 50000 };
+static const tf_network slow = {20e-3, 10e6};
+static double took[TF_PARTIES];
+
+/** Every party sends to both others in each round and needs what it receives for the next. */
+static const char *rounds(tf_link *link) {
+    static _Thread_local unsigned char out[ROUND_BYTES], in[TF_PARTIES][ROUND_BYTES];
+    const int self = tf_link_party(link);
+    double start = tf_clock();
+    for (int round = 0; round < ROUNDS; round++) {
+        tf_ticket sent[TF_PARTIES], received[TF_PARTIES];
+        for (int k = 1; k < TF_PARTIES; k++) {
+            int peer = (self + k) % TF_PARTIES;
+            EXPECT(tf_link_receive(link, peer, in[peer], ROUND_BYTES, &received[peer]) == TF_OK);
+            EXPECT(tf_link_send(link, peer, out, ROUND_BYTES, &sent[peer]) == TF_OK);
+        }
+        for (int k = 1; k < TF_PARTIES; k++) EXPECT(tf_link_wait(link, received[(self + k) % TF_PARTIES]) == TF_OK);
+        for (int k = 1; k < TF_PARTIES; k++) EXPECT(tf_link_wait(link, sent[(self + k) % TF_PARTIES]) == TF_OK);
+    }
+    took[self] = tf_clock() - start;
+    return NULL;
+}
+
+Test(shaped_link, rounds_take_delay_and_bytes) {
+    double forecast = ROUNDS * tf_network_seconds(&slow, ROUND_BYTES); // 20 * (10 ms + 5 ms)
+    cr_assert_float_eq(forecast, 0.3, 1e-9);
+    run_three(rounds, slow);
+    for (int i = 0; i < TF_PARTIES; i++) {
+        cr_expect_geq(took[i], forecast * 0.999 - slow.round_trip, "party %d took %g s", i, took[i]); // may start late
+        cr_expect_leq(took[i], 10 * forecast, "party %d took %g s", i, took[i]);
+    }
+}
+
+/** Messages that follow each other share one delay, and the wire carries them one after the other. */
+static const char *in_a_row(tf_link *link) {
+    static unsigned char out[ROUNDS][ROUND_BYTES], in[ROUNDS][ROUND_BYTES];
+    tf_ticket ticket[ROUNDS];
+    double start = tf_clock(), first = 0;
+    if (tf_link_party(link) == 2) return NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (tf_link_party(link) == 0)
+            EXPECT(tf_link_send(link, 1, out[i], ROUND_BYTES, &ticket[i]) == TF_OK);
+        else
+            EXPECT(tf_link_receive(link, 0, in[i], ROUND_BYTES, &ticket[i]) == TF_OK);
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        EXPECT(tf_link_wait(link, ticket[i]) == TF_OK);
+        if (i == 0) first = tf_clock() - start;
+    }
+    if (tf_link_party(link) == 0) return NULL;
+    took[1] = tf_clock() - start;
+    EXPECT(first < took[1]); // the first one was there before the last one
+    return NULL;
+}
+Test(shaped_link, messages_in_a_row_share_a_delay) {
+    run_three(in_a_row, slow);
+    double wire = ROUNDS * ROUND_BYTES / slow.rate, forecast = slow.round_trip / 2 + wire;
+    cr_expect_geq(took[1], forecast - 0.05 * forecast, "%g s", took[1]); // the receiver may begin a little later
+    cr_expect_lt(took[1], 10 * forecast, "%g s", took[1]);
+}
+
+/** A transfer that takes longer than the deadline shows signs of life meanwhile. */
+static const char *longer_than_the_deadline(tf_link *link) {
+    static unsigned char data[200000], in[200000];
+    tf_ticket ticket;
+    if (tf_link_party(link) == 2) return NULL;
+    if (tf_link_party(link) == 0) {
+        EXPECT(tf_link_send(link, 1, data, sizeof data, &ticket) == TF_OK);
+    } else {
+        tf_link_set_deadline(link, 0.2);
+        EXPECT(tf_link_receive(link, 0, in, sizeof in, &ticket) == TF_OK);
+    }
+    EXPECT(tf_link_wait(link, ticket) == TF_OK);
+    return NULL;
+}
+Test(shaped_link, slow_is_not_silent) {
+    run_three(longer_than_the_deadline, (tf_network){2e-3, 250e3});
+}
+
+Test(network, is_read) {
+    tf_network n;
+    cr_expect_eq(tf_network_parse("shape", "lan", &n), TF_OK);
+    cr_expect(n.round_trip == 1e-3 && n.rate == 625e6);
+    cr_expect_eq(tf_network_parse("shape", "wan", &n), TF_OK);
+    cr_expect(n.round_trip == 40e-3 && n.rate == 50e6);
+    cr_expect_eq(tf_network_parse("shape", "2.5ms,80mbit", &n), TF_OK);
+    cr_expect(n.round_trip == 2.5e-3 && n.rate == 10e6);
+    cr_expect_float_eq(tf_network_seconds(&n, 1000000), 0.10125, 1e-12);
+    static const char *const wrong[] = {"",           "man",        "lan ",       "5ms",         "5ms,",
+                                        "5ms,7",      "5ms,0mbit",  "-1ms,5mbit", "5ms,nanmbit", "infms,5mbit",
+                                        "5ms,5mbits", "1e9ms,1mbit"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_expect_eq(tf_network_parse("shape", wrong[i], &n), TF_INVALID, "%s", wrong[i]);
+        cr_expect(strstr(tf_error(), "--shape"));
+    }
+}
+
+/** Stamps of another machine's clock are refused: party 1, whose link is not shaped, stamps by hand. */
+static const char *other_clock(tf_link *link) {
+    unsigned char stamp[8] = {1}, data[3] = {0};
+    tf_ticket ticket;
+    if (tf_link_party(link) == 0) {
+        EXPECT(tf_link_receive(link, 1, data, sizeof data, &ticket) == TF_OK);
+        EXPECT(tf_link_wait(link, ticket) == TF_INVALID);
+        EXPECT(strstr(tf_error(), "the clocks of party 1 and this one differ"));
+    }
+    if (tf_link_party(link) != 1) return NULL;
+    if (early_clock) memset(stamp, 0x10, sizeof stamp);
+    EXPECT(tf_link_send(link, 0, stamp, sizeof stamp, &ticket) == TF_OK);
+    EXPECT(tf_link_send(link, 0, data, sizeof data, &ticket) == TF_OK);
+    tf_status status = tf_link_wait(link, ticket);
+    EXPECT(status == TF_OK || status == TF_PEER);
+    return NULL;
+}
+Test(shaped_link, clocks_must_be_one) {
+    for (int k = 0; k < 2; k++) {
+        tf_link *ends[TF_PARTIES];
+        early_clock = k;
+        cr_assert_eq(tf_link_memory(ends), TF_OK);
+        cr_assert_eq(tf_link_shaped(ends[0], &lan, &ends[0]), TF_OK);
+        run_on_ends(ends, other_clock);
+    }
+}
