@@ -53,6 +53,7 @@ typedef struct tf_param {
     const struct tf_node *leaf;
     tf_value value;
     bool packed; /**< only ever the right operand of products with x W^T: kept packed for the kernel, nothing else */
+    bool table;  /**< only ever read in rows: kept in few bytes */
 } tf_param;
 
 typedef struct tf_program {
@@ -94,6 +95,8 @@ unsigned tf_width(int frac, double bound);
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** The same, kept only in the form in which a product x W^T wants it. */
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, of which only rows are looked up. */
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** Brings a leaf of the graph into the program. */
 tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
 /** The graph node behind a leaf value, or NULL if the value is no leaf. */

@@ -6,41 +6,13 @@
 
 #include "net/clock.h"
 
-/** A shared weight. A packed one keeps only the sum of both components, in the kernel's form. */
-typedef struct tf_stored {
-    char name[sizeof((tf_node *)0)->name];
-    int frac;
-    unsigned bits;
-    bool is_packed;
-    tf_packed *packed;
-    uint64_t *component[2];
-    tf_shape shape;
-} tf_stored;
-
-enum { CHUNK = 1 << 21 }; /* elements that are put in at a time */
-
 tf_status tf_session_open(tf_session *session, tf_link *link) {
     *session = (tf_session){0};
     return tf_party_open(&session->party, link);
 }
 
-static void release_components(tf_stored *stored) {
-    for (int j = 0; j < 2; j++) {
-        if (stored->component[j])
-            explicit_bzero(stored->component[j], tf_shape_count(stored->shape) * sizeof(uint64_t));
-        free(stored->component[j]);
-        stored->component[j] = NULL;
-    }
-}
-
 void tf_session_close(tf_session *session) {
-    for (size_t i = 0; i < session->count; i++) {
-        release_components(&session->stored[i]);
-        tf_packed_free(session->stored[i].packed);
-    }
-    free(session->stored);
-    session->stored = NULL;
-    session->count = session->capacity = 0;
+    tf_store_free(&session->store);
     tf_party_close(&session->party);
 }
 
@@ -90,86 +62,6 @@ tf_status tf_session_publish(tf_session *session, int from, void *data, size_t s
     return TF_OK;
 }
 
-/* Sharing weights -------------------------------------------------------------------------------------------------- */
-
-static tf_stored *find(tf_session *session, const tf_program *program, const tf_param *param) {
-    const tf_type *type = &program->node[param->value].type;
-    for (size_t i = 0; i < session->count; i++) {
-        tf_stored *s = &session->stored[i];
-        if (s->frac == type->frac && s->bits == type->bits && s->is_packed == param->packed &&
-            tf_shape_equal(s->shape, type->shape) && !strcmp(s->name, param->leaf->name))
-            return s;
-    }
-    return NULL;
-}
-
-static tf_status add(tf_session *session, const tf_program *program, const tf_param *param, tf_stored **out) {
-    if (session->count == session->capacity) {
-        size_t capacity = session->capacity ? 2 * session->capacity : 64;
-        tf_stored *grown = realloc(session->stored, capacity * sizeof *grown);
-        if (!grown) return tf_fail(TF_NOMEM, "no memory for %zu weights", capacity);
-        session->stored = grown;
-        session->capacity = capacity;
-    }
-    const tf_type *type = &program->node[param->value].type;
-    tf_stored *s = &session->stored[session->count];
-    *s = (tf_stored){.frac = type->frac, .bits = type->bits, .is_packed = param->packed, .shape = type->shape};
-    memcpy(s->name, param->leaf->name, sizeof s->name);
-    session->count++;
-    for (int j = 0; j < 2; j++) {
-        s->component[j] = malloc(tf_shape_count(s->shape) * sizeof(uint64_t));
-        if (!s->component[j]) return tf_fail(TF_NOMEM, "no memory for the weight %s", s->name);
-    }
-    *out = s;
-    return TF_OK;
-}
-
-static tf_status share(tf_session *session, const tf_program *program, const tf_param *param, tf_stored *stored) {
-    const tf_type *type = &program->node[param->value].type;
-    size_t elements = tf_shape_count(type->shape);
-    for (size_t at = 0; at < elements; at += CHUNK) {
-        size_t count = elements - at < CHUNK ? elements - at : CHUNK;
-        tf_program input;
-        tf_plan plan;
-        tf_program_init(&input, program->frac, program->model_owner, program->data_owner);
-        tf_keep(&input, tf_input(&input, program->model_owner, tf_dims(count), type->frac, type->bits, type->bound, 0),
-                0);
-        tf_status status = tf_plan_make(&input, &plan);
-        if (!status) {
-            const float *data = param->leaf->data ? param->leaf->data + at : NULL;
-            tf_view kept = {.c = {stored->component[0] + at, stored->component[1] + at}};
-            tf_slots slots = {.input = &data, .kept = &kept};
-            status = tf_execute(&session->party, &input, &plan, NULL, &slots, NULL, NULL);
-            tf_plan_free(&plan);
-        }
-        tf_program_free(&input);
-        if (status) return tf_fail_in(status, "weight %s", param->leaf->name);
-    }
-    if (!param->packed) return TF_OK;
-    size_t out = type->shape.dim[0], in = type->shape.dim[1];
-    stored->packed =
-        session->party.kernels->pack_sum(stored->component[0], stored->component[1], in, out, 1, in, type->bits);
-    if (!stored->packed) return tf_fail(TF_NOMEM, "no memory to pack the weight %s", stored->name);
-    release_components(stored);
-    return TF_OK;
-}
-
-/** The views of all parameters, sharing those that are not there yet. */
-static tf_status provide(tf_session *session, const tf_program *program, tf_view *view) {
-    for (int i = 0; i < program->params; i++) {
-        const tf_param *param = &program->param[i];
-        tf_stored *stored = find(session, program, param);
-        if (stored) continue;
-        TF_TRY(add(session, program, param, &stored));
-        TF_TRY(share(session, program, param, stored));
-    }
-    for (int i = 0; i < program->params; i++) { /* only now: the store has stopped moving */
-        const tf_stored *stored = find(session, program, &program->param[i]);
-        view[i] = (tf_view){.c = {stored->component[0], stored->component[1]}, .packed = stored->packed};
-    }
-    return TF_OK;
-}
-
 /* Running -----------------------------------------------------------------------------------------------------------
  */
 
@@ -190,7 +82,7 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
     tf_status status = tf_plan_make(program, &plan);
     if (!status) {
         double start = tf_clock();
-        status = provide(session, program, view);
+        status = tf_store_provide(&session->store, &session->party, program, view);
         stats->setup_seconds = tf_clock() - start;
         if (!status) status = tf_execute(&session->party, program, &plan, view, slots, &stats->online, op_seconds);
         memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);

@@ -7,11 +7,11 @@
 
 #include "runtime/execute.h"
 #include "runtime/lower.h"
+#include "runtime/store.h"
 
 typedef struct tf_session {
     tf_party party;
-    struct tf_stored *stored; /**< shared weights, by leaf name and encoding */
-    size_t count, capacity;
+    tf_store store; /**< of shared weights; its provider and stream may be set before the first run */
 } tf_session;
 
 /** What running one graph took. */

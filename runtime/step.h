@@ -15,6 +15,7 @@
 #include "runtime/multiversion.h"
 #include "runtime/party.h"
 #include "runtime/program.h"
+#include "runtime/weights.h"
 
 enum { TF_MAX_EXCHANGES = 6 };
 
@@ -33,8 +34,13 @@ typedef struct tf_traffic {
 typedef struct tf_view {
     uint64_t *c[2];          /**< components id and id + 1; upper bits past the ring width are meaningless */
     uint64_t *bit;           /**< for split bits: rho in the own third, delta elsewhere; bit i % 64 of word i / 64 */
-    const tf_packed *packed; /**< for packed parameters: the sum of both components */
+    const tf_packed *packed; /**< for packed parameters: the party's operand of the product */
+    const tf_source *source; /**< for tables, and for packed parameters where they are packed when they are used */
 } tf_view;
+
+/** Elements [at, at + count) of component j of a value, wherever they are kept. */
+TF_CHECKED tf_status tf_view_read(const tf_kernels *kernels, const tf_view *view, int j, size_t at, size_t count,
+                                  uint64_t *out);
 
 /** One call of a phase. */
 typedef struct tf_call {
