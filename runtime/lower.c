@@ -35,7 +35,10 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
         }
     }
     program->op = graph->output;
-    if (!program->status) tf_output(program, value[graph->output], data_owner, 0);
+    if (!program->status && data_owner == TF_OUTSIDE)
+        tf_keep(program, value[graph->output], 0);
+    else if (!program->status)
+        tf_output(program, value[graph->output], data_owner, 0);
     free(value);
     tf_status status = tf_program_status(program);
     if (status) tf_program_free(program);

@@ -68,6 +68,9 @@ typedef struct tf_program {
     char error[512];
 } tf_program;
 
+/** In the place of a party: the model's or the data's owner is none of the three. */
+enum { TF_OUTSIDE = -1 };
+
 void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner);
 void tf_program_free(tf_program *program);
 
@@ -109,8 +112,8 @@ enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
 /** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
 tf_value tf_keep(tf_program *program, tf_value x, int slot);
-/** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds.
- */
+/** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row, 3
+ *  rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
 /** @} @name Local: no communication @{ */

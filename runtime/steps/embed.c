@@ -243,13 +243,13 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     tf_type type = *tf_type_of(p, table);
     if (type.shape.rank != 2 || tokens->shape.rank >= TF_MAX_RANK)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup wants a table of rows"));
-    if (owner < 0 || owner >= TF_PARTIES)
+    if (owner < TF_OUTSIDE || owner >= TF_PARTIES)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup for party %d", owner));
     size_t columns = type.shape.dim[1];
     type.shape = tokens->shape;
     type.shape.dim[type.shape.rank++] = columns;
     type.zero = -1;
-    tf_value v = tf_append(p, &embed_step, type, 1, &table);
+    tf_value v = tf_append(p, owner == TF_OUTSIDE ? &tf_embed_shared_step : &embed_step, type, 1, &table);
     if (v < 0) return -1;
     p->node[v].arg[0] = owner;
     p->node[v].leaf = tokens;
