@@ -49,8 +49,8 @@ typedef struct tf_node {
     int attrs;
     tf_attr attr[TF_MAX_ATTRS];
     tf_shape shape;
-    const float *data;     /**< weights, where held: not owned by the graph; constants: the graph's own copy */
-    const int32_t *tokens; /**< tokens, where held: not owned by the graph */
+    const float *data;             /**< weights, where held: not owned by the graph; constants: the graph's own copy */
+    const int32_t *tokens;         /**< tokens, where held: not owned by the graph */
     const tf_selection *selection; /**< or this party's shares of them; not owned by the graph */
 } tf_node;
 

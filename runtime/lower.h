@@ -7,8 +7,8 @@
 
 /**
  * Lowers every node of the graph through its op, and opens the output to the data owner in slot 0, or keeps its
- * shares there where that is TF_OUTSIDE. The program refers to the graph, which must outlive it. Its parameters are the weights that are needed, in the encodings that are
- * needed.
+ * shares there where that is TF_OUTSIDE. The program refers to the graph, which must outlive it. Its parameters are the
+ * weights that are needed, in the encodings that are needed.
  */
 TF_CHECKED tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program);
 

@@ -112,8 +112,8 @@ enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
 /** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
 tf_value tf_keep(tf_program *program, tf_value x, int slot);
-/** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row, 3
- *  rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
+/** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
+ * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
 /** @} @name Local: no communication @{ */

@@ -235,10 +235,14 @@ static tf_status load(tf_store *store, tf_party *party, tf_stored *s) {
     TF_TRY(store->provider->find(store->provider->context, s->name, &s->type, &s->source));
     if (s->source.count != count) return tf_fail(TF_INTERNAL, "a share file's weight has another size");
     s->has_source = s->is_table || (s->is_packed && store->stream);
-    if (s->has_source) return TF_OK;
+    if (s->has_source) {
+        tf_source_release(&s->source); /* which was read to be checked */
+        return TF_OK;
+    }
     if (s->is_packed) return tf_source_pack(party, &s->source, s->type.shape, s->type.bits, s->type.zero, &s->packed);
     TF_TRY(allocate_components(s));
     for (int j = 0; j < 2; j++) TF_TRY(tf_source_read(party->kernels, &s->source, j, 0, count, s->component[j]));
+    tf_source_release(&s->source);
     return TF_OK;
 }
 

@@ -5,6 +5,6 @@
 #include "experiments/cli/options.h"
 
 extern const cli_command command_infer, command_plain, command_cost, command_ops, command_bench, command_fit_head,
-    command_tokenize;
+    command_tokenize, command_share_model, command_share_input, command_reveal;
 
 #endif

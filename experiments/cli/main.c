@@ -5,14 +5,15 @@
 #include "experiments/cli/commands.h"
 #include "net/link_mpi.h"
 
-static const cli_command *const commands[] = {&command_infer, &command_plain,    &command_cost,    &command_ops,
-                                              &command_bench, &command_fit_head, &command_tokenize};
+static const cli_command *const commands[] = {
+    &command_infer,    &command_plain,    &command_cost,        &command_ops,         &command_bench,
+    &command_fit_head, &command_tokenize, &command_share_model, &command_share_input, &command_reveal};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2 };
 
 static void print_help(void) {
     puts("Usage: trefoil COMMAND [OPTION...]\n"
          "Private transformer inference between three parties that do not collude.\n");
-    for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    for (int i = 0; i < COMMANDS; i++) printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
     puts(
         "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3, or with --local in one process.");
 }

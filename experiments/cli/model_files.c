@@ -21,11 +21,15 @@ static tf_status settle_approx(const cli_options *o, model_files *model) {
     return status;
 }
 
-tf_status model_open(const cli_options *o, model_files *model) {
-    *model = (model_files){.directory = o->model};
+tf_status model_open_at(const cli_options *o, const char *directory, model_files *model) {
+    *model = (model_files){.directory = directory};
     TF_TRY(register_ops(o));
-    TF_TRY(tf_config_read(o->model, &model->config));
+    TF_TRY(tf_config_read(directory, &model->config));
     return settle_approx(o, model);
+}
+
+tf_status model_open(const cli_options *o, model_files *model) {
+    return model_open_at(o, o->model, model);
 }
 
 tf_status model_open_named(const cli_options *o, model_files *model) {

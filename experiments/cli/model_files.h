@@ -18,6 +18,8 @@ typedef struct model_files {
 /** Reads config.json of --model and settles the approximations: --approx, or what the model was trained for, or exact.
  */
 TF_CHECKED tf_status model_open(const cli_options *options, model_files *model);
+/** The same of another directory. */
+TF_CHECKED tf_status model_open_at(const cli_options *options, const char *directory, model_files *model);
 /** The same for --arch, with --layers; there is no directory then. */
 TF_CHECKED tf_status model_open_named(const cli_options *options, model_files *model);
 TF_CHECKED tf_status model_open_tokenizer(model_files *model);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/link.h"
+#include "runtime/program.h"
 
 static const struct argp_option table[] = {
     {"model", OPTION_MODEL, "DIR", 0, "Model directory: config.json, model.safetensors, tokenizer.json or vocab.txt",
@@ -31,6 +32,14 @@ static const struct argp_option table[] = {
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "Compare with the plain model afterwards, for development: the data owner then opens the weights too", 0},
+    {"model-shares", OPTION_MODEL_SHARES, "DIR", 0,
+     "Weights from share files, so that no party knows the model: what share-model wrote, or this party's part of it",
+     0},
+    {"input-shares", OPTION_INPUT_SHARES, "DIR", 0,
+     "Texts from share files, so that no party knows them: what share-input wrote, or this party's part of it", 0},
+    {"result-shares", OPTION_RESULT_SHARES, "DIR", 0,
+     "Where results are kept as share files; may be given twice to reveal, for the directories of two parties", 0},
+    {"stream", OPTION_STREAM, NULL, 0, "Take weights from the share files each time they are used: little memory", 0},
     {"data", OPTION_DATA, "FILE", 0, "Labelled texts: .tsv with the columns \"text\" or \"sentence\", and \"label\"",
      0},
     {"out", OPTION_OUT, "DIR", 0, "The model directory to write", 0},
@@ -133,6 +142,10 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_SEQUENCE: return read_count("seq", value, &o->sequence);
     case OPTION_LAYERS: return read_count("layers", value, &o->layers);
     case OPTION_RUNS: return read_count("runs", value, &o->runs);
+    case OPTION_MODEL_SHARES: o->model_shares = value; break;
+    case OPTION_INPUT_SHARES: o->input_shares = value; break;
+    case OPTION_RESULT_SHARES: return append(&o->result_shares, &o->results, value);
+    case OPTION_STREAM: o->stream = true; break;
     case OPTION_HELP: o->help = true; break;
     }
     return TF_OK;
@@ -195,12 +208,20 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     for (const char *key = command->requires; *key; key++)
         if (!parse.given[(int)*key])
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
-    if (accepts(command, OPTION_TEXT) && parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
-        return tf_fail(TF_INVALID, "%s needs either --text or --input (see --help)", command->name);
+    if (accepts(command, OPTION_TEXT) &&
+        parse.given[OPTION_TEXT] + parse.given[OPTION_INPUT] + parse.given[OPTION_INPUT_SHARES] != 1)
+        return tf_fail(TF_INVALID, "%s needs either --text or --input%s (see --help)", command->name,
+                       accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");
+    if ((o->model_shares && parse.given[OPTION_MODEL_OWNER]) || (o->input_shares && parse.given[OPTION_DATA_OWNER]))
+        return tf_fail(TF_INVALID, "with share files the owner is none of the parties: no --%s-owner (see --help)",
+                       o->model_shares && parse.given[OPTION_MODEL_OWNER] ? "model" : "data");
+    if (o->model_shares) o->model_owner = TF_OUTSIDE;
+    if (o->input_shares) o->data_owner = TF_OUTSIDE;
     return command->check ? command->check(o) : TF_OK;
 }
 
 void options_free(cli_options *o) {
     free(o->text);
     free(o->plugin);
+    free(o->result_shares);
 }

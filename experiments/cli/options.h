@@ -35,18 +35,23 @@ enum option_key {
     OPTION_SEQUENCE = 'S',
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
+    OPTION_MODEL_SHARES = 'W',
+    OPTION_INPUT_SHARES = 'I',
+    OPTION_RESULT_SHARES = 'R',
+    OPTION_STREAM = 'Z',
     OPTION_HELP = 'h'
 };
 
 typedef struct cli_options {
     const char *model, *input, *approx, *data, *out, *step, *arch; /**< NULL where not given */
-    const char **text, **plugin;
-    size_t texts, plugins;
+    const char *model_shares, *input_shares;                       /**< likewise */
+    const char **text, **plugin, **result_shares;
+    size_t texts, plugins, results;
     size_t limit, batch, elements, sequence, layers, runs;
-    size_t matmul[3]; /**< all 0 where not given */
-    int fraction_bits, model_owner, data_owner;
+    size_t matmul[3];                           /**< all 0 where not given */
+    int fraction_bits, model_owner, data_owner; /**< owners: TF_OUTSIDE with --model-shares, --input-shares */
     double timeout;
-    bool truncate, public_weights, local, check, json, help;
+    bool truncate, public_weights, local, check, stream, json, help;
 } cli_options;
 
 /** A sub-command. */

@@ -41,7 +41,7 @@ tf_status private_open(const cli_options *o, private_session **out) {
 }
 
 bool private_plays(const private_session *session, int party) {
-    return session->link[party] != NULL;
+    return party >= 0 && session->link[party] != NULL;
 }
 
 void private_close(private_session *session, tf_status status) {

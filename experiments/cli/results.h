@@ -20,7 +20,7 @@ typedef struct cli_results {
     const cli_options *options;
     const model_files *model;
     const cli_texts *texts;
-    const float *values; /**< texts x width, in the order of the texts */
+    const float *values; /**< texts x width, in the order of the texts; NULL where they stay shared */
     const float *plain;  /**< the same in floating point, where there is something to compare; or NULL */
     bool private;        /**< whether three parties computed this */
     double seconds_total;
@@ -29,6 +29,9 @@ typedef struct cli_results {
 
 /** Prints the results to stdout as --json or as a table. */
 TF_CHECKED tf_status results_print(const cli_results *results);
+
+/** Prints values alone, as reveal does: to JSON's "results", or a table without texts. */
+TF_CHECKED tf_status results_print_values(const cli_results *results, size_t texts);
 
 /** The sum over a matrix of links. */
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);

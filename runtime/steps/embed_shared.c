@@ -1,14 +1,14 @@
 /*
- * Rows of a shared table at indices that no party knows: their owner, outside of the three, is the dealer, ahead of time.
- * For each component j of the table, party L = j and party R = j - 1 hold it whole, and bit vectors that differ at the
- * token alone. L adds up the rows that its vector selects, R those that its own does: the difference is +row or -row of
- * the component, and the sign is shared. L and R swap their sums under masks that the third party S = j + 1 knows, which
- * makes replicated shares of the difference D_j; the three products sign_j D_j are added up in one.
+ * Rows of a shared table at indices that no party knows: their owner, outside of the three, is the dealer, ahead of
+ * time. For each component j of the table, party L = j and party R = j - 1 hold it whole, and bit vectors that differ
+ * at the token alone. L adds up the rows that its vector selects, R those that its own does: the difference is +row or
+ * -row of the component, and the sign is shared. L and R swap their sums under masks that the third party S = j + 1
+ * knows, which makes replicated shares of the difference D_j; the three products sign_j D_j are added up in one.
  *
  * What the receivers learn. Of the vectors a party holds two, for different components, chosen independently: each is
- * uniform, and so is the pair. L's sum is masked by a stream of k_(j+1) that R does not hold, R's by one of k_(j+2) that L
- * does not hold. The parts of the products are masked by a sharing of zero: party i - 1, who receives i's, does not hold
- * k_(i+1).
+ * uniform, and so is the pair. L's sum is masked by a stream of k_(j+1) that R does not hold, R's by one of k_(j+2)
+ * that L does not hold. The parts of the products are masked by a sharing of zero: party i - 1, who receives i's, does
+ * not hold k_(i+1).
  */
 #include <string.h>
 
