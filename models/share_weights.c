@@ -133,9 +133,13 @@ static tf_status check_facts(const tf_share_file *file, const tf_digest *archite
 
 tf_status tf_share_weights_open(const char *path, int party, const tf_digest *architecture, int frac,
                                 tf_share_file **file) {
-    TF_TRY(tf_share_open(path, "weights", party, file));
-    tf_status status = check_facts(*file, architecture, frac);
-    if (status) tf_share_close(*file);
+    tf_share_file *opened;
+    TF_TRY(tf_share_open(path, "weights", party, &opened));
+    tf_status status = check_facts(opened, architecture, frac);
+    if (status)
+        tf_share_close(opened);
+    else
+        *file = opened;
     return status;
 }
 
