@@ -42,7 +42,7 @@ static tf_status split(splitter *s, const tf_program *program, const tf_param *p
     if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
     for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
         TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
-    tf_for_blocks(at, count, ((tf_range){0, elements})) {
+    tf_for_blocks_of(at, count, ((tf_range){0, elements})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         uint8_t packed[TF_BLOCK * 8];
         TF_TRY(tf_encode(type, param->leaf->data + at, count, x));

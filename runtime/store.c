@@ -138,7 +138,7 @@ static tf_status owner_chunk(sharing *s, tf_stored *w, const chunk *c, uint8_t *
     const float *in = s->floats[c->stored - s->first];
     unsigned bytes = tf_bytes_of(w->type.bits);
     uint64_t *sum = s->party->scratch.data;
-    tf_for_blocks(at, count, ((tf_range){c->at, c->at + c->count})) {
+    tf_for_blocks_of(at, count, ((tf_range){c->at, c->at + c->count})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         TF_TRY(tf_encode(&w->type, in + at, count, x));
         tf_stream(s->party, 0, (uint32_t)(c->stored - s->first), MASK, at, mask, count);
@@ -167,7 +167,7 @@ static void receiver_chunk(sharing *s, tf_stored *w, const chunk *c, const uint8
 static void deriver_chunk(sharing *s, tf_stored *w, const chunk *c) {
     if (w->is_table) return;
     uint64_t *to = w->is_packed ? s->party->scratch.data : w->component[1];
-    tf_for_blocks(at, count, ((tf_range){c->at, c->at + c->count}))
+    tf_for_blocks_of(at, count, ((tf_range){c->at, c->at + c->count}))
         tf_stream(s->party, 1, (uint32_t)(c->stored - s->first), MASK, at, to + at, count);
     if (!w->is_packed) memset(w->component[0] + c->at, 0, c->count * sizeof(uint64_t));
 }
@@ -270,7 +270,8 @@ tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *p
     for (int i = 0; i < program->params && !status; i++) { /* only now: the store has stopped moving */
         const tf_stored *s = find(store, program, &program->param[i]);
         view[i] = (tf_view){.c = {s->component[0], s->component[1]}, .packed = s->packed};
-        if (s->has_source) view[i].source = &s->source;
+        if (s->has_source && s->is_table) view[i].source = &s->source;
+        if (s->has_source && s->is_packed) view[i].later = &s->source;
     }
     if (status) forget(store); /* rather than keep weights that are there in part */
     return status;

@@ -62,7 +62,7 @@ static tf_status sum_tables(tf_call *call) {
         uint64_t *sum = call->state + (size_t)k * n, mask[TF_BLOCK];
         if (j == zero_of(call->program, call->node)) continue;
         TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, selection->vector[k], tokens, sum));
-        tf_for_blocks(at, count, ((tf_range){0, n})) {
+        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
             tf_element_stream(call, 1 - k, DIFFERENCE + (unsigned)j, at, count, mask);
             for (size_t i = 0; i < count; i++) sum[at + i] = (k ? 0 - sum[at + i] : sum[at + i]) - mask[i];
         }
@@ -95,13 +95,13 @@ TF_MULTIVERSION static void multiply_signs(tf_call *call) {
         int j = (id + k) % 3;
         if (j == zero) continue;
         const uint8_t *message = call->receive[k ? j : (id + 2) % 3];
-        tf_for_blocks(at, count, ((tf_range){0, n})) {
+        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
             uint64_t other[TF_BLOCK], *common = call->state + (size_t)k * n + at;
             kernels->unpack_bytes(message + at * bytes, count, bytes, other);
             for (size_t i = 0; i < count; i++) common[i] += other[i];
         }
     }
-    tf_for_blocks(at, count, ((tf_range){0, n})) {
+    tf_for_blocks(call, at, count, ((tf_range){0, n})) {
         uint64_t d0[TF_BLOCK], d1[TF_BLOCK], *z = call->out.c[0] + at;
         tf_element_stream(call, 0, ZERO, at, count, d0);
         tf_element_stream(call, 1, ZERO, at, count, d1);
