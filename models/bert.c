@@ -166,24 +166,31 @@ static tf_id value_of(builder *b, stream x, bool centred) {
     return y;
 }
 
+/* A leaf of ids, as this party holds them: as they are, as shares, or not at all. */
+static tf_id id_leaf(builder *b, const char *name, const int32_t *ids, const tf_selection *shared) {
+    tf_shape shape = tf_dims(b->batch->texts, b->batch->length);
+    tf_id id = tf_graph_leaf(b->graph, TF_LEAF_TOKENS, name, shape, ids);
+    if (id >= 0) b->graph->node[id].selection = shared;
+    return id;
+}
+
 /* texts x length x hidden: the embeddings of token, position and token type, normalised. */
 static stream embeddings(builder *b) {
     const tf_batch *batch = b->batch;
     size_t hidden = b->config->hidden;
-    tf_shape ids = tf_dims(batch->texts, batch->length);
     tf_graph *g = b->graph;
     tf_graph_scope(g, "embeddings.");
     tf_id words = secret(b, "word_embeddings.weight", tf_dims(b->config->vocabulary, hidden));
     tf_id positions = secret(b, "position_embeddings.weight", tf_dims(b->config->positions, hidden));
     tf_id types = secret(b, "token_type_embeddings.weight", tf_dims(b->config->types, hidden));
 
-    tf_id token = tf_graph_leaf(g, TF_LEAF_TOKENS, "tokens", ids, batch->ids);
+    tf_id token = id_leaf(b, "tokens", batch->ids, batch->shared_ids);
     tf_id word = tf_graph_op(g, "embedding", "", "word_embeddings", TF_IN(token, words), TF_NO_ATTRS);
     tf_id position =
         tf_graph_op(g, "rows", "", "position_embeddings", TF_IN(positions), TF_ATTRS({"count", (double)batch->length}));
     tf_id x;
     if (batch->pairs) {
-        tf_id type = tf_graph_leaf(g, TF_LEAF_TOKENS, "token_types", ids, batch->types);
+        tf_id type = id_leaf(b, "token_types", batch->types, batch->shared_types);
         tf_id chosen = tf_graph_op(g, "embedding", "", "token_type_embeddings", TF_IN(type, types), TF_NO_ATTRS);
         x = add(b, "sum", add(b, "sum_of_words_and_types", word, chosen), position);
     } else {

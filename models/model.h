@@ -84,6 +84,7 @@ typedef struct tf_batch {
     const int32_t *ids;    /**< texts x length, padded with pad_token, or NULL */
     const int32_t *types;  /**< texts x length token types, or NULL where not held */
     bool pairs;            /**< public: whether the texts are pairs; if not, all types are 0 and need no lookup */
+    const tf_selection *shared_ids, *shared_types; /**< this party's shares, where an owner outside shared them */
 } tf_batch;
 
 /**

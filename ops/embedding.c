@@ -46,7 +46,7 @@ static tf_value lower_embedding(tf_program *p, const tf_node *node, const tf_val
     const tf_node *tokens = tf_leaf_of(p, in[0]);
     if (!p->status && (!tokens || tokens->leaf != TF_LEAF_TOKENS))
         return tf_program_fail(p, tf_fail(TF_INVALID, "%s looks up something that is no tokens", node->name));
-    tf_value table = tf_weight(p, in[1], p->frac, tf_width(p->frac, tf_default_bound(p)));
+    tf_value table = tf_table_weight(p, in[1], p->frac, tf_width(p->frac, tf_default_bound(p)));
     return tf_embed(p, table, tokens, p->data_owner);
 }
 

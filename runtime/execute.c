@@ -146,6 +146,17 @@ static size_t work_of(const tf_program *program, const tf_step_node *node) {
     return most;
 }
 
+/** The weight of a product that is packed when it is used. */
+static tf_status pack_weight(run *r, tf_call *call, tf_packed **packed) {
+    for (int k = 0; k < call->node->inputs; k++) {
+        if (!call->in[k].later) continue;
+        const tf_type *type = &r->program->node[call->node->input[k]].type;
+        TF_TRY(tf_source_pack(r->party, call->in[k].later, type->shape, type->bits, type->zero, packed));
+        call->in[k].packed = *packed;
+    }
+    return TF_OK;
+}
+
 static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
     const tf_step_node *node = &r->program->node[entry.node];
     const tf_schedule *s = &r->plan->schedule[entry.node];
@@ -163,13 +174,17 @@ static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
         call.receive[p] = r->received[entry.node][p];
         if (p != r->party->id && r->out[time % 2][p].data) call.send[p] = r->out[time % 2][p].data + sent[p];
     }
+    tf_packed *packed = NULL;
+    if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &call, &packed));
+    tf_status status;
     if (!node->step->shares_work || !r->party->workers || work_of(r->program, node) < LEAST_SHARED) {
         call.workers = 1;
-        TF_TRY(call_phase(&call, entry.phase));
+        status = call_phase(&call, entry.phase);
     } else {
-        TF_TRY(share_phase(r->party, &call, entry.phase));
+        status = share_phase(r->party, &call, entry.phase);
     }
-    if (!r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return TF_OK;
+    tf_packed_free(packed);
+    if (status || !r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
     return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &call.out);
 }
 

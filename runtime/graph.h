@@ -21,6 +21,17 @@ typedef enum tf_leaf {
     TF_LEAF_CONSTANT       /**< public floats made with the graph, such as a mask; all parties hold them */
 } tf_leaf;
 
+/**
+ * What this party got of tokens that an owner outside of the three shared: see models/SHARES.md. For each component j
+ * of the table, party j and party j - 1 hold bit vectors over its rows that differ at the token alone.
+ */
+typedef struct tf_selection {
+    const uint64_t *vector[2]; /**< for components id and id + 1: a vector a token, tf_words(rows) apart */
+    const uint64_t *sign[2];   /**< shares of tokens x 3 signs, mod 2^64: for component j, 1 where party j's bit at the
+                                    token is set, and -1 otherwise */
+    size_t tokens, rows;
+} tf_selection;
+
 enum { TF_MAX_INPUTS = 6, TF_MAX_ATTRS = 6 };
 
 /** A named number of a node, such as eps or axis. Attributes are part of the digest that the parties compare. */
@@ -38,9 +49,10 @@ typedef struct tf_node {
     int attrs;
     tf_attr attr[TF_MAX_ATTRS];
     tf_shape shape;
-    double range;          /**< its magnitudes are known to be at most this; 0 where nothing is known */
-    const float *data;     /**< weights, where held: not owned by the graph; constants: the graph's own copy */
-    const int32_t *tokens; /**< tokens, where held: not owned by the graph */
+    double range;                  /**< its magnitudes are known to be at most this; 0 where nothing is known */
+    const float *data;             /**< weights, where held: not owned by the graph; constants: the graph's own copy */
+    const int32_t *tokens;         /**< tokens, where held: not owned by the graph */
+    const tf_selection *selection; /**< or this party's shares of them; not owned by the graph */
 } tf_node;
 
 typedef struct tf_graph {

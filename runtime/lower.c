@@ -38,7 +38,10 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
         }
     }
     program->op = graph->output;
-    if (!program->status) tf_output(program, value[graph->output], data_owner, 0);
+    if (!program->status && data_owner == TF_OUTSIDE)
+        tf_keep(program, value[graph->output], 0);
+    else if (!program->status)
+        tf_output(program, value[graph->output], data_owner, 0);
     tf_status status = tf_program_status(program);
     if (status) tf_program_free(program);
     return status;
@@ -72,4 +75,12 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
     XXH3_freeState(state);
     memcpy(digest->byte, canonical.digest, sizeof digest->byte);
     return TF_OK;
+}
+
+tf_digest tf_digest_of(const void *data, size_t size) {
+    tf_digest digest;
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, size));
+    memcpy(digest.byte, canonical.digest, sizeof digest.byte);
+    return digest;
 }

@@ -8,17 +8,7 @@
 
 #include "net/clock.h"
 
-enum { KEY_BYTES = 16, ZERO_BYTES = 1 << 14 };
-
-static const unsigned char zeros[ZERO_BYTES];
-
-static EVP_CIPHER_CTX *stream_cipher(const unsigned char *key) {
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    unsigned char iv[16] = {0};
-    if (context && EVP_EncryptInit_ex(context, EVP_aes_128_ctr(), NULL, key, iv) == 1) return context;
-    EVP_CIPHER_CTX_free(context);
-    return NULL;
-}
+enum { KEY_BYTES = TF_KEY_BYTES };
 
 /** Key i is made by party i, which sends it to party i - 1. */
 static tf_status exchange_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
@@ -44,7 +34,7 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     unsigned char key[2][KEY_BYTES];
     tf_status status = tf_link_exports_keys(link) ? export_keys(link, key) : exchange_keys(link, key);
     for (int i = 0; i < 2 && !status; i++) {
-        party->prf[i] = stream_cipher(key[i]);
+        party->prf[i] = tf_prf_new(key[i]);
         if (!party->prf[i]) status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
     }
     OPENSSL_cleanse(key, sizeof key);
@@ -93,6 +83,7 @@ tf_status tf_party_set_threads(tf_party *party, int threads) {
 void tf_party_close(tf_party *party) {
     end_workers(party);
     release(&party->arena);
+    release(&party->scratch);
     for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)
             for (int p = 0; p < TF_PARTIES; p++) release(&party->message[i][parity][p]);
@@ -111,27 +102,7 @@ tf_status tf_party_next_run(tf_party *party) {
 void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
                size_t words) {
     double start = party->timed ? tf_clock() : 0;
-    uint64_t block = offset / 2; /* of the cipher, 16 bytes: the low 48 bits of the counter */
-    unsigned char iv[16];
-    for (int i = 0; i < 4; i++) {
-        iv[i] = (unsigned char)(party->run >> (24 - 8 * i));
-        iv[4 + i] = (unsigned char)(node >> (24 - 8 * i));
-    }
-    iv[8] = (unsigned char)(purpose >> 8);
-    iv[9] = (unsigned char)purpose;
-    for (int i = 0; i < 6; i++) iv[10 + i] = (unsigned char)(block >> (40 - 8 * i));
-    unsigned char *bytes = (unsigned char *)out;
-    size_t left = words * sizeof *out;
-    bool ok = offset % 2 == 0 && EVP_EncryptInit_ex(party->prf[which], NULL, NULL, NULL, iv) == 1;
-    while (ok && left) {
-        int step = left < ZERO_BYTES ? (int)left : ZERO_BYTES, made;
-        ok = EVP_EncryptUpdate(party->prf[which], bytes, &made, zeros, step) == 1;
-        bytes += step;
-        left -= (size_t)step;
-    }
-    if (!ok) {
+    if (!tf_prf_words(party->prf[which], (uint64_t)party->run << 32 | node, purpose, offset, out, words))
         party->broken = true;
-        memset(out, 0, words * sizeof *out);
-    }
     if (party->timed) party->prf_seconds += tf_clock() - start;
 }

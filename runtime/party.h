@@ -17,9 +17,8 @@
 
 #include "net/link.h"
 #include "runtime/kernels.h"
+#include "runtime/prf.h"
 #include "runtime/workers.h"
-
-typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 
 /** Memory that is kept from run to run: fresh pages cost more than the work on them. */
 typedef struct tf_buffer {
@@ -48,6 +47,7 @@ typedef struct tf_party {
     EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
     tf_buffer arena;                     /**< of values; wiped after each run */
+    tf_buffer scratch;                   /**< of one weight, while it is packed */
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     double prf_seconds;                  /**< time spent making streams, when `timed` */
     bool timed;

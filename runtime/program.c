@@ -103,7 +103,7 @@ const tf_node *tf_leaf_of(const tf_program *program, tf_value value) {
     return program->node[value].leaf;
 }
 
-static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed) {
+static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed, bool table) {
     if (program->status) return -1;
     const tf_node *node = tf_leaf_of(program, leaf);
     if (!node || node->leaf != TF_LEAF_WEIGHT)
@@ -112,7 +112,8 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
     for (int i = 0; i < program->params; i++) {
         tf_param *p = &program->param[i];
         tf_type *type = &program->node[p->value].type;
-        if (p->leaf == node && p->packed == packed && type->frac == frac && type->bits >= bits) return p->value;
+        if (p->leaf == node && p->packed == packed && p->table == table && type->frac == frac && type->bits >= bits)
+            return p->value;
     }
     if (program->params == program->param_capacity) {
         int capacity = program->param_capacity ? 2 * program->param_capacity : 64;
@@ -126,20 +127,24 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
                     .bits = bits,
                     .frac = frac,
                     .bound = tf_default_bound(program),
-                    .zero = (program->model_owner + 2) % TF_PARTIES};
+                    .zero = program->model_owner < 0 ? -1 : (program->model_owner + 2) % TF_PARTIES};
     tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
     if (value < 0) return -1;
     program->node[value].leaf = node;
-    program->param[program->params++] = (tf_param){.leaf = node, .value = value, .packed = packed};
+    program->param[program->params++] = (tf_param){.leaf = node, .value = value, .packed = packed, .table = table};
     return value;
 }
 
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
-    return parameter(program, leaf, frac, bits, false);
+    return parameter(program, leaf, frac, bits, false, false);
 }
 
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
-    return parameter(program, leaf, frac, bits, true);
+    return parameter(program, leaf, frac, bits, true, false);
+}
+
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
+    return parameter(program, leaf, frac, bits, false, true);
 }
 
 bool tf_step_is_parameter(const tf_step_node *node) {

@@ -54,6 +54,7 @@ typedef struct tf_param {
     const struct tf_node *leaf;
     tf_value value;
     bool packed; /**< only ever the right operand of products with x W^T: kept packed for the kernel, nothing else */
+    bool table;  /**< only ever read in rows: kept in few bytes */
 } tf_param;
 
 typedef struct tf_program {
@@ -69,6 +70,9 @@ typedef struct tf_program {
     tf_status status;
     char error[512];
 } tf_program;
+
+/** In the place of a party: the model's or the data's owner is none of the three. */
+enum { TF_OUTSIDE = -1 };
 
 void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner);
 void tf_program_free(tf_program *program);
@@ -97,6 +101,8 @@ unsigned tf_width(int frac, double bound);
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** The same, kept only in the form in which a product x W^T wants it. */
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, of which only rows are looked up. */
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** Brings a leaf of the graph into the program. */
 tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
 /** The graph node behind a leaf value, or NULL if the value is no leaf. */
@@ -109,8 +115,8 @@ enum { TF_EVERYONE = -1 };
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
 /** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
 tf_value tf_keep(tf_program *program, tf_value x, int slot);
-/** Rows of a shared table (V x H leaf) at indices that only `owner` knows. 40 B per element + V bits a row, 3 rounds.
- */
+/** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
+ * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
 /** @} @name Local: no communication @{ */

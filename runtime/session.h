@@ -7,12 +7,12 @@
 
 #include "runtime/execute.h"
 #include "runtime/lower.h"
+#include "runtime/store.h"
 
 typedef struct tf_session {
     tf_party party;
-    tf_digest generation;     /**< of the shared weights: drawn anew whenever they are shared from the beginning */
-    struct tf_stored *stored; /**< shared weights, by leaf name and encoding */
-    size_t count, capacity;
+    tf_digest generation; /**< of the shared weights: drawn anew whenever they are shared from the beginning */
+    tf_store store;       /**< of shared weights; its provider and stream may be set before the first run */
 } tf_session;
 
 /** What running one graph took. */
@@ -42,9 +42,6 @@ typedef struct tf_fact {
     const char *name;
     tf_digest digest;
 } tf_fact;
-
-/** The digest of some bytes. */
-tf_digest tf_digest_of(const void *data, size_t size);
 
 /** Compares facts with both other parties; TF_MISMATCH on every party that sees a difference, naming it. 1 round. */
 TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts);

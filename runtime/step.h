@@ -15,6 +15,7 @@
 #include "runtime/multiversion.h"
 #include "runtime/party.h"
 #include "runtime/program.h"
+#include "runtime/weights.h"
 
 enum { TF_MAX_EXCHANGES = 6 };
 
@@ -33,8 +34,14 @@ typedef struct tf_traffic {
 typedef struct tf_view {
     uint64_t *c[2];          /**< components id and id + 1; upper bits past the ring width are meaningless */
     uint64_t *bit;           /**< for split bits: rho in the own third, delta elsewhere; bit i % 64 of word i / 64 */
-    const tf_packed *packed; /**< for packed parameters: the sum of both components */
+    const tf_packed *packed; /**< for packed parameters: the party's operand of the product */
+    const tf_source *source; /**< for tables, which are read in rows */
+    const tf_source *later;  /**< for packed parameters that the executor packs each time they are used */
 } tf_view;
+
+/** Elements [at, at + count) of component j of a value, wherever they are kept. */
+TF_CHECKED tf_status tf_view_read(const tf_kernels *kernels, const tf_view *view, int j, size_t at, size_t count,
+                                  uint64_t *out);
 
 /** One call of a phase. */
 typedef struct tf_call {
@@ -112,10 +119,13 @@ static inline tf_range tf_share(const tf_call *call, tf_range range) {
     return (tf_range){begin, end < range.end ? end : range.end};
 }
 
-/** Calls `body` with consecutive blocks [at, at + count) of this worker's share of the range. */
-#define tf_for_blocks(call, at, count, range)                                                                          \
-    for (size_t at = tf_share(call, range).begin, end_of_##at = tf_share(call, range).end, count;                      \
+/** Calls `body` with consecutive blocks [at, at + count) of the range. */
+#define tf_for_blocks_of(at, count, range)                                                                             \
+    for (size_t at = (range).begin, end_of_##at = (range).end, count;                                                  \
          at < end_of_##at && (count = end_of_##at - at < TF_BLOCK ? end_of_##at - at : TF_BLOCK, 1); at += TF_BLOCK)
+
+/** The same with this worker's share of the range. */
+#define tf_for_blocks(call, at, count, range) tf_for_blocks_of(at, count, tf_share(call, range))
 
 static inline size_t tf_even(size_t words) {
     return words + (words & 1);

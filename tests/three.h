@@ -68,7 +68,8 @@ static inline tf_status three_do(three_body *body, void *context, three_outcome 
 
 /** What one party brings to a program, and what the run cost it. */
 typedef struct three_party {
-    const tf_view *params; /**< one for each of program->param */
+    const tf_view *params;     /**< one for each of program->param */
+    const tf_program *program; /**< the same program with this party's leaves; NULL: the common one */
     tf_slots slots;
     tf_link_observer *observer; /**< of everything it receives but the keys; may be NULL */
     void *observer_context;
@@ -111,7 +112,8 @@ static inline tf_status three_play(tf_link *link, int id, void *context) {
     tf_link_observe(link, three_observe, &watch);
     tf_status status = tf_party_set_threads(&party, t->threads ? t->threads : 1);
     for (int k = 0; k < (t->runs ? t->runs : 1) && !status; k++)
-        status = tf_execute(&party, t->program, &t->plan, own->params, &own->slots, &own->stats, NULL);
+        status = tf_execute(&party, own->program ? own->program : t->program, &t->plan, own->params, &own->slots,
+                            &own->stats, NULL);
     tf_link_observe(link, NULL, NULL);
     tf_party_close(&party);
     return status;

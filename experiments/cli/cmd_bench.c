@@ -68,7 +68,12 @@ static tf_status measure(const cli_options *o, private_session *session) {
         job.approx = &model.approx;
     }
     bench_report report = {0};
-    tf_status status = private_bench(session, &job, &report);
+    party_shares shares[TF_PARTIES] = {{0}};
+    tf_status status = TF_OK;
+    for (int p = 0; p < TF_PARTIES && o->model_shares && status == TF_OK; p++)
+        if (private_plays(session, p)) status = party_shares_open(o, &model.config, p, &shares[p]);
+    if (o->model_shares) job.shares = shares;
+    if (status == TF_OK) status = private_bench(session, &job, &report);
     if (status == TF_OK && private_plays(session, 0)) {
         if (o->link) {
             if (o->json) return json_print(link_json(&report.link, job.runs));
@@ -82,6 +87,7 @@ static tf_status measure(const cli_options *o, private_session *session) {
             status = finish_output();
         }
     }
+    for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&shares[p]);
     model_close(&model);
     return status;
 }
@@ -97,6 +103,8 @@ static tf_status run(const cli_options *o) {
 static tf_status check(const cli_options *o) {
     if (o->link + !!o->step + !!o->matmul[0] + !!o->arch != 1)
         return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
+    if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
+    if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
     return TF_OK;
 }
 
@@ -108,7 +116,8 @@ const cli_command command_bench = {
                    "-n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
     .accepts = (const char[]){OPTION_LINK, OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS,
                               OPTION_SEQUENCE, OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS,
-                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN, 0},
+                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,
+                              OPTION_MODEL_SHARES, OPTION_STREAM, 0},
     .requires = "",
     .check = check,
     .links = true,

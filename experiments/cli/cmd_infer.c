@@ -1,6 +1,8 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "experiments/cli/commands.h"
+#include "experiments/cli/directory.h"
 #include "experiments/cli/private.h"
 #include "experiments/cli/range_report.h"
 
@@ -12,6 +14,8 @@ typedef struct holdings {
     float *values, *plain;
     tf_ranges seen; /* in floating point, with --check-ranges */
     tf_range_check *range_check;
+    char directory[DIRECTORY_PATH]; /* of the model */
+    party_shares shares[TF_PARTIES];
 } holdings;
 
 static void release(holdings *h) {
@@ -21,6 +25,7 @@ static void release(holdings *h) {
     tf_range_check_free(h->range_check);
     batches_free(&h->batches);
     texts_free(&h->texts);
+    for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&h->shares[p]);
     model_close(&h->model);
 }
 
@@ -30,8 +35,16 @@ static tf_status allocate(const holdings *h, float **values) {
 }
 
 /* Every party opens what is its own only; what is wrong with a text or a weight file is found before the run. */
-static tf_status open_own(const cli_options *o, bool model_owner, bool data_owner, holdings *h) {
-    TF_TRY(model_open(o, &h->model));
+static tf_status open_own(const cli_options *o, private_session *session, holdings *h) {
+    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    int party = private_plays(session, 0) ? 0 : private_plays(session, 1) ? 1 : 2;
+    if (o->model)
+        snprintf(h->directory, sizeof h->directory, "%s", o->model);
+    else
+        TF_TRY(directory_of_party(o->model_shares, party, h->directory, sizeof h->directory));
+    TF_TRY(model_open_at(o, h->directory, &h->model));
+    for (int p = 0; p < TF_PARTIES; p++)
+        if (private_plays(session, p)) TF_TRY(party_shares_open(o, &h->model.config, p, &h->shares[p]));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
     if (!data_owner) return TF_OK;
     model_warn_untrained(&h->model);
@@ -45,7 +58,7 @@ static tf_status open_own(const cli_options *o, bool model_owner, bool data_owne
 static tf_status infer(const cli_options *o, private_session *session, holdings *h, double start) {
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
     run_report report = {0};
-    TF_TRY(open_own(o, model_owner, data_owner, h));
+    TF_TRY(open_own(o, session, h));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&h->range_check));
     private_job job = {
         .config = &h->model.config,
@@ -54,17 +67,20 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
         .batches = data_owner ? &h->batches : NULL,
         .ranges = h->model.calibrated ? &h->model.ranges : NULL,
         .range_check = h->range_check,
+        .shares = h->shares,
     };
     TF_TRY(private_infer(session, &job, h->values, &report));
     double end = tf_clock();
-    if (!data_owner) return TF_OK;
+    bool reports = o->input_shares ? private_plays(session, 0) : data_owner;
+    if (!reports) return TF_OK;
+    cli_texts unknown = {.count = h->shares[0].texts.texts};
     if (o->check || o->check_ranges) {
         TF_TRY(allocate(h, &h->plain));
         TF_TRY(plain_run(&h->model, &h->batches, o->check_ranges ? &h->seen : NULL, h->plain));
     }
     TF_TRY(results_print(&(cli_results){.options = o,
                                         .model = &h->model,
-                                        .texts = &h->texts,
+                                        .texts = o->input_shares ? &unknown : &h->texts,
                                         .values = h->values,
                                         .plain = o->check ? h->plain : NULL,
                                         .private = true,
@@ -84,18 +100,34 @@ static tf_status run(const cli_options *o) {
     return status;
 }
 
+static tf_status check(const cli_options *o) {
+    if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
+    if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
+    if (o->model_shares && o->public_weights)
+        return tf_fail(TF_INVALID, "--public-weights: the weights of --model-shares are secret (see --help)");
+    if (o->check && (o->input_shares || (o->model_shares && !o->model)))
+        return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
+    if (!o->input_shares != !o->results || o->results > 1)
+        return tf_fail(TF_INVALID, "--input-shares needs one --result-shares, and only there (see --help)");
+    return TF_OK;
+}
+
 const cli_command command_infer = {
     .name = "infer",
     .summary = "run a model privately between three parties",
     .description =
         "Runs a model privately: mpirun -n 3 trefoil infer ..., or with --local in one process. Only the model owner "
         "opens the weights (the others need config.json alone); only the data owner opens the texts and prints the "
-        "result. Public to all are the architecture, the number of texts and their lengths in tokens.",
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS, OPTION_CHECK, OPTION_CHECK_RANGES, OPTION_REPORT, OPTION_NO_RANGES,
-                              OPTION_PLUGIN, 0},
-    .requires = (const char[]){OPTION_MODEL, 0},
+        "result. Public to all are the architecture, the number of texts and their lengths in tokens. With "
+        "--model-shares no party knows the model, with --input-shares none knows texts and results.",
+    .accepts = (const char[]){OPTION_MODEL,       OPTION_TEXT,         OPTION_INPUT,          OPTION_LIMIT,
+                              OPTION_TRUNCATE,    OPTION_BATCH,        OPTION_APPROX,         OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER,   OPTION_PUBLIC_WEIGHTS, OPTION_CHECK,
+                              OPTION_CHECK_RANGES, OPTION_REPORT,      OPTION_NO_RANGES,      OPTION_PLUGIN,
+                              OPTION_MODEL_SHARES, OPTION_STREAM,      OPTION_INPUT_SHARES,   OPTION_RESULT_SHARES,
+                              0},
+    .requires = "",
     .links = true,
+    .check = check,
     .run = run,
 };

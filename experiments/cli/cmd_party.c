@@ -176,7 +176,6 @@ static tf_status serve(holdings *h) {
 static tf_status open_own(holdings *h) {
     const cli_options *o = h->options;
     if (o->model) TF_TRY(model_open(o, &h->model));
-    if (!o->model) TF_TRY(register_ops(o));
     if (h->model_owner || (o->public_weights && o->model)) TF_TRY(model_open_weights(&h->model));
     if (!o->model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
     if (!h->data_owner) return TF_OK;

@@ -5,7 +5,8 @@
 #include "experiments/cli/options.h"
 
 extern const cli_command command_infer, command_eval, command_plain, command_calibrate, command_cost, command_ops,
-    command_bench, command_fit_head, command_tokenize, command_keygen, command_fingerprint, command_party;
+    command_bench, command_fit_head, command_tokenize, command_keygen, command_fingerprint, command_party,
+    command_share_model, command_share_input, command_reveal;
 
 /** Prints an error as one line on stderr. */
 void print_error(const char *message);

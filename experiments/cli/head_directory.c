@@ -6,49 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "experiments/cli/directory.h"
 #include "net/file.h"
-
-enum { PATH_SIZE = 4096, LARGEST_TEXT_FILE = 64 << 20 };
-
-static tf_status make_directory(const char *directory, const char *source) {
-    struct stat from, to;
-    if (mkdir(directory, 0777) != 0 && errno != EEXIST) return tf_fail(TF_IO, "%s: %s", directory, strerror(errno));
-    if (stat(directory, &to) != 0) return tf_fail(TF_IO, "%s: %s", directory, strerror(errno));
-    if (!S_ISDIR(to.st_mode)) return tf_fail(TF_IO, "%s: not a directory", directory);
-    if (stat(source, &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-        return tf_fail(TF_INVALID, "%s: --out is the --model directory itself", directory);
-    return TF_OK;
-}
-
-/* Atomic: under another name first, so that a reader sees the old file or the new one. */
-static tf_status write_file(const char *path, const char *data, size_t size) {
-    char temporary[PATH_SIZE + 8];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *file = fopen(temporary, "wb");
-    if (!file) return tf_fail(TF_IO, "%s: %s", temporary, strerror(errno));
-    bool written = fwrite(data, 1, size, file) == size;
-    written = fclose(file) == 0 && written;
-    if (written && rename(temporary, path) == 0) return TF_OK;
-    tf_status status = tf_fail(TF_IO, "%s: %s", path, strerror(errno));
-    unlink(temporary);
-    return status;
-}
-
-static tf_status copy_if_there(const char *from, const char *to, const char *name) {
-    char source[PATH_SIZE], target[PATH_SIZE];
-    TF_TRY(tf_path_join(from, name, source, sizeof source));
-    TF_TRY(tf_path_join(to, name, target, sizeof target));
-    if (access(source, F_OK) != 0) return TF_OK;
-    char *data;
-    size_t size;
-    TF_TRY(tf_file_read(source, LARGEST_TEXT_FILE, &data, &size));
-    tf_status status = write_file(target, data, size);
-    free(data);
-    return status;
-}
 
 static bool begins(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -86,7 +47,7 @@ static tf_status write_weights(const char *path, const tf_safetensors *weights, 
 
 static tf_status write_config(const char *path, const char *source, const linear_head *head, const char *approx) {
     json_t *config;
-    TF_TRY(tf_json_read(source, LARGEST_TEXT_FILE, &config));
+    TF_TRY(tf_json_read(source, DIRECTORY_LARGEST_TEXT, &config));
     json_t *names = json_object();
     for (size_t i = 0; i < head->labels; i++) {
         char number[24];
@@ -102,22 +63,20 @@ static tf_status write_config(const char *path, const char *source, const linear
     char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     json_decref(config);
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = write_file(path, text, strlen(text));
+    tf_status status = directory_write(path, text, strlen(text));
     free(text);
     return status;
 }
 
 tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
                                const char *approx) {
-    static const char *const tokenizer_files[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json"};
-    char config[PATH_SIZE], source[PATH_SIZE], weights[PATH_SIZE];
-    TF_TRY(make_directory(directory, model->directory));
+    char config[DIRECTORY_PATH], source[DIRECTORY_PATH], weights[DIRECTORY_PATH];
+    TF_TRY(directory_make(directory, model->directory, 0777));
     TF_TRY(tf_path_join(directory, "config.json", config, sizeof config));
     TF_TRY(tf_path_join(model->directory, "config.json", source, sizeof source));
     TF_TRY(tf_path_join(directory, "model.safetensors", weights, sizeof weights));
     if (unlink(config) != 0 && errno != ENOENT) return tf_fail(TF_IO, "%s: %s", config, strerror(errno));
     TF_TRY(write_weights(weights, model->weights, head));
-    for (size_t i = 0; i < sizeof tokenizer_files / sizeof tokenizer_files[0]; i++)
-        TF_TRY(copy_if_there(model->directory, directory, tokenizer_files[i]));
+    TF_TRY(directory_copy_tokenizer(model->directory, directory));
     return write_config(config, source, head, approx);
 }

@@ -19,8 +19,11 @@ enum link_key {
     KEY_PARTIES = 'P',
     KEY_IDENTITY = 'I',
     KEY_PLAINTEXT = 'X',
-    KEY_SHAPE = 'H'
+    KEY_SHAPE = 'H',
+    KEY_THREADS = 'J'
 };
+
+enum { MOST_THREADS = 1024 };
 
 static const double SHORTEST_JOINING = 10; // seconds: MPI itself may take some to start
 
@@ -36,6 +39,7 @@ static const struct argp_option table[] = {
      "each direction of each pair. On one machine only",
      0},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
+    {"threads", KEY_THREADS, "N", 0, "Threads of each party (this host's cores, divided among the parties on it)", 0},
     {0},
 };
 
@@ -45,6 +49,23 @@ tf_status link_read_seconds(const char *name, const char *text, double *seconds)
     if (end == text || *end || !(*seconds > 0 && *seconds <= 1e6))
         return tf_fail(TF_INVALID, "--%s '%s' is not a number of seconds above 0", name, text);
     return TF_OK;
+}
+
+static tf_status read_threads(const char *text, int *threads) {
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || value < 1 || value > MOST_THREADS)
+        return tf_fail(TF_INVALID, "--threads '%s' is not a number from 1 to %d", text, MOST_THREADS);
+    *threads = (int)value;
+    return TF_OK;
+}
+
+int links_threads(const link_options *o) {
+    const char *ranks = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    long cores = sysconf(_SC_NPROCESSORS_ONLN), parties = o->local ? TF_PARTIES : o->id >= 0 ? 1 : ranks ? atol(ranks) : TF_PARTIES;
+    if (o->threads) return o->threads;
+    long share = parties > 0 ? cores / parties : 1;
+    return share < 1 ? 1 : share > MOST_THREADS ? MOST_THREADS : (int)share;
 }
 
 static error_t on_link_option(int key, char *value, struct argp_state *state) {
@@ -58,6 +79,9 @@ static error_t on_link_option(int key, char *value, struct argp_state *state) {
     case KEY_SHAPE:
         o->shaped = true;
         input->status = tf_network_parse("shape", value, &o->network);
+        return input->status == TF_OK ? 0 : EINVAL;
+    case KEY_THREADS:
+        input->status = read_threads(value, &o->threads);
         return input->status == TF_OK ? 0 : EINVAL;
     case KEY_TIMEOUT:
         input->status = link_read_seconds("timeout", value, &o->timeout);

@@ -1,5 +1,5 @@
 /**
- * How the parties of a private command are connected, and the options for it: memory links with --local, TCP between
+ * How the parties of a private command are connected and compute, and the options for it: memory links with --local, TCP between
  * parties that are started each by itself, otherwise MPI's; encrypted unless --plaintext-links asks for the opposite.
  */
 #ifndef TF_CLI_LINKS_H
@@ -15,6 +15,7 @@ typedef struct link_options {
     const char *parties, *identity; /**< the parties file and this party's identity; NULL where not given */
     tf_parties file;                /**< what the parties file says, where it was given */
     double timeout;
+    int threads; /**< of each party; 0: the host's cores, divided among the parties on it */
     bool local, plaintext, shaped;
     tf_network network; /**< that is played, if `shaped` */
     int id;             /**< a party that is started by itself; -1: MPI or --local */
@@ -51,6 +52,9 @@ typedef struct link_groups {
  * together. With `groups` an MPI job may have 3k processes, and the two others are those of the own group.
  */
 TF_CHECKED tf_status links_open(const link_options *options, link_groups *groups, tf_link *links[TF_PARTIES]);
+
+/** How many threads each party on this host uses: what --threads says, or the cores divided by the parties here. */
+int links_threads(const link_options *options);
 
 /** From now on SIGTERM and SIGINT end waits (see tf_link_interrupt); a second one ends the process, as it does again
  * after links_unguard. */

@@ -31,21 +31,6 @@ static tf_status open_ranges(model_files *model) {
                    model->directory, model->ranges.approx, approx);
 }
 
-tf_status model_open(const cli_options *o, model_files *model) {
-    *model = (model_files){0};
-    TF_TRY(register_ops(o));
-    return model_open_at(o, o->model, model);
-}
-
-tf_status model_open_at(const cli_options *o, const char *directory, model_files *model) {
-    *model = (model_files){.directory = directory};
-    TF_TRY(tf_config_read(directory, &model->config));
-    TF_TRY(settle_approx(o, model));
-    tf_status status = o->takes_ranges && !o->no_ranges && !o->plain ? open_ranges(model) : TF_OK;
-    if (status != TF_OK) model_close(model);
-    return status;
-}
-
 void model_warn_untrained(const model_files *model) {
     tf_approx trained;
     char text[TF_APPROX_TEXT];
@@ -55,6 +40,20 @@ void model_warn_untrained(const model_files *model) {
                 tf_error());
     else if (tf_approx_untrained(&model->approx, &trained, model->config.layers, text))
         fprintf(stderr, "trefoil: warning: the weights were not trained for %s (but for %s)\n", text, trained_for);
+}
+
+tf_status model_open_at(const cli_options *o, const char *directory, model_files *model) {
+    *model = (model_files){.directory = directory};
+    TF_TRY(register_ops(o));
+    TF_TRY(tf_config_read(directory, &model->config));
+    TF_TRY(settle_approx(o, model));
+    tf_status status = o->takes_ranges && !o->no_ranges && !o->plain ? open_ranges(model) : TF_OK;
+    if (status != TF_OK) model_close(model);
+    return status;
+}
+
+tf_status model_open(const cli_options *o, model_files *model) {
+    return model_open_at(o, o->model, model);
 }
 
 tf_status model_open_named(const cli_options *o, model_files *model) {

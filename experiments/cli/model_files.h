@@ -23,7 +23,7 @@ typedef struct model_files {
  * soon as they are opened) of these weights.
  */
 TF_CHECKED tf_status model_open(const cli_options *options, model_files *model);
-/** The same for a model in another directory, when the ops are registered already. */
+/** The same of another directory. */
 TF_CHECKED tf_status model_open_at(const cli_options *options, const char *directory, model_files *model);
 /** The same for --arch, with --layers; there is no directory then. */
 TF_CHECKED tf_status model_open_named(const cli_options *options, model_files *model);

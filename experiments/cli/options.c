@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/link.h"
+#include "runtime/program.h"
 
 static const struct argp_option table[] = {
     {"model", OPTION_MODEL, "DIR", 0, "Model directory: config.json, model.safetensors, tokenizer.json or vocab.txt",
@@ -29,6 +30,14 @@ static const struct argp_option table[] = {
     {"data-owner", OPTION_DATA_OWNER, "PARTY", 0, "The party that holds the texts and gets the result (1)", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "Compare with the plain model afterwards, for development: the data owner then opens the weights too", 0},
+    {"model-shares", OPTION_MODEL_SHARES, "DIR", 0,
+     "Weights from share files, so that no party knows the model: what share-model wrote, or this party's part of it",
+     0},
+    {"input-shares", OPTION_INPUT_SHARES, "DIR", 0,
+     "Texts from share files, so that no party knows them: what share-input wrote, or this party's part of it", 0},
+    {"result-shares", OPTION_RESULT_SHARES, "DIR", 0,
+     "Where results are kept as share files; may be given twice to reveal, for the directories of two parties", 0},
+    {"stream", OPTION_STREAM, NULL, 0, "Take weights from the share files each time they are used: little memory", 0},
     {"no-ranges", OPTION_NO_RANGES, NULL, 0, "Do not use the model's ranges.json", 0},
     {"check-ranges", OPTION_CHECK_RANGES, NULL, 0,
      "With --local, for development: put every value together and stop at the first that leaves its range", 0},
@@ -175,6 +184,10 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_WAIT: return link_read_seconds("wait", value, &o->links.wait);
     case OPTION_NETWORK: o->is_network = true; return tf_network_parse("network", value, &o->network);
     case OPTION_PARTY: return read_small("party", value, 0, TF_PARTIES - 1, &o->party);
+    case OPTION_MODEL_SHARES: o->model_shares = value; break;
+    case OPTION_INPUT_SHARES: o->input_shares = value; break;
+    case OPTION_RESULT_SHARES: return append(&o->result_shares, &o->results, value);
+    case OPTION_STREAM: o->stream = true; break;
     case OPTION_HELP: o->help = true; break;
     }
     return TF_OK;
@@ -270,19 +283,26 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     if (o->check_ranges && !o->links.local)
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
-    if (command->texts_optional && parse.given[OPTION_TEXT] && parse.given[OPTION_INPUT])
+    int sources = parse.given[OPTION_TEXT] + parse.given[OPTION_INPUT] + parse.given[OPTION_INPUT_SHARES];
+    if (command->texts_optional && sources > 1)
         return tf_fail(TF_INVALID, "--text and --input do not go together");
-    if (accepts(command, OPTION_TEXT) && !command->texts_optional &&
-        parse.given[OPTION_TEXT] == parse.given[OPTION_INPUT])
-        return tf_fail(TF_INVALID, "%s needs either --text or --input (see --help)", command->name);
+    if (accepts(command, OPTION_TEXT) && !command->texts_optional && sources != 1)
+        return tf_fail(TF_INVALID, "%s needs either --text or --input%s (see --help)", command->name,
+                       accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");
     if (command->argument && !o->argument)
         return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);
     TF_TRY(link_options_finish(&o->links));
     TF_TRY(take_owners(&parse, o));
+    if ((o->model_shares && parse.given[OPTION_MODEL_OWNER]) || (o->input_shares && parse.given[OPTION_DATA_OWNER]))
+        return tf_fail(TF_INVALID, "with share files the owner is none of the parties: no --%s-owner (see --help)",
+                       o->model_shares && parse.given[OPTION_MODEL_OWNER] ? "model" : "data");
+    if (o->model_shares) o->model_owner = TF_OUTSIDE;
+    if (o->input_shares) o->data_owner = TF_OUTSIDE;
     return command->check ? command->check(o) : TF_OK;
 }
 
 void options_free(cli_options *o) {
     free(o->text);
     free(o->plugin);
+    free(o->result_shares);
 }

@@ -50,15 +50,19 @@ enum option_key {
     OPTION_SERVE,
     OPTION_LISTEN,
     OPTION_WAIT,
-    OPTION_NETWORK
+    OPTION_NETWORK,
+    OPTION_MODEL_SHARES,
+    OPTION_INPUT_SHARES,
+    OPTION_RESULT_SHARES,
+    OPTION_STREAM
 };
 
 typedef struct cli_options {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric,
-        *report;          /**< NULL where not given */
+        *report, *model_shares, *input_shares; /**< NULL where not given */
     const char *argument; /**< the one that is no option */
-    const char **text, **plugin;
-    size_t texts, plugins;
+    const char **text, **plugin, **result_shares;
+    size_t texts, plugins, results;
     size_t limit, batch, elements, sequence, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
@@ -67,7 +71,7 @@ typedef struct cli_options {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, fidelity, json, help;
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, json, help;
     bool takes_ranges; /**< whether the command knows --no-ranges */
 } cli_options;
 

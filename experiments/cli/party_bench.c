@@ -95,7 +95,7 @@ static tf_status bench_small(tf_session *session, const cli_options *o, const be
 }
 
 /** Gives every weight leaf random data, all from one sequence as long as the largest. */
-static tf_status random_weights(tf_graph *graph, bool public_weights, float **data) {
+tf_status bench_random_weights(tf_graph *graph, float **data) {
     size_t largest = 0;
     tf_leaf leaf = TF_LEAF_WEIGHT;
     for (int i = 0; i < graph->nodes; i++)
@@ -128,7 +128,7 @@ static tf_status bench_model(tf_session *session, const cli_options *o, const be
             .texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
         status = tf_bert_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
         if (status == TF_OK && (session->party.id == o->model_owner || o->public_weights))
-            status = random_weights(&graph, o->public_weights, &data);
+            status = bench_random_weights(&graph, &data);
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
         if (status == TF_OK) {
             report->shape = tf_dims(job->texts, width);
@@ -147,6 +147,12 @@ tf_status party_bench(tf_link *link, const cli_options *o, const bench_job *job,
     if (tf_link_party(link) != 0) report = &dropped;
     if (job->link) return bench_link(link, job, report);
     TF_TRY(tf_session_open(&session, link));
+    tf_provider provider;
+    if (job->shares) {
+        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
+        session.store.provider = &provider;
+        session.store.stream = o->stream;
+    }
     tf_status status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
     tf_session_close(&session);
     return status;

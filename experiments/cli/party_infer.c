@@ -12,20 +12,23 @@ static tf_digest text_digest(const char *text) {
 
 /** What must be the same before any weight or text is touched. */
 tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
-    const tf_config *c = job->config;
-    char architecture[512], approximations[TF_APPROX_TEXT], precision[64], owners[64];
-    snprintf(architecture, sizeof architecture, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
-             c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps, (int)c->head,
-             c->labels, (int)c->sentence_head);
+    const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
+    char approximations[TF_APPROX_TEXT], precision[64], owners[64];
+    tf_digest architecture, weights = {{0}}, texts = {{0}};
+    TF_TRY(tf_architecture_digest(job->config, &architecture));
+    if (shares && shares->weights) weights = shares->weights->id;
+    if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
         {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
-        {"the model's architecture (config.json)", text_digest(architecture)},
+        {"the model's architecture (config.json)", architecture},
         {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
         {"the precision (--frac-bits)", text_digest(precision)},
         {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
+        {"the sharing of the model (--model-shares)", weights},
+        {"the sharing of the texts (--input-shares)", texts},
     };
     return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
 }
@@ -62,8 +65,28 @@ typedef struct progress {
     uint64_t rounds;
 } progress;
 
+/** The results that stay shared, by the rows of all batches. */
+typedef struct kept_results {
+    uint64_t *component[2];
+    tf_type type;
+    size_t row;
+} kept_results;
+
+/** Runs a batch whose owner is outside: its results are added to `kept`. */
+static tf_status run_kept(tf_session *session, const cli_options *o, const tf_graph *graph, size_t width,
+                          kept_results *kept, tf_session_stats *stats) {
+    tf_program program;
+    tf_view view = {.c = {kept->component[0] + kept->row * width, kept->component[1] + kept->row * width}};
+    tf_slots slots = {.kept = &view};
+    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
+    kept->type = program.node[program.nodes - 1].type;
+    tf_status status = tf_session_run_program(session, &program, &slots, stats, NULL);
+    tf_program_free(&program);
+    return status;
+}
+
 static tf_status run_batch(tf_session *session, const cli_options *o, const private_job *job, const tf_batch *batch,
-                           double *output, progress *sum) {
+                           double *output, kept_results *kept, progress *sum) {
     bool holds_weights = session->party.id == o->model_owner || o->public_weights;
     tf_graph graph;
     tf_session_stats stats;
@@ -71,7 +94,9 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     tf_status status =
         tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
-    if (status == TF_OK)
+    if (status == TF_OK && o->data_owner == TF_OUTSIDE)
+        status = run_kept(session, o, &graph, model_width(job->config), kept, &stats);
+    else if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);
     if (status != TF_OK) return status;
@@ -135,7 +160,7 @@ static tf_status infer_batch(tf_session *session, const cli_options *o, const pr
         party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
     double *output = status == TF_OK && owner ? calloc(batch.texts, model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
-    if (status == TF_OK) status = run_batch(session, o, job, &batch, output, sum);
+    if (status == TF_OK) status = run_batch(session, o, job, &batch, output, NULL, sum);
     if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
     free(output);
     free(lengths);
@@ -171,16 +196,63 @@ tf_status party_answer(tf_session *session, const cli_options *o, const private_
     return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
 }
 
+static tf_status run_shared(tf_session *session, const cli_options *o, const private_job *job, kept_results *kept,
+                            progress *sum) {
+    const party_shares *shares = &job->shares[session->party.id];
+    size_t width = model_width(job->config);
+    for (size_t b = 0; b < shares->texts.batches; b++) {
+        TF_TRY(run_batch(session, o, job, &shares->texts.batch[b], NULL, kept, sum));
+        kept->row += shares->texts.batch[b].texts;
+    }
+    tf_share_results results = {.texts = shares->texts.texts,
+                                .width = width,
+                                .order = shares->texts.order,
+                                .frac = kept->type.frac,
+                                .bits = kept->type.bits,
+                                .component = {kept->component[0], kept->component[1]}};
+    if (session->party.id == 0) TF_TRY(tf_digest_random(&results.id));
+    TF_TRY(tf_session_publish(session, 0, &results.id, sizeof results.id));
+    return tf_share_results_write(shares->results, session->party.id, &results);
+}
+
+/** Batches whose owner is outside: the results stay shared. */
+static tf_status infer_shared(tf_session *session, const cli_options *o, const private_job *job, progress *sum) {
+    size_t count = job->shares[session->party.id].texts.texts * model_width(job->config);
+    kept_results kept = {.component = {calloc(count, sizeof(uint64_t)), calloc(count, sizeof(uint64_t))}};
+    tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, o, job, &kept, sum)
+                                                              : tf_fail(TF_NOMEM, "no memory for the results");
+    free(kept.component[0]);
+    free(kept.component[1]);
+    return status;
+}
+
+static tf_status infer_outside(tf_session *session, const cli_options *o, const private_job *job, double open_seconds,
+                               run_report *report) {
+    const party_counters none = {0};
+    progress sum = {0};
+    TF_TRY(infer_shared(session, o, job, &sum));
+    return party_doing(report_run(session, &sum, open_seconds, &none, report, session->party.id == 0),
+                       "adding up what was sent");
+}
+
 tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
     double start = tf_clock();
     bool asked;
     tf_session session;
+    tf_provider provider;
     const party_counters none = {0};
     tf_status status = tf_session_open(&session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
     if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
+    if (o->model_shares) {
+        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
+        session.store.provider = &provider;
+        session.store.stream = o->stream;
+    }
     status = party_agree(&session, o, job);
-    if (status == TF_OK)
+    if (status == TF_OK && o->data_owner == TF_OUTSIDE)
+        status = infer_outside(&session, o, job, tf_clock() - start, report);
+    else if (status == TF_OK)
         status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
     tf_session_close(&session);
     return status;

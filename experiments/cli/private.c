@@ -68,7 +68,7 @@ tf_status private_meet(private_session *session) {
 }
 
 bool private_plays(const private_session *session, int party) {
-    return session->link[party] != NULL;
+    return party >= 0 && session->link[party] != NULL;
 }
 
 void private_close(private_session *session, tf_status status) {

@@ -9,6 +9,8 @@
 #include "experiments/cli/results.h"
 #include "runtime/range_check.h"
 #include "runtime/session.h"
+#include "models/share_texts.h"
+#include "models/share_weights.h"
 
 typedef struct private_session private_session;
 
@@ -52,6 +54,18 @@ typedef struct batch_watch {
     void *context;
 } batch_watch;
 
+/** What a party got from owners outside. */
+typedef struct party_shares {
+    tf_share_file *weights;  /**< with --model-shares, or NULL */
+    tf_share_texts texts;    /**< with --input-shares */
+    char results[4096 + 64]; /**< where this party's results are written, with --result-shares */
+} party_shares;
+
+/** Opens what --model-shares and --input-shares name for this party, and makes its directory of --result-shares. */
+TF_CHECKED tf_status party_shares_open(const cli_options *options, const tf_config *config, int party,
+                                       party_shares *shares);
+void party_shares_close(party_shares *shares);
+
 /** What a party brings to a run. */
 typedef struct private_job {
     const tf_config *config;
@@ -61,6 +75,7 @@ typedef struct private_job {
     const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
     const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
     tf_range_check *range_check;   /**< with --check-ranges, or NULL */
+    const party_shares *shares;    /**< of each party that this process plays, where owners are outside */
 } private_job;
 
 /** The digest of the numbers that the lowering sees; ranges may be NULL. */
@@ -90,7 +105,8 @@ typedef struct bench_job {
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
     const tf_config *config; /**< with random weights and tokens; or NULL */
     const tf_approx *approx;
-    size_t texts, length; /**< of the batch, with config */
+    size_t texts, length;       /**< of the batch, with config */
+    const party_shares *shares; /**< with config: weights from share files; or NULL */
     size_t runs;
 } bench_job;
 
@@ -108,6 +124,9 @@ typedef struct bench_report {
     tf_shape shape; /**< of the output */
     run_report run; /**< of one run; seconds are medians over the runs */
 } bench_report;
+
+/** Gives every weight of a graph random data, all from one sequence that the caller frees: what measurements run on. */
+TF_CHECKED tf_status bench_random_weights(tf_graph *graph, float **data);
 
 /** Runs and measures; fills the report where this process plays party 0. */
 TF_CHECKED tf_status private_bench(private_session *session, const bench_job *job, bench_report *report);

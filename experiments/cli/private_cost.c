@@ -4,14 +4,12 @@
 #include "experiments/cli/private.h"
 #include "runtime/lower.h"
 #include "runtime/plan.h"
+#include "runtime/store.h"
 
-/** Bytes of the shared weights on the party that holds most: two components a weight, or the sum in packed form. */
+/** Bytes of the shared weights on the party that holds most. */
 static uint64_t weight_bytes(const tf_program *program) {
     uint64_t sum = 0;
-    for (int i = 0; i < program->params; i++) {
-        uint64_t words = tf_shape_count(program->node[program->param[i].value].type.shape);
-        sum += words * sizeof(uint64_t) * (program->param[i].packed ? 1 : 2);
-    }
+    for (int i = 0; i < program->params; i++) sum += tf_store_bytes(program, &program->param[i]);
     return sum;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "runtime/program.h"
+
 enum { TEXT_COLUMNS = 48, WIDEST_LABEL = 26, EMBEDDING_SHOWN = 4, EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2 };
 
 /* One text's outcome. */
@@ -34,7 +36,7 @@ static double largest_difference(const float *a, const float *b, size_t count) {
 static size_t count_right(const cli_results *r, size_t *labelled) {
     size_t width = model_width(&r->model->config), right = 0;
     *labelled = 0;
-    if (r->model->config.head != TF_HEAD_CLASSIFIER) return 0;
+    if (r->model->config.head != TF_HEAD_CLASSIFIER || !r->values) return 0;
     for (size_t i = 0; i < r->texts->count; i++) {
         if (!r->texts->item[i].label) continue;
         ++*labelled;
@@ -95,7 +97,7 @@ static json_t *json_result(const cli_results *r, size_t i) {
 
 static json_t *results_json(const cli_results *r) {
     json_t *list = json_array();
-    for (size_t i = 0; i < r->texts->count; i++) json_array_append_new(list, json_result(r, i));
+    for (size_t i = 0; i < r->texts->count && r->values; i++) json_array_append_new(list, json_result(r, i));
     json_t *bytes = json_bytes(r->run.links);
     json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
     json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
@@ -218,7 +220,11 @@ static void print_parties(const cli_results *r) {
     puts("\nWho saw what (all three: the architecture, how many texts there are and how many tokens each has)");
     for (int party = 0; party < TF_PARTIES; party++) {
         bool model = party == o->model_owner, data = party == o->data_owner;
-        if (model && data)
+        if (o->model_owner == TF_OUTSIDE && !data)
+            print_party(r, party, "compute party", "random numbers only");
+        else if (o->model_owner == TF_OUTSIDE)
+            print_party(r, party, "data owner", "its texts and the results; of the weights, random numbers only");
+        else if (model && data)
             print_party(r, party, "model and data owner", "its weights, its texts and the results");
         else if (model)
             print_party(r, party, "model owner", "its weights; of texts and results, random numbers only");
@@ -231,6 +237,8 @@ static void print_parties(const cli_results *r) {
     if (r->run.bytes_encryption > 0)
         printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
                bytes_text(r->run.bytes_encryption, added));
+    if (o->data_owner == TF_OUTSIDE)
+        printf("  (the results stay shared: trefoil reveal puts those in %s together)\n", o->result_shares[0]);
     if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
     if (o->check)
         printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
@@ -261,8 +269,8 @@ static void print_summary(const cli_results *r) {
 
 tf_status results_print(const cli_results *r) {
     if (r->options->json) return json_print(results_json(r));
-    print_header(r);
-    for (size_t i = 0; i < r->texts->count; i++) print_row(r, i);
+    if (r->values) print_header(r);
+    for (size_t i = 0; i < r->texts->count && r->values; i++) print_row(r, i);
     print_summary(r);
     if (r->private) print_parties(r);
     return finish_output();
@@ -289,5 +297,24 @@ tf_status results_print_refusal(const cli_results *r, const char *reason) {
     printf("%4zu  error: ", r->offset);
     print_cell(reason, strlen(reason), 200);
     putchar('\n');
+    return finish_output();
+}
+
+tf_status results_print_values(const cli_results *r, size_t texts) {
+    const tf_config *config = &r->model->config;
+    size_t width = model_width(config);
+    if (r->options->json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < texts; i++) json_array_append_new(list, json_result(r, i));
+        return json_print(json_pack("{s:o}", "results", list));
+    }
+    for (size_t i = 0; i < texts; i++) {
+        printf("%4zu  ", i);
+        if (config->head == TF_HEAD_CLASSIFIER)
+            print_verdict(config, r->values + i * width);
+        else
+            print_embedding(r->values + i * width, width);
+        putchar('\n');
+    }
     return finish_output();
 }

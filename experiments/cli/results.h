@@ -21,7 +21,7 @@ typedef struct cli_results {
     const cli_options *options;
     const model_files *model;
     const cli_texts *texts;
-    const float *values; /**< texts x width, in the order of the texts */
+    const float *values; /**< texts x width, in the order of the texts; NULL where they stay shared */
     const float *plain;  /**< the same in floating point, where there is something to compare; or NULL */
     bool private;        /**< whether three parties computed this */
     size_t offset;       /**< the number of the first text */
@@ -37,6 +37,9 @@ TF_CHECKED tf_status results_print_line(const cli_results *results, bool header)
 
 /** The same for a text that could not be answered. */
 TF_CHECKED tf_status results_print_refusal(const cli_results *results, const char *reason);
+
+/** Prints values alone, as reveal does: to JSON's "results", or a table without texts. */
+TF_CHECKED tf_status results_print_values(const cli_results *results, size_t texts);
 
 /** The sum over a matrix of links. */
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "runtime/graph.h"
-#include "runtime/step.h"
+#include "runtime/steps/steps.h"
 
 enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
 
@@ -72,7 +72,7 @@ static tf_status deal(tf_call *call, const sizes *z) {
     const int32_t *token = call->node->leaf->tokens;
     if (!token) return tf_fail(TF_INVALID, "party %d was given no token ids", call->party->id);
     uint8_t *message = call->send[z->right];
-    uint64_t *q = malloc(z->words * sizeof *q), *row = malloc(4 * z->columns * sizeof *row);
+    uint64_t *q = malloc(z->words * sizeof *q), *row = malloc(6 * z->columns * sizeof *row);
     uint64_t sign_stream[2];
     if (!q || !row) {
         free(q), free(row);
@@ -100,7 +100,10 @@ static tf_status deal(tf_call *call, const sizes *z) {
         tf_stream(call->party, 0, call->index, MU, i * pitch, mu[0], z->columns);
         tf_stream(call->party, 1, call->index, MU, i * pitch, mu[1], z->columns);
         tf_stream(call->party, 0, call->index, ROW, i * pitch, mask, z->columns);
-        const uint64_t *x = call->in[0].c[0] + t * z->columns, *y = call->in[0].c[1] + t * z->columns;
+        uint64_t *x = row + 4 * z->columns, *y = row + 5 * z->columns;
+        status = tf_view_read(kernels, &call->in[0], 0, t * z->columns, z->columns, x);
+        if (!status) status = tf_view_read(kernels, &call->in[0], 1, t * z->columns, z->columns, y);
+        if (status) break;
         for (size_t k = 0; k < z->columns; k++) part[k] = x[k] + y[k] - sign * (mu[0][k] + mu[1][k]) - mask[k];
         kernels->pack_bytes(part, z->columns, z->bytes, rows + i * z->columns * z->bytes);
     }
@@ -108,26 +111,44 @@ static tf_status deal(tf_call *call, const sizes *z) {
     return status;
 }
 
-/** sum[i] += the rows of c that bit vector i selects, for all tokens. */
-TF_MULTIVERSION static void select_rows(const uint64_t *c, const uint64_t *q, const sizes *z, uint64_t *sum) {
-    for (size_t k = 0; k < z->columns; k += COLUMNS) {
-        size_t width = z->columns - k < COLUMNS ? z->columns - k : COLUMNS;
-        for (size_t r = 0; r < z->rows; r += GROUP) {
+/** sum[i] += the rows of c (`rows` x columns) that bits [first, first + rows) of bit vector i select, for all tokens.
+ */
+TF_MULTIVERSION static void select_block(const uint64_t *c, size_t first, size_t rows, size_t columns,
+                                         const uint64_t *q, size_t tokens, size_t words, uint64_t *sum) {
+    for (size_t k = 0; k < columns; k += COLUMNS) {
+        size_t width = columns - k < COLUMNS ? columns - k : COLUMNS;
+        for (size_t r = 0; r < rows; r += GROUP) {
             uint64_t entry[1 << GROUP][COLUMNS];
             memset(entry[0], 0, sizeof entry[0]);
             for (size_t g = 0; g < GROUP; g++) {
-                const uint64_t *row = c + (r + g) * z->columns + k;
+                const uint64_t *row = c + (r + g) * columns + k;
                 for (size_t e = 0; e < (size_t)1 << g; e++)
                     for (size_t j = 0; j < width; j++)
-                        entry[e + ((size_t)1 << g)][j] = r + g < z->rows ? entry[e][j] + row[j] : entry[e][j];
+                        entry[e + ((size_t)1 << g)][j] = r + g < rows ? entry[e][j] + row[j] : entry[e][j];
             }
-            for (size_t i = 0; i < z->tokens; i++) {
-                const uint64_t *chosen = entry[q[i * z->words + r / 64] >> (r % 64) & 15];
-                uint64_t *to = sum + i * z->columns + k;
+            for (size_t i = 0; i < tokens; i++) {
+                size_t bit = first + r;
+                const uint64_t *chosen = entry[q[i * words + bit / 64] >> (bit % 64) & 15];
+                uint64_t *to = sum + i * columns + k;
                 for (size_t j = 0; j < width; j++) to[j] += chosen[j];
             }
         }
     }
+}
+
+tf_status tf_select_rows(const tf_kernels *kernels, const tf_view *table, int j, size_t rows, size_t columns,
+                         const uint64_t *q, size_t tokens, uint64_t *sum) {
+    enum { ROWS = 64 }; /* read at a time, a multiple of GROUP */
+    uint64_t *c = malloc(ROWS * columns * sizeof *c);
+    tf_status status = c ? TF_OK : tf_fail(TF_NOMEM, "no memory for %d rows of a table", ROWS);
+    for (size_t r = 0; r < rows && !status; r += ROWS) {
+        size_t count = rows - r < ROWS ? rows - r : ROWS;
+        status = tf_view_read(kernels, table, j, r * columns, count * columns, c);
+        if (!status) select_block(c, r, count, columns, q, tokens, tf_words(rows), sum);
+    }
+    if (table->source) tf_source_release(table->source);
+    free(c);
+    return status;
 }
 
 /** L's or R's sum over the table, kept masked in the state and sent to the other. */
@@ -147,7 +168,12 @@ static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
             memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
         if (z->rows % 64) q[i * z->words + z->rows / 64] &= tf_mask(z->rows % 64);
     }
-    select_rows(call->in[0].c[1 - own], q, z, sum);
+    tf_status status =
+        tf_select_rows(call->party->kernels, &call->in[0], 1 - own, z->rows, z->columns, q, z->tokens, sum);
+    if (status) {
+        free(q), free(mu);
+        return status;
+    }
     for (size_t i = 0; i < z->tokens; i++) {
         uint64_t *to = sum + i * z->columns;
         tf_stream(call->party, own, call->index, MU, i * tf_even(z->columns), mu, z->columns);
@@ -217,13 +243,13 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     tf_type type = *tf_type_of(p, table);
     if (type.shape.rank != 2 || tokens->shape.rank >= TF_MAX_RANK)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup wants a table of rows"));
-    if (owner < 0 || owner >= TF_PARTIES)
+    if (owner < TF_OUTSIDE || owner >= TF_PARTIES)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a lookup for party %d", owner));
     size_t columns = type.shape.dim[1];
     type.shape = tokens->shape;
     type.shape.dim[type.shape.rank++] = columns;
     type.zero = -1;
-    tf_value v = tf_append(p, &embed_step, type, 1, &table);
+    tf_value v = tf_append(p, owner == TF_OUTSIDE ? &tf_embed_shared_step : &embed_step, type, 1, &table);
     if (v < 0) return -1;
     p->node[v].arg[0] = owner;
     p->node[v].leaf = tokens;

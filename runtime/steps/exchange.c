@@ -25,22 +25,6 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
     traffic->exchange[0][owner][(owner + 1) % 3] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
-static tf_status encode(const tf_step_node *node, const float *in, size_t count, uint64_t *out) {
-    double scale = ldexp(1, node->type.frac), limit = ldexp(node->type.bound, node->type.frac);
-    unsigned width = tf_width(node->type.frac, node->type.bound);
-    double end = ldexp(1, width < 65 ? (int)width - 2 : 63); /* what tf_lift and tf_negative rely on */
-    for (size_t i = 0; i < count; i++) {
-        double x = rint((double)in[i] * scale);
-        if (!(x >= -limit && x <= limit && x < end))
-            return tf_fail(TF_RANGE,
-                           "a value put in is not a number or too large: at %d fractional bits its range ends"
-                           " at %g",
-                           node->type.frac, node->type.bound);
-        out[i] = (uint64_t)(int64_t)x;
-    }
-    return TF_OK;
-}
-
 static tf_status input_pair(tf_call *call, int phase) {
     int owner = (int)call->node->arg[0], id = call->party->id, next = (owner + 1) % 3;
     size_t n = tf_shape_count(call->node->type.shape);
@@ -51,7 +35,7 @@ static tf_status input_pair(tf_call *call, int phase) {
         if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
         tf_for_blocks(call, at, count, ((tf_range){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
-            TF_TRY(encode(call->node, in + at, count, x));
+            TF_TRY(tf_encode(&call->node->type, in + at, count, x));
             tf_element_stream(call, 0, MASK, at, count, c0);
             for (size_t i = 0; i < count; i++) c1[i] = x[i] - c0[i];
             kernels->pack_bytes(c1, count, bytes, call->send[next] + at * bytes);

@@ -11,7 +11,9 @@
  * Local work. The nine cross products x_a y_b take five ring products over the three parties: the party of a row third
  * makes (x_t + x_(t+1))(y_t + y_(t+1)), the other two make two each. Where one component of y is publicly zero (what a
  * party itself put in), three are enough, one for each party: its owner has both others and makes
- * (x_o + x_(o+1))(y_o + y_(o+1)); the neighbours make x_(o+2) y_o and x_(o+2) y_(o+1).
+ * (x_o + x_(o+1))(y_o + y_(o+1)); the neighbours make x_(o+2) y_o and x_(o+2) y_(o+1). Where no party may know y (its
+ * owner is outside), three are enough as well: they add up to twice the product mod 2^(l+1), and each party halves its
+ * masked part: see PROTOCOLS.md, "Three products".
  */
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
 
 /* arg[0..2]: truncation; from arg[3] on what the kind of product needs */
-enum { A_BITS, A_SHIFT, A_WIDE, A_FIRST };
+enum { A_BITS, A_SHIFT, A_WIDE, A_FIRST, A_DOUBLED = TF_STEP_ARGS - 1 };
 
 static tf_truncation truncation_of(const tf_step_node *node) {
     return (tf_truncation){(unsigned)node->arg[A_BITS], (unsigned)node->arg[A_SHIFT], node->arg[A_WIDE]};
@@ -44,6 +46,13 @@ static size_t product_state(const tf_program *program, const tf_step_node *node)
     return node->arg[A_WIDE] ? tf_shape_count(node->type.shape) : 0;
 }
 
+/** Halves masked parts that add up to twice the product mod 2^(bits+1): to the product mod 2^bits, less a unit at most.
+ *  Being masked already, what is lost of each says nothing. */
+TF_MULTIVERSION static void halve(const tf_step_node *node, uint64_t *part, size_t count) {
+    uint64_t mask = tf_mask((unsigned)node->arg[A_BITS] + 1);
+    for (size_t i = 0; i < count && node->arg[A_DOUBLED]; i++) part[i] = (part[i] & mask) >> 1;
+}
+
 /** S's third, its part of the products being in out.c[0]. */
 TF_MULTIVERSION static void product_solo(tf_call *call) {
     tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
@@ -53,6 +62,7 @@ TF_MULTIVERSION static void product_solo(tf_call *call) {
         tf_element_stream(call, 0, ZERO, at, count, v);
         tf_element_stream(call, 1, ZERO, at, count, mask);
         for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i];
+        halve(call->node, v, count);
         tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
     }
 }
@@ -77,6 +87,7 @@ TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
                     for (size_t i = 0; i < count; i++) kept[i] = z[i] - block[i];
                 else
                     for (size_t i = 0; i < count; i++) kept[i] = z[i] + block[i];
+                halve(call->node, kept, count);
                 kernels->pack_bytes(kept, count, bytes, call->send[partner] + from);
             } else if (phase == 1) {
                 kernels->unpack_bytes(call->receive[partner] + from, count, bytes, block);
@@ -174,22 +185,32 @@ static void set_layout(tf_step_node *node, const tf_matmul_layout *l) {
     for (size_t i = 0; i < sizeof value / sizeof *value; i++) node->arg[A_FIRST + i] = (int64_t)value[i];
 }
 
-/** The first values of m rows of z, n columns each: the bias, or zero. */
-static void start_rows(uint64_t *z, size_t m, size_t row, size_t n, const uint64_t *bias) {
-    for (size_t i = 0; i < m; i++)
-        if (bias)
-            memcpy(z + i * row, bias, n * sizeof *z);
-        else
-            memset(z + i * row, 0, n * sizeof *z);
+/** The first values of m rows of z: the bias, twice where all is doubled, or zero. */
+static void start_rows(const tf_call *call, const tf_matmul_layout *l, size_t m, uint64_t *z) {
+    const uint64_t *bias = call->node->inputs == 3 ? call->in[2].c[0] : NULL;
+    for (size_t i = 0; i < m; i++, z += l->c_row)
+        for (size_t k = 0; k < l->n; k++) z[k] = bias ? bias[k] << call->node->arg[A_DOUBLED] : 0;
 }
 
-/** Rows [begin, end) of z += x y, y a weight that is kept as the sum of this party's components. */
-static void weight_rows(const tf_call *call, const tf_matmul_layout *l, size_t begin, size_t end, void *scratch) {
+/** Rows [begin, end) of z += x y, y a weight that is kept as this party's operand. */
+static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, size_t begin, size_t end, void *scratch) {
     int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
-    /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
+    size_t rows = end - begin, count = rows * l->k;
     const uint64_t *x0 = call->in[0].c[0] + begin * l->a_row, *x1 = call->in[0].c[1] + begin * l->a_row;
-    call->party->kernels->matmul(end - begin, (id + 1) % 3 == zero ? x1 : x0, id == (zero + 1) % 3 ? x1 : NULL,
-                                 l->a_row, call->in[1].packed, call->out.c[0] + begin * l->c_row, l->c_row, scratch);
+    const uint64_t *x = x0, *plus = NULL;
+    uint64_t *combined = NULL;
+    if (zero < 0) {
+        x = combined = malloc((count + 1) * sizeof *combined);
+        if (!combined) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", rows);
+        tf_combine(tf_combination_of(id).left, (unsigned)call->node->arg[A_BITS], x0, x1, count, combined);
+    } else { /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
+        if ((id + 1) % 3 == zero) x = x1;
+        if (id == (zero + 1) % 3) plus = x1;
+    }
+    call->party->kernels->matmul(rows, x, plus, l->a_row, call->in[1].packed, call->out.c[0] + begin * l->c_row,
+                                 l->c_row, scratch);
+    free(combined);
+    return TF_OK;
 }
 
 /** Product number b of the batch. The parties' roles change from one third of all rows to the next. */
@@ -203,7 +224,7 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     unsigned bits = (unsigned)call->node->arg[A_BITS];
     tf_packed *sum = NULL, *first = NULL, *second = NULL;
     tf_status status = TF_OK;
-    start_rows(z + c_at, l->m, l->c_row, l->n, call->node->inputs == 3 ? call->in[2].c[0] : NULL);
+    start_rows(call, l, l->m, z + c_at);
     for (int t = 0; t < TF_PARTIES && !status; t++) {
         size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l->m, high = low + l->m;
         if (begin < low) begin = low;
@@ -244,9 +265,8 @@ static tf_status matmul_part(tf_call *call) {
     if (!scratch) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
     tf_status status = TF_OK;
     if (weight) {
-        start_rows(call->out.c[0] + begin * l.c_row, end - begin, l.c_row, l.n,
-                   call->node->inputs == 3 ? call->in[2].c[0] : NULL);
-        weight_rows(call, &l, begin, end, scratch);
+        start_rows(call, &l, end - begin, call->out.c[0] + begin * l.c_row);
+        status = weight_rows(call, &l, begin, end, scratch);
     } else {
         for (size_t b = begin; b < end && !status; b++) status = batch_part(call, &l, b, scratch);
     }
@@ -384,9 +404,13 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     tf_truncation t;
     tf_type type = result_type(p, shape, frac, result, &t);
     x = tf_lift(p, x, t.bits);
-    tf_value y = tf_packed_weight(p, weight, weight_frac, t.bits);
+    bool secret = p->model_owner < 0; /* to all parties */
+    tf_value y = secret && t.bits >= 64 ? tf_weight(p, weight, weight_frac, t.bits)
+                                        : tf_packed_weight(p, weight, weight_frac, t.bits);
     tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, t.bits);
     tf_matmul_layout layout = {
         .batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
-    return matmul(p, x, y, b, &layout, type, t);
+    tf_value product = matmul(p, x, y, b, &layout, type, t);
+    if (product >= 0) p->node[product].arg[A_DOUBLED] = secret && t.bits < 64;
+    return product;
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Executable reference of two things that runtime/PROTOCOLS.md claims.
+"""Executable reference of what runtime/PROTOCOLS.md claims:
 
 1. A product with a weight that one party put in takes three ring products, one for each party. Every value a party
    computes is made from the components that it holds.
-2. The blocks of a comparison: the costs that the document states, and that the tree computes [a > t].
+2. So do products where no component is zero, in a ring of one bit more.
+3. The blocks of a comparison: the costs that the document states, and that the tree computes [a > t].
 
 Needs numpy. Exits with 77 (skipped) without it.
 """
@@ -44,6 +45,26 @@ def three_products(owner):
     assert np.array_equal(z[0] + z[1] + z[2], matmul(x, y))
 
 
+def three_products_of_any(bits):
+    """No component is zero: the three products add up to twice x y mod 2^(bits+1), and each party halves its part."""
+    ring, double = U((1 << bits) - 1), U((1 << (bits + 1)) - 1)
+    x, y = uniform(5, 7) & ring, uniform(7, 4) & ring
+    xs, ys = [uniform(5, 7), uniform(5, 7), None], [uniform(7, 4), uniform(7, 4), None]
+    xs[2], ys[2] = x - xs[0] - xs[1], y - ys[0] - ys[1]
+    xs, ys = [c & ring for c in xs], [c & ring for c in ys]
+    z = [  # party i from components i and i + 1
+        matmul(U(2) * (xs[0] - xs[1]), ys[1] - ys[0]),
+        matmul(U(2) * xs[1] + xs[2], U(2) * ys[1] + ys[2]),
+        matmul(xs[2] + U(2) * xs[0], ys[2] + U(2) * ys[0]),
+    ]
+    product = matmul(x, y)
+    assert np.array_equal((z[0] + z[1] + z[2]) & double, U(2) * product & double)
+    masks = [uniform(5, 4), uniform(5, 4)]
+    z = [z[0] + masks[0], z[1] + masks[1], z[2] - masks[0] - masks[1]]
+    less = (product - sum((part & double) >> U(1) for part in z)) & ring
+    assert less.max() <= 1, less
+
+
 def blocks(width, leaves):
     return [width // leaves + (j < width % leaves) for j in range(leaves)]
 
@@ -74,6 +95,9 @@ def greater(a, t, bits):
 for owner in range(3):
     for _ in range(20):
         three_products(owner)
+for bits in (8, 21, 32, 48, 63):
+    for _ in range(20):
+        three_products_of_any(bits)
 for width, stated in ((23, 101), (30, 153)):
     best = min((blocks(width, n) for n in range(1, 9) if width <= 6 * n), key=cost)
     assert cost(best) == stated, (width, best, cost(best))

@@ -8,6 +8,7 @@
 enum { STEP_N = 700 };
 
 #include "tests/runtime/each_step.h"
+#include "tests/runtime/selection.h"
 
 static void check_cases(const step_case *c, bool tainted) {
     int64_t *x = rig_integers(STEP_N, 9);
@@ -76,6 +77,24 @@ Test(memcheck, nothing_branches_on_a_table) {
             rig_close(&r);
             free(x);
         }
+}
+
+/* Nor where the tokens are an owner's who is outside: what a party got of them are bits of its own. */
+Test(memcheck, nothing_branches_on_a_table_for_an_owner_outside) {
+    enum { V = 75, H = 6, TOKENS = 5 };
+    const int32_t id[TOKENS] = {0, 74, 3, 3, 64};
+    for (int tainted = 0; tainted < 2; tainted++) {
+        int64_t *x = rig_integers(V * H, 20);
+        rig r = rig_open(16);
+        selection_rig own;
+        rig_take(&r, selection_embed(&r, &own, rig_put(&r, tf_dims(V, H), x, 16, 32, 16), tf_dims(TOKENS), id));
+        selection_bind(&r, &own);
+        r.t.tainted = tainted;
+        rig_run(&r);
+        selection_close(&own);
+        rig_close(&r);
+        free(x);
+    }
 }
 
 /* The whole way from a party's input to another's output. */

@@ -1,5 +1,6 @@
 /* Table lookup, rows of a secret table, and powers of two. */
 #include "tests/runtime/rig.h"
+#include "tests/runtime/selection.h"
 
 Test(step_lookup, finds_every_entry) {
     for (unsigned k = 1; k <= 10; k++)
@@ -57,6 +58,61 @@ Test(step_embed, finds_every_row) {
             rig_close(&r);
             free(table), free(ids);
         }
+}
+
+Test(step_embed_shared, finds_every_row_for_an_owner_outside) {
+    const size_t size[][2] = {{1, 1}, {2, 5}, {3, 64}, {63, 65}, {64, 3}, {65, 128}, {127, 1}, {128, 130}, {1000, 20}};
+    for (int zero = -1; zero < TF_PARTIES; zero++)
+        for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
+            size_t rows = size[s][0], columns = size[s][1], tokens = 2 * (1 + (s + (size_t)zero + 1) % 3 * 9);
+            unsigned ring = (unsigned[]){32, 48, 64, 21}[(s + (size_t)zero + 1) % 4], bytes = (ring + 7) / 8;
+            int64_t *table = rig_integers(rows * columns, ring - 2);
+            int32_t *ids = malloc(tokens * sizeof *ids);
+            for (size_t i = 0; i < tokens; i++)
+                ids[i] = (int32_t)(i == 0 ? 0 : i == 1 ? rows - 1 : rig_random() % rows);
+            rig r = rig_open(16);
+            selection_rig own;
+            tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
+            if (zero >= 0) { /* as if the table had been put in by the party after next */
+                for (size_t i = 0; i < rows * columns; i++) {
+                    r.component[0][(zero + 1) % 3][i] += r.component[0][zero][i];
+                    r.component[0][zero][i] = 0;
+                }
+                r.program.node[x].type.zero = zero;
+            }
+            int y = rig_take(&r, selection_embed(&r, &own, x, tf_dims(2, tokens / 2), ids));
+            cr_assert(tf_shape_equal(r.type[y].shape, tf_dims(2, tokens / 2, columns)));
+            selection_bind(&r, &own);
+            rig_run(&r);
+            cr_assert_eq(r.t.plan.rounds, 2);
+            cr_assert_eq(r.t.plan.total_bytes, (zero < 0 ? 9 : 7) * tokens * columns * bytes);
+            for (size_t i = 0; i < tokens * columns; i++)
+                cr_assert_eq(rig_result(&r, y)[i], table[(size_t)ids[i / columns] * columns + i % columns], "%zu x %zu",
+                             rows, columns);
+            selection_close(&own);
+            rig_close(&r);
+            free(table), free(ids);
+        }
+}
+
+Test(step_embed_shared, refuses_tokens_that_are_missing_or_do_not_fit) {
+    for (int k = 0; k < 3; k++) {
+        int64_t table[10] = {0};
+        int32_t ids[2] = {1, 0};
+        rig r = rig_open(16);
+        selection_rig own;
+        rig_take(&r, selection_embed(&r, &own, rig_put(&r, tf_dims(5, 2), table, 0, 32, 100), tf_dims(2), ids));
+        selection_bind(&r, &own);
+        if (k == 0) own.leaf[1].selection = NULL;
+        if (k == 1) own.selection[1].tokens = 3;
+        if (k == 2) own.selection[1].rows = 6;
+        cr_assert_eq(rig_try(&r), TF_INVALID);
+        cr_assert(
+            strstr(r.t.outcome.error[1], k ? "where the model takes 2 over 5" : "was given no shares of the tokens"),
+            "%s", r.t.outcome.error[1]);
+        selection_close(&own);
+        rig_close(&r);
+    }
 }
 
 Test(step_embed, refuses_tokens_that_are_missing_or_outside) {

@@ -4,6 +4,7 @@
  * uniform. Three steps without proper masks, defined here, show that the checks would notice.
  */
 #include "tests/runtime/rig.h"
+#include "tests/runtime/selection.h"
 #include "tests/runtime/view.h"
 
 enum { STEP_N = 3 * 128 * 200 + 70 }; /* the smallest messages of a comparison still have bytes enough */
@@ -119,6 +120,17 @@ static void embed(rig *r, const int64_t *x) {
     tf_embed(&r->program, rig_put(r, tf_dims(V, H), x, 8, 32, 64), &tokens, chosen);
 }
 
+static selection_rig shared_tokens;
+
+static void embed_shared(rig *r, const int64_t *x) {
+    enum { V = 300, H = 40, TOKENS = 70 };
+    int32_t id[TOKENS];
+    for (int i = 0; i < TOKENS; i++) id[i] = x[i] == 5 ? 7 : i % V;
+    if (shared_tokens.program[0].node) selection_close(&shared_tokens);
+    selection_embed(r, &shared_tokens, rig_put(r, tf_dims(V, H), x, 8, 32, 64), tf_dims(TOKENS), id);
+    selection_bind(r, &shared_tokens);
+}
+
 static void input(rig *r, const int64_t *x) {
     static float real[STEP_N];
     static const float *slot[] = {real};
@@ -142,6 +154,9 @@ Test(view, of_inputs_outputs_and_embeddings) {
         const step_case cases[] = {{"input", input}, {"embed", embed}, {"output", output}, {0}};
         check_cases(cases);
     }
+    const step_case outside[] = {{"embed for an owner outside", embed_shared}, {0}};
+    check_cases(outside);
+    selection_close(&shared_tokens);
     chosen = TF_EVERYONE;
     cr_assert_null(step_tells(output, why), "%s", why);
 }

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Owners who are no compute party: a model and texts are split into share files, three processes compute on them without
+# knowing either, and the results of two put together are the plain model's.
+set -uo pipefail
+trefoil=$1/trefoil
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/experiments/tiny_model.sh
+. "$here/tiny_model.sh"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# refused PATTERN COMMAND...: the command fails with one line that has the pattern, and prints no result.
+refused() {
+    local pattern=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" && complain "no failure where '$pattern' was expected"
+    grep -qE "^trefoil: .*$pattern" "$work/err" || complain "no '$pattern' in: $(cat "$work/err")"
+    [ ! -s "$work/out" ] || complain "a result where '$pattern' was expected"
+}
+
+labels() { grep -o '"label": "[a-z]*"' "$1"; }
+
+model=$work/tiny
+make_tiny_model "$model"
+printf 'hello world\na good good film . it was good !\nworld\n' >"$work/texts.txt"
+"$trefoil" plain --model "$model" --input "$work/texts.txt" --json >"$work/plain"
+
+umask 022
+"$trefoil" share-model --model "$model" --out "$work/shared" --json >"$work/out" || complain "share-model"
+grep -q '"bytes": \[' "$work/out" || complain "share-model tells no sizes: $(cat "$work/out")"
+for p in 0 1 2; do
+    part=$work/shared/party$p
+    [ "$(stat -c %a "$part/weights.shares")" = 600 ] || complain "the weights of party $p are open to others"
+    [ "$(stat -c %a "$part")" = 700 ] || complain "the directory of party $p is open to others"
+    [ ! -e "$part/model.safetensors" ] || complain "party $p got the weights"
+    [ -e "$part/vocab.txt" ] && grep -q trefoil_approx "$part/config.json" || complain "party $p lacks public files"
+done
+
+# A model that no party knows: texts of a party. Each party may have its own part only.
+for options in "" "--stream"; do
+    # shellcheck disable=SC2086
+    timeout 60 mpirun --oversubscribe -n 1 "$trefoil" infer --model-shares "$work/shared/party0" --input x --json $options : \
+        -n 1 "$trefoil" infer --model-shares "$work/shared/party1" --input "$work/texts.txt" --json $options : \
+        -n 1 "$trefoil" infer --model-shares "$work/shared/party2" --input x --json $options >"$work/out" 2>"$work/err" ||
+        complain "infer --model-shares $options: $(cat "$work/err")"
+    [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--model-shares $options: other labels than plain"
+done
+
+# Texts that no party knows either.
+"$trefoil" share-input --model "$work/shared/party2" --input "$work/texts.txt" --batch 2 --out "$work/texts" >"$work/out" ||
+    complain "share-input"
+timeout 60 mpirun --oversubscribe -n 3 "$trefoil" infer --model-shares "$work/shared" --input-shares "$work/texts" \
+    --result-shares "$work/results" >"$work/out" 2>"$work/err" || complain "infer --input-shares: $(cat "$work/err")"
+grep -q "3 texts" "$work/out" && ! grep -q '"logits"' "$work/out" || complain "infer --input-shares: $(cat "$work/out")"
+for pair in "0 1" "1 2" "2 0"; do
+    read -r a b <<<"$pair"
+    "$trefoil" reveal --model "$model" --result-shares "$work/results/party$a" --result-shares "$work/results/party$b" \
+        --json >"$work/out" || complain "reveal $pair"
+    [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "reveal $pair: other labels than plain"
+done
+# With a model that one party owns.
+"$trefoil" infer --local --model "$model" --input-shares "$work/texts" --result-shares "$work/results" >"$work/out" ||
+    complain "--input-shares with a model owner"
+"$trefoil" reveal --model "$model" --result-shares "$work/results" --json >"$work/out" || complain "reveal of one directory"
+[ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--input-shares with a model owner: other labels"
+
+# What does not belong together.
+local_run=("$trefoil" infer --local --text hello)
+refused "shared with 16 fractional bits" "${local_run[@]}" --model-shares "$work/shared" --frac-bits 12
+refused "same --approx" "${local_run[@]}" --model-shares "$work/shared" --approx gelu=relu
+refused "party 0, where those of party 1" "${local_run[@]}" --model-shares "$work/shared/party0"
+"$trefoil" share-model --model "$model" --out "$work/again" >"$work/out"
+cp -r "$work/shared" "$work/mixed"
+cp "$work/again/party1/weights.shares" "$work/mixed/party1/"
+refused "differ in the sharing of the model" "${local_run[@]}" --model-shares "$work/mixed"
+sed -i 's/"num_hidden_layers": 1/"num_hidden_layers": 2/' "$work"/mixed/party*/config.json
+refused "the shares of another model" "${local_run[@]}" --model-shares "$work/mixed"
+refused "for another model" "$trefoil" infer --local --model "$work/mixed/party0" --input-shares "$work/texts" \
+    --result-shares "$work/results"
+cp -r "$work/again" "$work/open"
+chmod 644 "$work/open/party2/weights.shares"
+refused "others may read it" "${local_run[@]}" --model-shares "$work/open"
+truncate -s -9 "$work/again/party1/weights.shares"
+refused "damaged share file" "${local_run[@]}" --model-shares "$work/again"
+refused "reveal.*two parties|two parties are needed" "$trefoil" reveal --model "$model" --result-shares "$work/results/party0"
+
+# Options that contradict each other.
+refused "no --model-owner" "${local_run[@]}" --model-shares "$work/shared" --model-owner 1
+refused "stream needs --model-shares" "${local_run[@]}" --model "$model" --stream
+refused "needs one --result-shares" "$trefoil" infer --local --model "$model" --input-shares "$work/texts"
+refused "needs one --result-shares" "${local_run[@]}" --model "$model" --result-shares "$work/results"
+refused "needs --model or --model-shares" "${local_run[@]}"
+refused "either --text or --input" "$trefoil" infer --local --model "$model"
+refused "either --model or --arch" "$trefoil" share-model --out "$work/x"
+
+[ $failures = 0 ] && echo "all as it should be"
+exit $((failures > 0))
