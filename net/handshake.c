@@ -333,7 +333,10 @@ static tf_status share_outcome(handshake *h) {
         take_frame(h, p, ROUNDS - 1);
         if (p->status != TF_OK) continue;
         tf_status status = read_message(p, &theirs, sizeof theirs);
-        if (status == TF_OK && theirs.text[0]) status = tf_link_peer_failed(h->inner, p->peer, &theirs);
+        if (status == TF_OK && theirs.text[0]) {
+            status = tf_link_peer_failed(h->inner, p->peer, &theirs);
+            h->told = true; // by the peer, which has told both
+        }
         if (status != TF_OK) refuse(h, p, status);
     }
     return TF_OK;
@@ -367,8 +370,9 @@ static tf_status inner_failure(handshake *h, tf_status status) {
         if (h->pairs[k].proved && h->pairs[k].peer == from &&
             tf_notice_open(h->pairs[k].tls, from, h->party, &inner->received, &notice) == TF_OK)
             return tf_link_peer_failed(inner, from, &notice);
-    if (inner->has_cause)
-        return tf_fail(TF_PEER, "party %d ended before the secure link was made: it says why itself", from);
+    bool told = inner->has_cause;
+    inner->has_cause = false; // what was not believed must not be passed on
+    if (told) return tf_fail(TF_PEER, "party %d ended before the secure link was made: it says why itself", from);
     if (status == TF_MISMATCH) return tf_fail_in(status, "this is no handshake of a secure link (plaintext links?)");
     return status;
 }

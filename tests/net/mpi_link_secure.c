@@ -13,6 +13,10 @@ static bool run(const char *name, scenario *parties, size_t payload) {
     options.identity = identity;
     if (status == TF_OK) status = tf_link_secure(inner, &options, &link);
     tf_identity_free(identity);
+    // Party 1 may fail before the others are done with the handshake, which then fails with the same reason.
+    if (status != TF_OK && parties == failure_reaches_everyone &&
+        strcmp(tf_error(), "party 1 failed: weights.bin: truncated") == 0)
+        return true;
     if (status != TF_OK) {
         fprintf(stderr, "%s: %s\n", name, tf_error());
         return false;
