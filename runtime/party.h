@@ -51,8 +51,8 @@ typedef struct tf_party {
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     double prf_seconds;                  /**< time spent making streams, when `timed` */
     bool timed;
-    tf_workers *workers;       /**< threads that share its work, NULL for one; see tf_party_set_threads */
-    EVP_CIPHER_CTX *(*own)[2]; /**< of each worker: its own contexts of both keys */
+    tf_workers *workers;         /**< threads that share its work, NULL for one; see tf_party_set_threads */
+    EVP_CIPHER_CTX *(*own)[2];   /**< of each worker: its own contexts of both keys */
     tf_value_observer *observer; /**< NULL outside of tests and checks */
     void *observer_context;
     bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */

@@ -40,8 +40,8 @@ typedef struct tf_op {
      * over which the bounds are stated, the largest |plain - true|, and the largest |private - plain| at 16 fractional
      *  bits. */
     const char *truth;
-    /** Another function than the kind's default variant: it serves weights that were trained with it. Other variants may
-     *  stand for each other with the same weights. */
+    /** Another function than the kind's default variant: it serves weights that were trained with it. Other variants
+     * may stand for each other with the same weights. */
     bool trained;
     const char *parameter; /**< the attribute that `--approx KIND=VARIANT:NUMBER` sets; NULL: none */
     double low, high, approximation_error, private_error;

@@ -1,5 +1,6 @@
 #include "runtime/store.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ typedef struct tf_stored {
     bool is_packed, is_table;
     tf_packed *packed;
     uint64_t *component[2];
-    uint8_t *data; /* behind `source`, where that is not a file's */
+    uint8_t *data;       /* behind `source`, where that is not a file's */
+    EVP_CIPHER_CTX *prf; /* likewise: the weight's own, since the party's keys change with its link */
     bool has_source;
     tf_source source;
 } tf_stored;
@@ -31,6 +33,7 @@ void tf_store_forget(tf_store *store) {
         for (int j = 0; j < 2; j++) wipe(s->component[j], count * sizeof(uint64_t));
         wipe(s->data, count * tf_bytes_of(s->type.bits));
         tf_packed_free(s->packed);
+        EVP_CIPHER_CTX_free(s->prf);
     }
     free(store->stored);
     store->stored = NULL;
@@ -143,9 +146,12 @@ static tf_status begin_weight(const sharing *s, tf_stored *w, uint64_t address) 
     if (!w->is_table) return allocate_components(w);
     w->has_source = true;
     w->source = (tf_source){.count = count, .bytes = bytes};
-    if (role != 1)
-        w->source.part[role == 2] =
-            (tf_source_part){.prf = s->party->prf[role == 2], .address = address, .purpose = MASK};
+    if (role != 1) {
+        w->prf = EVP_CIPHER_CTX_new();
+        if (!w->prf || EVP_CIPHER_CTX_copy(w->prf, s->party->prf[role == 2]) != 1)
+            return tf_fail(TF_NOMEM, "no memory for the key of the weight %s", w->name);
+        w->source.part[role == 2] = (tf_source_part){.prf = w->prf, .address = address, .purpose = MASK};
+    }
     if (role == 2) return TF_OK;
     w->data = malloc(count * bytes);
     w->source.part[role == 0].data = w->data;

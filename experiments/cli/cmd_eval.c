@@ -80,9 +80,9 @@ static tf_status make_store(evaluation *e, const model_digest *digest) {
     TF_TRY(digest_data(e, data));
     json_t *header =
         json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:n}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
-                  hex(digest->byte, sizeof digest->byte, model), "approx",
-                  tf_approx_text(&e->model.approx, approx), "frac_bits", o->plain ? 0 : o->fraction_bits,
-                  "data", data, "examples", (json_int_t)e->texts.count, "check", (int)o->check, "ranges");
+                  hex(digest->byte, sizeof digest->byte, model), "approx", tf_approx_text(&e->model.approx, approx),
+                  "frac_bits", o->plain ? 0 : o->fraction_bits, "data", data, "examples", (json_int_t)e->texts.count,
+                  "check", (int)o->check, "ranges");
     if (header && e->model.calibrated) {
         char ranges[65];
         tf_digest all = ranges_digest(&e->model.ranges);
@@ -230,26 +230,12 @@ const cli_command command_eval = {
         "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
         "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
         "file of --out, and what is in it already is not computed again. Roles are those of infer.",
-    .accepts = (const char[]){OPTION_MODEL,
-                              OPTION_DATA,
-                              OPTION_COLUMNS,
-                              OPTION_METRIC,
-                              OPTION_OUT,
-                              OPTION_LIMIT,
-                              OPTION_TRUNCATE,
-                              OPTION_BATCH,
-                              OPTION_APPROX,
-                              OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS,
-                              OPTION_PLAIN,
-                              OPTION_CHECK,
-                              OPTION_CHECK_RANGES,
-                              OPTION_REPORT,
-                              OPTION_NO_RANGES,
-                              OPTION_PLUGIN,
-                              0},
+    .accepts =
+        (const char[]){
+            OPTION_MODEL,        OPTION_DATA,       OPTION_COLUMNS,        OPTION_METRIC, OPTION_OUT,
+            OPTION_LIMIT,        OPTION_TRUNCATE,   OPTION_BATCH,          OPTION_APPROX, OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER,  OPTION_DATA_OWNER, OPTION_PUBLIC_WEIGHTS, OPTION_PLAIN,  OPTION_CHECK,
+            OPTION_CHECK_RANGES, OPTION_REPORT,     OPTION_NO_RANGES,      OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .links = true,
     .check = check,

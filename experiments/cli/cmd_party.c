@@ -138,6 +138,7 @@ static tf_status work(holdings *h, tf_link *link, double start) {
     const cli_options *o = h->options;
     tf_status status = tf_session_resume(&h->session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
+    TF_TRY(tf_party_set_threads(&h->session.party, links_threads(&o->links)));
     if (h->needs) model_close(&h->model);
     TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
     return answer_requests(h, link, start);

@@ -62,7 +62,10 @@ static tf_status read_threads(const char *text, int *threads) {
 
 int links_threads(const link_options *o) {
     const char *ranks = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN), parties = o->local ? TF_PARTIES : o->id >= 0 ? 1 : ranks ? atol(ranks) : TF_PARTIES;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN), parties = o->local     ? TF_PARTIES
+                                                          : o->id >= 0 ? 1
+                                                          : ranks      ? atol(ranks)
+                                                                       : TF_PARTIES;
     if (o->threads) return o->threads;
     long share = parties > 0 ? cores / parties : 1;
     return share < 1 ? 1 : share > MOST_THREADS ? MOST_THREADS : (int)share;
@@ -80,9 +83,7 @@ static error_t on_link_option(int key, char *value, struct argp_state *state) {
         o->shaped = true;
         input->status = tf_network_parse("shape", value, &o->network);
         return input->status == TF_OK ? 0 : EINVAL;
-    case KEY_THREADS:
-        input->status = read_threads(value, &o->threads);
-        return input->status == TF_OK ? 0 : EINVAL;
+    case KEY_THREADS: input->status = read_threads(value, &o->threads); return input->status == TF_OK ? 0 : EINVAL;
     case KEY_TIMEOUT:
         input->status = link_read_seconds("timeout", value, &o->timeout);
         return input->status == TF_OK ? 0 : EINVAL;

@@ -1,6 +1,7 @@
 /**
- * How the parties of a private command are connected and compute, and the options for it: memory links with --local, TCP between
- * parties that are started each by itself, otherwise MPI's; encrypted unless --plaintext-links asks for the opposite.
+ * How the parties of a private command are connected and compute, and the options for it: memory links with --local,
+ * TCP between parties that are started each by itself, otherwise MPI's; encrypted unless --plaintext-links asks for the
+ * opposite.
  */
 #ifndef TF_CLI_LINKS_H
 #define TF_CLI_LINKS_H
@@ -43,7 +44,8 @@ TF_CHECKED tf_status link_options_finish(link_options *options);
 /** The groups of three that a job of 3k processes forms: ranks 3t to 3t + 2 are group t. */
 typedef struct link_groups {
     int group, groups;
-    MPI_Comm likes; /**< the processes that play this party in all groups; MPI_COMM_NULL where there is one group only */
+    MPI_Comm
+        likes; /**< the processes that play this party in all groups; MPI_COMM_NULL where there is one group only */
 } link_groups;
 
 /**

@@ -24,8 +24,7 @@ static tf_status settle_approx(const cli_options *o, model_files *model) {
 static tf_status open_ranges(model_files *model) {
     char approx[TF_APPROX_TEXT];
     TF_TRY(tf_ranges_read(model->directory, &model->ranges, &model->calibrated));
-    if (!model->calibrated || !strcmp(model->ranges.approx, tf_approx_text(&model->approx, approx)))
-        return TF_OK;
+    if (!model->calibrated || !strcmp(model->ranges.approx, tf_approx_text(&model->approx, approx))) return TF_OK;
     return tf_fail(TF_MISMATCH,
                    "%s/ranges.json is of the approximations %.200s, not %.200s: calibrate again, or give --no-ranges",
                    model->directory, model->ranges.approx, approx);

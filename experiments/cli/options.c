@@ -279,13 +279,12 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     if (o->help) return TF_OK;
     for (const char *key = command->requires; *key; key++)
         if (!parse.given[(unsigned char)*key])
-            return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of(*key));
+            return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, name_of((unsigned char)*key));
     if (o->check_ranges && !o->links.local)
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
     int sources = parse.given[OPTION_TEXT] + parse.given[OPTION_INPUT] + parse.given[OPTION_INPUT_SHARES];
-    if (command->texts_optional && sources > 1)
-        return tf_fail(TF_INVALID, "--text and --input do not go together");
+    if (command->texts_optional && sources > 1) return tf_fail(TF_INVALID, "--text and --input do not go together");
     if (accepts(command, OPTION_TEXT) && !command->texts_optional && sources != 1)
         return tf_fail(TF_INVALID, "%s needs either --text or --input%s (see --help)", command->name,
                        accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");

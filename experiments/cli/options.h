@@ -58,8 +58,8 @@ enum option_key {
 };
 
 typedef struct cli_options {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric,
-        *report, *model_shares, *input_shares; /**< NULL where not given */
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
+        *input_shares;    /**< NULL where not given */
     const char *argument; /**< the one that is no option */
     const char **text, **plugin, **result_shares;
     size_t texts, plugins, results;

@@ -153,7 +153,9 @@ tf_status party_bench(tf_link *link, const cli_options *o, const bench_job *job,
         session.store.provider = &provider;
         session.store.stream = o->stream;
     }
-    tf_status status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
+    tf_status status = tf_party_set_threads(&session.party, links_threads(&o->links));
+    if (status == TF_OK)
+        status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
     tf_session_close(&session);
     return status;
 }

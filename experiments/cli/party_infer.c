@@ -243,13 +243,14 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     const party_counters none = {0};
     tf_status status = tf_session_open(&session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
+    status = tf_party_set_threads(&session.party, links_threads(&o->links));
     if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
     if (o->model_shares) {
         provider = tf_share_weights_provider(job->shares[session.party.id].weights);
         session.store.provider = &provider;
         session.store.stream = o->stream;
     }
-    status = party_agree(&session, o, job);
+    if (status == TF_OK) status = party_agree(&session, o, job);
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
         status = infer_outside(&session, o, job, tf_clock() - start, report);
     else if (status == TF_OK)

@@ -7,10 +7,10 @@
 
 #include "experiments/cli/model_files.h"
 #include "experiments/cli/results.h"
-#include "runtime/range_check.h"
-#include "runtime/session.h"
 #include "models/share_texts.h"
 #include "models/share_weights.h"
+#include "runtime/range_check.h"
+#include "runtime/session.h"
 
 typedef struct private_session private_session;
 

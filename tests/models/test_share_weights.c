@@ -275,7 +275,7 @@ Test(share_weights, refuses_another_model_party_or_precision) {
     tf_source source;
     tf_provider provider = tf_share_weights_provider(file);
     tf_type type = {.shape = tf_dims(16, 16), .class = TF_SHARE, .bits = 48, .frac = 16};
-    const char *name = "encoder.layer.0.attention.self.query.weight";
+    const char *name = "encoder.layer.0.attention.self.query.weight.folded";
     works(provider.find(provider.context, name, &type, &source));
     type.bits = 40;
     works(provider.find(provider.context, name, &type, &source));
