@@ -47,7 +47,7 @@ def steps(target):
     todo = []
     for stage in STAGES:
         blocks = [b for b in reversed(range(target.layers)) if target.variant[stage.kind, b] != "exact"]
-        if stage.kind == "layernorm2" and target.variant["layernorm1", -1] != "exact":
+        if stage.kind == "layernorm2" and target.variant["layernorm", -1] != "exact":
             blocks.append(-1)
         if blocks:
             todo += [(stage, block) for block in blocks] + [(stage, None)]
@@ -79,7 +79,7 @@ def fit_scale(model, layernorm, batches, pad):
 
 
 def substitute(model, trainer, kind, block, variant, position):
-    name = "layernorm1" if block < 0 else kind
+    name = "layernorm" if block < 0 else kind
     was = model.approx.variant[name, block]
     if kind.startswith("layernorm") and was == "exact" and variant == "center":
         sample = data.batches(trainer.slice(position, 256), 32)
@@ -98,12 +98,11 @@ def restore(model, saved):
 
 def one_block(model, trainer, effort, target, stage, block, original, position):
     """Replaces one op and fine-tunes. Returns a record of it and how many examples were used."""
-    name = "layernorm1" if block < 0 else stage.kind
+    name = "layernorm" if block < 0 else stage.kind
     title = f"{stage.kind} {'of the embedding' if block < 0 else f'in block {block}'}"
     before = snapshot(model)
     substitute(model, trainer, stage.kind, block, target.variant[name, block], position)
     record = {"stage": stage.kind, "block": block, "tried": []}
-    record["untrained"] = trainer.evaluate(model, "held", title)
     model.freeze_below(block)
     used = 0
     for _ in range(effort.rounds):
@@ -117,7 +116,7 @@ def one_block(model, trainer, effort, target, stage, block, original, position):
     if not record["kept"]:
         restore(model, before)
     metric = trainer.task.metrics[0]
-    course = " -> ".join(f"{s[metric]:.2f}" for s in [record["untrained"]] + record["tried"])
+    course = ", then ".join(f"{s[metric]:.2f}" for s in record["tried"])
     trainer.log.line(f"{title}: {metric} {course} (at least {original - TOLERANCE:.2f}), |h| <= "
                      f"{record['tried'][-1]['largest']:.1f}: {'kept' if record['kept'] else 'REVERTED'}")
     return record, used
@@ -128,11 +127,11 @@ def together(model, trainer, stage, count, rate, position):
     title = f"{stage.kind}, all blocks"
     before = snapshot(model)
     was = trainer.evaluate(model, "held", title)
-    record = {"stage": stage.kind, "block": None, "untrained": was, "tried": [], "kept": True}
-    used, best, best_score = 0, before, was
+    record = {"stage": stage.kind, "block": None, "before": was, "tried": []}
+    used, best, best_score, third = 0, before, was, -(-count // 3)
     while used < count:
-        part = min(count - used, max(count // 3, 1))
-        model.freeze_below(0)
+        part = min(count - used, third)
+        model.freeze_below(-1)
         falling = rate * (1 - 0.7 * used / count)
         loss = trainer.train(model, position + used, part, falling, title, stage.bound)
         used += part
@@ -143,8 +142,8 @@ def together(model, trainer, stage, count, rate, position):
     restore(model, best)
     record["kept"] = best is not before
     metric = trainer.task.metrics[0]
-    course = " -> ".join(f"{s[metric]:.2f}" for s in [was] + record["tried"])
-    trainer.log.line(f"{title}: {metric} {course}: {trainer.decisive(best_score):.2f} kept")
+    course = ", then ".join(f"{s[metric]:.2f}" for s in [was] + record["tried"])
+    trainer.log.line(f"{title}: {metric} {course}: that of {trainer.decisive(best_score):.2f} kept")
     return record, used
 
 
@@ -154,7 +153,3 @@ def run_step(model, trainer, effort, target, step, original, position, last):
         return one_block(model, trainer, effort, target, stage, block, original, position)
     count = effort.final if last else effort.together
     return together(model, trainer, stage, count, effort.rate, position)
-
-
-def wanted(layers, text):
-    return Approximations(layers, text)

@@ -1,7 +1,8 @@
 """The approximations in floating point, and the text that names which of them a model uses.
 
-The text is that of `trefoil --approx`: a preset or items KIND=VARIANT and KIND@BLOCK=VARIANT, later ones prevailing.
-layernorm1 follows the attention, layernorm2 the feed-forward layer, block -1 is the embedding; layernorm means all.
+The text is that of `trefoil --approx`: a preset, KIND=VARIANT for all blocks, KIND@BLOCK=VARIANT for one. Those with a
+block prevail over those without, later ones over earlier ones. layernorm1 follows the attention, layernorm2 the
+feed-forward layer; layernorm means both and the embedding's, which is block -1.
 """
 
 import math
@@ -12,6 +13,7 @@ import torch
 EPS = 1e-3  # in the denominator of the ReLU-softmax
 
 KINDS = ("gelu", "softmax", "layernorm1", "layernorm2")
+FAMILIES = ("gelu", "softmax", "layernorm")
 PRESETS = {
     "exact": {"gelu": "exact", "softmax": "exact", "layernorm": "exact"},
     "paper": {"gelu": "relu", "softmax": "relu", "layernorm": "center"},
@@ -60,34 +62,29 @@ def function(kind, variant):
 
 
 class Approximations:
-    """Which variant each op of each block uses: .variant[kind, block]."""
+    """Which variant each op of each block uses: .variant[kind, block]; the embedding's is ["layernorm", -1]."""
 
     def __init__(self, layers, text="exact"):
         self.layers = layers
         self.variant = {(kind, block): "exact" for kind in KINDS for block in range(layers)}
-        self.variant["layernorm1", -1] = "exact"  # the embedding's only LayerNorm
-        for i, item in enumerate(text.split(",")):
-            self._apply(item, first=i == 0)
+        self.variant["layernorm", -1] = "exact"
+        self._apply(text)
 
-    def _apply(self, item, first):
-        if "=" not in item:
-            if item not in PRESETS or not first:
+    def _apply(self, text):
+        rules = []
+        for i, item in enumerate(text.split(",")):
+            if "=" in item:
+                rules.append(read_rule(item))
+            elif item in PRESETS and i == 0:
+                rules += [(kind, None, variant) for kind, variant in PRESETS[item].items()]
+            else:
                 raise ValueError(f"approximations: unknown preset '{item}'; known are {', '.join(PRESETS)}, in front")
-            for kind, variant in PRESETS[item].items():
-                self._set(kind, None, variant)
-            return
-        left, variant = item.split("=", 1)
-        kind, _, block = left.partition("@")
-        if kind != "layernorm" and kind not in KINDS:
-            raise ValueError(f"approximations: unknown kind '{kind}'; known are layernorm, {', '.join(KINDS)}")
-        if variant not in VARIANTS[family(kind)]:
-            known = ", ".join(VARIANTS[family(kind)])
-            raise ValueError(f"approximations: unknown variant '{variant}' of {kind}; known are {known}")
-        self._set(kind, int(block) if block else None, variant)
+        for kind, block, variant in sorted(rules, key=lambda rule: rule[1] is not None):  # sorted() is stable
+            self._set(kind, block, variant)
 
     def _set(self, kind, block, variant):
         for known, at in self.variant:
-            if known in (kind, f"{kind}1", f"{kind}2") and block in (None, at):
+            if kind in (known, family(known)) and block in (None, at):
                 self.variant[known, at] = variant
 
     def copy(self):
@@ -96,18 +93,26 @@ class Approximations:
         return other
 
     def text(self):
-        """The shortest list that _apply reads back as this: what most blocks do, then the exceptions."""
-        items = []
-        rest = Approximations(self.layers)
-        for kind in ("gelu", "softmax", "layernorm"):
-            count = Counter(v for (k, _), v in self.variant.items() if family(k) == kind)
-            rest._set(kind, None, count.most_common(1)[0][0])
-            items.append(f"{kind}={count.most_common(1)[0][0]}")
-        for (kind, block), variant in self.variant.items():
-            if rest.variant[kind, block] != variant:
-                name = "layernorm" if block < 0 else kind
-                items.append(f"{name}@{block}={variant}")
-        for name, preset in PRESETS.items():
-            if items[:3] == [f"{kind}={variant}" for kind, variant in preset.items()]:
-                items[:3] = [name]
+        """A short list that means this: the name of a preset if it is one, else what most blocks do and exceptions."""
+        for name in PRESETS:
+            if Approximations(self.layers, name).variant == self.variant:
+                return name
+        count = {kind: Counter(v for (k, _), v in self.variant.items() if kind in (k, family(k)))
+                 for kind in ("gelu", "softmax", "layernorm", "layernorm1", "layernorm2")}
+        most = {kind: variants.most_common(1)[0][0] for kind, variants in count.items()}
+        items = [f"{kind}={variant}" for kind, variant in most.items() if most[family(kind)] != variant or kind in FAMILIES]
+        meant = Approximations(self.layers, ",".join(items)).variant
+        items += [f"{kind}@{block}={v}" for (kind, block), v in self.variant.items() if meant[kind, block] != v]
         return ",".join(items)
+
+
+def read_rule(item):
+    """KIND=VARIANT or KIND@BLOCK=VARIANT"""
+    left, variant = item.split("=", 1)
+    kind, _, block = left.partition("@")
+    if kind not in KINDS + FAMILIES:
+        raise ValueError(f"approximations: unknown kind '{kind}'; known are {', '.join(FAMILIES + KINDS[2:])}")
+    if variant not in VARIANTS[family(kind)]:
+        known = ", ".join(VARIANTS[family(kind)])
+        raise ValueError(f"approximations: unknown variant '{variant}' of {kind}; known are {known}")
+    return kind, int(block) if block else None, variant

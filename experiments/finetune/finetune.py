@@ -19,6 +19,7 @@ except ImportError:
 import algorithm2
 import checkpoint
 import data
+from approximations import Approximations
 from progress import Log
 from training import Trainer
 
@@ -81,7 +82,7 @@ class Run:
         if saved["settings"] != self.settings:
             raise ValueError(f"{self.arguments.out} holds a run with other settings; give another --out or remove it")
         self.model.load_state_dict(saved.pop("weights"))
-        self.model.approx = algorithm2.wanted(self.model.layers, saved.pop("approx"))
+        self.model.approx = Approximations(self.model.layers, saved.pop("approx"))
         self.state = saved
         self.log.line(f"resumed after {saved['step']} steps")
 
@@ -124,7 +125,7 @@ class Run:
 
         def perform(number):
             rate = arguments.rate * (1 - 0.95 * number / slices)
-            self.model.freeze_below(0, embeddings=False)
+            self.model.freeze_below(0, embeddings=True)
             title = f"slice {number + 1} of {slices}"
             loss = trainer.train(self.model, self.state["position"], count, rate, title, final_rate=1)
             scores = trainer.evaluate(self.model, "held", title)
@@ -137,7 +138,7 @@ class Run:
         arguments, trainer = self.arguments, self.trainer
         if not self.fits:
             raise ValueError(f"{arguments.model} is not a classifier for {arguments.task}: train one with --approx exact")
-        target = algorithm2.wanted(self.model.layers, arguments.approx)
+        target = Approximations(self.model.layers, arguments.approx)
         effort = algorithm2.Effort(arguments.rate, self.examples(arguments.slice), arguments.rounds,
                                    self.examples(arguments.together), self.examples(arguments.final))
         todo = algorithm2.steps(target)

@@ -87,7 +87,7 @@ class Embeddings(nn.Module):
         self.word_embeddings = nn.Embedding(config["vocab_size"], owner.hidden, sparse=True)
         self.position_embeddings = nn.Embedding(config["max_position_embeddings"], owner.hidden)
         self.token_type_embeddings = nn.Embedding(config["type_vocab_size"], owner.hidden)
-        self.LayerNorm = LayerNorm(owner, "layernorm1", -1)
+        self.LayerNorm = LayerNorm(owner, "layernorm", -1)
 
     def forward(self, ids, types):
         positions = self.position_embeddings.weight[: ids.shape[1]]
@@ -138,10 +138,19 @@ class Bert(nn.Module):
         part = self.encoder.layer[block]
         return (part.attention.output if kind == "layernorm1" else part.output).LayerNorm
 
-    def freeze_below(self, block, embeddings=True):
-        """Blocks `block` and above train, and the head; the embeddings too unless they are frozen."""
+    def freeze_below(self, block, embeddings=False):
+        """Blocks `block` and above train, and the head; for block -1 also the embeddings' LayerNorm, and with
+        `embeddings` all of them."""
         for parameter in self.parameters():
             parameter.requires_grad_(True)
-        for frozen in list(self.encoder.layer[: max(block, 0)]) + ([self.embeddings] if embeddings else []):
-            for parameter in frozen.parameters():
+        frozen = list(self.encoder.layer[: max(block, 0)])
+        if not embeddings:
+            frozen.append(self.embeddings)
+        for part in frozen:
+            for parameter in part.parameters():
                 parameter.requires_grad_(False)
+        if block < 0:
+            for parameter in self.embeddings.LayerNorm.parameters():
+                parameter.requires_grad_(True)
+        for parameter in self.parameters():
+            parameter.grad = None  # what was left of a frozen one would count for the gradient's norm

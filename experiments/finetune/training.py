@@ -65,13 +65,14 @@ class Trainer:
     def train(self, model, position, count, rate, title, bound=None, final_rate=0.1):
         """
         Fine-tunes what is not frozen on `count` examples; the learning rate rises over the first twentieth and then
-        falls linearly to final_rate of it. Minimises (1 - a1 - a2) L_task + a2 L_bound; the a1 term is AdamW's decoupled
-        decay, for inside the loss Adam would rescale it to the size of the task's gradient. Returns the mean task loss.
+        falls linearly to final_rate of it. With a bound B (which may be infinite) it minimises (1 - a1 - a2) L_task +
+        a2 L_bound; the a1 term is AdamW's decoupled decay, for inside the loss Adam would rescale it to the size of the
+        task's gradient. Without, this is plain fine-tuning. Returns the mean task loss.
         """
         torch.manual_seed(hash_of(self.seed, position))
         model.train()
         batches = self.batches(self.slice(position, count), position)
-        optimizers = make_optimizers(model, rate, DECAY if bound_terms(bound) else 0.01)
+        optimizers = make_optimizers(model, rate, 0.01 if bound is None else DECAY)
         total, started = 0.0, time.monotonic()
         for step, batch in enumerate(batches):
             scale = schedule(step, len(batches), final_rate)
@@ -82,10 +83,8 @@ class Trainer:
             ids, types, mask, labels = data.tensors(batch, self.pad, self.longest)
             logits, hidden = model(ids, types, mask)
             loss = task_loss = cross_entropy(logits, labels)
-            if bound_terms(bound):
-                loss = (1 - DECAY - BOUND) * task_loss
-                if bound < float("inf"):
-                    loss = loss + BOUND * bound_loss(hidden, mask, bound)
+            if bound is not None:
+                loss = (1 - DECAY - BOUND) * task_loss + BOUND * bound_loss(hidden, mask, bound)
             loss.backward()
             dense = [p for p in model.parameters() if p.grad is not None and not p.grad.is_sparse]
             torch.nn.utils.clip_grad_norm_(dense, 1.0)
@@ -100,17 +99,14 @@ def hash_of(seed, position):
     return (seed * 1000003 + position) % (1 << 31)
 
 
-def bound_terms(bound):
-    """None: plain fine-tuning; infinity: Algorithm 2 without a bound; else with it."""
-    return bound is not None
-
-
 def bound_loss(hidden, mask, bound):
-    """sum over the layers of || max(|h| - B, 0) ||_2, padding left out."""
+    """sum over the layers of || max(|h| - B, 0) ||_2, a token's, averaged over the tokens as the task's loss is over the
+    texts, so that their balance does not depend on the batch."""
     total = 0.0
     for h in hidden:
-        excess = torch.relu(h.abs() - bound) * mask[:, :, None]
-        total = total + torch.linalg.vector_norm(excess)
+        if float(h.detach().abs().max()) > bound:
+            excess = torch.relu(h.abs() - bound) * mask[:, :, None]
+            total = total + torch.linalg.vector_norm(excess, dim=-1).sum() / mask.sum()
     return total
 
 

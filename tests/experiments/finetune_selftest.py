@@ -181,10 +181,13 @@ def test_revert(directory):
 
 
 def test_parts():
-    for text in ("exact", "paper", "paper,layernorm@-1=exact", "gelu=relu,softmax=relu,layernorm=exact"):
-        assert Approximations(2, text).text() == text.replace("gelu=exact,softmax=exact,layernorm=exact", "exact")
+    for text in ("exact", "paper", "gelu=relu,softmax=relu,layernorm=center,layernorm@-1=exact",
+                 "gelu=relu,softmax=exact,layernorm=exact,layernorm1=center,layernorm1@0=exact"):
+        assert Approximations(3, text).text() == text
     mixed = Approximations(3, "paper,layernorm1@1=exact,softmax@0=exact,gelu=exact")
     assert Approximations(3, mixed.text()).variant == mixed.variant
+    assert Approximations(3, "layernorm1@2=exact,layernorm1=center").variant["layernorm1", 2] == "exact"
+    assert Approximations(3, "layernorm1=center").variant["layernorm", -1] == "exact"
     for text in ("fast", "gelu=fast", "noise=relu", "gelu=relu,paper"):
         try:
             Approximations(2, text)
