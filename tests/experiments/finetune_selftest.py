@@ -26,6 +26,7 @@ from model import Bert  # noqa: E402
 TREFOIL, WORK = sys.argv[1:]
 GOOD, BAD = ["good", "fine", "lovely"], ["bad", "awful", "dull"]
 OTHERS = ["film", "it", "was", "is", "a", "the", "plot", "and", "acting"]
+FORWARD = ("exact", "paper", "gelu=relu,softmax@1=relu,layernorm@0=center")
 CONFIG = {
     "architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu", "hidden_size": 16,
     "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 24,
@@ -87,7 +88,7 @@ def test_forward(directory):
         path = os.path.join(WORK, f"{kind}.jsonl")
         data.write_jsonl(path, examples)
         data.tokenize(TREFOIL, directory, examples)
-        for approx in ("exact", "paper", "gelu=relu,softmax@1=relu,layernorm@0=center"):
+        for approx in FORWARD:
             difference = logits_in_python(directory, examples, ["one", "two"], approx) - logits_in_c(directory, path, approx)
             assert difference.abs().max() < 1e-3, (kind, approx, difference)
 
