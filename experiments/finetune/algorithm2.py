@@ -96,60 +96,56 @@ def restore(model, saved):
     model.approx = saved[1].copy()
 
 
-def one_block(model, trainer, effort, target, stage, block, original, position):
-    """Replaces one op and fine-tunes. Returns a record of it and how many examples were used."""
+def one_block(model, trainer, effort, target, step, original, now, position):
+    """Replaces one op and fine-tunes; `now`: the scores so far. Returns a record with the scores then, and how many
+    examples were used."""
+    stage, block = step
     name = "layernorm" if block < 0 else stage.kind
     title = f"{stage.kind} {'of the embedding' if block < 0 else f'in block {block}'}"
     before = snapshot(model)
     substitute(model, trainer, stage.kind, block, target.variant[name, block], position)
-    record = {"stage": stage.kind, "block": block, "tried": []}
     model.freeze_below(block)
-    used = 0
-    for _ in range(effort.rounds):
+    used, tried, kept = 0, [], False
+    while not kept and used < effort.rounds * effort.slice:
         loss = trainer.train(model, position + used, effort.slice, effort.rate, title, stage.bound)
         used += effort.slice
         scores = trainer.evaluate(model, "held", title)
-        record["tried"].append(scores | {"loss": round(loss, 4)})
-        record["kept"] = trainer.decisive(scores) > original - TOLERANCE
-        if record["kept"]:
-            break
-    if not record["kept"]:
+        tried.append(scores | {"loss": round(loss, 4)})
+        kept = trainer.decisive(scores) > original - TOLERANCE
+    if not kept:
         restore(model, before)
-    metric = trainer.task.metrics[0]
-    course = ", then ".join(f"{s[metric]:.2f}" for s in record["tried"])
-    trainer.log.line(f"{title}: {metric} {course} (at least {original - TOLERANCE:.2f}), |h| <= "
-                     f"{record['tried'][-1]['largest']:.1f}: {'kept' if record['kept'] else 'REVERTED'}")
-    return record, used
+    trainer.log.line(f"{title}: {course(trainer, tried)} (more than {original - TOLERANCE:.2f} wanted), "
+                     f"|h| <= {scores['largest']:.1f}: {'kept' if kept else 'REVERTED'}")
+    return {"stage": stage.kind, "block": block, "tried": tried, "kept": kept, "scores": scores if kept else now}, used
 
 
-def together(model, trainer, stage, count, rate, position):
-    """All blocks fine-tune together, to regain what single blocks lost. Kept unless accuracy fell."""
+def together(model, trainer, stage, count, rate, now, position):
+    """All blocks fine-tune together, in three parts, to regain what single blocks lost. The best state is kept, which may
+    be that of before."""
     title = f"{stage.kind}, all blocks"
-    before = snapshot(model)
-    was = trainer.evaluate(model, "held", title)
-    record = {"stage": stage.kind, "block": None, "before": was, "tried": []}
-    used, best, best_score, third = 0, before, was, -(-count // 3)
+    used, tried, best, scores, part = 0, [], snapshot(model), now, -(-count // 3)
+    kept = False
     while used < count:
-        part = min(count - used, third)
         model.freeze_below(-1)
         falling = rate * (1 - 0.7 * used / count)
         loss = trainer.train(model, position + used, part, falling, title, stage.bound)
         used += part
-        scores = trainer.evaluate(model, "held", title)
-        record["tried"].append(scores | {"loss": round(loss, 4)})
-        if trainer.decisive(scores) >= trainer.decisive(best_score):
-            best, best_score = snapshot(model), scores
+        tried.append(trainer.evaluate(model, "held", title) | {"loss": round(loss, 4)})
+        if trainer.decisive(tried[-1]) >= trainer.decisive(scores):
+            best, scores, kept = snapshot(model), tried[-1], True
     restore(model, best)
-    record["kept"] = best is not before
-    metric = trainer.task.metrics[0]
-    course = ", then ".join(f"{s[metric]:.2f}" for s in [was] + record["tried"])
-    trainer.log.line(f"{title}: {metric} {course}: that of {trainer.decisive(best_score):.2f} kept")
-    return record, used
+    trainer.log.line(f"{title}: {course(trainer, tried)} after {trainer.decisive(now):.2f}: "
+                     f"that of {trainer.decisive(scores):.2f} kept")
+    return {"stage": stage.kind, "block": None, "tried": tried, "kept": kept, "scores": scores}, used
 
 
-def run_step(model, trainer, effort, target, step, original, position, last):
+def course(trainer, tried):
+    return f"{trainer.task.metrics[0]} {', then '.join(f'{trainer.decisive(scores):.2f}' for scores in tried)}"
+
+
+def run_step(model, trainer, effort, target, step, original, now, position, last):
+    """One of steps(); `last`: it is the last one."""
     stage, block = step
     if block is not None:
-        return one_block(model, trainer, effort, target, stage, block, original, position)
-    count = effort.final if last else effort.together
-    return together(model, trainer, stage, count, effort.rate, position)
+        return one_block(model, trainer, effort, target, step, trainer.decisive(original), now, position)
+    return together(model, trainer, stage, effort.final if last else effort.together, effort.rate, now, position)

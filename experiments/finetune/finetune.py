@@ -147,10 +147,11 @@ class Run:
             self.state["original"] = {"held": held, "validation": trainer.evaluate(self.model, "validation", "original")}
             self.log.line(f"original: {self.state['original']}")
             self.save()
-        original = trainer.decisive(self.state["original"]["held"])
+        original = self.state["original"]["held"]
 
         def perform(step):
-            return algorithm2.run_step(self.model, trainer, effort, target, step, original, self.state["position"],
+            now = self.state["history"][-1]["scores"] if self.state["history"] else original
+            return algorithm2.run_step(self.model, trainer, effort, target, step, original, now, self.state["position"],
                                        last=step == todo[-1])
 
         def after(step):

@@ -166,16 +166,16 @@ def test_revert(directory):
     examples = [data.Example("", i % 2, [2, 5 + i % 6, 3]) for i in range(64)]
     trainer = training.Trainer({"train": examples, "held": examples}, data.TASKS["sst2"], Silent())
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    score = {"accuracy": 88.0, "largest": 1.0}
+    score, now = {"accuracy": 88.0, "largest": 1.0}, {"accuracy": 89.0, "largest": 1.0}
     trainer.evaluate = lambda *_: score
     effort = algorithm2.Effort(1e-2, 32, 2, 0, 0)
     target = Approximations(2, "paper")
     stage = algorithm2.STAGES[2]
-    record, used = algorithm2.one_block(model, trainer, effort, target, stage, 1, original=90.0, position=0)
-    assert not record["kept"] and used == 64 and len(record["tried"]) == 2
+    record, used = algorithm2.one_block(model, trainer, effort, target, (stage, 1), 90.0, now, 0)
+    assert not record["kept"] and record["scores"] is now and used == 64 and len(record["tried"]) == 2
     assert model.approx.text() == "exact"
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
-    record, used = algorithm2.one_block(model, trainer, effort, target, stage, 1, original=89.9, position=0)
+    record, used = algorithm2.one_block(model, trainer, effort, target, (stage, 1), 89.9, now, 0)
     assert record["kept"] and used == 32 and model.approx.variant["layernorm1", 1] == "center"
     changed = {name for name, t in model.state_dict().items() if not torch.equal(t, before[name])}
     assert changed and not any("layer.0." in name or name.startswith("embeddings") for name in changed), changed
