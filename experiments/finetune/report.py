@@ -50,7 +50,8 @@ def pair_of(directory):
             if summary["computed"]:  # what was computed before a kill is not in these
                 private["last_run"] = {k: summary[k] for k in ("computed", "seconds", "bytes", "rounds", "groups")}
     training = read(os.path.join(directory, "finetune.json")) or {}
-    result["training"] = {k: training.get(k) for k in ("approx", "settings", "command", "seconds", "torch", "history")}
+    settings = {k: v for k, v in training.get("settings", {}).items() if k not in ("model", "data", "limit")}
+    result["training"] = {k: training.get(k) for k in ("approx", "seconds", "torch", "history")} | {"settings": settings}
     return result
 
 
@@ -67,8 +68,13 @@ def row(result, metric):
         agreement = f"{100 * result['private']['agreement']:.2f}"
         error = f"{result['private']['max_abs_error']:.4f}"
     cells = [result["model"], f"{NAMES.get(result['task'], result['task'])}, {metric}", str(result.get("examples", ""))]
-    cells += [percent(value) for value in plain] + [percent(private), difference, agreement, error]
+    cells += [percent(value) for value in plain] + [change(plain), percent(private), difference, agreement, error]
     return f"| {' | '.join(cells)} |"
+
+
+def change(values):
+    """From the original to the end."""
+    return "" if None in values else f"{100 * (values[-1] - values[0]):+.2f}"
 
 
 def decisive(result):
@@ -77,8 +83,8 @@ def decisive(result):
 
 
 def table(results):
-    lines = ["| model | task, metric | examples | original | -GELU | -softmax | -LN1 | -LN2 | private | private - original "
-             "| agreement % | max logit difference |", "|" + "---|" * 12]
+    lines = ["| model | task, metric | examples | original | -GELU | -softmax | -LN1 | -LN2 | change | private | private - original "
+             "| agreement % | max logit difference |", "|" + "---|" * 13]
     return lines + [row(result, metric) for result in results for metric in decisive(result)]
 
 
@@ -97,11 +103,12 @@ def markdown(report):
         "examples that get the same label from it in private and in floating point.", "",
     ]
     lines += table(report["results"])
-    lines += ["", "What is substituted in the end (`paper`: everything, the embedding's LayerNorm included):", ""]
+    lines += ["", "What was substituted in the end (`paper` is everything, the embedding's LayerNorm included):", ""]
     lines += [kept(result) for result in report["results"]]
     lines += ["", "The paper's own figures (its Figure 2; two-party, other models):", "",
-              "| model | task | original | -GELU | -softmax | -LN1 | -LN2 |", "|---|---|---|---|---|---|---|"]
-    lines += [f"| {model} | {task} | {' | '.join(f'{v:.1f}' for v in values)} |" for model, task, values in PAPER]
+              "| model | task | original | -GELU | -softmax | -LN1 | -LN2 | change |", "|" + "---|" * 8]
+    lines += [f"| {model} | {task} | {' | '.join(f'{v:.1f}' for v in values)} | {values[-1] - values[0]:+.1f} |"
+              for model, task, values in PAPER]
     return "\n".join(lines + ["", NOTES, ""])
 
 
@@ -116,8 +123,8 @@ NOTES = """Differences, and why:
 - Which set decides. Whether a block's substitution is kept is decided on a held-out tenth of the training set, except for
   SST-2, whose phrases overlap so much that a part of them says nothing: there it is the validation set, as in the paper,
   and the SST-2 columns from -GELU on are to that extent optimistic.
-- Order and effort. As in the paper; in addition the blocks train together once after each stage, an untrained block gets
-  up to three rounds, and a LayerNorm that no longer divides starts from the best constant scale. Also the embedding's
+- Order and effort. As in the paper; in addition the blocks train together once after each stage, a block that misses gets
+  more rounds, and a LayerNorm that no longer divides starts from the best constant scale. Also the embedding's
   LayerNorm is substituted, which the paper's protocol leaves to the client."""
 
 

@@ -26,7 +26,8 @@ from model import Bert  # noqa: E402
 TREFOIL, WORK = sys.argv[1:]
 GOOD, BAD = ["good", "fine", "lovely"], ["bad", "awful", "dull"]
 OTHERS = ["film", "it", "was", "is", "a", "the", "plot", "and", "acting"]
-FORWARD = ("exact", "paper", "gelu=relu,softmax@1=relu,layernorm@0=center")
+FORWARD = ("exact", "paper", "gelu=relu,softmax@1=relu,layernorm@0=center", "puma", "mpcformer", "layernorm1=center",
+           "gelu=poly4,softmax=relu_n,layernorm2@1=center", "paper,softmax=power:4,layernorm@-1=exact")
 CONFIG = {
     "architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu", "hidden_size": 16,
     "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 24,
