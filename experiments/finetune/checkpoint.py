@@ -9,6 +9,8 @@ import torch
 import safetensors
 from model import Bert
 
+SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
+         "max_position_embeddings", "type_vocab_size")
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
 
 
@@ -17,6 +19,9 @@ def read_config(directory):
         config = json.load(file)
     if config.get("model_type") != "bert":
         raise ValueError(f"{directory}: \"model_type\" is not \"bert\"")
+    missing = [key for key in SIZES if not isinstance(config.get(key), int)]
+    if missing:
+        raise ValueError(f"{directory}: its config.json lacks {', '.join(missing)}")
     return config
 
 
@@ -39,9 +44,8 @@ def load(directory, labels, dropout=0.1):
         weights = os.path.join(directory, "model.fp16.safetensors")
     tensors = {name.removeprefix("bert."): torch.from_numpy(t) for name, t in safetensors.read(weights).items()}
     model = Bert(config, len(labels), config.get("trefoil_approx") or "exact", dropout)
-    for name in ("weight", "bias"):
-        torch.nn.init.normal_(model.classifier.weight, std=0.02)
-        torch.nn.init.zeros_(model.classifier.bias)
+    torch.nn.init.normal_(model.classifier.weight, std=0.02)
+    torch.nn.init.zeros_(model.classifier.bias)
     fits = "classifier.weight" in tensors and list(config.get("id2label", {}).values()) == labels
     optional = {"pooler.dense.weight", "pooler.dense.bias"}
     if not fits:

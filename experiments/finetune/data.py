@@ -160,14 +160,14 @@ def tokenize(trefoil, model, examples):
         example.ids = json.loads(line)
 
 
-def batches(examples, size, longest=None):
-    """Lists of examples of similar length, shortest first; cut to `longest` ids."""
+def batches(examples, size):
+    """Lists of examples of similar length, shortest first."""
     order = sorted(examples, key=lambda example: len(example.ids))
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def tensors(batch, pad=0, longest=None):
-    """ids, token types, mask (texts x length), labels (texts)."""
+    """ids, token types, mask (texts x length, cut to `longest`), labels (texts)."""
     import torch
 
     length = min(max(len(example.ids) for example in batch), longest or 1 << 20)

@@ -21,7 +21,7 @@ import checkpoint
 import data
 from approximations import Approximations
 from progress import Log
-from training import Trainer
+from training import Trainer, describe
 
 
 def arguments_of(argv):
@@ -109,6 +109,7 @@ class Run:
         """Performs what is left of the list, saving after each; after(item) follows a step."""
         while self.state["step"] < len(todo):
             started, item = time.monotonic(), todo[self.state["step"]]
+            self.log.prefix = f"[{self.state['step'] + 1}/{len(todo)}] "
             record, used = perform(item)
             self.state["seconds"] += time.monotonic() - started
             self.state["history"].append(record)
@@ -116,6 +117,7 @@ class Run:
             self.state["step"] += 1
             after(item)
             self.save()
+        self.log.prefix = ""
 
     def baseline(self):
         """Plain fine-tuning: slices with a learning rate that falls from one to the next; the best is kept."""
@@ -129,7 +131,7 @@ class Run:
             title = f"slice {number + 1} of {slices}"
             loss = trainer.train(self.model, self.state["position"], count, rate, title, final_rate=1)
             scores = trainer.evaluate(self.model, "held", title)
-            self.log.line(f"{title}: loss {loss:.3f}, {scores}")
+            self.log.line(f"{title}: loss {loss:.3f}, {describe(scores)}")
             return {"slice": number, "loss": round(loss, 4)} | scores, count
 
         self.steps(list(range(slices)), perform, lambda _: None)
@@ -144,8 +146,9 @@ class Run:
         todo = algorithm2.steps(target)
         if self.state["original"] is None:
             held = trainer.evaluate(self.model, "held", "original")
-            self.state["original"] = {"held": held, "validation": trainer.evaluate(self.model, "validation", "original")}
-            self.log.line(f"original: {self.state['original']}")
+            validation = trainer.evaluate(self.model, "validation", "original")
+            self.state["original"] = {"held": held, "validation": validation}
+            self.log.line(f"original: held-out {describe(held)}; validation {describe(validation)}")
             self.save()
         original = self.state["original"]["held"]
 
@@ -174,7 +177,7 @@ class Run:
             self.adapt()
         self.write(self.arguments.out)
         scores = self.trainer.evaluate(self.model, "validation", "validation")
-        self.log.line(f"{self.arguments.out}: {self.model.approx.text()}: validation {scores}")
+        self.log.line(f"{self.arguments.out}: {self.model.approx.text()}: validation {describe(scores)}")
 
 
 def main():

@@ -11,8 +11,10 @@ class Log:
     def __init__(self, path):
         self.file = open(path, "a", encoding="utf-8")  # pylint: disable=consider-using-with
         self.tty = sys.stderr.isatty()
+        self.prefix = ""  # of lines and bars, such as where in the whole run this is
 
     def line(self, text):
+        text = self.prefix + text
         self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
         self.file.flush()
         self._clear()
@@ -30,7 +32,7 @@ class Log:
         if started is not None and done:
             seconds = (time.monotonic() - started) / done * (total - done)
             left = f", {seconds / 60:.0f} min left" if seconds >= 120 else f", {seconds:.0f} s left"
-        text = f"{title}  [{'=' * filled}{' ' * (24 - filled)}] {done}/{total}{left}  {note}"
+        text = f"{self.prefix}{title}  [{'=' * filled}{' ' * (24 - filled)}] {done}/{total}{left}  {note}"
         sys.stderr.write(f"\r\x1b[K{text[:110]}")
         sys.stderr.flush()
 

@@ -95,6 +95,11 @@ class Trainer:
         return total / len(batches)
 
 
+def describe(scores):
+    """For a log: accuracy 81.19, |h| <= 6.28"""
+    return ", ".join(f"|h| <= {v:.1f}" if k == "largest" else f"{k} {v:.2f}" for k, v in scores.items())
+
+
 def hash_of(seed, position):
     return (seed * 1000003 + position) % (1 << 31)
 
