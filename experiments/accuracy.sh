@@ -61,9 +61,9 @@ effort() {
         return
     fi
     case "$1 $2" in
-    bert-tiny-sst2*) echo --slice 0.1 --together 0.3 --final 0.9 ;;
+    bert-tiny-sst2*) echo --slice 0.1 --together 0.2 --final 0.5 ;;
     bert-tiny-*exact) echo --slice 1 --epochs 6 --rate 2e-4 ;;
-    bert-tiny-*) echo --slice 1 --together 1.5 --final 3 --rate 2e-4 ;;
+    bert-tiny-*) echo --slice 0.5 --together 1 --final 2 --rate 1e-4 ;;
     minilm-sst2*exact) echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;
     minilm-sst2*) echo --slice 0.03 --rounds 3 --together 0.06 --final 0.2 --rate 1e-4 --dropout 0 ;;
     minilm-*exact) echo --slice 0.5 --epochs 3 --rate 5e-5 ;;
@@ -75,7 +75,7 @@ effort() {
 source_of() {
     case "$1" in
     bert-tiny-sst2) echo "$shared/models/bert-tiny-sst2" ;;
-    bert-tiny-*) echo "$shared/models/bert-tiny-toxicity" ;;
+    bert-tiny-*) echo --slice 0.5 --together 1 --final 2 --rate 1e-4 ;;
     minilm-*) echo "${TREFOIL_MINILM:-$root/.cache/minilm}" ;;
     *) fail "'$1' is no MODEL-TASK: models are bert-tiny and minilm" ;;
     esac

@@ -3,18 +3,17 @@ Algorithm 2 of "LLMs Can Understand Encrypted Prompt" (Liu and Liu 2023, arXiv:2
 other is replaced, from the last block to the first; each time the blocks below are frozen and the rest is fine-tuned; a
 replacement that costs more than two points of the original accuracy is taken back.
 
-Beyond the paper: a block gets up to `rounds` slices before it is given up; a replaced LayerNorm starts from the scale
-that fits the data best; after each stage all blocks train together once ("all"), which is kept if it did not harm; and
-the last stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client.
+Beyond the paper: a block gets up to `rounds` slices before it is given up; a substituted op starts from what fits the
+data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm; and the last
+stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client.
 """
 
 import copy
 from dataclasses import dataclass
 
-import torch
-
 import data
-from approximations import Approximations
+from approximations import family
+from fitting import fit_scale, fit_shift
 
 TOLERANCE = 2.0  # points
 
@@ -54,36 +53,14 @@ def steps(target):
     return todo
 
 
-def fit_scale(model, layernorm, batches, pad):
-    """Scales gamma of a LayerNorm that no longer divides: per channel the least-squares factor from the centred to the
-    normalised inputs."""
-    sums = torch.zeros(2, layernorm.weight.numel())
-    current = {}
-
-    def observe(_, inputs):
-        x = inputs[0]
-        centred = x - x.mean(-1, keepdim=True)
-        normalised = torch.nn.functional.layer_norm(x, x.shape[-1:], eps=layernorm.eps)
-        weight = current["mask"][:, :, None]
-        sums[0] += (centred * normalised * weight).sum((0, 1))
-        sums[1] += (centred * centred * weight).sum((0, 1))
-
-    hook = layernorm.register_forward_pre_hook(observe)
-    model.eval()
-    with torch.no_grad():
-        for batch in batches:
-            ids, types, current["mask"], _ = data.tensors(batch, pad)
-            model(ids, types, current["mask"])
-        layernorm.weight *= sums[0] / sums[1].clamp_min(1e-9)
-    hook.remove()
-
-
 def substitute(model, trainer, kind, block, variant, position):
     name = "layernorm" if block < 0 else kind
-    was = model.approx.variant[name, block]
-    if kind.startswith("layernorm") and was == "exact" and variant == "center":
-        sample = data.batches(trainer.slice(position, 256), 32)
+    change = (family(kind), model.approx.variant[name, block], variant)
+    sample = data.batches(trainer.slice(position, 256), 32)
+    if change == ("layernorm", "exact", "center"):
         fit_scale(model, model.layernorm(name, block), sample, trainer.pad)
+    if change == ("softmax", "exact", "relu"):
+        fit_shift(model, model.encoder.layer[block], sample, trainer.pad)
     model.approx.variant[name, block] = variant
 
 

@@ -182,6 +182,37 @@ def test_revert(directory):
     assert changed and not any("layer.0." in name or name.startswith("embeddings") for name in changed), changed
 
 
+def test_fits(directory):
+    """The fits change nothing of the original and bring what takes its place nearer to it."""
+    examples = [data.Example("", 0, [2] + [5 + (i * j) % 15 for j in range(1, 3 + i % 8)] + [3]) for i in range(64)]
+    trainer = training.Trainer({"train": examples, "held": examples}, data.TASKS["sst2"], Silent())
+    ids, types, mask, _ = data.tensors(examples)
+
+    def logits(model):
+        model.eval()
+        with torch.no_grad():
+            return model(ids, types, mask)[0]
+
+    def wide():
+        """With a LayerNorm that has something to divide by."""
+        model, _, _ = checkpoint.load(directory, ["one", "two"])
+        with torch.no_grad():
+            model.encoder.layer[1].output.dense.weight *= 4
+        return model
+
+    for kind, variant in (("softmax", "relu"), ("layernorm2", "center")):
+        fitted, crude = wide(), wide()
+        original = logits(fitted)
+        crude.approx.variant[kind, 1] = variant
+        algorithm2.substitute(fitted, trainer, kind, 1, variant, 0)
+        assert fitted.approx.variant[kind, 1] == variant
+        error = [float((logits(model) - original).abs().mean()) for model in (fitted, crude)]
+        assert error[0] < 0.9 * error[1], (kind, error)
+        if kind == "softmax":
+            fitted.approx.variant[kind, 1] = "exact"
+            assert (logits(fitted) - original).abs().max() < 1e-3
+
+
 def test_parts():
     for text in ("exact", "paper", "gelu=relu,softmax=relu,layernorm=center,layernorm@-1=exact",
                  "gelu=relu,softmax=exact,layernorm=exact,layernorm1=center,layernorm1@0=exact"):
@@ -222,6 +253,7 @@ def main():
     model = os.path.join(WORK, "model")
     make_model(model)
     test_forward(model)
+    test_fits(model)
     test_revert(model)
     test_runs(model)
 
