@@ -64,10 +64,12 @@ effort() {
     bert-tiny-sst2*) echo --slice 0.1 --together 0.2 --final 0.5 ;;
     bert-tiny-*exact) echo --slice 1 --epochs 6 --rate 2e-4 ;;
     bert-tiny-*) echo --slice 0.5 --together 1 --final 2 --rate 1e-4 ;;
-    minilm-sst2*exact) echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;
-    minilm-sst2*) echo --slice 0.03 --rounds 3 --together 0.06 --final 0.2 --rate 1e-4 --dropout 0 ;;
+    "minilm-sst2 exact") echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;
+    minilm-sst2*) echo --slice 0.01 --rounds 6 --together 0.02 --final 0.15 --rate 5e-5 --dropout 0 ;;
+    "minilm-spam exact") echo --slice 0.25 --epochs 1 --rate 5e-5 ;;
+    minilm-spam*) echo --slice 0.05 --rounds 3 --together 0.1 --final 0.4 --rate 5e-5 --dropout 0 ;;
     minilm-*exact) echo --slice 0.5 --epochs 3 --rate 5e-5 ;;
-    *) echo --slice 0.25 --rounds 3 --together 0.5 --final 1 --rate 1e-4 --dropout 0 ;;
+    *) echo --slice 0.15 --rounds 3 --together 0.3 --final 1 --rate 5e-5 --dropout 0 ;;
     esac
 }
 

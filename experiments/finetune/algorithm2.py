@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import data
 from approximations import family
-from fitting import fit_scale, fit_shift
+from fitting import fit_activation, fit_scale, fit_shift
 
 TOLERANCE = 2.0  # points
 
@@ -57,6 +57,8 @@ def substitute(model, trainer, kind, block, variant, position):
     name = "layernorm" if block < 0 else kind
     change = (family(kind), model.approx.variant[name, block], variant)
     sample = data.batches(trainer.slice(position, 256), 32)
+    if change == ("gelu", "exact", "relu"):
+        fit_activation(model, model.encoder.layer[block], sample, trainer.pad)
     if change == ("layernorm", "exact", "center"):
         fit_scale(model, model.layernorm(name, block), sample, trainer.pad)
     if change == ("softmax", "exact", "relu"):

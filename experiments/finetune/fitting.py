@@ -6,9 +6,10 @@ import math
 import torch
 
 import data
-from approximations import softmax_exact, softmax_relu
+from approximations import gelu_exact, softmax_exact, softmax_relu
 
-SHIFTS = [0.5 * i for i in range(17)]
+SHIFTS = [0.5 * i for i in range(17)]  # of log probabilities
+STEPS = [0.1 * i for i in range(-5, 6)]  # of inputs of the activation function
 
 
 def observe(model, module, batches, pad, look):
@@ -21,6 +22,38 @@ def observe(model, module, batches, pad, look):
             ids, types, current["mask"], _ = data.tensors(batch, pad)
             model(ids, types, current["mask"])
     hook.remove()
+
+
+def fit_activation(model, block, batches, pad):
+    """For each unit the a, b and c with which a ReLU(x + c) + b is closest to GELU(x) in the mean square; c goes into
+    the bias of the layer before, a and b go into the layer after."""
+    dense, after = block.intermediate.dense, block.output.dense
+    units = dense.bias.numel()
+    count, gelu = 0, torch.zeros(2, units)
+    relu = torch.zeros(3, len(STEPS), units)  # sums of r, r^2, r GELU
+
+    def look(x, mask):
+        nonlocal count
+        y = torch.nn.functional.linear(x[mask > 0], dense.weight, dense.bias)
+        g = gelu_exact(y)
+        count += len(y)
+        gelu.add_(torch.stack([g.sum(0), (g * g).sum(0)]))
+        for i, step in enumerate(STEPS):
+            r = torch.relu(y + step)
+            relu[:, i] += torch.stack([r.sum(0), (r * r).sum(0), (r * g).sum(0)])
+
+    observe(model, dense, batches, pad, look)
+    (mean_g, square_g), (mean_r, square_r, product) = gelu / count, relu / count
+    variance, covariance = square_r - mean_r**2, product - mean_r * mean_g
+    silent = variance < 1e-7  # a unit that is never on keeps its weight
+    a = torch.where(silent, torch.ones(()), covariance / variance.clamp_min(1e-7))
+    error = square_g - mean_g**2 - 2 * a * covariance + a * a * variance
+    best = error.argmin(0, keepdim=True)
+    chosen = lambda values: values.gather(0, best)[0]
+    with torch.no_grad():
+        after.bias += after.weight @ chosen(mean_g - a * mean_r)
+        after.weight *= chosen(a)
+        dense.bias += torch.tensor(STEPS)[best[0]]
 
 
 def fit_scale(model, layernorm, batches, pad):

@@ -124,8 +124,8 @@ NOTES = """Differences, and why:
   SST-2, whose phrases overlap so much that a part of them says nothing: there it is the validation set, as in the paper,
   and the SST-2 columns from -GELU on are to that extent optimistic.
 - Order and effort. As in the paper; in addition the blocks train together once after each stage, a block that misses gets
-  more rounds, and substituted ops start from a fit without labels (thresholds of the ReLU-softmax, scales of LayerNorm). Also the embedding's
-  LayerNorm is substituted, which the paper's protocol leaves to the client."""
+  more rounds, and substituted ops start from a fit without labels (experiments/finetune/README.md).
+  Also the embedding's LayerNorm is substituted, which the paper's protocol leaves to the client."""
 
 
 def version_of(trefoil):

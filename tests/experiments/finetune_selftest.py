@@ -200,7 +200,7 @@ def test_fits(directory):
             model.encoder.layer[1].output.dense.weight *= 4
         return model
 
-    for kind, variant in (("softmax", "relu"), ("layernorm2", "center")):
+    for kind, variant in (("gelu", "relu"), ("softmax", "relu"), ("layernorm2", "center")):
         fitted, crude = wide(), wide()
         original = logits(fitted)
         crude.approx.variant[kind, 1] = variant
