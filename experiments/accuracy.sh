@@ -77,7 +77,7 @@ effort() {
 source_of() {
     case "$1" in
     bert-tiny-sst2) echo "$shared/models/bert-tiny-sst2" ;;
-    bert-tiny-*) echo --slice 0.5 --together 1 --final 2 --rate 1e-4 ;;
+    bert-tiny-*) echo "$shared/models/bert-tiny-toxicity" ;;
     minilm-*) echo "${TREFOIL_MINILM:-$root/.cache/minilm}" ;;
     *) fail "'$1' is no MODEL-TASK: models are bert-tiny and minilm" ;;
     esac
