@@ -207,7 +207,9 @@ void tf_link_count_round(tf_link *link) {
 }
 
 tf_link_counters tf_link_read_counters(const tf_link *link) {
-    return link->counters;
+    tf_link_counters counters = link->counters;
+    while ((link = link->inner)) counters.encryption_seconds += link->counters.encryption_seconds;
+    return counters;
 }
 
 tf_link_counters tf_link_read_wire_counters(const tf_link *link) {

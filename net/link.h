@@ -32,7 +32,8 @@ typedef struct tf_link_counters {
     uint64_t bytes_sent[TF_PARTIES], bytes_received[TF_PARTIES];
     uint64_t messages_sent[TF_PARTIES], messages_received[TF_PARTIES];
     uint64_t rounds;
-    double wait_seconds; /**< time spent inside tf_link_wait */
+    double wait_seconds;       /**< time spent inside tf_link_wait */
+    double encryption_seconds; /**< time spent sealing and opening records, whoever waited meanwhile */
 } tf_link_counters;
 
 /** Which party this end belongs to, 0..2. */

@@ -75,7 +75,9 @@ static tf_status launch(secure_link *self, int peer, bool receive, bool *launche
     if (receive) {
         TF_TRY(tf_link_receive(self->base.inner, peer, record, size + TF_RECORD_OVERHEAD, ticket));
     } else {
+        double start = tf_clock();
         TF_TRY(tf_record_seal(&l->channel, place, (const char *)transfer->data + l->offset, size, record));
+        self->base.counters.encryption_seconds += tf_clock() - start;
         TF_TRY(tf_link_send(self->base.inner, peer, record, size + TF_RECORD_OVERHEAD, ticket));
     }
     l->places[l->end % WINDOW] = place;
@@ -94,7 +96,9 @@ static tf_status finish(secure_link *self, int peer, bool receive, bool *finishe
     if (receive) {
         const tf_transfer_queue *queue = &self->base.queues[true][peer];
         char *data = tf_transfer_at(queue, queue->first)->data;
+        double start = tf_clock();
         TF_TRY(tf_record_open(&l->channel, place, record_at(self, l, l->first), size, data + place.offset));
+        self->base.counters.encryption_seconds += tf_clock() - start;
     }
     l->first++;
     tf_link_moved(&self->base, peer, receive, size);

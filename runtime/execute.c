@@ -123,12 +123,10 @@ static tf_status share_phase(tf_party *party, tf_call *call, int phase) {
     for (int k = 0; k < threads && !status; k++) {
         shared.party[k] = *party;
         memcpy(shared.party[k].prf, party->own[k], sizeof shared.party[k].prf);
-        shared.party[k].prf_seconds = 0;
     }
     if (!status) tf_workers_run(party->workers, work_on_phase, &shared);
     for (int k = 0; k < threads && !status; k++) {
         party->broken |= shared.party[k].broken;
-        if (!k) party->prf_seconds += shared.party[k].prf_seconds;
         if (shared.outcome[k].status) status = tf_fail(shared.outcome[k].status, "%s", shared.outcome[k].error);
     }
     free(shared.party);
@@ -188,18 +186,50 @@ static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
     return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &call.out);
 }
 
-static tf_status run_time(run *r, int time, double *op_seconds) {
+/* The times of a run, if anybody wants them. */
+
+typedef struct instant {
+    double clock, sealed; /**< sealed: seconds of encryption until now */
+    tf_meter meter;
+} instant;
+
+static instant now(const run *r) {
+    if (!r->party->profile) return (instant){0};
+    return (instant){tf_clock(), tf_link_read_counters(r->party->link).encryption_seconds, tf_thread_meter};
+}
+
+/** Counts what went by since `start` for an op; what no meter has seen is `otherwise`. */
+static void count_times(run *r, int op, const instant *start, tf_activity otherwise) {
+    tf_profile *profile = r->party->profile;
+    if (!profile) return;
+    instant end = now(r);
+    tf_op_times times = {.seconds = {0}};
+    times.seconds[TF_PRF] = end.meter.prf - start->meter.prf;
+    times.seconds[TF_PACKING] = end.meter.packing - start->meter.packing;
+    times.seconds[TF_ENCRYPTION] = end.sealed - start->sealed;
+    times.seconds[otherwise] =
+        end.clock - start->clock - times.seconds[TF_PRF] - times.seconds[TF_PACKING] - times.seconds[TF_ENCRYPTION];
+    times.product.seconds = end.meter.product.seconds - start->meter.product.seconds;
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
+        times.product.multiplications[i] =
+            end.meter.product.multiplications[i] - start->meter.product.multiplications[i];
+    tf_op_times_add(op >= 0 ? &profile->op[op] : &profile->rest, &times);
+}
+
+static tf_status run_time(run *r, int time) {
     int id = r->party->id;
     uint64_t sent[TF_PARTIES] = {0}, received[TF_PARTIES] = {0};
     bool last = time == r->plan->rounds;
+    instant start = now(r);
     if (!last) TF_TRY(open_round(r, time));
+    count_times(r, r->op, &start, TF_WAITING);
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
         int op = r->program->node[entry.node].op;
         if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
-        double start = op_seconds ? tf_clock() : 0;
+        start = now(r);
         tf_status status = run_entry(r, entry, sent);
-        if (op_seconds && op >= 0) op_seconds[op] += tf_clock() - start;
+        count_times(r, op, &start, TF_LOCAL);
         if (status) return status;
         const tf_traffic_matrix *m = tf_plan_emission(r->plan, entry);
         for (int p = 0; m && p < TF_PARTIES; p++) {
@@ -213,7 +243,10 @@ static tf_status run_time(run *r, int time, double *op_seconds) {
             received[p] += (*m)[p][id];
         }
     }
-    return last ? TF_OK : close_round(r, time);
+    start = now(r);
+    tf_status status = last ? TF_OK : close_round(r, time);
+    count_times(r, r->op, &start, TF_WAITING);
+    return status;
 }
 
 static tf_status check_forecast(const tf_party *party, const tf_plan *plan, const tf_link_counters *before,
@@ -239,7 +272,7 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
 }
 
 tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
-                     tf_slots *slots, tf_run_stats *stats, double *op_seconds) {
+                     tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
     TF_TRY(tf_party_next_run(party));
     run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
     size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
@@ -256,17 +289,21 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     if (!status) {
         set_views(&r, params);
         tf_link_counters before = tf_link_read_counters(party->link);
-        double start = tf_clock(), prf = party->prf_seconds;
+        double start = tf_clock();
+        const tf_kernels *kernels = party->kernels;
+        party->profile = profile;
+        if (profile) party->kernels = tf_kernels_metered();
         for (int time = 0; time <= plan->rounds && !status; time++) {
             stats->round = time < plan->rounds ? time + 1 : time;
-            status = run_time(&r, time, op_seconds);
+            status = run_time(&r, time);
         }
         stats->op = r.op;
         for (int k = 0; k < 2 && !status; k++)
             for (int p = 0; p < TF_PARTIES && !status; p++)
                 if (r.out[k][p].busy) status = tf_link_wait(party->link, r.out[k][p].ticket);
         stats->seconds = tf_clock() - start;
-        stats->prf_seconds = party->prf_seconds - prf;
+        party->profile = NULL;
+        party->kernels = kernels;
         if (!status) status = check_forecast(party, plan, &before, stats);
     }
     explicit_bzero(r.arena, bytes);

@@ -3,22 +3,22 @@
 #define TF_EXECUTE_H
 
 #include "runtime/plan.h"
+#include "runtime/profile.h"
 
 /** What a run cost this party, by the clock and by the link's counters. */
 typedef struct tf_run_stats {
-    double seconds, wait_seconds, prf_seconds;
+    double seconds, wait_seconds;
     uint64_t sent[TF_PARTIES], received[TF_PARTIES], rounds;
     int round, op; /**< how far it came: the round, from 1, and the op of the graph (-1: none) */
 } tf_run_stats;
 
 /**
  * All three parties call it together with the same program and plan. `params` has a view for each of program->param.
- * `slots` carries what this party puts in and takes out. `op_seconds`, if not NULL, has an entry for each op of the
- * graph and gains the local seconds spent in it.
+ * `slots` carries what this party puts in and takes out. `profile`, if not NULL, gains the times of this run.
  *
  * Fails with TF_INTERNAL when bytes or rounds differ from the plan's, with TF_PEER when a party is missing.
  */
 TF_CHECKED tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
-                                tf_slots *slots, tf_run_stats *stats, double *op_seconds);
+                                tf_slots *slots, tf_run_stats *stats, tf_profile *profile);
 
 #endif

@@ -74,6 +74,26 @@ void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
+/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 52 and 64 bits. */
+enum { TF_PRODUCT_WIDTHS = 3 };
+extern const unsigned tf_product_width[TF_PRODUCT_WIDTHS];
+
+typedef struct tf_product_meter {
+    double seconds; /**< of the processor, so that interruptions do not count */
+    uint64_t multiplications[TF_PRODUCT_WIDTHS];
+} tf_product_meter;
+
+/** What the calling thread has spent in kernels of the metered table, and in streams that were timed. */
+typedef struct tf_meter {
+    double packing, prf;
+    tf_product_meter product;
+} tf_meter;
+
+extern _Thread_local tf_meter tf_thread_meter;
+
+/** The table of tf_kernels_get with packing and products metered. */
+const tf_kernels *tf_kernels_metered(void);
+
 /**
  * The best table for this CPU, the same on every call and in every thread. The environment variable
  * TREFOIL_KERNELS=c|avx2 asks for a lesser one; a name that is unknown or that this CPU cannot run is ignored.

@@ -101,8 +101,8 @@ tf_status tf_party_next_run(tf_party *party) {
 
 void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
                size_t words) {
-    double start = party->timed ? tf_clock() : 0;
+    double start = party->profile ? tf_clock() : 0;
     if (!tf_prf_words(party->prf[which], (uint64_t)party->run << 32 | node, purpose, offset, out, words))
         party->broken = true;
-    if (party->timed) party->prf_seconds += tf_clock() - start;
+    if (party->profile) tf_thread_meter.prf += tf_clock() - start;
 }

@@ -27,6 +27,7 @@ typedef struct tf_buffer {
 } tf_buffer;
 
 struct tf_party;
+struct tf_profile;
 struct tf_program;
 struct tf_plan;
 struct tf_view;
@@ -49,8 +50,7 @@ typedef struct tf_party {
     tf_buffer arena;                     /**< of values; wiped after each run */
     tf_buffer scratch;                   /**< of one weight, while it is packed */
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
-    double prf_seconds;                  /**< time spent making streams, when `timed` */
-    bool timed;
+    struct tf_profile *profile;          /**< gains the times of the run, NULL where nobody asks */
     tf_workers *workers;         /**< threads that share its work, NULL for one; see tf_party_set_threads */
     EVP_CIPHER_CTX *(*own)[2];   /**< of each worker: its own contexts of both keys */
     tf_value_observer *observer; /**< NULL outside of tests and checks */

@@ -78,7 +78,7 @@ tf_status tf_session_resume(tf_session *session, tf_link *link) {
  */
 
 tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
-                                 tf_session_stats *stats, double *op_seconds) {
+                                 tf_session_stats *stats, tf_profile *profile) {
     tf_session_stats local;
     if (!stats) stats = &local;
     *stats = (tf_session_stats){.online.op = -1};
@@ -97,7 +97,7 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
         double start = tf_clock();
         status = tf_store_provide(&session->store, &session->party, program, view);
         stats->setup_seconds = tf_clock() - start;
-        if (!status) status = tf_execute(&session->party, program, &plan, view, slots, &stats->online, op_seconds);
+        if (!status) status = tf_execute(&session->party, program, &plan, view, slots, &stats->online, profile);
         memcpy(stats->bytes, plan.bytes, sizeof stats->bytes);
         stats->rounds = (uint64_t)plan.rounds;
         stats->memory = plan.arena_words * sizeof(uint64_t) + plan.buffer_bytes;
@@ -108,14 +108,14 @@ tf_status tf_session_run_program(tf_session *session, const tf_program *program,
 }
 
 tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,
-                         double *output, tf_session_stats *stats, double *op_seconds) {
+                         double *output, tf_session_stats *stats, tf_profile *profile) {
     tf_program program;
     TF_TRY(tf_lower(graph, frac, model_owner, data_owner, &program));
     tf_slots slots = {.output = &output};
     tf_session_stats local;
     if (!stats) stats = &local;
     stats->online.op = -1;
-    tf_status status = tf_session_run_program(session, &program, &slots, stats, op_seconds);
+    tf_status status = tf_session_run_program(session, &program, &slots, stats, profile);
     int op = stats->online.op;
     if (status == TF_PEER && op >= 0 && op < graph->nodes) status = tf_fail_in(status, "%s", graph->node[op].name);
     tf_program_free(&program);

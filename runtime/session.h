@@ -52,14 +52,14 @@ TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *dat
 /**
  * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner,
  * who gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first.
- * Weights that no earlier run has shared are shared now. `op_seconds`, if not NULL, has an entry for each node of the
- * graph.
+ * Weights that no earlier run has shared are shared now. `profile`, if not NULL, has times for each node of the graph
+ * and gains those of this run.
  */
 TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
-                                    int data_owner, double *output, tf_session_stats *stats, double *op_seconds);
+                                    int data_owner, double *output, tf_session_stats *stats, tf_profile *profile);
 
 /** The same for a program that was made otherwise, with its inputs and outputs by slot. */
 TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
-                                            tf_session_stats *stats, double *op_seconds);
+                                            tf_session_stats *stats, tf_profile *profile);
 
 #endif

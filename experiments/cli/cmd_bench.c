@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "experiments/cli/commands.h"
 #include "experiments/cli/private.h"
@@ -9,11 +10,14 @@ static json_t *report_json(const cli_options *o, const bench_report *report, siz
         json_array_append_new(shape, json_integer((json_int_t)report->shape.dim[i]));
     const run_report *run = &report->run;
     const char *what = o->arch ? "arch" : "step", *name = o->arch ? o->arch : o->step ? o->step : "matmul";
-    return json_pack("{s:s,s:o,s:I,s:I,s:{s:f,s:f,s:f},s:o,s:I,s:o}", what, name, "shape", shape, "elements",
-                     (json_int_t)tf_shape_count(report->shape), "runs", (json_int_t)runs, "seconds", "total",
-                     run->seconds_setup + run->seconds_online, "setup", run->seconds_setup, "online",
-                     run->seconds_online, "bytes", json_bytes(run->links), "rounds", (json_int_t)run->rounds,
-                     "forecast", json_forecast(run->forecast_bytes, run->forecast_rounds));
+    json_t *object =
+        json_pack("{s:s,s:o,s:I,s:I,s:{s:f,s:f,s:f,s:f,s:f},s:o,s:I,s:o}", what, name, "shape", shape, "elements",
+                  (json_int_t)tf_shape_count(report->shape), "runs", (json_int_t)runs, "seconds", "total",
+                  run->seconds_setup + run->seconds_online, "setup", run->seconds_setup, "online", run->seconds_online,
+                  "fastest", report->fastest, "slowest", report->slowest, "bytes", json_bytes(run->links), "rounds",
+                  (json_int_t)run->rounds, "forecast", json_forecast(run->forecast_bytes, run->forecast_rounds));
+    if (o->profile) json_object_set_new(object, "profile", profile_report_json(&report->profile));
+    return object;
 }
 
 static void print_table(const cli_options *o, const bench_report *report, size_t runs) {
@@ -25,9 +29,11 @@ static void print_table(const cli_options *o, const bench_report *report, size_t
            : o->step ? o->step
                      : "matmul",
            tf_shape_text(report->shape, shape), runs, runs == 1 ? "" : "s");
-    printf("  online %.6f s, set-up %.6f s\n", run->seconds_online, run->seconds_setup);
+    printf("  online %.6f s (%.6f to %.6f), set-up %.6f s\n", run->seconds_online, report->fastest, report->slowest,
+           run->seconds_setup);
     printf("  %s (%.2f B an element of the output) in %llu rounds\n", bytes_text(total, text),
            (double)total / (double)elements, (unsigned long long)run->rounds);
+    if (o->profile) profile_report_print(&report->profile);
 }
 
 static json_t *link_json(const link_report *l, size_t runs) {
@@ -61,6 +67,7 @@ static tf_status measure(const cli_options *o, private_session *session) {
         .runs = o->runs   ? o->runs
                 : o->arch ? 1
                           : 5,
+        .profile = o->profile,
     };
     if (o->arch) {
         TF_TRY(model_open_named(o, &model));
@@ -87,6 +94,7 @@ static tf_status measure(const cli_options *o, private_session *session) {
             status = finish_output();
         }
     }
+    free(report.profile.row);
     for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&shares[p]);
     model_close(&model);
     return status;
@@ -104,6 +112,7 @@ static tf_status check(const cli_options *o) {
     if (o->link + !!o->step + !!o->matmul[0] + !!o->arch != 1)
         return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
+    if (o->profile && !o->arch) return tf_fail(TF_INVALID, "--report: with --arch only (see --help)");
     if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
     return TF_OK;
 }
@@ -117,7 +126,7 @@ const cli_command command_bench = {
     .accepts = (const char[]){OPTION_LINK, OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS,
                               OPTION_SEQUENCE, OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS,
                               OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,
-                              OPTION_MODEL_SHARES, OPTION_STREAM, 0},
+                              OPTION_MODEL_SHARES, OPTION_STREAM, OPTION_PROFILE, 0},
     .requires = "",
     .check = check,
     .links = true,

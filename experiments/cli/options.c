@@ -42,6 +42,7 @@ static const struct argp_option table[] = {
     {"check-ranges", OPTION_CHECK_RANGES, NULL, 0,
      "With --local, for development: put every value together and stop at the first that leaves its range", 0},
     {"report", OPTION_REPORT, "FILE", 0, "Write what --check-ranges saw at each node as JSON", 0},
+    {"report", OPTION_PROFILE, NULL, 0, "With --arch: where the time goes, op by op", 0},
     {"factor", OPTION_FACTOR, "NUMBER", 0, "By how much values may exceed those of the calibration (2)", 0},
     {"data", OPTION_DATA, "FILE", 0,
      "Labelled texts: .jsonl (objects with \"text\", or \"text_a\" and \"text_b\", and \"label\"), otherwise a "
@@ -188,6 +189,7 @@ static tf_status set(cli_options *o, int key, const char *value) {
     case OPTION_INPUT_SHARES: o->input_shares = value; break;
     case OPTION_RESULT_SHARES: return append(&o->result_shares, &o->results, value);
     case OPTION_STREAM: o->stream = true; break;
+    case OPTION_PROFILE: o->profile = true; break;
     case OPTION_HELP: o->help = true; break;
     }
     return TF_OK;

@@ -54,7 +54,8 @@ enum option_key {
     OPTION_MODEL_SHARES,
     OPTION_INPUT_SHARES,
     OPTION_RESULT_SHARES,
-    OPTION_STREAM
+    OPTION_STREAM,
+    OPTION_PROFILE
 };
 
 typedef struct cli_options {
@@ -71,7 +72,7 @@ typedef struct cli_options {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, json, help;
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, json, help;
     bool takes_ranges; /**< whether the command knows --no-ranges */
 } cli_options;
 

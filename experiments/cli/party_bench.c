@@ -29,16 +29,16 @@ static double median(double *value, size_t n) {
 }
 
 /** Runs the program `runs` times and fills the report from the last run, with the median of the seconds. */
-static tf_status measure(tf_session *session, const tf_program *program, size_t runs, double *output, double setup,
-                         bench_report *report) {
-    double *seconds = malloc(runs * sizeof *seconds);
+static tf_status measure(tf_session *session, const tf_program *program, size_t runs, double *output,
+                         tf_profile *profile, bench_report *report) {
+    double *seconds = malloc(runs * sizeof *seconds), setup = 0;
     tf_session_stats stats = {0};
     tf_slots slots = {.output = &output};
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
     for (size_t i = 0; i < runs && status == TF_OK; i++) {
-        status = tf_session_run_program(session, program, &slots, &stats, NULL);
-        if (i == 0) setup += stats.setup_seconds;
+        status = tf_session_run_program(session, program, &slots, &stats, profile);
+        if (i == 0) setup = stats.setup_seconds;
         seconds[i] = stats.online.seconds;
     }
     if (status == TF_OK && session->party.id == 0) {
@@ -47,6 +47,7 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
             for (int j = 0; j < TF_PARTIES; j++) run->forecast_bytes += run->links[i][j] = stats.bytes[i][j];
         run->rounds = run->forecast_rounds = stats.rounds;
         run->seconds_online = median(seconds, runs);
+        report->fastest = seconds[0], report->slowest = seconds[runs - 1];
         run->seconds_setup = setup;
     }
     free(seconds);
@@ -87,7 +88,7 @@ static tf_status bench_small(tf_session *session, const cli_options *o, const be
     tf_status status = tf_program_status(&program);
     if (status == TF_OK) {
         report->shape = tf_type_of(&program, result)->shape;
-        status = measure(session, &program, job->runs, NULL, 0, report);
+        status = measure(session, &program, job->runs, NULL, NULL, report);
     }
     tf_program_free(&program);
     free(data[0]), free(data[1]);
@@ -108,6 +109,17 @@ tf_status bench_random_weights(tf_graph *graph, float **data) {
     for (int i = 0; i < graph->nodes; i++)
         if (graph->node[i].leaf == leaf || graph->node[i].leaf == TF_LEAF_PUBLIC_WEIGHT) graph->node[i].data = *data;
     return TF_OK;
+}
+
+static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program,
+                               const bench_job *job, double *output, bench_report *report) {
+    if (!job->profile || session->party.id != 0) return measure(session, program, job->runs, output, NULL, report);
+    tf_profile profile = {.op = calloc((size_t)graph->nodes + 1, sizeof *profile.op)};
+    if (!profile.op) return tf_fail(TF_NOMEM, "no memory for the times of %d ops", graph->nodes);
+    tf_status status = measure(session, program, job->runs, output, &profile, report);
+    if (status == TF_OK) status = profile_report_make(graph, program, &profile, job->runs, &report->profile);
+    free(profile.op);
+    return status;
 }
 
 static tf_status bench_model(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
@@ -132,7 +144,7 @@ static tf_status bench_model(tf_session *session, const cli_options *o, const be
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
         if (status == TF_OK) {
             report->shape = tf_dims(job->texts, width);
-            status = measure(session, &program, job->runs, data_owner ? output : NULL, 0, report);
+            status = measure_model(session, &graph, &program, job, data_owner ? output : NULL, report);
             tf_program_free(&program);
         }
     }

@@ -5,6 +5,7 @@
 #ifndef TF_CLI_PRIVATE_H
 #define TF_CLI_PRIVATE_H
 
+#include "experiments/cli/bench_profile.h"
 #include "experiments/cli/model_files.h"
 #include "experiments/cli/results.h"
 #include "models/share_texts.h"
@@ -108,6 +109,7 @@ typedef struct bench_job {
     size_t texts, length;       /**< of the batch, with config */
     const party_shares *shares; /**< with config: weights from share files; or NULL */
     size_t runs;
+    bool profile; /**< with config: say where the time goes */
 } bench_job;
 
 /** What the link does between processes or threads as they stand, whatever wraps it. */
@@ -121,8 +123,10 @@ typedef struct link_report {
 
 typedef struct bench_report {
     link_report link;
-    tf_shape shape; /**< of the output */
-    run_report run; /**< of one run; seconds are medians over the runs */
+    tf_shape shape;          /**< of the output */
+    run_report run;          /**< of one run; seconds are medians over the runs */
+    double fastest, slowest; /**< of the runs, seconds online */
+    profile_report profile;  /**< if asked for; the caller frees its rows */
 } bench_report;
 
 /** Gives every weight of a graph random data, all from one sequence that the caller frees: what measurements run on. */
