@@ -133,6 +133,9 @@ if [ -n "$network" ]; then link+=(--shape "$network"); fi
 available=$(awk '$1 == "MemAvailable:" { printf "%.0f", 1024 * $2 }' /proc/meminfo)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# the commit of the sources, now; results do not count as changes
+commit=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
+if [ -n "$(git -C "$root" status --porcelain -- . ':!experiments/results' 2>/dev/null)" ]; then commit+=" with changes"; fi
 start_load=$(load) started=$(date -u +%Y-%m-%dT%H:%MZ)
 
 # Each line of the list: name, load before, what came of it, separated by tabs.
@@ -162,5 +165,6 @@ mkdir -p "$out"
 encryption=AES-128-GCM
 if $local || $plaintext; then encryption=none; fi
 /usr/bin/python3 "$root/experiments/bench/table.py" "$work/list" --out "$out/$name" --trefoil "$trefoil" --load "$start_load" \
+    --commit "$commit" \
     --started "$started" --encryption "$encryption" --network "${network:-none: one host}" --command "$command" \
     --processes "$($local && echo 'three threads of one process' || echo 'three processes under mpirun')"

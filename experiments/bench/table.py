@@ -7,14 +7,13 @@ import re
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ACTIVITIES = ["local", "prf", "encryption", "packing", "waiting"]
 
 
 def output(*command):
     """Its standard output, or "" where there is no such thing."""
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -28,24 +27,19 @@ def first(path, pattern):
         return ""
 
 
-def commit():
-    """The commit of the sources, with a mark where files of it were changed; results do not count."""
-    changed = output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!experiments/results")
-    return (output("git", "rev-parse", "HEAD") or "unknown") + (" with changes" if changed else "")
-
-
 def environment(options):
     cache = os.path.join(os.path.dirname(os.path.abspath(options.trefoil)), "CMakeCache.txt")
     compiler = first(cache, r"^CMAKE_C_COMPILER:\w+=(.*)$") or "cc"
     build = first(cache, r"^CMAKE_BUILD_TYPE:\w+=(.*)$") or "Release"
     return {
-        "commit": commit(),
+        "commit": options.commit,
         "command": options.command,
         "started": options.started,
         "processor": first("/proc/cpuinfo", r"^model name\s*:\s*(.*)$") or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": 1024 * int(first("/proc/meminfo", r"^MemTotal:\s*(\d+)") or 0),
         "load_at_start": float(options.load),
+        "niceness": os.nice(0),
         "system": platform.system() + " " + platform.release(),
         "compiler": (output(compiler, "--version").splitlines() or [compiler])[0] + ", " + build,
         "parties": options.processes,
@@ -183,7 +177,7 @@ def markdown(environment, cases):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("list")
-    for name in ("out", "trefoil", "load", "started", "encryption", "network", "command", "processes"):
+    for name in ("out", "trefoil", "commit", "load", "started", "encryption", "network", "command", "processes"):
         parser.add_argument("--" + name, required=True)
     options = parser.parse_args()
     about, cases = environment(options), read_cases(options.list)
