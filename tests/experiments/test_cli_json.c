@@ -253,6 +253,9 @@ static void check_bench(const char *command, const char *key, const char *name, 
     check_seconds(object);
     cr_assert_eq(integer(forecast, "bytes"), check_bytes(object));
     cr_assert_eq(integer(forecast, "rounds"), integer(object, "rounds"));
+    const json_t *seconds = json_object_get(object, "seconds");
+    cr_assert_leq(real(seconds, "fastest"), real(seconds, "online"));
+    cr_assert_geq(real(seconds, "slowest"), real(seconds, "online"));
     json_decref(object);
 }
 
@@ -260,4 +263,49 @@ Test(cli_json, bench_reports) {
     check_bench("$trefoil bench --local --json --step sign --n 300 --runs 2", "step", "sign", 300);
     check_bench("$trefoil bench --local --json --matmul 5x6x7 --runs 2", "step", "matmul", 35);
     check_bench("$trefoil bench --local --json --arch bert-tiny --layers 1 --seq 8 --runs 2", "arch", "bert-tiny", 128);
+}
+
+/* What a profile counts; seconds are only summed. */
+static json_int_t check_times(const json_t *row) {
+    static const char *const activity[] = {"local", "prf", "encryption", "packing", "waiting"};
+    const json_t *seconds = json_object_get(row, "seconds"), *product = json_object_get(row, "product");
+    double sum = 0;
+    for (size_t i = 0; i < sizeof activity / sizeof *activity; i++) {
+        cr_assert_geq(real(seconds, activity[i]), -1e-6);
+        sum += real(seconds, activity[i]);
+    }
+    cr_assert_float_eq(real(seconds, "total"), sum, 1e-6 + 1e-6 * sum);
+    cr_assert_geq(integer(row, "ops"), 0);
+    cr_assert_geq(integer(row, "rounds"), 0);
+    if (!product) return 0;
+    cr_assert_gt(real(product, "peak_seconds"), 0);
+    cr_assert_float_eq(real(product, "efficiency") * real(product, "seconds"), real(product, "peak_seconds"), 1e-6);
+    return integer(product, "multiplications");
+}
+
+Test(cli_json, bench_says_where_the_time_goes) {
+    json_t *object = run("$trefoil bench --local --json --arch bert-tiny --layers 1 --seq 8 --runs 2 --report");
+    const json_t *profile = json_object_get(object, "profile"), *ops = json_object_get(profile, "ops"), *op;
+    const json_t *total = json_object_get(profile, "total"), *rest = json_object_get(profile, "rest");
+    json_int_t bytes = integer(rest, "bytes"), multiplications = check_times(rest), linear = 0;
+    size_t i;
+    json_array_foreach(ops, i, op) {
+        cr_assert(json_is_string(json_object_get(op, "variant")));
+        bytes += integer(op, "bytes");
+        multiplications += check_times(op);
+        if (!strcmp(json_string_value(json_object_get(op, "kind")), "linear")) linear = check_times(op);
+    }
+    /* one product of three is this party's: the four of attention, and the two of the feed-forward layers */
+    cr_assert_eq(linear, 8 * (4 * 128 * 128 + 2 * 128 * 512));
+    cr_assert_gt(multiplications, linear);
+    cr_assert_eq(check_times(total), multiplications);
+    cr_assert_eq(integer(total, "bytes"), bytes);
+    cr_assert_eq(bytes, check_bytes(object));
+    cr_assert_eq(integer(total, "rounds"), integer(object, "rounds"));
+    cr_assert_gt(real(json_object_get(profile, "peak"), "64"), 0);
+    json_decref(object);
+
+    char output[1024];
+    cr_assert_neq(shell("$trefoil bench --local --step relu --report 2>&1", output, sizeof output), 0);
+    cr_assert(strstr(output, "--report: with --arch only"), "%s", output);
 }
