@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 
 ACTIVITIES = ["local", "prf", "encryption", "packing", "waiting"]
 
@@ -186,7 +185,6 @@ def main():
         file.write("\n")
     with open(options.out + ".md", "w", encoding="utf-8") as file:
         file.write(markdown(about, cases))
-    print(f"bench: {options.out}.json and .md", file=sys.stderr)
 
 
 main()
