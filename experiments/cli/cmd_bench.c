@@ -121,5 +121,6 @@ const cli_command command_bench = {
     .requires = "",
     .check = check,
     .links = true,
+    .secrets = true,
     .run = run,
 };
