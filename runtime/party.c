@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/clock.h"
+#include "runtime/secret.h"
 
 enum { KEY_BYTES = TF_KEY_BYTES };
 
@@ -43,15 +44,14 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
 }
 
 static void release(tf_buffer *buffer) {
-    if (buffer->data) explicit_bzero(buffer->data, buffer->capacity);
-    free(buffer->data);
+    tf_secret_free(buffer->data, buffer->capacity);
     *buffer = (tf_buffer){0};
 }
 
 tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
     if (size <= buffer->capacity) return TF_OK;
     release(buffer);
-    buffer->data = aligned_alloc(64, (size + 63) / 64 * 64);
+    buffer->data = tf_secret_alloc(size);
     buffer->capacity = buffer->data ? size : 0;
     return buffer->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for %llu bytes", (unsigned long long)size);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/graph.h"
+#include "runtime/secret.h"
 
 enum { CHUNK = 1 << 18, MASK = 1 }; /* elements of a message; purpose of the streams */
 
@@ -21,17 +22,12 @@ typedef struct tf_stored {
     tf_source source;
 } tf_stored;
 
-static void wipe(void *data, size_t size) {
-    if (data) explicit_bzero(data, size);
-    free(data);
-}
-
 void tf_store_forget(tf_store *store) {
     for (size_t i = 0; i < store->count; i++) {
         tf_stored *s = &store->stored[i];
         size_t count = tf_shape_count(s->type.shape);
-        for (int j = 0; j < 2; j++) wipe(s->component[j], count * sizeof(uint64_t));
-        wipe(s->data, count * tf_bytes_of(s->type.bits));
+        for (int j = 0; j < 2; j++) tf_secret_free(s->component[j], count * sizeof(uint64_t));
+        tf_secret_free(s->data, count * tf_bytes_of(s->type.bits));
         tf_packed_free(s->packed);
         EVP_CIPHER_CTX_free(s->prf);
     }
@@ -93,7 +89,7 @@ static tf_status add(tf_store *store, const tf_program *program, const tf_param 
 
 static tf_status allocate_components(tf_stored *s) {
     for (int j = 0; j < 2; j++) {
-        s->component[j] = malloc(tf_shape_count(s->type.shape) * sizeof(uint64_t));
+        s->component[j] = tf_secret_alloc(tf_shape_count(s->type.shape) * sizeof(uint64_t));
         if (!s->component[j]) return tf_fail(TF_NOMEM, "no memory for the weight %s", s->name);
     }
     return TF_OK;
@@ -153,7 +149,7 @@ static tf_status begin_weight(const sharing *s, tf_stored *w, uint64_t address) 
         w->source.part[role == 2] = (tf_source_part){.prf = w->prf, .address = address, .purpose = MASK};
     }
     if (role == 2) return TF_OK;
-    w->data = malloc(count * bytes);
+    w->data = tf_secret_alloc(count * bytes);
     w->source.part[role == 0].data = w->data;
     return w->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", w->name);
 }
@@ -250,7 +246,7 @@ static tf_status share_new(tf_store *store, tf_party *party, size_t first, const
     tf_status status = share(&s);
     free(s.list);
     /* after a failure the link may hold messages until it is closed: their memory is given up, not freed */
-    for (int k = 0; k < 2 && !status; k++) wipe(s.message[k].data, s.message[k].capacity);
+    for (int k = 0; k < 2 && !status; k++) tf_secret_free(s.message[k].data, s.message[k].capacity);
     return status;
 }
 

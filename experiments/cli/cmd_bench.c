@@ -130,5 +130,6 @@ const cli_command command_bench = {
     .requires = "",
     .check = check,
     .links = true,
+    .secrets = true,
     .run = run,
 };

@@ -238,6 +238,7 @@ const cli_command command_eval = {
             OPTION_CHECK_RANGES, OPTION_REPORT,     OPTION_NO_RANGES,      OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .links = true,
+    .secrets = true,
     .check = check,
     .run = run,
 };

@@ -129,6 +129,7 @@ const cli_command command_infer = {
                               OPTION_INPUT_SHARES, OPTION_RESULT_SHARES,  0},
     .requires = "",
     .links = true,
+    .secrets = true,
     .check = check,
     .run = run,
 };

@@ -27,6 +27,7 @@ const cli_command command_keygen = {
                    "the parties file (net/LINKS.md), which is the same for all.",
     .accepts = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
     .requires = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
+    .secrets = true,
     .run = run_keygen,
 };
 

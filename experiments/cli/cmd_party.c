@@ -228,6 +228,7 @@ const cli_command command_party = {
                               OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_ID, 0},
     .links = true,
+    .secrets = true,
     .texts_optional = true,
     .check = check,
     .run = run,

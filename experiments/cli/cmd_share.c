@@ -124,6 +124,7 @@ const cli_command command_share_model = {
                               OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_OUT, 0},
     .check = check_share_model,
+    .secrets = true,
     .run = run_share_model,
 };
 
@@ -166,6 +167,7 @@ const cli_command command_share_input = {
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
                               OPTION_OUT, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_OUT, 0},
+    .secrets = true,
     .run = run_share_input,
 };
 
@@ -219,5 +221,6 @@ const cli_command command_reveal = {
                    "directories of two of them, or one directory that holds both. --model needs config.json alone.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_RESULT_SHARES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_RESULT_SHARES, 0},
+    .secrets = true,
     .run = run_reveal,
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/cli/commands.h"
+#include "experiments/cli/hardening.h"
 #include "net/link_mpi.h"
 
 static const cli_command *const commands[] = {
@@ -39,9 +40,12 @@ static int run_command(const cli_command *command, int argc, char **argv) {
         code = USAGE_ERROR;
     } else if (options.help) {
         options_help(command);
-    } else if (command->run(&options) != TF_OK) {
-        print_error(tf_error());
-        code = 1;
+    } else {
+        if (command->secrets) harden_process();
+        if (command->run(&options) != TF_OK) {
+            print_error(tf_error());
+            code = 1;
+        }
     }
     options_free(&options);
     return code;

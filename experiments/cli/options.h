@@ -83,6 +83,7 @@ typedef struct cli_command {
     const char *requires;                           /**< the keys among them that must be given; "" for none */
     const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
     bool links;                                     /**< takes the options of links.h */
+    bool secrets;                                   /**< keys or shares are in its memory: see hardening.h */
     bool texts_optional;                            /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const cli_options *options);

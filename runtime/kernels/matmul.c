@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
+#include "runtime/secret.h"
 
 /** Rows of A that are packed together. */
 #define ROW_BLOCK 128
@@ -33,7 +34,7 @@ tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm,
         return NULL;
     }
     total &= ~(size_t)63;
-    tf_packed *packed = aligned_alloc(64, total);
+    tf_packed *packed = tf_secret_alloc(total);
     if (!packed) {
         tf_fail(TF_NOMEM, "no memory for a packed operand of %zu x %zu elements (%zu bytes)", k, n, total);
         return NULL;
@@ -54,8 +55,7 @@ size_t tf_packed_bytes(const tf_packed *packed) {
 
 void tf_packed_free(tf_packed *packed) {
     if (!packed) return;
-    explicit_bzero(packed, packed->bytes);
-    free(packed);
+    tf_secret_free(packed, packed->bytes);
 }
 
 tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,

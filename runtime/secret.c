@@ -1,0 +1,35 @@
+#include "runtime/secret.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Locks do not nest, so that only allocations with pages of their own can be locked. */
+enum { PAGE = 4096, LINE = 64 };
+
+static bool locking;
+
+void tf_secret_lock(bool lock) {
+    locking = lock;
+}
+
+static size_t unit_of(size_t size) {
+    return size >= PAGE ? PAGE : LINE;
+}
+
+void *tf_secret_alloc(size_t size) {
+    size_t unit = unit_of(size);
+    if (size > SIZE_MAX - unit) return NULL;
+    size_t whole = size ? (size + unit - 1) / unit * unit : unit;
+    void *data = aligned_alloc(unit, whole);
+    if (data && locking && unit == PAGE) (void)!mlock(data, whole);
+    return data;
+}
+
+void tf_secret_free(void *data, size_t size) {
+    if (!data) return;
+    explicit_bzero(data, size);
+    if (locking && unit_of(size) == PAGE) (void)!munlock(data, (size + PAGE - 1) / PAGE * PAGE);
+    free(data);
+}
