@@ -132,7 +132,9 @@ fi
 if [ -n "$network" ]; then link+=(--shape "$network"); fi
 available=$(awk '$1 == "MemAvailable:" { printf "%.0f", 1024 * $2 }' /proc/meminfo)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+running=""
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 # the commit of the sources, now; results do not count as changes
 commit=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
 if [ -n "$(git -C "$root" status --porcelain -- . ':!experiments/results' 2>/dev/null)" ]; then commit+=" with changes"; fi
@@ -150,6 +152,16 @@ write_table() {
         --processes "$($local && echo 'three threads of one process' || echo 'three processes under mpirun')"
 }
 
+# measure ARGUMENT...: in the background, so that the parties end when this script is ended.
+measure() {
+    timeout "$timeout" "${launch[@]}" "$trefoil" bench "$@" "${link[@]}" --json >"$work/out" 2>"$work/err" </dev/null &
+    running=$!
+    local status=0
+    wait "$running" || status=$?
+    running=""
+    return $status
+}
+
 # Each line of the list: name, load before, what came of it, separated by tabs.
 while read -r case arguments; do
     read -ra words <<<"$arguments"
@@ -157,8 +169,7 @@ while read -r case arguments; do
     case $arguments in *--arch*) memory=$(memory_of "${words[@]}") ;; esac
     if [ $((3 * memory)) -gt "$available" ]; then
         outcome="needs three times $memory bytes of memory, of which $available are free"
-    elif timeout "$timeout" "${launch[@]}" "$trefoil" bench "${words[@]}" "${link[@]}" --runs "$(runs_of "$case")" --json \
-        >"$work/out" 2>"$work/err" </dev/null; then
+    elif measure "${words[@]}" --runs "$(runs_of "$case")"; then
         outcome=$(cat "$work/out")
     elif [ $? = 124 ]; then
         outcome="took more than $timeout s"
