@@ -35,6 +35,15 @@ missing_for_build() {
     have_library jansson || echo libjansson-dev
     have_library libutf8proc || echo libutf8proc-dev
     have_library criterion || echo libcriterion-dev
+    missing_for_fuzzing
+}
+
+# The fuzz targets need libFuzzer, which goes with clang where that is installed; without clang they are left out.
+missing_for_fuzzing() {
+    local version
+    have clang || return 0
+    version=$(clang -dumpversion | cut -d. -f1)
+    [ -f "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a" ] || echo "libclang-rt-$version-dev"
 }
 
 # install PACKAGE...: as root, or through sudo, which asks for a password only at a terminal.

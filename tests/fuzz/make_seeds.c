@@ -69,6 +69,7 @@ static void weights(int party, const char *path) {
     works(tf_share_fact(writer, "architecture", json_string(text)));
     works(tf_share_fact(writer, "fraction_bits", json_integer(SHARES_FRAC)));
     works(tf_share_finish(writer));
+    tf_share_abandon(writer);
 }
 
 static void shares(void) {

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# run_fuzz_short.sh BUILD: every fuzz target for three seconds, and whether all of its seeds are read as they should be.
+set -euo pipefail
+parent=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+build=$parent/fuzz
+. tests/fuzz/targets.sh
+
+obstacle=$(fuzz_obstacle)
+if [ -n "$obstacle" ]; then
+    echo "SKIPPED: no fuzzing, $obstacle"
+    exit 77
+fi
+fuzz_build
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fuzz_seeds "$work"
+failed=0
+for target in $fuzz_targets; do
+    if ! fuzz_run "$target" "$work/$target" -max_total_time=3 >"$work/$target.log"; then
+        failed=1
+        echo "FAILED: $target"
+        tail -40 "$work/$target.log"
+        for input in "$work"/found-"$target"-*; do [ ! -f "$input" ] || base64 "$input"; done
+    fi
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$target.log")
+    if [ "${executions:-0}" -lt 100 ]; then
+        failed=1
+        echo "FAILED: $target: ${executions:-0} executions"
+    fi
+    echo "$target: ${executions:-0} executions"
+done
+exit $failed
