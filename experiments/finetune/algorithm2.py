@@ -12,10 +12,10 @@ import copy
 from dataclasses import dataclass
 
 import data
-from approximations import family
-from fitting import fit_activation, fit_scale, fit_shift
+from fitting import fit_activation, fit_embeddings, fit_residual, fit_shift
 
 TOLERANCE = 2.0  # points
+FIT_TOKENS = 12000
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,19 @@ def steps(target):
 
 
 def substitute(model, trainer, kind, block, variant, position):
+    """Changes the variant of an op, and where there is a fit for the new one, makes it start from that."""
     name = "layernorm" if block < 0 else kind
-    change = (family(kind), model.approx.variant[name, block], variant)
-    sample = data.batches(trainer.slice(position, 256), 32)
+    part = model.encoder.layer[block]
+    sample = data.batches(trainer.sample(position, FIT_TOKENS), 32)
+    change = (kind, model.approx.variant[name, block], variant)
     if change == ("gelu", "exact", "relu"):
-        fit_activation(model, model.encoder.layer[block], sample, trainer.pad)
-    if change == ("layernorm", "exact", "center"):
-        fit_scale(model, model.layernorm(name, block), sample, trainer.pad)
-    if change == ("softmax", "exact", "relu"):
-        fit_shift(model, model.encoder.layer[block], sample, trainer.pad)
+        fit_activation(model, part, sample, trainer.pad)
+    elif change == ("softmax", "exact", "relu"):
+        fit_shift(model, part, sample, trainer.pad)
+    elif change[1:] == ("exact", "center") and block < 0:
+        fit_embeddings(model, sample, trainer.pad)
+    elif change[1:] == ("exact", "center"):
+        fit_residual(model, part.attention.output if kind == "layernorm1" else part.output, sample, trainer.pad)
     model.approx.variant[name, block] = variant
 
 

@@ -9,13 +9,14 @@ import data
 from approximations import gelu_exact, softmax_exact, softmax_relu
 
 SHIFTS = [0.5 * i for i in range(17)]  # of log probabilities
+RIDGE = 1e-3  # of the mean square of an input
 STEPS = [0.1 * i for i in range(-5, 6)]  # of inputs of the activation function
 
 
 def observe(model, module, batches, pad, look):
-    """Calls look(input of the module, mask) for each batch."""
+    """Calls look(mask, *inputs of the module) for each batch."""
     current = {}
-    hook = module.register_forward_pre_hook(lambda _, inputs: look(inputs[0], current["mask"]))
+    hook = module.register_forward_pre_hook(lambda _, inputs: look(current["mask"], *inputs))
     model.eval()
     with torch.no_grad():
         for batch in batches:
@@ -32,7 +33,7 @@ def fit_activation(model, block, batches, pad):
     count, gelu = 0, torch.zeros(2, units)
     relu = torch.zeros(3, len(STEPS), units)  # sums of r, r^2, r GELU
 
-    def look(x, mask):
+    def look(mask, x):
         nonlocal count
         y = torch.nn.functional.linear(x[mask > 0], dense.weight, dense.bias)
         g = gelu_exact(y)
@@ -56,20 +57,67 @@ def fit_activation(model, block, batches, pad):
         dense.bias += torch.tensor(STEPS)[best[0]]
 
 
-def fit_scale(model, layernorm, batches, pad):
-    """Scales gamma of a LayerNorm that will no longer divide: per channel the least-squares factor from the centred to
-    the normalised inputs."""
-    sums = torch.zeros(2, layernorm.weight.numel())
+def normal_form(z, eps):
+    """Rows less their means, over their deviations; and the deviations."""
+    centred = z - z.mean(-1, keepdim=True)
+    deviation = (centred.pow(2).mean(-1, keepdim=True) + eps).sqrt()
+    return centred / deviation, deviation
 
-    def look(x, mask):
-        centred = x - x.mean(-1, keepdim=True)
-        normalised = torch.nn.functional.layer_norm(x, x.shape[-1:], eps=layernorm.eps)
-        sums[0] += (centred * normalised * mask[:, :, None]).sum((0, 1))
-        sums[1] += (centred * centred * mask[:, :, None]).sum((0, 1))
 
-    observe(model, layernorm, batches, pad, look)
+def fit_residual(model, residual, batches, pad):
+    """
+    For a LayerNorm(dense(x) + y) that will no longer divide. One scale, the mean inverse deviation, goes into gamma. That
+    serves most tokens, but [CLS] and [SEP] may have ten times the deviation of words; so dense gets the least-squares
+    change (ridge regression on its inputs) after which dense(x) + y is as long as the scale wants it.
+    """
+    dense, layernorm = residual.dense, residual.LayerNorm
+    inputs, outputs = [], []
+
+    def look(mask, x, y, _):
+        inputs.append(x[mask > 0])
+        outputs.append((dense(x) + y)[mask > 0])
+
+    observe(model, residual, batches, pad, look)
+    x, z = torch.cat(inputs), torch.cat(outputs)
+    normalised, deviation = normal_form(z, layernorm.eps)
+    scale = (1 / deviation).mean()
+    change = normalised / scale - (z - z.mean(-1, keepdim=True))
+    mean_x, mean_change = x.mean(0), change.mean(0)
+    x = x - mean_x
+    gram = x.T @ x / len(x)
+    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram))
+    step = torch.linalg.solve(gram + ridge, x.T @ (change - mean_change) / len(x)).T
     with torch.no_grad():
-        layernorm.weight *= sums[0] / sums[1].clamp_min(1e-9)
+        dense.weight += step
+        dense.bias += mean_change - step @ mean_x
+        layernorm.weight *= scale
+
+
+def fit_embeddings(model, batches, pad):
+    """The same for the embeddings' LayerNorm: word embeddings change, each by what it needs on average where it occurs; a
+    word that does not occur is taken to stand at the average of the first positions."""
+    embeddings = model.embeddings
+    words, positions = embeddings.word_embeddings.weight, embeddings.position_embeddings.weight
+    types, layernorm = embeddings.token_type_embeddings.weight, embeddings.LayerNorm
+
+    def needed(z, scale):
+        normalised, deviation = normal_form(z, layernorm.eps)
+        return normalised / (scale or (1 / deviation).mean()) - (z - z.mean(-1, keepdim=True)), (1 / deviation).mean()
+
+    with torch.no_grad():
+        change, scale = needed(words + positions[:32].mean(0) + types[0], None)
+    total, count = torch.zeros_like(change), torch.zeros(len(words))
+
+    def look(mask, ids, kinds):
+        z = words[ids] + positions[: ids.shape[1]] + types[kinds]
+        seen = ids[mask > 0]
+        total.index_add_(0, seen, needed(z[mask > 0], scale)[0])
+        count.index_add_(0, seen, torch.ones(len(seen)))
+
+    observe(model, embeddings, batches, pad, look)
+    with torch.no_grad():
+        words += torch.where(count[:, None] > 0, total / count.clamp_min(1)[:, None], change)
+        layernorm.weight *= scale
 
 
 def fit_shift(model, block, batches, pad):
@@ -89,7 +137,7 @@ def fit_shift(model, block, batches, pad):
         query = split(part.query(x)) / math.sqrt(depth)
         return query, query @ split(part.key(x)).transpose(2, 3)
 
-    def look(x, mask):
+    def look(mask, x, _, __):
         query, scores = scores_of(x)
         total = torch.logsumexp(scores.masked_fill(mask[:, None, None, :] == 0, -math.inf), -1)
         query, total = query * mask[:, None, :, None], total * mask[:, None, :]
@@ -103,7 +151,7 @@ def fit_shift(model, block, batches, pad):
     base, slope = solve(target), solve(ones)
     error = torch.zeros(len(SHIFTS), heads)
 
-    def compare(x, mask):
+    def compare(mask, x, _, __):
         query, scores = scores_of(x)
         keys = mask[:, None, None, :]
         wanted = softmax_exact(scores, keys)

@@ -131,13 +131,6 @@ class Bert(nn.Module):
         pooled = torch.tanh(self.pooler.dense(x[:, 0]))
         return self.classifier(self.dropout(pooled)), hidden
 
-    def layernorm(self, kind, block):
-        """The LayerNorm module of this name; block -1: the embedding's."""
-        if block < 0:
-            return self.embeddings.LayerNorm
-        part = self.encoder.layer[block]
-        return (part.attention.output if kind == "layernorm1" else part.output).LayerNorm
-
     def freeze_below(self, block, embeddings=False):
         """Blocks `block` and above train, and the head; for block -1 also the embeddings' LayerNorm, and with
         `embeddings` all of them."""

@@ -36,6 +36,16 @@ class Trainer:
             chosen += [train[i] for i in order[at : at + count - len(chosen)]]
         return chosen
 
+    def sample(self, position, tokens):
+        """Examples of at least so many tokens together, or as many examples as there are."""
+        chosen, total = [], 0
+        for example in self.slice(position, len(self.splits["train"])):
+            chosen.append(example)
+            total += len(example.ids)
+            if total >= tokens:
+                break
+        return chosen
+
     def batches(self, examples, key):
         """Batches of similar lengths, in random order."""
         shuffler = random.Random(f"{self.seed}/{key}")

@@ -28,6 +28,8 @@ GOOD, BAD = ["good", "fine", "lovely"], ["bad", "awful", "dull"]
 OTHERS = ["film", "it", "was", "is", "a", "the", "plot", "and", "acting"]
 FORWARD = ("exact", "paper", "gelu=relu,softmax@1=relu,layernorm@0=center", "puma", "mpcformer", "layernorm1=center",
            "gelu=poly4,softmax=relu_n,layernorm2@1=center", "paper,softmax=power:4,layernorm@-1=exact")
+FITS = (("gelu", 1, "relu"), ("softmax", 1, "relu"), ("layernorm1", 1, "center"), ("layernorm2", 1, "center"),
+        ("layernorm", -1, "center"))
 CONFIG = {
     "architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu", "hidden_size": 16,
     "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 24,
@@ -194,22 +196,25 @@ def test_fits(directory):
             return model(ids, types, mask)[0]
 
     def wide():
-        """With a LayerNorm that has something to divide by."""
+        """With LayerNorms that have something to divide by."""
         model, _, _ = checkpoint.load(directory, ["one", "two"])
         with torch.no_grad():
             model.encoder.layer[1].output.dense.weight *= 4
+            model.encoder.layer[1].attention.output.dense.weight *= 4
+            model.embeddings.word_embeddings.weight *= 4
         return model
 
-    for kind, variant in (("gelu", "relu"), ("softmax", "relu"), ("layernorm2", "center")):
+    for kind, block, variant in FITS:
         fitted, crude = wide(), wide()
         original = logits(fitted)
-        crude.approx.variant[kind, 1] = variant
-        algorithm2.substitute(fitted, trainer, kind, 1, variant, 0)
-        assert fitted.approx.variant[kind, 1] == variant
+        crude.approx.variant[kind, block] = variant
+        stage = "layernorm2" if block < 0 else kind
+        algorithm2.substitute(fitted, trainer, stage, block, variant, 0)
+        assert fitted.approx.variant[kind, block] == variant
         error = [float((logits(model) - original).abs().mean()) for model in (fitted, crude)]
         assert error[0] < 0.9 * error[1], (kind, error)
         if kind == "softmax":
-            fitted.approx.variant[kind, 1] = "exact"
+            fitted.approx.variant[kind, block] = "exact"
             assert (logits(fitted) - original).abs().max() < 1e-3
 
 
