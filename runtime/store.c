@@ -181,8 +181,8 @@ static void receiver_chunk(sharing *s, tf_stored *w, const chunk *c, const uint8
         memcpy(w->data + c->at * bytes, message, c->bytes);
         return;
     }
-    uint64_t *to = (w->is_packed ? s->party->scratch.data : w->component[0]) + c->at;
-    s->party->kernels->unpack_bytes(message, c->count, bytes, to);
+    uint64_t *to = w->is_packed ? s->party->scratch.data : w->component[0];
+    s->party->kernels->unpack_bytes(message, c->count, bytes, to + c->at);
     if (!w->is_packed) memset(w->component[1] + c->at, 0, c->count * sizeof(uint64_t));
 }
 
