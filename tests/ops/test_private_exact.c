@@ -29,6 +29,17 @@ Test(private_exact, logistic) {
     }
 }
 
+/* Its shares travel in two messages. */
+Test(private_exact, linear_with_a_large_weight) {
+    enum { IN = 520, OUT = 521 };
+    check_private((private_op){.kind = "linear",
+                               .variant = "",
+                               .inputs = 2,
+                               .input = {{TF_LEAF_NONE, random_array(tf_dims(5, IN), -1, 1, 3)},
+                                         {TF_LEAF_WEIGHT, random_array(tf_dims(OUT, IN), -1, 1, 4)}}},
+                  1e-3, "two messages");
+}
+
 /* Softmax ---------------------------------------------------------------------------------------------------------- */
 
 static const size_t width[] = {1, 2, 17, 128, 512};
