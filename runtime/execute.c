@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "net/clock.h"
+#include "runtime/rounds.h"
 
-/** One peer and direction of a round. */
-typedef struct transfer {
-    uint8_t *data;
-    tf_ticket ticket;
-    bool busy;
-} transfer;
+/** A moment, for the times of a run. */
+typedef struct instant {
+    double clock, sealed; /**< sealed: seconds of encryption until now */
+    tf_meter meter;
+} instant;
 
 typedef struct run {
     tf_party *party;
@@ -19,11 +19,13 @@ typedef struct run {
     const tf_plan *plan;
     tf_slots *slots;
     uint64_t *arena;
-    tf_view *view;                                  /* of every node */
-    const uint8_t *(*received)[TF_PARTIES];         /* of every node: the last exchange's messages */
-    const uint8_t **dealt;                          /* of every node: S's message to us as R */
-    transfer out[2][TF_PARTIES], in[2][TF_PARTIES]; /* by the round's parity: one is filled while the other travels */
-    int op;                                         /* the op of the graph that ran last */
+    tf_view *view;                   /* of every node */
+    tf_mail (*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
+    tf_mail (*dealt)[TF_PARTIES];    /* of every node: what each S sent to us as R */
+    tf_rounds rounds;
+    uint64_t arriving[TF_PARTIES]; /* bytes of the messages of this round that earlier entries account for */
+    int op;                        /* the op of the graph that ran last */
+    instant counted;               /* until when times have been counted */
 } run;
 
 static void set_views(run *r, const tf_view *params) {
@@ -44,49 +46,65 @@ static void set_views(run *r, const tf_view *params) {
     }
 }
 
-/** Reserves the round's buffers, queues the receptions, and says where each message of the round lies. */
-static tf_status open_round(run *r, int time) {
-    int id = r->party->id;
-    transfer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
-    for (int p = 0; p < TF_PARTIES; p++) {
-        if (p == id) continue;
-        if (out[p].busy) TF_TRY(tf_link_wait(r->party->link, out[p].ticket));
-        out[p].busy = false;
-        tf_buffer *to = &r->party->message[0][time % 2][p], *from = &r->party->message[1][(time + 1) % 2][p];
-        uint64_t length = r->plan->round_bytes[time][p][id];
-        TF_TRY(tf_buffer_reserve(to, r->plan->round_bytes[time][id][p]));
-        TF_TRY(tf_buffer_reserve(from, length));
-        out[p].data = to->data;
-        in[p].data = from->data;
-        if (length) TF_TRY(tf_link_receive(r->party->link, p, in[p].data, length, &in[p].ticket));
-        in[p].busy = length > 0;
-    }
-    return TF_OK;
+/* The times of a run, if anybody wants them. */
+
+static instant now(const run *r) {
+    if (!r->party->profile) return (instant){0};
+    return (instant){tf_clock(), tf_link_read_counters(r->party->link).encryption_seconds, tf_thread_meter};
 }
 
-/** After a time's phases: what they wrote leaves, what the others wrote arrives. */
-static tf_status close_round(run *r, int time) {
-    int id = r->party->id;
-    transfer *in = r->in[(time + 1) % 2], *out = r->out[time % 2];
-    if (r->party->broken) return tf_fail(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
-    for (int p = 0; p < TF_PARTIES; p++) {
-        uint64_t length = p == id ? 0 : r->plan->round_bytes[time][id][p];
-        if (!length) continue;
-        TF_TRY(tf_link_send(r->party->link, p, out[p].data, length, &out[p].ticket));
-        out[p].busy = true;
-    }
-    for (int p = 0; p < TF_PARTIES; p++) {
-        if (p == id || !in[p].busy) continue;
-        TF_TRY(tf_link_wait(r->party->link, in[p].ticket));
-        in[p].busy = false;
-    }
-    tf_link_count_round(r->party->link);
-    return TF_OK;
+/** Counts what went by since the last call for an op; what no meter has seen is `otherwise`. */
+static void count_times(run *r, int op, tf_activity otherwise) {
+    tf_profile *profile = r->party->profile;
+    if (!profile) return;
+    instant end = now(r), *start = &r->counted;
+    tf_op_times times = {.seconds = {0}};
+    times.seconds[TF_PRF] = end.meter.prf - start->meter.prf;
+    times.seconds[TF_PACKING] = end.meter.packing - start->meter.packing;
+    times.seconds[TF_ENCRYPTION] = end.sealed - start->sealed;
+    times.seconds[otherwise] =
+        end.clock - start->clock - times.seconds[TF_PRF] - times.seconds[TF_PACKING] - times.seconds[TF_ENCRYPTION];
+    times.product.seconds = end.meter.product.seconds - start->meter.product.seconds;
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
+        times.product.multiplications[i] =
+            end.meter.product.multiplications[i] - start->meter.product.multiplications[i];
+    tf_op_times_add(op >= 0 ? &profile->op[op] : &profile->rest, &times);
+    *start = end;
 }
 
-static tf_status call_phase(tf_call *call, int phase) {
+/* Phases --------------------------------------------------------------------------------------------------------- */
+
+/** What one call of a step is given of a part. */
+typedef struct part_call {
+    tf_part part;
+    uint8_t *message;
+    const uint8_t *received, *dealt;
+} part_call;
+
+/** A phase of a node, or some of its parts. */
+typedef struct task {
+    tf_call call;
+    int phase;
+    part_call part[TF_PARTS];
+    int parts;
+} task;
+
+static tf_status call_phase(tf_call *call, const task *t) {
     const tf_step *step = call->node->step;
-    return phase == TF_SOLO_PHASE ? step->solo(call) : step->pair(call, phase);
+    if (step->whole) return step->whole(call, t->phase);
+    for (int k = 0; k < t->parts; k++) {
+        call->part = t->part[k].part;
+        call->message = t->part[k].message;
+        call->received = t->part[k].received;
+        call->dealt = t->part[k].dealt;
+        if (step->local)
+            TF_TRY(step->local(call));
+        else if (t->phase == TF_SOLO_PHASE)
+            TF_TRY(step->solo(call));
+        else
+            TF_TRY(step->pair(call, t->phase));
+    }
+    return TF_OK;
 }
 
 /* A phase that several threads work on. */
@@ -94,8 +112,7 @@ static tf_status call_phase(tf_call *call, int phase) {
 enum { LEAST_SHARED = 1 << 14 }; /* elements: less is done before a thread has woken up */
 
 typedef struct shared_phase {
-    const tf_call *call;
-    int phase;
+    const task *task;
     tf_party *party; /* of every worker: with its own ciphers */
     struct {
         tf_status status;
@@ -105,17 +122,18 @@ typedef struct shared_phase {
 
 static void work_on_phase(void *context, int k) {
     const shared_phase *shared = context;
-    tf_call call = *shared->call;
+    tf_call call = shared->task->call;
     call.party = &shared->party[k];
     call.worker = k;
-    shared->outcome[k].status = call_phase(&call, shared->phase);
+    call.workers = tf_workers_count(shared->task->call.party->workers);
+    shared->outcome[k].status = call_phase(&call, shared->task);
     if (shared->outcome[k].status)
         snprintf(shared->outcome[k].error, sizeof shared->outcome[k].error, "%s", tf_error());
 }
 
-static tf_status share_phase(tf_party *party, tf_call *call, int phase) {
-    int threads = call->workers = tf_workers_count(party->workers);
-    shared_phase shared = {.call = call, .phase = phase};
+static tf_status share_phase(tf_party *party, const task *t) {
+    int threads = tf_workers_count(party->workers);
+    shared_phase shared = {.task = t};
     shared.party = calloc((size_t)threads, sizeof *shared.party);
     shared.outcome = calloc((size_t)threads, sizeof *shared.outcome);
     tf_status status = TF_OK;
@@ -155,97 +173,145 @@ static tf_status pack_weight(run *r, tf_call *call, tf_packed **packed) {
     return TF_OK;
 }
 
-static tf_status run_entry(run *r, tf_entry entry, const uint64_t *sent) {
+/** Waits until a step can read what a peer sent it. */
+static tf_status await(run *r, int node, int peer, const tf_mail *mail) {
+    if (tf_rounds_arrived(&r->rounds, peer, mail)) return TF_OK;
+    count_times(r, r->program->node[node].op, TF_LOCAL);
+    tf_status status = tf_rounds_await(&r->rounds, peer, mail);
+    count_times(r, r->program->node[node].op, TF_WAITING);
+    return status;
+}
+
+/** Third s of a phase becomes part of the task: waits for what it reads, and finds places for what it sends. */
+static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
+    int id = r->party->id, index = r->plan->schedule[entry.node].traffic;
+    const tf_traffic *traffic = &r->plan->traffic[index];
+    size_t n = tf_shape_count(t->call.node->type.shape);
+    for (int k = 2 * s; k < 2 * s + 2; k++) {
+        part_call *c = &t->part[t->parts++];
+        *c = (part_call){.part = tf_part_of(id, n, k)};
+        if (entry.phase == TF_SOLO_PHASE) {
+            c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
+            continue;
+        }
+        int other = tf_partner(id, k);
+        if (entry.phase > 0) {
+            const tf_mail *mail = &r->received[entry.node][other];
+            TF_TRY(await(r, entry.node, other, mail));
+            c->received = mail->data + (k % 2 ? traffic->swapped[entry.phase - 1][k - 1] : 0);
+        }
+        if (entry.phase == traffic->dealt_at && c->part.role == TF_RIGHT) {
+            TF_TRY(await(r, entry.node, s, &r->dealt[entry.node][s]));
+            c->dealt = r->dealt[entry.node][s].data;
+        }
+        if (entry.phase < traffic->exchanges)
+            c->message = tf_rounds_place(&r->rounds, other, traffic->swapped[entry.phase][k]);
+    }
+    return TF_OK;
+}
+
+static tf_status run_task(run *r, const task *t) {
+    bool shared =
+        t->call.node->step->shares_work && r->party->workers && work_of(r->program, t->call.node) >= LEAST_SHARED;
+    tf_call call = t->call;
+    TF_TRY(shared ? share_phase(r->party, t) : call_phase(&call, t));
+    return tf_rounds_send(&r->rounds, false);
+}
+
+/** A step that works on everything at once. */
+static tf_status run_whole(run *r, tf_entry entry, task *t) {
+    tf_traffic_matrix sent;
+    tf_plan_emission(r->plan, entry, sent);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == r->party->id) continue;
+        if (entry.phase > 0) TF_TRY(await(r, entry.node, p, &r->received[entry.node][p]));
+        t->call.receive[p] = r->received[entry.node][p].data;
+        t->call.send[p] = tf_rounds_place(&r->rounds, p, sent[r->party->id][p]);
+    }
+    return run_task(r, t);
+}
+
+/** A step without messages: what S can know ahead at the time of the solo phase, the rest when all parties can. */
+static tf_status run_local(run *r, tf_entry entry, task *t) {
+    size_t n = tf_shape_count(t->call.node->type.shape);
+    bool ahead = r->plan->schedule[entry.node].solo >= 0;
+    for (int s = 0; s < (ahead ? TF_PARTIES : 1); s++)
+        if (!ahead || (s == r->party->id) == (entry.phase == TF_SOLO_PHASE))
+            t->part[t->parts++].part.range = ahead ? tf_third(n, s) : (tf_range){0, n};
+    return run_task(r, t);
+}
+
+/** A step that works in parts: third by third, so that one travels while the next is computed, but all at once where
+ *  the threads would not find enough to do in one. */
+static tf_status run_parts(run *r, tf_entry entry, task *t) {
+    int id = r->party->id;
+    if (entry.phase == TF_SOLO_PHASE) {
+        TF_TRY(add_third(r, entry, id, t));
+        return run_task(r, t);
+    }
+    size_t threads = r->party->workers ? (size_t)tf_workers_count(r->party->workers) : 1;
+    bool together = threads > 1 && tf_shape_count(t->call.node->type.shape) / TF_PARTS < 4 * threads * TF_BLOCK;
+    for (int s = 0; s < TF_PARTIES; s++) {
+        if (s == id) continue;
+        TF_TRY(add_third(r, entry, s, t));
+        if (together && s < (id == 2 ? 1 : 2)) continue;
+        TF_TRY(run_task(r, t));
+        t->parts = 0;
+    }
+    return TF_OK;
+}
+
+/** Where the messages of this phase will be read. */
+static void expect_mail(run *r, tf_entry entry) {
+    int id = r->party->id;
+    tf_traffic_matrix sent;
+    if (!tf_plan_emission(r->plan, entry, sent)) return;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == id) continue;
+        tf_mail(*mail)[TF_PARTIES] = entry.phase == TF_SOLO_PHASE ? r->dealt : r->received;
+        mail[entry.node][p] = tf_rounds_mail(&r->rounds, p, r->arriving[p], sent[p][id]);
+        r->arriving[p] += sent[p][id];
+    }
+}
+
+static tf_status run_entry(run *r, tf_entry entry) {
     const tf_step_node *node = &r->program->node[entry.node];
     const tf_schedule *s = &r->plan->schedule[entry.node];
-    tf_call call = {.party = r->party,
-                    .program = r->program,
-                    .node = node,
-                    .index = (uint32_t)entry.node,
-                    .out = r->view[entry.node],
-                    .state = r->arena + s->state,
-                    .slots = r->slots,
-                    .dealt = r->dealt[entry.node]};
-    for (int k = 0; k < node->inputs; k++) call.in[k] = r->view[node->input[k]];
-    int time = entry.phase == TF_SOLO_PHASE ? s->solo : s->pair + entry.phase;
-    for (int p = 0; p < TF_PARTIES; p++) {
-        call.receive[p] = r->received[entry.node][p];
-        if (p != r->party->id && r->out[time % 2][p].data) call.send[p] = r->out[time % 2][p].data + sent[p];
-    }
+    task t = {.phase = entry.phase,
+              .call = {.party = r->party,
+                       .program = r->program,
+                       .node = node,
+                       .index = (uint32_t)entry.node,
+                       .out = r->view[entry.node],
+                       .state = r->arena + s->state,
+                       .workers = 1,
+                       .slots = r->slots}};
+    for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
     tf_packed *packed = NULL;
-    if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &call, &packed));
-    tf_status status;
-    if (!node->step->shares_work || !r->party->workers || work_of(r->program, node) < LEAST_SHARED) {
-        call.workers = 1;
-        status = call_phase(&call, entry.phase);
-    } else {
-        status = share_phase(r->party, &call, entry.phase);
-    }
+    if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &t.call, &packed));
+    tf_status status = node->step->whole   ? run_whole(r, entry, &t)
+                       : node->step->local ? run_local(r, entry, &t)
+                                           : run_parts(r, entry, &t);
     tf_packed_free(packed);
+    expect_mail(r, entry);
     if (status || !r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
-    return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &call.out);
-}
-
-/* The times of a run, if anybody wants them. */
-
-typedef struct instant {
-    double clock, sealed; /**< sealed: seconds of encryption until now */
-    tf_meter meter;
-} instant;
-
-static instant now(const run *r) {
-    if (!r->party->profile) return (instant){0};
-    return (instant){tf_clock(), tf_link_read_counters(r->party->link).encryption_seconds, tf_thread_meter};
-}
-
-/** Counts what went by since `start` for an op; what no meter has seen is `otherwise`. */
-static void count_times(run *r, int op, const instant *start, tf_activity otherwise) {
-    tf_profile *profile = r->party->profile;
-    if (!profile) return;
-    instant end = now(r);
-    tf_op_times times = {.seconds = {0}};
-    times.seconds[TF_PRF] = end.meter.prf - start->meter.prf;
-    times.seconds[TF_PACKING] = end.meter.packing - start->meter.packing;
-    times.seconds[TF_ENCRYPTION] = end.sealed - start->sealed;
-    times.seconds[otherwise] =
-        end.clock - start->clock - times.seconds[TF_PRF] - times.seconds[TF_PACKING] - times.seconds[TF_ENCRYPTION];
-    times.product.seconds = end.meter.product.seconds - start->meter.product.seconds;
-    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
-        times.product.multiplications[i] =
-            end.meter.product.multiplications[i] - start->meter.product.multiplications[i];
-    tf_op_times_add(op >= 0 ? &profile->op[op] : &profile->rest, &times);
+    return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out);
 }
 
 static tf_status run_time(run *r, int time) {
-    int id = r->party->id;
-    uint64_t sent[TF_PARTIES] = {0}, received[TF_PARTIES] = {0};
-    bool last = time == r->plan->rounds;
-    instant start = now(r);
-    if (!last) TF_TRY(open_round(r, time));
-    count_times(r, r->op, &start, TF_WAITING);
+    TF_TRY(tf_rounds_open(&r->rounds, time));
+    memset(r->arriving, 0, sizeof r->arriving);
+    count_times(r, r->op, TF_WAITING);
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
         int op = r->program->node[entry.node].op;
         if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
-        start = now(r);
-        tf_status status = run_entry(r, entry, sent);
-        count_times(r, op, &start, TF_LOCAL);
-        if (status) return status;
-        const tf_traffic_matrix *m = tf_plan_emission(r->plan, entry);
-        for (int p = 0; m && p < TF_PARTIES; p++) {
-            if (p == id) continue;
-            const uint8_t *at = r->in[(time + 1) % 2][p].data + received[p];
-            if (entry.phase != TF_SOLO_PHASE)
-                r->received[entry.node][p] = at;
-            else if (p == (id + 2) % 3)
-                r->dealt[entry.node] = at;
-            sent[p] += (*m)[id][p];
-            received[p] += (*m)[p][id];
-        }
+        TF_TRY(run_entry(r, entry));
+        count_times(r, op, TF_LOCAL);
     }
-    start = now(r);
-    tf_status status = last ? TF_OK : close_round(r, time);
-    count_times(r, r->op, &start, TF_WAITING);
+    tf_status status = tf_rounds_send(&r->rounds, true);
+    if (!status) status = tf_rounds_close(&r->rounds);
+    count_times(r, r->op, TF_WAITING);
     return status;
 }
 
@@ -275,6 +341,7 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
                      tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
     TF_TRY(tf_party_next_run(party));
     run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
+    r.rounds = (tf_rounds){.party = party, .plan = plan};
     size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
     TF_TRY(tf_buffer_reserve(&party->arena, bytes));
     r.arena = party->arena.data;
@@ -293,14 +360,13 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
         const tf_kernels *kernels = party->kernels;
         party->profile = profile;
         if (profile) party->kernels = tf_kernels_metered();
+        r.counted = now(&r);
         for (int time = 0; time <= plan->rounds && !status; time++) {
             stats->round = time < plan->rounds ? time + 1 : time;
             status = run_time(&r, time);
         }
         stats->op = r.op;
-        for (int k = 0; k < 2 && !status; k++)
-            for (int p = 0; p < TF_PARTIES && !status; p++)
-                if (r.out[k][p].busy) status = tf_link_wait(party->link, r.out[k][p].ticket);
+        if (!status) status = tf_rounds_finish(&r.rounds);
         stats->seconds = tf_clock() - start;
         party->profile = NULL;
         party->kernels = kernels;
@@ -310,6 +376,7 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     free(r.view);
     free(r.received);
     free(r.dealt);
+    tf_rounds_free(&r.rounds);
     if (status) {
         party->abandoned = true;
         return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;

@@ -51,9 +51,9 @@ typedef struct tf_party {
     tf_buffer scratch;                   /**< of one weight, while it is packed */
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     struct tf_profile *profile;          /**< gains the times of the run, NULL where nobody asks */
-    tf_workers *workers;         /**< threads that share its work, NULL for one; see tf_party_set_threads */
-    EVP_CIPHER_CTX *(*own)[2];   /**< of each worker: its own contexts of both keys */
-    tf_value_observer *observer; /**< NULL outside of tests and checks */
+    tf_workers *workers;                 /**< threads that share its work, NULL for one; see tf_party_set_threads */
+    EVP_CIPHER_CTX *(*own)[2];           /**< of each worker: its own contexts of both keys */
+    tf_value_observer *observer;         /**< NULL outside of tests and checks */
     void *observer_context;
     bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
 } tf_party;

@@ -7,12 +7,23 @@ static int max(int a, int b) {
     return a > b ? a : b;
 }
 
-const tf_traffic_matrix *tf_plan_emission(const tf_plan *plan, tf_entry entry) {
+bool tf_plan_emission(const tf_plan *plan, tf_entry entry, tf_traffic_matrix sent) {
+    memset(sent, 0, sizeof(tf_traffic_matrix));
     int index = plan->schedule[entry.node].traffic;
-    if (index < 0) return NULL;
+    if (index < 0) return false;
     const tf_traffic *traffic = &plan->traffic[index];
-    if (entry.phase == TF_SOLO_PHASE) return &traffic->dealt;
-    return entry.phase < traffic->exchanges ? &traffic->exchange[entry.phase] : NULL;
+    if (entry.phase == TF_SOLO_PHASE) {
+        for (int k = 0; k < TF_PARTS; k++) sent[k / 2][tf_right_of(k)] += traffic->dealt[k];
+        return true;
+    }
+    if (entry.phase >= traffic->exchanges) return false;
+    memcpy(sent, traffic->whole[entry.phase], sizeof(tf_traffic_matrix));
+    for (int k = 0; k < TF_PARTS; k++) {
+        int left = (k / 2 + 2) % 3, right = (k / 2 + 1) % 3;
+        sent[left][right] += traffic->swapped[entry.phase][k];
+        sent[right][left] += traffic->swapped[entry.phase][k];
+    }
+    return true;
 }
 
 static uint64_t matrix_sum(const tf_traffic_matrix m) {
@@ -23,11 +34,10 @@ static uint64_t matrix_sum(const tf_traffic_matrix m) {
 }
 
 uint64_t tf_plan_node_bytes(const tf_plan *plan, int node) {
-    int index = plan->schedule[node].traffic;
-    if (index < 0) return 0;
-    const tf_traffic *traffic = &plan->traffic[index];
-    uint64_t sum = matrix_sum(traffic->dealt);
-    for (int e = 0; e < traffic->exchanges; e++) sum += matrix_sum(traffic->exchange[e]);
+    uint64_t sum = 0;
+    tf_traffic_matrix sent;
+    for (int phase = TF_SOLO_PHASE; phase < TF_MAX_EXCHANGES; phase++)
+        if (tf_plan_emission(plan, (tf_entry){node, phase}, sent)) sum += matrix_sum(sent);
     return sum;
 }
 
@@ -47,7 +57,7 @@ static void set_times(const tf_program *program, const tf_step_node *node, const
     if (!ahead) solo = all;
     s->pair = s->end = all;
     s->ready_solo = solo;
-    s->solo = !traffic && node->step->solo && ahead ? solo : -1;
+    s->solo = !traffic && node->step->local && ahead ? solo : -1;
     if (!traffic) return;
     s->ready_solo = all + traffic->exchanges;
     if (node->step->solo) { /* just early enough for R to have S's message in phase dealt_at */
@@ -125,11 +135,12 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
     uint64_t before = 0;
     for (size_t t = 0; t < times; t++) {
         for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
-            const tf_traffic_matrix *m = tf_plan_emission(plan, plan->entry[e]);
-            for (int i = 0; m && i < TF_PARTIES; i++)
+            tf_traffic_matrix sent;
+            if (!tf_plan_emission(plan, plan->entry[e], sent)) continue;
+            for (int i = 0; i < TF_PARTIES; i++)
                 for (int j = 0; j < TF_PARTIES; j++) {
-                    plan->round_bytes[t][i][j] += (*m)[i][j];
-                    plan->bytes[i][j] += (*m)[i][j];
+                    plan->round_bytes[t][i][j] += sent[i][j];
+                    plan->bytes[i][j] += sent[i][j];
                 }
         }
         uint64_t most = 0;

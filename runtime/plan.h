@@ -43,8 +43,9 @@ typedef struct tf_plan {
 TF_CHECKED tf_status tf_plan_make(const tf_program *program, tf_plan *plan);
 void tf_plan_free(tf_plan *plan);
 
-/** The message that a phase emits, or NULL. */
-const tf_traffic_matrix *tf_plan_emission(const tf_plan *plan, tf_entry entry);
+/** The bytes that a phase of all parties sends; whether there is anything to send. A step's bytes on a link are
+ *  contiguous in its round, parts by number. */
+bool tf_plan_emission(const tf_plan *plan, tf_entry entry, tf_traffic_matrix sent);
 
 /** The rounds of the nodes of one op of the graph, as if all that they need were there at the start. */
 int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op);

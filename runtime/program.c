@@ -164,18 +164,26 @@ tf_range tf_third(size_t n, int s) {
     return (tf_range){begin, end};
 }
 
+tf_range tf_part_range(size_t n, int number) {
+    tf_range third = tf_third(n, number / 2);
+    size_t middle = third.begin + ((third.end - third.begin + 1) / 2 + 127) / 128 * 128;
+    if (middle > third.end) middle = third.end;
+    return number % 2 ? (tf_range){middle, third.end} : (tf_range){third.begin, middle};
+}
+
+tf_part tf_part_of(int id, size_t n, int number) {
+    int s = number / 2;
+    tf_part part = {.number = number, .range = tf_part_range(n, number)};
+    part.role = id == s ? TF_SOLO : id == tf_right_of(number) ? TF_RIGHT : TF_LEFT;
+    part.own = part.role == TF_SOLO ? number % 2 : id == (s + 2) % 3; /* P_(s-1) and S share component s, S's first */
+    return part;
+}
+
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element) {
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_range third = tf_third(n, s);
-        traffic->dealt[s][(s + 1) % 3] += (third.end - third.begin) * bytes_per_element;
-    }
+    for (int k = 0; k < TF_PARTS; k++) traffic->dealt[k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
 }
 
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element) {
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_range third = tf_third(n, s);
-        uint64_t bytes = (third.end - third.begin) * bytes_per_element;
-        traffic->exchange[exchange][(s + 2) % 3][(s + 1) % 3] += bytes;
-        traffic->exchange[exchange][(s + 1) % 3][(s + 2) % 3] += bytes;
-    }
+    for (int k = 0; k < TF_PARTS; k++)
+        traffic->swapped[exchange][k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
 }

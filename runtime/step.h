@@ -2,12 +2,14 @@
  * What a protocol step is, for those who write steps. PROTOCOLS.md describes each one's messages.
  *
  * Most steps work in the 2+1 view. The elements of a tensor are cut into three thirds; in third s the solo party S is
- * P_s, L is P_(s-1), R is P_(s+1), and x = c + v with c = x_(s+2) known to L and R, v = x_s + x_(s+1) known to S.
- * S only ever sends, and only to R. A step's work falls into
- *   the solo phase: this party's third as S. It needs what S knows of the inputs, and makes one message, to R;
- *   pair phases 0..exchanges: the two thirds where it is L or R. After each phase but the last L and R swap messages.
- * Because what S holds of a result never depends on what L and R swap, solo phases run ahead along chains of steps.
- * A step never sends by itself and never waits: the executor gives it buffers.
+ * P_s, and x = c + v with c = x_(s+2) known to both others, v = x_s + x_(s+1) known to S. One of the others is R, to
+ * whom S sends, the other is L, who derives the same from the key it shares with S. Each third is cut into two parts
+ * that differ in this alone: in the first R is P_(s+1), in the second P_(s-1), so that all links carry the same. S only
+ * ever sends, and only to R. A step's work falls into the solo phase: this party's two parts as S. It needs what S
+ * knows of the inputs, and makes one message for each R; pair phases 0..exchanges: the four parts where it is L or R.
+ * After each phase but the last L and R swap messages. Because what S holds of a result never depends on what L and R
+ * swap, solo phases run ahead along chains of steps. A step never sends by itself and never waits: the executor calls
+ * it part by part and gives it buffers.
  */
 #ifndef TF_STEP_H
 #define TF_STEP_H
@@ -22,12 +24,15 @@ enum { TF_MAX_EXCHANGES = 6 };
 /** Bytes on each directed link. */
 typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
 
+enum { TF_PARTS = 2 * TF_PARTIES };
+
 /** What a step sends, as a function of its public parameters alone. */
 typedef struct tf_traffic {
     int exchanges;
-    int dealt_at;            /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
-    tf_traffic_matrix dealt; /**< the solo phase's messages */
-    tf_traffic_matrix exchange[TF_MAX_EXCHANGES];
+    int dealt_at;             /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
+    uint64_t dealt[TF_PARTS]; /**< bytes of the solo phase's messages, S to R */
+    uint64_t swapped[TF_MAX_EXCHANGES][TF_PARTS]; /**< bytes that L and R send each other */
+    tf_traffic_matrix whole[TF_MAX_EXCHANGES];    /**< instead, for steps that do not work in parts */
 } tf_traffic;
 
 /** This party's part of a value. */
@@ -43,6 +48,21 @@ typedef struct tf_view {
 TF_CHECKED tf_status tf_view_read(const tf_kernels *kernels, const tf_view *view, int j, size_t at, size_t count,
                                   uint64_t *out);
 
+typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
+
+typedef struct tf_range {
+    size_t begin, end;
+} tf_range;
+
+/** Some of the elements of a node's output, as this party sees them. */
+typedef struct tf_part {
+    int number; /**< third s has parts 2 s and 2 s + 1 */
+    tf_role role;
+    tf_range range;
+    int own; /**< index into c[] and prf[] of what L or R shares with S, of what S shares with L; 1 minus it is the
+                other */
+} tf_part;
+
 /** One call of a phase. */
 typedef struct tf_call {
     tf_party *party;
@@ -50,10 +70,13 @@ typedef struct tf_call {
     const tf_step_node *node;
     uint32_t index; /**< of the node: part of stream addresses */
     tf_view in[TF_STEP_INPUTS], out;
-    uint64_t *state;                    /**< kept between the phases of this node */
-    uint8_t *send[TF_PARTIES];          /**< to be filled whole, with the declared lengths */
-    const uint8_t *receive[TF_PARTIES]; /**< the previous exchange's messages */
-    const uint8_t *dealt;               /**< S's message to this party as R, in pair phase dealt_at */
+    uint64_t *state;  /**< kept between the phases of this node */
+    tf_part part;     /**< what to work on; of local steps, the range alone */
+    uint8_t *message; /**< to be filled whole, with the part's declared length: to R by S, else to the other side */
+    const uint8_t *received;            /**< what the other side sent after the previous pair phase, of the part */
+    const uint8_t *dealt;               /**< S's message to this party as R, of the part, in pair phase dealt_at */
+    uint8_t *send[TF_PARTIES];          /**< the same for steps that do not work in parts */
+    const uint8_t *receive[TF_PARTIES]; /**< and what they received */
     struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
     int worker, workers;                /**< which of how many threads this call is, each with its tf_party */
 } tf_call;
@@ -63,18 +86,21 @@ typedef struct tf_step {
     bool alias;       /**< the output is the input's memory under another type */
     bool sink;        /**< its result is no value: it hands its input out */
     bool takes_bits;  /**< there are split bits among the inputs */
-    bool elementwise; /**< inputs and output are cut into the same thirds, element i depends on element i only */
+    bool elementwise; /**< element i of the output depends on element i of the inputs only, which are cut alike */
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
     bool shares_work; /**< several threads may call a phase at the same time, each doing its share of the blocks */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
-    tf_status (*solo)(tf_call *call);            /**< NULL if the step has no solo phase */
+    /* Either these two, which are called for each part, empty ones included: S's own first, the others by number; */
+    tf_status (*solo)(tf_call *call);
     tf_status (*pair)(tf_call *call, int phase); /**< phases 0..exchanges */
+    /* or, if nothing is sent, this, for a third or for everything, on both components of the range; */
+    tf_status (*local)(tf_call *call);
+    /* or this, for all elements at once. */
+    tf_status (*whole)(tf_call *call, int phase); /**< phases 0..exchanges */
 } tf_step;
-
-typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
 
 bool tf_step_is_parameter(const tf_step_node *node);
 
@@ -84,32 +110,27 @@ bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
 /** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
 TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
 
-/** The role of party `id` in third s. */
-static inline tf_role tf_role_in(int id, int s) {
-    return (tf_role)((id - s + 3) % 3);
-}
-
-/** The party that L or R swaps messages with in third s. */
-static inline int tf_partner(tf_role role, int s) {
-    return role == TF_LEFT ? (s + 1) % 3 : (s + 2) % 3;
-}
-
-/** Index into c[] and prf[] of what L or R shares with S; 1 minus it, of what L and R share. */
-static inline int tf_own(tf_role role) {
-    return role == TF_LEFT;
-}
-
-typedef struct tf_range {
-    size_t begin, end;
-} tf_range;
-
-/** The s-th third of n elements; boundaries are multiples of 128. */
+/** The s-th third of n elements, and its parts; boundaries are multiples of 128. */
 tf_range tf_third(size_t n, int s);
+tf_range tf_part_range(size_t n, int number);
+
+/** A part of n elements as party `id` sees it. */
+tf_part tf_part_of(int id, size_t n, int number);
+
+/** The party that S sends to in a part. */
+static inline int tf_right_of(int part) {
+    return (part / 2 + 1 + part % 2) % 3;
+}
+
+/** The party that this one, L or R, swaps messages with in a part. */
+static inline int tf_partner(int id, int part) {
+    return TF_PARTIES - id - part / 2;
+}
 
 /** Elements of a block: what fits the first-level cache a few times over. Steps work block by block. */
 enum { TF_BLOCK = 2048 };
 
-/** The part of a range that this call's worker works on: whole blocks, counted from the range's begin. */
+/** The share of a range that this call's worker works on: whole blocks, counted from the range's begin. */
 static inline tf_range tf_share(const tf_call *call, tf_range range) {
     if (call->workers < 2) return range;
     size_t blocks = (range.end - range.begin + TF_BLOCK - 1) / TF_BLOCK, workers = (size_t)call->workers,
@@ -119,13 +140,17 @@ static inline tf_range tf_share(const tf_call *call, tf_range range) {
     return (tf_range){begin, end < range.end ? end : range.end};
 }
 
-/** Calls `body` with consecutive blocks [at, at + count) of the range. */
+/** Runs what follows with consecutive blocks [at, at + count) of the range. */
 #define tf_for_blocks_of(at, count, range)                                                                             \
     for (size_t at = (range).begin, end_of_##at = (range).end, count;                                                  \
          at < end_of_##at && (count = end_of_##at - at < TF_BLOCK ? end_of_##at - at : TF_BLOCK, 1); at += TF_BLOCK)
 
-/** The same with this worker's share of the range. */
-#define tf_for_blocks(call, at, count, range) tf_for_blocks_of(at, count, tf_share(call, range))
+/** The same with this worker's share of the part; `at - part.range.begin` is where a block's data are in messages. */
+#define tf_for_blocks(call, at, count) tf_for_blocks_of(at, count, tf_share(call, (call)->part.range))
+
+static inline size_t tf_range_count(tf_range range) {
+    return range.end - range.begin;
+}
 
 static inline size_t tf_even(size_t words) {
     return words + (words & 1);
@@ -146,8 +171,7 @@ static inline void tf_meet(const tf_call *call) {
     if (call->workers > 1) tf_workers_meet(call->party->workers);
 }
 
-/** Adds the traffic of `dealt` bytes per element from S to R, and `swapped` bytes each way between L and R in exchange
- * e. */
+/** Adds so many bytes an element from S to R, or each way between L and R in an exchange. */
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element);
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element);
 

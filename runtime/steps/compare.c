@@ -78,18 +78,14 @@ static void compare_cost(const tf_program *program, const tf_step_node *node, tf
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = t.levels + 1;
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_range third = tf_third(n, s);
-        uint64_t words = tf_words(third.end - third.begin), left = (uint64_t)(s + 2) % 3, right = (uint64_t)(s + 1) % 3;
-        traffic->dealt[s][right] += words * 8 * t.dealt_planes;
-        for (int e = 0; e <= t.levels; e++) {
-            traffic->exchange[e][left][right] += words * 8 * t.wires[e];
-            traffic->exchange[e][right][left] += words * 8 * t.wires[e];
-        }
+    for (int k = 0; k < TF_PARTS; k++) {
+        uint64_t bytes = tf_words(tf_range_count(tf_part_range(n, k))) * 8;
+        traffic->dealt[k] = bytes * t.dealt_planes;
+        for (int e = 0; e <= t.levels; e++) traffic->swapped[e][k] = bytes * t.wires[e];
     }
 }
 
-/* State of L and R, per third and block: 2 * leaves planes of the tree's current nodes, then the dealt products. */
+/* State of L and R, per block: 2 * leaves planes of the tree's current nodes, then the dealt products. */
 static size_t state_planes(const tree *t) {
     return 2 * (size_t)t->leaves + t->ands;
 }
@@ -122,9 +118,8 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     const tf_step_node *node = call->node;
     tree t = tree_of(node);
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
-    tf_range third = tf_third(tf_shape_count(node->type.shape), call->party->id);
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(call, at, count, third) {
+    int own = call->part.own;
+    tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         size_t words = tf_words(count), from = at / 64;
         uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[t.dealt_planes * words], deal[t.dealt_planes * words];
@@ -134,8 +129,8 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
         unit_vectors(&t, plane, words, deal);
         /* the products of the masks that L and R will use in the tree, and rho */
         uint64_t left[t.opened_planes * words], right[t.opened_planes * words];
-        tf_stream(call->party, 0, call->index, OPEN, t.opened_planes * from, left, t.opened_planes * words);
-        tf_stream(call->party, 1, call->index, OPEN, t.opened_planes * from, right, t.opened_planes * words);
+        tf_stream(call->party, own, call->index, OPEN, t.opened_planes * from, left, t.opened_planes * words);
+        tf_stream(call->party, 1 - own, call->index, OPEN, t.opened_planes * from, right, t.opened_planes * words);
         for (size_t i = 0; i < t.opened_planes * words; i++) left[i] ^= right[i];
         const uint64_t *wire = left;
         uint64_t *product = deal + t.unit_planes * words;
@@ -145,9 +140,10 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
                     for (size_t w = 0; w < words; w++) product[w] = wire[w] & wire[(size_t)(k + 1) * words + w];
                 wire += (j ? 3 : 2) * words;
             }
-        tf_stream(call->party, 0, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
+        tf_stream(call->party, own, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
         for (size_t i = 0; i < t.dealt_planes * words; i++) deal[i] ^= stream[i];
-        memcpy(message + (from - third.begin / 64) * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
+        size_t skip = (at - call->part.range.begin) / 64;
+        memcpy(call->message + skip * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
         for (size_t w = 0; w < words; w++) /* the planes hold complements */
             call->out.bit[from + w] = wire[w] ^ (node->arg[A_TOP] ? ~plane[width * BLOCK_WORDS + w] : 0);
     }
@@ -179,12 +175,12 @@ static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *ent
     *greater = g[0];
 }
 
-/** A block of a third as L or R sees it. */
+/** A block as L or R sees it. */
 typedef struct side {
     tf_call *call;
     const tree *t;
-    tf_role role;
-    int s;
+    int own;
+    bool left;                     /**< whether this side is L */
     size_t at, count, words, from; /* from: first word of the block in the tensor */
     uint64_t *gt, *eq, *product;   /* state */
     uint64_t *opened;              /* this side's outgoing wires, block by block in the message */
@@ -192,13 +188,12 @@ typedef struct side {
 
 /** Planes of the block in a message of `planes` planes. */
 static size_t in_message(const side *b, size_t planes) {
-    size_t begin = tf_third(tf_shape_count(b->call->node->type.shape), b->s).begin;
-    return (b->from - begin / 64) * planes * 8;
+    return (b->at - b->call->part.range.begin) / 64 * planes * 8;
 }
 
 static void open_masks(const side *b, int level, uint64_t *mask) {
     size_t planes = b->t->opened_planes, skip = b->t->first_wire[level] * b->words;
-    tf_stream(b->call->party, tf_own(b->role), b->call->index, OPEN, planes * b->from + skip, mask,
+    tf_stream(b->call->party, b->own, b->call->index, OPEN, planes * b->from + skip, mask,
               b->t->wires[level] * b->words);
 }
 
@@ -223,7 +218,7 @@ TF_MULTIVERSION static void send_wires(const side *b, int level, int nodes) {
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
     for (size_t i = 0; i < count; i++) wire[i] ^= mask[i];
-    memcpy(b->call->send[tf_partner(b->role, b->s)] + in_message(b, b->t->wires[level]), wire, count * 8);
+    memcpy(b->call->message + in_message(b, b->t->wires[level]), wire, count * 8);
 }
 
 /** The leaves, from S's message and the bits of c. */
@@ -231,19 +226,19 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     const tree *t = b->t;
     const tf_step_node *node = b->call->node;
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
-    const uint64_t *c = b->call->in[0].c[1 - tf_own(b->role)] + b->at;
+    const uint64_t *c = b->call->in[0].c[1 - b->own] + b->at;
     size_t words = b->words;
     uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], entry[t->dealt_planes * words];
     for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)node->arg[A_OFFSET];
     memset(plane, 0, sizeof plane);
     b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
-    if (b->role == TF_LEFT)
-        tf_stream(b->call->party, tf_own(b->role), b->call->index, DEAL, t->dealt_planes * b->from, entry,
+    if (b->left)
+        tf_stream(b->call->party, b->own, b->call->index, DEAL, t->dealt_planes * b->from, entry,
                   t->dealt_planes * words);
     else
         memcpy(entry, b->call->dealt + in_message(b, t->dealt_planes), t->dealt_planes * words * 8);
     const uint64_t *e = entry, *a = plane;
-    uint64_t whole = b->role == TF_LEFT ? ~UINT64_C(0) : 0;
+    uint64_t whole = b->left ? ~UINT64_C(0) : 0;
     for (int j = 0; j < t->leaves; j++) {
         for (size_t w = 0; w < words; w++)
             look_up(t->bits[j], a, e, words, w, whole, &b->gt[(size_t)j * words + w], &b->eq[(size_t)j * words + w]);
@@ -251,8 +246,7 @@ TF_MULTIVERSION static void first_phase(const side *b) {
         a += t->bits[j] * BLOCK_WORDS;
     }
     memcpy(b->product, e, t->ands * words * 8);
-    if (node->arg[A_TOP] &&
-        b->role == TF_LEFT) /* the top bit of c belongs to the result: added to the last block's gt */
+    if (node->arg[A_TOP] && b->left) /* the top bit of c belongs to the result: added to the last block's gt */
         for (size_t w = 0; w < words; w++) b->gt[(size_t)(t->leaves - 1) * words + w] ^= plane[width * BLOCK_WORDS + w];
 }
 
@@ -262,12 +256,12 @@ TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
     uint64_t wire[count], mask[count];
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
-    const uint8_t *message = b->call->receive[tf_partner(b->role, b->s)] + in_message(b, b->t->wires[level]);
+    const uint8_t *message = b->call->received + in_message(b, b->t->wires[level]);
     uint64_t other[count];
     memcpy(other, message, count * 8);
     for (size_t i = 0; i < count; i++) other[i] ^= wire[i] ^ mask[i]; /* opened: wire ^ both masks */
     const uint64_t *d = other, *m = mask, *product = b->product + b->t->first_and[level] * words;
-    uint64_t both = b->role == TF_LEFT ? ~UINT64_C(0) : 0; /* one side adds the product of the opened values */
+    uint64_t both = b->left ? ~UINT64_C(0) : 0; /* one side adds the product of the opened values */
     int next = 0;
     for (int j = 0; j + 1 < nodes; j += 2, next++) {
         for (size_t w = 0; w < words; w++) {
@@ -293,40 +287,35 @@ static void open_result(const side *b) {
     size_t words = b->words;
     uint64_t mask[words], other[words];
     open_masks(b, b->t->levels, mask);
-    memcpy(other, b->call->receive[tf_partner(b->role, b->s)] + in_message(b, 1), words * 8);
+    memcpy(other, b->call->received + in_message(b, 1), words * 8);
     for (size_t w = 0; w < words; w++) b->call->out.bit[b->from + w] = b->gt[w] ^ mask[w] ^ other[w];
 }
 
 static tf_status compare_pair(tf_call *call, int phase) {
     tree t = tree_of(call->node);
     size_t planes = state_planes(&t);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(call, at, count, third) {
-            side b = {.call = call,
-                      .t = &t,
-                      .role = role,
-                      .s = s,
-                      .at = at,
-                      .count = count,
-                      .words = tf_words(count),
-                      .from = at / 64};
-            b.gt = call->state + planes * b.from;
-            b.eq = b.gt + (size_t)t.leaves * b.words;
-            b.product = b.eq + (size_t)t.leaves * b.words;
-            int nodes = t.leaves;
-            for (int l = 1; l < phase; l++) nodes = (nodes + 1) / 2; /* before this phase's combination */
-            if (phase == 0)
-                first_phase(&b);
-            else if (phase <= t.levels)
-                nodes = combine(&b, phase - 1, nodes);
-            if (phase <= t.levels)
-                send_wires(&b, phase, nodes);
-            else
-                open_result(&b);
-        }
+    tf_for_blocks(call, at, count) {
+        side b = {.call = call,
+                  .t = &t,
+                  .own = call->part.own,
+                  .left = call->part.role == TF_LEFT,
+                  .at = at,
+                  .count = count,
+                  .words = tf_words(count),
+                  .from = at / 64};
+        b.gt = call->state + planes * b.from;
+        b.eq = b.gt + (size_t)t.leaves * b.words;
+        b.product = b.eq + (size_t)t.leaves * b.words;
+        int nodes = t.leaves;
+        for (int l = 1; l < phase; l++) nodes = (nodes + 1) / 2; /* before this phase's combination */
+        if (phase == 0)
+            first_phase(&b);
+        else if (phase <= t.levels)
+            nodes = combine(&b, phase - 1, nodes);
+        if (phase <= t.levels)
+            send_wires(&b, phase, nodes);
+        else
+            open_result(&b);
     }
     return TF_OK;
 }

@@ -51,10 +51,10 @@ static void embed_cost(const tf_program *program, const tf_step_node *node, tf_t
     uint64_t elements = z.tokens * z.columns;
     traffic->dealt_at = -1;
     traffic->exchanges = 3;
-    traffic->exchange[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes) + elements * z.bytes;
+    traffic->whole[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes) + elements * z.bytes;
     for (int e = 1; e < 3; e++) {
-        traffic->exchange[e][z.left][z.right] = elements * z.bytes;
-        traffic->exchange[e][z.right][z.left] = elements * z.bytes;
+        traffic->whole[e][z.left][z.right] = elements * z.bytes;
+        traffic->whole[e][z.right][z.left] = elements * z.bytes;
     }
 }
 
@@ -152,8 +152,8 @@ tf_status tf_select_rows(const tf_kernels *kernels, const tf_view *table, int j,
 }
 
 /** L's or R's sum over the table, kept masked in the state and sent to the other. */
-static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
-    int own = tf_own(role);
+static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
+    int own = left;
     uint64_t *q = calloc(z->tokens * z->words, sizeof *q), *mu = malloc(z->columns * sizeof *mu);
     if (!q || !mu) {
         free(q), free(mu);
@@ -162,7 +162,7 @@ static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
     uint64_t *sum = call->state + tf_even(z->tokens);
     memset(sum, 0, z->tokens * z->columns * sizeof *sum);
     for (size_t i = 0; i < z->tokens; i++) {
-        if (role == TF_LEFT)
+        if (left)
             bit_vector(call, own, z, i, q + i * z->words);
         else
             memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
@@ -177,30 +177,30 @@ static tf_status sum_table(tf_call *call, const sizes *z, tf_role role) {
     for (size_t i = 0; i < z->tokens; i++) {
         uint64_t *to = sum + i * z->columns;
         tf_stream(call->party, own, call->index, MU, i * tf_even(z->columns), mu, z->columns);
-        for (size_t k = 0; k < z->columns; k++) to[k] = (role == TF_LEFT ? to[k] : 0 - to[k]) + mu[k];
+        for (size_t k = 0; k < z->columns; k++) to[k] = (left ? to[k] : 0 - to[k]) + mu[k];
     }
-    uint8_t *message = call->send[role == TF_LEFT ? z->right : z->left];
+    uint8_t *message = call->send[left ? z->right : z->left];
     call->party->kernels->pack_bytes(sum, z->tokens * z->columns, z->bytes, message);
     free(q), free(mu);
     return TF_OK;
 }
 
-static tf_status embed_pair(tf_call *call, int phase) {
+static tf_status embed_whole(tf_call *call, int phase) {
     sizes z = sizes_of(call->program, call->node);
     const tf_kernels *kernels = call->party->kernels;
-    tf_role role = tf_role_in(call->party->id, z.s);
     size_t elements = z.tokens * z.columns, pitch = tf_even(z.columns);
-    if (role == TF_SOLO) {
+    if (call->party->id == z.s) {
         if (phase == 0) TF_TRY(deal(call, &z));
         for (int j = 0; j < 2 && phase == 0; j++)
             for (size_t i = 0; i < z.tokens; i++)
                 tf_stream(call->party, j, call->index, OUT, i * pitch, call->out.c[j] + i * z.columns, z.columns);
         return TF_OK;
     }
-    int own = tf_own(role), partner = role == TF_LEFT ? z.right : z.left;
+    bool left = call->party->id == z.left;
+    int own = left, partner = left ? z.right : z.left;
     uint64_t *common = call->out.c[1 - own], *mine = call->out.c[own], *sign = call->state;
     if (phase == 1) {
-        if (role == TF_RIGHT) { /* what S dealt, kept until the sums were swapped */
+        if (!left) { /* what S dealt, kept until the sums were swapped */
             const uint8_t *message = call->receive[z.s] + z.tokens * vector_bytes(&z);
             kernels->unpack_bytes(message, z.tokens, z.bytes, sign);
             kernels->unpack_bytes(message + z.tokens * z.bytes, elements, z.bytes, mine);
@@ -212,7 +212,7 @@ static tf_status embed_pair(tf_call *call, int phase) {
                 tf_stream(call->party, own, call->index, ROW, i * pitch, mine + i * z.columns, z.columns);
             }
         }
-        return sum_table(call, &z, role);
+        return sum_table(call, &z, left);
     }
     if (phase == 2) {
         const uint64_t *sum = call->state + tf_even(z.tokens);
@@ -236,7 +236,7 @@ static const tf_step embed_step = {.name = "embed",
                                    .summary = "rows of a shared table at indices known to one party",
                                    .cost = embed_cost,
                                    .state = embed_state,
-                                   .pair = embed_pair};
+                                   .whole = embed_whole};
 
 tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owner) {
     if (p->status) return -1;

@@ -33,9 +33,9 @@ static void embed_shared_cost(const tf_program *program, const tf_step_node *nod
     traffic->exchanges = 2;
     for (int j = 0; j < TF_PARTIES; j++) {
         int before = (j + 2) % 3;
-        traffic->exchange[1][j][before] = bytes;
+        traffic->whole[1][j][before] = bytes;
         if (j == zero_of(program, node)) continue;
-        traffic->exchange[0][j][before] = traffic->exchange[0][before][j] = bytes;
+        traffic->whole[0][j][before] = traffic->whole[0][before][j] = bytes;
     }
 }
 
@@ -62,7 +62,7 @@ static tf_status sum_tables(tf_call *call) {
         uint64_t *sum = call->state + (size_t)k * n, mask[TF_BLOCK];
         if (j == zero_of(call->program, call->node)) continue;
         TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, selection->vector[k], tokens, sum));
-        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
+        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
             tf_element_stream(call, 1 - k, DIFFERENCE + (unsigned)j, at, count, mask);
             for (size_t i = 0; i < count; i++) sum[at + i] = (k ? 0 - sum[at + i] : sum[at + i]) - mask[i];
         }
@@ -95,13 +95,13 @@ TF_MULTIVERSION static void multiply_signs(tf_call *call) {
         int j = (id + k) % 3;
         if (j == zero) continue;
         const uint8_t *message = call->receive[k ? j : (id + 2) % 3];
-        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
+        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
             uint64_t other[TF_BLOCK], *common = call->state + (size_t)k * n + at;
             kernels->unpack_bytes(message + at * bytes, count, bytes, other);
             for (size_t i = 0; i < count; i++) common[i] += other[i];
         }
     }
-    tf_for_blocks(call, at, count, ((tf_range){0, n})) {
+    tf_for_blocks_of(at, count, ((tf_range){0, n})) {
         uint64_t d0[TF_BLOCK], d1[TF_BLOCK], *z = call->out.c[0] + at;
         tf_element_stream(call, 0, ZERO, at, count, d0);
         tf_element_stream(call, 1, ZERO, at, count, d1);
@@ -120,7 +120,7 @@ TF_MULTIVERSION static void multiply_signs(tf_call *call) {
     }
 }
 
-static tf_status embed_shared_pair(tf_call *call, int phase) {
+static tf_status embed_shared_whole(tf_call *call, int phase) {
     if (phase == 0) return sum_tables(call);
     if (phase == 1) {
         multiply_signs(call);
@@ -136,4 +136,4 @@ const tf_step tf_embed_shared_step = {.name = "embed_shared",
                                       .summary = "rows of a shared table at indices that are shared",
                                       .cost = embed_shared_cost,
                                       .state = embed_shared_state,
-                                      .pair = embed_shared_pair};
+                                      .whole = embed_shared_whole};

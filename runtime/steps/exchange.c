@@ -22,10 +22,10 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
     int owner = (int)node->arg[0];
     traffic->dealt_at = -1;
     traffic->exchanges = 1;
-    traffic->exchange[0][owner][(owner + 1) % 3] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+    traffic->whole[0][owner][(owner + 1) % 3] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
-static tf_status input_pair(tf_call *call, int phase) {
+static tf_status input_whole(tf_call *call, int phase) {
     int owner = (int)call->node->arg[0], id = call->party->id, next = (owner + 1) % 3;
     size_t n = tf_shape_count(call->node->type.shape);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
@@ -33,7 +33,7 @@ static tf_status input_pair(tf_call *call, int phase) {
     if (phase == 0 && id == owner) {
         const float *in = call->slots && call->slots->input ? call->slots->input[call->node->arg[1]] : NULL;
         if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
-        tf_for_blocks(call, at, count, ((tf_range){0, n})) {
+        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
             TF_TRY(tf_encode(&call->node->type, in + at, count, x));
             tf_element_stream(call, 0, MASK, at, count, c0);
@@ -45,14 +45,14 @@ static tf_status input_pair(tf_call *call, int phase) {
         memset(call->out.c[1], 0, n * sizeof(uint64_t));
     } else if (phase == 0 && id != next) {
         memset(call->out.c[0], 0, n * sizeof(uint64_t));
-        tf_for_blocks(call, at, count, ((tf_range){0, n}))
+        tf_for_blocks_of(at, count, ((tf_range){0, n}))
             tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
     }
     return TF_OK;
 }
 
 static const tf_step input_step = {
-    .name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .pair = input_pair};
+    .name = "input", .summary = "a party puts in a tensor", .cost = input_cost, .whole = input_whole};
 
 tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot) {
     if (p->status) return -1;
@@ -77,8 +77,8 @@ static void output_cost(const tf_program *program, const tf_step_node *node, tf_
     traffic->exchanges = 1;
     for (int t = 0; t < TF_PARTIES; t++) {
         if (!receives(node, t)) continue;
-        traffic->exchange[0][(t + 1) % 3][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
-        traffic->exchange[0][(t + 2) % 3][t] += DIGEST_BYTES;
+        traffic->whole[0][(t + 1) % 3][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+        traffic->whole[0][(t + 2) % 3][t] += DIGEST_BYTES;
     }
 }
 
@@ -88,7 +88,7 @@ static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *
     if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
     XXH3_128bits_reset(state);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    tf_for_blocks(call, at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
+    tf_for_blocks_of(at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
         uint8_t packed[TF_BLOCK * 8];
         uint64_t word[TF_BLOCK];
         for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(call->node->type.bits);
@@ -102,7 +102,7 @@ static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *
     return TF_OK;
 }
 
-static tf_status output_pair(tf_call *call, int phase) {
+static tf_status output_whole(tf_call *call, int phase) {
     int id = call->party->id;
     const tf_type *type = &call->node->type; /* the input may have become wider since: a lift for other readers */
     size_t n = tf_shape_count(type->shape);
@@ -111,7 +111,7 @@ static tf_status output_pair(tf_call *call, int phase) {
     if (phase == 0) {
         int before = (id + 2) % 3, after = (id + 1) % 3;
         if (receives(call->node, before)) { /* its missing component is our second */
-            tf_for_blocks(call, at, count, ((tf_range){0, n})) {
+            tf_for_blocks_of(at, count, ((tf_range){0, n})) {
                 uint64_t word[TF_BLOCK];
                 for (size_t i = 0; i < count; i++) word[i] = c1[at + i] & tf_mask(type->bits);
                 call->party->kernels->pack_bytes(word, count, bytes, call->send[before] + at * bytes);
@@ -146,7 +146,7 @@ static const tf_step output_step = {.name = "output",
                                     .sink = true,
                                     .cost = output_cost,
                                     .state = output_state,
-                                    .pair = output_pair};
+                                    .whole = output_whole};
 
 tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
@@ -161,7 +161,7 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
 
 /* Keep: arg[0] = slot */
 
-static tf_status keep_pair(tf_call *call, int phase) {
+static tf_status keep_whole(tf_call *call, int phase) {
     const tf_view *kept = call->slots && call->slots->kept ? &call->slots->kept[call->node->arg[0]] : NULL;
     if (!kept) return tf_fail(TF_INTERNAL, "no room for a kept value");
     size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
@@ -170,7 +170,7 @@ static tf_status keep_pair(tf_call *call, int phase) {
 }
 
 static const tf_step keep_step = {
-    .name = "keep", .summary = "hands a party's components to the caller", .sink = true, .pair = keep_pair};
+    .name = "keep", .summary = "hands a party's components to the caller", .sink = true, .whole = keep_whole};
 
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;

@@ -43,23 +43,21 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    size_t whole = (third.end - third.begin) * 8;
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(call, at, count, third) {
+    size_t whole = tf_range_count(call->part.range) * 8;
+    tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[1].c[0] + at, *y = call->in[1].c[1] + at;
         uint64_t m[TF_BLOCK], u[TF_BLOCK], rho[TF_BLOCK];
-        size_t from = (at - third.begin) * 8;
-        tf_element_stream(call, 0, EB, at, count, m);
-        tf_element_stream(call, 0, RHO_EB, at, count, u);
+        size_t from = (at - call->part.range.begin) * 8;
+        tf_element_stream(call, call->part.own, EB, at, count, m);
+        tf_element_stream(call, call->part.own, RHO_EB, at, count, u);
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
         for (size_t i = 0; i < count; i++) {
             uint64_t e = exp2_fixed((x[i] + y[i]) & mask, frac, octaves);
             m[i] = e - m[i];
             u[i] = (e & rho[i]) - u[i];
         }
-        kernels->pack_bytes(m, count, 8, message + from);
-        kernels->pack_bytes(u, count, 8, message + whole + from);
+        kernels->pack_bytes(m, count, 8, call->message + from);
+        kernels->pack_bytes(u, count, 8, call->message + whole + from);
         tf_reshare_solo(call, MU, at, count);
     }
     return TF_OK;
@@ -68,34 +66,29 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
 TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
     unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD), offset = (UINT64_C(16) << frac) - 1;
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        int own = tf_own(role);
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        size_t whole = (third.end - third.begin) * 8;
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 1) {
-                tf_reshare_receive(call, role, s, at, count, 8);
-                continue;
-            }
-            size_t from = (at - third.begin) * 8;
-            const uint64_t *c = call->in[1].c[1 - own] + at;
-            uint64_t m[TF_BLOCK], u[TF_BLOCK], delta[TF_BLOCK];
-            if (role == TF_LEFT) {
-                tf_element_stream(call, own, EB, at, count, m);
-                tf_element_stream(call, own, RHO_EB, at, count, u);
-            } else {
-                call->party->kernels->unpack_bytes(call->dealt + from, count, 8, m);
-                call->party->kernels->unpack_bytes(call->dealt + whole + from, count, 8, u);
-            }
-            tf_expand_bits(call->in[0].bit, at, count, false, delta);
-            for (size_t i = 0; i < count; i++) {
-                uint64_t w = (delta[i] & m[i]) + ((u[i] ^ delta[i]) - delta[i]); /* share of w EB */
-                u[i] = exp2_fixed((c[i] + offset) & mask, frac, octaves) * ((m[i] << octaves) - w * tf_mask(octaves));
-            }
-            tf_reshare_send(call, MU, role, s, at, count, 8, u);
+    int own = call->part.own;
+    size_t whole = tf_range_count(call->part.range) * 8;
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count, 8);
+            continue;
         }
+        size_t from = (at - call->part.range.begin) * 8;
+        const uint64_t *c = call->in[1].c[1 - own] + at;
+        uint64_t m[TF_BLOCK], u[TF_BLOCK], delta[TF_BLOCK];
+        if (call->part.role == TF_LEFT) {
+            tf_element_stream(call, own, EB, at, count, m);
+            tf_element_stream(call, own, RHO_EB, at, count, u);
+        } else {
+            call->party->kernels->unpack_bytes(call->dealt + from, count, 8, m);
+            call->party->kernels->unpack_bytes(call->dealt + whole + from, count, 8, u);
+        }
+        tf_expand_bits(call->in[0].bit, at, count, false, delta);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t w = (delta[i] & m[i]) + ((u[i] ^ delta[i]) - delta[i]); /* share of w EB */
+            u[i] = exp2_fixed((c[i] + offset) & mask, frac, octaves) * ((m[i] << octaves) - w * tf_mask(octaves));
+        }
+        tf_reshare_send(call, MU, at, count, 8, u);
     }
     return TF_OK;
 }

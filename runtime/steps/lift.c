@@ -27,15 +27,14 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
 TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    size_t whole = (third.end - third.begin) * bytes;
-    tf_for_blocks(call, at, count, third) {
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    int own = call->part.own;
+    tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK];
-        size_t from = (at - third.begin) * bytes;
-        tf_element_stream(call, 0, NU, at, count, nu);
-        tf_element_stream(call, 0, OMEGA, at, count, omega);
+        uint8_t *message = call->message + (at - call->part.range.begin) * bytes;
+        tf_element_stream(call, own, NU, at, count, nu);
+        tf_element_stream(call, own, OMEGA, at, count, omega);
         tf_element_stream(call, 0, MU, at, count, mu[0]);
         tf_element_stream(call, 1, MU, at, count, mu[1]);
         for (size_t i = 0; i < count; i++) {
@@ -43,8 +42,8 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
             nu[i] = 1 - (sum >> (m - 1) & 1) - nu[i];
             omega[i] = (sum >> m) - omega[i];
         }
-        call->party->kernels->pack_bytes(nu, count, bytes, message + from);
-        call->party->kernels->pack_bytes(omega, count, bytes, message + whole + from);
+        call->party->kernels->pack_bytes(nu, count, bytes, message);
+        call->party->kernels->pack_bytes(omega, count, bytes, message + whole);
         for (size_t i = 0; i < count; i++) {
             call->out.c[0][at + i] = (x[i] & mask) - (mu[0][i] << m);
             call->out.c[1][at + i] = (y[i] & mask) - (mu[1][i] << m);
@@ -57,37 +56,32 @@ TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        int own = tf_own(role), partner = tf_partner(role, s);
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(call, at, count, third) {
-            const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
-            uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
-            size_t from = (at - third.begin) * bytes;
-            if (phase == 0) {
-                if (role == TF_LEFT) {
-                    tf_element_stream(call, own, NU, at, count, nu);
-                    tf_element_stream(call, own, OMEGA, at, count, omega);
-                } else {
-                    kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
-                    kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
-                }
-                tf_element_stream(call, own, MU, at, count, mu);
-                for (size_t i = 0; i < count; i++) {
-                    uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
-                    /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
-                    common[i] = omega[i] - nc * nu[i] - mu[i];
-                    call->out.c[own][at + i] = (half[i] & mask) - (mu[i] << m);
-                }
-                kernels->pack_bytes(common, count, bytes, call->send[partner] + from);
+    int own = call->part.own;
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    tf_for_blocks(call, at, count) {
+        const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
+        uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
+        size_t from = (at - call->part.range.begin) * bytes;
+        if (phase == 0) {
+            if (call->part.role == TF_LEFT) {
+                tf_element_stream(call, own, NU, at, count, nu);
+                tf_element_stream(call, own, OMEGA, at, count, omega);
             } else {
-                kernels->unpack_bytes(call->receive[partner] + from, count, bytes, mu);
-                for (size_t i = 0; i < count; i++)
-                    common[i] = ((c[i] + offset) & mask) - ((common[i] + mu[i] + 1) << m) - offset;
+                kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
+                kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
             }
+            tf_element_stream(call, own, MU, at, count, mu);
+            for (size_t i = 0; i < count; i++) {
+                uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
+                /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
+                common[i] = omega[i] - nc * nu[i] - mu[i];
+                call->out.c[own][at + i] = (half[i] & mask) - (mu[i] << m);
+            }
+            kernels->pack_bytes(common, count, bytes, call->message + from);
+        } else {
+            kernels->unpack_bytes(call->received + from, count, bytes, mu);
+            for (size_t i = 0; i < count; i++)
+                common[i] = ((c[i] + offset) & mask) - ((common[i] + mu[i] + 1) << m) - offset;
         }
     }
     return TF_OK;

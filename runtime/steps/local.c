@@ -6,13 +6,13 @@
 #include "runtime/graph.h"
 #include "runtime/steps/steps.h"
 
-/** Calls `work` on the elements that a phase is about, this worker's share of them: the own third when solo, the others
- *  when not. */
-static void on_ranges(tf_call *call, bool solo, void (*work)(tf_call *, int component, tf_range)) {
-    size_t n = tf_shape_count(call->node->type.shape);
-    for (int s = 0; s < TF_PARTIES; s++)
-        if ((s == call->party->id) == solo)
-            for (int j = 0; j < 2; j++) work(call, j, tf_share(call, tf_third(n, s)));
+/** Calls `work` with this worker's share of the call's rows, of so many elements, for both components. */
+static tf_status on_rows(tf_call *call, size_t row, void (*work)(tf_call *, int component, tf_range)) {
+    tf_range range = call->part.range;
+    size_t rows = tf_range_count(range) / row, workers = (size_t)call->workers, k = (size_t)call->worker;
+    tf_range share = {range.begin + rows * k / workers * row, range.begin + rows * (k + 1) / workers * row};
+    for (int j = 0; j < 2; j++) work(call, j, share);
+    return TF_OK;
 }
 
 /** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
@@ -42,19 +42,15 @@ TF_MULTIVERSION static void combine(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status combine_solo(tf_call *call) {
-    return on_ranges(call, true, combine), TF_OK;
-}
-static tf_status combine_pair(tf_call *call, int phase) {
-    return on_ranges(call, false, combine), TF_OK;
+static tf_status combine_local(tf_call *call) {
+    return on_rows(call, 1, combine);
 }
 
 static const tf_step combine_step = {.name = "combine",
                                      .summary = "linear combination with public integers",
                                      .elementwise = true,
                                      .shares_work = true,
-                                     .solo = combine_solo,
-                                     .pair = combine_pair};
+                                     .local = combine_local};
 
 /* Walks the elements of a shape in order, tracking a position in another tensor by strides (0 repeats). */
 
@@ -99,19 +95,15 @@ TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status public_solo(tf_call *call) {
-    return on_ranges(call, true, apply_public), TF_OK;
-}
-static tf_status public_pair(tf_call *call, int phase) {
-    return on_ranges(call, false, apply_public), TF_OK;
+static tf_status public_local(tf_call *call) {
+    return on_rows(call, 1, apply_public);
 }
 
 static const tf_step public_step = {.name = "public",
                                     .summary = "sum or product with a public tensor",
                                     .elementwise = true,
                                     .shares_work = true,
-                                    .solo = public_solo,
-                                    .pair = public_pair};
+                                    .local = public_local};
 
 /* Steps that turn each of `rows` rows of `in` elements into one of `out` elements keep the thirds if those end between
  * the same rows before and after. */
@@ -122,21 +114,6 @@ static bool keeps_thirds(size_t rows, size_t in, size_t out) {
         if (begin % out || begin / out * in != tf_third(rows * in, s).begin) return false;
     }
     return true;
-}
-
-/** The same for steps that keep thirds only sometimes, by whole rows of so many elements; otherwise everything is done
- *  when all parties know all. */
-static tf_status on_rows(tf_call *call, bool solo, size_t row, void (*work)(tf_call *, int component, tf_range)) {
-    size_t n = tf_shape_count(call->node->type.shape), workers = (size_t)call->workers, k = (size_t)call->worker;
-    bool keeps = tf_step_keeps_thirds(call->program, call->node);
-    for (int s = 0; s < (keeps ? TF_PARTIES : 1); s++) {
-        if (keeps && (s == call->party->id) != solo) continue;
-        tf_range all = keeps ? tf_third(n, s) : (tf_range){0, n};
-        size_t rows = (all.end - all.begin) / row;
-        tf_range share = {all.begin + rows * k / workers * row, all.begin + rows * (k + 1) / workers * row};
-        for (int j = 0; j < 2; j++) work(call, j, share);
-    }
-    return TF_OK;
 }
 
 /* out[i] = in[arg[4] + strides arg[0..3] . i]: expansion and slices */
@@ -168,19 +145,15 @@ TF_MULTIVERSION static void gather(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status gather_solo(tf_call *call) {
-    return on_rows(call, true, tf_shape_last(call->node->type.shape), gather);
-}
-static tf_status gather_pair(tf_call *call, int phase) {
-    return on_rows(call, false, tf_shape_last(call->node->type.shape), gather);
+static tf_status gather_local(tf_call *call) {
+    return on_rows(call, tf_shape_last(call->node->type.shape), gather);
 }
 
 static const tf_step gather_step = {.name = "gather",
                                     .summary = "broadcast or slice",
                                     .keeps_thirds = gather_keeps,
                                     .shares_work = true,
-                                    .solo = gather_solo,
-                                    .pair = gather_pair};
+                                    .local = gather_local};
 
 /* out[o][i] = sum over a of in[o][a][i]; arg = outer, axis, inner */
 
@@ -208,29 +181,15 @@ TF_MULTIVERSION static void sum(tf_call *call, int j, tf_range range) {
     }
 }
 
-static tf_status sum_solo(tf_call *call) {
-    return on_rows(call, true, (size_t)call->node->arg[2], sum);
-}
-static tf_status sum_pair(tf_call *call, int phase) {
-    return on_rows(call, false, (size_t)call->node->arg[2], sum);
+static tf_status sum_local(tf_call *call) {
+    return on_rows(call, (size_t)call->node->arg[2], sum);
 }
 
-static const tf_step sum_step = {.name = "sum",
-                                 .summary = "sum over an axis",
-                                 .keeps_thirds = sum_keeps,
-                                 .shares_work = true,
-                                 .solo = sum_solo,
-                                 .pair = sum_pair};
+static const tf_step sum_step = {
+    .name = "sum", .summary = "sum over an axis", .keeps_thirds = sum_keeps, .shares_work = true, .local = sum_local};
 
-static tf_status nothing(tf_call *call, int phase) {
-    return TF_OK;
-}
-
-static const tf_step rename_step = {.name = "rename",
-                                    .summary = "the same elements under another shape or range",
-                                    .alias = true,
-                                    .elementwise = true,
-                                    .pair = nothing};
+static const tf_step rename_step = {
+    .name = "rename", .summary = "the same elements under another shape or range", .alias = true, .elementwise = true};
 
 tf_value tf_rename(tf_program *p, tf_value a, tf_type type) {
     return tf_append(p, &rename_step, type, 1, &a);

@@ -26,14 +26,12 @@ static void lookup_cost(const tf_program *program, const tf_step_node *node, tf_
 static tf_status lookup_solo(tf_call *call) {
     size_t entries = (size_t)1 << call->node->arg[0];
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
     uint64_t *entry = malloc(entries * sizeof *entry), *table = malloc(entries * sizeof *table);
     if (!entry || !table) {
         free(entry), free(table);
         return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
     }
-    for (size_t i = third.begin; i < third.end; i++) {
+    for (size_t i = call->part.range.begin; i < call->part.range.end; i++) {
         uint64_t v = (call->in[0].c[0][i] + call->in[0].c[1][i]) & (entries - 1);
         for (size_t j = 0; j < entries; j++) table[j] = (uint64_t)call->node->data[j];
         for (unsigned b = 0; b < call->node->arg[0]; b++) { /* rotate by v, bit by bit: no index depends on v */
@@ -45,12 +43,13 @@ static tf_status lookup_solo(tf_call *call) {
             for (size_t j = 0; j < by; j++)
                 table[entries - by + j] = (table[entries - by + j] & keep) | (wrapped[j] & take);
         }
-        tf_stream(call->party, 0, call->index, ENTRY, i * entries, entry, entries);
+        tf_stream(call->party, call->part.own, call->index, ENTRY, i * entries, entry, entries);
         for (size_t j = 0; j < entries; j++) entry[j] = table[j] - entry[j];
-        call->party->kernels->pack_bytes(entry, entries, bytes, message + (i - third.begin) * entries * bytes);
+        call->party->kernels->pack_bytes(entry, entries, bytes,
+                                         call->message + (i - call->part.range.begin) * entries * bytes);
     }
     free(entry), free(table);
-    tf_for_blocks(call, at, count, third) tf_reshare_solo(call, MU, at, count);
+    tf_for_blocks(call, at, count) tf_reshare_solo(call, MU, at, count);
     return TF_OK;
 }
 
@@ -59,32 +58,27 @@ static tf_status lookup_pair(tf_call *call, int phase) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     uint64_t *entry = malloc(entries * sizeof *entry);
     if (!entry) return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        int own = tf_own(role);
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 1) {
-                tf_reshare_receive(call, role, s, at, count, bytes);
-                continue;
-            }
-            uint64_t part[TF_BLOCK];
-            for (size_t i = 0; i < count; i++) {
-                uint64_t c = call->in[0].c[1 - own][at + i] & (entries - 1), sum = 0;
-                if (role == TF_LEFT)
-                    tf_stream(call->party, own, call->index, ENTRY, (at + i) * entries, entry, entries);
-                else
-                    call->party->kernels->unpack_bytes(call->dealt + (at + i - third.begin) * entries * bytes, entries,
-                                                       bytes, entry);
-                for (size_t j = 0; j < entries; j++) { /* all entries are looked at, whatever c is */
-                    uint64_t difference = c ^ j;
-                    sum += entry[j] & (((difference | -difference) >> 63) - 1);
-                }
-                part[i] = sum;
-            }
-            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+    int own = call->part.own;
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count, bytes);
+            continue;
         }
+        uint64_t part[TF_BLOCK];
+        for (size_t i = 0; i < count; i++) {
+            uint64_t c = call->in[0].c[1 - own][at + i] & (entries - 1), sum = 0;
+            if (call->part.role == TF_LEFT)
+                tf_stream(call->party, own, call->index, ENTRY, (at + i) * entries, entry, entries);
+            else
+                call->party->kernels->unpack_bytes(call->dealt + (at + i - call->part.range.begin) * entries * bytes,
+                                                   entries, bytes, entry);
+            for (size_t j = 0; j < entries; j++) { /* all entries are looked at, whatever c is */
+                uint64_t difference = c ^ j;
+                sum += entry[j] & (((difference | -difference) >> 63) - 1);
+            }
+            part[i] = sum;
+        }
+        tf_reshare_send(call, MU, at, count, bytes, part);
     }
     free(entry);
     return TF_OK;

@@ -53,93 +53,93 @@ TF_MULTIVERSION static void halve(const tf_step_node *node, uint64_t *part, size
     for (size_t i = 0; i < count && node->arg[A_DOUBLED]; i++) part[i] = (part[i] & mask) >> 1;
 }
 
-/** S's third, its part of the products being in out.c[0]. */
+/** S: its part of the products is in out.c[0]. */
 TF_MULTIVERSION static void product_solo(tf_call *call) {
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    tf_for_blocks(call, at, count, third) {
+    int own = call->part.own;
+    tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK], mask[TF_BLOCK];
         const uint64_t *z = call->out.c[0] + at;
-        tf_element_stream(call, 0, ZERO, at, count, v);
-        tf_element_stream(call, 1, ZERO, at, count, mask);
+        tf_element_stream(call, own, ZERO, at, count, v);
+        tf_element_stream(call, 1 - own, ZERO, at, count, mask);
         for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i];
         halve(call->node, v, count);
-        tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
+        tf_truncation_solo(call, truncation_of(call->node), at, count, v);
     }
 }
 
-/** The other thirds; before phase 0 this party's part of the products is in out.c[0]. */
+/** L or R: before phase 0 its part of the products is in out.c[0]. */
 TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
     tf_truncation t = truncation_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
     unsigned bytes = tf_bytes_of(t.bits);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        int own = tf_own(role), partner = tf_partner(role, s);
-        tf_for_blocks(call, at, count, third) {
-            uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
-            size_t from = (at - third.begin) * bytes;
-            if (phase == 0) {
-                const uint64_t *z = call->out.c[0] + at;
-                tf_element_stream(call, own, ZERO, at, count, block);
-                if (role == TF_LEFT)
-                    for (size_t i = 0; i < count; i++) kept[i] = z[i] - block[i];
-                else
-                    for (size_t i = 0; i < count; i++) kept[i] = z[i] + block[i];
-                halve(call->node, kept, count);
-                kernels->pack_bytes(kept, count, bytes, call->send[partner] + from);
-            } else if (phase == 1) {
-                kernels->unpack_bytes(call->receive[partner] + from, count, bytes, block);
-                for (size_t i = 0; i < count; i++) block[i] += kept[i];
-                tf_truncation_pair(call, t, role, s, at, count, block);
-            } else {
-                tf_truncation_finish(call, t, role, s, at, count);
-            }
+    int own = call->part.own;
+    tf_for_blocks(call, at, count) {
+        uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
+        size_t from = (at - call->part.range.begin) * bytes;
+        if (phase == 0) {
+            const uint64_t *z = call->out.c[0] + at;
+            tf_element_stream(call, own, ZERO, at, count, block);
+            if (call->part.role == TF_LEFT)
+                for (size_t i = 0; i < count; i++) kept[i] = z[i] - block[i];
+            else
+                for (size_t i = 0; i < count; i++) kept[i] = z[i] + block[i];
+            halve(call->node, kept, count);
+            kernels->pack_bytes(kept, count, bytes, call->message + from);
+        } else if (phase == 1) {
+            kernels->unpack_bytes(call->received + from, count, bytes, block);
+            for (size_t i = 0; i < count; i++) block[i] += kept[i];
+            tf_truncation_pair(call, t, at, count, block);
+        } else {
+            tf_truncation_finish(call, t, at, count);
         }
     }
 }
 
 /* Element by element, and dot products: the part of a third by roles -------------------------------------------- */
 
-/** This party's share of the cross products at position i; see the head of the file, with t = s. */
-static inline uint64_t part_of(tf_role role, uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1) {
-    switch (role) {
-    case TF_SOLO: return (x0 + x1) * (y0 + y1);
-    case TF_RIGHT: return x0 * y1 + x1 * y0;
+/** The cross products that a party makes at one position of a third; see the head of the file, with t = s. */
+typedef enum crossing { FOUR, NEXT, BEFORE } crossing;
+
+static crossing cross_of(const tf_call *call, int third) {
+    return (crossing)((call->party->id - third + 3) % 3);
+}
+
+static inline uint64_t part_of(crossing cross, uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1) {
+    switch (cross) {
+    case FOUR: return (x0 + x1) * (y0 + y1);
+    case NEXT: return x0 * y1 + x1 * y0;
     default: return x0 * (y0 + y1) + x1 * y0;
     }
 }
 
-TF_MULTIVERSION static void multiply_third(tf_call *call, int s) {
-    tf_range third = tf_share(call, tf_third(tf_shape_count(call->node->type.shape), s));
+TF_MULTIVERSION static void multiply_part(tf_call *call) {
+    tf_range range = tf_share(call, call->part.range);
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];
     size_t inner = (size_t)call->node->arg[A_FIRST];
-    tf_role role = tf_role_in(call->party->id, s);
-    for (size_t r = third.begin; inner > 1 && r < third.end; r++) {
+    crossing cross = cross_of(call, call->part.number / 2);
+    for (size_t r = range.begin; inner > 1 && r < range.end; r++) {
         uint64_t sum = 0;
-        for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(role, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(cross, x0[i], x1[i], y0[i], y1[i]);
         z[r] = sum;
     }
     if (inner > 1) return;
-    if (role == TF_SOLO)
-        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_SOLO, x0[i], x1[i], y0[i], y1[i]);
-    else if (role == TF_RIGHT)
-        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_RIGHT, x0[i], x1[i], y0[i], y1[i]);
+    if (cross == FOUR)
+        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
+    else if (cross == NEXT)
+        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
     else
-        for (size_t i = third.begin; i < third.end; i++) z[i] = part_of(TF_LEFT, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
 }
 
 static tf_status multiply_solo(tf_call *call) {
-    multiply_third(call, call->party->id);
+    multiply_part(call);
     product_solo(call);
     return TF_OK;
 }
 
 static tf_status multiply_pair(tf_call *call, int phase) {
-    for (int s = 0; s < TF_PARTIES && phase == 0; s++)
-        if (s != call->party->id) multiply_third(call, s);
+    if (phase == 0) multiply_part(call);
     product_pair(call, phase);
     return TF_OK;
 }
@@ -231,21 +231,20 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
         if (end > high) end = high;
         if (begin >= end) continue;
         size_t a_from = a_at + (begin - low) * l->a_row, m = end - begin;
-        tf_role role = tf_role_in(call->party->id, t);
-        if (role != TF_RIGHT && !sum)
-            sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if (role != TF_SOLO && !first) first = kernels->pack(y0 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if (role == TF_RIGHT && !second) second = kernels->pack(y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if ((role != TF_RIGHT && !sum) || (role != TF_SOLO && !first) || (role == TF_RIGHT && !second)) {
+        crossing cross = cross_of(call, t);
+        if (cross != NEXT && !sum) sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != FOUR && !first) first = kernels->pack(y0 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross == NEXT && !second) second = kernels->pack(y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if ((cross != NEXT && !sum) || (cross != FOUR && !first) || (cross == NEXT && !second)) {
             status = tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l->k, l->n);
             break;
         }
         const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
         uint64_t *c = z + c_at + (begin - low) * l->c_row;
-        if (role == TF_SOLO) {
+        if (cross == FOUR) {
             kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, scratch);
         } else {
-            kernels->matmul(m, a0, NULL, l->a_row, role == TF_RIGHT ? second : sum, c, l->c_row, scratch);
+            kernels->matmul(m, a0, NULL, l->a_row, cross == NEXT ? second : sum, c, l->c_row, scratch);
             kernels->matmul(m, a1, NULL, l->a_row, first, c, l->c_row, scratch);
         }
     }
@@ -253,36 +252,60 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     return status;
 }
 
+/** The rows of a weight's product that are made when part `number` is worked on: those of its third, unless an earlier
+ *  third of this party's has an element of the row; see tf_step for the order. Everything at once where a third would
+ *  not have many rows, or where the weight is packed for one call only. */
+static tf_range rows_now(const tf_call *call, const tf_matmul_layout *l) {
+    enum { FEW = 32 };
+    int id = call->party->id, s = call->part.number / 2;
+    bool whole = l->m < 3 * FEW || call->in[1].later;
+    if (call->part.number % 2 || (whole && s != id)) return (tf_range){0, 0};
+    if (whole) return (tf_range){0, l->m};
+    tf_range third = tf_third(l->m * l->n, s), rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
+    for (int other = 0; other < TF_PARTIES; other++) {
+        if (other == s || s == id || (other > s && other != id)) continue;
+        tf_range before = tf_third(l->m * l->n, other);
+        if (other < s && rows.begin * l->n < before.end) rows.begin++;
+        if (other > s && rows.end * l->n > before.begin) rows.end--;
+    }
+    return rows;
+}
+
 /** z = this worker's share of this party's part: rows of the product with a weight, products of a batch. Component
  *  `id` of the bias is in it, so every component is added by exactly one party. */
 static tf_status matmul_part(tf_call *call) {
     tf_matmul_layout l = layout_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
-    bool weight = call->in[1].packed;
-    size_t items = weight ? l.m : l.batch[0] * l.batch[1], workers = (size_t)call->workers, k = (size_t)call->worker;
-    size_t begin = items * k / workers, end = items * (k + 1) / workers;
+    bool weight = call->in[1].packed || call->in[1].later;
+    tf_range all = {0, l.batch[0] * l.batch[1]};
+    if (weight)
+        all = rows_now(call, &l);
+    else if (call->part.number != 2 * call->party->id)
+        return TF_OK; /* a batch is made at once, with the first part */
+    if (all.begin >= all.end) return TF_OK;
+    size_t items = tf_range_count(all), workers = (size_t)call->workers, k = (size_t)call->worker;
+    size_t begin = all.begin + items * k / workers, end = all.begin + items * (k + 1) / workers;
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
-    if (!scratch) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
-    tf_status status = TF_OK;
-    if (weight) {
+    tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
+    if (weight && !status) {
         start_rows(call, &l, end - begin, call->out.c[0] + begin * l.c_row);
         status = weight_rows(call, &l, begin, end, scratch);
     } else {
         for (size_t b = begin; b < end && !status; b++) status = batch_part(call, &l, b, scratch);
     }
     free(scratch);
+    tf_meet(call);
     return status;
 }
 
 static tf_status matmul_solo(tf_call *call) {
-    tf_status status = matmul_part(call); /* all rows: the pair phase 0 follows at the same time */
-    tf_meet(call);
-    TF_TRY(status);
+    TF_TRY(matmul_part(call));
     product_solo(call);
     return TF_OK;
 }
 
 static tf_status matmul_pair(tf_call *call, int phase) {
+    if (phase == 0) TF_TRY(matmul_part(call));
     product_pair(call, phase);
     return TF_OK;
 }

@@ -8,7 +8,7 @@
 
 /* arg[0] = rows, arg[1] = in, arg[2] = out, arg[3] = fractional bits of the weight; data: the bias; leaf: the weight */
 
-static tf_status public_linear_pair(tf_call *call, int phase) {
+static tf_status public_linear_whole(tf_call *call, int phase) {
     const tf_step_node *node = call->node;
     const tf_kernels *kernels = call->party->kernels;
     size_t rows = (size_t)node->arg[0], in = (size_t)node->arg[1], out = (size_t)node->arg[2];
@@ -39,7 +39,7 @@ static tf_status public_linear_pair(tf_call *call, int phase) {
 }
 
 static const tf_step public_linear_step = {
-    .name = "public_linear", .summary = "product with a public matrix", .pair = public_linear_pair};
+    .name = "public_linear", .summary = "product with a public matrix", .whole = public_linear_whole};
 
 int tf_linear_frac(const tf_program *p, tf_value x) {
     int more = tf_type_of(p, x)->frac - p->frac;

@@ -9,27 +9,22 @@ TF_MULTIVERSION void tf_expand_bits(const uint64_t *bit, size_t at, size_t count
     }
 }
 
-static size_t third_begin(const tf_call *call, int s) {
-    return tf_third(tf_shape_count(call->node->type.shape), s).begin;
-}
-
 void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count) {
     for (int j = 0; j < 2; j++) tf_element_stream(call, j, purpose, at, count, call->out.c[j] + at);
 }
 
-TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count,
-                                     unsigned bytes, const uint64_t *part) {
-    int own = tf_own(role);
+TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, size_t at, size_t count, unsigned bytes,
+                                     const uint64_t *part) {
+    int own = call->part.own;
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
     tf_element_stream(call, own, purpose, at, count, mine);
     for (size_t i = 0; i < count; i++) common[i] = part[i] - mine[i];
-    uint8_t *message = call->send[tf_partner(role, s)] + (at - third_begin(call, s)) * bytes;
-    call->party->kernels->pack_bytes(common, count, bytes, message);
+    call->party->kernels->pack_bytes(common, count, bytes, call->message + (at - call->part.range.begin) * bytes);
 }
 
-TF_MULTIVERSION void tf_reshare_receive(tf_call *call, tf_role role, int s, size_t at, size_t count, unsigned bytes) {
-    uint64_t *common = call->out.c[1 - tf_own(role)] + at, other[TF_BLOCK];
-    const uint8_t *message = call->receive[tf_partner(role, s)] + (at - third_begin(call, s)) * bytes;
+TF_MULTIVERSION void tf_reshare_receive(tf_call *call, size_t at, size_t count, unsigned bytes) {
+    uint64_t *common = call->out.c[1 - call->part.own] + at, other[TF_BLOCK];
+    const uint8_t *message = call->received + (at - call->part.range.begin) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);
     for (size_t i = 0; i < count; i++) common[i] += other[i];
 }

@@ -30,23 +30,21 @@ static void select_cost(const tf_program *program, const tf_step_node *node, tf_
 
 TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    size_t whole = (third.end - third.begin) * bytes;
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(call, at, count, third) {
-        size_t from = (at - third.begin) * bytes;
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    tf_for_blocks(call, at, count) {
+        size_t from = (at - call->part.range.begin) * bytes;
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
             uint64_t rho[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
             tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
-            tf_element_stream(call, 0, (unsigned)(RHO + k), at, count, m);
-            tf_element_stream(call, 0, (unsigned)(RHO_V + k), at, count, u);
+            tf_element_stream(call, call->part.own, (unsigned)(RHO + k), at, count, m);
+            tf_element_stream(call, call->part.own, (unsigned)(RHO_V + k), at, count, u);
             for (size_t i = 0; i < count; i++) {
                 m[i] = (rho[i] & 1) - m[i];
                 u[i] = (rho[i] & (x[i] + y[i])) - u[i];
             }
-            call->party->kernels->pack_bytes(m, count, bytes, message + (size_t)(2 * k) * whole + from);
-            call->party->kernels->pack_bytes(u, count, bytes, message + (size_t)(2 * k + 1) * whole + from);
+            call->party->kernels->pack_bytes(m, count, bytes, call->message + (size_t)(2 * k) * whole + from);
+            call->party->kernels->pack_bytes(u, count, bytes, call->message + (size_t)(2 * k + 1) * whole + from);
         }
         tf_reshare_solo(call, MU, at, count);
     }
@@ -55,39 +53,33 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
 
 TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        int own = tf_own(role);
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 1) {
-                tf_reshare_receive(call, role, s, at, count, bytes);
-                continue;
-            }
-            uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
-            size_t from = (at - third.begin) * bytes;
-            memset(part, 0, count * sizeof *part);
-            for (int k = 0; 2 * k < call->node->inputs; k++) {
-                const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
-                tf_expand_bits(call->in[2 * k].bit, at, count, call->node->arg[k], delta);
-                if (role == TF_LEFT) {
-                    tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
-                    tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
-                    /* f (c m + u) + delta (half + c), f = 1 - 2 delta as a conditional negation */
-                    for (size_t i = 0; i < count; i++)
-                        part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + c[i]));
-                } else {
-                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k) * whole + from, count, bytes, m);
-                    call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes,
-                                                       u);
-                    for (size_t i = 0; i < count; i++)
-                        part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
-                }
-            }
-            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+    int own = call->part.own;
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count, bytes);
+            continue;
         }
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
+        size_t from = (at - call->part.range.begin) * bytes;
+        memset(part, 0, count * sizeof *part);
+        for (int k = 0; 2 * k < call->node->inputs; k++) {
+            const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
+            tf_expand_bits(call->in[2 * k].bit, at, count, call->node->arg[k], delta);
+            if (call->part.role == TF_LEFT) {
+                tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
+                tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
+                /* f (c m + u) + delta (half + c), f = 1 - 2 delta as a conditional negation */
+                for (size_t i = 0; i < count; i++)
+                    part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + c[i]));
+            } else {
+                call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k) * whole + from, count, bytes, m);
+                call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes, u);
+                for (size_t i = 0; i < count; i++)
+                    part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
+            }
+        }
+        tf_reshare_send(call, MU, at, count, bytes, part);
     }
     return TF_OK;
 }
@@ -114,14 +106,12 @@ static void b2a_cost(const tf_program *program, const tf_step_node *node, tf_tra
 
 TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(call, at, count, third) {
+    tf_for_blocks(call, at, count) {
         uint64_t rho[TF_BLOCK], m[TF_BLOCK];
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
-        tf_element_stream(call, 0, RHO, at, count, m);
+        tf_element_stream(call, call->part.own, RHO, at, count, m);
         for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
-        call->party->kernels->pack_bytes(m, count, bytes, message + (at - third.begin) * bytes);
+        call->party->kernels->pack_bytes(m, count, bytes, call->message + (at - call->part.range.begin) * bytes);
         tf_reshare_solo(call, MU, at, count);
     }
     return TF_OK;
@@ -129,24 +119,19 @@ TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
 
 TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 1) {
-                tf_reshare_receive(call, role, s, at, count, bytes);
-                continue;
-            }
-            uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = role == TF_LEFT;
-            tf_expand_bits(call->in[0].bit, at, count, call->node->arg[0], delta);
-            if (role == TF_LEFT)
-                tf_element_stream(call, tf_own(role), RHO, at, count, part);
-            else
-                call->party->kernels->unpack_bytes(call->dealt + (at - third.begin) * bytes, count, bytes, part);
-            for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
-            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count, bytes);
+            continue;
         }
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = call->part.role == TF_LEFT;
+        tf_expand_bits(call->in[0].bit, at, count, call->node->arg[0], delta);
+        if (call->part.role == TF_LEFT)
+            tf_element_stream(call, call->part.own, RHO, at, count, part);
+        else
+            call->party->kernels->unpack_bytes(call->dealt + (at - call->part.range.begin) * bytes, count, bytes, part);
+        for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
+        tf_reshare_send(call, MU, at, count, bytes, part);
     }
     return TF_OK;
 }

@@ -37,16 +37,15 @@ static void rho_stream(tf_call *call, int which, size_t j, size_t at, size_t cou
 
 TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    size_t whole = (third.end - third.begin) * bytes;
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    tf_for_blocks(call, at, count, third) {
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    tf_for_blocks(call, at, count) {
         uint64_t rho[TF_BLOCK], m[TF_BLOCK];
         for (size_t j = 0; j < call->node->data_count; j++) {
             expand(call, j, at, count, rho);
-            rho_stream(call, 0, j, at, count, m);
+            rho_stream(call, call->part.own, j, at, count, m);
             for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
-            call->party->kernels->pack_bytes(m, count, bytes, message + j * whole + (at - third.begin) * bytes);
+            call->party->kernels->pack_bytes(m, count, bytes,
+                                             call->message + j * whole + (at - call->part.range.begin) * bytes);
         }
         tf_reshare_solo(call, MU, at, count);
     }
@@ -55,30 +54,25 @@ TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
 
 TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        size_t whole = (third.end - third.begin) * bytes;
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 1) {
-                tf_reshare_receive(call, role, s, at, count, bytes);
-                continue;
-            }
-            uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], one = role == TF_LEFT;
-            memset(part, 0, count * sizeof *part);
-            for (size_t j = 0; j < call->node->data_count; j++) {
-                uint64_t y = (uint64_t)call->node->data[j];
-                expand(call, j, at, count, delta);
-                if (role == TF_LEFT)
-                    rho_stream(call, tf_own(role), j, at, count, m);
-                else
-                    call->party->kernels->unpack_bytes(call->dealt + j * whole + (at - third.begin) * bytes, count,
-                                                       bytes, m);
-                for (size_t i = 0; i < count; i++) part[i] += y * (((m[i] ^ delta[i]) - delta[i]) + (delta[i] & one));
-            }
-            tf_reshare_send(call, MU, role, s, at, count, bytes, part);
+    size_t whole = tf_range_count(call->part.range) * bytes;
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count, bytes);
+            continue;
         }
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], one = call->part.role == TF_LEFT;
+        memset(part, 0, count * sizeof *part);
+        for (size_t j = 0; j < call->node->data_count; j++) {
+            uint64_t y = (uint64_t)call->node->data[j];
+            expand(call, j, at, count, delta);
+            if (call->part.role == TF_LEFT)
+                rho_stream(call, call->part.own, j, at, count, m);
+            else
+                call->party->kernels->unpack_bytes(call->dealt + j * whole + (at - call->part.range.begin) * bytes,
+                                                   count, bytes, m);
+            for (size_t i = 0; i < count; i++) part[i] += y * (((m[i] ^ delta[i]) - delta[i]) + (delta[i] & one));
+        }
+        tf_reshare_send(call, MU, at, count, bytes, part);
     }
     return TF_OK;
 }

@@ -35,10 +35,9 @@ void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, u
 /** What S will hold of the result: the two streams, known from the start. */
 void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count);
 /** L or R: sends the block's part, `bytes` an element. */
-void tf_reshare_send(tf_call *call, unsigned purpose, tf_role role, int s, size_t at, size_t count, unsigned bytes,
-                     const uint64_t *part);
+void tf_reshare_send(tf_call *call, unsigned purpose, size_t at, size_t count, unsigned bytes, const uint64_t *part);
 /** L or R: completes the common component in the next phase. */
-void tf_reshare_receive(tf_call *call, tf_role role, int s, size_t at, size_t count, unsigned bytes);
+void tf_reshare_receive(tf_call *call, size_t at, size_t count, unsigned bytes);
 
 /** @} */
 

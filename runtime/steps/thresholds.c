@@ -59,20 +59,15 @@ static void thresholds_cost(const tf_program *program, const tf_step_node *node,
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = l.blocks > 1 ? 2 : 1;
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_range third = tf_third(n, s);
-        uint64_t rows = third.end - third.begin, words = tf_words(rows), left = (uint64_t)(s + 2) % 3,
-                 right = (uint64_t)(s + 1) % 3;
-        traffic->dealt[s][right] += (rows * l.words + words * l.count * l.ands) * 8;
-        for (int e = 0; e < traffic->exchanges; e++) {
-            uint64_t planes = l.count * (e + 1 < traffic->exchanges ? l.wires : 1);
-            traffic->exchange[e][left][right] += words * planes * 8;
-            traffic->exchange[e][right][left] += words * planes * 8;
-        }
+    for (int k = 0; k < TF_PARTS; k++) {
+        uint64_t rows = tf_range_count(tf_part_range(n, k)), words = tf_words(rows);
+        traffic->dealt[k] = (rows * l.words + words * l.count * l.ands) * 8;
+        for (int e = 0; e < traffic->exchanges; e++)
+            traffic->swapped[e][k] = words * l.count * (e + 1 < traffic->exchanges ? l.wires : 1) * 8;
     }
 }
 
-/* State of L and R, per third and threshold: the top block's gt, then the wires, then the dealt products; and a
+/* State of L and R, per part and threshold: the top block's gt, then the wires, then the dealt products; and a
  * plane to work in. */
 static size_t state_planes(const layout *l) {
     return l->count * (1 + l->wires + l->ands) + 1;
@@ -83,15 +78,16 @@ static size_t thresholds_state(const tf_program *program, const tf_step_node *no
     return state_planes(&l) * (tf_words(tf_shape_count(node->type.shape)) + 2);
 }
 
-/** Plane `plane` of a stream of bit planes, its words from those of the third on. */
-static void plane_stream(tf_call *call, int which, unsigned purpose, size_t plane, tf_range third, uint64_t *out) {
+/** Plane `plane` of a stream of bit planes, its words for the part. */
+static void plane_stream(tf_call *call, int which, unsigned purpose, size_t plane, uint64_t *out) {
     size_t all = tf_words(tf_shape_count(call->node->type.shape));
-    tf_stream(call->party, which, call->index, purpose, plane * all + third.begin / 64, out,
-              tf_words(third.end - third.begin));
+    tf_range range = call->part.range;
+    tf_stream(call->party, which, call->index, purpose, plane * all + range.begin / 64, out,
+              tf_words(tf_range_count(range)));
 }
 
-static uint64_t *bit_plane(const tf_call *call, size_t threshold, tf_range third) {
-    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + third.begin / 64;
+static uint64_t *bit_plane(const tf_call *call, size_t threshold) {
+    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + call->part.range.begin / 64;
 }
 
 static uint64_t equal_mask(uint64_t a, uint64_t b) {
@@ -116,10 +112,10 @@ TF_MULTIVERSION static void mask_products(const layout *l, const uint64_t *mask,
 TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     layout l = layout_of(call->node);
     unsigned low = (unsigned)call->node->arg[A_LOW], width = (unsigned)call->node->arg[A_WIDTH];
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    size_t rows = third.end - third.begin, words = tf_words(rows);
+    int own = call->part.own;
+    size_t begin = call->part.range.begin, rows = tf_range_count(call->part.range), words = tf_words(rows);
     if (!rows) return TF_OK;
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
+    uint8_t *message = call->message;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
     uint64_t *mask = malloc((2 * (l.wires + 1) + 2 * l.ands + 1) * words * 8 + 8);
     if (!mask) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", l.count);
@@ -127,9 +123,8 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     uint64_t *stream = product + l.ands * words, *top = stream + l.ands * words;
     memset(top, 0, words * 8);
     for (size_t i = 0; i < rows; i++) {
-        uint64_t v = call->in[0].c[0][third.begin + i] + call->in[0].c[1][third.begin + i],
-                 t = ~v >> low & tf_mask(width);
-        tf_stream(call->party, 0, call->index, TABLE, (third.begin + i) * tf_even(l.words), table, l.words);
+        uint64_t v = call->in[0].c[0][begin + i] + call->in[0].c[1][begin + i], t = ~v >> low & tf_mask(width);
+        tf_stream(call->party, own, call->index, TABLE, (begin + i) * tf_even(l.words), table, l.words);
         for (int k = 0; k < l.blocks; k++) {
             uint64_t at = t >> (unsigned)k * l.bits & tf_mask(l.bits);
             uint64_t *block = table + ((size_t)k << (l.bits - 6));
@@ -142,15 +137,15 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     message += rows * l.words * 8;
     for (size_t j = 0; j < l.count; j++) {
         for (size_t k = 0; k <= l.wires; k++) {
-            plane_stream(call, 0, OPEN, j * (l.wires + 1) + k, third, mask + k * words);
-            plane_stream(call, 1, OPEN, j * (l.wires + 1) + k, third, other + k * words);
+            plane_stream(call, own, OPEN, j * (l.wires + 1) + k, mask + k * words);
+            plane_stream(call, 1 - own, OPEN, j * (l.wires + 1) + k, other + k * words);
         }
         for (size_t i = 0; i < (l.wires + 1) * words; i++) mask[i] ^= other[i];
         mask_products(&l, mask, words, product);
-        for (size_t k = 0; k < l.ands; k++) plane_stream(call, 0, DEAL, j * l.ands + k, third, stream + k * words);
+        for (size_t k = 0; k < l.ands; k++) plane_stream(call, own, DEAL, j * l.ands + k, stream + k * words);
         for (size_t i = 0; i < l.ands * words; i++) product[i] ^= stream[i];
         memcpy(message + j * l.ands * words * 8, product, l.ands * words * 8);
-        uint64_t *rho = bit_plane(call, j, third);
+        uint64_t *rho = bit_plane(call, j);
         for (size_t w = 0; w < words; w++) rho[w] = mask[l.wires * words + w] ^ top[w];
     }
     free(mask);
@@ -181,14 +176,13 @@ static inline void look_up(const uint64_t *entry, const uint64_t *below, size_t 
     *greater = g >> (at & 63) & 1;
 }
 
-/** The third that this party sees as L or R. */
+/** The part as L or R sees it. */
 typedef struct side {
     tf_call *call;
     layout l;
-    tf_role role;
-    int s;
-    tf_range third;
-    size_t words;
+    int own;
+    bool left; /**< whether this side is L */
+    size_t begin, rows, words;
     uint64_t *gt, *wire, *product; /**< state: count planes, count x wires, count x ands */
     uint64_t *scratch;             /**< one plane */
 } side;
@@ -198,22 +192,22 @@ TF_MULTIVERSION static void leaves(const side *b) {
     const layout *l = &b->l;
     const tf_step_node *node = b->call->node;
     unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
-    size_t block_words = (size_t)1 << (l->bits - 6), rows = b->third.end - b->third.begin;
-    const uint64_t *c = b->call->in[0].c[1 - tf_own(b->role)] + b->third.begin;
+    size_t block_words = (size_t)1 << (l->bits - 6);
+    const uint64_t *c = b->call->in[0].c[1 - b->own] + b->begin;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
     memset(b->gt, 0, l->count * b->words * 8);
     memset(b->wire, 0, l->count * l->wires * b->words * 8);
-    for (size_t i = 0; i < rows; i++) {
-        if (b->role == TF_LEFT)
-            tf_stream(b->call->party, tf_own(b->role), b->call->index, TABLE, (b->third.begin + i) * tf_even(l->words),
-                      table, l->words);
+    for (size_t i = 0; i < b->rows; i++) {
+        if (b->left)
+            tf_stream(b->call->party, b->own, b->call->index, TABLE, (b->begin + i) * tf_even(l->words), table,
+                      l->words);
         else
             memcpy(table, b->call->dealt + i * l->words * 8, l->words * 8);
         for (int k = 0; k < l->blocks; k++)
             prefix(table + (size_t)k * block_words, block_words, below + (size_t)k * block_words);
         for (size_t j = 0; j < l->count; j++) {
             uint64_t shifted = (c[i] + (uint64_t)node->data[j]) >> low, a = shifted & tf_mask(width);
-            uint64_t e[MAX_BLOCKS], g[MAX_BLOCKS], top = b->role == TF_LEFT ? shifted >> width & 1 : 0;
+            uint64_t e[MAX_BLOCKS], g[MAX_BLOCKS], top = b->left ? shifted >> width & 1 : 0;
             for (int k = 0; k < l->blocks; k++)
                 look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words,
                         a >> (unsigned)k * l->bits & tf_mask(l->bits), &e[k], &g[k]);
@@ -234,19 +228,17 @@ TF_MULTIVERSION static void leaves(const side *b) {
 /** The dealt products: L's are a stream, R's came from S behind the unit vectors. */
 static void take_products(const side *b) {
     const layout *l = &b->l;
-    for (size_t k = 0; k < l->count * l->ands && b->role == TF_LEFT; k++)
-        plane_stream(b->call, tf_own(b->role), DEAL, k, b->third, b->product + k * b->words);
-    if (b->role == TF_RIGHT)
-        memcpy(b->product, b->call->dealt + (b->third.end - b->third.begin) * l->words * 8,
-               l->count * l->ands * b->words * 8);
+    for (size_t k = 0; k < l->count * l->ands && b->left; k++)
+        plane_stream(b->call, b->own, DEAL, k, b->product + k * b->words);
+    if (!b->left) memcpy(b->product, b->call->dealt + b->rows * l->words * 8, l->count * l->ands * b->words * 8);
 }
 
 /** Plane after plane of `share`, `planes` for each threshold, masked as wires from `first` on. */
 static void send_masked(const side *b, const uint64_t *share, size_t planes, size_t first) {
-    uint8_t *message = b->call->send[tf_partner(b->role, b->s)];
+    uint8_t *message = b->call->message;
     for (size_t j = 0; j < b->l.count; j++)
         for (size_t k = 0; k < planes; k++, message += b->words * 8, share += b->words) {
-            plane_stream(b->call, tf_own(b->role), OPEN, j * (b->l.wires + 1) + first + k, b->third, b->scratch);
+            plane_stream(b->call, b->own, OPEN, j * (b->l.wires + 1) + first + k, b->scratch);
             for (size_t w = 0; w < b->words; w++) b->scratch[w] ^= share[w];
             memcpy(message, b->scratch, b->words * 8);
         }
@@ -271,24 +263,22 @@ static tf_status and_blocks(const side *b) {
     size_t words = b->words, wires = b->l.wires;
     uint64_t *d = malloc(2 * wires * words * 8 + 8), *m = d ? d + wires * words : NULL;
     if (!d) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
-    const uint8_t *message = b->call->receive[tf_partner(b->role, b->s)];
+    const uint8_t *message = b->call->received;
     for (size_t j = 0; j < b->l.count; j++) {
         memcpy(d, message + j * wires * words * 8, wires * words * 8);
-        for (size_t k = 0; k < wires; k++)
-            plane_stream(b->call, tf_own(b->role), OPEN, j * (wires + 1) + k, b->third, m + k * words);
+        for (size_t k = 0; k < wires; k++) plane_stream(b->call, b->own, OPEN, j * (wires + 1) + k, m + k * words);
         for (size_t i = 0; i < wires * words; i++) d[i] ^= m[i] ^ b->wire[j * wires * words + i];
-        combine(&b->l, words, d, m, b->product + j * b->l.ands * words, b->role == TF_LEFT ? ~UINT64_C(0) : 0,
-                b->gt + j * words);
+        combine(&b->l, words, d, m, b->product + j * b->l.ands * words, b->left ? ~UINT64_C(0) : 0, b->gt + j * words);
     }
     free(d);
     return TF_OK;
 }
 
 static void open_result(const side *b) {
-    const uint8_t *message = b->call->receive[tf_partner(b->role, b->s)];
+    const uint8_t *message = b->call->received;
     for (size_t j = 0; j < b->l.count; j++) {
-        uint64_t *delta = bit_plane(b->call, j, b->third);
-        plane_stream(b->call, tf_own(b->role), OPEN, j * (b->l.wires + 1) + b->l.wires, b->third, delta);
+        uint64_t *delta = bit_plane(b->call, j);
+        plane_stream(b->call, b->own, OPEN, j * (b->l.wires + 1) + b->l.wires, delta);
         memcpy(b->scratch, message + j * b->words * 8, b->words * 8);
         for (size_t w = 0; w < b->words; w++) delta[w] ^= b->gt[j * b->words + w] ^ b->scratch[w];
     }
@@ -297,27 +287,28 @@ static void open_result(const side *b) {
 static tf_status thresholds_pair(tf_call *call, int phase) {
     layout l = layout_of(call->node);
     int last = l.blocks > 1 ? 2 : 1;
-    for (int s = 0; s < TF_PARTIES; s++) {
-        side b = {.call = call, .l = l, .role = tf_role_in(call->party->id, s), .s = s};
-        if (b.role == TF_SOLO) continue;
-        b.third = tf_third(tf_shape_count(call->node->type.shape), s);
-        if (b.third.begin == b.third.end) continue;
-        b.words = tf_words(b.third.end - b.third.begin);
-        b.gt = call->state + state_planes(&l) * (b.third.begin / 64);
-        b.wire = b.gt + l.count * b.words;
-        b.product = b.wire + l.count * l.wires * b.words;
-        b.scratch = b.product + l.count * l.ands * b.words;
-        if (phase == 0) {
-            leaves(&b);
-            take_products(&b);
-            if (last == 2) send_masked(&b, b.wire, l.wires, 0);
-        } else if (phase < last)
-            TF_TRY(and_blocks(&b));
-        if (phase == last)
-            open_result(&b);
-        else if (phase == last - 1)
-            send_masked(&b, b.gt, 1, l.wires);
-    }
+    side b = {.call = call,
+              .l = l,
+              .own = call->part.own,
+              .left = call->part.role == TF_LEFT,
+              .begin = call->part.range.begin,
+              .rows = tf_range_count(call->part.range)};
+    if (!b.rows) return TF_OK;
+    b.words = tf_words(b.rows);
+    b.gt = call->state + state_planes(&l) * (b.begin / 64);
+    b.wire = b.gt + l.count * b.words;
+    b.product = b.wire + l.count * l.wires * b.words;
+    b.scratch = b.product + l.count * l.ands * b.words;
+    if (phase == 0) {
+        leaves(&b);
+        take_products(&b);
+        if (last == 2) send_masked(&b, b.wire, l.wires, 0);
+    } else if (phase < last)
+        TF_TRY(and_blocks(&b));
+    if (phase == last)
+        open_result(&b);
+    else if (phase == last - 1)
+        send_masked(&b, b.gt, 1, l.wires);
     return TF_OK;
 }
 

@@ -33,15 +33,15 @@ unsigned tf_truncation_swapped(tf_truncation t) {
     return t.wide ? tf_bytes_of(t.shift) : 0;
 }
 
-TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count,
-                                        const uint64_t *v) {
+TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v) {
     const tf_kernels *kernels = call->party->kernels;
-    uint64_t *x = call->out.c[0] + at, *y = call->out.c[1] + at, shifted[TF_BLOCK];
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    size_t from = at - third.begin, whole = third.end - third.begin;
+    int own = call->part.own;
+    uint64_t *x = call->out.c[own] + at, *y = call->out.c[1 - own] + at, shifted[TF_BLOCK];
+    uint8_t *message = call->message;
+    size_t from = at - call->part.range.begin, whole = tf_range_count(call->part.range);
     uint64_t mask = tf_mask(t.bits);
     for (size_t i = 0; i < count; i++) shifted[i] = (v[i] & mask) >> t.shift;
-    tf_element_stream(call, 0, RHO, at, count, x);
+    tf_element_stream(call, own, RHO, at, count, x);
     for (size_t i = 0; i < count; i++) y[i] = shifted[i] - x[i];
     if (!t.wide) {
         unsigned bytes = tf_bytes_of(t.bits - t.shift);
@@ -52,27 +52,25 @@ TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
     uint64_t nu[TF_BLOCK], mu[TF_BLOCK];
     kernels->pack_bytes(y, count, 8, message + from * 8);
-    tf_element_stream(call, 0, NU, at, count, nu);
+    tf_element_stream(call, own, NU, at, count, nu);
     for (size_t i = 0; i < count; i++) nu[i] = 1 - (v[i] >> 63) - nu[i];
     kernels->pack_bytes(nu, count, bytes, message + whole * 8 + from * bytes);
-    tf_element_stream(call, 0, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
+    tf_element_stream(call, own, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
     for (size_t i = 0; i < count; i++) x[i] += mu[i] << high;
-    tf_element_stream(call, 1, MU, at, count, mu);
+    tf_element_stream(call, 1 - own, MU, at, count, mu);
     for (size_t i = 0; i < count; i++) y[i] += mu[i] << high;
 }
 
-TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
-                                        const uint64_t *c) {
+TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
     const tf_kernels *kernels = call->party->kernels;
-    int own = tf_own(role);
+    int own = call->part.own;
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-    size_t from = at - third.begin, whole = third.end - third.begin;
+    size_t from = at - call->part.range.begin, whole = tf_range_count(call->part.range);
     if (!t.wide) {
         unsigned bytes = tf_bytes_of(t.bits - t.shift);
         uint64_t mask = tf_mask(t.bits), half = t.shift > 0; /* the mean of the two floors' error is one unit */
         for (size_t i = 0; i < count; i++) common[i] = ((c[i] & mask) >> t.shift) + half;
-        if (role == TF_LEFT)
+        if (call->part.role == TF_LEFT)
             tf_element_stream(call, own, RHO, at, count, mine);
         else
             kernels->unpack_bytes(call->dealt + from * bytes, count, bytes, mine);
@@ -80,7 +78,7 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
     }
     unsigned bytes = tf_bytes_of(t.shift);
     uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK];
-    if (role == TF_LEFT) {
+    if (call->part.role == TF_LEFT) {
         tf_element_stream(call, own, RHO, at, count, mine);
         tf_element_stream(call, own, NU, at, count, nu);
     } else {
@@ -94,15 +92,13 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role 
         kept[i] = (1 - (sum >> 63)) * nu[i] - mu[i];
         mine[i] += mu[i] << (64 - t.shift);
     }
-    kernels->pack_bytes(kept, count, bytes, call->send[tf_partner(role, s)] + from * bytes);
+    kernels->pack_bytes(kept, count, bytes, call->message + from * bytes);
 }
 
-TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at,
-                                          size_t count) {
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
+TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, size_t at, size_t count) {
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
-    uint64_t *common = call->out.c[1 - tf_own(role)] + at, *kept = call->state + at, other[TF_BLOCK];
-    const uint8_t *message = call->receive[tf_partner(role, s)] + (at - third.begin) * bytes;
+    uint64_t *common = call->out.c[1 - call->part.own] + at, *kept = call->state + at, other[TF_BLOCK];
+    const uint8_t *message = call->received + (at - call->part.range.begin) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);
     uint64_t constant = 1 - (UINT64_C(1) << high) - (OFFSET >> t.shift);
     for (size_t i = 0; i < count; i++) common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;
@@ -127,27 +123,21 @@ static size_t truncate_state(const tf_program *program, const tf_step_node *node
 }
 
 TF_MULTIVERSION static tf_status truncate_solo(tf_call *call) {
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    tf_for_blocks(call, at, count, third) {
+    tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK];
         for (size_t i = 0; i < count; i++) v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i];
-        tf_truncation_solo(call, truncation_of(call->node), third, at, count, v);
+        tf_truncation_solo(call, truncation_of(call->node), at, count, v);
     }
     return TF_OK;
 }
 
 static tf_status truncate_pair(tf_call *call, int phase) {
     tf_truncation t = truncation_of(call->node);
-    for (int s = 0; s < TF_PARTIES; s++) {
-        tf_role role = tf_role_in(call->party->id, s);
-        if (role == TF_SOLO) continue;
-        tf_range third = tf_third(tf_shape_count(call->node->type.shape), s);
-        tf_for_blocks(call, at, count, third) {
-            if (phase == 0)
-                tf_truncation_pair(call, t, role, s, at, count, call->in[0].c[1 - tf_own(role)] + at);
-            else
-                tf_truncation_finish(call, t, role, s, at, count);
-        }
+    tf_for_blocks(call, at, count) {
+        if (phase == 0)
+            tf_truncation_pair(call, t, at, count, call->in[0].c[1 - call->part.own] + at);
+        else
+            tf_truncation_finish(call, t, at, count);
     }
     return TF_OK;
 }

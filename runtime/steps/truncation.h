@@ -29,17 +29,16 @@ unsigned tf_truncation_swapped(tf_truncation t);
 enum { TF_PURPOSE_TRUNCATION = 16 };
 
 /** S: from v of the block, both of S's components of the result and the block's part of the message. */
-void tf_truncation_solo(tf_call *call, tf_truncation t, tf_range third, size_t at, size_t count, const uint64_t *v);
+void tf_truncation_solo(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v);
 
 /**
  * L or R: from c of the block. Narrow: writes both components. Wide: writes this side's half of the correction to the
  * message for the partner, keeping what tf_truncation_finish needs in call->out and in call->state (one word an
  * element).
  */
-void tf_truncation_pair(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count,
-                        const uint64_t *c);
+void tf_truncation_pair(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c);
 
 /** L or R, wide only: the result, after the exchange. */
-void tf_truncation_finish(tf_call *call, tf_truncation t, tf_role role, int s, size_t at, size_t count);
+void tf_truncation_finish(tf_call *call, tf_truncation t, size_t at, size_t count);
 
 #endif

@@ -117,15 +117,15 @@ Test(memcheck, inputs_and_outputs_are_initialised) {
 static void forgetful_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     traffic->dealt_at = -1;
     traffic->exchanges = 1;
-    traffic->exchange[0][0][1] = 64;
+    traffic->whole[0][0][1] = 64;
 }
 
-static tf_status forgetful_pair(tf_call *call, int phase) {
+static tf_status forgetful_whole(tf_call *call, int phase) {
     return TF_OK;
 }
 
 static const tf_step forgetful_step = {
-    .name = "forgetful", .summary = "a lesson", .cost = forgetful_cost, .pair = forgetful_pair};
+    .name = "forgetful", .summary = "a lesson", .cost = forgetful_cost, .whole = forgetful_whole};
 
 Test(memcheck, uninitialised_messages_are_noticed) {
     rig r = rig_open(16);

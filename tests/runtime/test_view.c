@@ -11,23 +11,35 @@ enum { STEP_N = 3 * 128 * 200 + 70 }; /* the smallest messages of a comparison s
 
 #include "tests/runtime/each_step.h"
 
-/* What arrives in a round is one message from each peer. Cuts it into what each phase of each step sent. */
+/* All bytes from one peer, in order. */
+static uint8_t *bytes_from(const view *v, int peer, uint64_t *length) {
+    *length = 0;
+    for (size_t m = 0; m < v->messages; m++)
+        if (v->message[m].peer == peer) *length += v->message[m].length;
+    uint8_t *bytes = malloc(*length + 1), *end = bytes;
+    for (size_t m = 0; m < v->messages; m++)
+        if (v->message[m].peer == peer) {
+            memcpy(end, v->message[m].data, v->message[m].length);
+            end += v->message[m].length;
+        }
+    return bytes;
+}
+
+/* What arrives are pieces of one message a round from each peer. Cuts it into what each phase of each step sent. */
 static void cut(const view *whole, const tf_plan *plan, int id, view *out) {
-    size_t next[TF_PARTIES] = {0};
-    for (size_t m = 0; m < whole->messages;)
-        for (int t = 0; t < plan->rounds; t++)
-            for (int peer = 0; peer < TF_PARTIES; peer++) {
-                if (!plan->round_bytes[t][peer][id]) continue;
-                while (whole->message[next[peer]].peer != peer) next[peer]++;
-                const uint8_t *at = whole->message[next[peer]++].data;
-                m++;
-                for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
-                    const tf_traffic_matrix *sent = tf_plan_emission(plan, plan->entry[e]);
-                    if (!sent || !(*sent)[peer][id]) continue;
-                    view_observe(out, peer, at, (*sent)[peer][id]);
-                    at += (*sent)[peer][id];
-                }
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        uint64_t length, at = 0;
+        uint8_t *bytes = bytes_from(whole, peer, &length);
+        while (at < length)
+            for (int e = 0; e < plan->first_entry[plan->rounds]; e++) {
+                tf_traffic_matrix sent;
+                if (!tf_plan_emission(plan, plan->entry[e], sent) || !sent[peer][id]) continue;
+                cr_assert_leq(at + sent[peer][id], length);
+                view_observe(out, peer, bytes + at, sent[peer][id]);
+                at += sent[peer][id];
             }
+        free(bytes);
+    }
 }
 
 static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PARTIES]) {
@@ -195,13 +207,12 @@ static void flawed_cost(const tf_program *program, const tf_step_node *node, tf_
 }
 
 static tf_status flawed_solo(tf_call *call) {
-    tf_range third = tf_third(tf_shape_count(call->node->type.shape), call->party->id);
-    uint8_t *message = call->send[(call->party->id + 1) % 3];
-    size_t whole = 8 * (third.end - third.begin);
-    tf_for_blocks(call, at, count, third) {
+    size_t whole = 8 * tf_range_count(call->part.range);
+    tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK], mask[2][TF_BLOCK], old = at + 1;
         for (unsigned k = 0; k < 2; k++) {
-            tf_element_stream(call, 0, call->node->arg[0] == ONE_MASK_TWICE ? 1 : 1 + k, at, count, mask[k]);
+            tf_element_stream(call, call->part.own, call->node->arg[0] == ONE_MASK_TWICE ? 1 : 1 + k, at, count,
+                              mask[k]);
             for (size_t i = 0; i < count; i++) {
                 old = (old + k + 1) * UINT64_C(0xda942042e4dd58b5); /* a generator that is the same in every run */
                 old ^= old >> 29;
@@ -209,7 +220,8 @@ static tf_status flawed_solo(tf_call *call) {
                 if (call->node->arg[0] == OLD_MASK) mask[k][i] = old * UINT64_C(0x9e3779b97f4a7c15);
                 v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i] + k + mask[k][i];
             }
-            call->party->kernels->pack_bytes(v, count, 8, message + k * whole + 8 * (at - third.begin));
+            call->party->kernels->pack_bytes(v, count, 8,
+                                             call->message + k * whole + 8 * (at - call->part.range.begin));
         }
     }
     return TF_OK;
