@@ -74,8 +74,8 @@ void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
-/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 52 and 64 bits. */
-enum { TF_PRODUCT_WIDTHS = 3 };
+/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 48, 52 and 64 bits. */
+enum { TF_PRODUCT_WIDTHS = 4 };
 extern const unsigned tf_product_width[TF_PRODUCT_WIDTHS];
 
 typedef struct tf_product_meter {

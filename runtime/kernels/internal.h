@@ -44,7 +44,7 @@ void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda,
                     size_t ldc, void *scratch);
 size_t tf_gemm_scratch(size_t m, size_t k);
 
-extern const tf_gemm tf_gemm32_avx2, tf_gemm64_avx2;
+extern const tf_gemm tf_gemm32_avx2, tf_gemm48_avx2, tf_gemm64_avx2;
 extern const tf_gemm tf_gemm32_avx512, tf_gemm64_avx512, tf_gemm52_avx512ifma;
 
 void tf_to_planes_avx2(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride);

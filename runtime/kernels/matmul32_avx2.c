@@ -15,9 +15,9 @@ static inline vector total(accumulator sum) {
     return sum;
 }
 
-#define ROWS    4
-#define VECTORS 2
-#define DEPTH   384
+#define ROWS    2
+#define VECTORS 4
+#define DEPTH   192
 #define PAIRED  1
 #define GEMM    tf_gemm32_avx2
 #include "runtime/kernels/matmul_tile.h"

@@ -1,8 +1,13 @@
 #include "runtime/kernels/internal.h"
 
+static const tf_gemm *choose(unsigned bits) {
+    if (bits <= 32) return &tf_gemm32_avx2;
+    return bits <= 48 ? &tf_gemm48_avx2 : &tf_gemm64_avx2;
+}
+
 static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                            size_t column_stride, unsigned bits) {
-    return tf_gemm_pack(bits <= 32 ? &tf_gemm32_avx2 : &tf_gemm64_avx2, b, b2, k, n, row_stride, column_stride, bits);
+    return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);
 }
 
 static tf_packed *pack(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits) {

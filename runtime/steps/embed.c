@@ -7,9 +7,6 @@
  *
  * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams
  * of k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
- *
- * The sums over the table use the method of four Russians: tables of the 16 sums of four rows. A party's own uniform
- * bits choose the entries.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +15,6 @@
 #include "runtime/steps/steps.h"
 
 enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
-
-enum { COLUMNS = 64, GROUP = 4 };
 
 /* inputs: table; leaf: tokens; arg[0] = S. The output is tokens x H. */
 
@@ -111,46 +106,6 @@ static tf_status deal(tf_call *call, const sizes *z) {
     return status;
 }
 
-/** sum[i] += the rows of c (`rows` x columns) that bits [first, first + rows) of bit vector i select, for all tokens.
- */
-TF_MULTIVERSION static void select_block(const uint64_t *c, size_t first, size_t rows, size_t columns,
-                                         const uint64_t *q, size_t tokens, size_t words, uint64_t *sum) {
-    for (size_t k = 0; k < columns; k += COLUMNS) {
-        size_t width = columns - k < COLUMNS ? columns - k : COLUMNS;
-        for (size_t r = 0; r < rows; r += GROUP) {
-            uint64_t entry[1 << GROUP][COLUMNS];
-            memset(entry[0], 0, sizeof entry[0]);
-            for (size_t g = 0; g < GROUP; g++) {
-                const uint64_t *row = c + (r + g) * columns + k;
-                for (size_t e = 0; e < (size_t)1 << g; e++)
-                    for (size_t j = 0; j < width; j++)
-                        entry[e + ((size_t)1 << g)][j] = r + g < rows ? entry[e][j] + row[j] : entry[e][j];
-            }
-            for (size_t i = 0; i < tokens; i++) {
-                size_t bit = first + r;
-                const uint64_t *chosen = entry[q[i * words + bit / 64] >> (bit % 64) & 15];
-                uint64_t *to = sum + i * columns + k;
-                for (size_t j = 0; j < width; j++) to[j] += chosen[j];
-            }
-        }
-    }
-}
-
-tf_status tf_select_rows(const tf_kernels *kernels, const tf_view *table, int j, size_t rows, size_t columns,
-                         const uint64_t *q, size_t tokens, uint64_t *sum) {
-    enum { ROWS = 64 }; /* read at a time, a multiple of GROUP */
-    uint64_t *c = malloc(ROWS * columns * sizeof *c);
-    tf_status status = c ? TF_OK : tf_fail(TF_NOMEM, "no memory for %d rows of a table", ROWS);
-    for (size_t r = 0; r < rows && !status; r += ROWS) {
-        size_t count = rows - r < ROWS ? rows - r : ROWS;
-        status = tf_view_read(kernels, table, j, r * columns, count * columns, c);
-        if (!status) select_block(c, r, count, columns, q, tokens, tf_words(rows), sum);
-    }
-    if (table->source) tf_source_release(table->source);
-    free(c);
-    return status;
-}
-
 /** L's or R's sum over the table, kept masked in the state and sent to the other. */
 static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
     int own = left;
@@ -168,8 +123,8 @@ static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
             memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
         if (z->rows % 64) q[i * z->words + z->rows / 64] &= tf_mask(z->rows % 64);
     }
-    tf_status status =
-        tf_select_rows(call->party->kernels, &call->in[0], 1 - own, z->rows, z->columns, q, z->tokens, sum);
+    tf_status status = tf_select_rows(call->party->kernels, &call->in[0], 1 - own, z->rows, z->columns,
+                                      call->node->type.bits, q, z->tokens, sum);
     if (status) {
         free(q), free(mu);
         return status;

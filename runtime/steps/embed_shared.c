@@ -61,7 +61,8 @@ static tf_status sum_tables(tf_call *call) {
         int j = (id + k) % 3; /* the component; this party is L for its first one, R for its second */
         uint64_t *sum = call->state + (size_t)k * n, mask[TF_BLOCK];
         if (j == zero_of(call->program, call->node)) continue;
-        TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, selection->vector[k], tokens, sum));
+        TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, call->node->type.bits, selection->vector[k],
+                              tokens, sum));
         tf_for_blocks_of(at, count, ((tf_range){0, n})) {
             tf_element_stream(call, 1 - k, DIFFERENCE + (unsigned)j, at, count, mask);
             for (size_t i = 0; i < count; i++) sum[at + i] = (k ? 0 - sum[at + i] : sum[at + i]) - mask[i];

@@ -18,10 +18,10 @@ struct tf_node;
 tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,
                           tf_result result);
 
-/** sum[i] (tokens x columns) += the rows of component j of the table (rows x columns) that bit vector i of q selects;
- *  the vectors are tf_words(rows) apart, and zero past their end. */
+/** sum[i] (tokens x columns) += the rows of component j of the table (rows x columns) that bit vector i of q selects,
+ *  mod 2^bits; sum's upper bits become meaningless. The vectors are tf_words(rows) apart, and zero past their end. */
 tf_status tf_select_rows(const tf_kernels *kernels, const tf_view *table, int j, size_t rows, size_t columns,
-                         const uint64_t *q, size_t tokens, uint64_t *sum);
+                         unsigned bits, const uint64_t *q, size_t tokens, uint64_t *sum);
 
 /** Rows of a shared table at indices that an owner outside shared; see tf_selection. */
 extern const tf_step tf_embed_shared_step;

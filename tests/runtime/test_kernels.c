@@ -32,7 +32,15 @@ static size_t random_below(size_t n) {
     return random_word() % n;
 }
 
-typedef enum fill { RANDOM, ONES, TOP_BITS, HALVES, FILLS } fill;
+typedef enum fill { RANDOM, ONES, TOP_BITS, HALVES, QUARTERS, FILLS } fill;
+
+/** The edges of each word of 16 bits, so that sums carry from one to the next or just do not. */
+static uint64_t random_quarters(void) {
+    static const uint16_t edge[] = {0, 1, 0x7fff, 0x8000, 0xffff};
+    uint64_t x = 0;
+    for (int i = 0; i < 4; i++) x = x << 16 | edge[random_below(5)];
+    return x;
+}
 
 /** n words followed by a guard; aligned to 8 bytes only. */
 static uint64_t *words(size_t n, fill kind) {
@@ -41,8 +49,9 @@ static uint64_t *words(size_t n, fill kind) {
     for (size_t i = 0; i < n; i++)
         x[i] = kind == RANDOM     ? random_word()
                : kind == ONES     ? UINT64_MAX
-               : kind == TOP_BITS ? (uint64_t)1 << 63 | (uint64_t)1 << 31
-                                  : (uint64_t)UINT32_MAX << random_below(33);
+               : kind == TOP_BITS ? (uint64_t)1 << 63 | (uint64_t)1 << 47 | (uint64_t)1 << 31
+               : kind == HALVES   ? (uint64_t)UINT32_MAX << random_below(33)
+                                  : random_quarters();
     x[n] = GUARD;
     return x;
 }
@@ -108,7 +117,8 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
 }
 
 Test(kernels, matmul_equals_plain_loops) {
-    static const unsigned bits[] = {1, 16, 31, 32, 33, 40, 48, 52, 53, 63, 64};
+    static const unsigned bits[] = {1,  16, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+                                    42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 63, 64};
     for (size_t t = 0; t < TABLES; t++)
         if (table(t)) check_all(table(t), NULL, bits, sizeof bits / sizeof *bits);
 }
@@ -276,6 +286,7 @@ Test(kernels, unknown_table_in_the_environment_is_ignored) {
 
 Test(kernels, peak_is_measured_for_every_width) {
     cr_assert(tf_kernels_multiply_peak(tf_kernels_get(), 64) > 0);
+    cr_assert(tf_kernels_multiply_peak(tf_kernels_get(), 48) > 0);
     cr_assert(tf_kernels_multiply_peak(tf_kernels_get(), 32) > 0);
     cr_assert(tf_kernels_multiply_peak(tf_kernels_named("c"), 64) > 0);
     cr_assert_eq(tf_kernels_multiply_peak(tf_kernels_get(), 65), 0);

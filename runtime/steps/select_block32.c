@@ -1,0 +1,6 @@
+#include <stdint.h>
+
+typedef uint32_t word;
+
+#define SELECT_BLOCK tf_select_block32
+#include "runtime/steps/select_block.h"
