@@ -106,7 +106,7 @@ if srun --mpi=list 2>&1 | grep -qw pmix; then
         sleep 0.1
     done
     sleep 0.5
-    [ -n "$victim" ] && kill -KILL $victim
+    [ -n "$victim" ] && kill -KILL "$victim"
     wait $job && complain "srun with a killed party says that all is well"
     [ ! -s "$work/out" ] || complain "srun with a killed party: a result was printed"
     grep -q "task 2: Killed" "$work/err" || complain "srun does not name the killed task: $(cat "$work/err")"
