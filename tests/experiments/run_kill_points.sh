@@ -87,7 +87,7 @@ done
 deadline=$((3 + (took[mpirun] > took[apart] ? took[mpirun] : took[apart]) / 4000))
 RANDOM=$seed
 echo "seed $seed, $points points; whole runs take ${took[mpirun]} ms under mpirun, ${took[apart]} ms apart; deadline $deadline s"
-whole=0 done_points=0
+whole=0 done_points=0 hung=0
 while [ $done_points -lt "$points" ]; do
     how=$([ $((RANDOM % 2)) = 0 ] && echo mpirun || echo apart)
     signal=$([ $((RANDOM % 3)) = 0 ] && echo STOP || echo KILL)
@@ -106,6 +106,9 @@ while [ $done_points -lt "$points" ]; do
     seconds=$((SECONDS - struck))
     [ $seconds -le $((deadline + 15)) ] || kill -KILL ${launcher:-} "${pid[@]}" 2>/dev/null
     if [ -n "$launcher" ]; then
+        # mpirun (4.1) itself may hang when all is over, in PMIx_server_finalize.
+        until gone $launcher || [ $((SECONDS - struck)) -gt $((deadline + 45)) ]; do sleep 0.02; done
+        gone $launcher || { kill -KILL $launcher && hung=$((hung + 1)); }
         wait $launcher
         [ $? != 0 ] || [ -s "$work/out1" ] || complain "$what: mpirun says that all is well"
         left=$SECONDS # mpirun kills what is stopped, which takes the system a moment
@@ -153,5 +156,5 @@ while [ $done_points -lt "$points" ]; do
     done
     for n in 0 1 2; do pid[n]=; done
 done
-echo "$done_points points, $failures failures; $whole more runs were over when they were struck"
+echo "$done_points points, $failures failures; $whole more runs were over when they were struck; mpirun itself hung $hung times"
 [ $failures = 0 ]
