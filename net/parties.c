@@ -82,9 +82,6 @@ static tf_status read_root(const char *where, const json_t *root, tf_parties *pa
     *parties = (tf_parties){.model_owner = -1, .data_owner = -1};
     for (int party = 0; party < TF_PARTIES; party++)
         TF_TRY(read_party(&(place){where, party}, json_array_get(list, (size_t)party), parties));
-    if (parties->model_owner < 0 || parties->data_owner < 0)
-        return tf_fail(TF_FORMAT, "%s: no party has the role \"%s owner\"", where,
-                       parties->model_owner < 0 ? "model" : "data");
     return TF_OK;
 }
 

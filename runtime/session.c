@@ -68,7 +68,7 @@ tf_status tf_session_resume(tf_session *session, tf_link *link) {
     TF_TRY(swap_public(link, &own, (void *[]){&other[0], &other[1]}, sizeof own));
     if (session->store.count > 0 && !memcmp(&own, &other[0], sizeof own) && !memcmp(&own, &other[1], sizeof own))
         return TF_OK;
-    tf_store_forget(&session->store);
+    if (!session->store.provider) tf_store_forget(&session->store);
     if (session->party.id == 0 && RAND_bytes(session->generation.byte, sizeof session->generation.byte) != 1)
         return tf_fail(TF_INTERNAL, "no random numbers for a session");
     return tf_session_publish(session, 0, &session->generation, sizeof session->generation);

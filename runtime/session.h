@@ -29,8 +29,8 @@ TF_CHECKED tf_status tf_session_open(tf_session *session, tf_link *link);
 /**
  * Goes on over another link after the one before failed or was closed by all; a session that holds nothing but zeros
  * begins so. Keys are fresh, so that no stream repeats. The shared weights are kept if all three parties still hold
- * the same ones; if one of them has started anew, all drop theirs, and the next run shares them again. The earlier link
- * must be closed already. What is compared says how many weights the parties hold, which is public.
+ * the same ones; if one of them has started anew, all drop theirs, and the next run shares them again; those from share
+ * files stay, since each party reads its own. The earlier link must be closed already. What is compared says how many weights the parties hold, which is public.
  */
 TF_CHECKED tf_status tf_session_resume(tf_session *session, tf_link *link);
 

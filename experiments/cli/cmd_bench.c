@@ -113,8 +113,7 @@ static tf_status check(const cli_options *o) {
         return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
     if (o->profile && !o->arch) return tf_fail(TF_INVALID, "--report: with --arch only (see --help)");
-    if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
-    return TF_OK;
+    return party_shares_check(o);
 }
 
 const cli_command command_bench = {

@@ -102,14 +102,9 @@ static tf_status run(const cli_options *o) {
 
 static tf_status check(const cli_options *o) {
     if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
-    if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
-    if (o->model_shares && o->public_weights)
-        return tf_fail(TF_INVALID, "--public-weights: the weights of --model-shares are secret (see --help)");
     if (o->check && (o->input_shares || (o->model_shares && !o->model)))
         return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
-    if (!o->input_shares != !o->results || o->results > 1)
-        return tf_fail(TF_INVALID, "--input-shares needs one --result-shares, and only there (see --help)");
-    return TF_OK;
+    return party_shares_check(o);
 }
 
 const cli_command command_infer = {

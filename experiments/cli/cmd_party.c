@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "experiments/cli/commands.h"
+#include "experiments/cli/directory.h"
 #include "experiments/cli/party_files.h"
 #include "experiments/cli/party_run.h"
 
@@ -15,9 +16,12 @@ enum { WAIT_SECONDS = 60, ATTEMPTS = 3 };
 typedef struct holdings {
     const cli_options *options;
     bool model_owner, data_owner;
-    unsigned needs; /* of the model owner's public files, on every connection */
+    unsigned needs;                 /* of the model owner's public files, on every connection */
+    char directory[DIRECTORY_PATH]; /* of the model, or of this party's part of it; empty where it has none */
     model_files model;
-    tf_session session; /* with the shared weights, kept from connection to connection */
+    party_shares shares[TF_PARTIES]; /* this party's own, where owners are outside */
+    tf_provider provider;            /* of weights from there */
+    tf_session session;              /* with the shared weights, kept from connection to connection */
 
     /* The data owner's, for the request at hand. */
     text_reader *reader; /* with --serve */
@@ -39,8 +43,9 @@ static void drop_request(holdings *h) {
 static void release(holdings *h) {
     drop_request(h);
     text_reader_close(h->reader);
+    tf_session_close(&h->session); /* before the files that its weights are read from */
+    party_shares_close(&h->shares[h->options->links.id]);
     model_close(&h->model);
-    tf_session_close(&h->session);
 }
 
 /* The data owner's requests ---------------------------------------------------------------------------------------- */
@@ -86,10 +91,10 @@ static tf_status next_request(holdings *h) {
     return prepare_texts(h);
 }
 
-static tf_status print_answer(holdings *h, const run_report *report, double seconds) {
+static tf_status print_answer(const holdings *h, const cli_texts *texts, const run_report *report, double seconds) {
     cli_results results = {.options = h->options,
                            .model = &h->model,
-                           .texts = &h->texts,
+                           .texts = texts,
                            .values = h->values,
                            .private = true,
                            .seconds_total = seconds,
@@ -100,14 +105,24 @@ static tf_status print_answer(holdings *h, const run_report *report, double seco
 
 /* A connection ----------------------------------------------------------------------------------------------------- */
 
+/* Texts of an owner who is no party: the results go to files, and party 0 tells what it took. */
+static tf_status answer_shared(holdings *h, const private_job *job, double start) {
+    run_report report = {0};
+    TF_TRY(party_answer_shared(&h->session, h->options, job, tf_clock() - start, &report));
+    cli_texts unknown = {.count = h->shares[h->options->links.id].texts.texts};
+    return h->options->links.id == 0 ? print_answer(h, &unknown, &report, tf_clock() - start) : TF_OK;
+}
+
 static tf_status answer_requests(holdings *h, tf_link *link, double start) {
     const cli_options *o = h->options;
     private_job job = {
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = h->model.weights,
+        .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, o, &job));
+    if (o->input_shares) return answer_shared(h, &job, start);
     uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
     TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
     party_counters before = {0};
@@ -123,7 +138,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         }
         TF_TRY(party_answer(&h->session, o, &job, h->values, opened, &before, rests != 0, &report, &asked));
         if (h->data_owner && asked) {
-            TF_TRY(print_answer(h, &report, tf_clock() - asked_at));
+            TF_TRY(print_answer(h, &h->texts, &report, tf_clock() - asked_at));
             drop_request(h);
             h->answered++;
         }
@@ -133,14 +148,27 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
     return TF_OK;
 }
 
+/* This party's parts of what owners outside have shared. */
+static tf_status open_shares(holdings *h) {
+    party_shares *own = &h->shares[h->options->links.id];
+    TF_TRY(party_shares_open(h->options, &h->model.config, h->options->links.id, own));
+    if (!own->weights) return TF_OK;
+    h->provider = tf_share_weights_provider(own->weights);
+    h->session.store.provider = &h->provider;
+    h->session.store.stream = h->options->stream;
+    return TF_OK;
+}
+
 /* With a link to both others, until the data owner has no more requests. */
 static tf_status work(holdings *h, tf_link *link, double start) {
     const cli_options *o = h->options;
     tf_status status = tf_session_resume(&h->session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
     TF_TRY(tf_party_set_threads(&h->session.party, links_threads(&o->links)));
+    TF_TRY(party_agree_owners(&h->session, o));
     if (h->needs) model_close(&h->model);
-    TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
+    if (!o->model_shares) TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
+    if (h->needs) TF_TRY(open_shares(h));
     return answer_requests(h, link, start);
 }
 
@@ -176,14 +204,20 @@ static tf_status serve(holdings *h) {
 /* What is wrong with a party's own files is found before the others are called. */
 static tf_status open_own(holdings *h) {
     const cli_options *o = h->options;
-    if (o->model) TF_TRY(model_open(o, &h->model));
-    if (h->model_owner || (o->public_weights && o->model)) TF_TRY(model_open_weights(&h->model));
-    if (!o->model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
+    if (o->model)
+        snprintf(h->directory, sizeof h->directory, "%s", o->model);
+    else if (o->model_shares)
+        TF_TRY(directory_of_party(o->model_shares, o->links.id, h->directory, sizeof h->directory));
+    bool has_model = h->directory[0];
+    if (!has_model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
+    if (has_model) TF_TRY(model_open_at(o, h->directory, &h->model));
+    if (has_model) TF_TRY(open_shares(h));
+    if (h->model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
     if (!h->data_owner) return TF_OK;
-    if (o->model) TF_TRY(model_open_tokenizer(&h->model));
+    if (has_model) TF_TRY(model_open_tokenizer(&h->model));
     if (o->serve) return text_reader_open(o->input, o->columns, &h->reader);
     TF_TRY(texts_read(o, &h->texts));
-    return o->model ? prepare_texts(h) : TF_OK;
+    return has_model ? prepare_texts(h) : TF_OK;
 }
 
 static tf_status run(const cli_options *given) {
@@ -212,7 +246,9 @@ static tf_status check(const cli_options *o) {
         return tf_fail(TF_INVALID, "--serve reads texts from --input or standard input, not from --text");
     if (id == o->data_owner && !o->serve && !o->texts && !o->input)
         return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
-    return TF_OK;
+    if (o->serve && o->input_shares)
+        return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
+    return party_shares_check(o);
 }
 
 const cli_command command_party = {
@@ -222,10 +258,12 @@ const cli_command command_party = {
         "Is one party of a private run: each operator starts its own, in any order, and the three find each other "
         "over TCP by the parties file. The model is given at the model owner only, texts at the data owner only, "
         "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
-        "--serve a party stays for one data owner after another, and a data owner asks line by line.",
+        "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
+        "--model-shares no party knows the model, with --input-shares none knows texts and results.",
     .accepts = (const char[]){OPTION_ID, OPTION_SERVE, OPTION_LISTEN, OPTION_WAIT, OPTION_MODEL, OPTION_TEXT,
                               OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH, OPTION_APPROX,
-                              OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN, 0},
+                              OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN, OPTION_MODEL_SHARES,
+                              OPTION_STREAM, OPTION_INPUT_SHARES, OPTION_RESULT_SHARES, 0},
     .requires = (const char[]){OPTION_ID, 0},
     .links = true,
     .secrets = true,

@@ -48,6 +48,9 @@ tf_status links_meet(const link_options *o, tf_link **link) {
         snprintf(port[i], sizeof port[i], "%u", (unsigned)o->file.party[i].port);
         tcp.address[i] = (tf_tcp_address){o->file.party[i].host, port[i]};
     }
+    tf_identity *identity; /* what is wrong with it is found before the others are called */
+    TF_TRY(tf_identity_read(o->identity, &identity));
+    tf_identity_free(identity);
     if (o->listen) TF_TRY(split_address(o->listen, copy, &tcp.listen));
     TF_TRY(name_run(o, tcp.run));
     tf_link *inner;

@@ -253,6 +253,10 @@ static const char *name_of(int key) {
 static tf_status take_owners(const parser *parse, cli_options *o) {
     const tf_parties *file = &o->links.file;
     if (!o->links.parties) return TF_OK;
+    bool no_model = file->model_owner < 0 && !o->model_shares;
+    if (no_model || (file->data_owner < 0 && !o->input_shares))
+        return tf_fail(TF_INVALID, "%s: no party has the role \"%s owner\", and there is no --%s-shares",
+                       o->links.parties, no_model ? "model" : "data", no_model ? "model" : "input");
     if ((parse->given[OPTION_MODEL_OWNER] && o->model_owner != file->model_owner) ||
         (parse->given[OPTION_DATA_OWNER] && o->data_owner != file->data_owner))
         return tf_fail(TF_INVALID,
@@ -286,17 +290,18 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
     int sources = parse.given[OPTION_TEXT] + parse.given[OPTION_INPUT] + parse.given[OPTION_INPUT_SHARES];
-    if (command->texts_optional && sources > 1) return tf_fail(TF_INVALID, "--text and --input do not go together");
+    if (command->texts_optional && sources > 1)
+        return tf_fail(TF_INVALID, "--text, --input and --input-shares do not go together");
     if (accepts(command, OPTION_TEXT) && !command->texts_optional && sources != 1)
         return tf_fail(TF_INVALID, "%s needs either --text or --input%s (see --help)", command->name,
                        accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");
     if (command->argument && !o->argument)
         return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);
     TF_TRY(link_options_finish(&o->links));
-    TF_TRY(take_owners(&parse, o));
     if ((o->model_shares && parse.given[OPTION_MODEL_OWNER]) || (o->input_shares && parse.given[OPTION_DATA_OWNER]))
         return tf_fail(TF_INVALID, "with share files the owner is none of the parties: no --%s-owner (see --help)",
                        o->model_shares && parse.given[OPTION_MODEL_OWNER] ? "model" : "data");
+    TF_TRY(take_owners(&parse, o));
     if (o->model_shares) o->model_owner = TF_OUTSIDE;
     if (o->input_shares) o->data_owner = TF_OUTSIDE;
     return command->check ? command->check(o) : TF_OK;

@@ -10,23 +10,34 @@ static tf_digest text_digest(const char *text) {
     return tf_digest_of(text, strlen(text));
 }
 
+static tf_fact owners_fact(const cli_options *o) {
+    char owners[64];
+    snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
+    return (tf_fact){"who owns what (--model-owner, --data-owner, --public-weights, or share files)",
+                     text_digest(owners)};
+}
+
+tf_status party_agree_owners(tf_session *session, const cli_options *o) {
+    tf_fact fact = owners_fact(o);
+    return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
+}
+
 /** What must be the same before any weight or text is touched. */
 tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
     const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
-    char approximations[TF_APPROX_TEXT], precision[64], owners[64];
+    char approximations[TF_APPROX_TEXT], precision[64];
     tf_digest architecture, weights = {{0}}, texts = {{0}};
     TF_TRY(tf_architecture_digest(job->config, &architecture));
     if (shares && shares->weights) weights = shares->weights->id;
     if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
-    snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     tf_fact facts[] = {
         {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
         {"the model's architecture (config.json)", architecture},
         {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
         {"the precision (--frac-bits)", text_digest(precision)},
-        {"who owns what (--model-owner, --data-owner, --public-weights)", text_digest(owners)},
+        owners_fact(o),
         {"the sharing of the model (--model-shares)", weights},
         {"the sharing of the texts (--input-shares)", texts},
     };
@@ -226,8 +237,8 @@ static tf_status infer_shared(tf_session *session, const cli_options *o, const p
     return status;
 }
 
-static tf_status infer_outside(tf_session *session, const cli_options *o, const private_job *job, double open_seconds,
-                               run_report *report) {
+tf_status party_answer_shared(tf_session *session, const cli_options *o, const private_job *job, double open_seconds,
+                              run_report *report) {
     const party_counters none = {0};
     progress sum = {0};
     TF_TRY(infer_shared(session, o, job, &sum));
@@ -252,7 +263,7 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     }
     if (status == TF_OK) status = party_agree(&session, o, job);
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
-        status = infer_outside(&session, o, job, tf_clock() - start, report);
+        status = party_answer_shared(&session, o, job, tf_clock() - start, report);
     else if (status == TF_OK)
         status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
     tf_session_close(&session);

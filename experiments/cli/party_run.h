@@ -13,6 +13,9 @@ static inline tf_status party_doing(tf_status status, const char *what) {
 /** Compares what must be the same before any weight or text is touched. */
 TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options, const private_job *job);
 
+/** Compares who owns what alone: parties that differ in that would not even exchange files. */
+TF_CHECKED tf_status party_agree_owners(tf_session *session, const cli_options *options);
+
 /** What a link has counted: what the parties gave it, and what went over the wire for that. */
 typedef struct party_counters {
     tf_link_counters payload, wire;
@@ -29,6 +32,10 @@ party_counters party_read_counters(const tf_link *link);
 TF_CHECKED tf_status party_answer(tf_session *session, const cli_options *options, const private_job *job,
                                   float *values, double open_seconds, const party_counters *before, bool may_rest,
                                   run_report *report, bool *asked);
+
+/** The same for texts of share files, whose results go to share files; `report` is filled at party 0. */
+TF_CHECKED tf_status party_answer_shared(tf_session *session, const cli_options *options, const private_job *job,
+                                         double open_seconds, run_report *report);
 
 /** A session with one request. */
 TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, const private_job *job, float *values,

@@ -62,6 +62,9 @@ typedef struct party_shares {
     char results[4096 + 64]; /**< where this party's results are written, with --result-shares */
 } party_shares;
 
+/** Checks what options of share files go together. */
+TF_CHECKED tf_status party_shares_check(const cli_options *options);
+
 /** Opens what --model-shares and --input-shares name for this party, and makes its directory of --result-shares. */
 TF_CHECKED tf_status party_shares_open(const cli_options *options, const tf_config *config, int party,
                                        party_shares *shares);

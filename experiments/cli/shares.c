@@ -30,6 +30,15 @@ static tf_status open_all(const cli_options *o, const tf_config *config, int par
     return tf_path_join(path, TF_SHARE_RESULTS, shares->results, sizeof shares->results);
 }
 
+tf_status party_shares_check(const cli_options *o) {
+    if (o->stream && !o->model_shares) return tf_fail(TF_INVALID, "--stream needs --model-shares (see --help)");
+    if (o->model_shares && o->public_weights)
+        return tf_fail(TF_INVALID, "--public-weights: the weights of --model-shares are secret (see --help)");
+    if (!o->input_shares != !o->results || o->results > 1)
+        return tf_fail(TF_INVALID, "--input-shares needs one --result-shares, and only there (see --help)");
+    return TF_OK;
+}
+
 tf_status party_shares_open(const cli_options *o, const tf_config *config, int party, party_shares *shares) {
     *shares = (party_shares){.weights = NULL};
     tf_status status = open_all(o, config, party, shares);

@@ -44,6 +44,9 @@ refused 1 "owns the data: it needs --text or --input"
 refused 2 "does not own the data" --text hello
 refused 1 "the text is empty" --model "$work/tiny" --text ""
 refused 0 "cannot listen at 192.0.2.1 port 1" --model "$work/tiny" --listen 192.0.2.1:1
+chmod 640 "$work/id2/key.pem"
+refused 2 "a private key that others may read" --wait 60
+chmod 600 "$work/id2/key.pem"
 refused 2 "party 0 and party 1 did not come within 0.5 s" --wait 0.5
 mkdir "$work/own" && mv "$work/id2" "$work/own/id2" && cp -r "$work/id1" "$work/id2"
 start 0 --model "$work/tiny" --timeout 5 && start 1 --text hello --timeout 5

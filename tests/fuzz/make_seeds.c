@@ -88,7 +88,7 @@ static void shares(void) {
     }
 }
 
-/** Frames as the target reads them: choices, the length, and the first flight of a client or nothing. */
+/** Frames as the target reads them: choices, the length, and the first flight of a client; or choices alone. */
 static void handshake(void) {
     tf_identity *identity;
     unsigned char flight[4096];
@@ -106,6 +106,13 @@ static void handshake(void) {
             fwrite(head, 1, sizeof head, file);
             fwrite(flight, 1, (size_t)size, file);
         }
+        fclose(file);
+    }
+    for (int how = 0; how < 6; how++) { /* two honest peers, five rounds, and in the last ones no change or some */
+        FILE *file = fopen(path_of("handshake", "honest", how), "wb");
+        fuzz_require(file != NULL, "a seed cannot be written");
+        fputc(how, file);
+        for (int frame = 0; frame < 10; frame++) fwrite(frame < 6 ? "\x10\0" : "\x30\0", 1, 2, file);
         fclose(file);
     }
     SSL_free(tls);

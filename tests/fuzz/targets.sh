@@ -32,11 +32,12 @@ fuzz_seeds() {
     "$build/make_seeds" "$1"
 }
 
-# fuzz_run TARGET CORPUS OPTION...: an input may take 10 s and 1 GiB at most.
+# fuzz_run TARGET CORPUS OPTION...: an input may take 10 s and 1 GiB at most. Short stacks of allocations and a small
+# quarantine keep the address sanitizer quick; ASAN_OPTIONS=malloc_context_size=30 tells more about what was found.
 fuzz_run() {
     local target=$1 corpus=$2
     shift 2
-    ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-        nice "$build/fuzz_$target" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
+    ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:malloc_context_size=4:quarantine_size_mb=16:${ASAN_OPTIONS:-} \
+        UBSAN_OPTIONS=print_stacktrace=1 nice "$build/fuzz_$target" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
         -artifact_prefix="$corpus/../found-$target-" "$@" "$corpus" 2>&1
 }

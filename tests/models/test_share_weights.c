@@ -210,6 +210,63 @@ Test(share_weights, of_a_model) {
     }
 }
 
+/* A party that stays while another one starts anew. */
+typedef struct staying {
+    tf_share_file *file[TF_PARTIES];
+    tf_provider inner[TF_PARTIES], provider[TF_PARTIES];
+    tf_session session[TF_PARTIES];
+    size_t found[TF_PARTIES]; /* how many weights were read, by party */
+    double logits[TINY_TEXTS * TINY_LABELS];
+} staying;
+static staying stay;
+
+static tf_status find_and_count(void *context, const char *name, const tf_type *type, tf_source *source) {
+    const tf_provider *inner = context;
+    stay.found[inner - stay.inner]++;
+    return inner->find(inner->context, name, type, source);
+}
+
+static tf_status resume_and_run(tf_link *link, int id, void *context) {
+    tf_graph graph;
+    TF_TRY(tf_session_resume(&stay.session[id], link));
+    tf_status status = tiny_graph(&graph, "exact", TINY_TEXTS, tiny_ids, id == 1 ? TINY_DATA_OWNER : 2);
+    if (!status)
+        status = tf_session_run(&stay.session[id], &graph, 16, TF_OUTSIDE, TINY_DATA_OWNER,
+                                id == 1 ? stay.logits : NULL, NULL, NULL);
+    tf_graph_free(&graph);
+    return status;
+}
+
+static void start_anew(int id) {
+    tf_session_close(&stay.session[id]);
+    stay.session[id] = (tf_session){.store = {.provider = &stay.provider[id], .stream = id == 2}};
+}
+
+Test(share_weights, are_read_once_while_a_party_stays) {
+    three_outcome outcome;
+    tf_digest digest = architecture();
+    share_tiny("tiny", "exact");
+    for (int p = 0; p < TF_PARTIES; p++) {
+        works(tf_share_weights_open(part("tiny", p), p, &digest, 16, &stay.file[p]));
+        stay.inner[p] = tf_share_weights_provider(stay.file[p]);
+        stay.provider[p] = (tf_provider){&stay.inner[p], find_and_count};
+        start_anew(p);
+    }
+    works(three_do(resume_and_run, NULL, &outcome));
+    size_t all = stay.found[0];
+    cr_assert(all > 0 && stay.found[1] == all && stay.found[2] == all);
+    start_anew(1);
+    works(three_do(resume_and_run, NULL, &outcome));
+    cr_expect(stay.found[0] == all && stay.found[1] == 2 * all && stay.found[2] == all, "%zu, %zu, %zu", stay.found[0],
+              stay.found[1], stay.found[2]);
+    double worst = tiny_error(stay.logits, "exact", TINY_TEXTS, tiny_ids);
+    cr_expect_lt(worst, 0.02, "%g", worst);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        tf_session_close(&stay.session[p]);
+        tf_share_close(stay.file[p]);
+    }
+}
+
 Test(share_weights, one_party_holds_seeds_alone) {
     share_tiny("tiny", "exact");
     size_t elements = 0, tensors = 0;
