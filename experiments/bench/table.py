@@ -7,6 +7,8 @@ import re
 import subprocess
 
 ACTIVITIES = ["local", "prf", "encryption", "packing", "waiting"]
+# Ring products that a party makes of each multiplication: one with a weight, five thirds between two activations.
+PRODUCTS_OF_A_PARTY = {"attention": 5 / 3}
 
 
 def output(*command):
@@ -117,7 +119,13 @@ def model_rows(cases):
                       size(case.get("memory_bytes", 0))]
 
 
-def profile_tables(case):
+def five_products(profile, cores):
+    """Seconds that five ring products a multiplication, the usual number, would take at peak on so many cores."""
+    return sum(5 / PRODUCTS_OF_A_PARTY.get(op["kind"], 1) * op["product"]["peak_seconds"]
+               for op in profile["ops"] if "product" in op) / cores
+
+
+def profile_tables(case, cores):
     lines = ["### " + case["name"].split("/", 1)[1], ""]
     if "error" in case:
         return lines + [case["error"], ""]
@@ -130,9 +138,11 @@ def profile_tables(case):
                     + [f"{row['seconds'][a]:.4f}" for a in ACTIVITIES] + [size(row["bytes"]), row["rounds"]]
                     + ([f"{product['seconds']:.4f}", f"{100 * product['efficiency']:.0f} %"] if product else ["", ""]))
     lines += table(["op", "ops", "seconds"] + ACTIVITIES + ["bytes", "rounds", "products", "of peak"], rows)
+    limit, online = five_products(profile, cores), case["result"]["seconds"]["online"]
     peak = ", ".join(f"{rate / 1e9:.1f} ({bits} bits)" for bits, rate in profile["peak"].items())
     return lines + [f"Kernels {profile['kernels']}; peak of one core, {peak} billion multiply-adds a second; "
-                    f"load before {case['load']}.", ""]
+                    f"load before {case['load']}. Five ring products a multiplication would take {seconds(limit)} s at that "
+                    f"peak on {cores} cores; the run took {seconds(online)} s, {online / limit:.2f} times as long.", ""]
 
 
 def markdown(environment, cases):
@@ -169,7 +179,7 @@ def markdown(environment, cases):
         lines += ["## Where the time goes", "", "Seconds of party 0's first thread by the clock; `products` are its "
                   "processor seconds in ring products, part of `local`.", ""]
         for case in chosen:
-            lines += profile_tables(case)
+            lines += profile_tables(case, environment["cores"])
     return "\n".join(lines)
 
 
