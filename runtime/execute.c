@@ -109,7 +109,7 @@ static tf_status call_phase(tf_call *call, const task *t) {
 
 /* A phase that several threads work on. */
 
-enum { LEAST_SHARED = 1 << 14 }; /* elements: less is done before a thread has woken up */
+enum { MUCH = 1 << 14 }; /* elements: less is done before a thread has woken up */
 
 typedef struct shared_phase {
     const task *task;
@@ -211,11 +211,12 @@ static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
 }
 
 static tf_status run_task(run *r, const task *t) {
-    bool shared =
-        t->call.node->step->shares_work && r->party->workers && work_of(r->program, t->call.node) >= LEAST_SHARED;
+    bool much = work_of(r->program, t->call.node) >= MUCH;
     tf_call call = t->call;
-    TF_TRY(shared ? share_phase(r->party, t) : call_phase(&call, t));
-    return tf_rounds_send(&r->rounds, false);
+    TF_TRY(much && t->call.node->step->shares_work && r->party->workers ? share_phase(r->party, t)
+                                                                        : call_phase(&call, t));
+    TF_TRY(tf_rounds_send(&r->rounds, false));
+    return much ? tf_rounds_poll(&r->rounds) : TF_OK;
 }
 
 /** A step that works on everything at once. */

@@ -80,6 +80,15 @@ tf_status tf_rounds_send(tf_rounds *r, bool last) {
     return TF_OK;
 }
 
+tf_status tf_rounds_poll(tf_rounds *r) {
+    for (int p = 0; p < TF_PARTIES; p++) {
+        const tf_incoming *in = &r->in[1 - r->time % 2][p];
+        bool done;
+        if (in->arrived < in->pieces) return tf_link_test(r->party->link, in->piece[in->pieces - 1].ticket, &done);
+    }
+    return TF_OK;
+}
+
 tf_mail tf_rounds_mail(const tf_rounds *r, int peer, uint64_t from, uint64_t bytes) {
     int parity = 1 - r->time % 2;
     const uint8_t *data = r->in[parity][peer].data;

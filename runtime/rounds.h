@@ -53,9 +53,12 @@ TF_CHECKED tf_status tf_rounds_open(tf_rounds *rounds, int time);
 /** The next `bytes` of the message to a peer, to be filled. */
 uint8_t *tf_rounds_place(tf_rounds *rounds, int peer, uint64_t bytes);
 
-/** All that was placed is filled: it leaves if it makes a piece, or anyway if it is the `last` of the round. What is
- *  under way moves on. */
+/** All that was placed is filled: it leaves if it makes a piece, or anyway if it is the `last` of the round. */
 TF_CHECKED tf_status tf_rounds_send(tf_rounds *rounds, bool last);
+
+/** Moves on what is under way: some links do nothing while nobody calls them. Worth its microseconds after long work.
+ */
+TF_CHECKED tf_status tf_rounds_poll(tf_rounds *rounds);
 
 /** Where bytes [from, from + bytes) of a peer's message of this round will be at the next time. */
 tf_mail tf_rounds_mail(const tf_rounds *rounds, int peer, uint64_t from, uint64_t bytes);

@@ -296,7 +296,7 @@ Test(session, ends_all_parties_with_the_first_cause) {
 
 /* Adds one to a component where one of its two holders keeps it: arg[0] is the party, arg[1] the component, arg[2] the
    element. */
-static tf_status corrupt_pair(tf_call *call, int phase) {
+static tf_status corrupt_local(tf_call *call) {
     const int64_t *arg = call->node->arg;
     size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
     for (int j = 0; j < 2; j++) memcpy(call->out.c[j], call->in[0].c[j], bytes);
@@ -304,7 +304,7 @@ static tf_status corrupt_pair(tf_call *call, int phase) {
     return TF_OK;
 }
 
-static const tf_step corrupt_step = {.name = "corrupt", .summary = "a fault", .pair = corrupt_pair};
+static const tf_step corrupt_step = {.name = "corrupt", .summary = "a fault", .local = corrupt_local};
 
 typedef struct fault {
     int holder, component, receiver;
