@@ -36,7 +36,7 @@ clean_up() {
         sleep 0.1
     done
     for file in "$work"/*.pid; do kill "$(cat "$file")" 2>/dev/null; done
-    rm -rf "$work"
+    rm -rf "$work" 2>/dev/null || { sleep 2 && rm -rf "$work"; } # a daemon may write its last words just now
 }
 trap clean_up EXIT
 
