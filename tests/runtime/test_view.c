@@ -196,6 +196,33 @@ Test(view, of_the_party_that_deals_is_empty) {
     free(x);
 }
 
+/* What S deals of a product is complete, and leaves, before L and R have made what they swap in the same round. */
+Test(view, a_round_arrives_in_pieces) {
+    enum { LARGE = 3 * 128 * 800 };
+    int64_t *x = calloc(LARGE, sizeof *x);
+    view seen[TF_PARTIES] = {{0}};
+    rig r = rig_open(16);
+    tf_value v = rig_put(&r, tf_dims(LARGE), x, 16, 48, 1 << 14);
+    tf_mul(&r.program, v, v, (tf_result){16, 0x1p14, false});
+    for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &seen[p];
+    rig_run(&r);
+    cr_assert_eq(r.t.plan.rounds, 1);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        cr_assert_eq(seen[p].messages, 4, "party %d: %zu messages", p, seen[p].messages);
+        for (int peer = 0; peer < TF_PARTIES; peer++) {
+            uint64_t next = LARGE / 6 * 4; /* dealt of a sixth, 32 bits each; then swapped of a third, 48 bits each */
+            for (size_t m = 0; m < 4; m++) {
+                if (seen[p].message[m].peer != peer) continue;
+                cr_assert_eq(seen[p].message[m].length, next);
+                next = LARGE / 3 * 6;
+            }
+        }
+        view_free(&seen[p]);
+    }
+    rig_close(&r);
+    free(x);
+}
+
 /* Steps without proper masks ------------------------------------------------------------------------------------------
  */
 
