@@ -9,7 +9,8 @@
 #     --work DIR      predictions, one line an example (default .cache/accuracy); finished ones are not computed again
 #     --results DIR   where accuracy.json and accuracy.md go (default experiments/results; with --quick the work directory)
 #     --ranks N       processes of private runs, a multiple of 3 (default 3)
-#     --plain         no private runs
+#     --ranges N      texts whose every value is compared with its range (default 100, for bert-tiny all; 0: none)
+#     --plain         no private runs, nor ranges
 #     --report        only make the table of what is in the work directory
 #
 # Needs the data in ${TREFOIL_SHARED:-../shared}, and experiments/setup.sh build, model, data and finetune. Stop it at any
@@ -19,7 +20,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 finetune=$root/experiments/finetune
 trefoil=${TREFOIL:-$root/build/trefoil}
 python=/usr/bin/python3
-models=$root/.cache/finetune work=$root/.cache/accuracy results="" ranks=3
+models=$root/.cache/finetune work=$root/.cache/accuracy results="" ranks=3 ranges=""
 quick=false private=true report_only=false pairs=()
 command="experiments/accuracy.sh $*"
 
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
     --quick) quick=true ;;
     --plain) private=false ;;
     --report) report_only=true ;;
-    --models | --work | --results | --ranks)
+    --models | --work | --results | --ranks | --ranges)
         [ $# -gt 1 ] || fail "$1 needs a value"
         declare "${1#--}=$2"
         shift
@@ -124,6 +125,17 @@ evaluate() {
     done
 }
 
+# check_ranges MODEL_DIRECTORY N: leaves ranges.json, the report, and ranges.summary.json. Stops at a value that leaves its
+# range. A run that was stopped starts again, for its report is of one run.
+check_ranges() {
+    local out=$work/$pair/ranges
+    [ ! -s "$out.summary.json" ] || return 0
+    rm -f "$out.jsonl"
+    "$trefoil" eval --local --check-ranges --report "$out.json" --model "$1" --data "$data" --limit "$2" --out "$out.jsonl" \
+        --json >"$out.part"
+    mv "$out.part" "$out.summary.json"
+}
+
 launch=(mpirun -n "$ranks")
 [ "$(nproc)" -ge "$ranks" ] || launch+=(--oversubscribe)
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
@@ -144,9 +156,20 @@ if ! $report_only; then
             evaluate "$(basename "$stage")" "$stage" "$trefoil" eval --plain
         done
         cp "$models/$pair-paper/finetune.json" "$work/$pair/"
+        if finished "$models/$pair-exact"; then cp "$models/$pair-exact/finetune.json" "$work/$pair/baseline.json"; fi
         $private || continue
         say "$pair: private, $(wc -l <"$data") texts"
         evaluate private "$models/$pair-paper" "${launch[@]}" "$trefoil" eval --check
+        count=$ranges
+        if [ -z "$count" ]; then
+            case "$pair" in
+            bert-tiny-*) count=$(wc -l <"$data") ;;
+            *) count=100 ;;
+            esac
+        fi
+        [ "$count" -gt 0 ] || continue
+        say "$pair: ranges, $count texts"
+        check_ranges "$models/$pair-paper" "$count"
     done
 fi
 "$python" "$finetune/report.py" --work "$work" --results "$results" --command "$command" --trefoil "$trefoil" \

@@ -5,7 +5,8 @@ replacement that costs more than two points of the original accuracy is taken ba
 
 Beyond the paper: a block gets up to `rounds` slices before it is given up; a substituted op starts from what fits the
 data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm; and the last
-stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client.
+stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client; from there on the embeddings
+train too, for nothing else can make up for a sum of embeddings that is no longer divided by its deviation.
 """
 
 import copy
@@ -87,7 +88,7 @@ def one_block(model, trainer, effort, target, step, original, now, position):
     title = f"{stage.kind} {'of the embedding' if block < 0 else f'in block {block}'}"
     before = snapshot(model)
     substitute(model, trainer, stage.kind, block, target.variant[name, block], position)
-    model.freeze_below(block)
+    model.freeze_below(block, embeddings=block < 0)
     used, tried, kept = 0, [], False
     while not kept and used < effort.rounds * effort.slice:
         loss = trainer.train(model, position + used, effort.slice, effort.rate, title, stage.bound)
@@ -109,7 +110,7 @@ def together(model, trainer, stage, count, rate, now, position):
     used, tried, best, scores, part = 0, [], snapshot(model), now, -(-count // 3)
     kept = False
     while used < count:
-        model.freeze_below(-1)
+        model.freeze_below(-1, embeddings=model.approx.variant["layernorm", -1] != "exact")
         falling = rate * (1 - 0.7 * used / count)
         loss = trainer.train(model, position + used, part, falling, title, stage.bound)
         used += part
