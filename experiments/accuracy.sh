@@ -131,7 +131,7 @@ check_ranges() {
     local out=$work/$pair/ranges
     [ ! -s "$out.summary.json" ] || return 0
     rm -f "$out.jsonl"
-    "$trefoil" eval --local --check-ranges --report "$out.json" --model "$1" --data "$data" --limit "$2" --out "$out.jsonl" \
+    "$trefoil" eval --local --check-ranges --timeout 600 --report "$out.json" --model "$1" --data "$data" --limit "$2" --out "$out.jsonl" \
         --json >"$out.part"
     mv "$out.part" "$out.summary.json"
 }
@@ -159,7 +159,7 @@ if ! $report_only; then
         if finished "$models/$pair-exact"; then cp "$models/$pair-exact/finetune.json" "$work/$pair/baseline.json"; fi
         $private || continue
         say "$pair: private, $(wc -l <"$data") texts"
-        evaluate private "$models/$pair-paper" "${launch[@]}" "$trefoil" eval --check
+        evaluate private "$models/$pair-paper" "${launch[@]}" "$trefoil" eval --check --timeout 600 # the machine may be busy
         count=$ranges
         if [ -z "$count" ]; then
             case "$pair" in
