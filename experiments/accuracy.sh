@@ -66,7 +66,7 @@ effort() {
     bert-tiny-*exact) echo --slice 1 --epochs 6 --rate 2e-4 ;;
     bert-tiny-*) echo --slice 0.25 --together 0.5 --final 1 --rate 5e-5 ;;
     "minilm-sst2 exact") echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;
-    minilm-sst2*) echo --slice 0.01 --rounds 4 --together 0.03 --final 0.15 --rate 2e-5 --dropout 0 ;;
+    minilm-sst2*) echo --slice 0.01 --rounds 4 --together 0.03 --final 0.3 --rate 2e-5 --dropout 0 ;;
     "minilm-cola exact") echo --slice 0.5 --epochs 3 --rate 5e-5 ;;
     minilm-cola*) echo --slice 0.05 --rounds 4 --together 0.15 --final 0.6 --rate 2e-5 --dropout 0 ;;
     *exact) echo --slice 0.25 --epochs 1 --rate 5e-5 ;;
@@ -150,6 +150,8 @@ if ! $report_only; then
         limit=()
         if $quick; then limit=(--limit 40); fi
         [ -s "$data" ] || "$python" "$finetune/data.py" --task "$task" --out "$data" "${limit[@]}"
+        [ -s "$work/$pair/commit" ] || git -C "$root" rev-parse --short HEAD >"$work/$pair/commit" 2>/dev/null ||
+            echo "not from git" >"$work/$pair/commit"
         say "$pair: plain"
         evaluate original "$models/$pair-exact" "$trefoil" eval --plain
         for stage in "$models/$pair-paper"/stages/*; do

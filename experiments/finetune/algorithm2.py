@@ -5,8 +5,9 @@ replacement that costs more than two points of the original accuracy is taken ba
 
 Beyond the paper: a block gets up to `rounds` slices before it is given up; a substituted op starts from what fits the
 data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm; and the last
-stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client; from there on the embeddings
-train too, for nothing else can make up for a sum of embeddings that is no longer divided by its deviation.
+stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client. From there on the embeddings
+train too: nothing else can make up for a sum of embeddings that is no longer divided by its deviation, and nothing after
+it needs them as they were.
 """
 
 import copy
@@ -103,14 +104,14 @@ def one_block(model, trainer, effort, target, step, original, now, position):
     return {"stage": stage.kind, "block": block, "tried": tried, "kept": kept, "scores": scores if kept else now}, used
 
 
-def together(model, trainer, stage, count, rate, now, position):
-    """All blocks fine-tune together, in three parts, to regain what single blocks lost. The best state is kept, which may
-    be that of before."""
+def together(model, trainer, stage, count, rate, now, position, embeddings):
+    """All blocks fine-tune together, in three parts, to regain what single blocks lost; with `embeddings`, those too. The
+    best state is kept, which may be that of before."""
     title = f"{stage.kind}, all blocks"
     used, tried, best, scores, part = 0, [], snapshot(model), now, -(-count // 3)
     kept = False
     while used < count:
-        model.freeze_below(-1, embeddings=model.approx.variant["layernorm", -1] != "exact")
+        model.freeze_below(-1, embeddings=embeddings)
         falling = rate * (1 - 0.7 * used / count)
         loss = trainer.train(model, position + used, part, falling, title, stage.bound)
         used += part
@@ -132,4 +133,5 @@ def run_step(model, trainer, effort, target, step, original, now, position, last
     stage, block = step
     if block is not None:
         return one_block(model, trainer, effort, target, step, trainer.decisive(original), now, position)
-    return together(model, trainer, stage, effort.final if last else effort.together, effort.rate, now, position)
+    count = effort.final if last else effort.together
+    return together(model, trainer, stage, count, effort.rate, now, position, embeddings=last)

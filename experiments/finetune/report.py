@@ -33,6 +33,13 @@ def read(path):
         return json.load(file)
 
 
+def read_line(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.readline().strip()
+
+
 def predictions(path):
     """What `trefoil eval` wrote, by index; nothing where the file is missing."""
     if not os.path.exists(path):
@@ -107,6 +114,7 @@ def pair_of(directory):
     if not result["private"]:
         result["private"] = unfinished(directory, result["plain"].get("original", {}))
     result["ranges"] = ranges_of(directory)
+    result["commit"] = read_line(os.path.join(directory, "commit"))
     result["baseline"] = training_of(read(os.path.join(directory, "baseline.json")) or {})
     result["training"] = training_of(read(os.path.join(directory, "finetune.json")) or {})
     result["attempts"] = attempts_of(directory)
@@ -164,13 +172,14 @@ def effort(training):
 
 def training_table(results):
     lines = ["| model, task | seed | effort | substituted | taken back | minutes, baseline | minutes, adaptation "
-             "| range used, % | at | texts |", "|" + "---|" * 10]
+             "| range used, % | at | texts | program |", "|" + "---|" * 11]
     for result in results:
         training, ranges = result["training"], result["ranges"]
         reverted = [f"{h['stage']}@{h['block']}" for h in training["history"] or [] if not h["kept"] and h["block"] is not None]
         cells = [name_of(result), str(training["settings"].get("seed", "")), effort(training), f"`{training['approx']}`",
                  ", ".join(reverted) or "none", minutes(result["baseline"]), minutes(training)]
         cells += [f"{100 * ranges['used']:.2f}", f"`{ranges['node']['name']}`", str(ranges["examples"])] if ranges else [""] * 3
+        cells.append(result["commit"])
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -227,7 +236,8 @@ def markdown(report):
     lines += shortfalls(report)
     lines += ["", "How it was adapted, and what it needs: effort in parts of the training set; `paper` is everything, the "
               "embedding's LayerNorm included; the range is that of fixed-point numbers with 16 fractional bits, used by the "
-              "largest value at any node (`trefoil eval --local --check-ranges`).", ""]
+              "largest value at any node (`trefoil eval --local --check-ranges`); minutes are of a busy machine with two cores; the "
+              "program is that of the evaluation, by its commit.", ""]
     lines += training_table(report["results"])
     lines += attempts(report["results"])
     lines += ["", "The paper's own figures (its Figure 2; two-party, other models):", "",
