@@ -65,7 +65,7 @@ void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, cons
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph) {
     for (int i = 0; i < graph->nodes; i++) {
         const tf_ranges_entry *entry = graph->node[i].op ? find(ranges, graph->node[i].name) : NULL;
-        if (entry) graph->node[i].range = fmax(entry->largest * ranges->factor, 1);
+        if (entry) graph->node[i].range = fmax(entry->largest * ranges->factor * TF_ROUNDING_ROOM, 1);
     }
 }
 

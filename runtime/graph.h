@@ -34,6 +34,10 @@ typedef struct tf_selection {
 
 enum { TF_MAX_INPUTS = 6, TF_MAX_ATTRS = 6 };
 
+/** Magnitudes that were found are enlarged by this factor before they are a node's range: rounding to fewer bits on the
+ *  way could carry the largest up to a power of two, where a ring ends. */
+#define TF_ROUNDING_ROOM (1 + 0x1p-8)
+
 /** A named number of a node, such as eps or axis. Attributes are part of the digest that the parties compare. */
 typedef struct tf_attr {
     const char *name; /**< a string that outlives the graph, such as a literal */

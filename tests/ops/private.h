@@ -84,7 +84,7 @@ static inline tf_value private_activation(private_op *run, int i) {
     a = tf_add(&run->program, a, b);
     double largest = ldexp(1, -8);
     for (size_t k = 0; k < count; k++) largest = fmax(largest, fabs((double)x->data[k]));
-    return run->calibrated ? tf_assume(&run->program, a, largest) : a;
+    return run->calibrated ? tf_assume(&run->program, a, largest * TF_ROUNDING_ROOM) : a;
 }
 
 /** Runs the op both ways; the caller frees with private_free. */
