@@ -272,8 +272,8 @@ NOTES = """Differences, and why:
   why, not that the cheaper operators were better. A difference of a point is 9 of SST-2's sentences and 17 of MRPC's pairs.
 - Order and effort. As in the paper; in addition the blocks train together once after each stage, a block that misses gets
   more rounds, and substituted ops start from a fit without labels (experiments/finetune/README.md).
-  Also the embedding's LayerNorm is substituted, which the paper's protocol leaves to the client; the embeddings train too
-  from there on."""
+  At the end the embedding's LayerNorm is tried too, which the paper's protocol leaves to the client; the embeddings train
+  from there on. What was taken back is in the table above."""
 
 
 def version_of(trefoil):
