@@ -42,8 +42,8 @@ TF_CHECKED tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bo
 /** Writes DIR/ranges.json, atomically. */
 TF_CHECKED tf_status tf_ranges_write(const char *directory, const tf_ranges *ranges);
 
-/** Declares the ranges of the graph's nodes: magnitude times factor, at least 1. Nodes that are not known stay as they
- *  are. */
+/** Declares the ranges of the graph's nodes: magnitude times factor, with TF_ROUNDING_ROOM, at least 1. Nodes that are
+ * not known stay as they are. */
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph);
 
 #endif

@@ -106,7 +106,7 @@ Test(ranges, of_a_floating_point_run_declare_those_of_the_private_one) {
     cr_assert_eq(tf_ranges_find(&ranges, "y"), 6);
     tf_ranges_apply(&ranges, &graph);
     cr_assert_eq(graph.node[x].range, 0);
-    cr_assert_eq(graph.node[y].range, 12);
+    cr_assert_eq(graph.node[y].range, 12 * TF_ROUNDING_ROOM);
     cr_assert_eq(graph.node[z].range, 1, "a range is at least 1");
     tf_graph_free(&graph);
     tf_ranges_free(&ranges);
