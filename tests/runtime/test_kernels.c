@@ -68,7 +68,7 @@ typedef struct shape {
 } shape;
 
 static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s) {
-    const size_t lda = s.k + random_below(3), ldc = s.n + random_below(3);
+    const size_t lda = s.k + random_below(3), ldc = s.n + random_below(3) + !s.n; /* a row has a word at least */
     const size_t ldb = (s.transposed ? s.k : s.n) + random_below(3);
     const size_t row_stride = s.transposed ? 1 : ldb, column_stride = s.transposed ? ldb : 1;
     const size_t size_b = (s.transposed ? s.n : s.k) * ldb;
