@@ -87,13 +87,25 @@ def training_of(record):
     return {k: record.get(k) for k in ("approx", "seconds", "torch", "history")} | {"settings": settings}
 
 
-def attempts_of(directory):
-    """Runs before the one that is reported, if their finetune.json were put there."""
-    result = []
-    for path in sorted(glob.glob(os.path.join(directory, "attempts", "*.json"))):
-        record = read(path)
-        result.append({"validation": record["validation"], "original": record["original"]["validation"]} | training_of(record))
-    return result
+def attempt_of(result):
+    """What is kept of a run that another one has replaced: its scores at the end, in percent, and how it came to them."""
+    ends = {key: {metric: 100 * value for metric, value in result["plain"].get(stage, {}).items()}
+            for key, stage in (("original", "original"), ("validation", "4-layernorm2"))}
+    return ends | result["training"]
+
+
+def joined(previous, current):
+    """The results of this work directory and those of an earlier report: pairs that are not here stay as they were, and a
+    pair that was trained anew keeps the earlier run among its attempts, so that no run gets lost."""
+    pairs = {(r["model"], r["task"]): r for r in previous}
+    for result in current:
+        old = pairs.get((result["model"], result["task"]))
+        if old:
+            result["attempts"] = old["attempts"]
+            if old["training"]["history"] != result["training"]["history"]:
+                result["attempts"] = old["attempts"] + [attempt_of(old)]
+        pairs[result["model"], result["task"]] = result
+    return [pairs[key] for key in sorted(pairs)]
 
 
 def pair_of(directory):
@@ -120,7 +132,7 @@ def pair_of(directory):
     result["commit"] = read_line(os.path.join(directory, "commit"))
     result["baseline"] = training_of(read(os.path.join(directory, "baseline.json")) or {})
     result["training"] = training_of(read(os.path.join(directory, "finetune.json")) or {})
-    result["attempts"] = attempts_of(directory)
+    result["attempts"] = []
     return result
 
 
@@ -168,19 +180,20 @@ def minutes(training):
     return "" if training["seconds"] is None else f"{training['seconds'] / 60:.1f}"
 
 
-def effort(training):
+def effort(training, keys=("rate", "slice", "rounds", "together", "final")):
     settings = training["settings"]
-    return ", ".join(f"{key} {settings[key]}" for key in ("rate", "slice", "rounds", "together", "final") if key in settings)
+    return ", ".join(f"{key} {settings[key]}" for key in keys if key in settings)
 
 
 def training_table(results):
-    lines = ["| model, task | seed | effort | substituted | taken back | minutes, baseline | minutes, adaptation "
-             "| range used, % | texts | program |", "|" + "---|" * 10]
+    lines = ["| model, task | seed | baseline | minutes | adaptation | minutes | substituted | taken back "
+             "| range used, % | texts | program |", "|" + "---|" * 11]
     for result in results:
         training, ranges = result["training"], result["ranges"]
         reverted = [f"{h['stage']}@{h['block']}" for h in training["history"] or [] if not h["kept"] and h["block"] is not None]
-        cells = [name_of(result), str(training["settings"].get("seed", "")), effort(training), f"`{training['approx']}`",
-                 ", ".join(reverted) or "none", minutes(result["baseline"]), minutes(training)]
+        cells = [name_of(result), str(training["settings"].get("seed", "")), effort(result["baseline"], ("epochs", "rate")),
+                 minutes(result["baseline"]), effort(training), minutes(training), f"`{training['approx']}`",
+                 ", ".join(reverted) or "none"]
         used = [f"{100 * n['used']:.2f} `{n['name']}` ({n['private']:.4g} of {n['range']:g})" for n in (ranges or {"used": []})["used"]]
         cells += ["; ".join(used), str(ranges["examples"]) if ranges else ""]
         cells.append(result["commit"])
@@ -195,7 +208,7 @@ def attempts(results):
         metric = (decisive(result) or ["accuracy"])[0]
         for record in result["attempts"]:
             scores = [record["original"][metric]] + [h["scores"][metric] for h in record["history"] if h["block"] is None]
-            lines.append(f"- {name_of(result)} with {effort(record)}: held-out {metric} after each stage "
+            lines.append(f"- {name_of(result)} with {effort(record)} (`{record['approx']}`): held-out {metric} after each stage "
                          f"{', '.join(f'{s:.2f}' for s in scores[1:])}; validation {record['validation'][metric]:.2f} "
                          f"of {scores[0]:.2f}")
     return ["", "Other attempts, which are not the ones above:", ""] + lines if lines else []
@@ -294,6 +307,7 @@ def main():
     arguments = parser.parse_args()
     results = [pair_of(os.path.dirname(path)) for path in sorted(glob.glob(f"{arguments.work}/*/original.*.json"))]
     results = list({(r["model"], r["task"]): r for r in results}.values())
+    results = joined((read(os.path.join(arguments.results, "accuracy.json")) or {"results": []})["results"], results)
     torch = next((r["training"]["torch"] for r in results if r["training"]["torch"]), "unknown")
     report = {
         "command": arguments.command,
