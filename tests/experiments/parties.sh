@@ -1,4 +1,20 @@
-# Sourced by tests of separately started parties, which set `trefoil` (the program) and `work` (a scratch directory).
+# Sourced by tests of separately started parties, which set `trefoil` (the program) and `work` (a scratch directory, which
+# is removed at the end with whatever party is left).
+
+# complain WHAT: a failure, which the test counts in `failures` and goes on.
+failures=0
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+clean_up() {
+    local n
+    for n in 0 1 2; do [ -z "${pid[n]:-}" ] || kill -KILL "${pid[n]}" 2>/dev/null; done
+    wait 2>/dev/null
+    [ -z "${work:-}" ] || rm -rf "$work"
+}
+trap clean_up EXIT
 
 # make_parties [HOST0 HOST1 HOST2]: keys id0..id2 and parties.json, with ports that are free now on the loopback.
 make_parties() {

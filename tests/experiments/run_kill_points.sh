@@ -13,19 +13,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/experiments/parties.sh
 . "$here/parties.sh"
 work=$(mktemp -d)
-failures=0 deadline=30 texts=${4:-40}
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-clean_up() {
-    local n
-    for n in 0 1 2; do [ -z "${pid[n]:-}" ] || kill -KILL "${pid[n]}" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap clean_up EXIT
+deadline=30 texts=${4:-40}
 
 model=$work/tiny
 make_tiny_model "$model"

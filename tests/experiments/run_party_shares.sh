@@ -9,20 +9,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/experiments/parties.sh
 . "$here/parties.sh"
 work=$(mktemp -d)
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-clean_up() {
-    local n
-    for n in 0 1 2; do [ -z "${pid[n]:-}" ] || kill -KILL "${pid[n]}" 2>/dev/null; done
-    wait 2>/dev/null
-    rm -rf "$work"
-}
-trap clean_up EXIT
 
 labels() { grep -o '"label": "[a-z]*"' "$@"; }
 setup() { sed 's/.*"setup": \([0-9]*\).*/\1/' "$1"; }

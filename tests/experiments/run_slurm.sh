@@ -9,12 +9,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/tiny_model.sh"
 # shellcheck source=tests/experiments/parties.sh
 . "$here/parties.sh"
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 skip() {
     echo "skipped: $*"

@@ -18,12 +18,6 @@ command -v ip >/dev/null || skip "three hosts need ip (iproute2)"
 hosts=(trefoil$$-0 trefoil$$-1 trefoil$$-2) switch=trefoil$$-switch
 ip netns add "$switch" 2>/dev/null || skip "network namespaces are not permitted here (root is needed)"
 work=$(mktemp -d)
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 clean_up() {
     local n inside
