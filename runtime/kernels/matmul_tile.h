@@ -52,12 +52,13 @@ INLINE void pack_any(const uint64_t *b, const uint64_t *b2, size_t i, size_t k, 
         }
 }
 
-/** Packs columns that are contiguous in memory, as those of a transposed matrix are, in blocks of 4 x 4. */
+/** Packs columns that are contiguous in memory, as those of a transposed matrix are, in blocks of 4 x 4: four columns to
+    their end at a time, for more of them, often a multiple of 4096 bytes apart, would not stay in the cache together. */
 INLINE void pack_transposed(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t column_stride,
                             word (*lines)[COLUMNS]) {
     const size_t whole_k = k & ~(size_t)3, whole_n = n & ~(size_t)3;
-    for (size_t i = 0; i < whole_k; i += 4)
-        for (size_t j = 0; j < whole_n; j += 4) {
+    for (size_t j = 0; j < whole_n; j += 4)
+        for (size_t i = 0; i < whole_k; i += 4) {
             quad c[4], t[4];
             UNROLLED(l, 4) c[l] = quad_at(b, b2, i + (j + l) * column_stride);
             UNROLLED(l, 2) {
