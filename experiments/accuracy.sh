@@ -63,7 +63,6 @@ effort() {
     fi
     case "$1 $2" in
     bert-tiny-sst2*) echo --slice 0.05 --together 0.2 --final 1.5 --rate 1e-4 ;;
-    "bert-tiny-cola paper") echo --slice 0.5 --together 1 --final 3 --rate 1e-4 ;;
     bert-tiny-*exact) echo --slice 1 --epochs 6 --rate 2e-4 ;;
     bert-tiny-*) echo --slice 0.25 --together 0.5 --final 1 --rate 5e-5 ;;
     "minilm-sst2 exact") echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;

@@ -207,7 +207,7 @@ def attempts(results):
     for result in results:
         metric = (decisive(result) or ["accuracy"])[0]
         for record in result["attempts"]:
-            scores = [record["original"][metric]] + [h["scores"][metric] for h in record["history"] if h["block"] is None]
+            scores = [record["original"][metric]] + [h["scores"][metric] for h in record["history"] or [] if h["block"] is None]
             lines.append(f"- {name_of(result)} with {effort(record)} (`{record['approx']}`): held-out {metric} after each stage "
                          f"{', '.join(f'{s:.2f}' for s in scores[1:])}; validation {record['validation'][metric]:.2f} "
                          f"of {scores[0]:.2f}")
