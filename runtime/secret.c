@@ -25,9 +25,10 @@ void *tf_secret_alloc(size_t size) {
     if (size > SIZE_MAX - unit) return NULL;
     size_t whole = size ? (size + unit - 1) / unit * unit : unit;
     const bool large = whole >= 2 * HUGE_PAGE;
-    void *data = aligned_alloc(large ? HUGE_PAGE : unit, whole);
-    if (data && large) (void)!madvise(data, whole, MADV_HUGEPAGE);
-    if (data && locking && unit == PAGE) (void)!mlock(data, whole);
+    void *data; /* not aligned_alloc, whose sizes are multiples of the alignment */
+    if (posix_memalign(&data, large ? HUGE_PAGE : unit, whole)) return NULL;
+    if (large) (void)!madvise(data, whole, MADV_HUGEPAGE);
+    if (locking && unit == PAGE) (void)!mlock(data, whole);
     return data;
 }
 
