@@ -22,7 +22,7 @@ typedef struct tf_vector_kernels {
 } tf_vector_kernels;
 
 typedef struct tf_kernels {
-    const char *name; /**< "c", "avx2", "avx512" */
+    const char *name; /**< "c", "avx2", "avx512", "amx" */
     const tf_vector_kernels *vector;
 
     /**
@@ -44,7 +44,7 @@ typedef struct tf_kernels {
     void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
                    size_t ldc, void *scratch);
 
-    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 256 KiB and a little at most */
+    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 512 KiB and a little at most */
 
     /**
      * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;
@@ -74,8 +74,8 @@ void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
-/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 48, 52 and 64 bits. */
-enum { TF_PRODUCT_WIDTHS = 4 };
+/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 40, 48, 52, 56 and 64 bits. */
+enum { TF_PRODUCT_WIDTHS = 6 };
 extern const unsigned tf_product_width[TF_PRODUCT_WIDTHS];
 
 typedef struct tf_product_meter {
@@ -96,7 +96,7 @@ const tf_kernels *tf_kernels_metered(void);
 
 /**
  * The best table for this CPU, the same on every call and in every thread. The environment variable
- * TREFOIL_KERNELS=c|avx2 asks for a lesser one; a name that is unknown or that this CPU cannot run is ignored.
+ * TREFOIL_KERNELS=c|avx2|avx512 asks for a lesser one; a name that is unknown or that this CPU cannot run is ignored.
  */
 const tf_kernels *tf_kernels_get(void);
 

@@ -4,28 +4,37 @@
 
 #include "runtime/kernels.h"
 
+#define INLINE         static inline __attribute__((always_inline))
+#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
+
 /**
  * A micro-kernel with its packing. The operands are cut to blocks of `depth` along k; within a block, B is a sequence
- * of panels of `columns` columns and A a sequence of rows. Their words hold the low bits of the ring's elements:
+ * of panels of `columns` columns and A a sequence of rows. How the low bits of the ring's elements lie in them is the
+ * kernel's own affair, but for what they take: with `whole` the block's depth rounded up to a multiple of `unit`,
  *
- *   panel: (1 + even) x columns, the first line being what is added to every row of the product;
- *   row:   2 + even, the first word being what is added to every column of the product, the second unused;
- *
- * where even is the block's depth rounded up to an even number, and the padding is zero.
+ *   a panel: (head + whole) x columns words;
+ *   a row:   2 head + whole words, where the number of rows is rounded up to a multiple of `rows`.
  */
 typedef struct tf_gemm {
     size_t columns; /**< of a panel */
-    size_t depth;   /**< of a block: even */
+    size_t depth;   /**< of a block: a multiple of unit */
+    size_t unit;    /**< a divisor of TF_GEMM_UNIT */
+    size_t rows;    /**< a divisor of TF_GEMM_ROWS */
+    size_t head;    /**< 1 if a constant goes before each column and each row */
     size_t word;    /**< bytes of a packed element */
     void (*pack_panel)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, void *panel);
-    void (*pack_row)(const uint64_t *a, const uint64_t *a2, size_t k, void *row);
-    /** c (m x n, n <= columns) += rows * panel, with k even and consecutive rows 2 + k words apart. */
+    /** Packs a + a2 (m x k, row stride lda; a2 may be NULL). */
+    void (*pack_rows)(const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k, void *rows);
+    /** c (m x n, n <= columns) += rows * panel, with k rounded up. */
     void (*multiply)(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc);
 } tf_gemm;
 
-/** A packed row takes this at most; ROW_BLOCK of them take half of a common level-2 cache. */
-#define TF_GEMM_ROW_BYTES 2048
+/** A packed row takes this at most, and half of it in all kernels but those of AMX; ROW_BLOCK rows take a quarter of
+   the level-2 cache that goes with AMX, or of a common one half. */
+#define TF_GEMM_ROW_BYTES 4096
+#define TF_GEMM_UNIT      64
+#define TF_GEMM_ROWS      16
 
 struct tf_packed {
     size_t k, n, bytes; /**< bytes: of the whole allocation */
@@ -46,6 +55,7 @@ size_t tf_gemm_scratch(size_t m, size_t k);
 
 extern const tf_gemm tf_gemm32_avx2, tf_gemm48_avx2, tf_gemm64_avx2;
 extern const tf_gemm tf_gemm32_avx512, tf_gemm64_avx512, tf_gemm52_avx512ifma;
+extern const tf_gemm tf_gemm8_amx[8]; /**< for 1 to 8 bytes */
 
 void tf_to_planes_avx2(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride);
 void tf_from_plane_avx2(const uint64_t *plane, size_t n, uint64_t *out);
@@ -53,6 +63,6 @@ void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *ou
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
 extern const tf_vector_kernels tf_vector_c, tf_vector_avx2, tf_vector_avx512;
-extern const tf_kernels tf_kernels_c, tf_kernels_avx2, tf_kernels_avx512;
+extern const tf_kernels tf_kernels_c, tf_kernels_avx2, tf_kernels_avx512, tf_kernels_amx;
 
 #endif

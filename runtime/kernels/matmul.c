@@ -11,13 +11,13 @@
 static size_t min(size_t a, size_t b) {
     return a < b ? a : b;
 }
-static size_t even(size_t k) {
-    return k + (k & 1);
+/** No overflow: of a block's depth, or of numbers that memory bounds. */
+static size_t round_up(size_t k, size_t unit) {
+    return (k + unit - 1) / unit * unit;
 }
 
-/** How the k x n operand is laid out. */
-static size_t panel_words(const tf_gemm *gemm, size_t depth) {
-    return (1 + even(depth)) * gemm->columns;
+static size_t panel_bytes(const tf_gemm *gemm, size_t depth) {
+    return (gemm->head + round_up(depth, gemm->unit)) * gemm->columns * gemm->word;
 }
 static size_t panel_count(const tf_gemm *gemm, size_t n) {
     return n / gemm->columns + (n % gemm->columns != 0);
@@ -60,10 +60,11 @@ void tf_packed_free(tf_packed *packed) {
 
 tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
                         size_t row_stride, size_t column_stride, unsigned bits) {
-    const size_t panels = panel_count(gemm, n), blocks = k / gemm->depth + 1;
-    size_t lines, words, bytes;
-    if (__builtin_add_overflow(even(k), blocks, &lines) || __builtin_mul_overflow(lines, panels, &words) ||
-        __builtin_mul_overflow(words, gemm->columns * gemm->word, &bytes))
+    const size_t whole = k / gemm->depth, rest = k % gemm->depth;
+    size_t block, bytes;
+    if (__builtin_mul_overflow(whole, panel_bytes(gemm, gemm->depth), &block) ||
+        __builtin_add_overflow(block, rest ? panel_bytes(gemm, rest) : 0, &block) ||
+        __builtin_mul_overflow(block, panel_count(gemm, n), &bytes))
         bytes = SIZE_MAX;
     tf_packed *packed = tf_packed_new(k, n, bits, gemm, bytes);
     if (!packed) return NULL;
@@ -74,15 +75,15 @@ tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *
             const size_t offset = i * row_stride + j * column_stride;
             gemm->pack_panel(b + offset, b2 ? b2 + offset : NULL, depth, min(gemm->columns, n - j), row_stride,
                              column_stride, panel);
-            panel += panel_words(gemm, depth) * gemm->word;
+            panel += panel_bytes(gemm, depth);
         }
     }
     return packed;
 }
 
 size_t tf_gemm_scratch(size_t m, size_t k) {
-    const size_t row = min((even(k) + 2) * sizeof(uint64_t), TF_GEMM_ROW_BYTES);
-    return min(m, ROW_BLOCK) * row / 64 * 64 + 64;
+    const size_t row = min((min(k, TF_GEMM_ROW_BYTES) + 2 + TF_GEMM_UNIT) * sizeof(uint64_t), TF_GEMM_ROW_BYTES);
+    return round_up(round_up(min(m, ROW_BLOCK), TF_GEMM_ROWS) * row + 1, 64);
 }
 
 void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
@@ -91,17 +92,16 @@ void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda,
     const unsigned char *block = b->data;
     for (size_t k = 0; k < b->k; k += gemm->depth) {
         const size_t depth = min(gemm->depth, b->k - k);
-        const size_t panel_bytes = panel_words(gemm, depth) * gemm->word, row_bytes = (2 + even(depth)) * gemm->word;
+        const size_t bytes = panel_bytes(gemm, depth);
         for (size_t i = 0; i < m; i += ROW_BLOCK) {
             const size_t rows = min(ROW_BLOCK, m - i);
-            for (size_t r = 0; r < rows; r++) {
-                const size_t offset = (i + r) * lda + k;
-                gemm->pack_row(a + offset, a2 ? a2 + offset : NULL, depth, (unsigned char *)scratch + r * row_bytes);
-            }
+            const size_t offset = i * lda + k;
+            gemm->pack_rows(a + offset, a2 ? a2 + offset : NULL, lda, rows, depth, scratch);
             const unsigned char *panel = block;
-            for (size_t j = 0; j < b->n; j += gemm->columns, panel += panel_bytes)
-                gemm->multiply(rows, even(depth), min(gemm->columns, b->n - j), scratch, panel, c + i * ldc + j, ldc);
+            for (size_t j = 0; j < b->n; j += gemm->columns, panel += bytes)
+                gemm->multiply(rows, round_up(depth, gemm->unit), min(gemm->columns, b->n - j), scratch, panel,
+                               c + i * ldc + j, ldc);
         }
-        block += panel_count(gemm, b->n) * panel_bytes;
+        block += panel_count(gemm, b->n) * bytes;
     }
 }

@@ -14,14 +14,12 @@
  * - ROWS and VECTORS: the register tile is ROWS x VECTORS accumulators;
  * - DEPTH: of a block, even, so that a panel of DEPTH x VECTORS vectors stays in the level-1 data cache;
  * - PAIRED: 1 for Winograd's inner product, 0 for the plain one (where multiply-and-add is one instruction);
- * - GEMM: the name of the resulting tf_gemm.
+ * - GEMM: the name of the resulting tf_gemm. A panel's first line is what is added to every row of the product; a row's
+ *   first word is what is added to every column, its second is unused. The padding is zero.
  */
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
-
-#define INLINE         static inline __attribute__((always_inline))
-#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
 enum { LANES = sizeof(vector) / sizeof(word), COLUMNS = VECTORS * LANES, LINE = 64 };
 _Static_assert(DEPTH % 2 == 0 && (2 + DEPTH) * sizeof(word) <= TF_GEMM_ROW_BYTES, "a block must be even and fit");
@@ -52,8 +50,9 @@ INLINE void pack_any(const uint64_t *b, const uint64_t *b2, size_t i, size_t k, 
         }
 }
 
-/** Packs columns that are contiguous in memory, as those of a transposed matrix are, in blocks of 4 x 4: four columns to
-    their end at a time, for more of them, often a multiple of 4096 bytes apart, would not stay in the cache together. */
+/** Packs columns that are contiguous in memory, as those of a transposed matrix are, in blocks of 4 x 4: four columns
+   to their end at a time, for more of them, often a multiple of 4096 bytes apart, would not stay in the cache together.
+ */
 INLINE void pack_transposed(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t column_stride,
                             word (*lines)[COLUMNS]) {
     const size_t whole_k = k & ~(size_t)3, whole_n = n & ~(size_t)3;
@@ -161,6 +160,14 @@ INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b
     }
 }
 
+static void pack_rows(const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k, void *rows) {
+    word *row = rows;
+    for (; m; m--, a += lda, row += 2 + k + (k & 1)) {
+        pack_row(a, a2, k, row);
+        if (a2) a2 += lda;
+    }
+}
+
 static void multiply(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc) {
     const word *a = rows;
     /* The next panel comes to the level-2 cache a share per row: the first row would otherwise wait for all of it. A
@@ -174,4 +181,12 @@ static void multiply(size_t m, size_t k, size_t n, const void *rows, const void 
     for (; m; m--, a += 2 + k, c += ldc) tile(1, k, n, a, panel, c, ldc);
 }
 
-const tf_gemm GEMM = {COLUMNS, DEPTH, sizeof(word), pack_panel, pack_row, multiply};
+const tf_gemm GEMM = {.columns = COLUMNS,
+                      .depth = DEPTH,
+                      .unit = 2,
+                      .rows = 1,
+                      .head = 1,
+                      .word = sizeof(word),
+                      .pack_panel = pack_panel,
+                      .pack_rows = pack_rows,
+                      .multiply = multiply};

@@ -5,7 +5,7 @@
 #include "net/clock.h"
 #include "runtime/kernels/internal.h"
 
-const unsigned tf_product_width[TF_PRODUCT_WIDTHS] = {32, 48, 52, 64};
+const unsigned tf_product_width[TF_PRODUCT_WIDTHS] = {32, 40, 48, 52, 56, 64};
 _Thread_local tf_meter tf_thread_meter;
 
 static const tf_kernels *best;

@@ -7,13 +7,13 @@
 
 /** Half a block deep, so that rows and panel share the level-1 cache; rows are a multiple of every register tile. */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
-    enum { ROWS = 12 };
+    enum { ROWS = 48 };
     tf_packed *probe = kernels->pack((const uint64_t[]){0}, 1, 1, 1, 1, bits);
     if (!probe) return 0;
     const tf_gemm *gemm = probe->gemm;
     tf_packed_free(probe);
     const size_t k = gemm ? gemm->depth / 2 : 64, n = gemm ? gemm->columns : 16;
-    const size_t elements = (k + 2) * (n + ROWS) + ROWS * n;
+    const size_t elements = (k + 2) * (n + ROWS) + ROWS * n; /* of 8 bytes, whatever a packed one takes */
     uint64_t *b = aligned_alloc(64, (elements * sizeof *b + 63) & ~(size_t)63);
     if (!b) return 0;
     uint64_t *a = b + (k + 2) * n, *c = a + (k + 2) * ROWS;

@@ -5,17 +5,17 @@
 
 #include "runtime/kernels/internal.h"
 
-/* The AVX-512 sources compiled a second time without AVX-512, so that their logic is tested on every machine. */
-extern const tf_kernels tf_kernels_portable;
+/* The sources for AVX-512 and AMX compiled a second time without them, so that their logic is tested on every machine. */
+extern const tf_kernels tf_kernels_portable, tf_kernels_tiles_portable;
 extern const tf_gemm tf_gemm52_portable;
 
 #define GUARD 0xa5a5a5a5a5a5a5a5
 
-enum { TABLES = 4 };
+enum { TABLES = 6 };
 
 static const tf_kernels *table(size_t i) {
     const tf_kernels *tables[TABLES] = {tf_kernels_named("c"), tf_kernels_named("avx2"), tf_kernels_named("avx512"),
-                                        &tf_kernels_portable};
+                                        tf_kernels_named("amx"), &tf_kernels_portable, &tf_kernels_tiles_portable};
     return tables[i];
 }
 
@@ -117,8 +117,8 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
 }
 
 Test(kernels, matmul_equals_plain_loops) {
-    static const unsigned bits[] = {1,  16, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
-                                    42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 63, 64};
+    static const unsigned bits[] = {1,  8, 9, 16, 17, 24, 25, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+                                    42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 56, 57, 63, 64};
     for (size_t t = 0; t < TABLES; t++)
         if (table(t)) check_all(table(t), NULL, bits, sizeof bits / sizeof *bits);
 }
@@ -269,7 +269,7 @@ Test(kernels, vector_loops_equal_their_definitions) {
 Test(kernels, tables_are_found_by_name) {
     cr_assert_str_eq(tf_kernels_named("c")->name, "c");
     cr_assert_null(tf_kernels_named("mmx"));
-    for (const char *const *name = (const char *const[]){"avx2", "avx512", NULL}; *name; name++)
+    for (const char *const *name = (const char *const[]){"avx2", "avx512", "amx", NULL}; *name; name++)
         cr_assert(!tf_kernels_named(*name) || !strcmp(tf_kernels_named(*name)->name, *name));
 }
 
