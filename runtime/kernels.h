@@ -26,14 +26,11 @@ typedef struct tf_kernels {
     const tf_vector_kernels *vector;
 
     /**
-     * Packs b (k x n; element (i, j) at b[i * row_stride + j * column_stride]) for products mod 2^bits, 1 <= bits
-     * <= 64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
+     * Packs b + b2 (k x n; element (i, j) at b[i * row_stride + j * column_stride]; b2 may be NULL) for products mod
+     * 2^bits, 1 <= bits <= 64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
      */
-    tf_packed *(*pack)(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits);
-
-    /** As pack, of b + b2 (b2 may be NULL; same strides). */
-    tf_packed *(*pack_sum)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
-                           size_t column_stride, unsigned bits);
+    tf_packed *(*pack)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, unsigned bits);
 
     /**
      * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, those of packing; c's upper bits become meaningless.
@@ -74,7 +71,8 @@ void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
 
-/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 40, 48, 52, 56 and 64 bits. */
+/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 40, 48, 52, 56 and 64
+ * bits. */
 enum { TF_PRODUCT_WIDTHS = 6 };
 extern const unsigned tf_product_width[TF_PRODUCT_WIDTHS];
 

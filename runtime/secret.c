@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 /* Locks do not nest, so that only allocations with pages of their own can be locked. Large ones ask for huge pages:
-   most of what they hold is read once a use and across its rows, where the faults and translations of small pages cost more
-   than the work itself (a quarter of an inference of BERT-base on Zen 5). */
+   most of what they hold is read once a use and across its rows, where the faults and translations of small pages cost
+   more than the work itself (a quarter of an inference of BERT-base on Zen 5). */
 enum { PAGE = 4096, LINE = 64, HUGE_PAGE = 2 << 20 };
 
 static bool locking;

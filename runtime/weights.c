@@ -111,7 +111,7 @@ TF_MULTIVERSION void tf_combine(const uint64_t factor[2], unsigned bits, const u
 
 tf_status tf_pack_weight(const tf_party *party, const uint64_t *w, tf_shape shape, unsigned bits, tf_packed **packed) {
     size_t out = shape.dim[0], in = shape.dim[1];
-    *packed = party->kernels->pack(w, in, out, 1, in, bits);
+    *packed = party->kernels->pack(w, NULL, in, out, 1, in, bits);
     return *packed ? TF_OK : tf_fail(TF_NOMEM, "no memory to pack a weight of %zu x %zu", out, in);
 }
 

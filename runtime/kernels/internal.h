@@ -46,7 +46,7 @@ struct tf_packed {
 /** An operand with `bytes` of data, or NULL with the thread's error set. */
 tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm, size_t bytes);
 
-/** pack_sum and matmul of a table in terms of a micro-kernel. */
+/** pack and matmul of a table in terms of a micro-kernel. */
 tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
                         size_t row_stride, size_t column_stride, unsigned bits);
 void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
@@ -63,6 +63,27 @@ void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *ou
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
 extern const tf_vector_kernels tf_vector_c, tf_vector_avx2, tf_vector_avx512;
+/**
+ * Defines a table with products by the micro-kernel choose(bits), which must be some kernel for bits out of range too:
+ * they are refused later. Planes and bytes move at the speed of memory with AVX2 already.
+ */
+#define TF_GEMM_KERNELS(set, vectors, choose)                                                                          \
+    static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,               \
+                           size_t column_stride, unsigned bits) {                                                      \
+        return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
+    }                                                                                                                  \
+    const tf_kernels tf_kernels_##set = {                                                                              \
+        .name = #set,                                                                                                  \
+        .vector = &vectors,                                                                                            \
+        .pack = pack,                                                                                                  \
+        .matmul = tf_gemm_matmul,                                                                                      \
+        .matmul_scratch = tf_gemm_scratch,                                                                             \
+        .to_planes = tf_to_planes_avx2,                                                                                \
+        .from_plane = tf_from_plane_avx2,                                                                              \
+        .pack_bytes = tf_pack_bytes_avx2,                                                                              \
+        .unpack_bytes = tf_unpack_bytes_avx2,                                                                          \
+    };
+
 extern const tf_kernels tf_kernels_c, tf_kernels_avx2, tf_kernels_avx512, tf_kernels_amx;
 
 #endif

@@ -17,17 +17,10 @@ static double processor_clock(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static tf_packed *pack(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits) {
+static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, unsigned bits) {
     double start = tf_clock();
-    tf_packed *packed = best->pack(b, k, n, row_stride, column_stride, bits);
-    tf_thread_meter.packing += tf_clock() - start;
-    return packed;
-}
-
-static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
-                           size_t column_stride, unsigned bits) {
-    double start = tf_clock();
-    tf_packed *packed = best->pack_sum(b, b2, k, n, row_stride, column_stride, bits);
+    tf_packed *packed = best->pack(b, b2, k, n, row_stride, column_stride, bits);
     tf_thread_meter.packing += tf_clock() - start;
     return packed;
 }
@@ -59,7 +52,6 @@ static void make(void) {
     best = tf_kernels_get();
     metered = *best;
     metered.pack = pack;
-    metered.pack_sum = pack_sum;
     metered.pack_bytes = pack_bytes;
     metered.unpack_bytes = unpack_bytes;
     metered.matmul = matmul;

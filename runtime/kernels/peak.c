@@ -8,7 +8,7 @@
 /** Half a block deep, so that rows and panel share the level-1 cache; rows are a multiple of every register tile. */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
     enum { ROWS = 48 };
-    tf_packed *probe = kernels->pack((const uint64_t[]){0}, 1, 1, 1, 1, bits);
+    tf_packed *probe = kernels->pack((const uint64_t[]){0}, NULL, 1, 1, 1, 1, bits);
     if (!probe) return 0;
     const tf_gemm *gemm = probe->gemm;
     tf_packed_free(probe);
@@ -18,7 +18,7 @@ double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
     if (!b) return 0;
     uint64_t *a = b + (k + 2) * n, *c = a + (k + 2) * ROWS;
     for (size_t i = 0; i < elements; i++) b[i] = i * 0x9e3779b97f4a7c15;
-    tf_packed *packed = gemm ? NULL : kernels->pack(b, k, n, n, 1, bits);
+    tf_packed *packed = gemm ? NULL : kernels->pack(b, NULL, k, n, n, 1, bits);
     double best = 0;
     for (double start = tf_clock(), end = start; (gemm || packed) && end < start + 0.05;) {
         enum { CALLS = 50 };

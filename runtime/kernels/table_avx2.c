@@ -5,24 +5,4 @@ static const tf_gemm *choose(unsigned bits) {
     return bits <= 48 ? &tf_gemm48_avx2 : &tf_gemm64_avx2;
 }
 
-static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
-                           size_t column_stride, unsigned bits) {
-    return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);
-}
-
-static tf_packed *pack(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits) {
-    return pack_sum(b, NULL, k, n, row_stride, column_stride, bits);
-}
-
-const tf_kernels tf_kernels_avx2 = {
-    .name = "avx2",
-    .vector = &tf_vector_avx2,
-    .pack = pack,
-    .pack_sum = pack_sum,
-    .matmul = tf_gemm_matmul,
-    .matmul_scratch = tf_gemm_scratch,
-    .to_planes = tf_to_planes_avx2,
-    .from_plane = tf_from_plane_avx2,
-    .pack_bytes = tf_pack_bytes_avx2,
-    .unpack_bytes = tf_unpack_bytes_avx2,
-};
+TF_GEMM_KERNELS(avx2, tf_vector_avx2, choose)

@@ -3,8 +3,8 @@
 
 #include "runtime/kernels/internal.h"
 
-static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
-                           size_t column_stride, unsigned bits) {
+static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, unsigned bits) {
     size_t bytes;
     if (__builtin_mul_overflow(k, n, &bytes) || __builtin_mul_overflow(bytes, sizeof(uint64_t), &bytes))
         bytes = SIZE_MAX;
@@ -17,10 +17,6 @@ static tf_packed *pack_sum(const uint64_t *b, const uint64_t *b2, size_t k, size
             data[i * n + j] = b2 ? b[at] + b2[at] : b[at];
         }
     return packed;
-}
-
-static tf_packed *pack(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride, unsigned bits) {
-    return pack_sum(b, NULL, k, n, row_stride, column_stride, bits);
 }
 
 static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
@@ -69,7 +65,6 @@ const tf_kernels tf_kernels_c = {
     .name = "c",
     .vector = &tf_vector_c,
     .pack = pack,
-    .pack_sum = pack_sum,
     .matmul = matmul,
     .matmul_scratch = matmul_scratch,
     .to_planes = to_planes,

@@ -232,9 +232,9 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
         if (begin >= end) continue;
         size_t a_from = a_at + (begin - low) * l->a_row, m = end - begin;
         crossing cross = cross_of(call, t);
-        if (cross != NEXT && !sum) sum = kernels->pack_sum(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if (cross != FOUR && !first) first = kernels->pack(y0 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if (cross == NEXT && !second) second = kernels->pack(y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != NEXT && !sum) sum = kernels->pack(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != FOUR && !first) first = kernels->pack(y0 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross == NEXT && !second) second = kernels->pack(y1 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
         if ((cross != NEXT && !sum) || (cross != FOUR && !first) || (cross == NEXT && !second)) {
             status = tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l->k, l->n);
             break;

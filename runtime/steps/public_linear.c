@@ -20,7 +20,7 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     tf_packed *packed = NULL;
     if (weight) {
         for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)node->arg[3]));
-        packed = kernels->pack(weight, in, out, 1, in, node->type.bits);
+        packed = kernels->pack(weight, NULL, in, out, 1, in, node->type.bits);
     }
     if (scratch && packed) {
         for (int j = 0; j < 2; j++) {

@@ -5,7 +5,8 @@
 
 #include "runtime/kernels/internal.h"
 
-/* The sources for AVX-512 and AMX compiled a second time without them, so that their logic is tested on every machine. */
+/* The sources for AVX-512 and AMX compiled a second time without them, so that their logic is tested on every machine.
+ */
 extern const tf_kernels tf_kernels_portable, tf_kernels_tiles_portable;
 extern const tf_gemm tf_gemm52_portable;
 
@@ -14,8 +15,8 @@ extern const tf_gemm tf_gemm52_portable;
 enum { TABLES = 6 };
 
 static const tf_kernels *table(size_t i) {
-    const tf_kernels *tables[TABLES] = {tf_kernels_named("c"), tf_kernels_named("avx2"), tf_kernels_named("avx512"),
-                                        tf_kernels_named("amx"), &tf_kernels_portable, &tf_kernels_tiles_portable};
+    const tf_kernels *tables[TABLES] = {tf_kernels_named("c"),   tf_kernels_named("avx2"), tf_kernels_named("avx512"),
+                                        tf_kernels_named("amx"), &tf_kernels_portable,     &tf_kernels_tiles_portable};
     return tables[i];
 }
 
@@ -84,8 +85,7 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
             }
 
     tf_packed *packed = gemm ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
-                        : b2 ? kernels->pack_sum(b, b2, s.k, s.n, row_stride, column_stride, s.bits)
-                             : kernels->pack(b, s.k, s.n, row_stride, column_stride, s.bits);
+                             : kernels->pack(b, b2, s.k, s.n, row_stride, column_stride, s.bits);
     cr_assert_not_null(packed);
     cr_assert(tf_packed_k(packed) == s.k && tf_packed_n(packed) == s.n && tf_packed_bytes(packed) > 0);
     void *scratch = aligned_alloc(64, kernels->matmul_scratch(s.m, s.k));
@@ -117,8 +117,8 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
 }
 
 Test(kernels, matmul_equals_plain_loops) {
-    static const unsigned bits[] = {1,  8, 9, 16, 17, 24, 25, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
-                                    42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 56, 57, 63, 64};
+    static const unsigned bits[] = {1,  8,  9,  16, 17, 24, 25, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+                                    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 56, 57, 63, 64};
     for (size_t t = 0; t < TABLES; t++)
         if (table(t)) check_all(table(t), NULL, bits, sizeof bits / sizeof *bits);
 }
@@ -143,7 +143,7 @@ Test(kernels, ranges_of_rows_make_the_whole_product) {
         if (!kernels) continue;
         uint64_t whole[M * N] = {0}, parts[M * N] = {0};
         void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K));
-        tf_packed *packed = kernels->pack(b, K, N, N, 1, 64);
+        tf_packed *packed = kernels->pack(b, NULL, K, N, N, 1, 64);
         kernels->matmul(M, a, NULL, K, packed, whole, N, scratch);
         for (size_t i = 0; i < M; i += 10) {
             const size_t rows = M - i < 10 ? M - i : 10;
@@ -161,11 +161,11 @@ Test(kernels, pack_reports_what_it_cannot_do) {
     for (size_t t = 0; t < TABLES; t++) {
         const tf_kernels *kernels = table(t);
         if (!kernels) continue;
-        cr_assert_null(kernels->pack(&one, 1, 1, 1, 1, 0));
-        cr_assert_null(kernels->pack(&one, 1, 1, 1, 1, 65));
-        cr_assert_null(kernels->pack(&one, SIZE_MAX, SIZE_MAX, 0, 0, 64));
-        cr_assert_null(kernels->pack(&one, (size_t)1 << 61, 1, 0, 0, 64));
-        cr_assert_null(kernels->pack(&one, 1, SIZE_MAX, 0, 0, 32));
+        cr_assert_null(kernels->pack(&one, NULL, 1, 1, 1, 1, 0));
+        cr_assert_null(kernels->pack(&one, NULL, 1, 1, 1, 1, 65));
+        cr_assert_null(kernels->pack(&one, NULL, SIZE_MAX, SIZE_MAX, 0, 0, 64));
+        cr_assert_null(kernels->pack(&one, NULL, (size_t)1 << 61, 1, 0, 0, 64));
+        cr_assert_null(kernels->pack(&one, NULL, 1, SIZE_MAX, 0, 0, 32));
         cr_assert(strlen(tf_error()) > 0);
     }
     tf_packed_free(NULL);
