@@ -42,6 +42,7 @@ static const struct {
                .line_bytes = {LINE, LINE, LINE, LINE, LINE, LINE, LINE, LINE},
                .lines = {LINES, LINES, LINES, LINES, LINES, LINES, LINES, LINES}};
 
+#define SPECIALISED   INLINE /* in the number of limbs, for a tile's number must be a constant */
 #define start_tiles() _tile_loadconfig(&all_tiles)
 #define stop_tiles()  _tile_release() /* which wipes them */
 #define load_a(from)  _tile_loadd(TILE_OF_A, from, LINE)
@@ -57,20 +58,21 @@ static const struct {
     }
 INLINE void zero_sum(size_t s){FOR_SUM(s, _tile_zero)} INLINE
     void accumulate(size_t s){FOR_SUM(s, _tile_dpbuud, TILE_OF_A, TILE_OF_B)} INLINE
-    void store_sum(size_t s, uint32_t *to) {
+    void store_sum(size_t s, uint32_t (*to)[LINES]) {
     FOR_SUM(s, _tile_stored, to, LINE)
 }
 #else /* the definition of the instructions, for tests on other machines */
 static _Thread_local uint32_t sum_tile[SUMS][LINES][LINES];
 static _Thread_local uint8_t tile_of_a[LINES][LINE], tile_of_b[LINES][LINE];
 
+#define SPECIALISED static __attribute__((noinline)) /* or compiling would take minutes */
 #define start_tiles()
 #define stop_tiles()
 #define load_a(from)     memcpy(tile_of_a, from, TILE)
 #define load_b(from)     memcpy(tile_of_b, from, TILE)
 #define zero_sum(s)      memset(sum_tile[s], 0, TILE)
 #define store_sum(s, to) memcpy(to, sum_tile[s], TILE)
-static void accumulate(size_t s) {
+SPECIALISED void accumulate(size_t s) {
     for (size_t r = 0; r < LINES; r++)
         for (size_t k = 0; k < LINE; k++)
             for (size_t c = 0; c < LINES; c++)
@@ -94,7 +96,7 @@ INLINE words load(const uint64_t *b, const uint64_t *b2, size_t n, size_t stride
 #define EACH_EIGHTH(b) FOUR(b), FOUR(b + 32)
 
 /** Cuts to bytes: then word w of x[l] has the bytes l of the eight words of what x[w] was. */
-INLINE void cut(words x[8]) {
+SPECIALISED void cut(words x[8]) {
     UNROLLED(w, 8) {
         const bytes y = (bytes)x[w];
         x[w] = (words)__builtin_shufflevector(y, y, EACH_EIGHTH(0), EACH_EIGHTH(1), EACH_EIGHTH(2), EACH_EIGHTH(3),
@@ -126,7 +128,7 @@ static size_t left(size_t n, size_t from) {
     return n > from ? min(n - from, 8) : 0;
 }
 
-INLINE void pack_rows(size_t limbs, const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k,
+static void pack_rows(size_t limbs, const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k,
                       unsigned char *to) {
     const size_t groups = (k + LINE - 1) / LINE;
     for (size_t r = 0; r < (m + LINES - 1) / LINES * LINES; r++) {
@@ -138,7 +140,7 @@ INLINE void pack_rows(size_t limbs, const uint64_t *a, const uint64_t *a2, size_
                 x[w] = load(a + at, a2 ? a2 + at : NULL, r < m ? left(k, from) : 0, 1);
             }
             cut(x);
-            UNROLLED(l, limbs) *(words *)(line + l * TILE) = x[l];
+            for (size_t l = 0; l < limbs; l++) *(words *)(line + l * TILE) = x[l];
         }
     }
 }
@@ -146,7 +148,7 @@ INLINE void pack_rows(size_t limbs, const uint64_t *a, const uint64_t *a2, size_
 /** Eight elements of k by eight columns: half of two lines of the tile of each limb. `down`: vectors run along k. */
 INLINE void pack_square(size_t limbs, bool down, words x[8], unsigned char *line) {
     cut(x);
-    UNROLLED(l, limbs) {
+    for (size_t l = 0; l < limbs; l++) {
         half_bytes *upper = (half_bytes *)(line + l * TILE), *lower = (half_bytes *)(line + l * TILE + LINE);
         if (down) {
             const doubles y = (doubles)x[l];
@@ -162,8 +164,8 @@ INLINE void pack_square(size_t limbs, bool down, words x[8], unsigned char *line
     }
 }
 
-INLINE void pack_panel(size_t limbs, bool down, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
-                       size_t row_stride, size_t column_stride, unsigned char *to) {
+INLINE void pack_squares(size_t limbs, bool down, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
+                         size_t row_stride, size_t column_stride, unsigned char *to) {
     const size_t along = down ? row_stride : column_stride, across = down ? column_stride : row_stride;
     for (size_t i = 0; i < (k + LINE - 1) / LINE * LINE; i += 8)
         for (size_t j = 0; j < LINES; j += 8) {
@@ -178,9 +180,19 @@ INLINE void pack_panel(size_t limbs, bool down, const uint64_t *b, const uint64_
         }
 }
 
+static void pack_panel(size_t limbs, const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, unsigned char *to) {
+    if (row_stride == 1) /* constants for the code that is inlined */
+        pack_squares(limbs, true, b, b2, k, n, 1, column_stride, to);
+    else if (column_stride == 1)
+        pack_squares(limbs, false, b, b2, k, n, row_stride, 1, to);
+    else
+        pack_squares(limbs, false, b, b2, k, n, row_stride, column_stride, to);
+}
+
 /** sums[s - from] = the sum of the products of limbs i + j = s, from <= s < to, of 16 rows and 16 columns. */
-INLINE void multiply_tiles(size_t limbs, size_t from, size_t to, size_t k, const unsigned char *a,
-                           const unsigned char *b, uint32_t sums[SUMS][LINES][LINES]) {
+SPECIALISED void multiply_tiles(size_t limbs, size_t from, size_t to, size_t k, const unsigned char *a,
+                                const unsigned char *b, uint32_t sums[SUMS][LINES][LINES]) {
     UNROLLED(s, to - from) zero_sum(s);
     for (size_t g = 0; g < k; g += LINE, a += limbs * TILE, b += limbs * TILE)
         UNROLLED(i, to) {
@@ -191,12 +203,12 @@ INLINE void multiply_tiles(size_t limbs, size_t from, size_t to, size_t k, const
                     accumulate(i + j - from);
                 }
         }
-    UNROLLED(s, to - from) store_sum(s, &sums[s][0][0]);
+    UNROLLED(s, to - from) store_sum(s, sums[s]);
 }
 
 /** c (m x n) += the sums of `count` limbs from limb `from` on. */
-INLINE void add_sums(size_t from, size_t count, size_t m, size_t n, const uint32_t sums[SUMS][LINES][LINES],
-                     uint64_t *c, size_t ldc) {
+SPECIALISED void add_sums(size_t from, size_t count, size_t m, size_t n, const uint32_t sums[SUMS][LINES][LINES],
+                          uint64_t *c, size_t ldc) {
     for (size_t r = 0; r < m; r++, c += ldc) {
         words even = {0}, odd = {0}; /* columns; cheaper than widening the sums in their order */
         UNROLLED(s, count) {
@@ -215,8 +227,8 @@ INLINE void add_sums(size_t from, size_t count, size_t m, size_t n, const uint32
     }
 }
 
-INLINE void multiply(size_t limbs, size_t m, size_t k, size_t n, const unsigned char *a, const unsigned char *b,
-                     uint64_t *c, size_t ldc) {
+SPECIALISED void multiply(size_t limbs, size_t m, size_t k, size_t n, const unsigned char *a, const unsigned char *b,
+                          uint64_t *c, size_t ldc) {
     _Alignas(64) uint32_t sums[SUMS][LINES][LINES];
     start_tiles();
     for (size_t r = 0; r < m; r += LINES, a += k * limbs * LINES, c += LINES * ldc) {
@@ -232,16 +244,10 @@ INLINE void multiply(size_t limbs, size_t m, size_t k, size_t n, const unsigned 
     explicit_bzero(sums, sizeof sums);
 }
 
-/* The number of limbs and the direction of vectors are constants wherever the code above is inlined. */
 #define KERNEL(limbs)                                                                                                  \
     static void pack_panel##limbs(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,        \
                                   size_t column_stride, void *panel) {                                                 \
-        if (row_stride == 1)                                                                                           \
-            pack_panel(limbs, true, b, b2, k, n, 1, column_stride, panel);                                             \
-        else if (column_stride == 1)                                                                                   \
-            pack_panel(limbs, false, b, b2, k, n, row_stride, 1, panel);                                               \
-        else                                                                                                           \
-            pack_panel(limbs, false, b, b2, k, n, row_stride, column_stride, panel);                                   \
+        pack_panel(limbs, b, b2, k, n, row_stride, column_stride, panel);                                              \
     }                                                                                                                  \
     static void pack_rows##limbs(const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k, void *rows) {  \
         pack_rows(limbs, a, a2, lda, m, k, rows);                                                                      \
