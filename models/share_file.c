@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "models/file.h"
 #include "models/share_header.h"
+#include "net/file.h"
 #include "runtime/session.h"
 
 enum { LARGEST_INDEX = 64 << 20, MOST_ENTRIES = 1 << 20 };

@@ -7,9 +7,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "models/file.h"
 #include "models/share_file.h"
 #include "models/share_header.h"
+#include "net/file.h"
 
 struct tf_share_writer {
     char *path, *temporary; /* the second one is NULL once it has its name */

@@ -7,7 +7,7 @@
 #include "experiments/cli/commands.h"
 #include "experiments/cli/directory.h"
 #include "experiments/cli/private.h"
-#include "models/file.h"
+#include "net/file.h"
 #include "runtime/lower.h"
 
 /** The three parties' directories below --out, and a file in each. */

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/file.h"
+#include "net/file.h"
 
 tf_status directory_make(const char *directory, const char *source, unsigned mode) {
     struct stat from, to;

@@ -3,7 +3,7 @@
 
 #include "experiments/cli/directory.h"
 #include "experiments/cli/private.h"
-#include "models/file.h"
+#include "net/file.h"
 
 static tf_status part_path(const char *directory, int party, const char *name, char path[DIRECTORY_PATH]) {
     char part[DIRECTORY_PATH];

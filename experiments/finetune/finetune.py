@@ -120,7 +120,7 @@ class Run:
         self.log.prefix = ""
 
     def baseline(self):
-        """Plain fine-tuning: slices with a learning rate that falls from one to the next; the best is kept."""
+        """Plain fine-tuning: slices with a learning rate that falls from one to the next; the last state is kept."""
         arguments, trainer = self.arguments, self.trainer
         count = self.examples(arguments.slice)
         slices = max(round(arguments.epochs / arguments.slice), 1)
