@@ -2,8 +2,8 @@
 # Set-up, then every test through ctest.
 #
 #   ./test.sh                 in build/
-#   ./test.sh --sanitized     in build/sanitized, with the address and undefined-behaviour sanitizers: an hour rather than
-#                             minutes; without fuzzing, which has sanitizers of its own
+#   ./test.sh --sanitized     in build/sanitized, with the address and undefined-behaviour sanitizers: ten minutes to an
+#                             hour; without fuzzing, which has sanitizers of its own
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
