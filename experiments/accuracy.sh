@@ -12,6 +12,7 @@
 #     --ranges N      texts whose every value is compared with its range (default 100, for bert-tiny all; 0: none)
 #     --plain         no private runs, nor ranges
 #     --report        only make the table of what is in the work directory
+#     --second PAIR   the run of this MODEL-TASK is listed among the attempts, and the row stays that of the earlier run
 #
 # Needs the data in ${TREFOIL_SHARED:-../shared}, and experiments/setup.sh build, model, data and finetune. Stop it at any
 # time and start it again: training goes on after the last finished block, evaluation after the last finished batch.
@@ -21,7 +22,7 @@ finetune=$root/experiments/finetune
 trefoil=${TREFOIL:-$root/build/trefoil}
 python=/usr/bin/python3
 models=$root/.cache/finetune work=$root/.cache/accuracy results="" ranks=3 ranges=""
-quick=false private=true report_only=false pairs=()
+quick=false private=true report_only=false pairs=() second=()
 command="experiments/accuracy.sh $*"
 
 fail() {
@@ -35,6 +36,11 @@ while [ $# -gt 0 ]; do
     --quick) quick=true ;;
     --plain) private=false ;;
     --report) report_only=true ;;
+    --second)
+        [ $# -gt 1 ] || fail "$1 needs a value"
+        second+=("$2")
+        shift
+        ;;
     --models | --work | --results | --ranks | --ranges)
         [ $# -gt 1 ] || fail "$1 needs a value"
         declare "${1#--}=$2"
@@ -175,4 +181,4 @@ if ! $report_only; then
     done
 fi
 "$python" "$finetune/report.py" --work "$work" --results "$results" --command "$command" --trefoil "$trefoil" \
-    --models "$models"
+    --models "$models" --second "${second[@]}"

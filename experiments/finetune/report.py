@@ -88,22 +88,26 @@ def training_of(record):
 
 
 def attempt_of(result):
-    """What is kept of a run that another one has replaced: its scores at the end, in percent, and how it came to them."""
+    """What is kept of a run whose row is another one's: its scores at the end, in percent, and how it came to them."""
     ends = {key: {metric: 100 * value for metric, value in result["plain"].get(stage, {}).items()}
             for key, stage in (("original", "original"), ("validation", "4-layernorm2"))}
-    return ends | result["training"]
+    return ends | result["training"] | {key: result[key] for key in ("private", "ranges", "commit")}
 
 
-def joined(previous, current):
+def joined(previous, current, second):
     """The results of this work directory and those of an earlier report: pairs that are not here stay as they were, and a
-    pair that was trained anew keeps the earlier run among its attempts, so that no run gets lost."""
+    pair that was trained anew keeps the earlier run among its attempts, so that no run gets lost. The other way round for
+    the pairs `second`, MODEL-TASK: there the earlier run stays, and this one becomes an attempt."""
     pairs = {(r["model"], r["task"]): r for r in previous}
     for result in current:
         old = pairs.get((result["model"], result["task"]))
         if old:
-            result["attempts"] = old["attempts"]
-            if old["training"]["history"] != result["training"]["history"]:
-                result["attempts"] = old["attempts"] + [attempt_of(old)]
+            history = lambda run: run["training"]["history"]
+            row, other = (old, result) if f"{result['model']}-{result['task']}" in second else (result, old)
+            others = old["attempts"] + ([attempt_of(other)] if history(other) != history(row) else [])
+            unique = {json.dumps(record["history"]): record for record in others if record["history"] != history(row)}
+            row["attempts"] = list(unique.values())
+            result = row
         pairs[result["model"], result["task"]] = result
     return [pairs[key] for key in sorted(pairs)]
 
@@ -185,6 +189,10 @@ def effort(training, keys=("rate", "slice", "rounds", "together", "final")):
     return ", ".join(f"{key} {settings[key]}" for key in keys if key in settings)
 
 
+def used_of(ranges):
+    return "; ".join(f"{100 * n['used']:.2f} `{n['name']}` ({n['private']:.4g} of {n['range']:g})" for n in ranges["used"])
+
+
 def training_table(results):
     lines = ["| model, task | seed | baseline | minutes | adaptation | minutes | substituted | taken back "
              "| range used, % | texts | program |", "|" + "---|" * 11]
@@ -194,8 +202,7 @@ def training_table(results):
         cells = [name_of(result), str(training["settings"].get("seed", "")), effort(result["baseline"], ("epochs", "rate")),
                  minutes(result["baseline"]), effort(training), minutes(training), f"`{training['approx']}`",
                  ", ".join(reverted) or "none"]
-        used = [f"{100 * n['used']:.2f} `{n['name']}` ({n['private']:.4g} of {n['range']:g})" for n in (ranges or {"used": []})["used"]]
-        cells += ["; ".join(used), str(ranges["examples"]) if ranges else ""]
+        cells += [used_of(ranges), str(ranges["examples"])] if ranges else ["", ""]
         cells.append(result["commit"])
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -208,9 +215,15 @@ def attempts(results):
         metric = (decisive(result) or ["accuracy"])[0]
         for record in result["attempts"]:
             scores = [record["original"][metric]] + [h["scores"][metric] for h in record["history"] or [] if h["block"] is None]
-            lines.append(f"- {name_of(result)} with {effort(record)} (`{record['approx']}`): held-out {metric} after each stage "
-                         f"{', '.join(f'{s:.2f}' for s in scores[1:])}; validation {record['validation'][metric]:.2f} "
-                         f"of {scores[0]:.2f}")
+            line = (f"- {name_of(result)} with {effort(record)} (`{record['approx']}`): held-out {metric} after each stage "
+                    f"{', '.join(f'{s:.2f}' for s in scores[1:])}; validation {record['validation'][metric]:.2f} "
+                    f"of {scores[0]:.2f}")
+            run, ranges = record.get("private"), record.get("ranges")
+            if run:
+                line += f"; private {percent(run.get(metric))}, agreement {percent(run['agreement'])} %"
+            if ranges:
+                line += f"; range used {used_of(ranges)}, {ranges['examples']} texts"
+            lines.append(line)
     return ["", "Other attempts, which are not the ones above:", ""] + lines if lines else []
 
 
@@ -304,10 +317,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("work", "results", "command", "trefoil", "models"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--second", nargs="*", default=[])
     arguments = parser.parse_args()
     results = [pair_of(os.path.dirname(path)) for path in sorted(glob.glob(f"{arguments.work}/*/original.*.json"))]
     results = list({(r["model"], r["task"]): r for r in results}.values())
-    results = joined((read(os.path.join(arguments.results, "accuracy.json")) or {"results": []})["results"], results)
+    results = joined((read(os.path.join(arguments.results, "accuracy.json")) or {"results": []})["results"], results,
+                     arguments.second)
     torch = next((r["training"]["torch"] for r in results if r["training"]["torch"]), "unknown")
     report = {
         "command": arguments.command,
