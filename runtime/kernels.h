@@ -66,7 +66,7 @@ size_t tf_packed_bytes(const tf_packed *packed);
 void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
 
 /**
- * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the level-1 cache, the yardstick of
+ * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the nearest caches, the yardstick of
  * matmul on one core. Takes about 50 ms; 0 if memory could not be had or bits is not 1..64.
  */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);

@@ -104,9 +104,8 @@ def joined(previous, current, second):
         if old:
             history = lambda run: run["training"]["history"]
             row, other = (old, result) if f"{result['model']}-{result['task']}" in second else (result, old)
-            others = old["attempts"] + ([attempt_of(other)] if history(other) != history(row) else [])
-            unique = {json.dumps(record["history"]): record for record in others if record["history"] != history(row)}
-            row["attempts"] = list(unique.values())
+            others = {json.dumps(record["history"]): record for record in old["attempts"] + [attempt_of(other)]}
+            row["attempts"] = [record for record in others.values() if record["history"] != history(row)]
             result = row
         pairs[result["model"], result["task"]] = result
     return [pairs[key] for key in sorted(pairs)]

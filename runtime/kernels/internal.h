@@ -7,6 +7,15 @@
 #define INLINE         static inline __attribute__((always_inline))
 #define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
+static inline size_t min(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/** No overflow: of a block's depth, or of numbers that memory bounds. */
+static inline size_t round_up(size_t k, size_t unit) {
+    return (k + unit - 1) / unit * unit;
+}
+
 /**
  * A micro-kernel with its packing. The operands are cut to blocks of `depth` along k; within a block, B is a sequence
  * of panels of `columns` columns and A a sequence of rows. How the low bits of the ring's elements lie in them is the

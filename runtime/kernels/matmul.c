@@ -8,14 +8,6 @@
 /** Rows of A that are packed together. */
 #define ROW_BLOCK 128
 
-static size_t min(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-/** No overflow: of a block's depth, or of numbers that memory bounds. */
-static size_t round_up(size_t k, size_t unit) {
-    return (k + unit - 1) / unit * unit;
-}
-
 static size_t panel_bytes(const tf_gemm *gemm, size_t depth) {
     return (gemm->head + round_up(depth, gemm->unit)) * gemm->columns * gemm->word;
 }

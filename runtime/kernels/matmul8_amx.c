@@ -4,8 +4,9 @@
  *
  *   a b  =  sum over s of 2^(8 s)  sum over i + j = s of a_i b_j   mod 2^(8 limbs),
  *
- * where s < limbs are all that matter: limbs (limbs + 1) / 2 products of bytes, 21 for 48 bits. The sums of all s are
- * held in tiles at once, so that a tile of A is loaded once and one of B as often as it is used. Layout:
+ * where s < limbs are all that matter: limbs (limbs + 1) / 2 products of bytes, 21 for 48 bits. The sums of six s are
+ * held in tiles at once, all that up to 48 bits need, so that a tile of A is loaded once and one of B as often as it is
+ * used. Layout:
  *
  *   rows:  groups of 16 rows; in a group, for each 64 elements of k and each limb, a tile of 16 lines;
  *   panel: for each 64 elements of k and each limb, a tile, whose line r has elements 4 r to 4 r + 3 of each column.
@@ -56,10 +57,14 @@ static const struct {
     case 4: instruction(4, ##__VA_ARGS__); break;                                                                      \
     case 5: instruction(5, ##__VA_ARGS__); break;                                                                      \
     }
-INLINE void zero_sum(size_t s){FOR_SUM(s, _tile_zero)} INLINE
-    void accumulate(size_t s){FOR_SUM(s, _tile_dpbuud, TILE_OF_A, TILE_OF_B)} INLINE
-    void store_sum(size_t s, uint32_t (*to)[LINES]) {
-    FOR_SUM(s, _tile_stored, to, LINE)
+INLINE void zero_sum(size_t s) {
+    FOR_SUM(s, _tile_zero);
+}
+INLINE void accumulate(size_t s) {
+    FOR_SUM(s, _tile_dpbuud, TILE_OF_A, TILE_OF_B);
+}
+INLINE void store_sum(size_t s, uint32_t (*to)[LINES]) {
+    FOR_SUM(s, _tile_stored, to, LINE);
 }
 #else /* the definition of the instructions, for tests on other machines */
 static _Thread_local uint32_t sum_tile[SUMS][LINES][LINES];
@@ -119,10 +124,6 @@ SPECIALISED void cut(words x[8]) {
     UNROLLED(w, 8) x[w] = y[w];
 }
 
-static size_t min(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /** The lanes of those n elements of which the first `from` are gone, 8 at most. */
 static size_t left(size_t n, size_t from) {
     return n > from ? min(n - from, 8) : 0;
@@ -130,8 +131,8 @@ static size_t left(size_t n, size_t from) {
 
 static void pack_rows(size_t limbs, const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k,
                       unsigned char *to) {
-    const size_t groups = (k + LINE - 1) / LINE;
-    for (size_t r = 0; r < (m + LINES - 1) / LINES * LINES; r++) {
+    const size_t groups = round_up(k, LINE) / LINE;
+    for (size_t r = 0; r < round_up(m, LINES); r++) {
         unsigned char *line = to + r / LINES * groups * limbs * TILE + r % LINES * LINE;
         for (size_t g = 0; g < groups; g++, line += limbs * TILE) {
             words x[8];
@@ -167,7 +168,7 @@ INLINE void pack_square(size_t limbs, bool down, words x[8], unsigned char *line
 INLINE void pack_squares(size_t limbs, bool down, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
                          size_t row_stride, size_t column_stride, unsigned char *to) {
     const size_t along = down ? row_stride : column_stride, across = down ? column_stride : row_stride;
-    for (size_t i = 0; i < (k + LINE - 1) / LINE * LINE; i += 8)
+    for (size_t i = 0; i < round_up(k, LINE); i += 8)
         for (size_t j = 0; j < LINES; j += 8) {
             const size_t at = i * row_stride + j * column_stride;
             const size_t lanes = down ? left(k, i) : left(n, j), vectors = down ? left(n, j) : left(k, i);
@@ -266,5 +267,8 @@ KERNEL(7)
 KERNEL(8)
 
 #define ENTRY(limbs)                                                                                                   \
-    { LINES, DEPTH, LINE, LINES, 0, limbs, pack_panel##limbs, pack_rows##limbs, multiply##limbs }
+    {                                                                                                                  \
+        .columns = LINES, .depth = DEPTH, .unit = LINE, .rows = LINES, .word = limbs, .pack_panel = pack_panel##limbs, \
+        .pack_rows = pack_rows##limbs, .multiply = multiply##limbs                                                     \
+    }
 const tf_gemm tf_gemm8_amx[LIMBS] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4), ENTRY(5), ENTRY(6), ENTRY(7), ENTRY(8)};

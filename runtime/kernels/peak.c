@@ -5,7 +5,8 @@
 
 #include "net/clock.h"
 
-/** Half a block deep, so that rows and panel share the level-1 cache; rows are a multiple of every register tile. */
+/** Half a block deep, so that rows and panel share the level-1 cache (AMX streams them from the second level); rows are
+    a multiple of every register tile. */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
     enum { ROWS = 48 };
     tf_packed *probe = kernels->pack((const uint64_t[]){0}, NULL, 1, 1, 1, 1, bits);

@@ -5,8 +5,7 @@
 
 #include "runtime/kernels/internal.h"
 
-/* The sources for AVX-512 and AMX compiled a second time without them, so that their logic is tested on every machine.
- */
+/* The sources for AVX-512 and AMX compiled again without them, so that their logic is tested on every machine. */
 extern const tf_kernels tf_kernels_portable, tf_kernels_tiles_portable;
 extern const tf_gemm tf_gemm52_portable;
 
