@@ -125,8 +125,13 @@ static tf_value lower_poly4(tf_program *p, const tf_node *node, const tf_value *
     return tf_assume(p, tf_add(p, x, tf_select(p, 3, terms)), whole);
 }
 
-/* Doubled until the end, so that x/2 needs no truncation: Q is the piece of degree 6 less x/2, C the cubic. */
+/*
+ * Doubled until the end, so that x/2 needs no truncation: Q is the piece of degree 6 less x/2, C the cubic. The square has
+ * room for |x| < 4 and no more, so its pieces end a little before -4, where C is 7e-4: whatever the comparison takes for
+ * greater is still greater than -4.
+ */
 static tf_value lower_puma(tf_program *p, const tf_node *node, const tf_value *in) {
+    static const double outermost = -3.99;
     static const double upper[2] = {-0.0376882004, 0.0018067463};
     enum { UPPER = 15 };
     if (p->status) return -1;
@@ -147,7 +152,7 @@ static tf_value lower_puma(tf_program *p, const tf_node *node, const tf_value *i
     tf_value outer = tf_assume(p, tf_sub(p, tf_sub(p, c, q), x), whole);
     tf_term terms[3] = {{left_of(p, x, 3), tf_assume(p, tf_sub(p, q, x), whole), false},
                         {left_of(p, x, -1.95), outer, false},
-                        {left_of(p, x, -4), tf_scale_int(p, c, -1), false}};
+                        {left_of(p, x, outermost), tf_scale_int(p, c, -1), false}};
     tf_value twice = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 3, terms));
     return tf_scale_real(p, tf_assume(p, twice, whole), 0.5, 1);
 }
