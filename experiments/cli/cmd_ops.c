@@ -128,7 +128,10 @@ static tf_status print_fidelity(const cli_options *o) {
         "- **private**: what the three parties get, against the true function, or, where weights are to be trained for "
         "a "
         "variant,\n  against the variant itself (**against**). **bound**: the most that is declared; tests hold ops to "
-        "it. Fresh keys round\n  differently, so the last two columns vary a little from run to run.\n\n"
+        "it. Fresh keys round\n  differently, so the last two columns vary a little from run to run. Where a row is "
+        "divided by its sum or its norm, a unit\n  of 2^-16 counts for more as these shrink: softmax relu is within "
+        "its "
+        "bound for sums from 1/16.\n\n"
         "| kind | variant | range | bytes | rounds | formula max | formula mean | against | bound | private max | "
         "private "
         "mean |\n|---|---|---|---|---|---|---|---|---|---|---|\n",

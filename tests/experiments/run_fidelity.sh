@@ -14,8 +14,8 @@ function differ(a, b) { return a != b && (a == "-" || b == "-" || a - b > 0.02 *
     n = split(other, old, " [|] ")
     if (n != NF) complain("has \"" other "\" where this is due: " $0)
     for (i = 1; i <= NF; i++) {
-        formula = NF == 11 && FNR > 14 && (i == 6 || i == 7)
-        private = NF == 11 && FNR > 14 && i > 9
+        formula = NF == 11 && FNR > 15 && (i == 6 || i == 7)
+        private = NF == 11 && FNR > 15 && i > 9
         if (private) continue
         if (formula ? differ($i, old[i]) : $i != old[i]) complain("has \"" old[i] "\" where this is due: " $i " in " $0)
     }
