@@ -106,7 +106,7 @@ tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) 
     char path[PATH_SIZE];
     json_t *object;
     *ranges = (tf_ranges){0};
-    TF_TRY(tf_path_join(directory, "ranges.json", path, sizeof path));
+    TF_TRY(tf_path_join(directory, TF_RANGES_FILE, path, sizeof path));
     *found = access(path, F_OK) == 0 || errno != ENOENT;
     if (!*found) return TF_OK;
     TF_TRY(tf_json_read(path, MOST_BYTES, &object));
@@ -118,8 +118,8 @@ tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) 
 
 tf_status tf_ranges_write(const char *directory, const tf_ranges *ranges) {
     char path[PATH_SIZE], temporary[PATH_SIZE];
-    TF_TRY(tf_path_join(directory, "ranges.json", path, sizeof path));
-    TF_TRY(tf_path_join(directory, "ranges.json.new", temporary, sizeof temporary));
+    TF_TRY(tf_path_join(directory, TF_RANGES_FILE, path, sizeof path));
+    TF_TRY(tf_path_join(directory, TF_RANGES_FILE ".new", temporary, sizeof temporary));
     json_t *list = json_object();
     for (size_t i = 0; i < ranges->count; i++)
         json_object_set_new(list, ranges->entry[i].name, json_real(ranges->entry[i].largest));

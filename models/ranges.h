@@ -7,6 +7,8 @@
 
 #include "models/model.h"
 
+#define TF_RANGES_FILE "ranges.json"
+
 typedef struct tf_ranges_entry {
     char name[sizeof((tf_node *)0)->name];
     double largest;

@@ -119,6 +119,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = h->model.weights,
+        .ranges = h->model.calibrated ? &h->model.ranges : NULL,
         .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, o, &job));
@@ -260,10 +261,12 @@ const cli_command command_party = {
         "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
         "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
-    .accepts = (const char[]){OPTION_ID, OPTION_SERVE, OPTION_LISTEN, OPTION_WAIT, OPTION_MODEL, OPTION_TEXT,
-                              OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH, OPTION_APPROX,
-                              OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN, OPTION_MODEL_SHARES,
-                              OPTION_STREAM, OPTION_INPUT_SHARES, OPTION_RESULT_SHARES, 0},
+    .accepts =
+        (const char[]){
+            OPTION_ID,     OPTION_SERVE,         OPTION_LISTEN,         OPTION_WAIT,      OPTION_MODEL,
+            OPTION_TEXT,   OPTION_INPUT,         OPTION_LIMIT,          OPTION_TRUNCATE,  OPTION_BATCH,
+            OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN,    OPTION_MODEL_SHARES,
+            OPTION_STREAM, OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,  OPTION_NO_RANGES, 0},
     .requires = (const char[]){OPTION_ID, 0},
     .links = true,
     .secrets = true,

@@ -48,7 +48,8 @@ static tf_status print_parts(const cli_options *o, const char *what, size_t coun
 
 /* share-model ------------------------------------------------------------------------------------------------------ */
 
-/** The public files: config.json with the approximations that the weights were shared for, and the tokenizer. */
+/** The public files: config.json with the approximations that the weights were shared for, calibrated ranges, and the
+ *  tokenizer. */
 static tf_status copy_public(const cli_options *o, const model_files *model, const char *directory) {
     char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
     const char *approx = o->approx ? o->approx : model->config.approx[0] ? model->config.approx : "exact";
@@ -63,7 +64,9 @@ static tf_status copy_public(const cli_options *o, const model_files *model, con
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
     tf_status status = directory_write(target, text, strlen(text));
     free(text);
-    return status == TF_OK ? directory_copy_tokenizer(model->directory, directory) : status;
+    if (status == TF_OK)
+        status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);
+    return status == TF_OK ? directory_mirror_tokenizer(model->directory, directory) : status;
 }
 
 /** Any batch has the same weights; the smallest one will do. */
@@ -118,10 +121,10 @@ const cli_command command_share_model = {
     .name = "share-model",
     .summary = "split a model into share files for three parties",
     .description = "Splits a model into three directories, party0 to party2, none of which tells anything about the "
-                   "weights: for a model owner who is no compute party. config.json and the tokenizer are public and "
-                   "copied into each. With --arch, random weights for measurements.",
+                   "weights: for a model owner who is no compute party. config.json, ranges.json and the tokenizer are "
+                   "public and copied into each. With --arch, random weights for measurements.",
     .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_OUT, OPTION_APPROX, OPTION_FRACTION_BITS,
-                              OPTION_PLUGIN, 0},
+                              OPTION_NO_RANGES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_OUT, 0},
     .check = check_share_model,
     .secrets = true,

@@ -32,11 +32,12 @@ tf_status directory_write(const char *path, const char *data, size_t size) {
     return status;
 }
 
-static tf_status copy_if_there(const char *from, const char *to, const char *name) {
+tf_status directory_mirror(const char *from, const char *to, const char *name) {
     char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
-    TF_TRY(tf_path_join(from, name, source, sizeof source));
+    if (from) TF_TRY(tf_path_join(from, name, source, sizeof source));
     TF_TRY(tf_path_join(to, name, target, sizeof target));
-    if (access(source, F_OK) != 0) return TF_OK;
+    if (!from || access(source, F_OK) != 0)
+        return unlink(target) == 0 || errno == ENOENT ? TF_OK : tf_fail(TF_IO, "%s: %s", target, strerror(errno));
     char *data;
     size_t size;
     TF_TRY(tf_file_read(source, DIRECTORY_LARGEST_TEXT, &data, &size));
@@ -45,9 +46,9 @@ static tf_status copy_if_there(const char *from, const char *to, const char *nam
     return status;
 }
 
-tf_status directory_copy_tokenizer(const char *from, const char *to) {
+tf_status directory_mirror_tokenizer(const char *from, const char *to) {
     static const char *const name[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json"};
-    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) TF_TRY(copy_if_there(from, to, name[i]));
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) TF_TRY(directory_mirror(from, to, name[i]));
     return TF_OK;
 }
 

@@ -14,8 +14,11 @@ TF_CHECKED tf_status directory_make(const char *directory, const char *source, u
 /** Writes a file atomically: under another name first, so that a reader sees the old file or the new one. */
 TF_CHECKED tf_status directory_write(const char *path, const char *data, size_t size);
 
-/** Copies the tokenizer's files that are there. */
-TF_CHECKED tf_status directory_copy_tokenizer(const char *from, const char *to);
+/** Copies a text file; removes the copy that may be there if the original, or (NULL) its directory, is not. */
+TF_CHECKED tf_status directory_mirror(const char *from, const char *to, const char *name);
+
+/** The same for the tokenizer's files. */
+TF_CHECKED tf_status directory_mirror_tokenizer(const char *from, const char *to);
 
 /** The directory of one party: DIR/party1 where that is there, DIR itself otherwise. */
 TF_CHECKED tf_status directory_of_party(const char *directory, int party, char *path, size_t size);

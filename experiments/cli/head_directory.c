@@ -77,6 +77,6 @@ tf_status head_directory_write(const char *directory, const model_files *model, 
     TF_TRY(tf_path_join(directory, "model.safetensors", weights, sizeof weights));
     if (unlink(config) != 0 && errno != ENOENT) return tf_fail(TF_IO, "%s: %s", config, strerror(errno));
     TF_TRY(write_weights(weights, model->weights, head));
-    TF_TRY(directory_copy_tokenizer(model->directory, directory));
+    TF_TRY(directory_mirror_tokenizer(model->directory, directory));
     return write_config(config, source, head, approx);
 }

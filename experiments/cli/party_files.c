@@ -8,13 +8,14 @@
 
 #include "net/file.h"
 
-enum { FILES = 4, PATH_TEXT = 4096 };
+enum { FILES = 5, PATH_TEXT = 4096 };
 
 static const struct {
     const char *name;
     unsigned needs;
     size_t limit; /* in bytes, of what is sent and taken */
 } files[FILES] = {{"config.json", PARTY_NEEDS_CONFIG, 16 << 20},
+                  {TF_RANGES_FILE, PARTY_NEEDS_CONFIG, 16 << 20},
                   {"tokenizer.json", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"vocab.txt", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"tokenizer_config.json", PARTY_NEEDS_TOKENIZER, 16 << 20}};
@@ -30,11 +31,12 @@ static tf_status transfer(tf_link *link, int peer, bool receive, void *data, uin
     return tf_link_wait(link, ticket);
 }
 
-static tf_status give_file(tf_link *link, int peer, const char *directory, int file) {
+static tf_status give_file(tf_link *link, int peer, const cli_options *o, const char *directory, int file) {
     char path[PATH_TEXT], *data = NULL;
     size_t size = 0;
     TF_TRY(tf_path_join(directory, files[file].name, path, sizeof path));
-    bool there = access(path, F_OK) == 0;
+    bool withheld = o->no_ranges && !strcmp(files[file].name, TF_RANGES_FILE);
+    bool there = !withheld && access(path, F_OK) == 0;
     if (there) TF_TRY(tf_file_read(path, files[file].limit, &data, &size));
     uint64_t length = there ? size : absent;
     tf_status status = transfer(link, peer, false, &length, sizeof length);
@@ -101,7 +103,7 @@ static tf_status exchange(tf_link *link, const cli_options *o, const char *direc
         if (peer == o->model_owner) continue;
         TF_TRY(transfer(link, peer, true, &need, 1));
         for (int i = 0; i < FILES; i++)
-            if (need & files[i].needs) TF_TRY(give_file(link, peer, directory, i));
+            if (need & files[i].needs) TF_TRY(give_file(link, peer, o, directory, i));
     }
     return TF_OK;
 }

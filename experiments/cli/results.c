@@ -217,7 +217,8 @@ static void print_party(const cli_results *r, int party, const char *role, const
 
 static void print_parties(const cli_results *r) {
     const cli_options *o = r->options;
-    puts("\nWho saw what (all three: the architecture, how many texts there are and how many tokens each has)");
+    printf("\nWho saw what (all three: the architecture, %show many texts there are and how many tokens each has)\n",
+           r->model->calibrated ? "calibrated ranges, " : "");
     for (int party = 0; party < TF_PARTIES; party++) {
         bool model = party == o->model_owner, data = party == o->data_owner;
         if (o->model_owner == TF_OUTSIDE && !data)

@@ -133,5 +133,34 @@ refused "no party has the role \"model owner\"" 0 --model "$model"
 cp "$work/no_owner.json" "$work/parties.json"
 refused "no party has the role \"data owner\"" 0 --model-shares "$work/shared"
 
+# Calibrated ranges reach all parties from the model owner, or with their shares, unless they are withheld.
+cp "$work/owners.json" "$work/parties.json"
+cp -r "$model" "$work/calibrated"
+sed 's/^/0\t/; 1s/^/label\ttext\n/' "$work/texts.txt" >"$work/texts.tsv"
+"$trefoil" calibrate --model "$work/calibrated" --data "$work/texts.tsv" >"$work/out" || complain "calibrate"
+online() { sed 's/.*"bytes": {"total": \([0-9]*\),.*"setup": \([0-9]*\).*/\1 \2/' "$work/out1" | awk '{ print $1 - $2 }'; }
+ask_three() {
+    start 1 "$@" --input "$work/texts.txt" --json
+    together ""
+    [ "$(labels "$work/out1")" = "$(labels "$work/plain")" ] || complain "calibrated: $(cat "$work/out1")"
+    taken+=("$(online)")
+}
+taken=()
+for withheld in --no-ranges ""; do
+    # shellcheck disable=SC2086
+    start 0 --model "$work/calibrated" $withheld && start 2
+    ask_three
+    # shellcheck disable=SC2086
+    "$trefoil" share-model --model "$work/calibrated" --out "$work/narrow" $withheld >"$work/out" || complain "share-model $withheld"
+    for n in 0 2; do start $n --model-shares "$work/narrow"; done
+    ask_three --model-shares "$work/narrow"
+done
+[ "${taken[2]}" -lt "${taken[0]}" ] && [ "${taken[3]}" -lt "${taken[1]}" ] || complain "ranges save no bytes: ${taken[*]}"
+start 0 --model "$work/calibrated" && start 2 --no-ranges
+start 1 --text hello
+together "differ in the calibrated ranges"
+"$trefoil" share-model --model "$work/calibrated" --no-ranges --out "$work/narrow" >"$work/out"
+[ ! -e "$work/narrow/party0/ranges.json" ] || complain "share-model --no-ranges leaves ranges.json there"
+
 [ $failures = 0 ] && echo "all as it should be"
 exit $((failures > 0))
