@@ -4,10 +4,10 @@ other is replaced, from the last block to the first; each time the blocks below 
 replacement that costs more than two points of the original accuracy is taken back.
 
 Beyond the paper: a block gets up to `rounds` slices before it is given up; a substituted op starts from what fits the
-data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm; and the last
-stage ends with the embedding's LayerNorm, which the paper's protocol leaves to the client. From there on the embeddings
-train too: nothing else can make up for a sum of embeddings that is no longer divided by its deviation, and nothing after
-it needs them as they were.
+data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm, the last time
+towards the original's logits as well, if that is asked for; and the last stage ends with the embedding's LayerNorm, which
+the paper's protocol leaves to the client. From there on the embeddings train too: nothing else can make up for a sum of
+embeddings that is no longer divided by its deviation, and nothing after it needs them as they were.
 """
 
 import copy
@@ -104,16 +104,16 @@ def one_block(model, trainer, effort, target, step, original, now, position):
     return {"stage": stage.kind, "block": block, "tried": tried, "kept": kept, "scores": scores if kept else now}, used
 
 
-def together(model, trainer, stage, count, rate, now, position, embeddings):
-    """All blocks fine-tune together, in three parts, to regain what single blocks lost; with `embeddings`, those too. The
-    best state is kept, which may be that of before."""
+def together(model, trainer, stage, count, rate, now, position, embeddings, teacher=None):
+    """All blocks fine-tune together, in three parts, to regain what single blocks lost; with `embeddings`, those too, and
+    with a teacher towards what it says. The best state is kept, which may be that of before."""
     title = f"{stage.kind}, all blocks"
     used, tried, best, scores, part = 0, [], snapshot(model), now, -(-count // 3)
     kept = False
     while used < count:
         model.freeze_below(-1, embeddings=embeddings)
         falling = rate * (1 - 0.7 * used / count)
-        loss = trainer.train(model, position + used, part, falling, title, stage.bound)
+        loss = trainer.train(model, position + used, part, falling, title, stage.bound, teacher=teacher)
         used += part
         tried.append(trainer.evaluate(model, "held", title) | {"loss": round(loss, 4)})
         if trainer.decisive(tried[-1]) >= trainer.decisive(scores):
@@ -128,10 +128,10 @@ def course(trainer, tried):
     return f"{trainer.task.metrics[0]} {', then '.join(f'{trainer.decisive(scores):.2f}' for scores in tried)}"
 
 
-def run_step(model, trainer, effort, target, step, original, now, position, last):
-    """One of steps(); `last`: it is the last one."""
+def run_step(model, trainer, effort, target, step, original, now, position, last, teacher=None):
+    """One of steps(); `last`: it is the last one, where the teacher comes in, if there is one."""
     stage, block = step
     if block is not None:
         return one_block(model, trainer, effort, target, step, trainer.decisive(original), now, position)
     count = effort.final if last else effort.together
-    return together(model, trainer, stage, count, effort.rate, now, position, embeddings=last)
+    return together(model, trainer, stage, count, effort.rate, now, position, last, teacher if last else None)

@@ -21,7 +21,7 @@ import checkpoint
 import data
 from approximations import Approximations
 from progress import Log
-from training import Trainer, describe
+from training import Teacher, Trainer, describe
 
 
 def arguments_of(argv):
@@ -37,6 +37,8 @@ def arguments_of(argv):
     add("--rounds", type=int, default=3, help="slices that a block gets before it is given up")
     add("--together", type=float, default=0.3, help="part of the training set for all blocks after each stage")
     add("--final", type=float, default=1.0, help="the same after the last stage")
+    add("--distill", type=float, default=0, metavar="W",
+        help="after the last stage W of the task's loss, 0 to 1, is that of the original's logits")
     add("--epochs", type=float, default=3, help="of the plain baseline")
     add("--batch", type=int, default=32)
     add("--dropout", type=float, default=0.1)
@@ -136,8 +138,14 @@ class Run:
 
         self.steps(list(range(slices)), perform, lambda _: None)
 
+    def original_model(self):
+        """The model as it was, in evaluation."""
+        return checkpoint.load(self.arguments.model, self.labels)[0].eval()
+
     def adapt(self):
         arguments, trainer = self.arguments, self.trainer
+        if not 0 <= arguments.distill <= 1:
+            raise ValueError(f"--distill {arguments.distill}: a weight is from 0 to 1")
         if not self.fits:
             raise ValueError(f"{arguments.model} is not a classifier for {arguments.task}: train one with --approx exact")
         target = Approximations(self.model.layers, arguments.approx)
@@ -152,10 +160,12 @@ class Run:
             self.save()
         original = self.state["original"]["held"]
 
+        teacher = Teacher(self.original_model(), arguments.distill) if arguments.distill else None
+
         def perform(step):
             now = self.state["history"][-1]["scores"] if self.state["history"] else original
             return algorithm2.run_step(self.model, trainer, effort, target, step, original, now, self.state["position"],
-                                       last=step == todo[-1])
+                                       step == todo[-1], teacher)
 
         def after(step):
             stage, block = step

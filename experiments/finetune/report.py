@@ -183,9 +183,9 @@ def minutes(training):
     return "" if training["seconds"] is None else f"{training['seconds'] / 60:.1f}"
 
 
-def effort(training, keys=("rate", "slice", "rounds", "together", "final")):
+def effort(training, keys=("rate", "slice", "rounds", "together", "final", "distill")):
     settings = training["settings"]
-    return ", ".join(f"{key} {settings[key]}" for key in keys if key in settings)
+    return ", ".join(f"{key} {settings[key]}" for key in keys if settings.get(key))
 
 
 def used_of(ranges):

@@ -5,12 +5,28 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 import data
 from metrics import METRICS
 
 DECAY, BOUND = 0.1, 0.2  # a1 and a2 of the paper
+TEMPERATURE = 2.0
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model whose logits are matched beside the labels (Hinton, Vinyals and Dean 2015): `weight` of the task's loss, in
+    [0, 1], is the divergence from what the teacher predicts, both softened by a temperature."""
+
+    model: object
+    weight: float
+
+    def loss(self, ids, types, mask, logits, task_loss):
+        with torch.no_grad():
+            target = log_softmax(self.model(ids, types, mask)[0] / TEMPERATURE, dim=-1)
+        apart = kl_div(log_softmax(logits / TEMPERATURE, dim=-1), target, reduction="batchmean", log_target=True)
+        return (1 - self.weight) * task_loss + self.weight * TEMPERATURE**2 * apart
 
 
 @dataclass
@@ -72,12 +88,13 @@ class Trainer:
     def decisive(self, scores):
         return scores[self.task.metrics[0]]
 
-    def train(self, model, position, count, rate, title, bound=None, final_rate=0.1):
+    def train(self, model, position, count, rate, title, bound=None, final_rate=0.1, teacher=None):
         """
         Fine-tunes what is not frozen on `count` examples; the learning rate rises over the first twentieth and then
         falls linearly to final_rate of it. With a bound B (which may be infinite) it minimises (1 - a1 - a2) L_task +
         a2 L_bound; the a1 term is AdamW's decoupled decay, for inside the loss Adam would rescale it to the size of the
-        task's gradient. Without, this is plain fine-tuning. Returns the mean task loss.
+        task's gradient. Without, this is plain fine-tuning. With a teacher, L_task is in part that of its logits. Returns
+        the mean loss over the labels.
         """
         torch.manual_seed(hash_of(self.seed, position))
         model.train()
@@ -92,15 +109,17 @@ class Trainer:
                 optimizer.zero_grad(set_to_none=True)
             ids, types, mask, labels = data.tensors(batch, self.pad, self.longest)
             logits, hidden = model(ids, types, mask)
-            loss = task_loss = cross_entropy(logits, labels)
+            loss = label_loss = cross_entropy(logits, labels)
+            if teacher:
+                loss = teacher.loss(ids, types, mask, logits, label_loss)
             if bound is not None:
-                loss = (1 - DECAY - BOUND) * task_loss + BOUND * bound_loss(hidden, mask, bound)
+                loss = (1 - DECAY - BOUND) * loss + BOUND * bound_loss(hidden, mask, bound)
             loss.backward()
             dense = [p for p in model.parameters() if p.grad is not None and not p.grad.is_sparse]
             torch.nn.utils.clip_grad_norm_(dense, 1.0)
             for optimizer in optimizers:
                 optimizer.step()
-            total += task_loss.item()
+            total += label_loss.item()
             self.log.bar(title, step + 1, len(batches), f"loss {total / (step + 1):.3f}", started)
         return total / len(batches)
 

@@ -1,5 +1,6 @@
 """What run_finetune.sh runs: finetune_selftest.py TREFOIL WORK_DIRECTORY"""
 
+import copy
 import json
 import os
 import random
@@ -139,6 +140,12 @@ def test_runs(model):
     for name in ("model.safetensors", "stages/1-gelu/model.safetensors", "stages/4-layernorm2/model.safetensors"):
         with open(os.path.join(whole, name), "rb") as a, open(os.path.join(cut, name), "rb") as b:
             assert a.read() == b.read(), f"{name} differs after a kill"
+    taught = os.path.join(WORK, "taught")
+    works(taught, "paper", base, *effort, "--distill", "0.7")
+    records = [json.load(open(os.path.join(d, "finetune.json"), encoding="utf-8"))["history"] for d in (whole, taught)]
+    assert records[0][:-1] == records[1][:-1] and records[0][-1] != records[1][-1], "the teacher comes in at the end only"
+    done = run(os.path.join(WORK, "none"), "paper", base, "--distill", "1.5")
+    assert done.returncode == 1 and "from 0 to 1" in done.stderr, done.stderr
     done = run(cut, "paper", base, "--rate", "1e-3")
     assert done.returncode == 1 and "other settings" in done.stderr, done.stderr
     done = run(os.path.join(WORK, "none"), "paper", model)
@@ -153,6 +160,32 @@ def test_runs(model):
         labels = list(data.TASKS["sst2"].labels)
         difference = logits_in_python(directory, examples, labels, None) - logits_in_c(directory, path, None)
         assert difference.abs().max() < 1e-3, directory
+
+
+def test_teacher(directory):
+    """Its loss is least where student and teacher agree, reaches no weight of the teacher, and alone brings a student to it."""
+    teacher, student = (checkpoint.load(directory, ["one", "two"])[0].eval() for _ in range(2))
+    with torch.no_grad():
+        teacher.classifier.weight += torch.linspace(-1, 1, teacher.classifier.weight.numel()).view_as(teacher.classifier.weight)
+    examples = [data.Example("", 0, [2, 5 + i % 6, 6 + i % 5, 3]) for i in range(64)]
+    ids, types, mask, _ = data.tensors(examples)
+
+    def apart():
+        with torch.no_grad():
+            return float((student(ids, types, mask)[0] - teacher(ids, types, mask)[0]).diff().abs().mean())
+
+    own = teacher(ids, types, mask)[0].detach()
+    alone = training.Teacher(teacher, 1.0)
+    zero = torch.tensor(0.0)
+    assert abs(float(alone.loss(ids, types, mask, own, zero))) < 1e-6
+    assert float(alone.loss(ids, types, mask, own + torch.tensor([1.0, -1.0]), zero)) > 0.1
+    assert abs(float(training.Teacher(teacher, 0.25).loss(ids, types, mask, own, torch.tensor(2.0))) - 1.5) < 1e-6
+    before, weights = apart(), copy.deepcopy(teacher.state_dict())
+    trainer = training.Trainer({"train": examples, "held": examples}, data.TASKS["sst2"], Silent())
+    trainer.train(student, 0, 640, 1e-2, "teacher", float("inf"), teacher=alone)
+    student.eval()
+    assert apart() < 0.5 * before, (before, apart())
+    assert all(torch.equal(t, weights[name]) for name, t in teacher.state_dict().items())
 
 
 class Silent:
@@ -260,6 +293,7 @@ def main():
     test_forward(model)
     test_fits(model)
     test_revert(model)
+    test_teacher(model)
     test_runs(model)
 
 
