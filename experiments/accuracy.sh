@@ -72,7 +72,7 @@ effort() {
     bert-tiny-*exact) echo --slice 1 --epochs 6 --rate 2e-4 ;;
     bert-tiny-*) echo --slice 0.25 --together 0.5 --final 1 --rate 5e-5 ;;
     "minilm-sst2 exact") echo --slice 0.1 --epochs 0.8 --rate 5e-5 ;;
-    minilm-sst2*) echo --slice 0.01 --rounds 4 --together 0.03 --final 0.3 --rate 2e-5 --dropout 0 ;;
+    minilm-sst2*) echo --slice 0.01 --rounds 4 --together 0.05 --final 0.8 --distill 0.8 --rate 3e-5 --dropout 0 ;;
     minilm-spam*exact) echo --slice 0.5 --epochs 2 --rate 5e-5 ;;
     minilm-*exact) echo --slice 0.5 --epochs 3 --rate 5e-5 ;;
     minilm-cola*) echo --slice 0.1 --rounds 3 --together 0.2 --final 1 --rate 2e-5 --dropout 0 ;;

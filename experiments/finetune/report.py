@@ -296,7 +296,8 @@ NOTES = """Differences, and why:
 - Gains. Adaptation is further training, which the original did not get: where a column is above the original, that is
   why, not that the cheaper operators were better. A difference of a point is 9 of SST-2's sentences and 17 of MRPC's pairs.
 - Order and effort. As in the paper; in addition the blocks train together once after each stage, a block that misses gets
-  more rounds, and substituted ops start from a fit without labels (experiments/finetune/README.md).
+  more rounds, and substituted ops start from a fit without labels (experiments/finetune/README.md). With "distill" the
+  last round of all blocks also learns from the original's logits, which Algorithm 2 does not.
   At the end the embedding's LayerNorm is tried too, which the paper's protocol leaves to the client; the embeddings train
   from there on. What was taken back is in the table above."""
 
