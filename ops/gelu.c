@@ -126,9 +126,9 @@ static tf_value lower_poly4(tf_program *p, const tf_node *node, const tf_value *
 }
 
 /*
- * Doubled until the end, so that x/2 needs no truncation: Q is the piece of degree 6 less x/2, C the cubic. The square has
- * room for |x| < 4 and no more, so its pieces end a little before -4, where C is 7e-4: whatever the comparison takes for
- * greater is still greater than -4.
+ * Doubled until the end, so that x/2 needs no truncation: Q is the piece of degree 6 less x/2, C the cubic. The square
+ * has room for |x| < 4 and no more, so its pieces end a little before -4, where C is 6e-4: whatever the comparison
+ * takes for greater is still greater than -4.
  */
 static tf_value lower_puma(tf_program *p, const tf_node *node, const tf_value *in) {
     static const double outermost = -3.99;

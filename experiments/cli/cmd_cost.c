@@ -46,8 +46,7 @@ static tf_status forecast(const cli_options *o, const model_files *model) {
     if (length > config->positions)
         return tf_fail(TF_INVALID, "--seq %zu is longer than the model's %zu positions", length, config->positions);
     cost_report report = {0};
-    TF_TRY(private_cost(o, config, &model->approx, model->calibrated ? &model->ranges : NULL, o->batch ? o->batch : 1,
-                        length, &report));
+    TF_TRY(private_cost(o, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length, &report));
     tf_status status = TF_OK;
     if (o->json) {
         status = json_print(report_json(o, &report));

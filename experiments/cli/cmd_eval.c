@@ -157,7 +157,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
         .approx = &e->model.approx,
         .weights = model_owner || o->public_weights ? e->model.weights : NULL,
         .batches = data_owner ? &e->batches : NULL,
-        .ranges = e->model.calibrated ? &e->model.ranges : NULL,
+        .ranges = model_ranges(&e->model),
         .range_check = e->range_check,
         .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
     };

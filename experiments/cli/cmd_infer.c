@@ -65,7 +65,7 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
         .approx = &h->model.approx,
         .weights = model_owner || o->public_weights ? h->model.weights : NULL,
         .batches = data_owner ? &h->batches : NULL,
-        .ranges = h->model.calibrated ? &h->model.ranges : NULL,
+        .ranges = model_ranges(&h->model),
         .range_check = h->range_check,
         .shares = h->shares,
     };

@@ -119,7 +119,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = h->model.weights,
-        .ranges = h->model.calibrated ? &h->model.ranges : NULL,
+        .ranges = model_ranges(&h->model),
         .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, o, &job));

@@ -30,6 +30,10 @@ static tf_status open_ranges(model_files *model) {
                    model->directory, model->ranges.approx, approx);
 }
 
+const tf_ranges *model_ranges(const model_files *model) {
+    return model->calibrated ? &model->ranges : NULL;
+}
+
 void model_warn_untrained(const model_files *model) {
     tf_approx trained;
     char text[TF_APPROX_TEXT];

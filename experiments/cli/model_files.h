@@ -31,6 +31,9 @@ TF_CHECKED tf_status model_open_tokenizer(model_files *model);
 TF_CHECKED tf_status model_open_weights(model_files *model);
 void model_close(model_files *model);
 
+/** The calibrated ranges, or NULL. */
+const tf_ranges *model_ranges(const model_files *model);
+
 /** Warns on stderr, in one line, of approximations that the weights were not trained for. One process of a job calls
  * it.
  */

@@ -102,10 +102,9 @@ def joined(previous, current, second):
     for result in current:
         old = pairs.get((result["model"], result["task"]))
         if old:
-            history = lambda run: run["training"]["history"]
             row, other = (old, result) if f"{result['model']}-{result['task']}" in second else (result, old)
             others = {json.dumps(record["history"]): record for record in old["attempts"] + [attempt_of(other)]}
-            row["attempts"] = [record for record in others.values() if record["history"] != history(row)]
+            row["attempts"] = [record for record in others.values() if record["history"] != row["training"]["history"]]
             result = row
         pairs[result["model"], result["task"]] = result
     return [pairs[key] for key in sorted(pairs)]

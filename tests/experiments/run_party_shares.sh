@@ -138,7 +138,7 @@ cp "$work/owners.json" "$work/parties.json"
 cp -r "$model" "$work/calibrated"
 sed 's/^/0\t/; 1s/^/label\ttext\n/' "$work/texts.txt" >"$work/texts.tsv"
 "$trefoil" calibrate --model "$work/calibrated" --data "$work/texts.tsv" >"$work/out" || complain "calibrate"
-online() { sed 's/.*"bytes": {"total": \([0-9]*\),.*"setup": \([0-9]*\).*/\1 \2/' "$work/out1" | awk '{ print $1 - $2 }'; }
+online() { echo $(($(sed 's/.*"bytes": {"total": \([0-9]*\),.*/\1/' "$work/out1") - $(setup "$work/out1"))); }
 ask_three() {
     start 1 "$@" --input "$work/texts.txt" --json
     together ""

@@ -114,8 +114,8 @@ Test(private_ops, every_one_keeps_its_bound) {
 }
 
 /*
- * Where pieces meet a comparison may take either side, and what it lets through must still have room in its ring; a lift
- * out of its range goes wrong in one of some hundred elements only, so there are many.
+ * Where pieces meet a comparison may take either side, and what it lets through must still have room in its ring; a
+ * lift out of its range goes wrong in one of some thousand elements only, so there are many.
  */
 Test(private_ops, pieces_meet_within_the_bound) {
     static const double edge[] = {-8, -7.99, -4, -3.88, -3, -1.95, 1.95, 3, 3.88, 4, 7.99, 8};
