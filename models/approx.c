@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/registry.h"
+#include "runtime/graph/registry.h"
 
 static const struct preset {
     const char *name, *list;

@@ -4,7 +4,7 @@
 
 #include "models/approx.h"
 #include "models/model.h"
-#include "net/file.h"
+#include "net/base/file.h"
 
 enum { MAX_CONFIG = 16 << 20, MAX_LABELS = 1 << 16 };
 

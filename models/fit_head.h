@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "net/status.h"
+#include "net/base/status.h"
 
 /**
  * Multinomial logistic regression: minimises the mean cross-entropy plus l2 / 2 times the squared norm of the weights

@@ -7,7 +7,7 @@
 #ifndef TF_FOLD_H
 #define TF_FOLD_H
 
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 
 typedef struct tf_fold {
     size_t in, out;

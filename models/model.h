@@ -5,9 +5,9 @@
 #ifndef TF_MODEL_H
 #define TF_MODEL_H
 
-#include "models/safetensors.h"
-#include "models/tokenizer.h"
-#include "runtime/graph.h"
+#include "models/files/safetensors.h"
+#include "models/tokenize/tokenizer.h"
+#include "runtime/graph/graph.h"
 
 typedef enum tf_head {
     TF_HEAD_CLASSIFIER, /**< BertForSequenceClassification: pooler (dense, tanh), classifier; output B x labels */

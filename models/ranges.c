@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/file.h"
+#include "net/base/file.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
 static const double MOST_FACTOR = 1e6, MOST_MAGNITUDE = 1e30;

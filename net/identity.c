@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net/file.h"
+#include "net/base/file.h"
 #include "net/identity_internal.h"
 
 enum { PATH_SIZE = 4096, LARGEST_PEM = 64 << 10, YEARS_VALID = 30 };

@@ -8,7 +8,7 @@
 #ifndef TF_IDENTITY_H
 #define TF_IDENTITY_H
 
-#include "net/status.h"
+#include "net/base/status.h"
 
 typedef struct tf_identity tf_identity;
 

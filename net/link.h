@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/status.h"
+#include "net/base/status.h"
 
 enum { TF_PARTIES = 3 };
 

@@ -12,7 +12,7 @@
 #include <openssl/types.h>
 #include <time.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "net/link.h"
 
 enum { TF_LINK_TEXT = 1024 };

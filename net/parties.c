@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/file.h"
+#include "net/base/file.h"
 
 enum { LARGEST_FILE = 64 << 10 };
 

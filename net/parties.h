@@ -7,8 +7,8 @@
  *       {"host": "helper.example", "port": 7300, "fingerprint": "c55e...", "roles": []}
  *     ]}
  *
- * Party 0 comes first. The fingerprint is what `trefoil fingerprint` prints. Each role is given to one party at most, and
- * one party may have both; what nobody owns comes in share files. Host and port are only used by parties that are
+ * Party 0 comes first. The fingerprint is what `trefoil fingerprint` prints. Each role is given to one party at most,
+ * and one party may have both; what nobody owns comes in share files. Host and port are only used by parties that are
  * started separately.
  */
 #ifndef TF_PARTIES_H
@@ -28,7 +28,7 @@ typedef struct tf_parties {
         uint16_t port;           /**< never 0 */
     } party[TF_PARTIES];
     tf_fingerprint fingerprint[TF_PARTIES]; /**< all different */
-    int model_owner, data_owner; /**< -1: none of the three */
+    int model_owner, data_owner;            /**< -1: none of the three */
 } tf_parties;
 
 /** Reads a parties file. Fails with TF_IO or, naming file, party and member, with TF_FORMAT. */

@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 
 enum { VERSION = 1, STRANGERS = 16, BACKLOG = 16, READY = 'R', REASON = 400 };
 

@@ -4,7 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program.h"
+#include "runtime/program/program.h"
 
 enum { MOST_ENTRIES = 1 << 24 }; /* that floats count exactly */
 

@@ -8,7 +8,7 @@
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "ops/softmax.h"
-#include "runtime/plain_matmul.h"
+#include "runtime/graph/plain_matmul.h"
 
 /* q: texts x queries x width; k, v: texts x keys x width; mask: texts x keys, 1 for keys that count and 0 for others.
  */

@@ -2,7 +2,7 @@
 #ifndef TF_OPS_COMMON_H
 #define TF_OPS_COMMON_H
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 /** The output has the shape of the first input. */
 tf_status tf_infer_same(const tf_node *node, const tf_shape *shape, tf_shape *out);

@@ -1,7 +1,7 @@
 /** Sums and public factors: nothing here needs more of the protocol than local arithmetic and a truncation. */
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program.h"
+#include "runtime/program/program.h"
 
 static tf_status infer_add(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     return tf_shape_broadcast(shape[0], shape[1], out);

@@ -3,7 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program.h"
+#include "runtime/program/program.h"
 
 static tf_status infer_embedding(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the table", shape[1], 2));

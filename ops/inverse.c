@@ -3,7 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/compose.h"
+#include "runtime/program/compose.h"
 
 static const double low_default = 0x1p-6, high_default = 0x1p10;
 

@@ -1,8 +1,8 @@
 /** Products of matrices: with weights (linear) and of two activations (matmul). */
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/plain_matmul.h"
-#include "runtime/program.h"
+#include "runtime/graph/plain_matmul.h"
+#include "runtime/program/program.h"
 
 static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the weight", shape[1], 2));

@@ -1,8 +1,8 @@
-/** The built-in ops. See runtime/registry.h for what an op is. */
+/** The built-in ops. See runtime/graph/registry.h for what an op is. */
 #ifndef TF_OPS_H
 #define TF_OPS_H
 
-#include "runtime/registry.h"
+#include "runtime/graph/registry.h"
 
 /** Registers all built-in ops; calling it again changes nothing. */
 TF_CHECKED tf_status tf_ops_register(void);

@@ -2,8 +2,8 @@
 #ifndef TF_OPS_SOFTMAX_H
 #define TF_OPS_SOFTMAX_H
 
-#include "runtime/compose.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
+#include "runtime/program/compose.h"
 
 /** What a variant makes of shared scores. */
 typedef struct tf_weights {

@@ -21,7 +21,7 @@
 #define RUNNING_ON_VALGRIND                         0
 #endif
 
-#include "runtime/execute.h"
+#include "runtime/execute/execute.h"
 
 /** How each party ended. */
 typedef struct three_outcome {

@@ -4,8 +4,8 @@
  * Built as trefoil_plugin_example.so; any shared object that exports a tf_plugin named trefoil_plugin will do. It is
  * not linked with the trefoil library: its symbols come from the program that loads it.
  */
-#include "runtime/compose.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
+#include "runtime/program/compose.h"
 
 /* The shape of the output: that of the input. */
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {

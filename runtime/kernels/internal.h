@@ -1,8 +1,8 @@
-/** What the kernel sources share among themselves; everybody else includes runtime/kernels.h. */
+/** What the kernel sources share among themselves; everybody else includes runtime/kernels/kernels.h. */
 #ifndef TF_KERNELS_INTERNAL_H
 #define TF_KERNELS_INTERNAL_H
 
-#include "runtime/kernels.h"
+#include "runtime/kernels/kernels.h"
 
 #define INLINE         static inline __attribute__((always_inline))
 #define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)

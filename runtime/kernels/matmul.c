@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/secret.h"
 #include "runtime/kernels/internal.h"
-#include "runtime/secret.h"
 
 /** Rows of A that are packed together. */
 #define ROW_BLOCK 128

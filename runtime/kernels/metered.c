@@ -2,7 +2,7 @@
 #include <threads.h>
 #include <time.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "runtime/kernels/internal.h"
 
 const unsigned tf_product_width[TF_PRODUCT_WIDTHS] = {32, 40, 48, 52, 56, 64};

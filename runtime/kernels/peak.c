@@ -3,7 +3,7 @@
 
 #include "runtime/kernels/internal.h"
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 
 /** Half a block deep, so that rows and panel share the level-1 cache (AMX streams them from the second level); rows are
     a multiple of every register tile. */

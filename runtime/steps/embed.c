@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
 enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
 enum { DIFFERENCE = 1, ZERO = 4 }; /* purposes; the first three for the components */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 
 enum { MASK = 1, DIGEST_BYTES = 16 };
 

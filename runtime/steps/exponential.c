@@ -12,7 +12,7 @@
  */
 #include <math.h>
 
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 #include "runtime/steps/steps.h"
 
 enum { EB = 1, RHO_EB, MU };   /* purposes */

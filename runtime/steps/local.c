@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
 /** Calls `work` with this worker's share of the call's rows, of so many elements, for both components. */

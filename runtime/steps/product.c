@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 #include "runtime/steps/truncation.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
 /* arg[0] = rows, arg[1] = in, arg[2] = out, arg[3] = fractional bits of the weight; data: the bias; leaf: the weight */

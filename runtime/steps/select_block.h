@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "runtime/multiversion.h"
+#include "runtime/kernels/multiversion.h"
 #include "runtime/steps/select_rows.h"
 
 enum {

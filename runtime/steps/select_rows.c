@@ -1,7 +1,7 @@
 /** Sums of the rows of a table that bit vectors select. A party's own uniform bits choose what is read. */
 #include <string.h>
 
-#include "runtime/secret.h"
+#include "net/base/secret.h"
 #include "runtime/steps/select_rows.h"
 #include "runtime/steps/steps.h"
 

@@ -2,7 +2,7 @@
 #ifndef TF_STEPS_H
 #define TF_STEPS_H
 
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 
 /** The same elements under another type; `type` says all. */
 tf_value tf_rename(tf_program *program, tf_value a, tf_type type);

@@ -2,7 +2,7 @@
 #ifndef TF_STEPS_TRUNCATION_H
 #define TF_STEPS_TRUNCATION_H
 
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 
 /** How a value in Z_2^bits, known as c to L and R and as v to S, loses `shift` low bits. */
 typedef struct tf_truncation {

@@ -21,7 +21,7 @@ cat >"$prefix/user.c" <<'C'
 #include <stdio.h>
 #include <stdlib.h>
 #include "ops/ops.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 int main(void) {
     if (tf_ops_register() != TF_OK) return 1;

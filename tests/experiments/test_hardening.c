@@ -6,8 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "experiments/cli/hardening.h"
-#include "runtime/secret.h"
+#include "experiments/app/parties/hardening.h"
+#include "net/base/secret.h"
 
 #if !defined(__SANITIZE_ADDRESS__)
 

@@ -1,5 +1,5 @@
 /* A model's weights: the header, and every tensor as floats. */
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 static volatile float sum; /* so that what is read is looked at */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "models/tokenizer.h"
+#include "models/tokenize/tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 static inline void fuzz_tokenizer(const char *name, const uint8_t *data, size_t size) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/status.h"
+#include "net/base/status.h"
 
 static char scratch[64]; /* the directory */
 

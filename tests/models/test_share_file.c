@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/share_file.h"
+#include "models/files/share_file.h"
 #include "net/link.h"
 #include "tests/models/scratch.h"
 

@@ -1,9 +1,9 @@
 /* Texts of an owner who is no party: the right rows are looked up, and one party's file and messages tell nothing. */
 #include <unistd.h>
 
-#include "models/share_texts.h"
-#include "models/share_weights.h"
-#include "runtime/step.h"
+#include "models/files/share_texts.h"
+#include "models/files/share_weights.h"
+#include "runtime/program/step.h"
 #include "tests/models/scratch.h"
 #include "tests/runtime/tiny.h"
 #include "tests/runtime/view.h"

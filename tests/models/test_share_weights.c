@@ -1,8 +1,8 @@
 /* Weights from share files: no party knows them, and results are those of weights that a party puts in. */
 #include <unistd.h>
 
-#include "models/share_texts.h"
-#include "models/share_weights.h"
+#include "models/files/share_texts.h"
+#include "models/files/share_weights.h"
 #include "tests/models/scratch.h"
 #include "tests/runtime/tiny.h"
 

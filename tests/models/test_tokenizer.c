@@ -1,11 +1,11 @@
-#include "models/tokenizer.h"
+#include "models/tokenize/tokenizer.h"
 
 #include <jansson.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/tokenizer_parts.h"
+#include "models/tokenize/tokenizer_parts.h"
 #include "tests/models/scratch.h"
 
 TestSuite(tokenizer, .init = scratch_make, .fini = scratch_remove);

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "net/link_internal.h"
 #include "net/link_shaped.h"
 #include "tcp_ends.h"

@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "net/status.h"
+#include "net/base/status.h"
 
 static tf_status open_file(void) {
     return tf_fail(TF_IO, "%s: cannot be opened (%d)", "a.bin", 2);

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "net/link_internal.h"
 #include "tcp_ends.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 #define ARRAYS(...) (int)(sizeof((tf_array[]){__VA_ARGS__}) / sizeof(tf_array)), ((tf_array[]){__VA_ARGS__})
 

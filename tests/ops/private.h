@@ -9,7 +9,7 @@
 #include <math.h>
 #include <pthread.h>
 
-#include "runtime/session.h"
+#include "runtime/session/session.h"
 #include "tests/ops/plain.h"
 
 enum { PRIVATE_FRAC = 16, MODEL_OWNER = 0, DATA_OWNER = 1 };

@@ -8,7 +8,7 @@
  */
 #include <math.h>
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "tests/three.h"
 
 enum { SHIFT = 16, CHUNK = 1 << 17 };

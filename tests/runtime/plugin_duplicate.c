@@ -1,5 +1,5 @@
 /* A plugin whose second op is one of the built-in ops: neither may be added. */
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     *out = shape[0];

@@ -1,5 +1,5 @@
 /* A plugin of another op interface. */
-#include "runtime/registry.h"
+#include "runtime/graph/registry.h"
 
 static const tf_op *const ops[] = {0};
 

@@ -16,8 +16,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "runtime/compose.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
+#include "runtime/program/compose.h"
 #include "tests/three.h"
 
 enum { RIG_INPUTS = 8, RIG_RESULTS = 8 };

@@ -1,4 +1,4 @@
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

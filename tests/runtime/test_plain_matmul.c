@@ -1,4 +1,4 @@
-#include "runtime/plain_matmul.h"
+#include "runtime/graph/plain_matmul.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "tests/three.h"
 
 static int count_ops(void) {

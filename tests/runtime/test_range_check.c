@@ -2,7 +2,7 @@
 #include "tests/runtime/tiny.h"
 
 #include "models/ranges.h"
-#include "runtime/range_check.h"
+#include "runtime/session/range_check.h"
 
 typedef struct job {
     const char *approximations, *narrow; /* a node whose range is declared to be `range`; NULL: none */

@@ -1,10 +1,10 @@
-#include "runtime/registry.h"
+#include "runtime/graph/registry.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
 #include "ops/ops.h"
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     return TF_OK;

@@ -1,7 +1,7 @@
 /* Sessions: weights shared once, agreement before anything runs, and failures that end all three parties alike. */
 #include "tests/runtime/tiny.h"
 
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 
 static void setup(void) {
     cr_assert_eq(tf_ops_register(), TF_OK, "%s", tf_error());

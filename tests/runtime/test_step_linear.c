@@ -1,5 +1,5 @@
 /* Linear layers: secret weights through a session, which keeps them packed, and public weights. */
-#include "runtime/session.h"
+#include "runtime/session/session.h"
 #include "tests/runtime/rig.h"
 
 typedef struct layer {

@@ -1,7 +1,7 @@
 /* Several threads that share a party's work: the pool itself, and steps that give the same results as with one. */
 #include <pthread.h>
 
-#include "runtime/workers.h"
+#include "runtime/party/workers.h"
 #include "tests/runtime/rig.h"
 
 enum { N = 128 * 400 + 77, THREADS = 3, RESULTS = 8, RELU = 2 };

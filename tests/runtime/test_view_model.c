@@ -1,5 +1,5 @@
 /* What each party receives while a whole model runs: the weights' sharing and two private inferences and a third. */
-#include "runtime/step.h"
+#include "runtime/program/step.h"
 #include "tests/runtime/tiny.h"
 #include "tests/runtime/view.h"
 

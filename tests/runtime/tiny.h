@@ -7,7 +7,7 @@
 
 #include "models/model.h"
 #include "ops/ops.h"
-#include "runtime/session.h"
+#include "runtime/session/session.h"
 #include "tests/three.h"
 
 enum { TINY_TEXTS = 3, TINY_LENGTH = 6, TINY_LABELS = 4, TINY_MODEL_OWNER = 0, TINY_DATA_OWNER = 1 };

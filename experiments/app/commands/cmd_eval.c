@@ -1,0 +1,244 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/commands/commands.h"
+#include "experiments/app/report/eval_report.h"
+#include "experiments/app/report/progress.h"
+#include "experiments/app/report/range_report.h"
+#include "experiments/app/service/plain_side.h"
+#include "experiments/app/service/private.h"
+#include "runtime/session/session.h"
+
+/* What this process holds. Without the data owner's role, the model alone. */
+typedef struct evaluation {
+    const cli_options *options;
+    model_files model;
+    cli_texts texts;
+    cli_batches batches;
+    eval_store store;
+    plain_side plain; /* runs beside the private batch, with --check or --check-ranges */
+    tf_ranges seen;   /* in floating point, with --check-ranges */
+    tf_range_check *range_check;
+    cli_progress progress;
+    size_t row; /* of the batches, how many are finished */
+    float *values;
+} evaluation;
+
+static void release(evaluation *e) {
+    plain_side_stop(&e->plain);
+    if (e->store.header) eval_store_close(&e->store);
+    free(e->values);
+    tf_ranges_free(&e->seen);
+    tf_range_check_free(e->range_check);
+    batches_free(&e->batches);
+    texts_free(&e->texts);
+    model_close(&e->model);
+}
+
+/* What is wrong with the data or the metric is found before anything is computed. */
+static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
+    const cli_options *o = e->options;
+    TF_TRY(model_open_tokenizer(&e->model));
+    TF_TRY(texts_read_data(o, true, &e->texts));
+    TF_TRY(eval_metric_find(o->metric, &e->model, &e->texts, metric));
+    size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
+    size_t most = o->batch ? o->batch : share < TEXTS_A_BATCH ? share : TEXTS_A_BATCH;
+    return batches_make(&e->texts, e->model.tokenizer, &e->model.config, most, o->truncate, &e->batches);
+}
+
+static char *hex(const void *data, size_t size, char *text) {
+    for (size_t i = 0; i < size; i++) sprintf(text + 2 * i, "%02x", ((const unsigned char *)data)[i]);
+    return text;
+}
+
+/* The digest of all tokens and labels, whatever the batches are. */
+static tf_status digest_data(const evaluation *e, char text[65]) {
+    size_t row = 0;
+    tf_digest *row_digest = calloc(3 * e->texts.count, sizeof *row_digest);
+    if (!row_digest) return tf_fail(TF_NOMEM, "out of memory");
+    for (size_t b = 0; b < e->batches.count; b++) {
+        const tf_batch *batch = &e->batches.batch[b];
+        for (size_t i = 0; i < batch->texts; i++, row++) {
+            size_t index = e->batches.order[row], at = i * batch->length, bytes = batch->lengths[i] * sizeof(int32_t);
+            const char *label = e->texts.item[index].label;
+            row_digest[3 * index] = tf_digest_of(batch->ids + at, bytes);
+            row_digest[3 * index + 1] = tf_digest_of(batch->types + at, bytes);
+            row_digest[3 * index + 2] = tf_digest_of(label, strlen(label));
+        }
+    }
+    tf_digest all = tf_digest_of(row_digest, 3 * e->texts.count * sizeof *row_digest);
+    free(row_digest);
+    hex(all.byte, sizeof all.byte, text);
+    return TF_OK;
+}
+
+/* What must be the same for a file of results to be continued. */
+static tf_status make_store(evaluation *e, const model_digest *digest) {
+    const cli_options *o = e->options;
+    char model[65], data[65], approx[TF_APPROX_TEXT];
+    TF_TRY(digest_data(e, data));
+    json_t *header =
+        json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:n}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
+                  hex(digest->byte, sizeof digest->byte, model), "approx", tf_approx_text(&e->model.approx, approx),
+                  "frac_bits", o->plain ? 0 : o->fraction_bits, "data", data, "examples", (json_int_t)e->texts.count,
+                  "check", (int)o->check, "ranges");
+    if (header && e->model.calibrated) {
+        char ranges[65];
+        tf_digest all = ranges_digest(&e->model.ranges);
+        json_object_set_new(header, "ranges", json_string(hex(all.byte, sizeof all.byte, ranges)));
+    }
+    return eval_store_make(&e->store, o->out, header, &e->model.config, &e->texts, o->check);
+}
+
+static void start_progress(evaluation *e) {
+    double work = 0;
+    for (size_t b = 0; b < e->batches.count; b++)
+        work += (double)e->batches.batch[b].texts * (double)e->batches.batch[b].length;
+    progress_begin(&e->progress, "evaluated", e->batches.texts, work);
+}
+
+static tf_status begin_batch(void *context, size_t b) {
+    evaluation *e = context;
+    const cli_options *o = e->options;
+    if (!o->check && !o->check_ranges) return TF_OK;
+    return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
+}
+
+static tf_status finish_batch(evaluation *e, size_t b, const float *values, const float *plain) {
+    const tf_batch *batch = &e->batches.batch[b];
+    TF_TRY(eval_store_append(&e->store, batch->texts, e->batches.order + e->row, values, plain));
+    e->row += batch->texts;
+    progress_step(&e->progress, batch->texts, (double)batch->texts * (double)batch->length);
+    return TF_OK;
+}
+
+static tf_status end_batch(void *context, size_t b, const double *values) {
+    evaluation *e = context;
+    size_t count = e->batches.batch[b].texts * e->store.width;
+    float *grown = realloc(e->values, count * sizeof *grown), *plain = NULL;
+    if (!grown) return tf_fail(TF_NOMEM, "out of memory");
+    e->values = grown;
+    for (size_t i = 0; i < count; i++) grown[i] = (float)values[i];
+    if (e->plain.running) TF_TRY(plain_side_finish(&e->plain, &plain));
+    tf_status status = finish_batch(e, b, grown, e->options->check ? plain : NULL);
+    free(plain);
+    return status;
+}
+
+/* Opens the store of this process's group and leaves its share of what is to be done in the batches. */
+static tf_status open_store(evaluation *e, private_session *session, const model_digest *digest) {
+    int group = 0, groups = 1;
+    if (session) private_group(session, &group, &groups);
+    TF_TRY(make_store(e, digest));
+    if (group == 0) TF_TRY(eval_store_open(&e->store));
+    if (session) TF_TRY(private_share(session, e->store.finished, e->texts.count * sizeof *e->store.finished));
+    if (group > 0) TF_TRY(eval_store_open_part(&e->store, group));
+    batches_keep(&e->batches, e->store.finished, (size_t)group, (size_t)groups);
+    start_progress(e);
+    e->progress.quiet = group > 0; /* all shares are alike: one line tells */
+    return TF_OK;
+}
+
+static tf_status evaluate_private(evaluation *e, private_session *session, double start) {
+    const cli_options *o = e->options;
+    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    int group, groups;
+    eval_report report = {.private = true};
+    model_digest digest;
+    private_group(session, &group, &groups);
+    report.groups = groups;
+    TF_TRY(model_open(o, &e->model));
+    if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
+    if (data_owner) TF_TRY(open_data(e, groups, &report.metric));
+    if (o->check_ranges) TF_TRY(tf_range_check_make(&e->range_check));
+    private_job job = {
+        .config = &e->model.config,
+        .approx = &e->model.approx,
+        .weights = model_owner || o->public_weights ? e->model.weights : NULL,
+        .batches = data_owner ? &e->batches : NULL,
+        .ranges = model_ranges(&e->model),
+        .range_check = e->range_check,
+        .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
+    };
+    TF_TRY(private_identify(session, &job, &digest));
+    if (data_owner) TF_TRY(open_store(e, session, &digest));
+    TF_TRY(private_infer(session, &job, NULL, &report.run));
+    if (!data_owner) return TF_OK;
+    progress_end(&e->progress);
+    TF_TRY(private_meet(session));
+    if (group > 0) return TF_OK;
+    report.computed = e->row;
+    report.seconds_total = tf_clock() - start;
+    TF_TRY(eval_store_gather(&e->store));
+    TF_TRY(eval_report_print(o, &e->store, &report));
+    return o->check_ranges ? range_report(o, e->range_check, &e->seen) : TF_OK;
+}
+
+static tf_status evaluate_plain(evaluation *e, double start) {
+    const cli_options *o = e->options;
+    eval_report report = {.groups = 1};
+    model_digest digest;
+    TF_TRY(model_open(o, &e->model));
+    TF_TRY(model_open_weights(&e->model));
+    TF_TRY(open_data(e, 1, &report.metric));
+    TF_TRY(tf_safetensors_digest(e->model.weights, digest.byte));
+    TF_TRY(open_store(e, NULL, &digest));
+    report.run.seconds_setup = tf_clock() - start;
+    for (size_t b = 0; b < e->batches.count; b++) {
+        tf_array out;
+        TF_TRY(plain_batch(&e->model, &e->batches.batch[b], NULL, &out));
+        tf_status status = finish_batch(e, b, out.data, NULL);
+        free(out.data);
+        TF_TRY(status);
+    }
+    progress_end(&e->progress);
+    report.computed = e->row;
+    report.seconds_total = tf_clock() - start;
+    report.run.seconds_online = report.seconds_total - report.run.seconds_setup;
+    TF_TRY(eval_store_gather(&e->store));
+    return eval_report_print(o, &e->store, &report);
+}
+
+static tf_status run(const cli_options *o) {
+    double start = tf_clock();
+    evaluation e = {.options = o};
+    tf_status status;
+    if (o->plain) {
+        status = evaluate_plain(&e, start);
+    } else {
+        private_session *session;
+        TF_TRY(private_open_groups(o, &session));
+        status = evaluate_private(&e, session, start);
+        private_close(session, status);
+    }
+    if (e.progress.what) progress_end(&e.progress);
+    release(&e);
+    return status;
+}
+
+static tf_status check(const cli_options *o) {
+    if (o->plain && (o->check || o->links.local))
+        return tf_fail(TF_INVALID, "eval takes either --plain, or --local and --check (see --help)");
+    return TF_OK;
+}
+
+const cli_command command_eval = {
+    .name = "eval",
+    .summary = "evaluate a model privately on labelled texts, resumable",
+    .description =
+        "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
+        "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
+        "file of --out, and what is in it already is not computed again. Roles are those of infer.",
+    .accepts =
+        (const char[]){
+            OPTION_MODEL,        OPTION_DATA,       OPTION_COLUMNS,        OPTION_METRIC, OPTION_OUT,
+            OPTION_LIMIT,        OPTION_TRUNCATE,   OPTION_BATCH,          OPTION_APPROX, OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER,  OPTION_DATA_OWNER, OPTION_PUBLIC_WEIGHTS, OPTION_PLAIN,  OPTION_CHECK,
+            OPTION_CHECK_RANGES, OPTION_REPORT,     OPTION_NO_RANGES,      OPTION_PLUGIN, 0},
+    .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
+    .links = true,
+    .secrets = true,
+    .check = check,
+    .run = run,
+};

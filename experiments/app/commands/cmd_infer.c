@@ -1,0 +1,130 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "experiments/app/commands/commands.h"
+#include "experiments/app/data/directory.h"
+#include "experiments/app/report/range_report.h"
+#include "experiments/app/service/private.h"
+
+/* What this process holds during a run. */
+typedef struct holdings {
+    model_files model;
+    cli_texts texts;
+    cli_batches batches;
+    float *values, *plain;
+    tf_ranges seen; /* in floating point, with --check-ranges */
+    tf_range_check *range_check;
+    char directory[DIRECTORY_PATH]; /* of the model */
+    party_shares shares[TF_PARTIES];
+} holdings;
+
+static void release(holdings *h) {
+    free(h->values);
+    free(h->plain);
+    tf_ranges_free(&h->seen);
+    tf_range_check_free(h->range_check);
+    batches_free(&h->batches);
+    texts_free(&h->texts);
+    for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&h->shares[p]);
+    model_close(&h->model);
+}
+
+static tf_status allocate(const holdings *h, float **values) {
+    *values = calloc(h->texts.count, model_width(&h->model.config) * sizeof **values);
+    return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
+}
+
+/* Every party opens what is its own only; what is wrong with a text or a weight file is found before the run. */
+static tf_status open_own(const cli_options *o, private_session *session, holdings *h) {
+    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    int party = private_plays(session, 0) ? 0 : private_plays(session, 1) ? 1 : 2;
+    if (o->model)
+        snprintf(h->directory, sizeof h->directory, "%s", o->model);
+    else
+        TF_TRY(directory_of_party(o->model_shares, party, h->directory, sizeof h->directory));
+    TF_TRY(model_open_at(o, h->directory, &h->model));
+    for (int p = 0; p < TF_PARTIES; p++)
+        if (private_plays(session, p)) TF_TRY(party_shares_open(o, &h->model.config, p, &h->shares[p]));
+    if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
+    if (!data_owner) return TF_OK;
+    model_warn_untrained(&h->model);
+    TF_TRY(model_open_tokenizer(&h->model));
+    TF_TRY(texts_read(o, &h->texts));
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
+                        o->truncate, &h->batches));
+    return allocate(h, &h->values);
+}
+
+static tf_status infer(const cli_options *o, private_session *session, holdings *h, double start) {
+    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    run_report report = {0};
+    TF_TRY(open_own(o, session, h));
+    if (o->check_ranges) TF_TRY(tf_range_check_make(&h->range_check));
+    private_job job = {
+        .config = &h->model.config,
+        .approx = &h->model.approx,
+        .weights = model_owner || o->public_weights ? h->model.weights : NULL,
+        .batches = data_owner ? &h->batches : NULL,
+        .ranges = model_ranges(&h->model),
+        .range_check = h->range_check,
+        .shares = h->shares,
+    };
+    TF_TRY(private_infer(session, &job, h->values, &report));
+    double end = tf_clock();
+    bool reports = o->input_shares ? private_plays(session, 0) : data_owner;
+    if (!reports) return TF_OK;
+    cli_texts unknown = {.count = h->shares[0].texts.texts};
+    if (o->check || o->check_ranges) {
+        TF_TRY(allocate(h, &h->plain));
+        TF_TRY(plain_run(&h->model, &h->batches, o->check_ranges ? &h->seen : NULL, h->plain));
+    }
+    TF_TRY(results_print(&(cli_results){.options = o,
+                                        .model = &h->model,
+                                        .texts = o->input_shares ? &unknown : &h->texts,
+                                        .values = h->values,
+                                        .plain = o->check ? h->plain : NULL,
+                                        .private = true,
+                                        .seconds_total = end - start,
+                                        .run = report}));
+    return o->check_ranges ? range_report(o, h->range_check, &h->seen) : TF_OK;
+}
+
+static tf_status run(const cli_options *o) {
+    double start = tf_clock();
+    private_session *session;
+    holdings h = {0};
+    TF_TRY(private_open(o, &session));
+    tf_status status = infer(o, session, &h, start);
+    private_close(session, status);
+    release(&h);
+    return status;
+}
+
+static tf_status check(const cli_options *o) {
+    if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
+    if (o->check && (o->input_shares || (o->model_shares && !o->model)))
+        return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
+    return party_shares_check(o);
+}
+
+const cli_command command_infer = {
+    .name = "infer",
+    .summary = "run a model privately between three parties",
+    .description =
+        "Runs a model privately: mpirun -n 3 trefoil infer ..., or with --local in one process. Only the model owner "
+        "opens the weights (the others need config.json alone); only the data owner opens the texts and prints the "
+        "result. Public to all are the architecture, the number of texts and their lengths in tokens. With "
+        "--model-shares no party knows the model, with --input-shares none knows texts and results.",
+    .accepts = (const char[]){OPTION_MODEL,        OPTION_TEXT,           OPTION_INPUT,
+                              OPTION_LIMIT,        OPTION_TRUNCATE,       OPTION_BATCH,
+                              OPTION_APPROX,       OPTION_FRACTION_BITS,  OPTION_MODEL_OWNER,
+                              OPTION_DATA_OWNER,   OPTION_PUBLIC_WEIGHTS, OPTION_CHECK,
+                              OPTION_CHECK_RANGES, OPTION_REPORT,         OPTION_NO_RANGES,
+                              OPTION_PLUGIN,       OPTION_MODEL_SHARES,   OPTION_STREAM,
+                              OPTION_INPUT_SHARES, OPTION_RESULT_SHARES,  0},
+    .requires = "",
+    .links = true,
+    .secrets = true,
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,53 @@
+#include <stdio.h>
+
+#include "experiments/app/commands/commands.h"
+#include "experiments/app/report/results.h"
+#include "net/identity.h"
+
+static tf_status run_keygen(const cli_options *o) {
+    tf_fingerprint fingerprint;
+    char text[TF_FINGERPRINT_TEXT];
+    TF_TRY(tf_identity_create(o->out, o->party, &fingerprint));
+    tf_fingerprint_text(&fingerprint, text);
+    if (o->json)
+        return json_print(json_pack("{s:i,s:s,s:s}", "party", o->party, "fingerprint", text, "directory", o->out));
+    printf("%s\n", text);
+    fprintf(stderr,
+            "%s/key.pem is secret and stays on party %d's host. Tell the other parties the fingerprint above, on a way "
+            "that nobody can tamper with, for the parties file.\n",
+            o->out, o->party);
+    return finish_output();
+}
+
+const cli_command command_keygen = {
+    .name = "keygen",
+    .summary = "make a party's key and certificate",
+    .description = "Makes a party's private key and certificate for encrypted links between hosts, and prints the "
+                   "certificate's fingerprint. Each party does this on its own host; the three fingerprints go into "
+                   "the parties file (net/LINKS.md), which is the same for all.",
+    .accepts = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
+    .requires = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
+    .secrets = true,
+    .run = run_keygen,
+};
+
+static tf_status run_fingerprint(const cli_options *o) {
+    tf_fingerprint fingerprint;
+    char text[TF_FINGERPRINT_TEXT];
+    TF_TRY(tf_fingerprint_read(o->argument, &fingerprint));
+    tf_fingerprint_text(&fingerprint, text);
+    if (o->json) return json_print(json_pack("{s:s}", "fingerprint", text));
+    printf("%s\n", text);
+    return finish_output();
+}
+
+const cli_command command_fingerprint = {
+    .name = "fingerprint",
+    .summary = "print the fingerprint of a party's certificate",
+    .description = "Prints the SHA-256 fingerprint of a certificate, given as a file or as the directory that keygen "
+                   "wrote.",
+    .accepts = "",
+    .requires = "",
+    .argument = "FILE|DIR",
+    .run = run_fingerprint,
+};

@@ -1,0 +1,276 @@
+/* One party, started by its own operator: it finds the other two over the network. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "experiments/app/commands/commands.h"
+#include "experiments/app/data/directory.h"
+#include "experiments/app/parties/party_files.h"
+#include "experiments/app/service/party_run.h"
+
+enum { WAIT_SECONDS = 60, ATTEMPTS = 3 };
+
+/* What this party holds. */
+typedef struct holdings {
+    const cli_options *options;
+    bool model_owner, data_owner;
+    unsigned needs;                 /* of the model owner's public files, on every connection */
+    char directory[DIRECTORY_PATH]; /* of the model, or of this party's part of it; empty where it has none */
+    model_files model;
+    party_shares shares[TF_PARTIES]; /* this party's own, where owners are outside */
+    tf_provider provider;            /* of weights from there */
+    tf_session session;              /* with the shared weights, kept from connection to connection */
+
+    /* The data owner's, for the request at hand. */
+    text_reader *reader; /* with --serve */
+    cli_texts texts;
+    cli_batches batches;
+    float *values;
+    size_t answered; /* requests */
+    int attempts;    /* at this one */
+} holdings;
+
+static void drop_request(holdings *h) {
+    free(h->values);
+    h->values = NULL;
+    batches_free(&h->batches);
+    texts_free(&h->texts);
+    h->attempts = 0;
+}
+
+static void release(holdings *h) {
+    drop_request(h);
+    text_reader_close(h->reader);
+    tf_session_close(&h->session); /* before the files that its weights are read from */
+    party_shares_close(&h->shares[h->options->links.id]);
+    model_close(&h->model);
+}
+
+/* The data owner's requests ---------------------------------------------------------------------------------------- */
+
+static tf_status print_refusal(const holdings *h) {
+    char reason[1024];
+    snprintf(reason, sizeof reason, "%s", tf_error());
+    return results_print_refusal(&(cli_results){.options = h->options, .offset = h->answered}, reason);
+}
+
+/* Tokens of the texts at hand, and room for their results. */
+static tf_status prepare_texts(holdings *h) {
+    const cli_options *o = h->options;
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
+                        o->truncate, &h->batches));
+    h->values = calloc(h->texts.count, model_width(&h->model.config) * sizeof *h->values);
+    return h->values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
+}
+
+/* Reads until there is a text that can be asked about; one that cannot is answered here. */
+static tf_status next_text(holdings *h) {
+    while (!h->batches.count) {
+        bool end;
+        if (h->options->limit && h->answered >= h->options->limit) return TF_OK;
+        drop_request(h);
+        tf_status status = text_reader_next(h->reader, &h->texts, &end);
+        if (status == TF_IO || status == TF_NOMEM) return status;
+        if (status == TF_OK && end) return TF_OK;
+        if (status == TF_OK) status = prepare_texts(h);
+        if (status == TF_OK) return TF_OK;
+        TF_TRY(print_refusal(h));
+        drop_request(h);
+        h->answered++;
+    }
+    return TF_OK;
+}
+
+/* The next request in h->batches; none when all is asked. One that failed with the connection is asked again. */
+static tf_status next_request(holdings *h) {
+    if (h->options->serve) return next_text(h);
+    if (h->answered || h->batches.count) return TF_OK;
+    if (!h->texts.count) TF_TRY(texts_read(h->options, &h->texts));
+    return prepare_texts(h);
+}
+
+static tf_status print_answer(const holdings *h, const cli_texts *texts, const run_report *report, double seconds) {
+    cli_results results = {.options = h->options,
+                           .model = &h->model,
+                           .texts = texts,
+                           .values = h->values,
+                           .private = true,
+                           .seconds_total = seconds,
+                           .offset = h->options->serve ? h->answered : 0,
+                           .run = *report};
+    return h->options->serve ? results_print_line(&results, h->answered == 0) : results_print(&results);
+}
+
+/* A connection ----------------------------------------------------------------------------------------------------- */
+
+/* Texts of an owner who is no party: the results go to files, and party 0 tells what it took. */
+static tf_status answer_shared(holdings *h, const private_job *job, double start) {
+    run_report report = {0};
+    TF_TRY(party_answer_shared(&h->session, h->options, job, tf_clock() - start, &report));
+    cli_texts unknown = {.count = h->shares[h->options->links.id].texts.texts};
+    return h->options->links.id == 0 ? print_answer(h, &unknown, &report, tf_clock() - start) : TF_OK;
+}
+
+static tf_status answer_requests(holdings *h, tf_link *link, double start) {
+    const cli_options *o = h->options;
+    private_job job = {
+        .config = &h->model.config,
+        .approx = &h->model.approx,
+        .weights = h->model.weights,
+        .ranges = model_ranges(&h->model),
+        .shares = h->shares,
+    };
+    TF_TRY(party_agree(&h->session, o, &job));
+    if (o->input_shares) return answer_shared(h, &job, start);
+    uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
+    TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
+    party_counters before = {0};
+    double opened = tf_clock() - start;
+    for (bool asked = true; asked;) {
+        run_report report = {0};
+        double asked_at = start;
+        if (h->data_owner) {
+            TF_TRY(next_request(h));
+            if (h->answered) asked_at = tf_clock();
+            job.batches = &h->batches;
+            h->attempts++;
+        }
+        TF_TRY(party_answer(&h->session, o, &job, h->values, opened, &before, rests != 0, &report, &asked));
+        if (h->data_owner && asked) {
+            TF_TRY(print_answer(h, &h->texts, &report, tf_clock() - asked_at));
+            drop_request(h);
+            h->answered++;
+        }
+        before = party_read_counters(link);
+        opened = 0;
+    }
+    return TF_OK;
+}
+
+/* This party's parts of what owners outside have shared. */
+static tf_status open_shares(holdings *h) {
+    party_shares *own = &h->shares[h->options->links.id];
+    TF_TRY(party_shares_open(h->options, &h->model.config, h->options->links.id, own));
+    if (!own->weights) return TF_OK;
+    h->provider = tf_share_weights_provider(own->weights);
+    h->session.store.provider = &h->provider;
+    h->session.store.stream = h->options->stream;
+    return TF_OK;
+}
+
+/* With a link to both others, until the data owner has no more requests. */
+static tf_status work(holdings *h, tf_link *link, double start) {
+    const cli_options *o = h->options;
+    tf_status status = tf_session_resume(&h->session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
+    TF_TRY(tf_party_set_threads(&h->session.party, links_threads(&o->links)));
+    TF_TRY(party_agree_owners(&h->session, o));
+    if (h->needs) model_close(&h->model);
+    if (!o->model_shares) TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
+    if (h->needs) TF_TRY(open_shares(h));
+    return answer_requests(h, link, start);
+}
+
+static tf_status connect_and_work(holdings *h, bool *fatal) {
+    tf_link *links[TF_PARTIES];
+    double start = tf_clock();
+    tf_status status = links_open(&h->options->links, NULL, links);
+    *fatal = status != TF_OK && status != TF_PEER && status != TF_MISMATCH; /* what no other connection would mend */
+    if (status != TF_OK) return status;
+    tf_link *link = links[h->options->links.id];
+    status = work(h, link, start);
+    char message[1024];
+    snprintf(message, sizeof message, "%s", tf_error());
+    if (status != TF_OK) tf_link_announce_failure(link, message);
+    tf_link_close(link);
+    return status == TF_OK ? TF_OK : tf_fail(status, "%s", message);
+}
+
+/* With --serve, connections follow each other: for ever, or until the data owner has nothing more to ask. */
+static tf_status serve(holdings *h) {
+    for (;;) {
+        bool fatal;
+        tf_status status = connect_and_work(h, &fatal);
+        if (h->data_owner && status == TF_OK) return TF_OK;
+        if (status == TF_OK) continue;
+        bool again = !fatal && (!h->data_owner || (status == TF_PEER && h->batches.count && h->attempts < ATTEMPTS));
+        if (!again || tf_link_interrupted()) return status;
+        print_error(tf_error());
+        sleep(1); /* so that a lasting fault does not fill the log */
+    }
+}
+
+/* What is wrong with a party's own files is found before the others are called. */
+static tf_status open_own(holdings *h) {
+    const cli_options *o = h->options;
+    if (o->model)
+        snprintf(h->directory, sizeof h->directory, "%s", o->model);
+    else if (o->model_shares)
+        TF_TRY(directory_of_party(o->model_shares, o->links.id, h->directory, sizeof h->directory));
+    bool has_model = h->directory[0];
+    if (!has_model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
+    if (has_model) TF_TRY(model_open_at(o, h->directory, &h->model));
+    if (has_model) TF_TRY(open_shares(h));
+    if (h->model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
+    if (!h->data_owner) return TF_OK;
+    if (has_model) TF_TRY(model_open_tokenizer(&h->model));
+    if (o->serve) return text_reader_open(o->input, o->columns, &h->reader);
+    TF_TRY(texts_read(o, &h->texts));
+    return has_model ? prepare_texts(h) : TF_OK;
+}
+
+static tf_status run(const cli_options *given) {
+    cli_options o = *given;
+    if (o.links.wait == 0) o.links.wait = o.serve && o.links.id != o.data_owner ? INFINITY : WAIT_SECONDS;
+    holdings h = {.options = &o, .model_owner = o.links.id == o.model_owner, .data_owner = o.links.id == o.data_owner};
+    bool fatal;
+    tf_status status = open_own(&h);
+    links_guard();
+    if (status == TF_OK) status = o.serve ? serve(&h) : connect_and_work(&h, &fatal);
+    release(&h);
+    return status;
+}
+
+static tf_status check(const cli_options *o) {
+    int id = o->links.id;
+    if (o->links.local || o->links.plaintext || !o->links.parties)
+        return tf_fail(TF_INVALID, "party needs --parties and --identity, and its links are always encrypted");
+    if (id == o->model_owner && !o->model)
+        return tf_fail(TF_INVALID, "party %d owns the model: it needs --model (see --help)", id);
+    if (o->public_weights && !o->model)
+        return tf_fail(TF_INVALID, "with --public-weights every party needs --model (see --help)");
+    if (id != o->data_owner && (o->texts || o->input))
+        return tf_fail(TF_INVALID, "party %d does not own the data: texts are given at party %d", id, o->data_owner);
+    if (id == o->data_owner && o->serve && o->texts)
+        return tf_fail(TF_INVALID, "--serve reads texts from --input or standard input, not from --text");
+    if (id == o->data_owner && !o->serve && !o->texts && !o->input)
+        return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
+    if (o->serve && o->input_shares)
+        return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
+    return party_shares_check(o);
+}
+
+const cli_command command_party = {
+    .name = "party",
+    .summary = "be one of three parties that are started separately",
+    .description =
+        "Is one party of a private run: each operator starts its own, in any order, and the three find each other "
+        "over TCP by the parties file. The model is given at the model owner only, texts at the data owner only, "
+        "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
+        "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
+        "--model-shares no party knows the model, with --input-shares none knows texts and results.",
+    .accepts =
+        (const char[]){
+            OPTION_ID,     OPTION_SERVE,         OPTION_LISTEN,         OPTION_WAIT,      OPTION_MODEL,
+            OPTION_TEXT,   OPTION_INPUT,         OPTION_LIMIT,          OPTION_TRUNCATE,  OPTION_BATCH,
+            OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN,    OPTION_MODEL_SHARES,
+            OPTION_STREAM, OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,  OPTION_NO_RANGES, 0},
+    .requires = (const char[]){OPTION_ID, 0},
+    .links = true,
+    .secrets = true,
+    .texts_optional = true,
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,102 @@
+/** The command line: one table of options for all sub-commands, each of which accepts some of them. */
+#ifndef TF_APP_OPTIONS_H
+#define TF_APP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "experiments/app/parties/links.h"
+#include "net/base/status.h"
+
+/** The options' keys, which are also their short forms where they are characters. */
+enum option_key {
+    OPTION_MODEL = 'm',
+    OPTION_TEXT = 't',
+    OPTION_INPUT = 'i',
+    OPTION_TRUNCATE = 'u',
+    OPTION_LIMIT = 'k',
+    OPTION_BATCH = 'b',
+    OPTION_APPROX = 'a',
+    OPTION_PUBLIC_WEIGHTS = 'w',
+    OPTION_FRACTION_BITS = 'f',
+    OPTION_MODEL_OWNER = 'M',
+    OPTION_DATA_OWNER = 'D',
+    OPTION_CHECK = 'c',
+    OPTION_PLUGIN = 'p',
+    OPTION_JSON = 'j',
+    OPTION_DATA = 'd',
+    OPTION_OUT = 'o',
+    OPTION_STEP = 's',
+    OPTION_ELEMENTS = 'n',
+    OPTION_MATMUL = 'x',
+    OPTION_ARCH = 'A',
+    OPTION_SEQUENCE = 'S',
+    OPTION_LAYERS = 'L',
+    OPTION_RUNS = 'r',
+    OPTION_HELP = 'h',
+    /* without a short form */
+    OPTION_FIDELITY = 128,
+    OPTION_COLUMNS,
+    OPTION_METRIC,
+    OPTION_PLAIN,
+    OPTION_NO_RANGES,
+    OPTION_CHECK_RANGES,
+    OPTION_REPORT,
+    OPTION_FACTOR,
+    OPTION_LINK,
+    OPTION_PARTY,
+    OPTION_ID,
+    OPTION_SERVE,
+    OPTION_LISTEN,
+    OPTION_WAIT,
+    OPTION_NETWORK,
+    OPTION_MODEL_SHARES,
+    OPTION_INPUT_SHARES,
+    OPTION_RESULT_SHARES,
+    OPTION_STREAM,
+    OPTION_PROFILE
+};
+
+typedef struct cli_options {
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
+        *input_shares;    /**< NULL where not given */
+    const char *argument; /**< the one that is no option */
+    const char **text, **plugin, **result_shares;
+    size_t texts, plugins, results;
+    size_t limit, batch, elements, sequence, layers, runs;
+    size_t matmul[3]; /**< all 0 where not given */
+    int fraction_bits, model_owner, data_owner, party;
+    double factor;
+    link_options links;
+    bool is_network; /**< whether `network` was given */
+    tf_network network;
+    bool serve; /**< of a party that is started by itself */
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, json, help;
+    bool takes_ranges; /**< whether the command knows --no-ranges */
+} cli_options;
+
+/** A sub-command. */
+typedef struct cli_command {
+    const char *name, *summary, *description;
+    const char *accepts;                            /**< option keys; --json and --help are understood by all */
+    const char *requires;                           /**< the keys among them that must be given; "" for none */
+    const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
+    bool links;                                     /**< takes the options of links.h */
+    bool secrets;                                   /**< keys or shares are in its memory: see hardening.h */
+    bool texts_optional;                            /**< --text or --input need not be given, as not by all parties */
+    tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
+    tf_status (*run)(const cli_options *options);
+} cli_command;
+
+/**
+ * Reads the arguments of a sub-command, argv[0] being its name, over the defaults. Fails with TF_INVALID and one line.
+ * Strings point into argv.
+ */
+TF_CHECKED tf_status options_parse(const cli_command *command, int argc, char **argv, cli_options *options);
+void options_free(cli_options *options);
+
+/** Prints a sub-command's help. */
+void options_help(const cli_command *command);
+
+#endif

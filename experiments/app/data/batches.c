@@ -1,0 +1,130 @@
+#include "experiments/app/data/texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct encoded {
+    size_t text, length; /* which text; how many ids */
+    int32_t *ids, *types;
+} encoded;
+
+static tf_status encode(const cli_texts *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions,
+                        bool truncate, encoded *out) {
+    const cli_text *t = &texts->item[i];
+    *out = (encoded){.text = i};
+    tf_status status = tf_tokenize(tokenizer, t->first, t->first_length, t->second, t->second_length, positions,
+                                   truncate, &out->ids, &out->types, &out->length);
+    size_t special = t->second ? 3 : 2;
+    if (status == TF_OK && out->length <= special) status = tf_fail(TF_INVALID, "the text is empty");
+    char place[4200];
+    return status == TF_OK ? TF_OK : tf_fail_in(status, "%s", text_place(texts, i, place, sizeof place));
+}
+
+static int by_length(const void *left, const void *right) {
+    const encoded *a = left, *b = right;
+    if (a->length != b->length) return a->length < b->length ? -1 : 1;
+    return a->text < b->text ? -1 : a->text > b->text;
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Lays the encoded texts, which are sorted by length, into padded batches. */
+static tf_status lay_out(const encoded *item, size_t count, bool pairs, int32_t pad, size_t most, cli_batches *out) {
+    size_t cells = 0;
+    for (size_t start = 0; start < count; start += most) {
+        size_t rows = smaller(most, count - start);
+        cells += rows * item[start + rows - 1].length;
+    }
+    out->texts = count;
+    out->count = (count + most - 1) / most;
+    out->batch = calloc(out->count, sizeof *out->batch);
+    out->order = calloc(count, sizeof *out->order);
+    out->lengths = calloc(count, sizeof *out->lengths);
+    out->ids = calloc(cells, sizeof *out->ids);
+    out->types = calloc(cells, sizeof *out->types);
+    if (!out->batch || !out->order || !out->lengths || !out->ids || !out->types)
+        return tf_fail(TF_NOMEM, "out of memory for %zu texts", count);
+
+    int32_t *ids = out->ids, *types = out->types;
+    for (size_t b = 0, start = 0; b < out->count; b++, start += most) {
+        size_t rows = smaller(most, count - start), length = item[start + rows - 1].length;
+        out->batch[b] = (tf_batch){rows, length, out->lengths + start, ids, types, pairs, NULL, NULL};
+        for (size_t row = 0; row < rows; row++, ids += length, types += length) {
+            const encoded *e = &item[start + row];
+            out->order[start + row] = e->text;
+            out->lengths[start + row] = e->length;
+            memcpy(ids, e->ids, e->length * sizeof *ids);
+            memcpy(types, e->types, e->length * sizeof *types);
+            for (size_t i = e->length; i < length; i++) ids[i] = pad;
+        }
+    }
+    return TF_OK;
+}
+
+tf_status batches_make(const cli_texts *texts, const tf_tokenizer *tokenizer, const tf_config *config, size_t most,
+                       bool truncate, cli_batches *out) {
+    *out = (cli_batches){0};
+    encoded *item = calloc(texts->count, sizeof *item);
+    if (!item) return tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
+    tf_status status = TF_OK;
+    bool pairs = false;
+    for (size_t i = 0; i < texts->count && status == TF_OK; i++) {
+        status = encode(texts, i, tokenizer, config->positions, truncate, &item[i]);
+        pairs |= texts->item[i].second != NULL;
+    }
+    if (status == TF_OK && pairs && config->types < 2)
+        status = tf_fail(TF_INVALID, "this model knows one token type only and takes no pairs of texts");
+    if (status == TF_OK) {
+        qsort(item, texts->count, sizeof *item, by_length);
+        status = lay_out(item, texts->count, pairs, config->pad_token, most, out);
+    }
+    for (size_t i = 0; i < texts->count; i++) {
+        free(item[i].ids);
+        free(item[i].types);
+    }
+    free(item);
+    if (status != TF_OK) batches_free(out);
+    return status;
+}
+
+/* Keeps a batch's unfinished rows, in place; their order and lengths move to `to`. */
+static tf_batch keep_rows(cli_batches *batches, const tf_batch *old, const bool *finished, size_t from, size_t to) {
+    tf_batch kept = *old;
+    kept.texts = 0;
+    kept.lengths = batches->lengths + to;
+    for (size_t row = 0; row < old->texts; row++) {
+        size_t text = batches->order[from + row], at = kept.texts * old->length, length = old->length;
+        if (finished[text]) continue;
+        batches->order[to + kept.texts] = text;
+        batches->lengths[to + kept.texts] = batches->lengths[from + row];
+        memmove((int32_t *)old->ids + at, old->ids + row * length, length * sizeof *old->ids);
+        memmove((int32_t *)old->types + at, old->types + row * length, length * sizeof *old->types);
+        kept.texts++;
+    }
+    return kept;
+}
+
+void batches_keep(cli_batches *batches, const bool *finished, size_t group, size_t groups) {
+    size_t from = 0, to = 0, seen = 0, count = 0;
+    for (size_t b = 0; b < batches->count; b++) {
+        size_t rows = batches->batch[b].texts;
+        tf_batch kept = keep_rows(batches, &batches->batch[b], finished, from, to);
+        from += rows;
+        if (!kept.texts || seen++ % groups != group) continue;
+        to += kept.texts;
+        batches->batch[count++] = kept;
+    }
+    batches->count = count;
+    batches->texts = to;
+}
+
+void batches_free(cli_batches *batches) {
+    free(batches->batch);
+    free(batches->order);
+    free(batches->lengths);
+    free(batches->ids);
+    free(batches->types);
+    *batches = (cli_batches){0};
+}

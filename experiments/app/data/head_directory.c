@@ -1,0 +1,82 @@
+#include "experiments/app/data/head_directory.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "experiments/app/data/directory.h"
+#include "net/base/file.h"
+
+static bool begins(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* A former head goes, and so do the position ids 0, 1, 2..., which some files hold as integers. */
+static bool is_kept(const char *name) {
+    if (begins(name, "bert.")) name += strlen("bert.");
+    return !begins(name, "classifier.") && strcmp(name, "embeddings.position_ids") != 0;
+}
+
+static tf_status collect(const tf_safetensors *weights, tf_tensor_source *tensor, size_t *tensors) {
+    for (size_t i = 0; i < tf_safetensors_count(weights); i++) {
+        tf_tensor_source *t = &tensor[*tensors];
+        t->name = tf_safetensors_name(weights, i);
+        if (!is_kept(t->name)) continue;
+        TF_TRY(tf_safetensors_shape(weights, t->name, &t->shape));
+        TF_TRY(tf_safetensors_floats(weights, t->name, t->shape, INFINITY, &t->data));
+        ++*tensors;
+    }
+    return TF_OK;
+}
+
+static tf_status write_weights(const char *path, const tf_safetensors *weights, const linear_head *head) {
+    size_t tensors = 0;
+    tf_tensor_source *tensor = calloc(tf_safetensors_count(weights) + 2, sizeof *tensor);
+    if (!tensor) return tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = collect(weights, tensor, &tensors);
+    tensor[tensors++] = (tf_tensor_source){"classifier.weight", tf_dims(head->labels, head->hidden), head->weight};
+    tensor[tensors++] = (tf_tensor_source){"classifier.bias", tf_dims(head->labels), head->bias};
+    if (status == TF_OK) status = tf_safetensors_write(path, tensor, tensors);
+    free(tensor);
+    return status;
+}
+
+static tf_status write_config(const char *path, const char *source, const linear_head *head, const char *approx) {
+    json_t *config;
+    TF_TRY(tf_json_read(source, DIRECTORY_LARGEST_TEXT, &config));
+    json_t *names = json_object();
+    for (size_t i = 0; i < head->labels; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        json_object_set_new(names, number, json_string(head->label[i]));
+    }
+    json_object_set_new(config, "architectures", json_pack("[s]", "BertForSequenceClassification"));
+    json_object_set_new(config, "trefoil_head", json_string("sentence_linear"));
+    json_object_set_new(config, "id2label", names);
+    json_object_del(config, "label2id"); /* of a former head */
+    json_object_del(config, "num_labels");
+    if (approx) json_object_set_new(config, "trefoil_approx", json_string(approx));
+    char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_decref(config);
+    if (!text) return tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = directory_write(path, text, strlen(text));
+    free(text);
+    return status;
+}
+
+tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
+                               const char *approx) {
+    char config[DIRECTORY_PATH], source[DIRECTORY_PATH], weights[DIRECTORY_PATH];
+    TF_TRY(directory_make(directory, model->directory, 0777));
+    TF_TRY(tf_path_join(directory, "config.json", config, sizeof config));
+    TF_TRY(tf_path_join(model->directory, "config.json", source, sizeof source));
+    TF_TRY(tf_path_join(directory, "model.safetensors", weights, sizeof weights));
+    if (unlink(config) != 0 && errno != ENOENT) return tf_fail(TF_IO, "%s: %s", config, strerror(errno));
+    TF_TRY(write_weights(weights, model->weights, head));
+    TF_TRY(directory_mirror_tokenizer(model->directory, directory));
+    return write_config(config, source, head, approx);
+}

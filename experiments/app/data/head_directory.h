@@ -1,0 +1,22 @@
+/** Writing a model directory: an existing model with a linear classifier on its sentence embeddings. */
+#ifndef TF_APP_HEAD_DIRECTORY_H
+#define TF_APP_HEAD_DIRECTORY_H
+
+#include "experiments/app/data/model_files.h"
+
+typedef struct linear_head {
+    size_t labels, hidden;
+    char *const *label;
+    const float *weight; /**< labels x hidden */
+    const float *bias;   /**< labels */
+} linear_head;
+
+/**
+ * Writes `directory`: config.json with the labels and "trefoil_head": "sentence_linear", all weights of the model and
+ * the head's in model.safetensors (F32), and the tokenizer's files. What stands there is replaced; config.json, without
+ * which it is no model, is removed first and written last. `approx` NULL: not named in config.json.
+ */
+TF_CHECKED tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
+                                          const char *approx);
+
+#endif

@@ -1,0 +1,105 @@
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "experiments/app/service/party_run.h"
+#include "net/base/clock.h"
+
+enum { ROUNDS = 1000, WORD = 8, RECORD = 128 << 10, DEFAULT_BYTES = 64 << 20 };
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/** Every party sends both others `size` bytes and waits for theirs. */
+static tf_status swap_all(tf_link *link, const unsigned char *out, unsigned char *in[2], uint64_t size) {
+    tf_ticket sent[2], received[2];
+    for (int k = 0; k < 2; k++) {
+        int peer = (tf_link_party(link) + 1 + k) % TF_PARTIES;
+        TF_TRY(tf_link_receive(link, peer, in[k], size, &received[k]));
+        TF_TRY(tf_link_send(link, peer, out, size, &sent[k]));
+    }
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, received[k]));
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, sent[k]));
+    return TF_OK;
+}
+
+/** Party 0 sends party 1 `size` bytes, which answers when it has them. */
+static tf_status send_one_way(tf_link *link, unsigned char *out, unsigned char *in, uint64_t size) {
+    tf_ticket data, answer;
+    int party = tf_link_party(link);
+    if (party == 2) return TF_OK;
+    if (party == 0) {
+        TF_TRY(tf_link_receive(link, 1, in, 1, &answer));
+        TF_TRY(tf_link_send(link, 1, out, size, &data));
+        TF_TRY(tf_link_wait(link, data));
+        return tf_link_wait(link, answer);
+    }
+    TF_TRY(tf_link_receive(link, 0, in, size, &data));
+    TF_TRY(tf_link_wait(link, data));
+    TF_TRY(tf_link_send(link, 0, out, 1, &answer));
+    return tf_link_wait(link, answer);
+}
+
+/** Seconds that OpenSSL's AES-128-GCM takes for `size` bytes on one core, in pieces of a record's size. */
+static double encrypt(const unsigned char *data, uint64_t size, unsigned char *out) {
+    unsigned char key[16] = {0}, nonce[12] = {0};
+    int moved;
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    bool good = cipher && EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, nonce) == 1;
+    double start = tf_clock();
+    for (uint64_t at = 0; at + RECORD <= size && good; at += RECORD)
+        good = EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, nonce) == 1 &&
+               EVP_EncryptUpdate(cipher, out, &moved, data + at, RECORD) == 1 &&
+               EVP_EncryptFinal_ex(cipher, out, &moved) == 1;
+    double seconds = tf_clock() - start;
+    EVP_CIPHER_CTX_free(cipher);
+    return good ? seconds : 0;
+}
+
+static tf_status measure(tf_link *link, uint64_t size, size_t runs, unsigned char *out, unsigned char *in[2],
+                         double *seconds[4]) {
+    for (size_t run = 0; run < runs; run++) {
+        TF_TRY(swap_all(link, out, in, 1)); // all are here
+        double start = tf_clock();
+        TF_TRY(send_one_way(link, out, in[0], size));
+        seconds[0][run] = tf_clock() - start;
+        TF_TRY(swap_all(link, out, in, 1));
+        start = tf_clock();
+        TF_TRY(swap_all(link, out, in, size));
+        seconds[1][run] = tf_clock() - start;
+        start = tf_clock();
+        for (int round = 0; round < ROUNDS; round++) TF_TRY(swap_all(link, out, in, WORD));
+        seconds[2][run] = (tf_clock() - start) / ROUNDS;
+        if (tf_link_party(link) == 0) seconds[3][run] = encrypt(out, size, in[0]);
+    }
+    return TF_OK;
+}
+
+tf_status bench_link(tf_link *link, const bench_job *job, bench_report *report) {
+    uint64_t size = job->link_bytes ? job->link_bytes : DEFAULT_BYTES;
+    unsigned char *out = calloc(1, size), *in[2] = {calloc(1, size), calloc(1, size)};
+    double *seconds[4], median[4];
+    bool complete = out && in[0] && in[1];
+    for (int i = 0; i < 4; i++) complete &= (seconds[i] = calloc(job->runs, sizeof *seconds[i])) != NULL;
+    tf_status status = complete ? measure(link, size, job->runs, out, in, seconds)
+                                : tf_fail(TF_NOMEM, "no memory for three times %llu bytes", (unsigned long long)size);
+    for (int i = 0; i < 4; i++) {
+        if (status == TF_OK) {
+            qsort(seconds[i], job->runs, sizeof *seconds[i], by_value);
+            median[i] = seconds[i][job->runs / 2];
+        }
+        free(seconds[i]);
+    }
+    // after a failure the link may still hold what is queued: that memory is given up, not freed
+    if (status == TF_OK) {
+        free(out), free(in[0]), free(in[1]);
+        double pieces = (double)(size / RECORD * RECORD);
+        report->link = (link_report){.bytes = size,
+                                     .one_way = (double)size / median[0],
+                                     .all_ways = 2 * (double)size / median[1],
+                                     .round_seconds = median[2],
+                                     .cipher = median[3] > 0 ? pieces / median[3] : 0};
+    }
+    return status;
+}

@@ -1,0 +1,173 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/measure/bench_steps.h"
+#include "experiments/app/service/party_run.h"
+#include "runtime/session/session.h"
+
+/* Inputs that cost no accuracy to anyone: a fixed linear congruential sequence. They are no secret and mask nothing. */
+static float *sequence(size_t count, double scale, double shift) {
+    float *data = malloc(count * sizeof *data);
+    uint64_t state = 1;
+    for (size_t i = 0; data && i < count; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        data[i] = (float)(shift + scale * ((double)(state >> 11) * 0x1p-52 - 1));
+    }
+    return data;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *value, size_t n) {
+    qsort(value, n, sizeof *value, by_value);
+    return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
+}
+
+/** Runs the program `runs` times and fills the report from the last run, with the median of the seconds. */
+static tf_status measure(tf_session *session, const tf_program *program, size_t runs, double *output,
+                         tf_profile *profile, bench_report *report) {
+    double *seconds = malloc(runs * sizeof *seconds), setup = 0;
+    tf_session_stats stats = {0};
+    tf_slots slots = {.output = &output};
+    if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
+    tf_status status = TF_OK;
+    for (size_t i = 0; i < runs && status == TF_OK; i++) {
+        status = tf_session_run_program(session, program, &slots, &stats, profile);
+        if (i == 0) setup = stats.setup_seconds;
+        seconds[i] = stats.online.seconds;
+    }
+    if (status == TF_OK && session->party.id == 0) {
+        run_report *run = &report->run;
+        for (int i = 0; i < TF_PARTIES; i++)
+            for (int j = 0; j < TF_PARTIES; j++) run->forecast_bytes += run->links[i][j] = stats.bytes[i][j];
+        run->rounds = run->forecast_rounds = stats.rounds;
+        run->seconds_online = median(seconds, runs);
+        report->fastest = seconds[0], report->slowest = seconds[runs - 1];
+        run->seconds_setup = setup;
+    }
+    free(seconds);
+    return status;
+}
+
+/** A step, or a matrix product: on two shared inputs that are put in before the clock runs. */
+static tf_status bench_small(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
+    const bench_step *step = NULL;
+    if (job->step) TF_TRY(bench_step_find(job->step, &step));
+    tf_shape x_shape = tf_dims(job->elements), y_shape = x_shape;
+    if (!step) x_shape = tf_dims(job->matmul[0], job->matmul[1]), y_shape = tf_dims(job->matmul[2], job->matmul[1]);
+    tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x_shape},
+            y = {.name = "y", .leaf = TF_LEAF_WEIGHT, .shape = y_shape};
+    float *data[2] = {NULL, NULL};
+    if (session->party.id == o->model_owner) {
+        data[0] = sequence(tf_shape_count(x_shape), step ? step->scale : 1, step ? step->shift : 0);
+        data[1] = sequence(tf_shape_count(y_shape), step ? step->scale : 1, step ? step->shift : 0);
+        if (!data[0] || !data[1]) {
+            free(data[0]), free(data[1]);
+            return tf_fail(TF_NOMEM, "no memory for %zu elements", job->elements);
+        }
+        x.data = data[0], y.data = data[1];
+    }
+    tf_program program;
+    tf_program_init(&program, o->fraction_bits, o->model_owner, o->data_owner);
+    double bound = tf_default_bound(&program);
+    unsigned narrow = tf_width(program.frac, bound), bits = step && step->bits ? step->bits
+                                                            : step             ? narrow
+                                                                               : tf_width(2 * program.frac, bound);
+    tf_value a = tf_weight(&program, tf_program_leaf(&program, &x), program.frac, bits), result;
+    if (step) {
+        tf_value b = tf_weight(&program, tf_program_leaf(&program, &y), program.frac, bits);
+        result = step->append(&program, a, b);
+    } else {
+        result = tf_linear(&program, a, tf_program_leaf(&program, &y), -1, (tf_result){program.frac, 0, false});
+    }
+    tf_status status = tf_program_status(&program);
+    if (status == TF_OK) {
+        report->shape = tf_type_of(&program, result)->shape;
+        status = measure(session, &program, job->runs, NULL, NULL, report);
+    }
+    tf_program_free(&program);
+    free(data[0]), free(data[1]);
+    return status;
+}
+
+/** Gives every weight leaf random data, all from one sequence as long as the largest. */
+tf_status bench_random_weights(tf_graph *graph, float **data) {
+    size_t largest = 0;
+    tf_leaf leaf = TF_LEAF_WEIGHT;
+    for (int i = 0; i < graph->nodes; i++)
+        if (graph->node[i].leaf == leaf || graph->node[i].leaf == TF_LEAF_PUBLIC_WEIGHT) {
+            size_t count = tf_shape_count(graph->node[i].shape);
+            if (count > largest) largest = count;
+        }
+    *data = sequence(largest, 0.05, 0);
+    if (!*data) return tf_fail(TF_NOMEM, "no memory for %zu random weights", largest);
+    for (int i = 0; i < graph->nodes; i++)
+        if (graph->node[i].leaf == leaf || graph->node[i].leaf == TF_LEAF_PUBLIC_WEIGHT) graph->node[i].data = *data;
+    return TF_OK;
+}
+
+static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program,
+                               const bench_job *job, double *output, bench_report *report) {
+    if (!job->profile || session->party.id != 0) return measure(session, program, job->runs, output, NULL, report);
+    tf_profile profile = {.op = calloc((size_t)graph->nodes + 1, sizeof *profile.op)};
+    if (!profile.op) return tf_fail(TF_NOMEM, "no memory for the times of %d ops", graph->nodes);
+    tf_status status = measure(session, program, job->runs, output, &profile, report);
+    if (status == TF_OK) status = profile_report_make(graph, program, &profile, job->runs, &report->profile);
+    free(profile.op);
+    return status;
+}
+
+static tf_status bench_model(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
+    size_t cells = job->texts * job->length, width = model_width(job->config);
+    size_t *lengths = malloc(job->texts * sizeof *lengths);
+    int32_t *ids = malloc(cells * sizeof *ids);
+    double *output = malloc(job->texts * width * sizeof *output);
+    float *data = NULL;
+    tf_graph graph;
+    tf_program program;
+    tf_graph_init(&graph);
+    tf_status status = lengths && ids && output ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu tokens", cells);
+    if (status == TF_OK) {
+        bool data_owner = session->party.id == o->data_owner;
+        for (size_t i = 0; i < job->texts; i++) lengths[i] = job->length;
+        for (size_t i = 0; i < cells; i++) ids[i] = (int32_t)((i * 7919) % job->config->vocabulary);
+        tf_batch batch = {
+            .texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
+        status = tf_bert_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
+        if (status == TF_OK && (session->party.id == o->model_owner || o->public_weights))
+            status = bench_random_weights(&graph, &data);
+        if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
+        if (status == TF_OK) {
+            report->shape = tf_dims(job->texts, width);
+            status = measure_model(session, &graph, &program, job, data_owner ? output : NULL, report);
+            tf_program_free(&program);
+        }
+    }
+    tf_graph_free(&graph);
+    free(lengths), free(ids), free(output), free(data);
+    return status;
+}
+
+tf_status party_bench(tf_link *link, const cli_options *o, const bench_job *job, bench_report *report) {
+    bench_report dropped = {0}; /* under --local the parties are threads: only party 0 writes the caller's report */
+    tf_session session;
+    if (tf_link_party(link) != 0) report = &dropped;
+    if (job->link) return bench_link(link, job, report);
+    TF_TRY(tf_session_open(&session, link));
+    tf_provider provider;
+    if (job->shares) {
+        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
+        session.store.provider = &provider;
+        session.store.stream = o->stream;
+    }
+    tf_status status = tf_party_set_threads(&session.party, links_threads(&o->links));
+    if (status == TF_OK)
+        status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
+    tf_session_close(&session);
+    return status;
+}

@@ -1,0 +1,137 @@
+#include "experiments/app/report/bench_profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/report/results.h"
+
+static profile_row *row_of(profile_report *report, const tf_op *op) {
+    for (size_t i = 0; i < report->rows; i++)
+        if (!strcmp(report->row[i].kind, op->kind) && !strcmp(report->row[i].variant, op->variant))
+            return &report->row[i];
+    profile_row *row = &report->row[report->rows++];
+    row->kind = op->kind, row->variant = op->variant;
+    return row;
+}
+
+static void add(profile_row *row, const tf_op_times *times, uint64_t bytes, size_t runs) {
+    tf_op_times mean = *times;
+    for (int i = 0; i < TF_ACTIVITIES; i++) mean.seconds[i] /= (double)runs;
+    mean.product.seconds /= (double)runs;
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) mean.product.multiplications[i] /= runs;
+    tf_op_times_add(&row->times, &mean);
+    row->bytes += bytes;
+}
+
+static double seconds_of(const profile_row *row) {
+    double sum = 0;
+    for (int i = 0; i < TF_ACTIVITIES; i++) sum += row->times.seconds[i];
+    return sum;
+}
+
+static int longest_first(const void *a, const void *b) {
+    double x = seconds_of(a), y = seconds_of(b);
+    return x > y ? -1 : x < y;
+}
+
+static void sum_up(const tf_graph *graph, const tf_program *program, const tf_plan *plan, const tf_profile *profile,
+                   size_t runs, profile_report *report) {
+    for (int i = -1; i < graph->nodes; i++) {
+        const tf_op *op = i < 0 ? NULL : graph->node[i].op;
+        profile_row *row = op ? row_of(report, op) : &report->rest;
+        const tf_op_times *times = i < 0 ? &profile->rest : &profile->op[i];
+        uint64_t bytes = 0;
+        for (int k = 0; k < program->nodes; k++)
+            if (program->node[k].op == i) bytes += tf_plan_node_bytes(plan, k);
+        add(row, times, bytes, runs);
+        add(&report->total, times, bytes, runs);
+        if (!op) continue;
+        row->ops++, report->total.ops++;
+        row->rounds += (uint64_t)tf_plan_op_rounds(program, plan, i);
+    }
+    report->total.rounds = (uint64_t)plan->rounds;
+    qsort(report->row, report->rows, sizeof *report->row, longest_first);
+}
+
+tf_status profile_report_make(const tf_graph *graph, const tf_program *program, const tf_profile *profile, size_t runs,
+                              profile_report *report) {
+    tf_plan plan;
+    *report = (profile_report){.row = calloc((size_t)graph->nodes + 1, sizeof *report->row)};
+    if (!report->row) return tf_fail(TF_NOMEM, "no memory for a report of %d ops", graph->nodes);
+    TF_TRY(tf_plan_make(program, &plan));
+    sum_up(graph, program, &plan, profile, runs, report);
+    tf_plan_free(&plan);
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) {
+        report->peak[i] = tf_kernels_multiply_peak(tf_kernels_get(), tf_product_width[i]);
+        if (report->peak[i] <= 0) return tf_fail(TF_NOMEM, "no memory to measure the peak of products");
+    }
+    return TF_OK;
+}
+
+/** The part of the peak that the products reach, or 0. */
+static double efficiency(const profile_report *report, const profile_row *row) {
+    double seconds = row->times.product.seconds;
+    return seconds > 0 ? tf_product_peak_seconds(&row->times.product, report->peak) / seconds : 0;
+}
+
+static json_t *row_json(const profile_report *report, const profile_row *row) {
+    json_t *object = json_object(), *seconds = json_object();
+    if (row->kind) json_object_update_new(object, json_pack("{s:s,s:s}", "kind", row->kind, "variant", row->variant));
+    json_object_set_new(object, "ops", json_integer((json_int_t)row->ops));
+    json_object_set_new(seconds, "total", json_real(seconds_of(row)));
+    for (int i = 0; i < TF_ACTIVITIES; i++)
+        json_object_set_new(seconds, tf_activity_name[i], json_real(row->times.seconds[i]));
+    json_object_set_new(object, "seconds", seconds);
+    json_object_update_new(object,
+                           json_pack("{s:I,s:I}", "bytes", (json_int_t)row->bytes, "rounds", (json_int_t)row->rounds));
+    uint64_t multiplications = 0;
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) multiplications += row->times.product.multiplications[i];
+    if (multiplications)
+        json_object_set_new(object, "product",
+                            json_pack("{s:I,s:f,s:f,s:f}", "multiplications", (json_int_t)multiplications, "seconds",
+                                      row->times.product.seconds, "peak_seconds",
+                                      tf_product_peak_seconds(&row->times.product, report->peak), "efficiency",
+                                      efficiency(report, row)));
+    return object;
+}
+
+json_t *profile_report_json(const profile_report *report) {
+    json_t *ops = json_array(), *peak = json_object();
+    for (size_t i = 0; i < report->rows; i++) json_array_append_new(ops, row_json(report, &report->row[i]));
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) {
+        char bits[16];
+        snprintf(bits, sizeof bits, "%u", tf_product_width[i]);
+        json_object_set_new(peak, bits, json_real(report->peak[i]));
+    }
+    return json_pack("{s:s,s:o,s:o,s:o,s:o}", "kernels", tf_kernels_get()->name, "peak", peak, "ops", ops, "rest",
+                     row_json(report, &report->rest), "total", row_json(report, &report->total));
+}
+
+static void print_row(const profile_report *report, const profile_row *row, const char *name) {
+    char text[32];
+    printf("  %-22s %4zu %8.4f", name, row->ops, seconds_of(row));
+    for (int i = 0; i < TF_ACTIVITIES; i++) printf(" %10.4f", row->times.seconds[i]);
+    printf(" %9s %6llu", bytes_text(row->bytes, text), (unsigned long long)row->rounds);
+    if (row->times.product.seconds > 0)
+        printf(" %8.4f %4.0f %%", row->times.product.seconds, 100 * efficiency(report, row));
+    putchar('\n');
+}
+
+void profile_report_print(const profile_report *report) {
+    printf("\nParty 0, seconds:\n  %-22s %4s %8s", "op", "ops", "total");
+    for (int i = 0; i < TF_ACTIVITIES; i++) printf(" %10s", tf_activity_name[i]);
+    printf(" %9s %6s %8s %s\n", "bytes", "rounds", "products", "of peak");
+    for (size_t i = 0; i < report->rows; i++) {
+        const profile_row *row = &report->row[i];
+        char name[64];
+        snprintf(name, sizeof name, row->variant[0] ? "%s=%s" : "%s", row->kind, row->variant);
+        print_row(report, row, name);
+    }
+    print_row(report, &report->rest, "inputs, outputs");
+    print_row(report, &report->total, "total");
+    printf("  kernels %s, peak on one core", tf_kernels_get()->name);
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
+        printf("%s %.1f (%u bits)", i ? "," : "", report->peak[i] / 1e9, tf_product_width[i]);
+    printf(" billion multiply-adds a second\n");
+}

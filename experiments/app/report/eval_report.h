@@ -1,0 +1,29 @@
+/** What eval prints in the end. See experiments/JSON.md. */
+#ifndef TF_APP_EVAL_REPORT_H
+#define TF_APP_EVAL_REPORT_H
+
+#include "experiments/app/report/results.h"
+#include "experiments/app/service/eval_store.h"
+
+typedef enum eval_metric { METRIC_ACCURACY, METRIC_F1, METRIC_MATTHEWS, METRIC_PEARSON } eval_metric;
+
+/**
+ * The metric by its name, or (NULL) the one that suits the model. Fails when it does not fit the model's labels, or a
+ * text's label is none of the model's, with its line.
+ */
+TF_CHECKED tf_status eval_metric_find(const char *name, const model_files *model, const cli_texts *texts,
+                                      eval_metric *metric);
+
+typedef struct eval_report {
+    eval_metric metric;
+    size_t computed; /**< by this run, of this process's group */
+    int groups;
+    bool private;
+    double seconds_total;
+    run_report run; /**< of this process's group */
+} eval_report;
+
+/** Prints the summary of a finished evaluation, as --json or as lines. */
+TF_CHECKED tf_status eval_report_print(const cli_options *options, const eval_store *store, const eval_report *report);
+
+#endif

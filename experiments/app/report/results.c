@@ -1,0 +1,321 @@
+#include "experiments/app/report/results.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "runtime/program/program.h"
+
+enum { TEXT_COLUMNS = 48, WIDEST_LABEL = 26, EMBEDDING_SHOWN = 4, EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2 };
+
+/* One text's outcome. */
+typedef struct verdict {
+    size_t top;   /* the index of the label with the largest logit */
+    double score; /* its softmax probability */
+} verdict;
+
+static verdict judge(const float *logits, size_t labels) {
+    verdict v = {0};
+    for (size_t i = 1; i < labels; i++)
+        if (logits[i] > logits[v.top]) v.top = i;
+    double sum = 0;
+    for (size_t i = 0; i < labels; i++) sum += exp((double)logits[i] - (double)logits[v.top]);
+    v.score = 1 / sum;
+    return v;
+}
+
+static double largest_difference(const float *a, const float *b, size_t count) {
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
+    return largest;
+}
+
+/* Of the texts that came with a label: how many, and how many got it. */
+static size_t count_right(const cli_results *r, size_t *labelled) {
+    size_t width = model_width(&r->model->config), right = 0;
+    *labelled = 0;
+    if (r->model->config.head != TF_HEAD_CLASSIFIER || !r->values) return 0;
+    for (size_t i = 0; i < r->texts->count; i++) {
+        if (!r->texts->item[i].label) continue;
+        ++*labelled;
+        right +=
+            model_find_label(&r->model->config, r->texts->item[i].label) == judge(r->values + i * width, width).top;
+    }
+    return right;
+}
+
+uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
+    uint64_t total = 0;
+    for (int from = 0; from < TF_PARTIES; from++)
+        for (int to = 0; to < TF_PARTIES; to++) total += links[from][to];
+    return total;
+}
+
+json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
+    json_t *matrix = json_array();
+    for (int from = 0; from < TF_PARTIES; from++) {
+        json_t *row = json_array();
+        for (int to = 0; to < TF_PARTIES; to++) json_array_append_new(row, json_integer((json_int_t)links[from][to]));
+        json_array_append_new(matrix, row);
+    }
+    return json_pack("{s:I,s:o}", "total", (json_int_t)links_total(links), "links", matrix);
+}
+
+json_t *json_forecast(uint64_t bytes, uint64_t rounds) {
+    return json_pack("{s:I,s:I}", "bytes", (json_int_t)bytes, "rounds", (json_int_t)rounds);
+}
+
+tf_status finish_output(void) {
+    return fflush(stdout) == 0 && !ferror(stdout) ? TF_OK : tf_fail(TF_IO, "the output could not be written");
+}
+
+tf_status json_print(json_t *object) {
+    if (!object) return tf_fail(TF_NOMEM, "out of memory");
+    /* Nine digits tell any two floats apart. */
+    json_dumpf(object, stdout, JSON_REAL_PRECISION(9));
+    json_decref(object);
+    putchar('\n');
+    return finish_output();
+}
+
+static json_t *json_result(const cli_results *r, size_t i) {
+    const tf_config *config = &r->model->config;
+    size_t width = model_width(config);
+    const float *values = r->values + i * width;
+    json_t *numbers = json_array();
+    json_int_t index = (json_int_t)(r->offset + i);
+    for (size_t k = 0; k < width; k++) json_array_append_new(numbers, json_real((double)values[k]));
+    if (config->head == TF_HEAD_EMBEDDING)
+        return json_pack("{s:I,s:o,s:n,s:n}", "index", index, "embedding", numbers, "label", "score");
+    verdict v = judge(values, width);
+    char name[32];
+    return json_pack("{s:I,s:o,s:s,s:f}", "index", index, "logits", numbers, "label",
+                     model_label(config, v.top, name, sizeof name), "score", v.score);
+}
+
+static json_t *results_json(const cli_results *r) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->texts->count && r->values; i++) json_array_append_new(list, json_result(r, i));
+    json_t *bytes = json_bytes(r->run.links);
+    json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+    json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
+    json_t *object =
+        json_pack("{s:o,s:{s:f,s:f,s:f},s:o,s:I,s:o}", "results", list, "seconds", "total", r->seconds_total, "setup",
+                  r->run.seconds_setup, "online", r->run.seconds_online, "bytes", bytes, "rounds",
+                  (json_int_t)r->run.rounds, "forecast", json_forecast(r->run.forecast_bytes, r->run.forecast_rounds));
+    size_t labelled, right = count_right(r, &labelled);
+    if (labelled) json_object_set_new(object, "accuracy", json_real((double)right / (double)labelled));
+    if (r->plain) {
+        size_t count = r->texts->count * model_width(&r->model->config);
+        json_object_set_new(object, "max_abs_error", json_real(largest_difference(r->values, r->plain, count)));
+    }
+    return object;
+}
+
+const char *bytes_text(uint64_t bytes, char buffer[32]) {
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    int i = 0;
+    for (; value >= 999.5 && i < 4; i++) value /= 1000;
+    snprintf(buffer, 32, i == 0 || value >= 99.95 ? "%.0f %s" : "%.1f %s", value, unit[i]);
+    return buffer;
+}
+
+void print_cell(const char *text, size_t length, int columns) {
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text, *end = at + length;
+    int used = 0;
+    while (at < end) {
+        utf8proc_int32_t rune;
+        utf8proc_ssize_t bytes = utf8proc_iterate(at, end - at, &rune);
+        bool printable =
+            bytes > 0 && utf8proc_category(rune) != UTF8PROC_CATEGORY_CC && rune != 0x2028 && rune != 0x2029;
+        int width = printable ? utf8proc_charwidth(rune) : 1;
+        bool last = bytes <= 0 || at + bytes == end;
+        if (used + width > columns - !last) { /* keeps a column for the mark of what is cut */
+            fputs("…", stdout);
+            used++;
+            break;
+        }
+        if (printable)
+            fwrite(at, 1, (size_t)bytes, stdout);
+        else
+            putchar(' ');
+        used += width;
+        at += bytes > 0 ? bytes : 1;
+    }
+    printf("%*s", used < columns ? columns - used : 0, "");
+}
+
+/* Columns for the labels: as many as the longest takes, within reason. */
+static int label_columns(const tf_config *config) {
+    size_t widest = strlen("label (private)");
+    for (size_t i = 0; i < config->labels && config->label; i++)
+        if (config->label[i] && strlen(config->label[i]) > widest) widest = strlen(config->label[i]);
+    return widest < WIDEST_LABEL ? (int)widest : WIDEST_LABEL;
+}
+
+static void print_verdict(const tf_config *config, const float *logits) {
+    verdict v = judge(logits, config->labels);
+    char name[32];
+    const char *label = model_label(config, v.top, name, sizeof name);
+    printf("  ");
+    print_cell(label, strlen(label), label_columns(config));
+    printf(" %5.3f", v.score);
+}
+
+static void print_embedding(const float *values, size_t width) {
+    for (size_t k = 0; k < EMBEDDING_SHOWN; k++) k < width ? printf(" %8.4f", (double)values[k]) : printf("%9s", "");
+    fputs(width > EMBEDDING_SHOWN ? " …" : "  ", stdout);
+}
+
+static void print_row(const cli_results *r, size_t i) {
+    const tf_config *config = &r->model->config;
+    size_t width = model_width(config);
+    const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
+    const cli_text *t = &r->texts->item[i];
+    printf("%4zu  ", r->offset + i);
+    print_cell(t->first, t->first_length, TEXT_COLUMNS);
+    if (config->head == TF_HEAD_CLASSIFIER) {
+        print_verdict(config, values);
+        if (plain) print_verdict(config, plain);
+    } else {
+        print_embedding(values, width);
+    }
+    if (plain) printf("  %10.6f", largest_difference(values, plain, width));
+    putchar('\n');
+}
+
+static void print_header(const cli_results *r) {
+    const tf_config *config = &r->model->config;
+    printf("%4s  %-*s", "", TEXT_COLUMNS, "text");
+    if (config->head == TF_HEAD_CLASSIFIER) {
+        int columns = label_columns(config);
+        printf("  %-*s score", columns, r->private ? "label (private)" : "label");
+        if (r->plain) printf("  %-*s score", columns, "label (plain)");
+    } else {
+        char title[64];
+        snprintf(title, sizeof title, " embedding, %zu values (see --json)", model_width(config));
+        printf("%-*s", EMBEDDING_COLUMNS, title);
+    }
+    if (r->plain) printf("  %10s", "difference");
+    putchar('\n');
+}
+
+/* Bytes that a party sent and received. */
+static void print_party(const cli_results *r, int party, const char *role, const char *saw) {
+    uint64_t sent = 0, received = 0;
+    for (int other = 0; other < TF_PARTIES; other++) {
+        sent += r->run.links[party][other];
+        received += r->run.links[other][party];
+    }
+    char sent_text[32], received_text[32];
+    printf("  party %d, %-24s saw %s\n  %-33s sent %s, received %s\n", party, role, saw, "",
+           bytes_text(sent, sent_text), bytes_text(received, received_text));
+}
+
+static void print_parties(const cli_results *r) {
+    const cli_options *o = r->options;
+    printf("\nWho saw what (all three: the architecture, %show many texts there are and how many tokens each has)\n",
+           r->model->calibrated ? "calibrated ranges, " : "");
+    for (int party = 0; party < TF_PARTIES; party++) {
+        bool model = party == o->model_owner, data = party == o->data_owner;
+        if (o->model_owner == TF_OUTSIDE && !data)
+            print_party(r, party, "compute party", "random numbers only");
+        else if (o->model_owner == TF_OUTSIDE)
+            print_party(r, party, "data owner", "its texts and the results; of the weights, random numbers only");
+        else if (model && data)
+            print_party(r, party, "model and data owner", "its weights, its texts and the results");
+        else if (model)
+            print_party(r, party, "model owner", "its weights; of texts and results, random numbers only");
+        else if (data)
+            print_party(r, party, "data owner", "its texts and the results; of the weights, random numbers only");
+        else
+            print_party(r, party, "helper", "random numbers only");
+    }
+    char added[32];
+    if (r->run.bytes_encryption > 0)
+        printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
+               bytes_text(r->run.bytes_encryption, added));
+    if (o->data_owner == TF_OUTSIDE)
+        printf("  (the results stay shared: trefoil reveal puts those in %s together)\n", o->result_shares[0]);
+    if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
+    if (o->check)
+        printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
+}
+
+static void print_summary(const cli_results *r) {
+    size_t width = model_width(&r->model->config), labelled, right = count_right(r, &labelled);
+    printf("\n%zu text%s", r->texts->count, r->texts->count == 1 ? "" : "s");
+    if (labelled)
+        printf(", %zu of %zu labelled right (%.1f%%)", right, labelled, 100.0 * (double)right / (double)labelled);
+    if (r->plain) {
+        size_t same = 0;
+        for (size_t i = 0; i < r->texts->count; i++)
+            same += judge(r->values + i * width, width).top == judge(r->plain + i * width, width).top;
+        if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
+        printf(", largest difference %.6f", largest_difference(r->values, r->plain, r->texts->count * width));
+    }
+    printf("\n%.2f s (set-up %.2f s, online %.2f s)", r->seconds_total, r->run.seconds_setup, r->run.seconds_online);
+    if (r->private) {
+        char measured[32], setup[32];
+        uint64_t total = links_total(r->run.links);
+        bool met = total == r->run.forecast_bytes && r->run.rounds == r->run.forecast_rounds;
+        printf(", %s in %llu rounds%s, and %s for set-up", bytes_text(total, measured),
+               (unsigned long long)r->run.rounds, met ? " as forecast" : "", bytes_text(r->run.bytes_setup, setup));
+    }
+    putchar('\n');
+}
+
+tf_status results_print(const cli_results *r) {
+    if (r->options->json) return json_print(results_json(r));
+    if (r->values) print_header(r);
+    for (size_t i = 0; i < r->texts->count && r->values; i++) print_row(r, i);
+    print_summary(r);
+    if (r->private) print_parties(r);
+    return finish_output();
+}
+
+tf_status results_print_line(const cli_results *r, bool header) {
+    if (r->options->json) {
+        json_t *object = json_result(r, 0), *bytes = json_bytes(r->run.links);
+        json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
+        json_object_set_new(object, "seconds",
+                            json_pack("{s:f,s:f,s:f}", "total", r->seconds_total, "setup", r->run.seconds_setup,
+                                      "online", r->run.seconds_online));
+        json_object_set_new(object, "bytes", bytes);
+        json_object_set_new(object, "rounds", json_integer((json_int_t)r->run.rounds));
+        return json_print(object);
+    }
+    if (header) print_header(r);
+    print_row(r, 0);
+    return finish_output();
+}
+
+tf_status results_print_refusal(const cli_results *r, const char *reason) {
+    if (r->options->json) return json_print(json_pack("{s:I,s:s}", "index", (json_int_t)r->offset, "error", reason));
+    printf("%4zu  error: ", r->offset);
+    print_cell(reason, strlen(reason), 200);
+    putchar('\n');
+    return finish_output();
+}
+
+tf_status results_print_values(const cli_results *r, size_t texts) {
+    const tf_config *config = &r->model->config;
+    size_t width = model_width(config);
+    if (r->options->json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < texts; i++) json_array_append_new(list, json_result(r, i));
+        return json_print(json_pack("{s:o}", "results", list));
+    }
+    for (size_t i = 0; i < texts; i++) {
+        printf("%4zu  ", i);
+        if (config->head == TF_HEAD_CLASSIFIER)
+            print_verdict(config, r->values + i * width);
+        else
+            print_embedding(r->values + i * width, width);
+        putchar('\n');
+    }
+    return finish_output();
+}

@@ -1,0 +1,332 @@
+#include "experiments/app/service/eval_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "experiments/app/data/model_files.h"
+
+enum { LINE_FORM = JSON_COMPACT | JSON_REAL_PRECISION(9) }; /* nine digits tell any two floats apart */
+
+static tf_status io_error(const char *path) {
+    return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
+}
+
+tf_status eval_store_make(eval_store *store, const char *path, json_t *header, const tf_config *config,
+                          const cli_texts *texts, bool plain) {
+    size_t width = model_width(config);
+    *store = (eval_store){.path = path, .header = header, .config = config, .texts = texts, .width = width, .file = -1};
+    store->finished = calloc(texts->count, sizeof *store->finished);
+    store->values = calloc(texts->count, width * sizeof *store->values);
+    store->plain = plain ? calloc(texts->count, width * sizeof *store->plain) : NULL;
+    if (header && store->finished && store->values && (store->plain || !plain)) return TF_OK;
+    eval_store_close(store);
+    return tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
+}
+
+void eval_store_close(eval_store *store) {
+    if (store->header && store->file >= 0) close(store->file);
+    json_decref(store->header);
+    free(store->finished);
+    free(store->values);
+    free(store->plain);
+    *store = (eval_store){.file = -1};
+}
+
+static tf_status write_bytes(int file, const char *path, const char *data, size_t size) {
+    while (size) {
+        ssize_t written = write(file, data, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return io_error(path);
+        data += written;
+        size -= (size_t)written;
+    }
+    return TF_OK;
+}
+
+static tf_status synchronise(int file, const char *path) {
+    return fsync(file) == 0 || errno == EINVAL ? TF_OK : io_error(path); /* EINVAL: a device, which cannot */
+}
+
+static tf_status write_line(int file, const char *path, const json_t *object) {
+    char *text = object ? json_dumps(object, LINE_FORM) : NULL;
+    if (!text) return tf_fail(TF_NOMEM, "out of memory");
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the closing zero */
+    tf_status status = write_bytes(file, path, text, length + 1);
+    free(text);
+    return status;
+}
+
+/* Rows --------------------------------------------------------------------------------------------------------------
+ */
+
+static tf_status put_values(const eval_store *store, json_t *row, const char *prefix, const float *values) {
+    char name[32], key[32];
+    size_t top = 0;
+    json_t *list = json_array();
+    for (size_t k = 0; k < store->width; k++) {
+        if (json_array_append_new(list, json_real((double)values[k])))
+            return tf_fail(TF_RANGE, "the %s of a text are not finite", prefix[0] ? "plain model's values" : "values");
+        if (values[k] > values[top]) top = k;
+    }
+    snprintf(key, sizeof key, "%sprediction", prefix);
+    json_object_set_new(row, key,
+                        store->width == 1 ? json_real((double)values[0])
+                                          : json_string(model_label(store->config, top, name, sizeof name)));
+    snprintf(key, sizeof key, "%slogits", prefix);
+    json_object_set_new(row, key, list);
+    return TF_OK;
+}
+
+static void keep(eval_store *store, size_t index, const float *values, const float *plain) {
+    size_t bytes = store->width * sizeof *values;
+    memcpy(store->values + index * store->width, values, bytes);
+    if (store->plain) memcpy(store->plain + index * store->width, plain, bytes);
+    store->finished[index] = true;
+    store->done++;
+}
+
+tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
+                            const float *plain) {
+    for (size_t i = 0; i < count; i++) {
+        const cli_text *text = &store->texts->item[index[i]];
+        const float *row_values = values + i * store->width, *row_plain = plain ? plain + i * store->width : NULL;
+        json_t *row = json_pack("{s:I,s:s?}", "index", (json_int_t)index[i], "label", text->label);
+        tf_status status = put_values(store, row, "", row_values);
+        if (status == TF_OK && plain) status = put_values(store, row, "plain_", row_plain);
+        if (status == TF_OK) status = write_line(store->file, store->path, row);
+        json_decref(row);
+        TF_TRY(status);
+        keep(store, index[i], row_values, row_plain);
+    }
+    return synchronise(store->file, store->path);
+}
+
+/* Reading back ------------------------------------------------------------------------------------------------------
+ */
+
+static bool get_values(const eval_store *store, const json_t *row, const char *key, float *values) {
+    const json_t *list = json_object_get(row, key);
+    if (json_array_size(list) != store->width) return false;
+    for (size_t k = 0; k < store->width; k++) {
+        const json_t *value = json_array_get(list, k);
+        if (!json_is_number(value)) return false;
+        values[k] = (float)json_number_value(value);
+    }
+    return true;
+}
+
+/* Says what differs from the header of this evaluation. */
+static tf_status check_header(const eval_store *store, const char *path, const json_t *found) {
+    const char *key;
+    json_t *wanted;
+    json_object_foreach(store->header, key, wanted) {
+        const json_t *other = json_object_get(found, key);
+        if (other && json_equal(wanted, other)) continue;
+        char *mine = json_dumps(wanted, JSON_ENCODE_ANY), *its = other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
+        tf_status status =
+            tf_fail(TF_MISMATCH,
+                    "%s holds the results of something else: its \"%s\" is %.100s, not %.100s; give another "
+                    "--out, or remove it",
+                    path, key, its ? its : "missing", mine ? mine : "");
+        free(mine);
+        free(its);
+        return status;
+    }
+    return TF_OK;
+}
+
+typedef struct reading {
+    const char *path;
+    size_t line;
+    int copy_to; /* where lines of new examples are copied, -1: nowhere */
+    float *values, *plain;
+} reading;
+
+static tf_status read_line(eval_store *store, reading *r, const char *line, size_t length) {
+    json_error_t error;
+    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return tf_fail(TF_FORMAT,
+                       "%s line %zu is no JSON object: is it a file of results? Give another --out, or "
+                       "remove it",
+                       r->path, r->line);
+    }
+    tf_status status = TF_OK;
+    const json_t *index = json_object_get(object, "index");
+    json_int_t i = json_is_integer(index) ? json_integer_value(index) : -1;
+    if (r->line == 1)
+        status = check_header(store, r->path, object);
+    else if (i < 0 || (json_int_t)store->texts->count <= i || !get_values(store, object, "logits", r->values) ||
+             (store->plain && !get_values(store, object, "plain_logits", r->plain)))
+        status = tf_fail(TF_FORMAT, "%s line %zu is not the result of an example of %s", r->path, r->line,
+                         store->texts->file);
+    else if (!store->finished[i]) {
+        if (r->copy_to >= 0) status = write_bytes(r->copy_to, store->path, line, length);
+        if (status == TF_OK) keep(store, (size_t)i, r->values, r->plain);
+    }
+    json_decref(object);
+    return status;
+}
+
+/* Reads a file line by line; *whole is how many of its bytes are whole lines. */
+static tf_status read_lines(eval_store *store, reading *r, FILE *file, off_t *whole) {
+    char *line = NULL;
+    size_t capacity = 0;
+    tf_status status = TF_OK;
+    *whole = 0;
+    r->values = calloc(store->width, sizeof *r->values);
+    r->plain = calloc(store->width, sizeof *r->plain);
+    if (!r->values || !r->plain) status = tf_fail(TF_NOMEM, "out of memory");
+    for (ssize_t got; status == TF_OK && (got = getline(&line, &capacity, file)) > 0;) {
+        if (line[got - 1] != '\n') break; /* torn: the example was not finished */
+        r->line++;
+        status = read_line(store, r, line, (size_t)got);
+        *whole += got;
+    }
+    if (status == TF_OK && ferror(file)) status = io_error(r->path);
+    free(line);
+    free(r->values);
+    free(r->plain);
+    return status;
+}
+
+/* Reads the file at `path`; with `copy_to` lines of new examples are copied there. */
+static tf_status read_results(eval_store *store, const char *path, int copy_to, off_t *whole) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return io_error(path);
+    reading r = {.path = path, .copy_to = copy_to};
+    tf_status status = read_lines(store, &r, file, whole);
+    fclose(file);
+    return status;
+}
+
+static tf_status take_parts(eval_store *store) {
+    char pattern[4200];
+    int length = snprintf(pattern, sizeof pattern, "%s.part[0-9]*", store->path);
+    if (length < 0 || (size_t)length >= sizeof pattern) return tf_fail(TF_INVALID, "--out is too long");
+    glob_t parts;
+    int found = glob(pattern, 0, NULL, &parts);
+    if (found == GLOB_NOMATCH) return TF_OK;
+    if (found) return tf_fail(TF_IO, "%s: the files of other groups could not be listed", store->path);
+    tf_status status = TF_OK;
+    off_t whole;
+    for (size_t i = 0; i < parts.gl_pathc && status == TF_OK; i++)
+        status = read_results(store, parts.gl_pathv[i], store->file, &whole);
+    if (status == TF_OK) status = synchronise(store->file, store->path);
+    for (size_t i = 0; i < parts.gl_pathc && status == TF_OK; i++)
+        if (unlink(parts.gl_pathv[i]) != 0 && errno != ENOENT) status = io_error(parts.gl_pathv[i]);
+    globfree(&parts);
+    return status;
+}
+
+static tf_status open_file(eval_store *store, const char *path, int flags) {
+    store->file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0666);
+    if (store->file < 0) return io_error(path);
+    if (flock(store->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TF_OK; /* not every disk can */
+    close(store->file);
+    store->file = -1;
+    return tf_fail(TF_IO, "%s is being written by another evaluation", path);
+}
+
+/* A file without a whole line is overwritten, so it must be empty, or the beginning of a header. */
+static tf_status check_torn_header(const eval_store *store) {
+    char *text = json_dumps(store->header, LINE_FORM);
+    FILE *file = fopen(store->path, "rb");
+    tf_status status = TF_OK;
+    if (!text)
+        status = tf_fail(TF_NOMEM, "out of memory");
+    else if (!file)
+        status = io_error(store->path);
+    for (size_t i = 0; status == TF_OK; i++) {
+        int c = getc(file);
+        if (c == EOF) break;
+        if (c != (unsigned char)text[i]) /* the closing zero differs too: no file of ours has it */
+            status = tf_fail(TF_FORMAT, "%s is no file of results: give another --out, or remove it", store->path);
+    }
+    if (file) fclose(file);
+    free(text);
+    return status;
+}
+
+tf_status eval_store_open(eval_store *store) {
+    off_t whole;
+    TF_TRY(open_file(store, store->path, 0));
+    TF_TRY(read_results(store, store->path, -1, &whole));
+    if (!whole) TF_TRY(check_torn_header(store));
+    if (ftruncate(store->file, whole) != 0) return io_error(store->path);
+    if (!whole) TF_TRY(write_line(store->file, store->path, store->header));
+    TF_TRY(synchronise(store->file, store->path));
+    return take_parts(store);
+}
+
+tf_status eval_store_open_part(eval_store *store, int group) {
+    char path[4200];
+    int length = snprintf(path, sizeof path, "%s.part%d", store->path, group);
+    if (length < 0 || (size_t)length >= sizeof path) return tf_fail(TF_INVALID, "--out is too long");
+    TF_TRY(open_file(store, path, O_TRUNC)); /* the first group has taken over what an earlier one held */
+    return write_line(store->file, path, store->header);
+}
+
+/* The end -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Copies the header and then every example's first line, in the order of the data. */
+static tf_status copy_sorted(eval_store *store, FILE *from, int to, const char *path) {
+    off_t *place = calloc(store->texts->count, sizeof *place), at = 0;
+    char *line = NULL;
+    size_t capacity = 0, count = 0;
+    ssize_t got;
+    tf_status status = place ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
+    for (; status == TF_OK && (got = getline(&line, &capacity, from)) > 0; at += got, count++) {
+        if (count == 0) {
+            status = write_bytes(to, path, line, (size_t)got);
+            continue;
+        }
+        json_t *object = json_loadb(line, (size_t)got, 0, NULL);
+        json_int_t i = json_integer_value(json_object_get(object, "index"));
+        json_decref(object);
+        if (i >= 0 && i < (json_int_t)store->texts->count && !place[i]) place[i] = at;
+    }
+    for (size_t i = 0; i < store->texts->count && status == TF_OK; i++) {
+        if (fseeko(from, place[i], SEEK_SET) != 0 || (got = getline(&line, &capacity, from)) <= 0)
+            status = io_error(store->path);
+        else
+            status = write_bytes(to, path, line, (size_t)got);
+    }
+    free(place);
+    free(line);
+    return status == TF_OK ? synchronise(to, path) : status;
+}
+
+static tf_status sort_lines(eval_store *store) {
+    char path[4200];
+    int length = snprintf(path, sizeof path, "%s.sorted", store->path);
+    if (length < 0 || (size_t)length >= sizeof path) return tf_fail(TF_INVALID, "--out is too long");
+    FILE *from = fopen(store->path, "rb");
+    if (!from) return io_error(store->path);
+    int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    tf_status status = to < 0 ? io_error(path) : copy_sorted(store, from, to, path);
+    fclose(from);
+    if (to >= 0 && close(to) != 0 && status == TF_OK) status = io_error(path);
+    if (status == TF_OK && rename(path, store->path) != 0) status = io_error(path);
+    if (status != TF_OK) unlink(path);
+    return status;
+}
+
+tf_status eval_store_gather(eval_store *store) {
+    TF_TRY(take_parts(store));
+    if (store->done < store->texts->count)
+        return tf_fail(TF_IO,
+                       "%s: the results of %zu examples are missing: the data owners of all groups must share the "
+                       "directory of --out",
+                       store->path, store->texts->count - store->done);
+    return sort_lines(store);
+}

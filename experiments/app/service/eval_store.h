@@ -1,0 +1,51 @@
+/**
+ * The file of an evaluation's results: a line that says what is evaluated, then a line for each finished example. Lines
+ * are appended and synchronised batch by batch, so that a killed evaluation goes on where it was. With several groups
+ * of parties each but the first writes a file of its own, FILE.part1 and so on, which the first one takes over.
+ */
+#ifndef TF_APP_EVAL_STORE_H
+#define TF_APP_EVAL_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "experiments/app/data/texts.h"
+
+typedef struct eval_store {
+    const char *path; /**< of the whole, also in groups that write a part */
+    json_t *header;
+    const tf_config *config;
+    const cli_texts *texts;
+    size_t width, done; /**< values an example; finished examples */
+    bool *finished;     /**< of each text */
+    float *values;      /**< texts x width, of finished examples */
+    float *plain;       /**< the same of the plain model, or NULL */
+    int file;           /**< -1: none is open */
+} eval_store;
+
+/** Makes room for the results of all texts. Takes over the reference to `header`, whose members must all be the same
+ *  in a file that is continued. */
+TF_CHECKED tf_status eval_store_make(eval_store *store, const char *path, json_t *header, const tf_config *config,
+                                     const cli_texts *texts, bool plain);
+
+/**
+ * Opens or begins the whole file, for this process alone, and reads what is finished, from parts that a killed
+ * evaluation left behind too; a last line that is torn is dropped. Fails with TF_MISMATCH when the file is of another
+ * evaluation, with TF_IO when another process writes it.
+ */
+TF_CHECKED tf_status eval_store_open(eval_store *store);
+
+/** Begins the part of group `group`. */
+TF_CHECKED tf_status eval_store_open_part(eval_store *store, int group);
+
+/** Adds the results of `count` examples, `index` and `values` by row; `plain` NULL without --check. Synchronised when
+ * it returns. */
+TF_CHECKED tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
+                                       const float *plain);
+
+/** Takes over the parts and, once all examples are finished, brings the lines into the order of the data. */
+TF_CHECKED tf_status eval_store_gather(eval_store *store);
+
+void eval_store_close(eval_store *store);
+
+#endif

@@ -1,0 +1,288 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/service/party_run.h"
+#include "runtime/session/session.h"
+
+static tf_digest text_digest(const char *text) {
+    return tf_digest_of(text, strlen(text));
+}
+
+static tf_fact owners_fact(const cli_options *o) {
+    char owners[64];
+    snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
+    return (tf_fact){"who owns what (--model-owner, --data-owner, --public-weights, or share files)",
+                     text_digest(owners)};
+}
+
+tf_status party_agree_owners(tf_session *session, const cli_options *o) {
+    tf_fact fact = owners_fact(o);
+    return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
+}
+
+/** What must be the same before any weight or text is touched. */
+tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
+    const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
+    char approximations[TF_APPROX_TEXT], precision[64];
+    tf_digest architecture, weights = {{0}}, texts = {{0}};
+    TF_TRY(tf_architecture_digest(job->config, &architecture));
+    if (shares && shares->weights) weights = shares->weights->id;
+    if (shares) texts = shares->texts.id;
+    snprintf(precision, sizeof precision, "%d", o->fraction_bits);
+    tf_fact facts[] = {
+        {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
+        {"their version of trefoil", text_digest(TREFOIL_VERSION)},
+        {"the model's architecture (config.json)", architecture},
+        {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
+        {"the precision (--frac-bits)", text_digest(precision)},
+        owners_fact(o),
+        {"the sharing of the model (--model-shares)", weights},
+        {"the sharing of the texts (--input-shares)", texts},
+    };
+    return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
+}
+
+/** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
+static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *batch, size_t **lengths) {
+    enum { MOST_TEXTS = 1 << 20 };
+    uint64_t facts[3] = {batch->texts, batch->length, batch->pairs};
+    TF_TRY(tf_session_publish(session, data_owner, facts, sizeof facts));
+    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1)
+        return tf_fail(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
+    uint64_t *all = malloc(facts[0] * sizeof *all);
+    *lengths = malloc(facts[0] * sizeof **lengths);
+    if (!all || !*lengths) {
+        free(all);
+        return tf_fail(TF_NOMEM, "no memory for a batch of %zu texts", (size_t)facts[0]);
+    }
+    for (size_t i = 0; i < facts[0]; i++) all[i] = batch->lengths ? batch->lengths[i] : 0;
+    tf_status status = tf_session_publish(session, data_owner, all, facts[0] * sizeof *all);
+    for (size_t i = 0; i < facts[0]; i++) (*lengths)[i] = (size_t)all[i]; /* checked when the graph is built */
+    free(all);
+    *batch = (tf_batch){.texts = (size_t)facts[0],
+                        .length = (size_t)facts[1],
+                        .pairs = facts[2],
+                        .lengths = *lengths,
+                        .ids = batch->ids,
+                        .types = batch->types};
+    return status;
+}
+
+typedef struct progress {
+    double setup, online;
+    tf_traffic_matrix bytes;
+    uint64_t rounds;
+} progress;
+
+/** The results that stay shared, by the rows of all batches. */
+typedef struct kept_results {
+    uint64_t *component[2];
+    tf_type type;
+    size_t row;
+} kept_results;
+
+/** Runs a batch whose owner is outside: its results are added to `kept`. */
+static tf_status run_kept(tf_session *session, const cli_options *o, const tf_graph *graph, size_t width,
+                          kept_results *kept, tf_session_stats *stats) {
+    tf_program program;
+    tf_view view = {.c = {kept->component[0] + kept->row * width, kept->component[1] + kept->row * width}};
+    tf_slots slots = {.kept = &view};
+    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
+    kept->type = program.node[program.nodes - 1].type;
+    tf_status status = tf_session_run_program(session, &program, &slots, stats, NULL);
+    tf_program_free(&program);
+    return status;
+}
+
+static tf_status run_batch(tf_session *session, const cli_options *o, const private_job *job, const tf_batch *batch,
+                           double *output, kept_results *kept, progress *sum) {
+    bool holds_weights = session->party.id == o->model_owner || o->public_weights;
+    tf_graph graph;
+    tf_session_stats stats;
+    tf_graph_init(&graph);
+    tf_status status =
+        tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
+    if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
+    if (status == TF_OK && o->data_owner == TF_OUTSIDE)
+        status = run_kept(session, o, &graph, model_width(job->config), kept, &stats);
+    else if (status == TF_OK)
+        status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
+    tf_graph_free(&graph);
+    if (status != TF_OK) return status;
+    sum->setup += stats.setup_seconds;
+    sum->online += stats.online.seconds;
+    sum->rounds += stats.rounds;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) sum->bytes[i][j] += stats.bytes[i][j];
+    return TF_OK;
+}
+
+party_counters party_read_counters(const tf_link *link) {
+    return (party_counters){tf_link_read_counters(link), tf_link_read_wire_counters(link)};
+}
+
+/** Every party tells what it sent in all, so that the data owner can report the whole. */
+static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, const party_counters *before,
+                            run_report *report, bool reports) {
+    party_counters now = party_read_counters(session->party.link);
+    uint64_t everything = 0, on_wire = 0, online = 0;
+    for (int party = 0; party < TF_PARTIES; party++) {
+        uint64_t sent[2][TF_PARTIES];
+        for (int j = 0; j < TF_PARTIES; j++) {
+            sent[0][j] = now.payload.bytes_sent[j] - before->payload.bytes_sent[j];
+            sent[1][j] = now.wire.bytes_sent[j] - before->wire.bytes_sent[j];
+        }
+        TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
+    }
+    if (!reports) return TF_OK;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) {
+            report->links[i][j] = sum->bytes[i][j];
+            online += sum->bytes[i][j];
+        }
+    report->rounds = report->forecast_rounds = sum->rounds; /* a difference would have ended the run */
+    report->forecast_bytes = online;
+    report->bytes_setup = everything - online;
+    report->bytes_encryption = on_wire - everything;
+    report->seconds_setup = open_seconds + sum->setup;
+    report->seconds_online = sum->online;
+    return TF_OK;
+}
+
+/** Hands a batch's results over, by the order of the texts and to the watch. */
+static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, float *values) {
+    size_t width = model_width(job->config);
+    for (size_t i = 0; values && i < job->batches->batch[b].texts; i++)
+        for (size_t k = 0; k < width; k++)
+            values[job->batches->order[row + i] * width + k] = (float)output[i * width + k];
+    return job->watch ? job->watch->end(job->watch->context, b, output) : TF_OK;
+}
+
+static tf_status infer_batch(tf_session *session, const cli_options *o, const private_job *job, size_t b, size_t row,
+                             float *values, progress *sum) {
+    bool owner = session->party.id == o->data_owner;
+    tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
+    size_t *lengths = NULL;
+    if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
+    tf_status status =
+        party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
+    double *output = status == TF_OK && owner ? calloc(batch.texts, model_width(job->config) * sizeof *output) : NULL;
+    if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
+    if (status == TF_OK) status = run_batch(session, o, job, &batch, output, NULL, sum);
+    if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
+    free(output);
+    free(lengths);
+    return status;
+}
+
+/** How many batches the next request has; 0: there is none. Without end, if the data owner may rest before it. */
+static tf_status await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches) {
+    tf_link *link = session->party.link;
+    double deadline = tf_link_deadline(link);
+    if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
+    tf_status status = tf_session_publish(session, data_owner, batches, sizeof *batches);
+    tf_link_set_deadline(link, deadline);
+    return party_doing(status, "waiting for a request");
+}
+
+tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
+                       double open_seconds, const party_counters *before, bool may_rest, run_report *report,
+                       bool *asked) {
+    bool owner = session->party.id == o->data_owner, shows = owner && !job->watch;
+    size_t row = 0;
+    uint64_t batches = owner && job->batches ? job->batches->count : 0;
+    progress sum = {0};
+    TF_TRY(await_request(session, o->data_owner, may_rest, &batches));
+    *asked = batches > 0;
+    if (!*asked) return TF_OK;
+    for (uint64_t b = 0; b < batches; b++) {
+        if (shows) show_progress("private model: text", row, job->batches->texts);
+        TF_TRY(infer_batch(session, o, job, b, row, owner ? values : NULL, &sum));
+        if (owner) row += job->batches->batch[b].texts;
+    }
+    if (shows) show_progress("private model: text", row, job->batches->texts);
+    return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
+}
+
+static tf_status run_shared(tf_session *session, const cli_options *o, const private_job *job, kept_results *kept,
+                            progress *sum) {
+    const party_shares *shares = &job->shares[session->party.id];
+    size_t width = model_width(job->config);
+    for (size_t b = 0; b < shares->texts.batches; b++) {
+        TF_TRY(run_batch(session, o, job, &shares->texts.batch[b], NULL, kept, sum));
+        kept->row += shares->texts.batch[b].texts;
+    }
+    tf_share_results results = {.texts = shares->texts.texts,
+                                .width = width,
+                                .order = shares->texts.order,
+                                .frac = kept->type.frac,
+                                .bits = kept->type.bits,
+                                .component = {kept->component[0], kept->component[1]}};
+    if (session->party.id == 0) TF_TRY(tf_digest_random(&results.id));
+    TF_TRY(tf_session_publish(session, 0, &results.id, sizeof results.id));
+    return tf_share_results_write(shares->results, session->party.id, &results);
+}
+
+/** Batches whose owner is outside: the results stay shared. */
+static tf_status infer_shared(tf_session *session, const cli_options *o, const private_job *job, progress *sum) {
+    size_t count = job->shares[session->party.id].texts.texts * model_width(job->config);
+    kept_results kept = {.component = {calloc(count, sizeof(uint64_t)), calloc(count, sizeof(uint64_t))}};
+    tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, o, job, &kept, sum)
+                                                              : tf_fail(TF_NOMEM, "no memory for the results");
+    free(kept.component[0]);
+    free(kept.component[1]);
+    return status;
+}
+
+tf_status party_answer_shared(tf_session *session, const cli_options *o, const private_job *job, double open_seconds,
+                              run_report *report) {
+    const party_counters none = {0};
+    progress sum = {0};
+    TF_TRY(infer_shared(session, o, job, &sum));
+    return party_doing(report_run(session, &sum, open_seconds, &none, report, session->party.id == 0),
+                       "adding up what was sent");
+}
+
+tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
+    double start = tf_clock();
+    bool asked;
+    tf_session session;
+    tf_provider provider;
+    const party_counters none = {0};
+    tf_status status = tf_session_open(&session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
+    status = tf_party_set_threads(&session.party, links_threads(&o->links));
+    if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
+    if (o->model_shares) {
+        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
+        session.store.provider = &provider;
+        session.store.stream = o->stream;
+    }
+    if (status == TF_OK) status = party_agree(&session, o, job);
+    if (status == TF_OK && o->data_owner == TF_OUTSIDE)
+        status = party_answer_shared(&session, o, job, tf_clock() - start, report);
+    else if (status == TF_OK)
+        status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
+    tf_session_close(&session);
+    return status;
+}
+
+static tf_status identify(tf_session *session, const cli_options *o, const private_job *job, model_digest *digest) {
+    model_digest told = {0};
+    TF_TRY(party_agree(session, o, job));
+    if (session->party.id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
+    TF_TRY(tf_session_publish(session, o->model_owner, &told, sizeof told));
+    if (session->party.id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */
+    return TF_OK;
+}
+
+tf_status party_identify(tf_link *link, const cli_options *o, const private_job *job, model_digest *digest) {
+    tf_session session;
+    TF_TRY(tf_session_open(&session, link));
+    tf_status status = identify(&session, o, job, digest);
+    tf_session_close(&session);
+    return status;
+}

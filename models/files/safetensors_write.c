@@ -1,0 +1,106 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "models/files/safetensors.h"
+#include "net/base/file.h"
+
+static tf_status check_source(const char *path, const tf_tensor_source *t) {
+    if (!t->name || !*t->name || !strcmp(t->name, "__metadata__") || !tf_printable(t->name))
+        return tf_fail(TF_INVALID, "%s: \"%s\" cannot be a tensor's name", path, t->name ? t->name : "");
+    if (tf_shape_check(t->shape)) return tf_fail_in(TF_INVALID, "%s: tensor \"%s\"", path, t->name);
+    for (size_t i = 0; i < tf_shape_count(t->shape); i++)
+        if (!isfinite(t->data[i]))
+            return tf_fail(TF_INVALID, "%s: tensor \"%s\" holds %s at element %zu", path, t->name,
+                           isnan(t->data[i]) ? "NaN" : "infinity", i);
+    return TF_OK;
+}
+
+/* Adds one tensor's entry, and its bytes to *offset. */
+static tf_status add_entry(const char *path, json_t *header, const tf_tensor_source *t, size_t *offset) {
+    TF_TRY(check_source(path, t));
+    size_t end;
+    if (__builtin_add_overflow(*offset, tf_shape_count(t->shape) * sizeof *t->data, &end) || end > INT64_MAX)
+        return tf_fail(TF_INVALID, "%s: the tensors are too large", path);
+    if (json_object_get(header, t->name)) return tf_fail(TF_INVALID, "%s: two tensors are named \"%s\"", path, t->name);
+    json_t *shape = json_array();
+    for (int i = 0; i < t->shape.rank; i++) json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[i]));
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
+                              (json_int_t)*offset, (json_int_t)end);
+    if (json_object_set_new(header, t->name, entry))
+        return tf_fail(TF_INVALID, "%s: tensor name \"%s\" is not UTF-8, or memory ran out", path, t->name);
+    *offset = end;
+    return TF_OK;
+}
+
+/* The header's length and text, padded so that the data are aligned. The caller frees *text. */
+static tf_status make_header(const char *path, const tf_tensor_source *tensor, size_t tensors, char **text,
+                             size_t *length) {
+    size_t offset = 0;
+    json_t *header = json_object();
+    tf_status status = header ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory for the header", path);
+    for (size_t i = 0; i < tensors && status == TF_OK; i++) status = add_entry(path, header, &tensor[i], &offset);
+    char *json = status == TF_OK ? json_dumps(header, JSON_COMPACT) : NULL;
+    json_decref(header);
+    TF_TRY(status);
+    uint64_t used = json ? strlen(json) : 0, padded = (used + 7) / 8 * 8;
+    *text = json ? malloc(sizeof padded + padded) : NULL;
+    if (*text) {
+        memcpy(*text, &padded, sizeof padded);
+        memcpy(*text + sizeof padded, json, used);
+        memset(*text + sizeof padded + used, ' ', padded - used);
+        *length = sizeof padded + padded;
+    }
+    free(json);
+    return *text ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory for the header", path);
+}
+
+static bool write_all(int file, const void *data, size_t size) {
+    const char *next = data;
+    while (size) {
+        ssize_t done = write(file, next, size);
+        if (done < 0 && errno != EINTR) return false;
+        if (done > 0) next += done, size -= (size_t)done;
+    }
+    return true;
+}
+
+/* A new file beside `path`, in whose place it will be put. */
+static int open_temporary(const char *path, char *temporary, size_t size) {
+    for (int attempt = 0; attempt < 100; attempt++) {
+        int length = snprintf(temporary, size, "%s.%ld-%d.tmp", path, (long)getpid(), attempt);
+        if (length < 0 || (size_t)length >= size) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file >= 0 || errno != EEXIST) return file;
+    }
+    return -1;
+}
+
+tf_status tf_safetensors_write(const char *path, const tf_tensor_source *tensor, size_t tensors) {
+    char *header, temporary[4096];
+    size_t length = 0;
+    TF_TRY(make_header(path, tensor, tensors, &header, &length));
+    int file = open_temporary(path, temporary, sizeof temporary);
+    if (file < 0) {
+        free(header);
+        return tf_fail(TF_IO, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    bool good = write_all(file, header, length);
+    for (size_t i = 0; i < tensors && good; i++)
+        good = write_all(file, tensor[i].data, tf_shape_count(tensor[i].shape) * sizeof *tensor[i].data);
+    good = good && !fsync(file); /* or a crash after the rename could leave a file without its data */
+    int error = errno;
+    if (close(file) && good) good = false, error = errno;
+    if (good && rename(temporary, path)) good = false, error = errno;
+    if (!good) unlink(temporary);
+    free(header);
+    return good ? TF_OK : tf_fail(TF_IO, "%s: cannot be written: %s", path, strerror(error));
+}

@@ -1,0 +1,200 @@
+#include "models/files/share_file.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "models/files/share_header.h"
+#include "net/base/file.h"
+#include "runtime/session/session.h"
+
+enum { LARGEST_INDEX = 64 << 20, MOST_ENTRIES = 1 << 20 };
+
+static tf_status damaged(const tf_share_file *file, const char *what) {
+    return tf_fail(TF_FORMAT, "%s: %s: a damaged share file", file->path, what);
+}
+
+static bool read_hex(const char *text, uint8_t *byte, size_t size) {
+    if (!text || strlen(text) != 2 * size) return false;
+    for (size_t i = 0; i < 2 * size; i++) {
+        char c = text[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) return false;
+        byte[i / 2] = (uint8_t)(i % 2 ? byte[i / 2] << 4 | digit : digit);
+    }
+    return true;
+}
+
+void tf_digest_text(const tf_digest *digest, char text[33]) {
+    for (size_t i = 0; i < sizeof digest->byte; i++) {
+        text[2 * i] = "0123456789abcdef"[digest->byte[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[digest->byte[i] & 15];
+    }
+    text[32] = '\0';
+}
+
+static tf_status map_file(tf_share_file *file) {
+    int descriptor;
+    TF_TRY(tf_file_open(file->path, &descriptor, &file->size));
+    struct stat info;
+    tf_status status = TF_OK;
+    if (fstat(descriptor, &info) || info.st_mode & (S_IRWXG | S_IRWXO))
+        status = tf_fail(TF_IO, "%s: others may read it, and it holds secrets: chmod 600 it", file->path);
+    else if (file->size < sizeof(tf_share_header))
+        status = tf_fail(TF_FORMAT, "%s: %zu bytes are too few for a share file", file->path, file->size);
+    if (!status) {
+        void *map = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (map == MAP_FAILED)
+            status = tf_fail(TF_IO, "%s: cannot be mapped", file->path);
+        else
+            file->map = map;
+    }
+    close(descriptor);
+    return status;
+}
+
+/** Checks the header and parses the index, whose reference the caller drops. */
+static tf_status read_index(tf_share_file *file, json_t **index) {
+    tf_share_header header;
+    memcpy(&header, file->map, sizeof header);
+    if (memcmp(header.magic, TF_SHARE_MAGIC, sizeof header.magic))
+        return tf_fail(TF_FORMAT, "%s: not a share file of trefoil", file->path);
+    if (le32toh(header.version) != TF_SHARE_VERSION)
+        return tf_fail(TF_FORMAT, "%s: a share file of version %u; this trefoil reads version %d", file->path,
+                       le32toh(header.version), TF_SHARE_VERSION);
+    uint64_t offset = le64toh(header.index_offset), size = le64toh(header.index_size);
+    if (offset < sizeof header || offset > file->size || size != file->size - offset || size > LARGEST_INDEX)
+        return damaged(file, "its length is not what its header says");
+    tf_digest digest = tf_share_index_digest(&header, file->map + offset, size);
+    if (memcmp(&digest, &header.digest, sizeof digest)) return damaged(file, "its index does not have its digest");
+    file->party = (int)le32toh(header.party);
+    if (file->party < 0 || file->party >= TF_PARTIES) return damaged(file, "it names no party");
+    return tf_json_parse(file->path, (const char *)file->map + offset, size, index);
+}
+
+static tf_status read_shape(const tf_share_file *file, const json_t *json, tf_shape *shape) {
+    size_t rank = json_array_size(json);
+    if (!json_is_array(json) || rank > TF_MAX_RANK) return damaged(file, "a shape");
+    shape->rank = (int)rank;
+    for (size_t i = 0; i < rank; i++) {
+        json_int_t n = json_integer_value(json_array_get(json, i));
+        if (n < 1) return damaged(file, "a shape");
+        shape->dim[i] = (size_t)n;
+    }
+    return tf_shape_check(*shape) ? damaged(file, "a shape") : TF_OK;
+}
+
+static tf_status read_entry(const tf_share_file *file, const json_t *json, size_t limit, tf_share_entry *entry) {
+    const char *name = json_string_value(json_object_get(json, "name"));
+    json_int_t frac = json_integer_value(json_object_get(json, "frac")),
+               bits = json_integer_value(json_object_get(json, "bits"));
+    if (!name || !*name || strlen(name) >= sizeof entry->name || !tf_printable(name)) return damaged(file, "a name");
+    if (bits < 1 || bits > 64 || frac < 0 || frac > 64) return damaged(file, "a ring");
+    strcpy(entry->name, name);
+    entry->frac = (int)frac;
+    entry->bits = (unsigned)bits;
+    TF_TRY(read_shape(file, json_object_get(json, "shape"), &entry->shape));
+    const json_t *offset = json_object_get(json, "offset");
+    entry->has_data = offset != NULL;
+    if (!entry->has_data) return TF_OK;
+    json_int_t at = json_integer_value(offset);
+    uint64_t size = (uint64_t)tf_shape_count(entry->shape) * ((entry->bits + 7) / 8);
+    if (at < (json_int_t)sizeof(tf_share_header) || at % TF_SHARE_ALIGN || (uint64_t)at > limit ||
+        size > limit - (uint64_t)at)
+        return damaged(file, "the place of a tensor");
+    entry->offset = (uint64_t)at;
+    return read_hex(json_string_value(json_object_get(json, "digest")), entry->digest.byte, sizeof entry->digest.byte)
+               ? TF_OK
+               : damaged(file, "a digest");
+}
+
+static tf_status read_seeds(tf_share_file *file, const json_t *seeds) {
+    static const char *const component[3] = {"0", "1", "2"};
+    for (int j = 0; j < 3; j++) {
+        const json_t *seed = json_object_get(seeds, component[j]);
+        if (!seed) continue;
+        unsigned char key[TF_KEY_BYTES];
+        bool good = read_hex(json_string_value(seed), key, sizeof key);
+        if (good) file->prf[j] = tf_prf_new(key);
+        OPENSSL_cleanse(key, sizeof key);
+        if (!good) return damaged(file, "a seed");
+        if (!file->prf[j]) return tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+    }
+    return TF_OK;
+}
+
+static tf_status read_facts(tf_share_file *file, const char *kind, int party) {
+    uint64_t limit;
+    memcpy(&limit, file->map + offsetof(tf_share_header, index_offset), sizeof limit);
+    limit = le64toh(limit);
+    const char *found = json_string_value(json_object_get(file->facts, "kind"));
+    if (!found || strcmp(found, kind))
+        return tf_fail(TF_MISMATCH, "%s: a share file of %.16s, where %s are expected", file->path,
+                       found && tf_printable(found) ? found : "something else", kind);
+    if (party >= 0 && file->party != party)
+        return tf_fail(TF_MISMATCH, "%s: the shares of party %d, where those of party %d are expected", file->path,
+                       file->party, party);
+    if (!read_hex(json_string_value(json_object_get(file->facts, "id")), file->id.byte, sizeof file->id.byte))
+        return damaged(file, "its id");
+    TF_TRY(read_seeds(file, json_object_get(file->facts, "seeds")));
+    json_object_del(file->facts, "seeds");
+    const json_t *list = json_object_get(file->facts, "entries");
+    size_t entries = json_array_size(list);
+    if (!json_is_array(list) || entries > MOST_ENTRIES) return damaged(file, "its list of tensors");
+    file->entry = calloc(entries + 1, sizeof *file->entry);
+    if (!file->entry) return tf_fail(TF_NOMEM, "%s: no memory for %zu tensors", file->path, entries);
+    for (size_t i = 0; i < entries; i++) {
+        file->entry[i].number = (uint32_t)i;
+        TF_TRY(read_entry(file, json_array_get(list, i), limit, &file->entry[i]));
+    }
+    file->entries = entries;
+    return TF_OK;
+}
+
+tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_file **out) {
+    tf_share_file *file = calloc(1, sizeof *file);
+    if (file) file->path = strdup(path);
+    tf_status status = file && file->path ? map_file(file) : tf_fail(TF_NOMEM, "%s: no memory", path);
+    if (!status) status = read_index(file, &file->facts);
+    if (!status) status = read_facts(file, kind, party);
+    if (status)
+        tf_share_close(file);
+    else
+        *out = file;
+    return status;
+}
+
+void tf_share_close(tf_share_file *file) {
+    if (!file) return;
+    for (int j = 0; j < 3; j++) EVP_CIPHER_CTX_free(file->prf[j]);
+    if (file->map) munmap((void *)file->map, file->size);
+    json_decref(file->facts);
+    free(file->entry);
+    free(file->path);
+    free(file);
+}
+
+tf_status tf_share_data(tf_share_file *file, tf_share_entry *entry, const uint8_t **data) {
+    if (!entry->has_data)
+        return tf_fail(TF_FORMAT, "%s: tensor \"%s\" has no data: a damaged share file", file->path, entry->name);
+    *data = file->map + entry->offset;
+    if (entry->checked) return TF_OK;
+    tf_digest digest = tf_digest_of(*data, tf_shape_count(entry->shape) * ((entry->bits + 7) / 8));
+    if (memcmp(&digest, &entry->digest, sizeof digest))
+        return tf_fail(TF_FORMAT, "%s: tensor \"%s\" does not have its digest: a damaged share file", file->path,
+                       entry->name);
+    entry->checked = true;
+    return TF_OK;
+}
+
+tf_status tf_share_find(tf_share_file *file, const char *name, tf_share_entry **entry) {
+    for (size_t i = 0; i < file->entries; i++)
+        if (!strcmp(file->entry[i].name, name)) return *entry = &file->entry[i], TF_OK;
+    return tf_fail(TF_FORMAT, "%s: no tensor is named \"%s\"", file->path, name);
+}

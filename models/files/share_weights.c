@@ -1,0 +1,175 @@
+#include "models/files/share_weights.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/session/session.h"
+
+enum { STORED = 2, MASK = 1 }; /* the component that is stored; purpose of the streams of the others */
+
+/** The high word of the stream addresses of a tensor. Seeds belong to one sharing alone. */
+static uint64_t address_of(uint32_t number) {
+    return number;
+}
+
+tf_status tf_architecture_digest(const tf_config *c, tf_digest *digest) {
+    char text[512];
+    int length = snprintf(text, sizeof text, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
+                          c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps,
+                          (int)c->head, c->labels, (int)c->sentence_head);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return tf_fail(TF_INTERNAL, "the architecture takes too much room");
+    *digest = tf_digest_of(text, (size_t)length);
+    return TF_OK;
+}
+
+/* Writing ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct splitter {
+    tf_share_writer *file[TF_PARTIES];
+    EVP_CIPHER_CTX *prf[2];
+    uint32_t tensors;
+} splitter;
+
+static tf_status split(splitter *s, const tf_program *program, const tf_param *param) {
+    const tf_type *type = &program->node[param->value].type;
+    size_t elements = tf_shape_count(type->shape);
+    unsigned bytes = tf_bytes_of(type->bits);
+    const tf_kernels *kernels = tf_kernels_get();
+    if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
+    for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
+        TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
+    tf_for_blocks_of(at, count, ((tf_range){0, elements})) {
+        uint64_t x[TF_BLOCK], mask[TF_BLOCK];
+        uint8_t packed[TF_BLOCK * 8];
+        TF_TRY(tf_encode(type, param->leaf->data + at, count, x));
+        for (int j = 0; j < 2; j++) {
+            if (!tf_prf_words(s->prf[j], address_of(s->tensors), MASK, at, mask, count))
+                return tf_fail(TF_INTERNAL, "AES-128-CTR failed");
+            for (size_t i = 0; i < count; i++) x[i] -= mask[i];
+        }
+        for (size_t i = 0; i < count; i++) x[i] &= tf_mask(type->bits);
+        kernels->pack_bytes(x, count, bytes, packed);
+        for (int p = 1; p < TF_PARTIES; p++) TF_TRY(tf_share_write(s->file[p], packed, count * bytes));
+    }
+    s->tensors++;
+    return TF_OK;
+}
+
+/** Whether another parameter has the same weight with the same scale and is to be written in place of this one. */
+static bool covered(const tf_program *program, int i) {
+    const tf_param *own = &program->param[i];
+    const tf_type *type = &program->node[own->value].type;
+    for (int k = 0; k < program->params; k++) {
+        const tf_param *other = &program->param[k];
+        const tf_type *its = &program->node[other->value].type;
+        if (k != i && other->leaf == own->leaf && its->frac == type->frac &&
+            (its->bits > type->bits || (its->bits == type->bits && k < i)))
+            return true;
+    }
+    return false;
+}
+
+static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture) {
+    char text[33];
+    tf_digest_text(architecture, text);
+    for (int i = 0; i < program->params; i++) {
+        if (covered(program, i)) continue;
+        tf_status status = split(s, program, &program->param[i]);
+        if (status) return tf_fail_in(status, "weight %s", program->param[i].leaf->name);
+    }
+    for (int p = 0; p < TF_PARTIES; p++) {
+        TF_TRY(tf_share_fact(s->file[p], "architecture", json_string(text)));
+        TF_TRY(tf_share_fact(s->file[p], "fraction_bits", json_integer(program->frac)));
+    }
+    for (int p = 0; p < TF_PARTIES; p++) TF_TRY(tf_share_finish(s->file[p]));
+    return TF_OK;
+}
+
+tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
+                                 const tf_digest *architecture) {
+    splitter s = {.tensors = 0};
+    unsigned char key[2][TF_KEY_BYTES];
+    tf_digest id;
+    tf_status status = tf_digest_random(&id);
+    for (int j = 0; j < 2 && !status; j++) {
+        if (RAND_priv_bytes(key[j], TF_KEY_BYTES) != 1) status = tf_fail(TF_INTERNAL, "no random numbers for a seed");
+        if (!status && !(s.prf[j] = tf_prf_new(key[j])))
+            status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+    }
+    for (int p = 0; p < TF_PARTIES && !status; p++) {
+        const unsigned char *seed[3] = {NULL, NULL, NULL};
+        for (int k = 0; k < 2; k++)
+            if ((p + k) % 3 != STORED) seed[(p + k) % 3] = key[(p + k) % 3];
+        status = tf_share_create(path[p], "weights", p, &id, seed, &s.file[p]);
+    }
+    if (!status) status = write_all(&s, program, architecture);
+    for (int p = 0; p < TF_PARTIES; p++) tf_share_abandon(s.file[p]);
+    for (int j = 0; j < 2; j++) EVP_CIPHER_CTX_free(s.prf[j]);
+    OPENSSL_cleanse(key, sizeof key);
+    return status;
+}
+
+/* Reading ---------------------------------------------------------------------------------------------------------- */
+
+static tf_status check_facts(const tf_share_file *file, const tf_digest *architecture, int frac) {
+    char text[33];
+    tf_digest_text(architecture, text);
+    const char *found = json_string_value(json_object_get(file->facts, "architecture"));
+    json_int_t bits = json_integer_value(json_object_get(file->facts, "fraction_bits"));
+    if (!found || strcmp(found, text))
+        return tf_fail(TF_MISMATCH, "%s: the shares of another model: config.json does not belong to them", file->path);
+    if (bits != frac)
+        return tf_fail(TF_MISMATCH, "%s: shared with %d fractional bits, where %d are asked for", file->path, (int)bits,
+                       frac);
+    for (int k = 0; k < 2; k++)
+        if ((file->party + k) % 3 != STORED && !file->prf[(file->party + k) % 3])
+            return tf_fail(TF_FORMAT, "%s: a seed is missing: a damaged share file", file->path);
+    return TF_OK;
+}
+
+tf_status tf_share_weights_open(const char *path, int party, const tf_digest *architecture, int frac,
+                                tf_share_file **file) {
+    tf_share_file *opened;
+    TF_TRY(tf_share_open(path, "weights", party, &opened));
+    tf_status status = check_facts(opened, architecture, frac);
+    if (status)
+        tf_share_close(opened);
+    else
+        *file = opened;
+    return status;
+}
+
+static tf_status find(void *context, const char *name, const tf_type *type, tf_source *source) {
+    tf_share_file *file = context;
+    const tf_share_entry *near = NULL;
+    for (size_t i = 0; i < file->entries; i++) {
+        tf_share_entry *e = &file->entry[i];
+        if (strcmp(e->name, name) || !tf_shape_equal(e->shape, type->shape)) continue;
+        near = e;
+        if (e->frac != type->frac || e->bits < type->bits) continue;
+        *source = (tf_source){.count = tf_shape_count(e->shape), .bytes = tf_bytes_of(e->bits), .mapped = e->has_data};
+        for (int k = 0; k < 2; k++) {
+            int j = (file->party + k) % 3;
+            tf_source_part *part = &source->part[k];
+            if (j == STORED)
+                TF_TRY(tf_share_data(file, e, &part->data));
+            else
+                *part = (tf_source_part){.prf = file->prf[j], .address = address_of(e->number), .purpose = MASK};
+        }
+        return TF_OK;
+    }
+    if (!near) return tf_fail(TF_MISMATCH, "%s: holds no such weight: the shares of another model", file->path);
+    return tf_fail(
+        TF_MISMATCH,
+        "%s: shared with %d fractional bits in a ring of %u bits, where %d in %u are needed: share the model "
+        "with the same --approx and --frac-bits",
+        file->path, near->frac, near->bits, type->frac, type->bits);
+}
+
+tf_provider tf_share_weights_provider(tf_share_file *file) {
+    return (tf_provider){.context = file, .find = find};
+}

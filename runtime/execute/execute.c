@@ -1,0 +1,386 @@
+#include "runtime/execute/execute.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/base/clock.h"
+#include "runtime/execute/rounds.h"
+
+/** A moment, for the times of a run. */
+typedef struct instant {
+    double clock, sealed; /**< sealed: seconds of encryption until now */
+    tf_meter meter;
+} instant;
+
+typedef struct run {
+    tf_party *party;
+    const tf_program *program;
+    const tf_plan *plan;
+    tf_slots *slots;
+    uint64_t *arena;
+    tf_view *view;                   /* of every node */
+    tf_mail (*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
+    tf_mail (*dealt)[TF_PARTIES];    /* of every node: what each S sent to us as R */
+    tf_rounds rounds;
+    uint64_t arriving[TF_PARTIES]; /* bytes of the messages of this round that earlier entries account for */
+    int op;                        /* the op of the graph that ran last */
+    instant counted;               /* until when times have been counted */
+} run;
+
+static void set_views(run *r, const tf_view *params) {
+    /* first, because a view of a weight may have another name later on */
+    for (int k = 0; k < r->program->params; k++) r->view[r->program->param[k].value] = params[k];
+    for (int i = 0; i < r->program->nodes; i++) {
+        const tf_step_node *node = &r->program->node[i];
+        const tf_schedule *s = &r->plan->schedule[i];
+        if (!node->step || tf_step_is_parameter(node)) continue;
+        if (s->root != i) {
+            r->view[i] = r->view[s->root];
+        } else if (node->type.class == TF_BIT) {
+            r->view[i].bit = r->arena + s->offset;
+        } else {
+            r->view[i].c[0] = r->arena + s->offset;
+            r->view[i].c[1] = r->view[i].c[0] + s->words / 2;
+        }
+    }
+}
+
+/* The times of a run, if anybody wants them. */
+
+static instant now(const run *r) {
+    if (!r->party->profile) return (instant){0};
+    return (instant){tf_clock(), tf_link_read_counters(r->party->link).encryption_seconds, tf_thread_meter};
+}
+
+/** Counts what went by since the last call for an op; what no meter has seen is `otherwise`. */
+static void count_times(run *r, int op, tf_activity otherwise) {
+    tf_profile *profile = r->party->profile;
+    if (!profile) return;
+    instant end = now(r), *start = &r->counted;
+    tf_op_times times = {.seconds = {0}};
+    times.seconds[TF_PRF] = end.meter.prf - start->meter.prf;
+    times.seconds[TF_PACKING] = end.meter.packing - start->meter.packing;
+    times.seconds[TF_ENCRYPTION] = end.sealed - start->sealed;
+    times.seconds[otherwise] =
+        end.clock - start->clock - times.seconds[TF_PRF] - times.seconds[TF_PACKING] - times.seconds[TF_ENCRYPTION];
+    times.product.seconds = end.meter.product.seconds - start->meter.product.seconds;
+    for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
+        times.product.multiplications[i] =
+            end.meter.product.multiplications[i] - start->meter.product.multiplications[i];
+    tf_op_times_add(op >= 0 ? &profile->op[op] : &profile->rest, &times);
+    *start = end;
+}
+
+/* Phases --------------------------------------------------------------------------------------------------------- */
+
+/** What one call of a step is given of a part. */
+typedef struct part_call {
+    tf_part part;
+    uint8_t *message;
+    const uint8_t *received, *dealt;
+} part_call;
+
+/** A phase of a node, or some of its parts. */
+typedef struct task {
+    tf_call call;
+    int phase;
+    part_call part[TF_PARTS];
+    int parts;
+} task;
+
+static tf_status call_phase(tf_call *call, const task *t) {
+    const tf_step *step = call->node->step;
+    if (step->whole) return step->whole(call, t->phase);
+    for (int k = 0; k < t->parts; k++) {
+        call->part = t->part[k].part;
+        call->message = t->part[k].message;
+        call->received = t->part[k].received;
+        call->dealt = t->part[k].dealt;
+        if (step->local)
+            TF_TRY(step->local(call));
+        else if (t->phase == TF_SOLO_PHASE)
+            TF_TRY(step->solo(call));
+        else
+            TF_TRY(step->pair(call, t->phase));
+    }
+    return TF_OK;
+}
+
+/* A phase that several threads work on. */
+
+enum { MUCH = 1 << 14 }; /* elements: less is done before a thread has woken up */
+
+typedef struct shared_phase {
+    const task *task;
+    tf_party *party; /* of every worker: with its own ciphers */
+    struct {
+        tf_status status;
+        char error[512];
+    } * outcome;
+} shared_phase;
+
+static void work_on_phase(void *context, int k) {
+    const shared_phase *shared = context;
+    tf_call call = shared->task->call;
+    call.party = &shared->party[k];
+    call.worker = k;
+    call.workers = tf_workers_count(shared->task->call.party->workers);
+    shared->outcome[k].status = call_phase(&call, shared->task);
+    if (shared->outcome[k].status)
+        snprintf(shared->outcome[k].error, sizeof shared->outcome[k].error, "%s", tf_error());
+}
+
+static tf_status share_phase(tf_party *party, const task *t) {
+    int threads = tf_workers_count(party->workers);
+    shared_phase shared = {.task = t};
+    shared.party = calloc((size_t)threads, sizeof *shared.party);
+    shared.outcome = calloc((size_t)threads, sizeof *shared.outcome);
+    tf_status status = TF_OK;
+    if (!shared.party || !shared.outcome) status = tf_fail(TF_NOMEM, "no memory for %d threads", threads);
+    for (int k = 0; k < threads && !status; k++) {
+        shared.party[k] = *party;
+        memcpy(shared.party[k].prf, party->own[k], sizeof shared.party[k].prf);
+    }
+    if (!status) tf_workers_run(party->workers, work_on_phase, &shared);
+    for (int k = 0; k < threads && !status; k++) {
+        party->broken |= shared.party[k].broken;
+        if (shared.outcome[k].status) status = tf_fail(shared.outcome[k].status, "%s", shared.outcome[k].error);
+    }
+    free(shared.party);
+    free(shared.outcome);
+    return status;
+}
+
+/** Elements that a phase goes through, about. */
+static size_t work_of(const tf_program *program, const tf_step_node *node) {
+    size_t most = tf_shape_count(node->type.shape);
+    for (int k = 0; k < node->inputs; k++) {
+        size_t n = tf_shape_count(program->node[node->input[k]].type.shape);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/** The weight of a product that is packed when it is used. */
+static tf_status pack_weight(run *r, tf_call *call, tf_packed **packed) {
+    for (int k = 0; k < call->node->inputs; k++) {
+        if (!call->in[k].later) continue;
+        const tf_type *type = &r->program->node[call->node->input[k]].type;
+        TF_TRY(tf_source_pack(r->party, call->in[k].later, type->shape, type->bits, type->zero, packed));
+        call->in[k].packed = *packed;
+    }
+    return TF_OK;
+}
+
+/** Waits until a step can read what a peer sent it. */
+static tf_status await(run *r, int node, int peer, const tf_mail *mail) {
+    if (tf_rounds_arrived(&r->rounds, peer, mail)) return TF_OK;
+    count_times(r, r->program->node[node].op, TF_LOCAL);
+    tf_status status = tf_rounds_await(&r->rounds, peer, mail);
+    count_times(r, r->program->node[node].op, TF_WAITING);
+    return status;
+}
+
+/** Third s of a phase becomes part of the task: waits for what it reads, and finds places for what it sends. */
+static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
+    int id = r->party->id, index = r->plan->schedule[entry.node].traffic;
+    const tf_traffic *traffic = &r->plan->traffic[index];
+    size_t n = tf_shape_count(t->call.node->type.shape);
+    for (int k = 2 * s; k < 2 * s + 2; k++) {
+        part_call *c = &t->part[t->parts++];
+        *c = (part_call){.part = tf_part_of(id, n, k)};
+        if (entry.phase == TF_SOLO_PHASE) {
+            c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
+            continue;
+        }
+        int other = tf_partner(id, k);
+        if (entry.phase > 0) {
+            const tf_mail *mail = &r->received[entry.node][other];
+            TF_TRY(await(r, entry.node, other, mail));
+            c->received = mail->data + (k % 2 ? traffic->swapped[entry.phase - 1][k - 1] : 0);
+        }
+        if (entry.phase == traffic->dealt_at && c->part.role == TF_RIGHT) {
+            TF_TRY(await(r, entry.node, s, &r->dealt[entry.node][s]));
+            c->dealt = r->dealt[entry.node][s].data;
+        }
+        if (entry.phase < traffic->exchanges)
+            c->message = tf_rounds_place(&r->rounds, other, traffic->swapped[entry.phase][k]);
+    }
+    return TF_OK;
+}
+
+static tf_status run_task(run *r, const task *t) {
+    bool much = work_of(r->program, t->call.node) >= MUCH;
+    tf_call call = t->call;
+    TF_TRY(much && t->call.node->step->shares_work && r->party->workers ? share_phase(r->party, t)
+                                                                        : call_phase(&call, t));
+    TF_TRY(tf_rounds_send(&r->rounds, false));
+    return much ? tf_rounds_poll(&r->rounds) : TF_OK;
+}
+
+/** A step that works on everything at once. */
+static tf_status run_whole(run *r, tf_entry entry, task *t) {
+    tf_traffic_matrix sent;
+    tf_plan_emission(r->plan, entry, sent);
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == r->party->id) continue;
+        if (entry.phase > 0) TF_TRY(await(r, entry.node, p, &r->received[entry.node][p]));
+        t->call.receive[p] = r->received[entry.node][p].data;
+        t->call.send[p] = tf_rounds_place(&r->rounds, p, sent[r->party->id][p]);
+    }
+    return run_task(r, t);
+}
+
+/** A step without messages: what S can know ahead at the time of the solo phase, the rest when all parties can. */
+static tf_status run_local(run *r, tf_entry entry, task *t) {
+    size_t n = tf_shape_count(t->call.node->type.shape);
+    bool ahead = r->plan->schedule[entry.node].solo >= 0;
+    for (int s = 0; s < (ahead ? TF_PARTIES : 1); s++)
+        if (!ahead || (s == r->party->id) == (entry.phase == TF_SOLO_PHASE))
+            t->part[t->parts++].part.range = ahead ? tf_third(n, s) : (tf_range){0, n};
+    return run_task(r, t);
+}
+
+/** A step that works in parts: third by third, so that one travels while the next is computed, but all at once where
+ *  the threads would not find enough to do in one. */
+static tf_status run_parts(run *r, tf_entry entry, task *t) {
+    int id = r->party->id;
+    if (entry.phase == TF_SOLO_PHASE) {
+        TF_TRY(add_third(r, entry, id, t));
+        return run_task(r, t);
+    }
+    size_t threads = r->party->workers ? (size_t)tf_workers_count(r->party->workers) : 1;
+    bool together = threads > 1 && tf_shape_count(t->call.node->type.shape) / TF_PARTS < 4 * threads * TF_BLOCK;
+    for (int s = 0; s < TF_PARTIES; s++) {
+        if (s == id) continue;
+        TF_TRY(add_third(r, entry, s, t));
+        if (together && s < (id == 2 ? 1 : 2)) continue;
+        TF_TRY(run_task(r, t));
+        t->parts = 0;
+    }
+    return TF_OK;
+}
+
+/** Where the messages of this phase will be read. */
+static void expect_mail(run *r, tf_entry entry) {
+    int id = r->party->id;
+    tf_traffic_matrix sent;
+    if (!tf_plan_emission(r->plan, entry, sent)) return;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        if (p == id) continue;
+        tf_mail(*mail)[TF_PARTIES] = entry.phase == TF_SOLO_PHASE ? r->dealt : r->received;
+        mail[entry.node][p] = tf_rounds_mail(&r->rounds, p, r->arriving[p], sent[p][id]);
+        r->arriving[p] += sent[p][id];
+    }
+}
+
+static tf_status run_entry(run *r, tf_entry entry) {
+    const tf_step_node *node = &r->program->node[entry.node];
+    const tf_schedule *s = &r->plan->schedule[entry.node];
+    task t = {.phase = entry.phase,
+              .call = {.party = r->party,
+                       .program = r->program,
+                       .node = node,
+                       .index = (uint32_t)entry.node,
+                       .out = r->view[entry.node],
+                       .state = r->arena + s->state,
+                       .workers = 1,
+                       .slots = r->slots}};
+    for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
+    tf_packed *packed = NULL;
+    if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &t.call, &packed));
+    tf_status status = node->step->whole   ? run_whole(r, entry, &t)
+                       : node->step->local ? run_local(r, entry, &t)
+                                           : run_parts(r, entry, &t);
+    tf_packed_free(packed);
+    expect_mail(r, entry);
+    if (status || !r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
+    return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out);
+}
+
+static tf_status run_time(run *r, int time) {
+    TF_TRY(tf_rounds_open(&r->rounds, time));
+    memset(r->arriving, 0, sizeof r->arriving);
+    count_times(r, r->op, TF_WAITING);
+    for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
+        tf_entry entry = r->plan->entry[e];
+        int op = r->program->node[entry.node].op;
+        if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
+        TF_TRY(run_entry(r, entry));
+        count_times(r, op, TF_LOCAL);
+    }
+    tf_status status = tf_rounds_send(&r->rounds, true);
+    if (!status) status = tf_rounds_close(&r->rounds);
+    count_times(r, r->op, TF_WAITING);
+    return status;
+}
+
+static tf_status check_forecast(const tf_party *party, const tf_plan *plan, const tf_link_counters *before,
+                                tf_run_stats *stats) {
+    tf_link_counters after = tf_link_read_counters(party->link);
+    stats->wait_seconds = after.wait_seconds - before->wait_seconds;
+    stats->rounds = after.rounds - before->rounds;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        stats->sent[p] = after.bytes_sent[p] - before->bytes_sent[p];
+        stats->received[p] = after.bytes_received[p] - before->bytes_received[p];
+        if (stats->sent[p] != plan->bytes[party->id][p] || stats->received[p] != plan->bytes[p][party->id])
+            return tf_fail(TF_INTERNAL,
+                           "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
+                           "received %llu of %llu bytes",
+                           party->id, p, (unsigned long long)stats->sent[p],
+                           (unsigned long long)plan->bytes[party->id][p], (unsigned long long)stats->received[p],
+                           (unsigned long long)plan->bytes[p][party->id]);
+    }
+    if (stats->rounds != (uint64_t)plan->rounds)
+        return tf_fail(TF_INTERNAL, "the run took %llu rounds where %d were forecast",
+                       (unsigned long long)stats->rounds, plan->rounds);
+    return TF_OK;
+}
+
+tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
+                     tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
+    TF_TRY(tf_party_next_run(party));
+    run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
+    r.rounds = (tf_rounds){.party = party, .plan = plan};
+    size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
+    TF_TRY(tf_buffer_reserve(&party->arena, bytes));
+    r.arena = party->arena.data;
+    r.view = calloc(nodes, sizeof *r.view);
+    r.received = calloc(nodes, sizeof *r.received);
+    r.dealt = calloc(nodes, sizeof *r.dealt);
+    tf_run_stats local;
+    if (!stats) stats = &local;
+    *stats = (tf_run_stats){.op = -1};
+    tf_status status =
+        r.view && r.received && r.dealt ? TF_OK : tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
+    if (!status) {
+        set_views(&r, params);
+        tf_link_counters before = tf_link_read_counters(party->link);
+        double start = tf_clock();
+        const tf_kernels *kernels = party->kernels;
+        party->profile = profile;
+        if (profile) party->kernels = tf_kernels_metered();
+        r.counted = now(&r);
+        for (int time = 0; time <= plan->rounds && !status; time++) {
+            stats->round = time < plan->rounds ? time + 1 : time;
+            status = run_time(&r, time);
+        }
+        stats->op = r.op;
+        if (!status) status = tf_rounds_finish(&r.rounds);
+        stats->seconds = tf_clock() - start;
+        party->profile = NULL;
+        party->kernels = kernels;
+        if (!status) status = check_forecast(party, plan, &before, stats);
+    }
+    explicit_bzero(r.arena, bytes);
+    free(r.view);
+    free(r.received);
+    free(r.dealt);
+    tf_rounds_free(&r.rounds);
+    if (status) {
+        party->abandoned = true;
+        return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;
+    }
+    return TF_OK;
+}

@@ -1,0 +1,104 @@
+/**
+ * Local arithmetic mod 2^64: one table of functions per instruction set, chosen once at start. The plain C table is the
+ * definition; the others must equal it bit for bit. Rings narrower than 64 bits are the low bits of the same words.
+ * No kernel branches on data or uses data as an index.
+ */
+#ifndef TF_KERNELS_H
+#define TF_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/base/status.h"
+
+/** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
+typedef struct tf_packed tf_packed;
+
+/** Element-wise loops, listed in runtime/kernels/vector_list.h. */
+typedef struct tf_vector_kernels {
+#define TF_VECTOR_KERNEL(name, ...) void (*name)(__VA_ARGS__);
+#include "runtime/kernels/vector_list.h"
+#undef TF_VECTOR_KERNEL
+} tf_vector_kernels;
+
+typedef struct tf_kernels {
+    const char *name; /**< "c", "avx2", "avx512", "amx" */
+    const tf_vector_kernels *vector;
+
+    /**
+     * Packs b + b2 (k x n; element (i, j) at b[i * row_stride + j * column_stride]; b2 may be NULL) for products mod
+     * 2^bits, 1 <= bits <= 64. NULL, with the thread's error set, if memory could not be had or bits is out of range.
+     */
+    tf_packed *(*pack)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, unsigned bits);
+
+    /**
+     * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, those of packing; c's upper bits become meaningless.
+     * a, a2: m x k with row stride lda; a2 may be NULL. The sum a + a2 is formed while packing a.
+     * `scratch`: caller's working memory of matmul_scratch(m, k) bytes, 64-byte aligned; parts of a + a2 stay in it.
+     * Threads share a product by taking ranges of rows: offset pointers, one b, and a scratch for each.
+     */
+    void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                   size_t ldc, void *scratch);
+
+    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 512 KiB and a little at most */
+
+    /**
+     * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;
+     * stride >= ceil(n / 64). Bits past n in the last word are zero.
+     */
+    void (*to_planes)(const uint64_t *x, size_t n, unsigned lo, unsigned count, uint64_t *planes, size_t stride);
+
+    /** The inverse for one plane: out[i] = bit i, 0 or 1. */
+    void (*from_plane)(const uint64_t *plane, size_t n, uint64_t *out);
+
+    /** Writes the low 8 * bytes bits of each of n elements, little-endian, densely. bytes is 1..8. */
+    void (*pack_bytes)(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
+
+    /** The inverse; upper bits become zero. */
+    void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+} tf_kernels;
+
+/** k and n of a packed operand; its size in bytes. */
+size_t tf_packed_k(const tf_packed *packed);
+size_t tf_packed_n(const tf_packed *packed);
+size_t tf_packed_bytes(const tf_packed *packed);
+void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
+
+/**
+ * Multiply-adds a second of the table's micro-kernel for `bits` on operands in the nearest caches, the yardstick of
+ * matmul on one core. Takes about 50 ms; 0 if memory could not be had or bits is not 1..64.
+ */
+double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits);
+
+/** Ring products of a table may use another micro-kernel for each of these widths: up to 32, 40, 48, 52, 56 and 64
+ * bits. */
+enum { TF_PRODUCT_WIDTHS = 6 };
+extern const unsigned tf_product_width[TF_PRODUCT_WIDTHS];
+
+typedef struct tf_product_meter {
+    double seconds; /**< of the processor, so that interruptions do not count */
+    uint64_t multiplications[TF_PRODUCT_WIDTHS];
+} tf_product_meter;
+
+/** What the calling thread has spent in kernels of the metered table, and in streams that were timed. */
+typedef struct tf_meter {
+    double packing, prf;
+    tf_product_meter product;
+} tf_meter;
+
+extern _Thread_local tf_meter tf_thread_meter;
+
+/** The table of tf_kernels_get with packing and products metered. */
+const tf_kernels *tf_kernels_metered(void);
+
+/**
+ * The best table for this CPU, the same on every call and in every thread. The environment variable
+ * TREFOIL_KERNELS=c|avx2|avx512 asks for a lesser one; a name that is unknown or that this CPU cannot run is ignored.
+ */
+const tf_kernels *tf_kernels_get(void);
+
+/** The table of this name if this CPU can run it, or NULL. */
+const tf_kernels *tf_kernels_named(const char *name);
+
+#endif

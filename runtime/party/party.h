@@ -1,0 +1,88 @@
+/**
+ * One of the three parties: its link, its two pairwise keys and the streams made from them.
+ *
+ * Component j of a share, and key k_j, are held by parties j and j-1 (mod 3). So party i holds keys i and i+1, here
+ * `prf[0]` and `prf[1]`, just as it holds components i and i+1 of every share.
+ *
+ * A stream is addressed by (run, node, purpose, offset) and never consumed in sequence: parties stay in step in
+ * whatever order nodes run. The address is the counter of AES-128-CTR, so no part of a key stream is ever used twice
+ * within the life of a key, and keys are fresh for every session.
+ */
+#ifndef TF_PARTY_H
+#define TF_PARTY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/link.h"
+#include "runtime/kernels/kernels.h"
+#include "runtime/party/prf.h"
+#include "runtime/party/workers.h"
+
+/** Memory that is kept from run to run: fresh pages cost more than the work on them. */
+typedef struct tf_buffer {
+    void *data;
+    uint64_t capacity;
+} tf_buffer;
+
+struct tf_party;
+struct tf_profile;
+struct tf_program;
+struct tf_plan;
+struct tf_view;
+
+/**
+ * Looks at the value of a node once this party's part of it is complete, before its memory is used again; an error ends
+ * the run. Two parties' observers together see everything: for tests and the check of ranges, where all three parties
+ * are threads of one process.
+ */
+typedef tf_status tf_value_observer(void *context, const struct tf_party *party, const struct tf_program *program,
+                                    const struct tf_plan *plan, int node, const struct tf_view *view);
+
+typedef struct tf_party {
+    int id;
+    tf_link *link; /**< not owned */
+    const tf_kernels *kernels;
+    uint32_t run;                        /**< part of every stream's address; advanced before each execution */
+    EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
+    bool broken;                         /**< a stream could not be made; checked before anything is sent */
+    tf_buffer arena;                     /**< of values; wiped after each run */
+    tf_buffer scratch;                   /**< of one weight, while it is packed */
+    tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
+    struct tf_profile *profile;          /**< gains the times of the run, NULL where nobody asks */
+    tf_workers *workers;                 /**< threads that share its work, NULL for one; see tf_party_set_threads */
+    EVP_CIPHER_CTX *(*own)[2];           /**< of each worker: its own contexts of both keys */
+    tf_value_observer *observer;         /**< NULL outside of tests and checks */
+    void *observer_context;
+    bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
+} tf_party;
+
+/**
+ * Key `id` is shared with party id - 1, key id + 1 with party id + 1; the third party never knows it. A link that makes
+ * keys of its own (tf_link_exports_keys) gives them, and nothing is sent. Over other links each party draws key `id`
+ * with RAND_priv_bytes and sends it to its other holder: one round, 16 bytes from each party. All three call it
+ * together.
+ */
+TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
+
+/** Lets `threads` threads share the work of what runs from now on; 1 is the default. */
+TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);
+
+/** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
+TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);
+
+/** Wipes the keys and frees the memory, but not that of messages while it is abandoned: see there. */
+void tf_party_close(tf_party *party);
+
+/** Moves to a fresh range of stream addresses. All three call it together. Fails after 2^32 - 1 runs. */
+TF_CHECKED tf_status tf_party_next_run(tf_party *party);
+
+/**
+ * words [offset, offset + words) of the stream (prf[which], run, node, purpose) as 64-bit words. `offset` must be even
+ * and below 2^48. On a failure of the cipher the party is marked broken and the output zeroed.
+ */
+void tf_stream(tf_party *party, int which, uint32_t node, unsigned purpose, uint64_t offset, uint64_t *out,
+               size_t words);
+
+#endif

@@ -1,0 +1,50 @@
+/** Protocols made of several steps, for ops to use. All of them append to a program and return the result. */
+#ifndef TF_COMPOSE_H
+#define TF_COMPOSE_H
+
+#include "runtime/program/program.h"
+
+/** max(a, 0), to 2^(low - 1) units near zero with the default low bits dropped. A comparison and a selection. */
+tf_value tf_relu(tf_program *program, tf_value a);
+
+/** [a < c] for a public c, as a split bit. */
+tf_value tf_less(tf_program *program, tf_value a, double c);
+
+/** max(a, b), to 2^(low - 1) units. */
+tf_value tf_max(tf_program *program, tf_value a, tf_value b);
+
+/** The maximum over the last axis, which stays with length 1: a tournament of log2(n) comparisons and selections. */
+tf_value tf_max_last(tf_program *program, tf_value a);
+
+/**
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.6e-5 relative and two units. a is compared with
+ * thresholds a fifth of an octave apart, all at once; they select a seed, and a cubic in its residual corrects it.
+ * Meant for what occurs once per row: 7 rounds, and 12 bytes for each threshold.
+ */
+tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
+
+/** 1 / u for 1/2 <= u <= 1 to 4e-6, with 22 fractional bits. */
+tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
+
+/** scale / sqrt(a) likewise, for a public scale of at least 1. */
+tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac);
+
+/** The factor that makes e^x of the x of tf_power_negative. */
+enum { TF_OCTAVES = 20 };
+#define TF_POWER_SCALE (1.4426950408889634 * 16 / TF_OCTAVES)
+
+/** 2^(a TF_OCTAVES/16) for a <= 0 with two fractional bits more than activations, to 5e-4 relative (8e-5 in the mean
+ *  square) and two units; 0 below some threshold from -16 to -15.5, where it would be 2^-20 to 2^-19.4. */
+tf_value tf_power_negative(tf_program *program, tf_value a);
+
+/** e^a for a <= 0 likewise; 0 below some threshold from -13.9 to -13.4. */
+tf_value tf_exp_negative(tf_program *program, tf_value a);
+
+/** Fractional bits to which tf_polynomial rounds the coefficients from the second power on. */
+enum { TF_COEFFICIENT_BITS = 11 };
+
+/** c[0] + c[1] a + c[2] a^2 ..., degree 3 to 6, |a| <= the bound of its type, powers kept with a's fractional bits. Two
+ *  products one after the other, three from degree 5 on. */
+tf_value tf_polynomial(tf_program *program, tf_value a, int degree, const double *c, tf_result result);
+
+#endif

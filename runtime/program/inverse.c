@@ -1,0 +1,115 @@
+/*
+ * 1/a and 1/sqrt(a), once per row. Comparisons with public thresholds, a fifth of an octave apart, select a seed; it
+ * leaves a residual r of at most 0.074, and a cubic in r corrects it. Every seed serves: r is computed from the very
+ * seed that is used, so neither the thresholds nor the rounding in it matter.
+ *
+ * Few elements, so what counts is rounds. Each product truncates into a narrower ring and a lift back costs a round;
+ * products are given room, up to 64 bits, so that what follows needs none.
+ */
+#include <math.h>
+
+#include "runtime/program/compose.h"
+#include "runtime/program/step.h"
+
+enum { FINE = 22, SECOND = 20, MAX_SEEDS = 256 }; /* fractional bits of residuals, and of what they correct with */
+enum { SEED_BITS = 9 };                           /* significant bits of a seed, at least */
+#define SEED_STEP 1.148698354997035               /* 2^(1/5), between thresholds */
+
+/** a * b with `frac` fractional bits, within `bound`, in a ring of `bits` if 64 bits are enough for that. */
+static tf_value roomy(tf_program *p, tf_value a, tf_value b, int frac, double bound, unsigned bits) {
+    if (p->status) return -1;
+    int shift = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac - frac;
+    if (shift > 0 && bits + (unsigned)shift > 64) bits = 64 - (unsigned)shift;
+    if (bits < tf_width(frac, bound)) return tf_mul(p, a, b, (tf_result){frac, bound, false});
+    return tf_assume(p, tf_mul(p, a, b, (tf_result){frac, ldexp(1, (int)bits - 2 - frac), false}), bound);
+}
+
+/** Constant between two thresholds: nearly 1/a, and its square root, exactly, where that is wanted. */
+typedef struct seeds {
+    tf_value inverse, root;
+    int fine; /* fractional bits of the residual: as many as the product with the seed has room for */
+} seeds;
+
+/** `value` rounded to `frac` fractional bits. */
+static double rounded(double value, int frac) {
+    return ldexp(nearbyint(ldexp(value, frac)), -frac);
+}
+
+/** A sum of steps that takes the value y[i] between thresholds i - 1 and i; in the widest ring, for what follows. */
+static tf_value staircase(tf_program *p, tf_value bits, int count, const double *y, int frac) {
+    double step[MAX_SEEDS];
+    for (int i = 0; i + 1 < count; i++) step[i] = y[i] - y[i + 1];
+    return tf_staircase(p, bits, step, y[count - 1], frac, y[0], 64);
+}
+
+/** Low bits that move `low` by 1/256 at most are not compared. */
+static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool root) {
+    enum { COEFFICIENT = 5 }; /* bits of c in 1 + c r, where there is a root */
+    seeds s = {-1, -1, FINE};
+    if (p->status) return s;
+    int point = tf_type_of(p, a)->frac, count = (int)ceil(log(high / low) / log(SEED_STEP)), bottom;
+    if (count < 2) count = 2;
+    if (!(low > 0) || count > MAX_SEEDS) {
+        tf_program_fail(p, tf_fail(TF_RANGE, "an inverse of %g to %g; the range is too large", low, high));
+        return s;
+    }
+    double threshold[MAX_SEEDS], inverse[MAX_SEEDS], square_root[MAX_SEEDS];
+    frexp(ldexp(low, point), &bottom);
+    int root_frac = SEED_BITS + (int)ceil(log2(high) / 2),
+        frac = root ? 2 * root_frac : SEED_BITS + 1 + (int)ceil(log2(high));
+    for (int i = 0; i < count; i++) {
+        double begin = low * pow(SEED_STEP, i), middle = 2 / (begin * (1 + SEED_STEP));
+        square_root[i] = rounded(sqrt(middle), root_frac);
+        inverse[i] = root ? square_root[i] * square_root[i] : rounded(middle, frac);
+        threshold[i] = begin * SEED_STEP;
+    }
+    tf_value bits = tf_thresholds(p, a, (size_t)count - 1, threshold, bottom > 8 ? (unsigned)bottom - 8 : 0);
+    s.inverse = staircase(p, bits, count, inverse, frac);
+    int room = 60 - (int)ceil(log2(root ? square_root[0] : inverse[0])) - (root ? root_frac + COEFFICIENT : frac);
+    if (room < s.fine) s.fine = room;
+    if (root) s.root = staircase(p, bits, count, square_root, root_frac);
+    return s;
+}
+
+/** 1 - a b, small. `centre` evens out the error of what follows. */
+static tf_value residual(tf_program *p, tf_value a, tf_value b, double centre, int fine) {
+    return tf_add_const_within(p, tf_scale_int(p, roomy(p, a, b, fine, 1.2, 64), -1), 1 + centre, 0.2);
+}
+
+/** seed (1 + c r) times `second`, which is near `scale`. */
+static tf_value correct(tf_program *p, tf_value seed, tf_value r, double c, tf_value second, double scale,
+                        tf_result result) {
+    int frac = result.frac + (scale > 1 ? (int)ceil(log2(scale)) : 0);
+    tf_value first = tf_add_const_within(p, tf_scale_real(p, r, c, 10), 1, 2);
+    first = tf_mul(p, seed, first, (tf_result){frac, result.bound / scale, false});
+    return roomy(p, first, second, result.frac, result.bound, 64);
+}
+
+/** 1/a = seed / (1 - r), nearly seed (1 + r)(1 + c r^2). */
+static tf_value divide(tf_program *p, tf_value a, tf_value seed, int fine, double centre, double c, tf_result result) {
+    tf_value r = residual(p, a, seed, centre, fine);
+    tf_value second = tf_mul(p, r, tf_scale_real(p, r, c, 10), (tf_result){SECOND, 2, false});
+    return correct(p, seed, r, 1, tf_add_const_within(p, second, 1, 2), 1, result);
+}
+
+tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
+    u = tf_lift(p, u, 64); /* |r| < 0.061 */
+    tf_value seed = tf_add_const_within(p, tf_scale_real(p, u, -1.875, 4), 2.8203, 2);
+    return divide(p, u, seed, FINE, -1.6e-6, 257.0 / 256, (tf_result){FINE, 4, false});
+}
+
+tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
+    seeds s = seed_of(p, a, low, high, false);
+    return divide(p, a, s.inverse, s.fine, 1.4e-5, 1, (tf_result){frac, 2 / low, false});
+}
+
+tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac) {
+    /* 1/sqrt(1 - r) is nearly (1 + 21/32 r)(1 - 5/32 r + 491/1024 r^2) = 1 + r/2 + 0.377 r^2 + 0.3147 r^3 */
+    seeds s = seed_of(p, a, low, high, true);
+    tf_value r = tf_lift(p, residual(p, a, s.inverse, 0, s.fine), 64);
+    tf_value second = tf_add_const_within(p, tf_scale_real(p, r, 491.0 / 1024 * scale, 10), -5.0 / 32 * scale, scale);
+    int second_frac = SECOND - (int)ceil(log2(scale)); /* relative precision is what counts */
+    second = tf_mul(p, r, second, (tf_result){second_frac, 2 * scale, false});
+    second = tf_add_const_within(p, second, scale, 2 * scale);
+    return correct(p, s.root, r, 21.0 / 32, second, scale, (tf_result){frac, 2.25 * scale / sqrt(low), false});
+}

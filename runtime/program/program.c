@@ -1,0 +1,189 @@
+#include "runtime/program/program.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph/graph.h"
+#include "runtime/program/step.h"
+
+void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner) {
+    *program = (tf_program){.frac = frac, .model_owner = model_owner, .data_owner = data_owner, .op = -1};
+}
+
+void tf_program_free(tf_program *program) {
+    for (int i = 0; i < program->nodes; i++) free(program->node[i].data);
+    free(program->node);
+    free(program->param);
+    free(program->result);
+    *program = (tf_program){0};
+}
+
+tf_status tf_program_status(const tf_program *program) {
+    return program->status ? tf_fail(program->status, "%s", program->error) : TF_OK;
+}
+
+tf_value tf_program_fail(tf_program *program, tf_status status) {
+    if (!program->status) {
+        program->status = status;
+        strncpy(program->error, tf_error(), sizeof program->error - 1);
+    }
+    return -1;
+}
+
+const tf_type *tf_type_of(const tf_program *program, tf_value value) {
+    static const tf_type none = {.zero = -1};
+    return value >= 0 && value < program->nodes ? &program->node[value].type : &none;
+}
+
+static tf_value append(tf_program *program, tf_step_node node) {
+    if (program->nodes == program->capacity) {
+        int capacity = program->capacity ? 2 * program->capacity : 256;
+        tf_step_node *grown = realloc(program->node, (size_t)capacity * sizeof *grown);
+        if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d steps", capacity));
+        program->node = grown;
+        program->capacity = capacity;
+    }
+    program->node[program->nodes] = node;
+    return program->nodes++;
+}
+
+tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits) {
+    if (value < 0 || value >= program->nodes)
+        return tf_fail(TF_INTERNAL, "step %s: value %d does not exist", step, value);
+    tf_class class = program->node[value].type.class;
+    if (class == TF_LEAF) return tf_fail(TF_INTERNAL, "step %s: value %d is a leaf", step, value);
+    if (class == TF_BIT && !bits)
+        return tf_fail(TF_INVALID, "step %s: a split bit stands where shares are expected", step);
+    return TF_OK;
+}
+
+tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type, int inputs, const tf_value *input) {
+    if (program->status) return -1;
+    tf_status status = tf_shape_check(type.shape);
+    if (!status && type.class == TF_SHARE && (type.bits < 1 || type.bits > 64))
+        status = tf_fail(TF_RANGE, "step %s needs a ring of %u bits; 64 is the most. Use fewer --frac-bits", step->name,
+                         type.bits);
+    if (status) return tf_program_fail(program, status);
+    tf_step_node node = {.step = step, .type = type, .inputs = inputs, .op = program->op, .lifted = -1};
+    for (int i = 0; i < inputs; i++) {
+        status = tf_check_operand(program, step->name, input[i], step->takes_bits || step->alias);
+        if (status) return tf_program_fail(program, status);
+        node.input[i] = input[i];
+        node.loose |= program->node[input[i]].loose && !step->takes_bits; /* what is selected is meant */
+    }
+    return append(program, node);
+}
+
+double tf_default_bound(const tf_program *program) {
+    return ldexp(1, 30 - program->frac);
+}
+
+unsigned tf_width(int frac, double bound) {
+    int exponent;
+    double mantissa = frexp(bound, &exponent);
+    if (mantissa == 0.5) exponent--; /* a power of two is its own bound */
+    int bits = exponent + frac + 2;
+    return bits < 3 ? 3 : (unsigned)bits;
+}
+
+/* Leaves and parameters ------------------------------------------------------------------------------------------ */
+
+static const tf_step parameter_step = {.name = "parameter", .summary = "a shared weight, put in once per session"};
+
+tf_value tf_program_leaf(tf_program *program, const tf_node *leaf) {
+    if (program->status) return -1;
+    tf_step_node node = {
+        .type = {.shape = leaf->shape, .class = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
+    return append(program, node);
+}
+
+const tf_node *tf_leaf_of(const tf_program *program, tf_value value) {
+    if (value < 0 || value >= program->nodes || program->node[value].type.class != TF_LEAF) return NULL;
+    return program->node[value].leaf;
+}
+
+static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed, bool table) {
+    if (program->status) return -1;
+    const tf_node *node = tf_leaf_of(program, leaf);
+    if (!node || node->leaf != TF_LEAF_WEIGHT)
+        return tf_program_fail(program, tf_fail(TF_INVALID, "a secret weight is expected where %s stands",
+                                                node ? node->name : "an activation"));
+    for (int i = 0; i < program->params; i++) {
+        tf_param *p = &program->param[i];
+        tf_type *type = &program->node[p->value].type;
+        if (p->leaf == node && p->packed == packed && p->table == table && type->frac == frac && type->bits >= bits)
+            return p->value;
+    }
+    if (program->params == program->param_capacity) {
+        int capacity = program->param_capacity ? 2 * program->param_capacity : 64;
+        tf_param *grown = realloc(program->param, (size_t)capacity * sizeof *grown);
+        if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d weights", capacity));
+        program->param = grown;
+        program->param_capacity = capacity;
+    }
+    tf_type type = {.shape = node->shape,
+                    .class = TF_SHARE,
+                    .bits = bits,
+                    .frac = frac,
+                    .bound = tf_default_bound(program),
+                    .zero = program->model_owner < 0 ? -1 : (program->model_owner + 2) % TF_PARTIES};
+    tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
+    if (value < 0) return -1;
+    program->node[value].leaf = node;
+    program->param[program->params++] = (tf_param){.leaf = node, .value = value, .packed = packed, .table = table};
+    return value;
+}
+
+tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
+    return parameter(program, leaf, frac, bits, false, false);
+}
+
+tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
+    return parameter(program, leaf, frac, bits, true, false);
+}
+
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
+    return parameter(program, leaf, frac, bits, false, true);
+}
+
+bool tf_step_is_parameter(const tf_step_node *node) {
+    return node->step == &parameter_step;
+}
+
+bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
+    return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
+}
+
+/* Thirds and traffic --------------------------------------------------------------------------------------------- */
+
+tf_range tf_third(size_t n, int s) {
+    size_t size = ((n + 2) / 3 + 127) / 128 * 128, begin = size * (size_t)s, end = begin + size;
+    if (begin > n) begin = n;
+    if (end > n || s == 2) end = n;
+    return (tf_range){begin, end};
+}
+
+tf_range tf_part_range(size_t n, int number) {
+    tf_range third = tf_third(n, number / 2);
+    size_t middle = third.begin + ((third.end - third.begin + 1) / 2 + 127) / 128 * 128;
+    if (middle > third.end) middle = third.end;
+    return number % 2 ? (tf_range){middle, third.end} : (tf_range){third.begin, middle};
+}
+
+tf_part tf_part_of(int id, size_t n, int number) {
+    int s = number / 2;
+    tf_part part = {.number = number, .range = tf_part_range(n, number)};
+    part.role = id == s ? TF_SOLO : id == tf_right_of(number) ? TF_RIGHT : TF_LEFT;
+    part.own = part.role == TF_SOLO ? number % 2 : id == (s + 2) % 3; /* P_(s-1) and S share component s, S's first */
+    return part;
+}
+
+void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element) {
+    for (int k = 0; k < TF_PARTS; k++) traffic->dealt[k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
+}
+
+void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element) {
+    for (int k = 0; k < TF_PARTS; k++)
+        traffic->swapped[exchange][k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
+}

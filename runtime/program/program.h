@@ -1,0 +1,220 @@
+/**
+ * A program: protocol steps on shared tensors, in topological order, one result per step. Ops append to it with the
+ * functions of this header; plan.h schedules it and adds up its cost; execute.h runs it.
+ *
+ * Every tensor knows its shape, ring width, scale and range. All functions that append return the new value; after a
+ * first failure they return -1 and do nothing, so that an op reads like its formula. tf_program_status tells.
+ */
+#ifndef TF_PROGRAM_H
+#define TF_PROGRAM_H
+
+#include <stdbool.h>
+
+#include "runtime/graph/registry.h"
+#include "runtime/graph/shape.h"
+
+typedef enum tf_class {
+    TF_SHARE, /**< replicated shares of ring elements */
+    TF_BIT,   /**< split bits: delta known to L and R, rho known to the solo party; the bit is delta ^ rho */
+    TF_LEAF   /**< a leaf of the graph, not yet brought into the program: see tf_weight, tf_constant */
+} tf_class;
+
+/** The type of a value. The integer held is real * 2^frac, and |real| <= bound, but < bound where that is a power of
+ * two. Shares are mod 2^bits; split bits have that many bits for each element, one plane each. */
+typedef struct tf_type {
+    tf_shape shape;
+    tf_class class;
+    unsigned bits;
+    int frac;
+    double bound;
+    int zero; /**< the component that is publicly zero, as in what a party put in; -1 if none */
+} tf_type;
+
+enum { TF_STEP_INPUTS = 6, TF_STEP_ARGS = 20 };
+
+struct tf_step;
+struct tf_node;
+
+typedef struct tf_step_node {
+    const struct tf_step *step;
+    tf_type type;
+    int inputs;
+    tf_value input[TF_STEP_INPUTS];
+    int64_t arg[TF_STEP_ARGS]; /**< the step's public parameters; part of the digest */
+    int64_t *data;             /**< public integers of the step, owned by the program; part of the digest */
+    size_t data_count;
+    const struct tf_node *leaf; /**< for leaves and parameters */
+    int op;                     /**< the node of the graph that this step belongs to, -1 if none */
+    tf_value lifted;            /**< the widest lift of this value so far, or -1 */
+    bool loose; /**< may leave its range where a selection multiplies it by zero; see tf_assume_selected */
+} tf_step_node;
+
+/** A secret weight that the program needs, in a given encoding. */
+typedef struct tf_param {
+    const struct tf_node *leaf;
+    tf_value value;
+    bool packed; /**< only ever the right operand of products with x W^T: kept packed for the kernel, nothing else */
+    bool table;  /**< only ever read in rows: kept in few bytes */
+} tf_param;
+
+typedef struct tf_program {
+    const struct tf_graph *graph; /**< what it was lowered from, which must outlive it; NULL for other programs */
+    tf_value *result;             /**< of each node of the graph; NULL for other programs */
+    tf_step_node *node;
+    int nodes, capacity;
+    tf_param *param;
+    int params, param_capacity;
+    int frac; /**< fractional bits of activations */
+    int model_owner, data_owner;
+    int op; /**< given to the nodes that follow */
+    tf_status status;
+    char error[512];
+} tf_program;
+
+/** In the place of a party: the model's or the data's owner is none of the three. */
+enum { TF_OUTSIDE = -1 };
+
+void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner);
+void tf_program_free(tf_program *program);
+
+/** TF_OK, or the first failure while appending, with its message made current. */
+TF_CHECKED tf_status tf_program_status(const tf_program *program);
+
+/** Records a failure (the current error message) and returns -1. */
+tf_value tf_program_fail(tf_program *program, tf_status status);
+
+/** The type of a value of the program. */
+const tf_type *tf_type_of(const tf_program *program, tf_value value);
+
+/** Appends a node; the steps' own builders below are what ops use. */
+tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type, int inputs, const tf_value *input);
+
+/** The default range of an activation: 2^(30 - frac), so that it lives in 32 bits with room for lifting. */
+double tf_default_bound(const tf_program *program);
+
+/** The bits of a ring in which values of this scale and bound can be lifted: |integer| < 2^(width - 2). */
+unsigned tf_width(int frac, double bound);
+
+/** @name Leaves and ends @{ */
+
+/** The weight behind a leaf as shares with `frac` fractional bits in a ring of at least `bits`. */
+tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, kept only in the form in which a product x W^T wants it. */
+tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, of which only rows are looked up. */
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** Brings a leaf of the graph into the program. */
+tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
+/** The graph node behind a leaf value, or NULL if the value is no leaf. */
+const struct tf_node *tf_leaf_of(const tf_program *program, tf_value value);
+/** `owner` puts in a tensor of integers (given at execution by slot). 8 * bits bytes an element, 1 round. */
+tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot);
+/** Opens a value to party `to` (or to all: TF_EVERYONE); the result is delivered by slot. Costs one component, and a
+ *  16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else anything. */
+enum { TF_EVERYONE = -1 };
+tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
+/** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
+tf_value tf_keep(tf_program *program, tf_value x, int slot);
+/** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
+ * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
+tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
+
+/** @} @name Local: no communication @{ */
+
+tf_value tf_add(tf_program *program, tf_value a, tf_value b); /**< with broadcasting; scales are aligned */
+tf_value tf_sub(tf_program *program, tf_value a, tf_value b);
+tf_value tf_add_const(tf_program *program, tf_value a, double c);
+/** The same where the caller knows a bound of the result, so that its ring need not grow with the terms. */
+tf_value tf_add_within(tf_program *program, tf_value a, tf_value b, double bound);
+tf_value tf_add_const_within(tf_program *program, tf_value a, double c, double bound);
+tf_value tf_add_public_within(tf_program *program, tf_value a, tf_shape shape, const double *c, double bound);
+/** a * factor for an integer factor; the bound grows with it. */
+tf_value tf_scale_int(tf_program *program, tf_value a, int64_t factor);
+/** a * c for a public real c, to relative precision 2^-precision, by a local product: frac grows, tf_trunc brings it
+ *  back; a product does so without extra cost. Powers of two cost nothing. */
+tf_value tf_scale_real(tf_program *program, tf_value a, double c, int precision);
+/** a + c and a * c for public tensors that broadcast to a's shape; for the product, c has `frac` fractional bits. */
+tf_value tf_add_public(tf_program *program, tf_value a, tf_shape shape, const double *c);
+tf_value tf_mul_public(tf_program *program, tf_value a, tf_shape shape, const double *c, int frac);
+/** The same with a constant leaf of the graph, its data read with `shape`. */
+tf_value tf_add_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape);
+tf_value tf_mul_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, int frac);
+tf_value tf_sum_axis(tf_program *program, tf_value a, int axis, double bound); /**< the axis disappears */
+tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
+tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */
+tf_value tf_slice(tf_program *program, tf_value a, int axis, size_t begin, size_t count);
+/** Declares that |a| <= bound, which the caller must know; costs nothing. */
+tf_value tf_assume(tf_program *program, tf_value a, double bound);
+/** The same where it holds only of those elements that a later selection lets through: of others the value, and what is
+ *  computed from it, may be anything. */
+tf_value tf_assume_selected(tf_program *program, tf_value a, double bound);
+
+/** @} @name Interactive @{ */
+
+/** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. A value
+ * is lifted at most once: a later, wider wish widens the lift that is there. */
+tf_value tf_lift(tf_program *program, tf_value a, unsigned bits);
+/** Unbiased rounding to `frac` fractional bits; the ring narrows by as much. bits/8 B an element, one message. */
+tf_value tf_trunc(tf_program *program, tf_value a, int frac);
+/** The same within Z_2^64, |integer| < 2^61. 14 B an element at 16 bits, 2 rounds. */
+tf_value tf_trunc_wide(tf_program *program, tf_value a, int frac);
+
+/** What a product's result is to be. */
+typedef struct tf_result {
+    int frac;     /**< fractional bits */
+    double bound; /**< range of the result; 0: the default */
+    bool wide;    /**< stay in Z_2^64 (truncation with wrap correction) */
+} tf_result;
+
+/** a * b element by element, with broadcasting, truncated. 16 B an element at 16 bits and default range, 1 round. */
+tf_value tf_mul(tf_program *program, tf_value a, tf_value b, tf_result result);
+/** The sum over the last axis of a * b, truncated once. */
+tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);
+
+/** Strides of a batched matrix product c[b0][b1] = a[b0][b1] * b[b0][b1], each m x k, k x n, m x n; in elements. */
+typedef struct tf_matmul_layout {
+    size_t batch[2], m, k, n;
+    size_t a_batch[2], a_row; /**< columns of a are adjacent */
+    size_t b_batch[2], b_row, b_col;
+    size_t c_batch[2], c_row; /**< columns of c are adjacent; c must be dense as a whole */
+} tf_matmul_layout;
+
+/** The product by layout; `shape` is that of the result. bias (n shared entries at frac a + frac b) may be -1. */
+tf_value tf_matmul(tf_program *program, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
+                   tf_result result);
+/** x [..., in] times weight^T plus bias, the weight a leaf (out x in), secret or public; bias a leaf or -1. */
+tf_value tf_linear(tf_program *program, tf_value x, tf_value weight, tf_value bias, tf_result result);
+
+/** [a < 0] as a split bit. With `low` > 0 the `low` least bits are not looked at: the sign of integers within
+ *  2^(low-1) of zero may be wrong, no other. 5 rounds. */
+tf_value tf_negative(tf_program *program, tf_value a, unsigned low);
+/** The default for `low`: half the fractional bits. */
+unsigned tf_default_low(const tf_type *type);
+/** One term of a selection: bit * value, or (1 - bit) * value with `negate`. */
+typedef struct tf_term {
+    tf_value bit, value;
+    bool negate;
+} tf_term;
+/** The sum of up to three terms, by one reshare. 4 * bits/8 B an element for one term, 1 round. */
+tf_value tf_select(tf_program *program, int terms, const tf_term *term);
+/** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
+tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
+/**
+ * [a < t_j] for each of `count` public thresholds, as that many split bits of each element, where 0 <= a <= its bound.
+ * As in tf_negative `low` bits are not looked at. Meant for few elements: over w bits an element costs some hundred
+ * bytes, a threshold 2. 3 rounds.
+ */
+tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
+/** base + the sum of y[j] over the thresholds above a, within `bound`, in a ring of at least `ring` bits. A ring
+ * element for each threshold, and two; 1 round. */
+tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
+                      unsigned ring);
+/** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
+ *  unit. 16 octaves are 2^a. */
+tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);
+/** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */
+tf_value tf_lookup(tf_program *program, tf_value a, unsigned k, const double *table, int frac, double bound);
+
+/** @} */
+
+#endif

@@ -1,0 +1,191 @@
+/**
+ * What a protocol step is, for those who write steps. PROTOCOLS.md describes each one's messages.
+ *
+ * Most steps work in the 2+1 view. The elements of a tensor are cut into three thirds; in third s the solo party S is
+ * P_s, and x = c + v with c = x_(s+2) known to both others, v = x_s + x_(s+1) known to S. One of the others is R, to
+ * whom S sends, the other is L, who derives the same from the key it shares with S. Each third is cut into two parts
+ * that differ in this alone: in the first R is P_(s+1), in the second P_(s-1), so that all links carry the same. S only
+ * ever sends, and only to R. A step's work falls into the solo phase: this party's two parts as S. It needs what S
+ * knows of the inputs, and makes one message for each R; pair phases 0..exchanges: the four parts where it is L or R.
+ * After each phase but the last L and R swap messages. Because what S holds of a result never depends on what L and R
+ * swap, solo phases run ahead along chains of steps. A step never sends by itself and never waits: the executor calls
+ * it part by part and gives it buffers.
+ */
+#ifndef TF_STEP_H
+#define TF_STEP_H
+
+#include "runtime/kernels/multiversion.h"
+#include "runtime/party/party.h"
+#include "runtime/program/program.h"
+#include "runtime/program/weights.h"
+
+enum { TF_MAX_EXCHANGES = 6 };
+
+/** Bytes on each directed link. */
+typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
+
+enum { TF_PARTS = 2 * TF_PARTIES };
+
+/** What a step sends, as a function of its public parameters alone. */
+typedef struct tf_traffic {
+    int exchanges;
+    int dealt_at;             /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
+    uint64_t dealt[TF_PARTS]; /**< bytes of the solo phase's messages, S to R */
+    uint64_t swapped[TF_MAX_EXCHANGES][TF_PARTS]; /**< bytes that L and R send each other */
+    tf_traffic_matrix whole[TF_MAX_EXCHANGES];    /**< instead, for steps that do not work in parts */
+} tf_traffic;
+
+/** This party's part of a value. */
+typedef struct tf_view {
+    uint64_t *c[2];          /**< components id and id + 1; upper bits past the ring width are meaningless */
+    uint64_t *bit;           /**< for split bits: rho in the own third, delta elsewhere; bit i % 64 of word i / 64 */
+    const tf_packed *packed; /**< for packed parameters: the party's operand of the product */
+    const tf_source *source; /**< for tables, which are read in rows */
+    const tf_source *later;  /**< for packed parameters that the executor packs each time they are used */
+} tf_view;
+
+/** Elements [at, at + count) of component j of a value, wherever they are kept. */
+TF_CHECKED tf_status tf_view_read(const tf_kernels *kernels, const tf_view *view, int j, size_t at, size_t count,
+                                  uint64_t *out);
+
+typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
+
+typedef struct tf_range {
+    size_t begin, end;
+} tf_range;
+
+/** Some of the elements of a node's output, as this party sees them. */
+typedef struct tf_part {
+    int number; /**< third s has parts 2 s and 2 s + 1 */
+    tf_role role;
+    tf_range range;
+    int own; /**< index into c[] and prf[] of what L or R shares with S, of what S shares with L; 1 minus it is the
+                other */
+} tf_part;
+
+/** One call of a phase. */
+typedef struct tf_call {
+    tf_party *party;
+    const tf_program *program;
+    const tf_step_node *node;
+    uint32_t index; /**< of the node: part of stream addresses */
+    tf_view in[TF_STEP_INPUTS], out;
+    uint64_t *state;  /**< kept between the phases of this node */
+    tf_part part;     /**< what to work on; of local steps, the range alone */
+    uint8_t *message; /**< to be filled whole, with the part's declared length: to R by S, else to the other side */
+    const uint8_t *received;            /**< what the other side sent after the previous pair phase, of the part */
+    const uint8_t *dealt;               /**< S's message to this party as R, of the part, in pair phase dealt_at */
+    uint8_t *send[TF_PARTIES];          /**< the same for steps that do not work in parts */
+    const uint8_t *receive[TF_PARTIES]; /**< and what they received */
+    struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
+    int worker, workers;                /**< which of how many threads this call is, each with its tf_party */
+} tf_call;
+
+typedef struct tf_step {
+    const char *name, *summary;
+    bool alias;       /**< the output is the input's memory under another type */
+    bool sink;        /**< its result is no value: it hands its input out */
+    bool takes_bits;  /**< there are split bits among the inputs */
+    bool elementwise; /**< element i of the output depends on element i of the inputs only, which are cut alike */
+    /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
+     * so that the solo phase can run ahead all the same. NULL: never. */
+    bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
+    bool shares_work; /**< several threads may call a phase at the same time, each doing its share of the blocks */
+    void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
+    size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
+    /* Either these two, which are called for each part, empty ones included: S's own first, the others by number; */
+    tf_status (*solo)(tf_call *call);
+    tf_status (*pair)(tf_call *call, int phase); /**< phases 0..exchanges */
+    /* or, if nothing is sent, this, for a third or for everything, on both components of the range; */
+    tf_status (*local)(tf_call *call);
+    /* or this, for all elements at once. */
+    tf_status (*whole)(tf_call *call, int phase); /**< phases 0..exchanges */
+} tf_step;
+
+bool tf_step_is_parameter(const tf_step_node *node);
+
+/** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */
+bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
+
+/** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
+TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
+
+/** The s-th third of n elements, and its parts; boundaries are multiples of 128. */
+tf_range tf_third(size_t n, int s);
+tf_range tf_part_range(size_t n, int number);
+
+/** A part of n elements as party `id` sees it. */
+tf_part tf_part_of(int id, size_t n, int number);
+
+/** The party that S sends to in a part. */
+static inline int tf_right_of(int part) {
+    return (part / 2 + 1 + part % 2) % 3;
+}
+
+/** The party that this one, L or R, swaps messages with in a part. */
+static inline int tf_partner(int id, int part) {
+    return TF_PARTIES - id - part / 2;
+}
+
+/** Elements of a block: what fits the first-level cache a few times over. Steps work block by block. */
+enum { TF_BLOCK = 2048 };
+
+/** The share of a range that this call's worker works on: whole blocks, counted from the range's begin. */
+static inline tf_range tf_share(const tf_call *call, tf_range range) {
+    if (call->workers < 2) return range;
+    size_t blocks = (range.end - range.begin + TF_BLOCK - 1) / TF_BLOCK, workers = (size_t)call->workers,
+           k = (size_t)call->worker;
+    size_t begin = range.begin + blocks * k / workers * TF_BLOCK,
+           end = range.begin + blocks * (k + 1) / workers * TF_BLOCK;
+    return (tf_range){begin, end < range.end ? end : range.end};
+}
+
+/** Runs what follows with consecutive blocks [at, at + count) of the range. */
+#define tf_for_blocks_of(at, count, range)                                                                             \
+    for (size_t at = (range).begin, end_of_##at = (range).end, count;                                                  \
+         at < end_of_##at && (count = end_of_##at - at < TF_BLOCK ? end_of_##at - at : TF_BLOCK, 1); at += TF_BLOCK)
+
+/** The same with this worker's share of the part; `at - part.range.begin` is where a block's data are in messages. */
+#define tf_for_blocks(call, at, count) tf_for_blocks_of(at, count, tf_share(call, (call)->part.range))
+
+static inline size_t tf_range_count(tf_range range) {
+    return range.end - range.begin;
+}
+
+static inline size_t tf_even(size_t words) {
+    return words + (words & 1);
+}
+/** Words of a bit plane of n elements, even so that streams start at a cipher block. */
+static inline size_t tf_words(size_t n) {
+    return tf_even((n + 63) / 64);
+}
+static inline unsigned tf_bytes_of(unsigned bits) {
+    return (bits + 7) / 8;
+}
+static inline uint64_t tf_mask(unsigned bits) {
+    return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+}
+
+/** Waits until all workers of this call have come here. */
+static inline void tf_meet(const tf_call *call) {
+    if (call->workers > 1) tf_workers_meet(call->party->workers);
+}
+
+/** Adds so many bytes an element from S to R, or each way between L and R in an exchange. */
+void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element);
+void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element);
+
+/** The stream of block [at, at + count): one word per element. */
+static inline void tf_element_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count,
+                                     uint64_t *out) {
+    tf_stream(call->party, which, call->index, purpose, at, out, count);
+}
+
+/** What the caller hands in and takes out by slot. */
+typedef struct tf_slots {
+    const float *const *input; /**< reals, only read where this party is the owner */
+    double **output;           /**< reals, only written where this party is a receiver */
+    const tf_view *kept;       /**< room for the components of kept values */
+} tf_slots;
+
+#endif

@@ -1,0 +1,66 @@
+/**
+ * Weights as they are kept between runs: in the bytes that their ring needs, as a stream of a key, or publicly zero;
+ * read when they are used. And what is made of them: fixed-point numbers, and operands packed for a product.
+ */
+#ifndef TF_WEIGHTS_H
+#define TF_WEIGHTS_H
+
+#include "runtime/party/party.h"
+#include "runtime/program/program.h"
+
+/** One component of a weight. */
+typedef struct tf_source_part {
+    const uint8_t *data; /**< `bytes` an element, little-endian; or NULL */
+    EVP_CIPHER_CTX *prf; /**< where there are no data: one word an element of this key's stream; or NULL: all zero */
+    uint64_t address;    /**< the stream's high word */
+    unsigned purpose;
+} tf_source_part;
+
+/** This party's two components of a weight. */
+typedef struct tf_source {
+    tf_source_part part[2];
+    size_t count;
+    unsigned bytes; /**< of an element in the data */
+    bool mapped;    /**< the data are a mapped file: pages are fetched ahead and given back after use */
+} tf_source;
+
+/** Elements [at, at + count) of a component; upper bits past the ring's width are meaningless. */
+TF_CHECKED tf_status tf_source_read(const tf_kernels *kernels, const tf_source *source, int j, size_t at, size_t count,
+                                    uint64_t *out);
+
+/** Gives the pages of mapped data back. What lies behind them in the file, as much again, is fetched ahead. */
+void tf_source_release(const tf_source *source);
+
+/**
+ * Makes fixed-point numbers of `type` from reals. TF_RANGE when one is not a number or outside the range of the type,
+ * or of the ring that its scale and range ask for, on which lifts and comparisons rely.
+ */
+TF_CHECKED tf_status tf_encode(const tf_type *type, const float *in, size_t count, uint64_t *out);
+
+/**
+ * How a party combines its components of the two factors when each party makes one ring product and the three add up
+ * to 2xy mod 2^(l+1); see PROTOCOLS.md, "Three products". Components with the factor 1 are reduced mod 2^l first, so
+ * that both holders mean the same number.
+ */
+typedef struct tf_combination {
+    uint64_t left[2], right[2];
+} tf_combination;
+
+tf_combination tf_combination_of(int party);
+
+/** out = factor[0] x + factor[1] y, after reducing x and y mod 2^bits. */
+void tf_combine(const uint64_t factor[2], unsigned bits, const uint64_t *x, const uint64_t *y, size_t count,
+                uint64_t *out);
+
+/**
+ * The right operand of x W^T for this party, W being `shape` (out x in) mod 2^bits: the sum of both components where a
+ * component (`zero`) is publicly zero, and otherwise the combination above, mod 2^(bits+1). The caller frees *packed.
+ */
+TF_CHECKED tf_status tf_source_pack(tf_party *party, const tf_source *source, tf_shape shape, unsigned bits, int zero,
+                                    tf_packed **packed);
+
+/** The same from a matrix of words that is in memory. */
+TF_CHECKED tf_status tf_pack_weight(const tf_party *party, const uint64_t *w, tf_shape shape, unsigned bits,
+                                    tf_packed **packed);
+
+#endif

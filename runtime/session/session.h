@@ -1,0 +1,66 @@
+/**
+ * A session: three parties with fresh keys that share a model's weights once and then run graph after graph.
+ * All functions but the readers are called by all three parties together, in the same order.
+ */
+#ifndef TF_SESSION_H
+#define TF_SESSION_H
+
+#include "runtime/execute/execute.h"
+#include "runtime/program/lower.h"
+#include "runtime/session/store.h"
+
+typedef struct tf_session {
+    tf_party party;
+    tf_digest generation; /**< of the shared weights: drawn anew whenever they are shared from the beginning */
+    tf_store store;       /**< of shared weights; its provider and stream may be set before the first run */
+} tf_session;
+
+/** What running one graph took. */
+typedef struct tf_session_stats {
+    tf_run_stats online;
+    double setup_seconds;    /**< sharing the weights that this graph was the first to need */
+    tf_traffic_matrix bytes; /**< forecast of the run, which the execution has checked on this party's links */
+    uint64_t rounds, memory; /**< memory: bytes of values and messages at the peak, without weights */
+} tf_session_stats;
+
+/** Makes the keys. The link must outlive the session. */
+TF_CHECKED tf_status tf_session_open(tf_session *session, tf_link *link);
+
+/**
+ * Goes on over another link after the one before failed or was closed by all; a session that holds nothing but zeros
+ * begins so. Keys are fresh, so that no stream repeats. The shared weights are kept if all three parties still hold
+ * the same ones; if one of them has started anew, all drop theirs, and the next run shares them again; those from share
+ * files stay, since each party reads its own. The earlier link must be closed already. What is compared says how many
+ * weights the parties hold, which is public.
+ */
+TF_CHECKED tf_status tf_session_resume(tf_session *session, tf_link *link);
+
+/** Wipes keys and shares. */
+void tf_session_close(tf_session *session);
+
+/** One fact that must be the same on all parties, as its digest, with the name that an error gives it. */
+typedef struct tf_fact {
+    const char *name;
+    tf_digest digest;
+} tf_fact;
+
+/** Compares facts with both other parties; TF_MISMATCH on every party that sees a difference, naming it. 1 round. */
+TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts);
+
+/** Party `from` sends public data to both others; `size` bytes, known to all. */
+TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size);
+
+/**
+ * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner,
+ * who gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first.
+ * Weights that no earlier run has shared are shared now. `profile`, if not NULL, has times for each node of the graph
+ * and gains those of this run.
+ */
+TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
+                                    int data_owner, double *output, tf_session_stats *stats, tf_profile *profile);
+
+/** The same for a program that was made otherwise, with its inputs and outputs by slot. */
+TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
+                                            tf_session_stats *stats, tf_profile *profile);
+
+#endif
