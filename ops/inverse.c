@@ -3,7 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 static const double low_default = 0x1p-6, high_default = 0x1p10;
 

@@ -4,7 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     tf_shape wanted = tf_dims(tf_shape_last(shape[0]));

@@ -4,7 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 static tf_status infer_first_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the input", shape[0], 3));

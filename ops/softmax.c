@@ -6,7 +6,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 #define EPSILON 1e-3 /* as the paper's fixed point has it */
 

@@ -3,7 +3,7 @@
 #define TF_OPS_SOFTMAX_H
 
 #include "runtime/graph/graph.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 /** What a variant makes of shared scores. */
 typedef struct tf_weights {

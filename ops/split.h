@@ -5,7 +5,7 @@
 #ifndef TF_OPS_SPLIT_H
 #define TF_OPS_SPLIT_H
 
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 /** A product's result in 16 bits (or 17): kept with `frac` fractional bits, and centred on its way to 32 bits, since
  *  lifting asks for half of the ring: within 2^(14 - frac) of `middle`. */

@@ -5,7 +5,7 @@
  * not linked with the trefoil library: its symbols come from the program that loads it.
  */
 #include "runtime/graph/graph.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 /* The shape of the output: that of the input. */
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {

@@ -8,8 +8,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "runtime/lower/lower.h"
 #include "runtime/party/prf.h"
-#include "runtime/program/lower.h"
 
 enum { TF_SHARE_VERSION = 1, TF_SHARE_NAME = 96 };
 

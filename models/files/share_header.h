@@ -4,7 +4,7 @@
 
 #include <endian.h>
 
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 
 #define TF_SHARE_MAGIC "TFSHARES"
 enum { TF_SHARE_ALIGN = 64 };

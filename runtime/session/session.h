@@ -6,7 +6,7 @@
 #define TF_SESSION_H
 
 #include "runtime/execute/execute.h"
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 #include "runtime/session/store.h"
 
 typedef struct tf_session {

@@ -2,7 +2,7 @@
 #ifndef TF_STORE_H
 #define TF_STORE_H
 
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 #include "runtime/program/step.h"
 
 /** Where this party's components of the weights come from when their owner is no compute party. */

@@ -17,7 +17,7 @@
 #include <math.h>
 
 #include "runtime/graph/graph.h"
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 #include "tests/three.h"
 
 enum { RIG_INPUTS = 8, RIG_RESULTS = 8 };

@@ -1,7 +1,7 @@
 /* The plan: memory, rounds, and what they depend on. */
 #include "models/model.h"
 #include "ops/ops.h"
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 #include "tests/runtime/rig.h"
 
 /* Programs ------------------------------------------------------------------------------------------------------------

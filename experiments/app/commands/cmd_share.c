@@ -8,7 +8,7 @@
 #include "experiments/app/data/directory.h"
 #include "experiments/app/service/private.h"
 #include "net/base/file.h"
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 
 /** The three parties' directories below --out, and a file in each. */
 typedef struct parts {

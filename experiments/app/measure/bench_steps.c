@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 static tf_value multiply(tf_program *p, tf_value x, tf_value y) {
     return tf_mul(p, x, y, (tf_result){p->frac, 0, false});

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "experiments/app/service/private.h"
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"
 #include "runtime/session/store.h"
 

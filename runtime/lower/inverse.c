@@ -8,7 +8,7 @@
  */
 #include <math.h>
 
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 #include "runtime/program/step.h"
 
 enum { FINE = 22, SECOND = 20, MAX_SEEDS = 256 }; /* fractional bits of residuals, and of what they correct with */

@@ -1,4 +1,4 @@
-#include "runtime/program/compose.h"
+#include "runtime/lower/compose.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/program/lower.h"
+#include "runtime/lower/lower.h"
 
 #include <stdlib.h>
 #include <string.h>
