@@ -400,7 +400,7 @@ static tf_status begin(handshake *h) {
     tf_status status = TF_OK;
     for (int k = 0; k < 2 && status == TF_OK; k++) {
         pair *p = &h->pairs[k];
-        p->peer = (h->party + 1 + k) % TF_PARTIES;
+        p->peer = k ? tf_previous(h->party) : tf_next(h->party);
         if (h->options->fingerprints) p->expected = h->options->fingerprints[p->peer];
         status = make_session(context, h->party < p->peer, &p->tls);
     }

@@ -19,6 +19,14 @@
 
 enum { TF_PARTIES = 3 };
 
+/** The party after this one, and the one before; all things numbered 0..2 (parties, components, keys) go round. */
+static inline int tf_next(int party) {
+    return party == TF_PARTIES - 1 ? 0 : party + 1;
+}
+static inline int tf_previous(int party) {
+    return party == 0 ? TF_PARTIES - 1 : party - 1;
+}
+
 typedef struct tf_link tf_link;
 
 /** Names a queued transfer; done when all transfers up to `serial` of this peer and direction are. */

@@ -130,7 +130,7 @@ static tf_status inner_failure(secure_link *self, tf_status status) {
 
 static tf_status move_records(secure_link *self) {
     tf_link *inner = self->base.inner;
-    const tf_ticket any = {.peer = (self->base.party + 1) % TF_PARTIES}; // of number 0, done since ever
+    const tf_ticket any = {.peer = tf_next(self->base.party)}; // of number 0, done since ever
     bool asked;
     do {
         TF_TRY(tf_link_test(inner, any, &asked));

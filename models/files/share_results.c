@@ -75,7 +75,7 @@ static tf_status combine(const opened party[2], size_t *texts, size_t *width, fl
     tf_kernels_get()->unpack_bytes(party[0].data, 2 * count, bytes, x);
     tf_kernels_get()->unpack_bytes(party[1].data, 2 * count, bytes, x + 2 * count);
     /* party i holds components i and i + 1: one is common to both, and one party has the one that is missing */
-    bool after = second->party == (first->party + 1) % 3;
+    bool after = second->party == tf_next(first->party);
     const uint64_t *common = after ? x + count : x, *same = after ? x + 2 * count : x + 3 * count,
                    *missing = after ? x + 3 * count : x + 2 * count;
     tf_status status = TF_OK;

@@ -66,7 +66,7 @@ static tf_status split_signs(splitter *s, const lookup *l, uint64_t *sign, uint6
     for (int p = 0; p < TF_PARTIES; p++) {
         TF_TRY(tf_share_add(s->file[p], name, tf_dims(2, l->tokens, 3), 0, 64, true));
         for (int k = 0; k < 2; k++)
-            TF_TRY(tf_share_write(s->file[p], component[(p + k) % 3], count * sizeof(uint64_t)));
+            TF_TRY(tf_share_write(s->file[p], component[tf_component_of(p, k)], count * sizeof(uint64_t)));
     }
     return TF_OK;
 }
@@ -143,7 +143,7 @@ tf_status tf_share_texts_write(const char *const path[TF_PARTIES], const tf_conf
         status = tf_fail(TF_INTERNAL, "no random numbers for the seeds");
     for (int p = 0; p < TF_PARTIES && !status; p++) {
         const unsigned char *seed[3] = {NULL, NULL, NULL};
-        seed[(p + 1) % 3] = key[(p + 1) % 3];
+        seed[tf_next(p)] = key[tf_next(p)];
         s.prf[p] = tf_prf_new(key[p]);
         status = s.prf[p] ? tf_share_create(path[p], "texts", p, &id, seed, &s.file[p])
                           : tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
@@ -210,7 +210,7 @@ static tf_status read_lookup(tf_share_file *file, size_t batch, const lookup *l,
     out->memory = calloc(out->words, sizeof *out->memory);
     if (!out->memory) return tf_fail(TF_NOMEM, "no memory for %zu tokens", l->tokens);
     uint64_t *own = out->memory, *other = own + l->tokens * words, *shares = other + l->tokens * words;
-    int other_component = (file->party + 1) % 3;
+    int other_component = tf_next(file->party);
     for (size_t i = 0; i < l->tokens; i++) {
         memcpy(own + i * words, vector + i * row, row);
         if (!tf_prf_words(file->prf[other_component], vectors->number, VECTOR, i * words, other + i * words, words))
@@ -273,7 +273,7 @@ static tf_status read_all(tf_share_texts *texts, contents *c, const tf_config *c
     const char *found = json_string_value(json_object_get(c->file->facts, "architecture"));
     if (!found || strcmp(found, text))
         return tf_fail(TF_MISMATCH, "%s: texts that were shared for another model", c->file->path);
-    if (!c->file->prf[(c->file->party + 1) % 3]) return damaged(c->file, "a seed is missing");
+    if (!c->file->prf[tf_next(c->file->party)]) return damaged(c->file, "a seed is missing");
     size_t total = 0, batches = json_array_size(list);
     for (size_t b = 0; b < batches; b++) {
         size_t count = json_array_size(json_object_get(json_array_get(list, b), "lengths"));

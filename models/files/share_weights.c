@@ -42,7 +42,7 @@ static tf_status split(splitter *s, const tf_program *program, const tf_param *p
     if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
     for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
         TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
-    tf_for_blocks_of(at, count, ((tf_range){0, elements})) {
+    tf_for_blocks_of(at, count, ((tf_span){0, elements})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         uint8_t packed[TF_BLOCK * 8];
         TF_TRY(tf_encode(type, param->leaf->data + at, count, x));
@@ -103,7 +103,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
     for (int p = 0; p < TF_PARTIES && !status; p++) {
         const unsigned char *seed[3] = {NULL, NULL, NULL};
         for (int k = 0; k < 2; k++)
-            if ((p + k) % 3 != STORED) seed[(p + k) % 3] = key[(p + k) % 3];
+            if (tf_component_of(p, k) != STORED) seed[tf_component_of(p, k)] = key[tf_component_of(p, k)];
         status = tf_share_create(path[p], "weights", p, &id, seed, &s.file[p]);
     }
     if (!status) status = write_all(&s, program, architecture);
@@ -126,7 +126,7 @@ static tf_status check_facts(const tf_share_file *file, const tf_digest *archite
         return tf_fail(TF_MISMATCH, "%s: shared with %d fractional bits, where %d are asked for", file->path, (int)bits,
                        frac);
     for (int k = 0; k < 2; k++)
-        if ((file->party + k) % 3 != STORED && !file->prf[(file->party + k) % 3])
+        if (tf_component_of(file->party, k) != STORED && !file->prf[tf_component_of(file->party, k)])
             return tf_fail(TF_FORMAT, "%s: a seed is missing: a damaged share file", file->path);
     return TF_OK;
 }
@@ -153,7 +153,7 @@ static tf_status find(void *context, const char *name, const tf_type *type, tf_s
         if (e->frac != type->frac || e->bits < type->bits) continue;
         *source = (tf_source){.count = tf_shape_count(e->shape), .bytes = tf_bytes_of(e->bits), .mapped = e->has_data};
         for (int k = 0; k < 2; k++) {
-            int j = (file->party + k) % 3;
+            int j = tf_component_of(file->party, k);
             tf_source_part *part = &source->part[k];
             if (j == STORED)
                 TF_TRY(tf_share_data(file, e, &part->data));

@@ -238,7 +238,7 @@ static tf_status run_local(run *r, tf_entry entry, task *t) {
     bool ahead = r->plan->schedule[entry.node].solo >= 0;
     for (int s = 0; s < (ahead ? TF_PARTIES : 1); s++)
         if (!ahead || (s == r->party->id) == (entry.phase == TF_SOLO_PHASE))
-            t->part[t->parts++].part.range = ahead ? tf_third(n, s) : (tf_range){0, n};
+            t->part[t->parts++].part.span = ahead ? tf_third(n, s) : (tf_span){0, n};
     return run_task(r, t);
 }
 

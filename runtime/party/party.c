@@ -13,7 +13,7 @@ enum { KEY_BYTES = TF_KEY_BYTES };
 
 /** Key i is made by party i, which sends it to party i - 1. */
 static tf_status exchange_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
-    int id = tf_link_party(link), next = (id + 1) % TF_PARTIES, previous = (id + 2) % TF_PARTIES;
+    int id = tf_link_party(link), next = tf_next(id), previous = tf_previous(id);
     tf_ticket sent, received;
     if (RAND_priv_bytes(key[0], KEY_BYTES) != 1) return tf_fail(TF_INTERNAL, "no random numbers for the keys");
     TF_TRY(tf_link_send(link, previous, key[0], KEY_BYTES, &sent));
@@ -24,7 +24,7 @@ static tf_status exchange_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
 
 /** Key i comes from the link between parties i and i - 1. */
 static tf_status export_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
-    int id = tf_link_party(link), next = (id + 1) % TF_PARTIES, previous = (id + 2) % TF_PARTIES;
+    int id = tf_link_party(link), next = tf_next(id), previous = tf_previous(id);
     TF_TRY(tf_link_export_key(link, previous, "PRF", key[0], KEY_BYTES));
     return tf_link_export_key(link, next, "PRF", key[1], KEY_BYTES);
 }

@@ -13,13 +13,13 @@ bool tf_plan_emission(const tf_plan *plan, tf_entry entry, tf_traffic_matrix sen
     if (index < 0) return false;
     const tf_traffic *traffic = &plan->traffic[index];
     if (entry.phase == TF_SOLO_PHASE) {
-        for (int k = 0; k < TF_PARTS; k++) sent[k / 2][tf_right_of(k)] += traffic->dealt[k];
+        for (int k = 0; k < TF_PARTS; k++) sent[tf_solo_of(k)][tf_right_of(k)] += traffic->dealt[k];
         return true;
     }
     if (entry.phase >= traffic->exchanges) return false;
     memcpy(sent, traffic->whole[entry.phase], sizeof(tf_traffic_matrix));
     for (int k = 0; k < TF_PARTS; k++) {
-        int left = (k / 2 + 2) % 3, right = (k / 2 + 1) % 3;
+        int left = tf_left_of(k), right = tf_right_of(k);
         sent[left][right] += traffic->swapped[entry.phase][k];
         sent[right][left] += traffic->swapped[entry.phase][k];
     }

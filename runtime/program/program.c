@@ -127,7 +127,7 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
                     .bits = bits,
                     .frac = frac,
                     .bound = tf_default_bound(program),
-                    .zero = program->model_owner < 0 ? -1 : (program->model_owner + 2) % TF_PARTIES};
+                    .zero = program->model_owner < 0 ? -1 : tf_zero_of(program->model_owner)};
     tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
     if (value < 0) return -1;
     program->node[value].leaf = node;
@@ -155,35 +155,13 @@ bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
     return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
 }
 
-/* Thirds and traffic --------------------------------------------------------------------------------------------- */
-
-tf_range tf_third(size_t n, int s) {
-    size_t size = ((n + 2) / 3 + 127) / 128 * 128, begin = size * (size_t)s, end = begin + size;
-    if (begin > n) begin = n;
-    if (end > n || s == 2) end = n;
-    return (tf_range){begin, end};
-}
-
-tf_range tf_part_range(size_t n, int number) {
-    tf_range third = tf_third(n, number / 2);
-    size_t middle = third.begin + ((third.end - third.begin + 1) / 2 + 127) / 128 * 128;
-    if (middle > third.end) middle = third.end;
-    return number % 2 ? (tf_range){middle, third.end} : (tf_range){third.begin, middle};
-}
-
-tf_part tf_part_of(int id, size_t n, int number) {
-    int s = number / 2;
-    tf_part part = {.number = number, .range = tf_part_range(n, number)};
-    part.role = id == s ? TF_SOLO : id == tf_right_of(number) ? TF_RIGHT : TF_LEFT;
-    part.own = part.role == TF_SOLO ? number % 2 : id == (s + 2) % 3; /* P_(s-1) and S share component s, S's first */
-    return part;
-}
+/* Traffic ------------------------------------------------------------------------------------------------------- */
 
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element) {
-    for (int k = 0; k < TF_PARTS; k++) traffic->dealt[k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
+    for (int k = 0; k < TF_PARTS; k++) traffic->dealt[k] += tf_span_count(tf_part_span(n, k)) * bytes_per_element;
 }
 
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element) {
     for (int k = 0; k < TF_PARTS; k++)
-        traffic->swapped[exchange][k] += tf_range_count(tf_part_range(n, k)) * bytes_per_element;
+        traffic->swapped[exchange][k] += tf_span_count(tf_part_span(n, k)) * bytes_per_element;
 }

@@ -15,6 +15,7 @@
 #define TF_STEP_H
 
 #include "runtime/kernels/multiversion.h"
+#include "runtime/party/parts.h"
 #include "runtime/party/party.h"
 #include "runtime/program/program.h"
 #include "runtime/program/weights.h"
@@ -23,8 +24,6 @@ enum { TF_MAX_EXCHANGES = 6 };
 
 /** Bytes on each directed link. */
 typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
-
-enum { TF_PARTS = 2 * TF_PARTIES };
 
 /** What a step sends, as a function of its public parameters alone. */
 typedef struct tf_traffic {
@@ -48,21 +47,6 @@ typedef struct tf_view {
 TF_CHECKED tf_status tf_view_read(const tf_kernels *kernels, const tf_view *view, int j, size_t at, size_t count,
                                   uint64_t *out);
 
-typedef enum tf_role { TF_SOLO, TF_RIGHT, TF_LEFT } tf_role;
-
-typedef struct tf_range {
-    size_t begin, end;
-} tf_range;
-
-/** Some of the elements of a node's output, as this party sees them. */
-typedef struct tf_part {
-    int number; /**< third s has parts 2 s and 2 s + 1 */
-    tf_role role;
-    tf_range range;
-    int own; /**< index into c[] and prf[] of what L or R shares with S, of what S shares with L; 1 minus it is the
-                other */
-} tf_part;
-
 /** One call of a phase. */
 typedef struct tf_call {
     tf_party *party;
@@ -71,7 +55,7 @@ typedef struct tf_call {
     uint32_t index; /**< of the node: part of stream addresses */
     tf_view in[TF_STEP_INPUTS], out;
     uint64_t *state;  /**< kept between the phases of this node */
-    tf_part part;     /**< what to work on; of local steps, the range alone */
+    tf_part part;     /**< what to work on; of local steps, the span alone */
     uint8_t *message; /**< to be filled whole, with the part's declared length: to R by S, else to the other side */
     const uint8_t *received;            /**< what the other side sent after the previous pair phase, of the part */
     const uint8_t *dealt;               /**< S's message to this party as R, of the part, in pair phase dealt_at */
@@ -90,13 +74,14 @@ typedef struct tf_step {
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
-    bool shares_work; /**< several threads may call a phase at the same time, each doing its share of the blocks */
+    bool shares_work; /**< several threads may call a phase at the same time, each doing its worker slice of the blocks
+                       */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
     /* Either these two, which are called for each part, empty ones included: S's own first, the others by number; */
     tf_status (*solo)(tf_call *call);
     tf_status (*pair)(tf_call *call, int phase); /**< phases 0..exchanges */
-    /* or, if nothing is sent, this, for a third or for everything, on both components of the range; */
+    /* or, if nothing is sent, this, for a third or for everything, on both components of the span; */
     tf_status (*local)(tf_call *call);
     /* or this, for all elements at once. */
     tf_status (*whole)(tf_call *call, int phase); /**< phases 0..exchanges */
@@ -110,47 +95,30 @@ bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
 /** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
 TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);
 
-/** The s-th third of n elements, and its parts; boundaries are multiples of 128. */
-tf_range tf_third(size_t n, int s);
-tf_range tf_part_range(size_t n, int number);
-
-/** A part of n elements as party `id` sees it. */
-tf_part tf_part_of(int id, size_t n, int number);
-
-/** The party that S sends to in a part. */
-static inline int tf_right_of(int part) {
-    return (part / 2 + 1 + part % 2) % 3;
-}
-
-/** The party that this one, L or R, swaps messages with in a part. */
-static inline int tf_partner(int id, int part) {
-    return TF_PARTIES - id - part / 2;
-}
-
 /** Elements of a block: what fits the first-level cache a few times over. Steps work block by block. */
 enum { TF_BLOCK = 2048 };
 
-/** The share of a range that this call's worker works on: whole blocks, counted from the range's begin. */
-static inline tf_range tf_share(const tf_call *call, tf_range range) {
-    if (call->workers < 2) return range;
-    size_t blocks = (range.end - range.begin + TF_BLOCK - 1) / TF_BLOCK, workers = (size_t)call->workers,
-           k = (size_t)call->worker;
-    size_t begin = range.begin + blocks * k / workers * TF_BLOCK,
-           end = range.begin + blocks * (k + 1) / workers * TF_BLOCK;
-    return (tf_range){begin, end < range.end ? end : range.end};
+/** The worker slice of `items` things in a row: those that this call's worker works on. */
+static inline tf_span tf_worker_items(const tf_call *call, size_t items) {
+    size_t workers = (size_t)call->workers, k = (size_t)call->worker;
+    if (workers < 2) return (tf_span){0, items};
+    return (tf_span){items * k / workers, items * (k + 1) / workers};
 }
 
-/** Runs what follows with consecutive blocks [at, at + count) of the range. */
-#define tf_for_blocks_of(at, count, range)                                                                             \
-    for (size_t at = (range).begin, end_of_##at = (range).end, count;                                                  \
+/** The worker slice of a span: whole blocks, counted from the span's begin. */
+static inline tf_span tf_worker_slice(const tf_call *call, tf_span span) {
+    tf_span blocks = tf_worker_items(call, (tf_span_count(span) + TF_BLOCK - 1) / TF_BLOCK);
+    size_t begin = span.begin + blocks.begin * TF_BLOCK, end = span.begin + blocks.end * TF_BLOCK;
+    return (tf_span){begin, end < span.end ? end : span.end};
+}
+
+/** Runs what follows with consecutive blocks [at, at + count) of the span. */
+#define tf_for_blocks_of(at, count, span)                                                                              \
+    for (size_t at = (span).begin, end_of_##at = (span).end, count;                                                    \
          at < end_of_##at && (count = end_of_##at - at < TF_BLOCK ? end_of_##at - at : TF_BLOCK, 1); at += TF_BLOCK)
 
-/** The same with this worker's share of the part; `at - part.range.begin` is where a block's data are in messages. */
-#define tf_for_blocks(call, at, count) tf_for_blocks_of(at, count, tf_share(call, (call)->part.range))
-
-static inline size_t tf_range_count(tf_range range) {
-    return range.end - range.begin;
-}
+/** The same with this worker's slice of the part; `at - part.span.begin` is where a block's data are in messages. */
+#define tf_for_blocks(call, at, count) tf_for_blocks_of(at, count, tf_worker_slice(call, (call)->part.span))
 
 static inline size_t tf_even(size_t words) {
     return words + (words & 1);

@@ -122,7 +122,7 @@ tf_status tf_source_pack(tf_party *party, const tf_source *source, tf_shape shap
     size_t count = tf_shape_count(shape);
     TF_TRY(tf_buffer_reserve(&party->scratch, count * sizeof(uint64_t)));
     uint64_t *w = party->scratch.data;
-    tf_for_blocks_of(at, n, ((tf_range){0, count})) {
+    tf_for_blocks_of(at, n, ((tf_span){0, count})) {
         uint64_t x[TF_BLOCK], y[TF_BLOCK];
         TF_TRY(tf_source_read(party->kernels, source, 0, at, n, x));
         TF_TRY(tf_source_read(party->kernels, source, 1, at, n, y));

@@ -17,13 +17,14 @@ void tf_session_close(tf_session *session) {
     tf_party_close(&session->party);
 }
 
-/** Sends `out` to both others and receives their `size` bytes each into in[0] (party id + 1) and in[1] (id + 2). */
+/** Sends `out` to both others and receives their `size` bytes each into in[0] (the next party's) and in[1] (the
+ * previous one's). */
 static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t size) {
-    int id = tf_link_party(link);
+    int id = tf_link_party(link), peer[2] = {tf_next(id), tf_previous(id)};
     tf_ticket sent[2], received[2];
     for (int k = 0; k < 2; k++) {
-        TF_TRY(tf_link_receive(link, (id + 1 + k) % 3, in[k], size, &received[k]));
-        TF_TRY(tf_link_send(link, (id + 1 + k) % 3, out, size, &sent[k]));
+        TF_TRY(tf_link_receive(link, peer[k], in[k], size, &received[k]));
+        TF_TRY(tf_link_send(link, peer[k], out, size, &sent[k]));
     }
     for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, received[k]));
     for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, sent[k]));
@@ -46,11 +47,12 @@ tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t fact
 tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size) {
     tf_link *link = session->party.link;
     tf_ticket ticket[2];
+    int peer[2] = {tf_next(from), tf_previous(from)};
     if (session->party.id != from) {
         TF_TRY(tf_link_receive(link, from, data, size, &ticket[0]));
         return tf_link_wait(link, ticket[0]);
     }
-    for (int k = 0; k < 2; k++) TF_TRY(tf_link_send(link, (from + 1 + k) % 3, data, size, &ticket[k]));
+    for (int k = 0; k < 2; k++) TF_TRY(tf_link_send(link, peer[k], data, size, &ticket[k]));
     for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, ticket[k]));
     return TF_OK;
 }

@@ -136,21 +136,21 @@ static tf_status list_chunks(sharing *s) {
 /** Room for a weight, and the source of a table: what is a stream is made again when it is read. */
 static tf_status begin_weight(const sharing *s, tf_stored *w, uint64_t address) {
     size_t count = tf_shape_count(w->type.shape);
-    int role = (s->party->id - s->owner + 3) % 3; /* 0 the owner, 1 who gets its messages, 2 who derives the stream */
+    bool receives = s->party->id == tf_next(s->owner), derives = s->party->id == tf_previous(s->owner);
     unsigned bytes = tf_bytes_of(w->type.bits);
     if (w->is_packed) return tf_buffer_reserve(&s->party->scratch, count * sizeof(uint64_t));
     if (!w->is_table) return allocate_components(w);
     w->has_source = true;
     w->source = (tf_source){.count = count, .bytes = bytes};
-    if (role != 1) {
+    if (!receives) {
         w->prf = EVP_CIPHER_CTX_new();
-        if (!w->prf || EVP_CIPHER_CTX_copy(w->prf, s->party->prf[role == 2]) != 1)
+        if (!w->prf || EVP_CIPHER_CTX_copy(w->prf, s->party->prf[derives]) != 1)
             return tf_fail(TF_NOMEM, "no memory for the key of the weight %s", w->name);
-        w->source.part[role == 2] = (tf_source_part){.prf = w->prf, .address = address, .purpose = MASK};
+        w->source.part[derives] = (tf_source_part){.prf = w->prf, .address = address, .purpose = MASK};
     }
-    if (role == 2) return TF_OK;
+    if (derives) return TF_OK;
     w->data = tf_secret_alloc(count * bytes);
-    w->source.part[role == 0].data = w->data;
+    w->source.part[!derives && !receives].data = w->data;
     return w->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", w->name);
 }
 
@@ -160,7 +160,7 @@ static tf_status owner_chunk(sharing *s, tf_stored *w, const chunk *c, uint8_t *
     const float *in = s->floats[c->stored - s->first];
     unsigned bytes = tf_bytes_of(w->type.bits);
     uint64_t *sum = s->party->scratch.data;
-    tf_for_blocks_of(at, count, ((tf_range){c->at, c->at + c->count})) {
+    tf_for_blocks_of(at, count, ((tf_span){c->at, c->at + c->count})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         TF_TRY(tf_encode(&w->type, in + at, count, x));
         tf_stream(s->party, 0, (uint32_t)(c->stored - s->first), MASK, at, mask, count);
@@ -189,7 +189,7 @@ static void receiver_chunk(sharing *s, tf_stored *w, const chunk *c, const uint8
 static void deriver_chunk(sharing *s, tf_stored *w, const chunk *c) {
     if (w->is_table) return;
     uint64_t *to = w->is_packed ? s->party->scratch.data : w->component[1];
-    tf_for_blocks_of(at, count, ((tf_range){c->at, c->at + c->count}))
+    tf_for_blocks_of(at, count, ((tf_span){c->at, c->at + c->count}))
         tf_stream(s->party, 1, (uint32_t)(c->stored - s->first), MASK, at, to + at, count);
     if (!w->is_packed) memset(w->component[0] + c->at, 0, c->count * sizeof(uint64_t));
 }
@@ -203,7 +203,7 @@ static tf_status receive_chunk(sharing *s, size_t k) {
 static tf_status run_chunk(sharing *s, size_t k) {
     const chunk *c = &s->list[k];
     tf_stored *w = &s->store->stored[c->stored];
-    int next = (s->owner + 1) % 3;
+    int next = tf_next(s->owner);
     if (c->at == 0) TF_TRY(begin_weight(s, w, (uint64_t)s->party->run << 32 | (uint32_t)(c->stored - s->first)));
     if (s->party->id == s->owner) {
         if (!s->floats[c->stored - s->first]) return tf_fail(TF_INVALID, "party %d was given no data for it", s->owner);
@@ -225,7 +225,7 @@ static tf_status run_chunk(sharing *s, size_t k) {
 }
 
 static tf_status share(sharing *s) {
-    int id = s->party->id, next = (s->owner + 1) % 3;
+    int id = s->party->id, next = tf_next(s->owner);
     TF_TRY(list_chunks(s));
     TF_TRY(tf_party_next_run(s->party));
     if (id == next) TF_TRY(receive_chunk(s, 0));

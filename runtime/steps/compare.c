@@ -79,7 +79,7 @@ static void compare_cost(const tf_program *program, const tf_step_node *node, tf
     traffic->dealt_at = 0;
     traffic->exchanges = t.levels + 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t bytes = tf_words(tf_range_count(tf_part_range(n, k))) * 8;
+        uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, k))) * 8;
         traffic->dealt[k] = bytes * t.dealt_planes;
         for (int e = 0; e <= t.levels; e++) traffic->swapped[e][k] = bytes * t.wires[e];
     }
@@ -142,7 +142,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
             }
         tf_stream(call->party, own, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
         for (size_t i = 0; i < t.dealt_planes * words; i++) deal[i] ^= stream[i];
-        size_t skip = (at - call->part.range.begin) / 64;
+        size_t skip = (at - call->part.span.begin) / 64;
         memcpy(call->message + skip * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
         for (size_t w = 0; w < words; w++) /* the planes hold complements */
             call->out.bit[from + w] = wire[w] ^ (node->arg[A_TOP] ? ~plane[width * BLOCK_WORDS + w] : 0);
@@ -188,7 +188,7 @@ typedef struct side {
 
 /** Planes of the block in a message of `planes` planes. */
 static size_t in_message(const side *b, size_t planes) {
-    return (b->at - b->call->part.range.begin) / 64 * planes * 8;
+    return (b->at - b->call->part.span.begin) / 64 * planes * 8;
 }
 
 static void open_masks(const side *b, int level, uint64_t *mask) {

@@ -33,8 +33,8 @@ static sizes sizes_of(const tf_program *program, const tf_step_node *node) {
                    .words = tf_words(table.dim[0]),
                    .bytes = tf_bytes_of(node->type.bits),
                    .s = s,
-                   .left = (s + 2) % 3,
-                   .right = (s + 1) % 3};
+                   .left = tf_previous(s),
+                   .right = tf_next(s)};
 }
 
 static size_t vector_bytes(const sizes *z) {

@@ -32,7 +32,7 @@ static void embed_shared_cost(const tf_program *program, const tf_step_node *nod
     traffic->dealt_at = -1;
     traffic->exchanges = 2;
     for (int j = 0; j < TF_PARTIES; j++) {
-        int before = (j + 2) % 3;
+        int before = tf_previous(j);
         traffic->whole[1][j][before] = bytes;
         if (j == zero_of(program, node)) continue;
         traffic->whole[0][j][before] = traffic->whole[0][before][j] = bytes;
@@ -58,23 +58,23 @@ static tf_status sum_tables(tf_call *call) {
                        selection->tokens, selection->rows, tokens, rows);
     memset(call->state, 0, 2 * n * sizeof *call->state);
     for (int k = 0; k < 2; k++) {
-        int j = (id + k) % 3; /* the component; this party is L for its first one, R for its second */
+        int j = tf_component_of(id, k); /* this party is L for its first one, R for its second */
         uint64_t *sum = call->state + (size_t)k * n, mask[TF_BLOCK];
         if (j == zero_of(call->program, call->node)) continue;
         TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, call->node->type.bits, selection->vector[k],
                               tokens, sum));
-        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
+        tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             tf_element_stream(call, 1 - k, DIFFERENCE + (unsigned)j, at, count, mask);
             for (size_t i = 0; i < count; i++) sum[at + i] = (k ? 0 - sum[at + i] : sum[at + i]) - mask[i];
         }
-        kernels->pack_bytes(sum, n, bytes, call->send[k ? j : (id + 2) % 3]);
+        kernels->pack_bytes(sum, n, bytes, call->send[k ? j : tf_previous(id)]);
     }
     return TF_OK;
 }
 
 /** Both components of D_j for the block. */
 static void difference(tf_call *call, int k, size_t n, size_t at, size_t count, uint64_t *d0, uint64_t *d1) {
-    unsigned purpose = DIFFERENCE + (unsigned)((call->party->id + k) % 3);
+    unsigned purpose = DIFFERENCE + (unsigned)tf_component_of(call->party->id, k);
     if (k == 0)
         memcpy(d0, call->state + at, count * sizeof *d0);
     else
@@ -93,31 +93,31 @@ TF_MULTIVERSION static void multiply_signs(tf_call *call) {
     size_t n = tf_shape_count(call->node->type.shape), columns = tf_shape_last(call->node->type.shape);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     for (int k = 0; k < 2; k++) {
-        int j = (id + k) % 3;
+        int j = tf_component_of(id, k);
         if (j == zero) continue;
-        const uint8_t *message = call->receive[k ? j : (id + 2) % 3];
-        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
+        const uint8_t *message = call->receive[k ? j : tf_previous(id)];
+        tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             uint64_t other[TF_BLOCK], *common = call->state + (size_t)k * n + at;
             kernels->unpack_bytes(message + at * bytes, count, bytes, other);
             for (size_t i = 0; i < count; i++) common[i] += other[i];
         }
     }
-    tf_for_blocks_of(at, count, ((tf_range){0, n})) {
+    tf_for_blocks_of(at, count, ((tf_span){0, n})) {
         uint64_t d0[TF_BLOCK], d1[TF_BLOCK], *z = call->out.c[0] + at;
         tf_element_stream(call, 0, ZERO, at, count, d0);
         tf_element_stream(call, 1, ZERO, at, count, d1);
         for (size_t i = 0; i < count; i++) z[i] = d0[i] - d1[i];
         for (int k = 0; k < TF_PARTIES; k++) {
-            size_t j = (size_t)(id + k) % 3;
-            if ((int)j == zero) continue;
+            int j = tf_component_of(id, k);
+            if (j == zero) continue;
             difference(call, k, n, at, count, d0, d1);
             for (size_t i = 0; i < count; i++) {
-                size_t sign = (at + i) / columns * 3 + j;
+                size_t sign = (at + i) / columns * 3 + (size_t)j;
                 uint64_t s0 = selection->sign[0][sign], s1 = selection->sign[1][sign];
                 z[i] += s0 * (d0[i] + d1[i]) + s1 * d0[i];
             }
         }
-        kernels->pack_bytes(z, count, bytes, call->send[(id + 2) % 3] + at * bytes);
+        kernels->pack_bytes(z, count, bytes, call->send[tf_previous(id)] + at * bytes);
     }
 }
 
@@ -128,7 +128,7 @@ static tf_status embed_shared_whole(tf_call *call, int phase) {
         return TF_OK;
     }
     size_t n = tf_shape_count(call->node->type.shape);
-    call->party->kernels->unpack_bytes(call->receive[(call->party->id + 1) % 3], n, tf_bytes_of(call->node->type.bits),
+    call->party->kernels->unpack_bytes(call->receive[tf_next(call->party->id)], n, tf_bytes_of(call->node->type.bits),
                                        call->out.c[1]);
     return TF_OK;
 }

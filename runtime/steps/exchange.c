@@ -22,18 +22,18 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
     int owner = (int)node->arg[0];
     traffic->dealt_at = -1;
     traffic->exchanges = 1;
-    traffic->whole[0][owner][(owner + 1) % 3] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+    traffic->whole[0][owner][tf_next(owner)] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
 static tf_status input_whole(tf_call *call, int phase) {
-    int owner = (int)call->node->arg[0], id = call->party->id, next = (owner + 1) % 3;
+    int owner = (int)call->node->arg[0], id = call->party->id, next = tf_next(owner);
     size_t n = tf_shape_count(call->node->type.shape);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     const tf_kernels *kernels = call->party->kernels;
     if (phase == 0 && id == owner) {
         const float *in = call->slots && call->slots->input ? call->slots->input[call->node->arg[1]] : NULL;
         if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
-        tf_for_blocks_of(at, count, ((tf_range){0, n})) {
+        tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
             TF_TRY(tf_encode(&call->node->type, in + at, count, x));
             tf_element_stream(call, 0, MASK, at, count, c0);
@@ -45,8 +45,7 @@ static tf_status input_whole(tf_call *call, int phase) {
         memset(call->out.c[1], 0, n * sizeof(uint64_t));
     } else if (phase == 0 && id != next) {
         memset(call->out.c[0], 0, n * sizeof(uint64_t));
-        tf_for_blocks_of(at, count, ((tf_range){0, n}))
-            tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
+        tf_for_blocks_of(at, count, ((tf_span){0, n})) tf_element_stream(call, 1, MASK, at, count, call->out.c[1] + at);
     }
     return TF_OK;
 }
@@ -58,7 +57,7 @@ tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned b
     if (p->status) return -1;
     if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an input by party %d", owner));
     tf_type type = {
-        .shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = (owner + 2) % 3};
+        .shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = tf_zero_of(owner)};
     tf_value v = tf_append(p, &input_step, type, 0, NULL);
     if (v < 0) return -1;
     p->node[v].arg[0] = owner;
@@ -77,8 +76,8 @@ static void output_cost(const tf_program *program, const tf_step_node *node, tf_
     traffic->exchanges = 1;
     for (int t = 0; t < TF_PARTIES; t++) {
         if (!receives(node, t)) continue;
-        traffic->whole[0][(t + 1) % 3][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
-        traffic->whole[0][(t + 2) % 3][t] += DIGEST_BYTES;
+        traffic->whole[0][tf_next(t)][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
+        traffic->whole[0][tf_previous(t)][t] += DIGEST_BYTES;
     }
 }
 
@@ -88,7 +87,7 @@ static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *
     if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
     XXH3_128bits_reset(state);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    tf_for_blocks_of(at, count, ((tf_range){0, tf_shape_count(call->node->type.shape)})) {
+    tf_for_blocks_of(at, count, ((tf_span){0, tf_shape_count(call->node->type.shape)})) {
         uint8_t packed[TF_BLOCK * 8];
         uint64_t word[TF_BLOCK];
         for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(call->node->type.bits);
@@ -109,9 +108,9 @@ static tf_status output_whole(tf_call *call, int phase) {
     unsigned bytes = tf_bytes_of(type->bits);
     const uint64_t *c0 = call->in[0].c[0], *c1 = call->in[0].c[1];
     if (phase == 0) {
-        int before = (id + 2) % 3, after = (id + 1) % 3;
+        int before = tf_previous(id), after = tf_next(id);
         if (receives(call->node, before)) { /* its missing component is our second */
-            tf_for_blocks_of(at, count, ((tf_range){0, n})) {
+            tf_for_blocks_of(at, count, ((tf_span){0, n})) {
                 uint64_t word[TF_BLOCK];
                 for (size_t i = 0; i < count; i++) word[i] = c1[at + i] & tf_mask(type->bits);
                 call->party->kernels->pack_bytes(word, count, bytes, call->send[before] + at * bytes);
@@ -122,12 +121,12 @@ static tf_status output_whole(tf_call *call, int phase) {
     }
     if (!receives(call->node, id)) return TF_OK;
     uint64_t *missing = call->state;
-    call->party->kernels->unpack_bytes(call->receive[(id + 1) % 3], n, bytes, missing);
+    call->party->kernels->unpack_bytes(call->receive[tf_next(id)], n, bytes, missing);
     uint8_t digest[DIGEST_BYTES];
     TF_TRY(packed_digest(call, missing, digest));
-    if (memcmp(digest, call->receive[(id + 2) % 3], DIGEST_BYTES))
+    if (memcmp(digest, call->receive[tf_previous(id)], DIGEST_BYTES))
         return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
-                       (id + 1) % 3, (id + 2) % 3);
+                       tf_next(id), tf_previous(id));
     double *out = call->slots && call->slots->output ? call->slots->output[call->node->arg[1]] : NULL;
     if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, (int)call->node->arg[1]);
     for (size_t i = 0; i < n; i++) {

@@ -43,11 +43,11 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD);
-    size_t whole = tf_range_count(call->part.range) * 8;
+    size_t whole = tf_span_count(call->part.span) * 8;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[1].c[0] + at, *y = call->in[1].c[1] + at;
         uint64_t m[TF_BLOCK], u[TF_BLOCK], rho[TF_BLOCK];
-        size_t from = (at - call->part.range.begin) * 8;
+        size_t from = (at - call->part.span.begin) * 8;
         tf_element_stream(call, call->part.own, EB, at, count, m);
         tf_element_stream(call, call->part.own, RHO_EB, at, count, u);
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
@@ -67,13 +67,13 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
     unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
     uint64_t mask = tf_mask(frac + HEAD), offset = (UINT64_C(16) << frac) - 1;
     int own = call->part.own;
-    size_t whole = tf_range_count(call->part.range) * 8;
+    size_t whole = tf_span_count(call->part.span) * 8;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count, 8);
             continue;
         }
-        size_t from = (at - call->part.range.begin) * 8;
+        size_t from = (at - call->part.span.begin) * 8;
         const uint64_t *c = call->in[1].c[1 - own] + at;
         uint64_t m[TF_BLOCK], u[TF_BLOCK], delta[TF_BLOCK];
         if (call->part.role == TF_LEFT) {

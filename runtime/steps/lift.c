@@ -27,12 +27,12 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
 TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m);
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK];
-        uint8_t *message = call->message + (at - call->part.range.begin) * bytes;
+        uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
         tf_element_stream(call, own, NU, at, count, nu);
         tf_element_stream(call, own, OMEGA, at, count, omega);
         tf_element_stream(call, 0, MU, at, count, mu[0]);
@@ -57,11 +57,11 @@ TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
     int own = call->part.own;
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
         uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
-        size_t from = (at - call->part.range.begin) * bytes;
+        size_t from = (at - call->part.span.begin) * bytes;
         if (phase == 0) {
             if (call->part.role == TF_LEFT) {
                 tf_element_stream(call, own, NU, at, count, nu);

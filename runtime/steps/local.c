@@ -6,23 +6,22 @@
 #include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
-/** Calls `work` with this worker's share of the call's rows, of so many elements, for both components. */
-static tf_status on_rows(tf_call *call, size_t row, void (*work)(tf_call *, int component, tf_range)) {
-    tf_range range = call->part.range;
-    size_t rows = tf_range_count(range) / row, workers = (size_t)call->workers, k = (size_t)call->worker;
-    tf_range share = {range.begin + rows * k / workers * row, range.begin + rows * (k + 1) / workers * row};
-    for (int j = 0; j < 2; j++) work(call, j, share);
+/** Calls `work` with this worker's slice of the call's rows, of so many elements, for both components. */
+static tf_status on_rows(tf_call *call, size_t row, void (*work)(tf_call *, int component, tf_span)) {
+    size_t begin = call->part.span.begin;
+    tf_span rows = tf_worker_items(call, tf_span_count(call->part.span) / row);
+    for (int j = 0; j < 2; j++) work(call, j, (tf_span){begin + rows.begin * row, begin + rows.end * row});
     return TF_OK;
 }
 
 /** Public constants are added to component 0 alone: whether c[j] of this party is that component. */
 static bool takes_constant(const tf_call *call, int j) {
-    return (call->party->id + j) % 3 == 0;
+    return tf_component_of(call->party->id, j) == 0;
 }
 
 /* out = sum of arg[k] * in[k] + arg[6] */
 
-TF_MULTIVERSION static void combine(tf_call *call, int j, tf_range range) {
+TF_MULTIVERSION static void combine(tf_call *call, int j, tf_span span) {
     const int64_t *arg = call->node->arg;
     uint64_t *out = call->out.c[j];
     uint64_t constant = takes_constant(call, j) ? (uint64_t)arg[TF_STEP_INPUTS] : 0;
@@ -32,13 +31,13 @@ TF_MULTIVERSION static void combine(tf_call *call, int j, tf_range range) {
         const uint64_t *b = call->in[1].c[j];
         uint64_t kb = (uint64_t)arg[1];
         if (ka == 1 && kb == 1)
-            for (size_t i = range.begin; i < range.end; i++) out[i] = a[i] + b[i] + constant;
+            for (size_t i = span.begin; i < span.end; i++) out[i] = a[i] + b[i] + constant;
         else if (ka == 1 && kb == ~UINT64_C(0))
-            for (size_t i = range.begin; i < range.end; i++) out[i] = a[i] - b[i] + constant;
+            for (size_t i = span.begin; i < span.end; i++) out[i] = a[i] - b[i] + constant;
         else
-            for (size_t i = range.begin; i < range.end; i++) out[i] = ka * a[i] + kb * b[i] + constant;
+            for (size_t i = span.begin; i < span.end; i++) out[i] = ka * a[i] + kb * b[i] + constant;
     } else {
-        for (size_t i = range.begin; i < range.end; i++) out[i] = ka * a[i] + constant;
+        for (size_t i = span.begin; i < span.end; i++) out[i] = ka * a[i] + constant;
     }
 }
 
@@ -82,14 +81,14 @@ static void odometer_step(odometer *o) {
 
 /* out = in + data or in * data, data broadcast by the strides in arg[0..3]; arg[4] says which */
 
-TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_range range) {
-    if (range.begin == range.end) return;
+TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_span span) {
+    if (span.begin == span.end) return;
     const tf_step_node *node = call->node;
     const uint64_t *in = call->in[0].c[j];
     uint64_t *out = call->out.c[j];
-    odometer o = odometer_at(node->type.shape, node->arg, range.begin);
+    odometer o = odometer_at(node->type.shape, node->arg, span.begin);
     bool product = node->arg[4], constant = takes_constant(call, j);
-    for (size_t i = range.begin; i < range.end; i++, odometer_step(&o)) {
+    for (size_t i = span.begin; i < span.end; i++, odometer_step(&o)) {
         uint64_t c = (uint64_t)node->data[o.position];
         out[i] = product ? in[i] * c : in[i] + (constant ? c : 0);
     }
@@ -128,15 +127,15 @@ static bool gather_keeps(const tf_program *program, const tf_step_node *node) {
     return (size_t)node->arg[4] + (out - 1) * (size_t)node->arg[shape.rank - 1] < in && keeps_thirds(rows, in, out);
 }
 
-TF_MULTIVERSION static void gather(tf_call *call, int j, tf_range range) {
+TF_MULTIVERSION static void gather(tf_call *call, int j, tf_span span) {
     tf_shape shape = call->node->type.shape, outer = shape;
     size_t run = tf_shape_last(shape), offset = (size_t)call->node->arg[4];
     size_t stride = shape.rank ? (size_t)call->node->arg[shape.rank - 1] : 1;
     if (outer.rank) outer.rank--;
-    if (range.begin == range.end) return;
-    odometer o = odometer_at(outer, call->node->arg, range.begin / run);
+    if (span.begin == span.end) return;
+    odometer o = odometer_at(outer, call->node->arg, span.begin / run);
     uint64_t *out = call->out.c[j];
-    for (size_t i = range.begin; i < range.end; i += run, odometer_step(&o)) {
+    for (size_t i = span.begin; i < span.end; i += run, odometer_step(&o)) {
         const uint64_t *in = call->in[0].c[j] + offset + o.position;
         if (stride == 1)
             memcpy(out + i, in, run * sizeof *out);
@@ -161,10 +160,10 @@ static bool sum_keeps(const tf_program *program, const tf_step_node *node) {
     return node->arg[2] == 1 && keeps_thirds((size_t)node->arg[0], (size_t)node->arg[1], 1);
 }
 
-TF_MULTIVERSION static void sum(tf_call *call, int j, tf_range range) {
+TF_MULTIVERSION static void sum(tf_call *call, int j, tf_span span) {
     size_t axis = (size_t)call->node->arg[1], inner = (size_t)call->node->arg[2];
     if (inner == 1) {
-        for (size_t o = range.begin; o < range.end; o++) {
+        for (size_t o = span.begin; o < span.end; o++) {
             const uint64_t *in = call->in[0].c[j] + o * axis;
             uint64_t total = 0;
             for (size_t a = 0; a < axis; a++) total += in[a];
@@ -172,7 +171,7 @@ TF_MULTIVERSION static void sum(tf_call *call, int j, tf_range range) {
         }
         return;
     }
-    for (size_t o = range.begin / inner; o < range.end / inner; o++) {
+    for (size_t o = span.begin / inner; o < span.end / inner; o++) {
         const uint64_t *in = call->in[0].c[j] + o * axis * inner;
         uint64_t *out = call->out.c[j] + o * inner;
         memset(out, 0, inner * sizeof *out);

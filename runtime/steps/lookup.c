@@ -31,7 +31,7 @@ static tf_status lookup_solo(tf_call *call) {
         free(entry), free(table);
         return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
     }
-    for (size_t i = call->part.range.begin; i < call->part.range.end; i++) {
+    for (size_t i = call->part.span.begin; i < call->part.span.end; i++) {
         uint64_t v = (call->in[0].c[0][i] + call->in[0].c[1][i]) & (entries - 1);
         for (size_t j = 0; j < entries; j++) table[j] = (uint64_t)call->node->data[j];
         for (unsigned b = 0; b < call->node->arg[0]; b++) { /* rotate by v, bit by bit: no index depends on v */
@@ -46,7 +46,7 @@ static tf_status lookup_solo(tf_call *call) {
         tf_stream(call->party, call->part.own, call->index, ENTRY, i * entries, entry, entries);
         for (size_t j = 0; j < entries; j++) entry[j] = table[j] - entry[j];
         call->party->kernels->pack_bytes(entry, entries, bytes,
-                                         call->message + (i - call->part.range.begin) * entries * bytes);
+                                         call->message + (i - call->part.span.begin) * entries * bytes);
     }
     free(entry), free(table);
     tf_for_blocks(call, at, count) tf_reshare_solo(call, MU, at, count);
@@ -70,7 +70,7 @@ static tf_status lookup_pair(tf_call *call, int phase) {
             if (call->part.role == TF_LEFT)
                 tf_stream(call->party, own, call->index, ENTRY, (at + i) * entries, entry, entries);
             else
-                call->party->kernels->unpack_bytes(call->dealt + (at + i - call->part.range.begin) * entries * bytes,
+                call->party->kernels->unpack_bytes(call->dealt + (at + i - call->part.span.begin) * entries * bytes,
                                                    entries, bytes, entry);
             for (size_t j = 0; j < entries; j++) { /* all entries are looked at, whatever c is */
                 uint64_t difference = c ^ j;

@@ -75,7 +75,7 @@ TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
-        size_t from = (at - call->part.range.begin) * bytes;
+        size_t from = (at - call->part.span.begin) * bytes;
         if (phase == 0) {
             const uint64_t *z = call->out.c[0] + at;
             tf_element_stream(call, own, ZERO, at, count, block);
@@ -101,7 +101,8 @@ TF_MULTIVERSION static void product_pair(tf_call *call, int phase) {
 typedef enum crossing { FOUR, NEXT, BEFORE } crossing;
 
 static crossing cross_of(const tf_call *call, int third) {
-    return (crossing)((call->party->id - third + 3) % 3);
+    int id = call->party->id;
+    return id == third ? FOUR : id == tf_next(third) ? NEXT : BEFORE;
 }
 
 static inline uint64_t part_of(crossing cross, uint64_t x0, uint64_t x1, uint64_t y0, uint64_t y1) {
@@ -113,23 +114,23 @@ static inline uint64_t part_of(crossing cross, uint64_t x0, uint64_t x1, uint64_
 }
 
 TF_MULTIVERSION static void multiply_part(tf_call *call) {
-    tf_range range = tf_share(call, call->part.range);
+    tf_span span = tf_worker_slice(call, call->part.span);
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];
     size_t inner = (size_t)call->node->arg[A_FIRST];
     crossing cross = cross_of(call, call->part.number / 2);
-    for (size_t r = range.begin; inner > 1 && r < range.end; r++) {
+    for (size_t r = span.begin; inner > 1 && r < span.end; r++) {
         uint64_t sum = 0;
         for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(cross, x0[i], x1[i], y0[i], y1[i]);
         z[r] = sum;
     }
     if (inner > 1) return;
     if (cross == FOUR)
-        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
     else if (cross == NEXT)
-        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
     else
-        for (size_t i = range.begin; i < range.end; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
 }
 
 static tf_status multiply_solo(tf_call *call) {
@@ -204,8 +205,8 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, siz
         if (!combined) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", rows);
         tf_combine(tf_combination_of(id).left, (unsigned)call->node->arg[A_BITS], x0, x1, count, combined);
     } else { /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
-        if ((id + 1) % 3 == zero) x = x1;
-        if (id == (zero + 1) % 3) plus = x1;
+        if (tf_next(id) == zero) x = x1;
+        if (id == tf_next(zero)) plus = x1;
     }
     call->party->kernels->matmul(rows, x, plus, l->a_row, call->in[1].packed, call->out.c[0] + begin * l->c_row,
                                  l->c_row, scratch);
@@ -255,35 +256,35 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
 /** The rows of a weight's product that are made when part `number` is worked on: those of its third, unless an earlier
  *  third of this party's has an element of the row; see tf_step for the order. Everything at once where a third would
  *  not have many rows, or where the weight is packed for one call only. */
-static tf_range rows_now(const tf_call *call, const tf_matmul_layout *l) {
+static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
     enum { FEW = 32 };
     int id = call->party->id, s = call->part.number / 2;
     bool whole = l->m < 3 * FEW || call->in[1].later;
-    if (call->part.number % 2 || (whole && s != id)) return (tf_range){0, 0};
-    if (whole) return (tf_range){0, l->m};
-    tf_range third = tf_third(l->m * l->n, s), rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
+    if (call->part.number % 2 || (whole && s != id)) return (tf_span){0, 0};
+    if (whole) return (tf_span){0, l->m};
+    tf_span third = tf_third(l->m * l->n, s), rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
     for (int other = 0; other < TF_PARTIES; other++) {
         if (other == s || s == id || (other > s && other != id)) continue;
-        tf_range before = tf_third(l->m * l->n, other);
+        tf_span before = tf_third(l->m * l->n, other);
         if (other < s && rows.begin * l->n < before.end) rows.begin++;
         if (other > s && rows.end * l->n > before.begin) rows.end--;
     }
     return rows;
 }
 
-/** z = this worker's share of this party's part: rows of the product with a weight, products of a batch. Component
+/** z = this worker's slice of this party's part: rows of the product with a weight, products of a batch. Component
  *  `id` of the bias is in it, so every component is added by exactly one party. */
 static tf_status matmul_part(tf_call *call) {
     tf_matmul_layout l = layout_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
     bool weight = call->in[1].packed || call->in[1].later;
-    tf_range all = {0, l.batch[0] * l.batch[1]};
+    tf_span all = {0, l.batch[0] * l.batch[1]};
     if (weight)
         all = rows_now(call, &l);
     else if (call->part.number != 2 * call->party->id)
         return TF_OK; /* a batch is made at once, with the first part */
     if (all.begin >= all.end) return TF_OK;
-    size_t items = tf_range_count(all), workers = (size_t)call->workers, k = (size_t)call->worker;
+    size_t items = tf_span_count(all), workers = (size_t)call->workers, k = (size_t)call->worker;
     size_t begin = all.begin + items * k / workers, end = all.begin + items * (k + 1) / workers;
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
     tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);

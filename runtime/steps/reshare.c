@@ -19,12 +19,12 @@ TF_MULTIVERSION void tf_reshare_send(tf_call *call, unsigned purpose, size_t at,
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
     tf_element_stream(call, own, purpose, at, count, mine);
     for (size_t i = 0; i < count; i++) common[i] = part[i] - mine[i];
-    call->party->kernels->pack_bytes(common, count, bytes, call->message + (at - call->part.range.begin) * bytes);
+    call->party->kernels->pack_bytes(common, count, bytes, call->message + (at - call->part.span.begin) * bytes);
 }
 
 TF_MULTIVERSION void tf_reshare_receive(tf_call *call, size_t at, size_t count, unsigned bytes) {
     uint64_t *common = call->out.c[1 - call->part.own] + at, other[TF_BLOCK];
-    const uint8_t *message = call->received + (at - call->part.range.begin) * bytes;
+    const uint8_t *message = call->received + (at - call->part.span.begin) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);
     for (size_t i = 0; i < count; i++) common[i] += other[i];
 }

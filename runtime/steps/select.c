@@ -30,9 +30,9 @@ static void select_cost(const tf_program *program, const tf_step_node *node, tf_
 
 TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
-        size_t from = (at - call->part.range.begin) * bytes;
+        size_t from = (at - call->part.span.begin) * bytes;
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
             uint64_t rho[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
@@ -54,14 +54,14 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
 TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
     int own = call->part.own;
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count, bytes);
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
-        size_t from = (at - call->part.range.begin) * bytes;
+        size_t from = (at - call->part.span.begin) * bytes;
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
@@ -111,7 +111,7 @@ TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
         tf_expand_bits(call->in[0].bit, at, count, false, rho);
         tf_element_stream(call, call->part.own, RHO, at, count, m);
         for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
-        call->party->kernels->pack_bytes(m, count, bytes, call->message + (at - call->part.range.begin) * bytes);
+        call->party->kernels->pack_bytes(m, count, bytes, call->message + (at - call->part.span.begin) * bytes);
         tf_reshare_solo(call, MU, at, count);
     }
     return TF_OK;
@@ -129,7 +129,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
         if (call->part.role == TF_LEFT)
             tf_element_stream(call, call->part.own, RHO, at, count, part);
         else
-            call->party->kernels->unpack_bytes(call->dealt + (at - call->part.range.begin) * bytes, count, bytes, part);
+            call->party->kernels->unpack_bytes(call->dealt + (at - call->part.span.begin) * bytes, count, bytes, part);
         for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
         tf_reshare_send(call, MU, at, count, bytes, part);
     }

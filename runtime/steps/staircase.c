@@ -37,7 +37,7 @@ static void rho_stream(tf_call *call, int which, size_t j, size_t at, size_t cou
 
 TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         uint64_t rho[TF_BLOCK], m[TF_BLOCK];
         for (size_t j = 0; j < call->node->data_count; j++) {
@@ -45,7 +45,7 @@ TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
             rho_stream(call, call->part.own, j, at, count, m);
             for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
             call->party->kernels->pack_bytes(m, count, bytes,
-                                             call->message + j * whole + (at - call->part.range.begin) * bytes);
+                                             call->message + j * whole + (at - call->part.span.begin) * bytes);
         }
         tf_reshare_solo(call, MU, at, count);
     }
@@ -54,7 +54,7 @@ TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
 
 TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    size_t whole = tf_range_count(call->part.range) * bytes;
+    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count, bytes);
@@ -68,7 +68,7 @@ TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
             if (call->part.role == TF_LEFT)
                 rho_stream(call, call->part.own, j, at, count, m);
             else
-                call->party->kernels->unpack_bytes(call->dealt + j * whole + (at - call->part.range.begin) * bytes,
+                call->party->kernels->unpack_bytes(call->dealt + j * whole + (at - call->part.span.begin) * bytes,
                                                    count, bytes, m);
             for (size_t i = 0; i < count; i++) part[i] += y * (((m[i] ^ delta[i]) - delta[i]) + (delta[i] & one));
         }

@@ -60,7 +60,7 @@ static void thresholds_cost(const tf_program *program, const tf_step_node *node,
     traffic->dealt_at = 0;
     traffic->exchanges = l.blocks > 1 ? 2 : 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t rows = tf_range_count(tf_part_range(n, k)), words = tf_words(rows);
+        uint64_t rows = tf_span_count(tf_part_span(n, k)), words = tf_words(rows);
         traffic->dealt[k] = (rows * l.words + words * l.count * l.ands) * 8;
         for (int e = 0; e < traffic->exchanges; e++)
             traffic->swapped[e][k] = words * l.count * (e + 1 < traffic->exchanges ? l.wires : 1) * 8;
@@ -81,13 +81,13 @@ static size_t thresholds_state(const tf_program *program, const tf_step_node *no
 /** Plane `plane` of a stream of bit planes, its words for the part. */
 static void plane_stream(tf_call *call, int which, unsigned purpose, size_t plane, uint64_t *out) {
     size_t all = tf_words(tf_shape_count(call->node->type.shape));
-    tf_range range = call->part.range;
-    tf_stream(call->party, which, call->index, purpose, plane * all + range.begin / 64, out,
-              tf_words(tf_range_count(range)));
+    tf_span span = call->part.span;
+    tf_stream(call->party, which, call->index, purpose, plane * all + span.begin / 64, out,
+              tf_words(tf_span_count(span)));
 }
 
 static uint64_t *bit_plane(const tf_call *call, size_t threshold) {
-    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + call->part.range.begin / 64;
+    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + call->part.span.begin / 64;
 }
 
 static uint64_t equal_mask(uint64_t a, uint64_t b) {
@@ -113,7 +113,7 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     layout l = layout_of(call->node);
     unsigned low = (unsigned)call->node->arg[A_LOW], width = (unsigned)call->node->arg[A_WIDTH];
     int own = call->part.own;
-    size_t begin = call->part.range.begin, rows = tf_range_count(call->part.range), words = tf_words(rows);
+    size_t begin = call->part.span.begin, rows = tf_span_count(call->part.span), words = tf_words(rows);
     if (!rows) return TF_OK;
     uint8_t *message = call->message;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
@@ -291,8 +291,8 @@ static tf_status thresholds_pair(tf_call *call, int phase) {
               .l = l,
               .own = call->part.own,
               .left = call->part.role == TF_LEFT,
-              .begin = call->part.range.begin,
-              .rows = tf_range_count(call->part.range)};
+              .begin = call->part.span.begin,
+              .rows = tf_span_count(call->part.span)};
     if (!b.rows) return TF_OK;
     b.words = tf_words(b.rows);
     b.gt = call->state + state_planes(&l) * (b.begin / 64);

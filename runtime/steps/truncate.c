@@ -38,7 +38,7 @@ TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, size_t a
     int own = call->part.own;
     uint64_t *x = call->out.c[own] + at, *y = call->out.c[1 - own] + at, shifted[TF_BLOCK];
     uint8_t *message = call->message;
-    size_t from = at - call->part.range.begin, whole = tf_range_count(call->part.range);
+    size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
     uint64_t mask = tf_mask(t.bits);
     for (size_t i = 0; i < count; i++) shifted[i] = (v[i] & mask) >> t.shift;
     tf_element_stream(call, own, RHO, at, count, x);
@@ -65,7 +65,7 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, size_t a
     const tf_kernels *kernels = call->party->kernels;
     int own = call->part.own;
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
-    size_t from = at - call->part.range.begin, whole = tf_range_count(call->part.range);
+    size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
     if (!t.wide) {
         unsigned bytes = tf_bytes_of(t.bits - t.shift);
         uint64_t mask = tf_mask(t.bits), half = t.shift > 0; /* the mean of the two floors' error is one unit */
@@ -98,7 +98,7 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, size_t a
 TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, size_t at, size_t count) {
     unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
     uint64_t *common = call->out.c[1 - call->part.own] + at, *kept = call->state + at, other[TF_BLOCK];
-    const uint8_t *message = call->received + (at - call->part.range.begin) * bytes;
+    const uint8_t *message = call->received + (at - call->part.span.begin) * bytes;
     call->party->kernels->unpack_bytes(message, count, bytes, other);
     uint64_t constant = 1 - (UINT64_C(1) << high) - (OFFSET >> t.shift);
     for (size_t i = 0; i < count; i++) common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;

@@ -32,7 +32,7 @@ static inline tf_status shares_results(const char *path, int party) {
                                                       .order = order,
                                                       .frac = SHARES_FRAC,
                                                       .bits = SHARES_BITS,
-                                                      .component = {component[party], component[(party + 1) % 3]}});
+                                                      .component = {component[party], component[tf_next(party)]}});
 }
 
 #endif

@@ -334,7 +334,7 @@ Test(share_texts, reveals_only_what_belongs_together) {
     tf_digest id = {{1}}, other = {{2}};
     size_t texts, width;
     float *values;
-    for (int p = 0; p < TF_PARTIES; p++) write_results(part("results", p), p, id, 3, c[p], c[(p + 1) % 3]);
+    for (int p = 0; p < TF_PARTIES; p++) write_results(part("results", p), p, id, 3, c[p], c[tf_next(p)]);
     works(reveal(0, 1, &texts, &width, &values));
     for (int i = 0; i < 5; i++) cr_assert_eq(values[i], 2);
     cr_assert_eq(values[5], -1, "negative numbers too: %g", values[5]);

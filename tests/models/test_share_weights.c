@@ -280,8 +280,7 @@ Test(share_weights, one_party_holds_seeds_alone) {
             bytes += n * ((file->entry[i].bits + 7) / 8);
         }
         for (int j = 0; j < TF_PARTIES; j++)
-            cr_assert_eq(file->prf[j] != NULL, j != 2 && (j == p || j == (p + 1) % 3), "component %d of party %d", j,
-                         p);
+            cr_assert_eq(file->prf[j] != NULL, j != 2 && (j == p || j == tf_next(p)), "component %d of party %d", j, p);
         if (p == 0) {
             cr_assert_eq(data, 0);
             cr_assert_lt(file->size, 16384, "%zu", file->size);

@@ -63,7 +63,7 @@ static inline tf_status enemy_start(tf_link *link, int peer, bool receive) {
 static inline tf_status enemy_progress(tf_link *link) {
     enemy *self = (enemy *)link;
     bool done;
-    tf_status status = tf_link_test(link->inner, (tf_ticket){.peer = (link->party + 1) % TF_PARTIES}, &done);
+    tf_status status = tf_link_test(link->inner, (tf_ticket){.peer = tf_next(link->party)}, &done);
     if (link->inner->has_cause) return tf_link_peer_failed(link, link->inner->received_from, &link->inner->received);
     TF_TRY(status);
     for (int peer = 0; peer < TF_PARTIES; peer++) {

@@ -210,13 +210,13 @@ static inline const char *requests_are_checked(tf_link *link) {
     EXPECT(tf_link_send(link, self, data, 1, &ticket) == TF_INVALID);
     EXPECT(tf_link_send(link, 3, data, 1, &ticket) == TF_INVALID);
     EXPECT(tf_link_receive(link, -1, data, 1, &ticket) == TF_INVALID);
-    EXPECT(tf_link_receive(link, (self + 1) % 3, NULL, 1, &ticket) == TF_INVALID);
-    ticket = (tf_ticket){.serial = 1, .peer = (self + 1) % 3, .receive = true};
+    EXPECT(tf_link_receive(link, tf_next(self), NULL, 1, &ticket) == TF_INVALID);
+    ticket = (tf_ticket){.serial = 1, .peer = tf_next(self), .receive = true};
     EXPECT(tf_link_test(link, ticket, &done) == TF_INVALID);
     EXPECT(tf_link_wait(link, ticket) == TF_INVALID);
     ticket.peer = 7;
     EXPECT(tf_link_wait(link, ticket) == TF_INVALID);
-    EXPECT(tf_link_send(link, (self + 1) % 3, NULL, 0, &ticket) == TF_OK);
+    EXPECT(tf_link_send(link, tf_next(self), NULL, 0, &ticket) == TF_OK);
     EXPECT(tf_link_wait(link, ticket) == TF_OK);
     return NULL;
 }

@@ -33,12 +33,12 @@ Test(handshake, wrong_fingerprint) {
         secure_party parties[TF_PARTIES];
         tf_fingerprint other[TF_PARTIES];
         memcpy(other, rig_fingerprint, sizeof other);
-        other[(refusing + 1) % 3].byte[31] ^= 1;
+        other[tf_next(refusing)].byte[31] ^= 1;
         rig_parties(parties, exchange);
         parties[refusing].options.fingerprints = other;
         char text[200], shown[TF_FINGERPRINT_TEXT];
         snprintf(text, sizeof text, "party %d refuses party %d: its certificate has the fingerprint %s, expected was ",
-                 refusing, (refusing + 1) % 3, tf_fingerprint_text(&rig_fingerprint[(refusing + 1) % 3], shown));
+                 refusing, tf_next(refusing), tf_fingerprint_text(&rig_fingerprint[tf_next(refusing)], shown));
         expect_all_refuse(parties, text);
     }
 }

@@ -103,7 +103,7 @@ static inline tf_value rig_put(rig *r, tf_shape shape, const int64_t *x, int fra
         *c[2] = (uint64_t)x[i] - *c[0] - *c[1] + garbage;
     }
     for (int p = 0; p < TF_PARTIES; p++)
-        r->param[p][k] = (tf_view){.c = {r->component[k][p], r->component[k][(p + 1) % 3]}};
+        r->param[p][k] = (tf_view){.c = {r->component[k][p], r->component[k][tf_next(p)]}};
     r->leaf[k] = (tf_node){.leaf = TF_LEAF_WEIGHT, .shape = shape};
     snprintf(r->leaf[k].name, sizeof r->leaf[k].name, "input%d", k);
     tf_value v = tf_weight(&r->program, tf_program_leaf(&r->program, &r->leaf[k]), frac, bits);
@@ -168,8 +168,8 @@ static inline void rig_run(rig *r) {
         for (size_t i = 0; i < n; i++) {
             uint64_t sum = 0;
             for (int p = 0; p < TF_PARTIES; p++) {
-                uint64_t mine = r->kept[p][k].c[1][i], next = r->kept[(p + 1) % 3][k].c[0][i];
-                if ((mine ^ next) & mask) cr_assert_fail("element %zu: parties %d and %d differ", i, p, (p + 1) % 3);
+                uint64_t mine = r->kept[p][k].c[1][i], next = r->kept[tf_next(p)][k].c[0][i];
+                if ((mine ^ next) & mask) cr_assert_fail("element %zu: parties %d and %d differ", i, p, tf_next(p));
                 sum += mine;
             }
             r->result[k][i] = rig_signed(sum, r->type[k].bits);

@@ -31,7 +31,7 @@ static inline void selection_make(const int32_t *ids, size_t tokens, size_t rows
             copy[k] = malloc(3 * tokens * sizeof *copy[k]);
             memcpy(copy[k], sign[(p + k) % 3], 3 * tokens * sizeof *copy[k]);
         }
-        out[p] = (tf_selection){.vector = {vector[p][0], vector[(p + 1) % 3][1]},
+        out[p] = (tf_selection){.vector = {vector[p][0], vector[tf_next(p)][1]},
                                 .sign = {copy[0], copy[1]},
                                 .tokens = tokens,
                                 .rows = rows};

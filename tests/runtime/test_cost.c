@@ -198,10 +198,10 @@ Test(cost, of_inputs_and_outputs) {
                     r.t.party[p].slots = (tf_slots){.input = input, .output = output[p]};
                 rig_run(&r);
                 tf_traffic_matrix wanted = {{0}};
-                wanted[owner][(owner + 1) % 3] = N * bits / 8;
+                wanted[owner][tf_next(owner)] = N * bits / 8;
                 for (int t = 0; t < TF_PARTIES; t++)
                     if (to == t || to == TF_EVERYONE)
-                        wanted[(t + 1) % 3][t] += N * bits / 8, wanted[(t + 2) % 3][t] += 16;
+                        wanted[tf_next(t)][t] += N * bits / 8, wanted[tf_previous(t)][t] += 16;
                 cr_assert_arr_eq(r.t.plan.bytes, wanted, sizeof wanted);
                 cr_assert_eq(r.t.plan.rounds, 2);
                 rig_close(&r);
@@ -221,7 +221,7 @@ Test(cost, of_an_embedding) {
             rig r = rig_open(16);
             tf_embed(&r.program, rig_put(&r, tf_dims(rows, columns), table, 8, rings[k], 1 << 14), &tokens, owner);
             rig_run(&r);
-            int left_party = (owner + 2) % 3, right_party = (owner + 1) % 3;
+            int left_party = tf_previous(owner), right_party = tf_next(owner);
             tf_traffic_matrix wanted = {{0}};
             wanted[owner][right_party] = elements * bytes + TOKENS * ((rows + 7) / 8 + bytes); /* row, vector, sign */
             wanted[left_party][right_party] = wanted[right_party][left_party] = 2 * elements * bytes;

@@ -67,14 +67,14 @@ Test(step_exchange, shares_of_an_input_are_those_of_its_owner) {
     for (int owner = 0; owner < TF_PARTIES; owner++) {
         rig r = rig_open(16);
         tf_value v = tf_input(&r.program, owner, tf_dims(N), 16, 48, 1024, 0);
-        cr_assert_eq(tf_type_of(&r.program, v)->zero, (owner + 2) % 3);
+        cr_assert_eq(tf_type_of(&r.program, v)->zero, tf_previous(owner));
         int y = rig_take(&r, v);
         for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].slots.input = input;
         rig_run(&r);
         for (int i = 0; i < N; i++) {
             cr_assert_eq(rig_result(&r, y)[i], (int64_t)i << 14);
-            cr_assert_eq(r.kept[(owner + 1) % 3][y].c[1][i], 0, "the third component");
-            cr_assert_eq(r.kept[(owner + 2) % 3][y].c[0][i], 0, "the third component");
+            cr_assert_eq(r.kept[tf_next(owner)][y].c[1][i], 0, "the third component");
+            cr_assert_eq(r.kept[tf_previous(owner)][y].c[0][i], 0, "the third component");
         }
         rig_close(&r);
     }
@@ -102,7 +102,7 @@ static void check_refused(int owner, const float *x, tf_status status, const cha
     cr_assert(strstr(tf_error(), reason) != NULL, "%s", tf_error());
     for (int p = 0; p < TF_PARTIES; p++) { /* the others end with the owner's reason */
         /* but who is to receive neither the input nor the output may have ended before */
-        if (p != 0 && p != owner && p != (owner + 1) % 3 && !r.t.outcome.status[p]) continue;
+        if (p != 0 && p != owner && p != tf_next(owner) && !r.t.outcome.status[p]) continue;
         cr_assert(r.t.outcome.status[p] == (p == owner ? status : TF_PEER));
         cr_assert(strstr(r.t.outcome.error[p], reason) != NULL, "party %d: %s", p, r.t.outcome.error[p]);
     }

@@ -17,7 +17,7 @@ typedef struct layer {
 /* One party: x comes in as a weight too, in its plain form, so that all of it goes through the session. */
 static tf_status play(tf_link *link, int id, void *context) {
     layer *l = context;
-    int user = (l->owner + 1) % 3;
+    int user = tf_next(l->owner);
     bool holds = id == l->owner;
     tf_leaf kind = l->open ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
     tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, l->in), .data = holds ? l->x : NULL};

@@ -75,7 +75,7 @@ Test(step_embed_shared, finds_every_row_for_an_owner_outside) {
             tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
             if (zero >= 0) { /* as if the table had been put in by the party after next */
                 for (size_t i = 0; i < rows * columns; i++) {
-                    r.component[0][(zero + 1) % 3][i] += r.component[0][zero][i];
+                    r.component[0][tf_next(zero)][i] += r.component[0][zero][i];
                     r.component[0][zero][i] = 0;
                 }
                 r.program.node[x].type.zero = zero;

@@ -182,7 +182,7 @@ Test(view, of_the_party_that_deals_is_empty) {
         for (int p = 0; p < TF_PARTIES; p++) view_free(&seen[p]);
         run(input, x, 1, seen);
         for (int p = 0; p < TF_PARTIES; p++) {
-            cr_assert_eq(seen[p].messages, p == (chosen + 1) % 3, "an input is sent to one party");
+            cr_assert_eq(seen[p].messages, p == tf_next(chosen), "an input is sent to one party");
             view_free(&seen[p]);
         }
         run(output, x, 1, seen);
@@ -234,7 +234,7 @@ static void flawed_cost(const tf_program *program, const tf_step_node *node, tf_
 }
 
 static tf_status flawed_solo(tf_call *call) {
-    size_t whole = 8 * tf_range_count(call->part.range);
+    size_t whole = 8 * tf_span_count(call->part.span);
     tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK], mask[2][TF_BLOCK], old = at + 1;
         for (unsigned k = 0; k < 2; k++) {
@@ -247,8 +247,7 @@ static tf_status flawed_solo(tf_call *call) {
                 if (call->node->arg[0] == OLD_MASK) mask[k][i] = old * UINT64_C(0x9e3779b97f4a7c15);
                 v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i] + k + mask[k][i];
             }
-            call->party->kernels->pack_bytes(v, count, 8,
-                                             call->message + k * whole + 8 * (at - call->part.range.begin));
+            call->party->kernels->pack_bytes(v, count, 8, call->message + k * whole + 8 * (at - call->part.span.begin));
         }
     }
     return TF_OK;

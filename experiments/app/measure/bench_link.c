@@ -15,7 +15,7 @@ static int by_value(const void *a, const void *b) {
 static tf_status swap_all(tf_link *link, const unsigned char *out, unsigned char *in[2], uint64_t size) {
     tf_ticket sent[2], received[2];
     for (int k = 0; k < 2; k++) {
-        int peer = (tf_link_party(link) + 1 + k) % TF_PARTIES;
+        int self = tf_link_party(link), peer = k ? tf_previous(self) : tf_next(self);
         TF_TRY(tf_link_receive(link, peer, in[k], size, &received[k]));
         TF_TRY(tf_link_send(link, peer, out, size, &sent[k]));
     }
