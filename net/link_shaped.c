@@ -62,14 +62,14 @@ double tf_network_seconds(const tf_network *network, uint64_t bytes) {
 /* Stamps ----------------------------------------------------------------------------------------------------------- */
 
 static void write_stamp(unsigned char stamp[STAMP], double time) {
-    uint64_t nanoseconds = (uint64_t)(1e9 * time);
+    uint64_t nanoseconds = (uint64_t)(int64_t)(1e9 * time);
     for (int i = 0; i < STAMP; i++) stamp[i] = (unsigned char)(nanoseconds >> 8 * i);
 }
 
 static double read_stamp(const unsigned char stamp[STAMP]) {
     uint64_t nanoseconds = 0;
     for (int i = 0; i < STAMP; i++) nanoseconds |= (uint64_t)stamp[i] << 8 * i;
-    return 1e-9 * (double)nanoseconds;
+    return 1e-9 * (double)(int64_t)nanoseconds; /* signed: what is old may be older than this machine's clock */
 }
 
 /** Whether a stamp can be of this machine's clock; only the first message from a peer must be a young one. */

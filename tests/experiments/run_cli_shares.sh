@@ -4,8 +4,8 @@
 set -uo pipefail
 trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
-# shellcheck source=tests/experiments/tiny_model.sh
-. "$here/tiny_model.sh"
+# shellcheck source=tests/support/tiny_model.sh
+. "$here/../support/tiny_model.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0

@@ -20,5 +20,5 @@ if [ -d "$shared/models/bert-tiny-sst2" ] && [ -f "$shared/data/sst2/dev.tsv" ];
         grep -q "708 of 872 labelled right (81.2%)" <<<"$output" ||
         { echo "FAILED: the accuracy on SST-2 is not 81.2%: $(grep labelled <<<"$output")"; failures=1; }
 fi
-[ $checked -gt 0 ] || { echo "skipped: neither MiniLM with the reference ids nor SST-2 with its model is there"; exit 77; }
+[ $checked -gt 0 ] || { echo "skipped: neither MiniLM with the reference ids nor SST-2 with its model is there (experiments/setup.sh model fetches MiniLM)"; exit 77; }
 exit $failures

@@ -8,10 +8,10 @@ set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 trefoil=$1/trefoil points=${2:-6} seed=${3:-$RANDOM}
 here=$(dirname "${BASH_SOURCE[0]}")
-# shellcheck source=tests/experiments/tiny_model.sh
-. "$here/tiny_model.sh"
-# shellcheck source=tests/experiments/parties.sh
-. "$here/parties.sh"
+# shellcheck source=tests/support/tiny_model.sh
+. "$here/../support/tiny_model.sh"
+# shellcheck source=tests/support/parties.sh
+. "$here/../support/parties.sh"
 work=$(mktemp -d)
 deadline=30 texts=${4:-40}
 

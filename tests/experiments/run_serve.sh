@@ -6,10 +6,10 @@
 set -uo pipefail
 trefoil=$1/trefoil requests=${2:-40}
 here=$(dirname "${BASH_SOURCE[0]}")
-# shellcheck source=tests/experiments/tiny_model.sh
-. "$here/tiny_model.sh"
-# shellcheck source=tests/experiments/parties.sh
-. "$here/parties.sh"
+# shellcheck source=tests/support/tiny_model.sh
+. "$here/../support/tiny_model.sh"
+# shellcheck source=tests/support/parties.sh
+. "$here/../support/parties.sh"
 work=$(mktemp -d)
 
 make_tiny_model "$work/tiny"

@@ -5,17 +5,17 @@ set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 trefoil=$(cd "$1" && pwd)/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
-# shellcheck source=tests/experiments/tiny_model.sh
-. "$here/tiny_model.sh"
-# shellcheck source=tests/experiments/parties.sh
-. "$here/parties.sh"
+# shellcheck source=tests/support/tiny_model.sh
+. "$here/../support/tiny_model.sh"
+# shellcheck source=tests/support/parties.sh
+. "$here/../support/parties.sh"
 
 skip() {
     echo "skipped: $*"
     exit 77
 }
 for program in munged slurmctld slurmd srun sbatch; do
-    command -v $program >/dev/null || skip "$program is not installed (Debian: apt-get install slurm-wlm munge)"
+    command -v $program >/dev/null || skip "$program is not installed (experiments/setup.sh cluster installs Slurm)"
 done
 [ "$(id -u)" = 0 ] || skip "Slurm's daemons need root to play three nodes"
 

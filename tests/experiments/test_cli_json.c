@@ -34,11 +34,11 @@ static json_t *run(const char *command) {
 static void set_up(void) {
     char output[4096];
     cr_assert(mkdtemp(directory));
-    cr_assert_eq(
-        shell("bash -c '. $tests/tiny_model.sh && make_tiny_model $work/tiny && cp -r $work/tiny $work/embed && "
-              "sed -i s/ForSequenceClassification/Model/ $work/embed/config.json'",
-              output, sizeof output),
-        0);
+    cr_assert_eq(shell("bash -c '. $tests/../support/tiny_model.sh && make_tiny_model $work/tiny && cp -r $work/tiny "
+                       "$work/embed && "
+                       "sed -i s/ForSequenceClassification/Model/ $work/embed/config.json'",
+                       output, sizeof output),
+                 0);
 }
 
 static void tear_down(void) {

@@ -8,7 +8,7 @@ build=$parent/fuzz
 
 obstacle=$(fuzz_obstacle)
 if [ -n "$obstacle" ]; then
-    echo "SKIPPED: no fuzzing, $obstacle"
+    echo "skipped: no fuzzing, $obstacle"
     exit 77
 fi
 fuzz_build

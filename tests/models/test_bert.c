@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "models/model.h"
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 enum { HIDDEN = 12, HEADS = 3, LAYERS = 2, INNER = 20, VOCABULARY = 30, POSITIONS = 9, LABELS = 4 };
 

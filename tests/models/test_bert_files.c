@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "models/model.h"
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 static tf_config config = {.hidden = 8,
                            .layers = 1,

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "ops/ops.h"
-#include "tests/models/scratch.h"
+#include "tests/support/scratch.h"
 
 TestSuite(config, .init = scratch_make, .fini = scratch_remove);
 

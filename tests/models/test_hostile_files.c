@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "models/model.h"
-#include "tests/models/scratch.h"
+#include "tests/support/scratch.h"
 
 TestSuite(hostile, .init = scratch_make, .fini = scratch_remove);
 

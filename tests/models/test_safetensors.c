@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/models/scratch.h"
+#include "tests/support/scratch.h"
 
 TestSuite(safetensors, .init = scratch_make, .fini = scratch_remove);
 

@@ -5,7 +5,7 @@
 
 #include "models/files/share_file.h"
 #include "net/link.h"
-#include "tests/models/scratch.h"
+#include "tests/support/scratch.h"
 
 TestSuite(share_file, .init = scratch_make, .fini = scratch_remove);
 

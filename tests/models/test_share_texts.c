@@ -4,9 +4,9 @@
 #include "models/files/share_texts.h"
 #include "models/files/share_weights.h"
 #include "runtime/program/step.h"
-#include "tests/models/scratch.h"
-#include "tests/runtime/tiny.h"
-#include "tests/runtime/view.h"
+#include "tests/support/scratch.h"
+#include "tests/support/tiny.h"
+#include "tests/support/view.h"
 
 static void setup(void) {
     scratch_make();

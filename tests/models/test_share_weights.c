@@ -3,8 +3,8 @@
 
 #include "models/files/share_texts.h"
 #include "models/files/share_weights.h"
-#include "tests/models/scratch.h"
-#include "tests/runtime/tiny.h"
+#include "tests/support/scratch.h"
+#include "tests/support/tiny.h"
 
 static void setup(void) {
     scratch_make();

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "models/tokenize/tokenizer_parts.h"
-#include "tests/models/scratch.h"
+#include "tests/support/scratch.h"
 
 TestSuite(tokenizer, .init = scratch_make, .fini = scratch_remove);
 

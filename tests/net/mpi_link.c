@@ -5,7 +5,7 @@
 #include "net/link_mpi.h"
 
 #include "net/link_internal.h"
-#include "scenarios.h"
+#include "tests/support/scenarios.h"
 
 static bool run(const char *name, scenario *parties, uint64_t chunk) {
     tf_link *link;

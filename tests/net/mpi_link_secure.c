@@ -2,7 +2,7 @@
 #include "net/link_internal.h"
 #include "net/link_mpi.h"
 #include "net/link_secure.h"
-#include "scenarios.h"
+#include "tests/support/scenarios.h"
 
 static bool run(const char *name, scenario *parties, size_t payload) {
     tf_link *inner, *link;

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "net/link_internal.h"
-#include "three_ends.h"
+#include "tests/support/three_ends.h"
 
 static void run_three(scenario *run) {
     tf_link *ends[TF_PARTIES];

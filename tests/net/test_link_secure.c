@@ -1,5 +1,5 @@
 /** What every link must do, over the secure one; its handshake; its keys and counters. */
-#include "secure_rig.h"
+#include "tests/support/secure_rig.h"
 
 TestSuite(secure_link, .init = rig_identities, .fini = rig_free_identities);
 

@@ -1,6 +1,6 @@
 /** What the handshake of the secure link refuses, and that all three parties learn why. */
-#include "enemy.h"
-#include "secure_rig.h"
+#include "tests/support/enemy.h"
+#include "tests/support/secure_rig.h"
 
 TestSuite(handshake, .init = rig_identities, .fini = rig_free_identities);
 

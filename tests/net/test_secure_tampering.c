@@ -3,9 +3,9 @@
 #include <math.h>
 #include <openssl/ssl.h>
 
-#include "enemy.h"
 #include "net/handshake.h"
-#include "secure_rig.h"
+#include "tests/support/enemy.h"
+#include "tests/support/secure_rig.h"
 
 /* Three ends in one thread: nothing here waits, so every trial takes the same course. */
 

@@ -5,7 +5,7 @@
 #include "net/base/clock.h"
 #include "net/link_internal.h"
 #include "net/link_shaped.h"
-#include "tcp_ends.h"
+#include "tests/support/tcp_ends.h"
 
 static void shape_ends(tf_link *ends[TF_PARTIES], const tf_network *network) {
     for (int i = 0; i < TF_PARTIES; i++)
@@ -158,7 +158,7 @@ Test(network, is_read) {
 
 /** Stamps of another machine's clock are refused: party 1, whose link is not shaped, stamps by hand. */
 static const char *other_clock(tf_link *link) {
-    unsigned char stamp[8] = {1}, data[3] = {0};
+    unsigned char stamp[8], data[3] = {0};
     tf_ticket ticket;
     if (tf_link_party(link) == 0) {
         EXPECT(tf_link_receive(link, 1, data, sizeof data, &ticket) == TF_OK);
@@ -166,7 +166,9 @@ static const char *other_clock(tf_link *link) {
         EXPECT(strstr(tf_error(), "the clocks of party 1 and this one differ"));
     }
     if (tf_link_party(link) != 1) return NULL;
-    if (early_clock) memset(stamp, 0x10, sizeof stamp);
+    double seconds = tf_clock() + (early_clock ? 60 : -601); /* the oldest allowed is 600 s old, whatever the uptime */
+    uint64_t nanoseconds = (uint64_t)(int64_t)(1e9 * seconds);
+    for (size_t i = 0; i < sizeof stamp; i++) stamp[i] = (unsigned char)(nanoseconds >> 8 * i);
     EXPECT(tf_link_send(link, 0, stamp, sizeof stamp, &ticket) == TF_OK);
     EXPECT(tf_link_send(link, 0, data, sizeof data, &ticket) == TF_OK);
     tf_status status = tf_link_wait(link, ticket);

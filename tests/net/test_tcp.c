@@ -5,7 +5,7 @@
 
 #include "net/base/clock.h"
 #include "net/link_internal.h"
-#include "tcp_ends.h"
+#include "tests/support/tcp_ends.h"
 
 static void run_three(scenario *run) {
     tf_link *links[TF_PARTIES];

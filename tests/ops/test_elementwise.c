@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 static tf_array x = {{.rank = 2, .dim = {2, 3}}, (float[]){1, 2, 3, 4, 5, 6}};
 

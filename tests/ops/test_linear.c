@@ -1,4 +1,4 @@
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 Test(linear, small) {
     tf_array x = {tf_dims(2, 3), (float[]){1, 2, 3, 4, 5, 6}}, w = {tf_dims(2, 3), (float[]){1, 0, -1, 2, 2, 2}};

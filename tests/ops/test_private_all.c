@@ -1,5 +1,5 @@
 /* Every registered op: private against floating point over its declared range, in several shapes, within its bound. */
-#include "tests/ops/private.h"
+#include "tests/support/private.h"
 
 /* Rows and width of the cases: single elements, sizes that are no multiples of 128, and some that span all thirds. */
 static const size_t rows[] = {1, 1, 3, 5, 40, 131}, widths[] = {1, 2, 6, 130, 96, 8};

@@ -1,5 +1,5 @@
 /* The exact variants over inputs as real models have them, and worse. */
-#include "tests/ops/private.h"
+#include "tests/support/private.h"
 
 static private_op on(const char *kind, tf_array x) {
     return (private_op){.kind = kind, .variant = "exact", .inputs = 1, .input = {{TF_LEAF_NONE, x}}};

@@ -1,7 +1,7 @@
 /* Ops on rows: embedding, rows, layernorm and the poolings. */
 #include <math.h>
 
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 static tf_array table = {{.rank = 2, .dim = {4, 2}}, (float[]){0, 1, 10, 11, 20, 21, 30, 31}};
 

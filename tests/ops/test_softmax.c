@@ -1,7 +1,7 @@
 /* softmax and attention share their variants. */
 #include <math.h>
 
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 /* The formulas as the papers write them, one row; mask NULL for none. `power` is that of power. */
 static void softmax_row(const char *variant, double power, const double *s, const float *mask, size_t n, double *p) {

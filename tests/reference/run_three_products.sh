@@ -7,5 +7,5 @@ for python in /usr/bin/python3 python3; do
     status=$?
     [ $status = 77 ] || exit $status
 done
-echo "skipped: no Python with numpy"
+echo "skipped: no Python has NumPy (experiments/setup.sh reference installs it)"
 exit 77

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "runtime/graph/graph.h"
-#include "tests/three.h"
+#include "tests/support/three.h"
 
 enum { SHIFT = 16, CHUNK = 1 << 17 };
 

@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=$1
 memcheck=$build/tests/test_memcheck_runtime
-command -v valgrind >/dev/null || { echo "skipped: valgrind is not installed"; exit 77; }
+command -v valgrind >/dev/null || { echo "skipped: valgrind is not installed (experiments/setup.sh memcheck installs it)"; exit 77; }
 if grep -q __asan_init "$memcheck"; then echo "skipped: built with sanitizers, which valgrind cannot run"; exit 77; fi
 
 log=$(mktemp -d)

@@ -1,5 +1,5 @@
 /* Protocols made of several steps, against floating point over their ranges: inverses, exponentials, polynomials. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /* n integers with `frac` fractional bits, spread evenly over the magnitudes of low..high, ends first. */
 static int64_t *spread(size_t n, double low, double high, int frac) {

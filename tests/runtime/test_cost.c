@@ -3,7 +3,7 @@
  * formulas, in bits that an element makes S deal to R, and L and R swap each way; with parts of one size every link
  * carries dealt for a sixth of the elements and swapped for a third of them.
  */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 enum { N = 3 * 128 * 16 };
 

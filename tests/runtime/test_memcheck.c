@@ -7,8 +7,8 @@
  */
 enum { STEP_N = 700 };
 
-#include "tests/runtime/each_step.h"
-#include "tests/runtime/selection.h"
+#include "tests/support/each_step.h"
+#include "tests/support/selection.h"
 
 static void check_cases(const step_case *c, bool tainted) {
     int64_t *x = rig_integers(STEP_N, 9);

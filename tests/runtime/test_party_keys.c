@@ -1,6 +1,6 @@
 /** The pairwise keys of the parties: who shares which, over links that make keys and over links that do not. */
 #include "runtime/party/party.h"
-#include "tests/net/secure_rig.h"
+#include "tests/support/secure_rig.h"
 
 enum { WORDS = 8, SESSIONS = 3 };
 

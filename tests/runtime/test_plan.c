@@ -2,7 +2,7 @@
 #include "models/model.h"
 #include "ops/ops.h"
 #include "runtime/lower/lower.h"
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /* Programs ------------------------------------------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 
 #include "ops/ops.h"
 #include "runtime/graph/graph.h"
-#include "tests/three.h"
+#include "tests/support/three.h"
 
 static int count_ops(void) {
     int count = 0;

@@ -1,5 +1,5 @@
 /* The check of ranges: a run within its ranges passes and tells its magnitudes, and the first node outside is named. */
-#include "tests/runtime/tiny.h"
+#include "tests/support/tiny.h"
 
 #include "models/ranges.h"
 #include "runtime/session/range_check.h"

@@ -1,5 +1,5 @@
 /* Sessions: weights shared once, agreement before anything runs, and failures that end all three parties alike. */
-#include "tests/runtime/tiny.h"
+#include "tests/support/tiny.h"
 
 #include "runtime/program/step.h"
 

@@ -1,5 +1,5 @@
 /* Requests that cannot be met say so when the program is made, not by wrong results when it runs. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 static rig r;
 

@@ -1,5 +1,5 @@
 /* Putting values in and opening them. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /* Runs a program that has only inputs and outputs by slot; everybody is given everything. */
 typedef struct slots {

@@ -1,6 +1,6 @@
 /* Linear layers: secret weights through a session, which keeps them packed, and public weights. */
 #include "runtime/session/session.h"
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 typedef struct layer {
     int owner, frac; /* of the model; who puts in x and gets y is the party after it */

@@ -1,5 +1,5 @@
 /* Steps without communication, against plain integers, in rings of 32, 48 and 64 bits. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 static const unsigned ring[] = {32, 48, 64};
 

@@ -1,5 +1,5 @@
 /* Products of elements, dot products and matrix products, with and without truncation, against plain integers. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /* got is z / 2^shift to one unit in the last place. */
 static void check_rounded(int64_t got, __int128 z, unsigned shift, const char *what) {

@@ -1,5 +1,5 @@
 /* Comparison, selection, ReLU, bits as shares and the maximum, against plain integers. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /* Integers of all sizes below 2^bits, among them many around zero. The caller frees them. */
 static int64_t *mixed_integers(size_t n, unsigned bits) {

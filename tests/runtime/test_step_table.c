@@ -1,6 +1,6 @@
 /* Table lookup, rows of a secret table, and powers of two. */
-#include "tests/runtime/rig.h"
-#include "tests/runtime/selection.h"
+#include "tests/support/rig.h"
+#include "tests/support/selection.h"
 
 Test(step_lookup, finds_every_entry) {
     for (unsigned k = 1; k <= 10; k++)

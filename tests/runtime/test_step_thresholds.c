@@ -1,5 +1,5 @@
 /* Many public thresholds at once, and sums of public numbers by their bits, against plain integers. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 enum { MOST = 200 };
 

@@ -1,5 +1,5 @@
 /* Truncation, narrow and wide, and lifting, against plain integers. */
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 typedef struct truncation {
     unsigned bits; /* |x| < 2^bits */

@@ -2,7 +2,7 @@
 #include <pthread.h>
 
 #include "runtime/party/workers.h"
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 enum { N = 128 * 400 + 77, THREADS = 3, RESULTS = 8, RELU = 2 };
 

@@ -3,13 +3,13 @@
  * depend on the input. Inputs are shared without any randomness, so only a step's own masks can make its messages
  * uniform. Three steps without proper masks, defined here, show that the checks would notice.
  */
-#include "tests/runtime/rig.h"
-#include "tests/runtime/selection.h"
-#include "tests/runtime/view.h"
+#include "tests/support/rig.h"
+#include "tests/support/selection.h"
+#include "tests/support/view.h"
 
 enum { STEP_N = 3 * 128 * 200 + 70 }; /* the smallest messages of a comparison still have bytes enough */
 
-#include "tests/runtime/each_step.h"
+#include "tests/support/each_step.h"
 
 /* All bytes from one peer, in order. */
 static uint8_t *bytes_from(const view *v, int peer, uint64_t *length) {

@@ -1,7 +1,7 @@
 /* What each party receives while a whole model runs: the weights' sharing and two private inferences and a third. */
 #include "runtime/program/step.h"
-#include "tests/runtime/tiny.h"
-#include "tests/runtime/view.h"
+#include "tests/support/tiny.h"
+#include "tests/support/view.h"
 
 typedef struct watched {
     const char *approximations;

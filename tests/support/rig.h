@@ -10,15 +10,15 @@
  *
  * Shares have garbage above their ring, and some are extreme: all zeros, all ones, the top bit alone.
  */
-#ifndef TF_TESTS_RUNTIME_RIG_H
-#define TF_TESTS_RUNTIME_RIG_H
+#ifndef TF_TESTS_RIG_H
+#define TF_TESTS_RIG_H
 
 #include <criterion/criterion.h>
 #include <math.h>
 
 #include "runtime/graph/graph.h"
 #include "runtime/lower/compose.h"
-#include "tests/three.h"
+#include "tests/support/three.h"
 
 enum { RIG_INPUTS = 8, RIG_RESULTS = 8 };
 

@@ -1,8 +1,8 @@
 /** Tokens as an owner outside shares them, made from plain words, for tests of the lookup alone. */
-#ifndef TF_TESTS_RUNTIME_SELECTION_H
-#define TF_TESTS_RUNTIME_SELECTION_H
+#ifndef TF_TESTS_SELECTION_H
+#define TF_TESTS_SELECTION_H
 
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 /** The selections of the three parties; the caller frees them with selection_free. */
 static inline void selection_make(const int32_t *ids, size_t tokens, size_t rows, tf_selection out[TF_PARTIES]) {

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-#include "scenarios.h"
+#include "tests/support/scenarios.h"
 
 typedef struct scenario_party {
     tf_link *link;

@@ -1,6 +1,6 @@
 /** Running one op's plain reference in a test. */
-#ifndef TF_TESTS_OPS_PLAIN_H
-#define TF_TESTS_OPS_PLAIN_H
+#ifndef TF_TESTS_PLAIN_H
+#define TF_TESTS_PLAIN_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>

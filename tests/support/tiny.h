@@ -1,6 +1,6 @@
 /** A tiny BERT with random weights, run in sessions of three parties, for tests. */
-#ifndef TF_TESTS_RUNTIME_TINY_H
-#define TF_TESTS_RUNTIME_TINY_H
+#ifndef TF_TESTS_TINY_H
+#define TF_TESTS_TINY_H
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include "models/model.h"
 #include "ops/ops.h"
 #include "runtime/session/session.h"
-#include "tests/three.h"
+#include "tests/support/three.h"
 
 enum { TINY_TEXTS = 3, TINY_LENGTH = 6, TINY_LABELS = 4, TINY_MODEL_OWNER = 0, TINY_DATA_OWNER = 1 };
 

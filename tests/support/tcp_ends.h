@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "net/link_tcp.h"
-#include "three_ends.h"
+#include "tests/support/three_ends.h"
 
 /** How one party of a test joins, and what came of it. */
 typedef struct tcp_end {

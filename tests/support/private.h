@@ -3,14 +3,14 @@
  * are compared element by element. Activations are put in as sums of parts of two parties, so that no component of a
  * share is zero; weights are shared by the session; tokens and constants are leaves.
  */
-#ifndef TF_TESTS_OPS_PRIVATE_H
-#define TF_TESTS_OPS_PRIVATE_H
+#ifndef TF_TESTS_PRIVATE_H
+#define TF_TESTS_PRIVATE_H
 
 #include <math.h>
 #include <pthread.h>
 
 #include "runtime/session/session.h"
-#include "tests/ops/plain.h"
+#include "tests/support/plain.h"
 
 enum { PRIVATE_FRAC = 16, MODEL_OWNER = 0, DATA_OWNER = 1 };
 

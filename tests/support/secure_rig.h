@@ -7,7 +7,7 @@
 
 #include "net/link_internal.h"
 #include "net/link_secure.h"
-#include "scenarios.h"
+#include "tests/support/scenarios.h"
 
 /** A party of a test: what it brings to the handshake, what it does then, and how it ended. */
 typedef struct secure_party {

@@ -6,8 +6,8 @@
  * to something that tells; no aligned block of 16 bytes ever occurs twice. A chi-square of 255 degrees of freedom
  * exceeds view_limit with a probability of less than 10^-16 for uniform bytes.
  */
-#ifndef TF_TESTS_RUNTIME_VIEW_H
-#define TF_TESTS_RUNTIME_VIEW_H
+#ifndef TF_TESTS_VIEW_H
+#define TF_TESTS_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,10 +2,10 @@
  * Every step as a small program on one input of STEP_N elements, for tests that go through all of them. Whoever
  * includes this defines STEP_N, a multiple of 2.
  */
-#ifndef TF_TESTS_RUNTIME_EACH_STEP_H
-#define TF_TESTS_RUNTIME_EACH_STEP_H
+#ifndef TF_TESTS_EACH_STEP_H
+#define TF_TESTS_EACH_STEP_H
 
-#include "tests/runtime/rig.h"
+#include "tests/support/rig.h"
 
 enum { STEP_ROWS = 128, STEP_THRESHOLDS = 20 };
 
