@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/commands/version.h"
 #include "experiments/app/parties/hardening.h"
 #include "net/link_mpi.h"
 
@@ -58,7 +59,8 @@ static int run_program(int argc, char **argv) {
         return 0;
     }
     if (!strcmp(name, "--version")) {
-        puts("trefoil " TREFOIL_VERSION);
+        printf("trefoil %s%s%s%s\n", trefoil_version, *trefoil_commit ? " (" : "", trefoil_commit,
+               *trefoil_commit ? ")" : "");
         return 0;
     }
     for (int i = 0; i < COMMANDS; i++)
