@@ -10,50 +10,78 @@
 #include "ops/softmax.h"
 #include "runtime/graph/plain_matmul.h"
 
-/* q: texts x queries x width; k, v: texts x keys x width; mask: texts x keys, 1 for keys that count and 0 for others.
- */
-static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
-    size_t heads;
-    TF_TRY(tf_softmax_check(node));
+/* Sizes of one attention. Query heads share the heads of k and v in groups of `group`. */
+typedef struct sizes {
+    size_t texts, queries, keys; /* keys: those looked at, the first of `capacity` */
+    size_t heads, group, depth;
+    size_t width, kv_width, capacity;
+    size_t mask_rows; /* of a text: 1, or one a query; 0 without mask */
+} sizes;
+
+/* q: texts x queries x (heads depth); k, v: texts x capacity x (heads/group depth); mask, 1 for keys that count and 0
+ * for others: texts x keys, or texts x queries x keys, which may look at the first keys alone. */
+static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s) {
     TF_TRY(tf_expect_rank("q", shape[0], 3));
     TF_TRY(tf_expect_rank("k", shape[1], 3));
-    size_t texts = shape[0].dim[0], keys = shape[1].dim[1], width = shape[0].dim[2];
-    TF_TRY(tf_expect_shape("k", shape[1], tf_dims(texts, keys, width)));
-    TF_TRY(tf_expect_shape("v", shape[2], tf_dims(texts, keys, width)));
-    if (node->inputs == 4) TF_TRY(tf_expect_shape("the mask", shape[3], tf_dims(texts, keys)));
-    TF_TRY(tf_attr_size(node, "heads", &heads));
-    if (width % heads) return tf_fail(TF_INVALID, "a width of %zu cannot be divided among %zu heads", width, heads);
+    *s = (sizes){.texts = shape[0].dim[0], .queries = shape[0].dim[1], .width = shape[0].dim[2]};
+    s->capacity = s->keys = shape[1].dim[1];
+    s->kv_width = shape[1].dim[2];
+    TF_TRY(tf_attr_size(node, "heads", &s->heads));
+    if (s->width % s->heads)
+        return tf_fail(TF_INVALID, "a width of %zu cannot be divided among %zu heads", s->width, s->heads);
+    s->depth = s->width / s->heads;
+    size_t kv_heads = (size_t)tf_attr_get(node, "kv_heads", (double)s->heads);
+    if (kv_heads < 1 || s->heads % kv_heads)
+        return tf_fail(TF_INVALID, "%zu heads cannot share %zu heads of keys and values", s->heads, kv_heads);
+    s->group = s->heads / kv_heads;
+    TF_TRY(tf_expect_shape("k", shape[1], tf_dims(s->texts, s->capacity, kv_heads * s->depth)));
+    TF_TRY(tf_expect_shape("v", shape[2], shape[1]));
+    if (node->inputs < 4) return TF_OK;
+    tf_shape mask = shape[3];
+    if (mask.rank == 3 && mask.dim[2] <= s->capacity) s->keys = mask.dim[2];
+    s->mask_rows = mask.rank == 3 ? s->queries : 1;
+    return tf_expect_shape("the mask", mask,
+                           mask.rank == 3 ? tf_dims(s->texts, s->queries, s->keys) : tf_dims(s->texts, s->keys));
+}
+
+static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    sizes s;
+    TF_TRY(tf_softmax_check(node));
+    TF_TRY(read_sizes(node, shape, &s));
     *out = shape[0];
     return TF_OK;
 }
 
-/* One head of one text: out = softmax(q k^T / sqrt(depth)) v, all with row stride `width`. */
-static void attend(const tf_softmax *softmax, const tf_node *node, size_t queries, size_t keys, size_t depth,
-                   size_t width, const float *q, const float *k, const float *v, const float *mask, double *weight,
-                   float *score, float *out) {
-    float scale = (float)(1 / sqrt((double)depth));
-    tf_plain_matmul(queries, depth, keys, q, width, k, 1, width, score, keys);
-    for (size_t i = 0; i < queries * keys; i++) score[i] *= scale;
-    for (size_t i = 0; i < queries; i++)
-        tf_softmax_row(softmax, node, score + i * keys, mask, keys, weight, score + i * keys);
-    tf_plain_matmul(queries, keys, depth, score, keys, v, width, 1, out, width);
+/* One head of one text: out = softmax(q k^T / sqrt(depth)) v. */
+static void attend(const tf_softmax *softmax, const tf_node *node, const sizes *s, const float *q, const float *k,
+                   const float *v, const float *mask, double *weight, float *score, float *out) {
+    float scale = (float)(1 / sqrt((double)s->depth));
+    size_t keys = s->keys;
+    tf_plain_matmul(s->queries, s->depth, keys, q, s->width, k, 1, s->kv_width, score, keys);
+    for (size_t i = 0; i < s->queries * keys; i++) score[i] *= scale;
+    for (size_t i = 0; i < s->queries; i++)
+        tf_softmax_row(softmax, node, score + i * keys, s->mask_rows > 1 ? mask + i * keys : mask, keys, weight,
+                       score + i * keys);
+    tf_plain_matmul(s->queries, keys, s->depth, score, keys, v, s->kv_width, 1, out, s->width);
 }
 
 static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     const tf_softmax *softmax = tf_softmax_find(node->op->variant);
-    size_t texts = in[0].shape.dim[0], queries = in[0].shape.dim[1], keys = in[1].shape.dim[1];
-    size_t width = in[0].shape.dim[2], heads, scores;
-    TF_TRY(tf_attr_size(node, "heads", &heads));
-    size_t depth = width / heads;
-    if (__builtin_mul_overflow(queries, keys, &scores)) return tf_fail(TF_RANGE, "too many scores");
+    sizes s;
+    size_t scores;
+    tf_shape shape[4] = {in[0].shape, in[1].shape, in[2].shape};
+    if (node->inputs == 4) shape[3] = in[3].shape;
+    TF_TRY(read_sizes(node, shape, &s));
+    if (__builtin_mul_overflow(s.queries, s.keys, &scores)) return tf_fail(TF_RANGE, "too many scores");
     float *score = calloc(scores, sizeof *score);
-    double *weight = calloc(keys, sizeof *weight);
+    double *weight = calloc(s.keys, sizeof *weight);
     if (score && weight)
-        for (size_t text = 0; text < texts; text++)
-            for (size_t head = 0; head < heads; head++) {
-                size_t at_q = text * queries * width + head * depth, at_k = text * keys * width + head * depth;
-                attend(softmax, node, queries, keys, depth, width, in[0].data + at_q, in[1].data + at_k,
-                       in[2].data + at_k, node->inputs == 4 ? in[3].data + text * keys : NULL, weight, score,
+        for (size_t text = 0; text < s.texts; text++)
+            for (size_t head = 0; head < s.heads; head++) {
+                size_t at_q = text * s.queries * s.width + head * s.depth;
+                size_t at_k = text * s.capacity * s.kv_width + head / s.group * s.depth;
+                const float *mask = s.mask_rows ? in[3].data + text * s.mask_rows * s.keys : NULL;
+                attend(softmax, node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, weight, score,
                        out->data + at_q);
             }
     tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
@@ -64,55 +92,72 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
 
 /*
  * Scores are laid out texts x queries x heads x keys, so that a row's inverse sum stands where the merged heads of the
- * context want it: nothing is transposed. The context is divided after the product with v.
+ * context want it: nothing is transposed. The context is divided after the product with v. Both products take one query
+ * head at a time, or with a single query the heads of a group as rows, so that a head of k or v is read once for all.
  */
+static tf_matmul_layout rows_by_head(const sizes *s, size_t row, size_t depth) {
+    if (s->queries == 1)
+        return (tf_matmul_layout){.batch = {s->texts, s->heads / s->group},
+                                  .m = s->group,
+                                  .a_batch = {s->heads * row, s->group * row},
+                                  .a_row = row,
+                                  .b_batch = {s->capacity * s->kv_width, s->depth},
+                                  .c_batch = {s->heads * depth, s->group * depth},
+                                  .c_row = depth};
+    return (tf_matmul_layout){.batch = {s->texts, s->heads},
+                              .m = s->queries,
+                              .a_batch = {s->queries * s->heads * row, row},
+                              .a_row = s->heads * row,
+                              .b_batch = {s->capacity * s->kv_width, s->depth},
+                              .c_batch = {s->queries * s->heads * depth, depth},
+                              .c_row = s->heads * depth};
+}
+
+static tf_value lower_scores(tf_program *p, const sizes *s, tf_value q, tf_value k, tf_result result) {
+    tf_matmul_layout layout = rows_by_head(s, s->depth, s->keys);
+    layout.k = s->depth;
+    layout.n = s->keys;
+    layout.b_row = 1;
+    layout.b_col = s->kv_width;
+    return tf_matmul(p, q, k, -1, layout, tf_dims(s->texts, s->queries, s->heads, s->keys), result);
+}
+
+static tf_value lower_context(tf_program *p, const sizes *s, tf_value weight, tf_value v, tf_result result) {
+    tf_matmul_layout layout = rows_by_head(s, s->keys, s->depth);
+    layout.k = s->keys;
+    layout.n = s->depth;
+    layout.b_row = s->kv_width;
+    layout.b_col = 1;
+    return tf_matmul(p, weight, v, -1, layout, tf_dims(s->texts, s->queries, s->heads, s->depth), result);
+}
+
 static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
-    tf_shape q = tf_type_of(p, in[0])->shape, k = tf_type_of(p, in[1])->shape;
-    size_t texts = q.dim[0], queries = q.dim[1], width = q.dim[2], keys = k.dim[1];
-    size_t heads = (size_t)tf_attr_get(node, "heads", 1), depth = width / heads;
-    tf_matmul_layout scores = {.batch = {texts, heads},
-                               .m = queries,
-                               .k = depth,
-                               .n = keys,
-                               .a_batch = {queries * width, depth},
-                               .a_row = width,
-                               .b_batch = {keys * width, depth},
-                               .b_row = 1,
-                               .b_col = width,
-                               .c_batch = {queries * heads * keys, keys},
-                               .c_row = heads * keys};
-    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+    sizes s;
+    tf_shape shape[4] = {[3] = {0}};
     tf_value mask = node->inputs == 4 ? in[3] : -1;
+    for (int i = 0; i < 3; i++) shape[i] = tf_type_of(p, in[i])->shape;
+    if (tf_leaf_of(p, mask)) shape[3] = tf_leaf_of(p, mask)->shape;
+    tf_status status = read_sizes(node, shape, &s);
+    if (!status && s.group > 1 && s.queries > 1) status = tf_fail(TF_INVALID, "grouped heads take one query at a time");
+    if (status) return tf_program_fail(p, status);
+    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
     int frac = tf_softmax_frac(softmax, p), query_frac = softmax->query;
-    double factor = softmax->scale / sqrt((double)depth), largest = tf_softmax_largest(softmax, p, mask, keys);
+    double factor = softmax->scale / sqrt((double)s.depth), largest = tf_softmax_largest(softmax, p, mask, s.keys);
     if (softmax->mean) query_frac += (int)floor(-log2(largest * factor)); /* smaller queries, smaller scores */
     const int precision = softmax->mean ? 14
                           : query_frac  ? 11
                                         : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
-    tf_value scaled = tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, keys, tf_dims(texts, 1, 1));
+    tf_value scaled = tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
+                                        tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1));
     if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
-    tf_value score = tf_matmul(p, scaled, in[1], -1, scores, tf_dims(texts, queries, heads, keys),
-                               (tf_result){frac, softmax->limit * largest, false});
-    tf_value inverse;
-    tf_value weight =
-        tf_softmax_lower(softmax, p, node, score, mask, tf_dims(texts, 1, 1, keys), p->frac + 6, &inverse);
-    tf_matmul_layout product = {.batch = {texts, heads},
-                                .m = queries,
-                                .k = keys,
-                                .n = depth,
-                                .a_batch = {queries * heads * keys, keys},
-                                .a_row = heads * keys,
-                                .b_batch = {keys * width, depth},
-                                .b_row = width,
-                                .b_col = 1,
-                                .c_batch = {queries * width, depth},
-                                .c_row = width};
-    tf_value context =
-        tf_matmul(p, weight, in[2], -1, product, tf_dims(texts, queries, heads, depth), (tf_result){p->frac, 0, false});
-    if (inverse < 0) return tf_reshape(p, context, q);
-    inverse = tf_reshape(p, inverse, tf_dims(texts, queries, heads, 1));
-    return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), q);
+    tf_value inverse, score = lower_scores(p, &s, scaled, in[1], (tf_result){frac, softmax->limit * largest, false}),
+                      weight = tf_softmax_lower(softmax, p, node, score, mask, tf_dims(s.texts, s.mask_rows, 1, s.keys),
+                                                p->frac + 6, &inverse),
+                      context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
+    if (inverse < 0) return tf_reshape(p, context, shape[0]);
+    inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
+    return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), shape[0]);
 }
 
 #define OP(name, formula, from, new_weights, range, error, attention_error, attribute)                                 \

@@ -1,0 +1,64 @@
+/**
+ * A linear layer with rotary positions (Su et al. 2021). In each head, output i and output i + depth/2 are the two
+ * coordinates of a point that is turned by an angle, which grows with the token's position. The angles are public and
+ * turning is linear, so privately each party turns its part of the product before the truncation: for nothing.
+ */
+#include "ops/common.h"
+#include "ops/ops.h"
+#include "runtime/graph/plain_matmul.h"
+
+/* x: texts x tokens x in; weight: out x in; table: texts x tokens x depth, depth/2 cosines and then as many sines;
+ * bias: out, or left out. The first `rotated` outputs are heads of `depth` that are turned. */
+static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t rotated;
+    TF_TRY(tf_expect_rank("the input", shape[0], 3));
+    TF_TRY(tf_expect_rank("the weight", shape[1], 2));
+    TF_TRY(tf_expect_rank("the table", shape[2], 3));
+    size_t texts = shape[0].dim[0], tokens = shape[0].dim[1], width = shape[1].dim[0], depth = shape[2].dim[2];
+    TF_TRY(tf_expect_shape("the weight", shape[1], tf_dims(width, shape[0].dim[2])));
+    TF_TRY(tf_expect_shape("the table", shape[2], tf_dims(texts, tokens, depth)));
+    if (node->inputs == 4) TF_TRY(tf_expect_shape("the bias", shape[3], tf_dims(width)));
+    TF_TRY(tf_attr_size(node, "rotated", &rotated));
+    if (depth % 2 || rotated > width || rotated % depth)
+        return tf_fail(TF_INVALID, "%zu of %zu outputs cannot be cut into heads of %zu, an even number", rotated, width,
+                       depth);
+    *out = tf_dims(texts, tokens, width);
+    return TF_OK;
+}
+
+static void rotate(float *x, const float *table, size_t half) {
+    const float *cosine = table, *sine = table + half;
+    for (size_t i = 0; i < half; i++) {
+        float first = x[i], second = x[half + i];
+        x[i] = first * cosine[i] - second * sine[i];
+        x[half + i] = second * cosine[i] + first * sine[i];
+    }
+}
+
+static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape), k = tf_shape_last(in[0].shape);
+    size_t depth = tf_shape_last(in[2].shape), rotated;
+    TF_TRY(tf_attr_size(node, "rotated", &rotated));
+    tf_plain_matmul(rows, k, n, in[0].data, k, in[1].data, 1, k, out->data, n);
+    for (size_t row = 0; row < rows; row++) {
+        float *y = out->data + row * n;
+        for (size_t i = 0; node->inputs == 4 && i < n; i++) y[i] += in[3].data[i];
+        for (size_t at = 0; at < rotated; at += depth) rotate(y + at, in[2].data + row * depth, depth / 2);
+    }
+    return TF_OK;
+}
+
+const tf_op tf_rotary_ops[] = {
+    {.kind = "rotary_linear",
+     .variant = "",
+     .summary = "x W^T + b, the first outputs (attribute rotated) turned by public angles, a row of the table a token",
+     .source = "Su et al. 2021 (RoFormer), 3.2; pairs as in GPT-NeoX and LLaMA",
+     .min_inputs = 3,
+     .max_inputs = 4,
+     .infer = infer,
+     .plain = plain,
+     .low = -8,
+     .high = 8,
+     .private_error = 5e-3},
+    {0},
+};

@@ -1,0 +1,77 @@
+/** Parts of activations: local, and for nothing. */
+#include <string.h>
+
+#include "ops/common.h"
+#include "ops/ops.h"
+#include "runtime/program/program.h"
+
+static tf_status infer_columns(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    double first = tf_attr_get(node, "first", 0);
+    size_t count, width = tf_shape_last(shape[0]);
+    TF_TRY(tf_attr_size(node, "count", &count));
+    if (shape[0].rank < 1) return tf_fail(TF_INVALID, "the input is a scalar");
+    if (!(first >= 0 && first <= (double)width) || count > width - (size_t)first)
+        return tf_fail(TF_INVALID, "%zu columns from column %g wanted of %zu", count, first, width);
+    *out = shape[0];
+    out->dim[out->rank - 1] = count;
+    return TF_OK;
+}
+
+static tf_status plain_columns(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t first = (size_t)tf_attr_get(node, "first", 0), width = tf_shape_last(in[0].shape);
+    size_t rows = tf_shape_rows(out->shape), count = tf_shape_last(out->shape);
+    for (size_t row = 0; row < rows; row++)
+        memcpy(out->data + row * count, in[0].data + row * width + first, count * sizeof(float));
+    return TF_OK;
+}
+
+static tf_value lower_columns(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_slice(p, in[0], -1, (size_t)tf_attr_get(node, "first", 0), tf_shape_last(node->shape));
+}
+
+static tf_status infer_last_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the input", shape[0], 3));
+    *out = tf_dims(shape[0].dim[0], shape[0].dim[2]);
+    return TF_OK;
+}
+
+static tf_status plain_last_token(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t texts = in[0].shape.dim[0], length = in[0].shape.dim[1], width = in[0].shape.dim[2];
+    for (size_t text = 0; text < texts; text++)
+        memcpy(out->data + text * width, in[0].data + ((text + 1) * length - 1) * width, width * sizeof(float));
+    return TF_OK;
+}
+
+static tf_value lower_last_token(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    size_t length = tf_type_of(p, in[0])->shape.dim[1];
+    return tf_reshape(p, tf_slice(p, in[0], 1, length - 1, 1), node->shape);
+}
+
+const tf_op tf_slicing_ops[] = {
+    {.kind = "columns",
+     .variant = "",
+     .summary = "columns of the last dimension: as many as attribute count says, from attribute first on",
+     .source = "local",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_columns,
+     .plain = plain_columns,
+     .lower = lower_columns,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
+    {.kind = "last_token",
+     .variant = "",
+     .summary = "the last token's row of each text, at which a decoder says what follows",
+     .source = "Radford et al. 2019 (GPT-2)",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_last_token,
+     .plain = plain_last_token,
+     .lower = lower_last_token,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
+    {0},
+};
