@@ -42,7 +42,8 @@ static void cut(const view *whole, const tf_plan *plan, int id, view *out) {
     }
 }
 
-static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PARTIES]) {
+/* `deviating`: a party that changes all that it sends, or -1. */
+static void run(append_step *append, const int64_t *x, int runs, int deviating, view seen[TF_PARTIES]) {
     rig r = rig_open(8);
     view whole[TF_PARTIES] = {{0}};
     r.sharing = RIG_BARE;
@@ -50,7 +51,12 @@ static void run(append_step *append, const int64_t *x, int runs, view seen[TF_PA
     for (int p = 0; p < TF_PARTIES; p++)
         r.t.party[p].observer = view_observe, r.t.party[p].observer_context = &whole[p];
     r.t.runs = runs;
-    rig_run(&r);
+    if (deviating >= 0) {
+        r.t.tampers[deviating] = true;
+        cr_assert_eq(rig_try(&r), TF_OK, "%s", tf_error()); /* what comes out is wrong, which nobody checks here */
+    } else {
+        rig_run(&r);
+    }
     for (int p = 0; p < TF_PARTIES; p++) {
         cut(&whole[p], &r.t.plan, p, &seen[p]);
         view_free(&whole[p]);
@@ -75,14 +81,15 @@ static bool lengths_repeat(const view *v) {
 }
 
 /* Twice with one input, keys kept; then with another. What is wrong with what some party saw, or NULL. */
-static const char *step_tells(append_step *append, char *why) {
+static const char *step_tells(append_step *append, int deviating, char *why) {
     int64_t *first = malloc(STEP_N * sizeof *first), *second = malloc(STEP_N * sizeof *second);
     for (int i = 0; i < STEP_N; i++) first[i] = 5, second[i] = i % 1000 - 500;
     view seen[TF_PARTIES] = {{0}};
-    run(append, first, 2, seen);
-    run(append, second, 1, seen);
+    run(append, first, 2, deviating, seen);
+    run(append, second, 1, deviating, seen);
     const char *wrong = NULL;
     for (int p = 0; p < TF_PARTIES; p++) {
+        if (deviating >= 0 && p != deviating) continue; /* what a deviating party sends is no longer masked by itself */
         if (!wrong) wrong = view_tells(&seen[p], why);
         if (!wrong && view_repeats(&seen[p])) wrong = "a block of 16 bytes occurs twice";
         if (!wrong && !lengths_repeat(&seen[p])) wrong = "lengths depend on the input";
@@ -95,9 +102,32 @@ static const char *step_tells(append_step *append, char *why) {
 static void check_cases(const step_case *c) {
     char why[160];
     for (; c->name; c++) {
-        const char *wrong = step_tells(c->append, why);
+        const char *wrong = step_tells(c->append, -1, why);
         cr_assert_null(wrong, "%s: %s", c->name, wrong);
     }
+}
+
+/* Whatever a party sends, what it receives stays uniform: it is masked under a key of the two others. */
+static void check_deviating(const step_case *c) {
+    char why[160];
+    for (; c->name; c++)
+        for (int p = 0; p < TF_PARTIES; p++) {
+            const char *wrong = step_tells(c->append, p, why);
+            cr_assert_null(wrong, "%s, party %d deviating: %s", c->name, p, wrong);
+        }
+}
+
+Test(view, of_a_deviating_party_in_products) {
+    check_deviating(step_products);
+}
+Test(view, of_a_deviating_party_in_truncations_and_lifts) {
+    check_deviating(step_truncations);
+}
+Test(view, of_a_deviating_party_in_comparisons_and_selections) {
+    check_deviating(step_selections);
+}
+Test(view, of_a_deviating_party_in_tables) {
+    check_deviating(step_tables);
 }
 
 Test(view, of_products) {
@@ -170,22 +200,22 @@ Test(view, of_inputs_outputs_and_embeddings) {
     check_cases(outside);
     selection_close(&shared_tokens);
     chosen = TF_EVERYONE;
-    cr_assert_null(step_tells(output, why), "%s", why);
+    cr_assert_null(step_tells(output, -1, why), "%s", why);
 }
 
 Test(view, of_the_party_that_deals_is_empty) {
     int64_t *x = calloc(STEP_N, sizeof *x);
     for (chosen = 0; chosen < TF_PARTIES; chosen++) {
         view seen[TF_PARTIES] = {{0}};
-        run(embed, x, 1, seen);
+        run(embed, x, 1, -1, seen);
         cr_assert_eq(seen[chosen].messages, 0, "the tokens' owner learns nothing of the table");
         for (int p = 0; p < TF_PARTIES; p++) view_free(&seen[p]);
-        run(input, x, 1, seen);
+        run(input, x, 1, -1, seen);
         for (int p = 0; p < TF_PARTIES; p++) {
             cr_assert_eq(seen[p].messages, p == tf_next(chosen), "an input is sent to one party");
             view_free(&seen[p]);
         }
-        run(output, x, 1, seen);
+        run(output, x, 1, -1, seen);
         size_t digests = 0;
         for (int p = 0; p < TF_PARTIES; p++) {
             for (size_t i = 0; i < seen[p].messages; i++) digests += seen[p].message[i].length == 16;
@@ -275,14 +305,14 @@ static void flawed(rig *r, const int64_t *x) {
 Test(view, shows_steps_that_are_not_masked) {
     char why[160];
     for (which = NO_MASK; which <= OLD_MASK; which++) {
-        const char *wrong = step_tells(flawed, why);
+        const char *wrong = step_tells(flawed, -1, why);
         cr_assert_not_null(wrong, "flaw %d went unnoticed", which);
         cr_assert(which || strstr(wrong, "bytes are not uniform") != NULL, "%s", wrong);
     }
     view seen[TF_PARTIES] = {{0}};
     int64_t *x = calloc(STEP_N, sizeof *x);
     which = OLD_MASK;
-    run(flawed, x, 2, seen);
+    run(flawed, x, 2, -1, seen);
     for (int p = 0; p < TF_PARTIES; p++) {
         cr_assert(view_repeats(&seen[p]));
         view_free(&seen[p]);

@@ -22,6 +22,7 @@
 #endif
 
 #include "runtime/execute/execute.h"
+#include "tests/support/tamper.h"
 
 /** How each party ended. */
 typedef struct three_outcome {
@@ -83,6 +84,7 @@ typedef struct three {
     three_party party[TF_PARTIES];
     tf_plan plan; /**< made by three_parties, freed by three_free */
     three_outcome outcome;
+    bool tampers[TF_PARTIES];     /**< parties that change every message they send */
     bool tainted;                 /**< secrets are marked uninitialised: messages then are, too */
     size_t undefined[TF_PARTIES]; /**< received messages with uninitialised bytes; known under valgrind only */
 } three;
@@ -109,12 +111,14 @@ static inline tf_status three_play(tf_link *link, int id, void *context) {
     three_watch watch = {t, id};
     tf_party party;
     TF_TRY(tf_party_open(&party, link));
-    tf_link_observe(link, three_observe, &watch);
+    if (t->tampers[id]) party.link = tamper_open(link);
+    tf_link_observe(party.link, three_observe, &watch);
     tf_status status = tf_party_set_threads(&party, t->threads ? t->threads : 1);
     for (int k = 0; k < (t->runs ? t->runs : 1) && !status; k++)
         status = tf_execute(&party, own->program ? own->program : t->program, &t->plan, own->params, &own->slots,
                             &own->stats, NULL);
-    tf_link_observe(link, NULL, NULL);
+    tf_link_observe(party.link, NULL, NULL);
+    if (t->tampers[id]) tf_link_close(party.link);
     tf_party_close(&party);
     return status;
 }
