@@ -5,7 +5,7 @@
 
 typedef struct parts {
     const tf_fold *fold;
-    const float *weight, *bias, *gamma, *beta; /* gamma and beta may be NULL: 1 and 0 */
+    const float *weight, *bias, *gamma, *beta; /* bias, gamma and beta may be NULL: 0, 1 and 0 */
 } parts;
 
 static void make_weight(const void *context, float *out) {
@@ -25,7 +25,7 @@ static void make_weight(const void *context, float *out) {
 }
 
 static double shifted(const parts *p, size_t o) {
-    double sum = p->bias[o];
+    double sum = p->bias ? p->bias[o] : 0;
     for (size_t i = 0; i < p->fold->in && p->beta; i++) sum += (double)p->weight[o * p->fold->in + i] * p->beta[i];
     return sum;
 }
@@ -38,26 +38,27 @@ static void make_bias(const void *context, float *out) {
     for (size_t o = 0; o < p->fold->out; o++) out[o] = (float)(out[o] - mean);
 }
 
-static tf_status read_part(const tf_safetensors *file, const char *name, const char *part, tf_shape shape, double limit,
+static tf_status read_part(const tf_tensors *tensors, const char *name, const char *part, tf_shape shape, double limit,
                            const float **data) {
     char full[192];
     snprintf(full, sizeof full, "%s.%s", name, part);
-    return tf_safetensors_floats(file, full, shape, limit, data);
+    return tf_tensors_floats(tensors, full, shape, limit, data);
 }
 
-tf_status tf_fold_linear(const tf_safetensors *file, const char *name, const char *norm, double limit, tf_fold *fold) {
+tf_status tf_fold_linear(const tf_tensors *tensors, double limit, tf_fold *fold) {
     parts p = {.fold = fold};
-    TF_TRY(read_part(file, name, "weight", tf_dims(fold->out, fold->in), limit, &p.weight));
-    TF_TRY(read_part(file, name, "bias", tf_dims(fold->out), limit, &p.bias));
-    if (*norm) {
-        TF_TRY(read_part(file, norm, "weight", tf_dims(fold->in), limit, &p.gamma));
-        TF_TRY(read_part(file, norm, "bias", tf_dims(fold->in), limit, &p.beta));
+    TF_TRY(read_part(tensors, fold->name, "weight", tf_dims(fold->out, fold->in), limit, &p.weight));
+    if (fold->biased) TF_TRY(read_part(tensors, fold->name, "bias", tf_dims(fold->out), limit, &p.bias));
+    if (*fold->norm) {
+        TF_TRY(read_part(tensors, fold->norm, "weight", tf_dims(fold->in), limit, &p.gamma));
+        if (fold->shifted) TF_TRY(read_part(tensors, fold->norm, "bias", tf_dims(fold->in), limit, &p.beta));
     }
     char key[192];
-    snprintf(key, sizeof key, "%s.weight, folded", name);
-    TF_TRY(tf_safetensors_derive(file, key, fold->out * fold->in, limit, make_weight, &p, &fold->weight));
-    snprintf(key, sizeof key, "%s.bias, folded", name);
-    return tf_safetensors_derive(file, key, fold->out, limit, make_bias, &p, &fold->bias);
+    snprintf(key, sizeof key, "%s.weight, folded", fold->name);
+    TF_TRY(tf_safetensors_derive(tensors->file, key, fold->out * fold->in, limit, make_weight, &p, &fold->weight));
+    if (!p.bias && !p.beta) return TF_OK;
+    snprintf(key, sizeof key, "%s.bias, folded", fold->name);
+    return tf_safetensors_derive(tensors->file, key, fold->out, limit, make_bias, &p, &fold->bias);
 }
 
 static void make_shift(const void *context, float *out) {
@@ -67,11 +68,11 @@ static void make_shift(const void *context, float *out) {
     for (size_t i = 0; i < p->fold->in; i++) out[i] = (float)(p->beta[i] - mean);
 }
 
-tf_status tf_fold_shift(const tf_safetensors *file, const char *norm, size_t width, double limit, const float **beta) {
+tf_status tf_fold_shift(const tf_tensors *tensors, const char *norm, size_t width, double limit, const float **beta) {
     tf_fold fold = {.in = width};
     parts p = {.fold = &fold};
-    TF_TRY(read_part(file, norm, "bias", tf_dims(width), limit, &p.beta));
+    TF_TRY(read_part(tensors, norm, "bias", tf_dims(width), limit, &p.beta));
     char key[192];
     snprintf(key, sizeof key, "%s.bias, folded", norm);
-    return tf_safetensors_derive(file, key, width, limit, make_shift, &p, beta);
+    return tf_safetensors_derive(tensors->file, key, width, limit, make_shift, &p, beta);
 }

@@ -1,29 +1,30 @@
 /**
- * Weights as a private run wants them: what a LayerNorm does besides dividing is folded into the linear layers around
- * it, by the owner of the weights, in the open. Mathematically nothing changes:
+ * Weights as a private run wants them: what a normalisation does besides dividing is folded into the linear layers
+ * around it, by the owner of the weights, in the open. Mathematically nothing changes:
  *     W (gamma n + beta) + b = (W diag(gamma)) n + (W beta + b),
  *     y - mean(y) for y = W x + b is (W - its columns' means) x + (b - mean(b)).
  */
 #ifndef TF_FOLD_H
 #define TF_FOLD_H
 
-#include "models/files/safetensors.h"
+#include "models/tensors.h"
 
 typedef struct tf_fold {
+    const char *name; /**< of the linear layer */
+    const char *norm; /**< of the normalisation before it, "" for none */
     size_t in, out;
+    bool biased;                /**< the linear layer has a bias */
+    bool shifted;               /**< the normalisation has one, beta */
     bool centred;               /**< the output's mean is taken */
-    const float *weight, *bias; /**< the result, kept with the file: out x in, and out */
+    const float *weight, *bias; /**< the result, kept with the file: out x in, and out; the bias only if one of the two
+                                     has one */
 } tf_fold;
 
-/**
- * Folds the LayerNorm whose tensors are named `norm`, "" for none, into the linear layer `name` that follows it, and
- * the mean of the next one if `centred`. Fails like tf_safetensors_floats.
- */
-TF_CHECKED tf_status tf_fold_linear(const tf_safetensors *file, const char *name, const char *norm, double limit,
-                                    tf_fold *fold);
+/** Folds. Fails like tf_tensors_floats. */
+TF_CHECKED tf_status tf_fold_linear(const tf_tensors *tensors, double limit, tf_fold *fold);
 
 /** A LayerNorm's shift less its mean. */
-TF_CHECKED tf_status tf_fold_shift(const tf_safetensors *file, const char *norm, size_t width, double limit,
+TF_CHECKED tf_status tf_fold_shift(const tf_tensors *tensors, const char *norm, size_t width, double limit,
                                    const float **beta);
 
 #endif

@@ -285,6 +285,10 @@ static tf_status find(const tf_safetensors *file, const char *name, tensor **out
     return *out ? TF_OK : tf_fail(TF_FORMAT, "%s: there is no tensor \"%.200s\"", file->path, name);
 }
 
+bool tf_safetensors_has(const tf_safetensors *file, const char *name) {
+    return find_exactly(file, name) != NULL;
+}
+
 tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape) {
     tensor *t;
     TF_TRY(find(file, name, &t));

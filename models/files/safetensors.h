@@ -37,6 +37,9 @@ TF_CHECKED tf_status tf_safetensors_derive(const tf_safetensors *file, const cha
 /** The SHA-256 digest of the whole file. */
 TF_CHECKED tf_status tf_safetensors_digest(const tf_safetensors *file, uint8_t digest[32]);
 
+/** Whether there is a tensor of this very name. */
+bool tf_safetensors_has(const tf_safetensors *file, const char *name);
+
 /** The shape of a tensor; TF_FORMAT when it is missing. */
 TF_CHECKED tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_shape *shape);
 

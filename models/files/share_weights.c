@@ -15,17 +15,6 @@ static uint64_t address_of(uint32_t number) {
     return number;
 }
 
-tf_status tf_architecture_digest(const tf_config *c, tf_digest *digest) {
-    char text[512];
-    int length = snprintf(text, sizeof text, "%zu %zu %zu %zu %zu %zu %zu %.17g %d %zu %d", c->hidden, c->layers,
-                          c->heads, c->intermediate, c->vocabulary, c->positions, c->types, c->layer_norm_eps,
-                          (int)c->head, c->labels, (int)c->sentence_head);
-    if (length < 0 || (size_t)length >= sizeof text)
-        return tf_fail(TF_INTERNAL, "the architecture takes too much room");
-    *digest = tf_digest_of(text, (size_t)length);
-    return TF_OK;
-}
-
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct splitter {

@@ -17,9 +17,6 @@
 TF_CHECKED tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
                                             const tf_digest *architecture);
 
-/** The digest of what config.json says about the architecture: all that decides about shapes. */
-TF_CHECKED tf_status tf_architecture_digest(const tf_config *config, tf_digest *digest);
-
 /**
  * Opens a party's file and checks that it belongs to a model of this architecture, this party and this precision;
  * TF_MISMATCH otherwise.

@@ -53,7 +53,7 @@ static tf_safetensors *write_weights(tf_batch batch) {
     tf_safetensors *file;
     cr_assert_geq(handle, 0);
     close(handle);
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, true, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, true, &graph), TF_OK, "%s", tf_error());
     for (int i = 0; i < graph.nodes; i++) {
         const tf_node *node = &graph.node[i];
         if (node->leaf == TF_LEAF_WEIGHT || node->leaf == TF_LEAF_PUBLIC_WEIGHT)
@@ -175,7 +175,7 @@ static void forward(const int32_t *id, const int32_t *type, size_t n, double *re
 static void check_built(tf_batch batch, const tf_safetensors *weights, bool public_weights) {
     tf_graph graph;
     tf_array out;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, weights, public_weights, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, weights, public_weights, &graph), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_graph_plain(&graph, &out, NULL, NULL), TF_OK, "%s", tf_error());
 
     size_t width = config.head == TF_HEAD_EMBEDDING && !config.sentence_head ? (size_t)HIDDEN : (size_t)LABELS;
@@ -236,7 +236,7 @@ static tf_graph build(tf_batch batch, bool public_weights) {
     tf_graph graph;
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_approx_parse("exact", &approx), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, public_weights, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, public_weights, &graph), TF_OK, "%s", tf_error());
     return graph;
 }
 
@@ -323,7 +323,7 @@ static void check_build_refused(tf_batch batch, const char *reason) {
     tf_graph graph;
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_approx_parse("exact", &approx), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, false, &graph), TF_INVALID);
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, false, &graph), TF_INVALID);
     cr_assert(strstr(tf_error(), reason) != NULL, "%s", tf_error());
     cr_assert_eq(graph.nodes, 0, "nothing is left to free");
 }
@@ -356,7 +356,7 @@ Test(bert, refuses_unknown_variants) {
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_approx_parse("exact", &approx), TF_OK, "%s", tf_error());
     strcpy(approx.rule[0].variant, "quadratic");
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, false, &graph), TF_INVALID);
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, false, &graph), TF_INVALID);
     cr_assert(strstr(tf_error(), "unknown variant 'quadratic' of gelu: known are exact, relu") != NULL, "%s",
               tf_error());
     cr_assert(strstr(tf_error(), "encoder.layer.0.intermediate.gelu") != NULL, "%s", tf_error());

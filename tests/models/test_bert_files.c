@@ -35,7 +35,7 @@ static tf_safetensors *write_model(const char *left_out, const char *large) {
     tf_approx approx = exact();
     tf_graph graph;
     size_t count = 0;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, true, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, true, &graph), TF_OK, "%s", tf_error());
     for (int i = 0; i < graph.nodes; i++) {
         const tf_node *node = &graph.node[i];
         bool weight = node->leaf == TF_LEAF_WEIGHT || node->leaf == TF_LEAF_PUBLIC_WEIGHT;
@@ -66,7 +66,7 @@ Test(bert_files, weights_come_from_the_file) {
     tf_approx approx = exact();
     tf_graph graph;
     tf_array y;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, file, true, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, file, true, &graph), TF_OK, "%s", tf_error());
     size_t seed = 0;
     for (int i = 0; i < graph.nodes; i++) {
         if (graph.node[i].leaf != TF_LEAF_WEIGHT && graph.node[i].leaf != TF_LEAF_PUBLIC_WEIGHT) continue;
@@ -86,7 +86,7 @@ static void check_refused_file(const char *left_out, const char *large, tf_statu
     tf_safetensors *file = write_model(left_out, large);
     tf_approx approx = exact();
     tf_graph graph;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, file, false, &graph), status, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, file, false, &graph), status, "%s", tf_error());
     cr_assert(strstr(tf_error(), tensor) != NULL, "%s", tf_error());
     cr_assert_eq(graph.nodes, 0);
     tf_safetensors_close(file);
@@ -106,7 +106,7 @@ Test(bert_files, tensors_of_another_shape_are_named) {
     tf_approx approx = exact();
     tf_graph graph;
     config.intermediate = 16;
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, file, false, &graph), TF_FORMAT, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, file, false, &graph), TF_FORMAT, "%s", tf_error());
     cr_assert(strstr(tf_error(), "intermediate.dense.weight") != NULL, "%s", tf_error());
     tf_safetensors_close(file);
 }
@@ -160,7 +160,7 @@ static tf_array run(const model *m, char *const *text, size_t texts) {
     tf_batch whole = {texts, length, count, padded, NULL, .pairs = false};
     tf_graph graph;
     tf_array y;
-    cr_assert_eq(tf_bert_build(&m->config, &m->approx, &whole, m->weights, false, &graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&m->config, &m->approx, &whole, m->weights, false, &graph), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_graph_plain(&graph, &y, NULL, NULL), TF_OK, "%s", tf_error());
     tf_graph_free(&graph);
     free(padded);

@@ -45,7 +45,7 @@ static void share_batches(const char *name, const tf_batch *batch, size_t batche
 static tf_status graph_of(tf_graph *graph, const tf_batch *batch, bool weights) {
     tf_approx approx;
     TF_TRY(tf_approx_parse("exact", &approx));
-    TF_TRY(tf_bert_build(&tiny_config, &approx, batch, NULL, false, graph));
+    TF_TRY(tf_model_build(&tiny_config, &approx, batch, NULL, false, graph));
     for (int i = 0; i < graph->nodes && weights; i++)
         if (graph->node[i].leaf == TF_LEAF_WEIGHT)
             graph->node[i].data = tiny_weight(graph->node[i].name, tf_shape_count(graph->node[i].shape));

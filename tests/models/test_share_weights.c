@@ -379,7 +379,7 @@ Test(share_weights, take_the_memory_that_is_forecast) {
     works(tf_config_named("bert-base", &config));
     works(tf_approx_parse("paper", &approx));
     tf_batch batch = {.texts = 1, .length = 1, .lengths = &length};
-    works(tf_bert_build(&config, &approx, &batch, NULL, false, &graph));
+    works(tf_model_build(&config, &approx, &batch, NULL, false, &graph));
     works(tf_lower(&graph, 16, TF_OUTSIDE, 1, &program));
     for (int i = 0; i < program.params; i++) {
         const tf_param *param = &program.param[i];

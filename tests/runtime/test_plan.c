@@ -59,7 +59,7 @@ static void build_bert(tf_graph *graph, const char *approximations) {
     const tf_batch batch = {.texts = 2, .length = 7, .lengths = lengths};
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_approx_parse(approximations, &approx), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_bert_build(&config, &approx, &batch, NULL, false, graph), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, false, graph), TF_OK, "%s", tf_error());
 }
 
 /* Memory --------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ static inline tf_status tiny_graph(tf_graph *graph, const char *approximations, 
                       .lengths = tiny_lengths,
                       .ids = id == TINY_DATA_OWNER || id < 0 ? ids : NULL};
     TF_TRY(tf_approx_parse(approximations, &approx));
-    TF_TRY(tf_bert_build(&tiny_config, &approx, &batch, NULL, false, graph));
+    TF_TRY(tf_model_build(&tiny_config, &approx, &batch, NULL, false, graph));
     for (int i = 0; i < graph->nodes && (id == TINY_MODEL_OWNER || id < 0); i++)
         if (graph->node[i].leaf == TF_LEAF_WEIGHT)
             graph->node[i].data = tiny_weight(graph->node[i].name, tf_shape_count(graph->node[i].shape));

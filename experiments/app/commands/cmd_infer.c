@@ -30,7 +30,7 @@ static void release(holdings *h) {
 }
 
 static tf_status allocate(const holdings *h, float **values) {
-    *values = calloc(h->texts.count, model_width(&h->model.config) * sizeof **values);
+    *values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof **values);
     return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
 }
 

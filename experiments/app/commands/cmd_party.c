@@ -61,7 +61,7 @@ static tf_status prepare_texts(holdings *h) {
     const cli_options *o = h->options;
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
                         o->truncate, &h->batches));
-    h->values = calloc(h->texts.count, model_width(&h->model.config) * sizeof *h->values);
+    h->values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof *h->values);
     return h->values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
 }
 

@@ -9,7 +9,7 @@ static tf_status compute(const cli_options *o, model_files *model, const cli_tex
     cli_batches batches;
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH, o->truncate,
                         &batches));
-    float *values = calloc(texts->count, model_width(&model->config) * sizeof *values);
+    float *values = calloc(texts->count, tf_model_width(&model->config) * sizeof *values);
     tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
     double ready = tf_clock();
     if (status == TF_OK) status = plain_run(model, &batches, NULL, values);

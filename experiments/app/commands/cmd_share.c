@@ -73,7 +73,7 @@ static tf_status copy_public(const cli_options *o, const model_files *model, con
 static tf_status build(const model_files *model, tf_graph *graph, float **random) {
     size_t length = 1;
     tf_batch batch = {.texts = 1, .length = 1, .lengths = &length};
-    TF_TRY(tf_bert_build(&model->config, &model->approx, &batch, model->weights, false, graph));
+    TF_TRY(tf_model_build(&model->config, &model->approx, &batch, model->weights, false, graph));
     return model->weights ? TF_OK : bench_random_weights(graph, random);
 }
 
@@ -206,9 +206,9 @@ static tf_status run_reveal(const cli_options *o) {
     TF_TRY(model_open(o, &model));
     tf_status status = tf_share_results_reveal((const char *[]){path[0], path[1]}, &texts, &width, &values);
     if (status == TF_OK) {
-        if (width != model_width(&model.config))
+        if (width != tf_model_width(&model.config))
             status = tf_fail(TF_MISMATCH, "%s: %zu values a text, where the model of %s has %zu", path[0], width,
-                             model.directory, model_width(&model.config));
+                             model.directory, tf_model_width(&model.config));
         else
             status = results_print_values(&(cli_results){.options = o, .model = &model, .values = values}, texts);
         free(values);

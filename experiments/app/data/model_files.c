@@ -103,30 +103,10 @@ void model_close(model_files *model) {
     *model = (model_files){0};
 }
 
-size_t model_width(const tf_config *config) {
-    return config->head == TF_HEAD_CLASSIFIER ? config->labels : config->hidden;
-}
-
-const char *model_label(const tf_config *config, size_t i, char *buffer, size_t size) {
-    if (config->label && config->label[i]) return config->label[i];
-    snprintf(buffer, size, "LABEL_%zu", i);
-    return buffer;
-}
-
-size_t model_find_label(const tf_config *config, const char *given) {
-    char name[32], number[32];
-    size_t i = 0;
-    for (; i < config->labels; i++) {
-        snprintf(number, sizeof number, "%zu", i);
-        if (!strcmp(given, model_label(config, i, name, sizeof name)) || !strcmp(given, number)) break;
-    }
-    return i;
-}
-
 tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
     tf_ranges_watch watch = {.ranges = seen};
     tf_graph graph;
-    tf_status status = tf_bert_build(&model->config, &model->approx, batch, model->weights, false, &graph);
+    tf_status status = tf_model_build(&model->config, &model->approx, batch, model->weights, false, &graph);
     if (status != TF_OK) return status;
     status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
     tf_graph_free(&graph);
@@ -134,7 +114,7 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
         free(out->data);
         status = watch.status;
     }
-    if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, model_width(&model->config)))) {
+    if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, tf_model_width(&model->config)))) {
         char shape[96];
         free(out->data);
         status = tf_fail(TF_INTERNAL, "the model's output has the shape %s", tf_shape_text(out->shape, shape));
@@ -143,7 +123,7 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
 }
 
 tf_status plain_run(const model_files *model, const cli_batches *batches, tf_ranges *seen, float *values) {
-    size_t width = model_width(&model->config), row = 0;
+    size_t width = tf_model_width(&model->config), row = 0;
     for (size_t b = 0; b < batches->count; b++) {
         const tf_batch *batch = &batches->batch[b];
         show_progress("plain model: text", row, batches->texts);

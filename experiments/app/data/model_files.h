@@ -42,15 +42,6 @@ void model_warn_untrained(const model_files *model);
 /** Registers the built-in ops and those of every --plugin. */
 TF_CHECKED tf_status register_ops(const cli_options *options);
 
-/** Values a text: logits or the length of the embedding. */
-size_t model_width(const tf_config *config);
-
-/** A label's name: id2label, or "LABEL_3" as Hugging Face names the nameless. */
-const char *model_label(const tf_config *config, size_t i, char *buffer, size_t size);
-
-/** The label that a name, or a number from 0, stands for; the number of labels where there is none such. */
-size_t model_find_label(const tf_config *config, const char *given);
-
 /** Runs the model in floating point on one batch: texts x width, in the order of its rows. The caller frees out->data.
  *  The largest magnitude at each node is noted in `seen`, unless that is NULL. */
 TF_CHECKED tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out);

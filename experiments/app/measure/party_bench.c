@@ -123,7 +123,7 @@ static tf_status measure_model(tf_session *session, const tf_graph *graph, const
 }
 
 static tf_status bench_model(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
-    size_t cells = job->texts * job->length, width = model_width(job->config);
+    size_t cells = job->texts * job->length, width = tf_model_width(job->config);
     size_t *lengths = malloc(job->texts * sizeof *lengths);
     int32_t *ids = malloc(cells * sizeof *ids);
     double *output = malloc(job->texts * width * sizeof *output);
@@ -138,7 +138,7 @@ static tf_status bench_model(tf_session *session, const cli_options *o, const be
         for (size_t i = 0; i < cells; i++) ids[i] = (int32_t)((i * 7919) % job->config->vocabulary);
         tf_batch batch = {
             .texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
-        status = tf_bert_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
+        status = tf_model_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
         if (status == TF_OK && (session->party.id == o->model_owner || o->public_weights))
             status = bench_random_weights(&graph, &data);
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);

@@ -56,7 +56,7 @@ tf_status private_cost(const cli_options *o, const tf_config *config, const tf_a
     tf_program program;
     tf_plan plan;
     tf_graph_init(&graph);
-    tf_status status = tf_bert_build(config, approx, &batch, NULL, o->public_weights, &graph);
+    tf_status status = tf_model_build(config, approx, &batch, NULL, o->public_weights, &graph);
     if (status == TF_OK && ranges) tf_ranges_apply(ranges, &graph);
     if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
     if (status == TF_OK) {

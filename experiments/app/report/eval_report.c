@@ -25,7 +25,7 @@ static tf_status check_labels(const tf_config *config, const cli_texts *texts, e
         if (metric == METRIC_PEARSON && !read_number(label, &number))
             return tf_fail(TF_FORMAT, "%s: the label '%.60s' is no number, which pearson needs",
                            text_place(texts, i, place, sizeof place), label);
-        if (metric != METRIC_PEARSON && model_find_label(config, label) == config->labels)
+        if (metric != METRIC_PEARSON && tf_model_find_label(config, label) == config->labels)
             return tf_fail(TF_FORMAT, "%s: the label '%.60s' is none of the model's %zu",
                            text_place(texts, i, place, sizeof place), label, config->labels);
     }
@@ -82,7 +82,7 @@ static tf_status measure(const eval_store *store, eval_metric metric, const floa
     size_t *truth = malloc(count * sizeof *truth), *given = malloc(count * sizeof *given);
     tf_status status = truth && given ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
     for (size_t i = 0; i < count && status == TF_OK; i++) {
-        truth[i] = model_find_label(store->config, store->texts->item[i].label);
+        truth[i] = tf_model_find_label(store->config, store->texts->item[i].label);
         given[i] = top(values + i * store->width, store->width);
     }
     if (status == TF_OK)

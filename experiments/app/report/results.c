@@ -34,14 +34,14 @@ static double largest_difference(const float *a, const float *b, size_t count) {
 
 /* Of the texts that came with a label: how many, and how many got it. */
 static size_t count_right(const cli_results *r, size_t *labelled) {
-    size_t width = model_width(&r->model->config), right = 0;
+    size_t width = tf_model_width(&r->model->config), right = 0;
     *labelled = 0;
     if (r->model->config.head != TF_HEAD_CLASSIFIER || !r->values) return 0;
     for (size_t i = 0; i < r->texts->count; i++) {
         if (!r->texts->item[i].label) continue;
         ++*labelled;
         right +=
-            model_find_label(&r->model->config, r->texts->item[i].label) == judge(r->values + i * width, width).top;
+            tf_model_find_label(&r->model->config, r->texts->item[i].label) == judge(r->values + i * width, width).top;
     }
     return right;
 }
@@ -82,7 +82,7 @@ tf_status json_print(json_t *object) {
 
 static json_t *json_result(const cli_results *r, size_t i) {
     const tf_config *config = &r->model->config;
-    size_t width = model_width(config);
+    size_t width = tf_model_width(config);
     const float *values = r->values + i * width;
     json_t *numbers = json_array();
     json_int_t index = (json_int_t)(r->offset + i);
@@ -92,7 +92,7 @@ static json_t *json_result(const cli_results *r, size_t i) {
     verdict v = judge(values, width);
     char name[32];
     return json_pack("{s:I,s:o,s:s,s:f}", "index", index, "logits", numbers, "label",
-                     model_label(config, v.top, name, sizeof name), "score", v.score);
+                     tf_model_label(config, v.top, name, sizeof name), "score", v.score);
 }
 
 static json_t *results_json(const cli_results *r) {
@@ -108,7 +108,7 @@ static json_t *results_json(const cli_results *r) {
     size_t labelled, right = count_right(r, &labelled);
     if (labelled) json_object_set_new(object, "accuracy", json_real((double)right / (double)labelled));
     if (r->plain) {
-        size_t count = r->texts->count * model_width(&r->model->config);
+        size_t count = r->texts->count * tf_model_width(&r->model->config);
         json_object_set_new(object, "max_abs_error", json_real(largest_difference(r->values, r->plain, count)));
     }
     return object;
@@ -159,7 +159,7 @@ static int label_columns(const tf_config *config) {
 static void print_verdict(const tf_config *config, const float *logits) {
     verdict v = judge(logits, config->labels);
     char name[32];
-    const char *label = model_label(config, v.top, name, sizeof name);
+    const char *label = tf_model_label(config, v.top, name, sizeof name);
     printf("  ");
     print_cell(label, strlen(label), label_columns(config));
     printf(" %5.3f", v.score);
@@ -172,7 +172,7 @@ static void print_embedding(const float *values, size_t width) {
 
 static void print_row(const cli_results *r, size_t i) {
     const tf_config *config = &r->model->config;
-    size_t width = model_width(config);
+    size_t width = tf_model_width(config);
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     const cli_text *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
@@ -196,7 +196,7 @@ static void print_header(const cli_results *r) {
         if (r->plain) printf("  %-*s score", columns, "label (plain)");
     } else {
         char title[64];
-        snprintf(title, sizeof title, " embedding, %zu values (see --json)", model_width(config));
+        snprintf(title, sizeof title, " embedding, %zu values (see --json)", tf_model_width(config));
         printf("%-*s", EMBEDDING_COLUMNS, title);
     }
     if (r->plain) printf("  %10s", "difference");
@@ -246,7 +246,7 @@ static void print_parties(const cli_results *r) {
 }
 
 static void print_summary(const cli_results *r) {
-    size_t width = model_width(&r->model->config), labelled, right = count_right(r, &labelled);
+    size_t width = tf_model_width(&r->model->config), labelled, right = count_right(r, &labelled);
     printf("\n%zu text%s", r->texts->count, r->texts->count == 1 ? "" : "s");
     if (labelled)
         printf(", %zu of %zu labelled right (%.1f%%)", right, labelled, 100.0 * (double)right / (double)labelled);
@@ -303,7 +303,7 @@ tf_status results_print_refusal(const cli_results *r, const char *reason) {
 
 tf_status results_print_values(const cli_results *r, size_t texts) {
     const tf_config *config = &r->model->config;
-    size_t width = model_width(config);
+    size_t width = tf_model_width(config);
     if (r->options->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < texts; i++) json_array_append_new(list, json_result(r, i));

@@ -19,7 +19,7 @@ static tf_status io_error(const char *path) {
 
 tf_status eval_store_make(eval_store *store, const char *path, json_t *header, const tf_config *config,
                           const cli_texts *texts, bool plain) {
-    size_t width = model_width(config);
+    size_t width = tf_model_width(config);
     *store = (eval_store){.path = path, .header = header, .config = config, .texts = texts, .width = width, .file = -1};
     store->finished = calloc(texts->count, sizeof *store->finished);
     store->values = calloc(texts->count, width * sizeof *store->values);
@@ -78,7 +78,7 @@ static tf_status put_values(const eval_store *store, json_t *row, const char *pr
     snprintf(key, sizeof key, "%sprediction", prefix);
     json_object_set_new(row, key,
                         store->width == 1 ? json_real((double)values[0])
-                                          : json_string(model_label(store->config, top, name, sizeof name)));
+                                          : json_string(tf_model_label(store->config, top, name, sizeof name)));
     snprintf(key, sizeof key, "%slogits", prefix);
     json_object_set_new(row, key, list);
     return TF_OK;

@@ -103,10 +103,10 @@ static tf_status run_batch(tf_session *session, const cli_options *o, const priv
     tf_session_stats stats;
     tf_graph_init(&graph);
     tf_status status =
-        tf_bert_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
+        tf_model_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
-        status = run_kept(session, o, &graph, model_width(job->config), kept, &stats);
+        status = run_kept(session, o, &graph, tf_model_width(job->config), kept, &stats);
     else if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);
@@ -154,7 +154,7 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
 
 /** Hands a batch's results over, by the order of the texts and to the watch. */
 static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, float *values) {
-    size_t width = model_width(job->config);
+    size_t width = tf_model_width(job->config);
     for (size_t i = 0; values && i < job->batches->batch[b].texts; i++)
         for (size_t k = 0; k < width; k++)
             values[job->batches->order[row + i] * width + k] = (float)output[i * width + k];
@@ -169,7 +169,8 @@ static tf_status infer_batch(tf_session *session, const cli_options *o, const pr
     if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
     tf_status status =
         party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
-    double *output = status == TF_OK && owner ? calloc(batch.texts, model_width(job->config) * sizeof *output) : NULL;
+    double *output =
+        status == TF_OK && owner ? calloc(batch.texts, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
     if (status == TF_OK) status = run_batch(session, o, job, &batch, output, NULL, sum);
     if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
@@ -210,7 +211,7 @@ tf_status party_answer(tf_session *session, const cli_options *o, const private_
 static tf_status run_shared(tf_session *session, const cli_options *o, const private_job *job, kept_results *kept,
                             progress *sum) {
     const party_shares *shares = &job->shares[session->party.id];
-    size_t width = model_width(job->config);
+    size_t width = tf_model_width(job->config);
     for (size_t b = 0; b < shares->texts.batches; b++) {
         TF_TRY(run_batch(session, o, job, &shares->texts.batch[b], NULL, kept, sum));
         kept->row += shares->texts.batch[b].texts;
@@ -228,7 +229,7 @@ static tf_status run_shared(tf_session *session, const cli_options *o, const pri
 
 /** Batches whose owner is outside: the results stay shared. */
 static tf_status infer_shared(tf_session *session, const cli_options *o, const private_job *job, progress *sum) {
-    size_t count = job->shares[session->party.id].texts.texts * model_width(job->config);
+    size_t count = job->shares[session->party.id].texts.texts * tf_model_width(job->config);
     kept_results kept = {.component = {calloc(count, sizeof(uint64_t)), calloc(count, sizeof(uint64_t))}};
     tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, o, job, &kept, sum)
                                                               : tf_fail(TF_NOMEM, "no memory for the results");

@@ -1,0 +1,84 @@
+/**
+ * What models are built of, whatever their family: weights from a file, linear layers, normalisations that are folded
+ * into the layers around them, attention, feed-forward blocks, embeddings, pooling. Builders return a node's id and go
+ * inert after the first failure, as those of the graph do.
+ */
+#ifndef TF_BLOCKS_H
+#define TF_BLOCKS_H
+
+#include "models/approx.h"
+#include "models/batch.h"
+#include "models/tensors.h"
+
+typedef struct tf_builder {
+    const tf_config *config;
+    const tf_approx *approx;
+    const tf_batch *batch;
+    tf_tensors tensors;
+    bool public_weights;
+    bool fold; /**< normalisations' scales and shifts into the layers that follow, means into those before */
+    tf_graph *graph;
+    tf_id key_mask; /**< texts x length, 1 for tokens and 0 for padding; -1 where there is no padding */
+} tf_builder;
+
+/** A leaf of the model owner's: the data of the tensor of this name, below the graph's scope. */
+tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape);
+
+/**
+ * Activations as a normalisation leaves them: n, to be scaled by gamma and shifted by beta, the weight and bias of the
+ * tensors named `norm`; or the values themselves, where `norm` is empty.
+ */
+typedef struct tf_stream {
+    tf_id n;
+    char norm[80];
+    bool shifted; /**< whether there is a beta */
+} tf_stream;
+
+tf_stream tf_block_values(tf_id x);
+
+/** gamma n + beta; with `centred` less its mean, which the LayerNorm after a residual would take. */
+tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred);
+
+/** A linear layer. */
+typedef struct tf_dense {
+    const char *name; /**< its tensors are NAME.weight, out x in, and NAME.bias */
+    size_t in, out;
+    bool centred; /**< less the output's mean, which the LayerNorm that follows would take */
+    bool no_bias;
+} tf_dense;
+
+tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense dense);
+
+/** A normalisation. */
+typedef struct tf_norm {
+    const char *name;  /**< its tensors are NAME.weight and NAME.bias */
+    const char *place; /**< for --approx: "layernorm1" (with attention), "layernorm2", "layernorm" (others) */
+    int layer;         /**< -1: none of the layers */
+    bool centred;      /**< the input's mean is zero already */
+    bool no_bias;
+} tf_norm;
+
+/** LayerNorm over the last dimension, with config's eps. */
+tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm);
+
+/** An op whose variant the approximations tell for `place` in `layer`, with attributes of its own. */
+tf_id tf_block_approximated(tf_builder *b, const char *kind, const char *place, int layer, const char *name, int inputs,
+                            const tf_id *input, int attrs, const tf_attr *own);
+
+tf_id tf_block_add(tf_builder *b, const char *name, tf_id x, tf_id y);
+
+/** The model's hidden_act, or what stands in for it. */
+tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer);
+
+/** Attention of all heads with the batch's mask of keys; q, k, v: texts x length x width. */
+tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_id v, int layer);
+
+/** The batch's tokens or, with `types`, token types: as this party holds them, as shares, or not at all. */
+tf_id tf_block_ids(tf_builder *b, const char *name, bool types);
+
+/** A public texts x length constant: 1, or 1/length for a mean, at tokens and 0 at padding. */
+tf_id tf_block_padding(tf_builder *b, const char *name, bool mean);
+
+bool tf_batch_is_padded(const tf_batch *batch);
+
+#endif

@@ -1,0 +1,49 @@
+/**
+ * What a model family is: the one place where the rest of the house meets BERT, RoBERTa, GPT-2 or LLaMA. To add one,
+ * write its file over blocks.h and put its tf_family into the table of family.c.
+ */
+#ifndef TF_FAMILY_H
+#define TF_FAMILY_H
+
+#include "models/blocks.h"
+#include "models/config_read.h"
+#include "models/tensors.h"
+
+typedef struct tf_family {
+    const char *name;               /**< such as "bert"; part of the architecture's digest */
+    const char *const *model_types; /**< config.json's "model_type", one or several; ends with NULL */
+    const char *const *prefixes;    /**< what a tensor's name may have in front, such as "bert."; ends with NULL */
+
+    /** Fills the family's fields of `config` from config.json and refuses what would make another network of it, by
+     *  file and key. The head, labels and trefoil's own keys have been read by then. */
+    tf_status (*read)(const tf_config_source *from, tf_config *config);
+
+    /** The heads that "architectures" may name; ends with a NULL name. */
+    const struct tf_family_head {
+        const char *architecture;
+        tf_head head;
+    } * heads;
+
+    /** Says where in the file the data of the leaf lie; `place` comes filled with the leaf's own name. NULL: there. */
+    void (*place)(const tf_config *config, const char *leaf, tf_place *place);
+
+    /** Builds all of the graph for builder->batch and returns its output. */
+    tf_id (*build)(tf_builder *builder);
+
+    /** Of a decoder: builds the graph of one more token for each text, whose keys and values are kept; NULL otherwise.
+     */
+    tf_id (*decode)(tf_builder *builder);
+} tf_family;
+
+/** The i-th family; NULL past the end. */
+const tf_family *tf_family_at(size_t i);
+
+/** The family of a "model_type", or NULL. */
+const tf_family *tf_family_find(const char *model_type);
+
+/** The family of a model. */
+const tf_family *tf_family_of(const tf_config *config);
+
+extern const tf_family tf_bert_family;
+
+#endif
