@@ -60,15 +60,10 @@ static tf_value masked(tf_program *p, tf_value weight, tf_value mask, tf_shape s
 /** Masked scores become the least there can be. */
 static tf_value masked_scores(tf_program *p, tf_value score, tf_value mask, tf_shape shape) {
     const tf_node *leaf = mask < 0 ? NULL : tf_leaf_of(p, mask);
-    if (!leaf || !leaf->data) return score;
-    size_t count = tf_shape_count(shape);
-    double *shift = malloc(count * sizeof *shift);
-    if (!shift) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a mask"));
-    for (size_t i = 0; i < count; i++) shift[i] = (leaf->data[i] - 1) * TF_SCORE_BOUND;
+    if (!leaf) return score;
     /* of the two terms of the sum one is always zero */
-    score = tf_add_public_within(p, masked(p, score, mask, shape), shape, shift, TF_SCORE_BOUND);
-    free(shift);
-    return score;
+    return tf_add_leaf_within(p, masked(p, score, mask, shape), mask, shape, TF_SCORE_BOUND, -TF_SCORE_BOUND,
+                              TF_SCORE_BOUND);
 }
 
 /*

@@ -29,12 +29,13 @@ typedef struct run {
 } run;
 
 static void set_views(run *r, const tf_view *params) {
-    /* first, because a view of a weight may have another name later on */
+    /* first, because a view of a weight or a state may have another name later on */
     for (int k = 0; k < r->program->params; k++) r->view[r->program->param[k].value] = params[k];
+    for (int k = 0; k < r->program->helds; k++) r->view[r->program->held[k].value] = r->slots->held[k].view;
     for (int i = 0; i < r->program->nodes; i++) {
         const tf_step_node *node = &r->program->node[i];
         const tf_schedule *s = &r->plan->schedule[i];
-        if (!node->step || tf_step_is_parameter(node)) continue;
+        if (!node->step || tf_step_is_parameter(node) || node->step->held) continue;
         if (s->root != i) {
             r->view[i] = r->view[s->root];
         } else if (node->type.class == TF_BIT) {
@@ -340,6 +341,7 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
 
 tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
                      tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
+    if (program->helds && (!slots || !slots->held)) return tf_fail(TF_INTERNAL, "a program with state was given none");
     TF_TRY(tf_party_next_run(party));
     run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
     r.rounds = (tf_rounds){.party = party, .plan = plan};

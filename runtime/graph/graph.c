@@ -6,7 +6,7 @@
 #include <string.h>
 
 void tf_graph_init(tf_graph *graph) {
-    *graph = (tf_graph){.output = -1};
+    *graph = (tf_graph){.node = NULL};
 }
 
 void tf_graph_free(tf_graph *graph) {
@@ -66,7 +66,8 @@ static tf_status add_leaf(tf_graph *graph, tf_leaf leaf, const char *name, tf_sh
     float *copy = NULL;
     switch (leaf) {
     case TF_LEAF_WEIGHT:
-    case TF_LEAF_PUBLIC_WEIGHT: node.data = data; break;
+    case TF_LEAF_PUBLIC_WEIGHT:
+    case TF_LEAF_PUBLIC: node.data = data; break;
     case TF_LEAF_TOKENS: node.tokens = data; break;
     case TF_LEAF_CONSTANT: {
         if (!data) return tf_fail(TF_INVALID, "%s: a constant needs data", node.name);
@@ -86,6 +87,59 @@ tf_id tf_graph_leaf(tf_graph *graph, tf_leaf leaf, const char *name, tf_shape sh
     if (graph->status != TF_OK) return -1;
     tf_status status = add_leaf(graph, leaf, name, shape, data);
     return status == TF_OK ? graph->nodes - 1 : tf_graph_fail(graph, status);
+}
+
+tf_id tf_graph_public(tf_graph *graph, const char *name, tf_shape shape, double bound, const float *data) {
+    tf_id id = tf_graph_leaf(graph, TF_LEAF_PUBLIC, name, shape, data);
+    if (id < 0) return -1;
+    if (!(bound > 0 && bound <= 0x1p50))
+        return tf_graph_fail(graph,
+                             tf_fail(TF_INVALID, "%s: %g is no bound of public data", graph->node[id].name, bound));
+    graph->node[id].range = bound;
+    return id;
+}
+
+/** `x`: what is appended, -1: nothing. */
+static tf_status add_held(tf_graph *graph, const char *name, tf_shape shape, int axis, tf_id x) {
+    tf_node node = {.leaf = TF_LEAF_HELD, .shape = shape, .axis = axis, .inputs = x >= 0, .input = {x}};
+    TF_TRY(set_name(graph, &node, name));
+    tf_status status = tf_shape_check(shape);
+    if (status == TF_OK && (axis < 0 || axis >= shape.rank))
+        status = tf_fail(TF_INVALID, "state of rank %d cannot grow along axis %d", shape.rank, axis);
+    if (status == TF_OK && x >= 0 && graph->node[x].shape.dim[axis] > shape.dim[axis])
+        status = tf_fail(TF_INVALID, "%zu rows do not fit into a capacity of %zu", graph->node[x].shape.dim[axis],
+                         shape.dim[axis]);
+    if (status != TF_OK) return tf_fail_in(status, "%s", node.name);
+    return append(graph, &node);
+}
+
+tf_id tf_graph_append(tf_graph *graph, const char *name, tf_id x, int axis, size_t capacity) {
+    if (graph->status != TF_OK) return -1;
+    if (x < 0 || x >= graph->nodes || graph->node[x].leaf == TF_LEAF_HELD)
+        return tf_graph_fail(
+            graph, tf_fail(TF_INVALID, "what is appended to %s%s is no node that was computed", graph->scope, name));
+    tf_shape shape = graph->node[x].shape;
+    if (axis >= 0 && axis < shape.rank) shape.dim[axis] = capacity;
+    tf_status status = add_held(graph, name, shape, axis, x);
+    return status == TF_OK ? graph->nodes - 1 : tf_graph_fail(graph, status);
+}
+
+tf_id tf_graph_held(tf_graph *graph, const char *name, tf_shape shape, int axis) {
+    if (graph->status != TF_OK) return -1;
+    tf_status status = add_held(graph, name, shape, axis, -1);
+    return status == TF_OK ? graph->nodes - 1 : tf_graph_fail(graph, status);
+}
+
+void tf_graph_bind(tf_graph *graph, tf_id leaf, const void *data) {
+    if (leaf < 0 || leaf >= graph->nodes) return;
+    tf_node *node = &graph->node[leaf];
+    switch (node->leaf) {
+    case TF_LEAF_WEIGHT:
+    case TF_LEAF_PUBLIC_WEIGHT:
+    case TF_LEAF_PUBLIC: node->data = data; break;
+    case TF_LEAF_TOKENS: node->tokens = data; break;
+    default: tf_graph_fail(graph, tf_fail(TF_INVALID, "%s takes no data", node->name));
+    }
 }
 
 static tf_status find_op(const char *kind, const char *variant, const tf_op **op) {
@@ -134,12 +188,26 @@ tf_id tf_graph_op(tf_graph *graph, const char *kind, const char *variant, const 
     return graph->nodes - 1;
 }
 
+void tf_graph_output(tf_graph *graph, tf_id id, tf_reader to) {
+    if (graph->status != TF_OK) return;
+    if (id < 0 || id >= graph->nodes)
+        tf_graph_fail(graph, tf_fail(TF_INVALID, "the output %d is no node of the graph", id));
+    else if (to > TF_KEPT)
+        tf_graph_fail(graph, tf_fail(TF_INVALID, "%s: an output to nobody that is known", graph->node[id].name));
+    else if (graph->outputs == TF_MAX_OUTPUTS)
+        tf_graph_fail(graph, tf_fail(TF_INVALID, "more than %d outputs", (int)TF_MAX_OUTPUTS));
+    else
+        graph->output[graph->outputs++] = (tf_graph_result){id, to};
+}
+
+tf_status tf_graph_check(tf_graph *graph) {
+    if (graph->status == TF_OK && !graph->outputs) tf_graph_fail(graph, tf_fail(TF_INVALID, "the graph has no output"));
+    return graph->status == TF_OK ? TF_OK : tf_fail(graph->status, "%s", graph->error);
+}
+
 tf_status tf_graph_finish(tf_graph *graph, tf_id output) {
-    if (graph->status == TF_OK && (output < 0 || output >= graph->nodes))
-        tf_graph_fail(graph, tf_fail(TF_INVALID, "the output %d is no node of the graph", output));
-    if (graph->status != TF_OK) return tf_fail(graph->status, "%s", graph->error);
-    graph->output = output;
-    return TF_OK;
+    tf_graph_output(graph, output, TF_TO_DATA_OWNER);
+    return tf_graph_check(graph);
 }
 
 double tf_attr_get(const tf_node *node, const char *name, double fallback) {

@@ -6,43 +6,88 @@
 
 #include "runtime/program/step.h"
 
-tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
+static tf_value lower_op(tf_program *program, const tf_node *node, const tf_value *value) {
+    tf_value in[TF_MAX_INPUTS];
+    for (int k = 0; k < node->inputs; k++) in[k] = value[node->input[k]];
+    if (!node->op->lower)
+        return tf_program_fail(program, tf_fail(TF_INVALID, "op %s %s cannot run privately: it has no lowering",
+                                                node->op->kind, node->op->variant));
+    tf_value v = node->op->lower(program, node, in);
+    if (node->range > 0 && node->range < tf_type_of(program, v)->bound) v = tf_assume(program, v, node->range);
+    if (!program->status && !tf_shape_equal(tf_type_of(program, v)->shape, node->shape))
+        return tf_program_fail(program, tf_fail(TF_INTERNAL, "op %s %s lowered to another shape than it declares",
+                                                node->op->kind, node->op->variant));
+    return v;
+}
+
+static void lower_output(tf_program *program, tf_value value, tf_reader to, int slot) {
+    int owner = to == TF_TO_DATA_OWNER ? program->data_owner : program->model_owner;
+    if (to == TF_TO_EVERYONE)
+        tf_output(program, value, TF_EVERYONE, slot);
+    else if (to == TF_KEPT || owner == TF_OUTSIDE)
+        tf_keep(program, value, slot);
+    else
+        tf_output(program, value, owner, slot);
+}
+
+/** Whether anything that the parties must compare at each run is in the graph. */
+static bool has_public_inputs(const tf_graph *graph) {
+    for (int i = 0; i < graph->nodes; i++)
+        if (graph->node[i].leaf == TF_LEAF_PUBLIC || graph->node[i].leaf == TF_LEAF_HELD) return true;
+    return false;
+}
+
+/** `wish`: for each node that holds state, the bits that its readers want. */
+static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, const unsigned *wish,
+                            tf_program *program) {
     tf_program_init(program, frac, model_owner, data_owner);
-    if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
     tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
     program->graph = graph;
     if (!value) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
+    if (has_public_inputs(graph)) tf_compare_public(program);
     for (int i = 0; i < graph->nodes && !program->status; i++) {
         const tf_node *node = &graph->node[i];
         program->op = i;
-        if (!node->op) {
-            value[i] = tf_program_leaf(program, node);
-            continue;
-        }
-        tf_value in[TF_MAX_INPUTS];
-        for (int k = 0; k < node->inputs; k++) in[k] = value[node->input[k]];
-        if (!node->op->lower) {
-            tf_program_fail(program, tf_fail(TF_INVALID, "op %s %s cannot run privately: it has no lowering",
-                                             node->op->kind, node->op->variant));
-            break;
-        }
-        value[i] = node->op->lower(program, node, in);
-        if (node->range > 0 && node->range < tf_type_of(program, value[i])->bound)
-            value[i] = tf_assume(program, value[i], node->range);
-        if (!program->status && !tf_shape_equal(tf_type_of(program, value[i])->shape, node->shape))
-            tf_program_fail(program, tf_fail(TF_INTERNAL, "op %s %s lowered to another shape than it declares",
-                                             node->op->kind, node->op->variant));
+        if (node->leaf == TF_LEAF_HELD)
+            value[i] = tf_hold(program, node, node->inputs ? value[node->input[0]] : -1, wish[i]);
+        else
+            value[i] = node->op ? lower_op(program, node, value) : tf_program_leaf(program, node);
         if (program->status) { /* say where */
             tf_fail(program->status, "%s: %s", node->name, program->error);
             strncpy(program->error, tf_error(), sizeof program->error - 1);
         }
     }
-    program->op = graph->output;
-    if (!program->status && data_owner == TF_OUTSIDE)
-        tf_keep(program, value[graph->output], 0);
-    else if (!program->status)
-        tf_output(program, value[graph->output], data_owner, 0);
-    tf_status status = tf_program_status(program);
+    for (int k = 0; k < graph->outputs && !program->status; k++) {
+        program->op = graph->output[k].id;
+        lower_output(program, value[graph->output[k].id], graph->output[k].to, k);
+    }
+    return tf_program_status(program);
+}
+
+/** Whether a reader has lifted a state, which should rather be kept lifted. */
+static bool wishes_grew(const tf_program *program, unsigned *wish) {
+    bool grew = false;
+    for (int k = 0; k < program->helds; k++) {
+        const tf_step_node *node = &program->node[program->held[k].value];
+        unsigned bits = node->lifted < 0 ? 0 : program->node[node->lifted].type.bits;
+        if (bits <= wish[node->op]) continue;
+        wish[node->op] = bits;
+        grew = true;
+    }
+    return grew;
+}
+
+tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
+    *program = (tf_program){0};
+    if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
+    unsigned *wish = calloc((size_t)graph->nodes + 1, sizeof *wish);
+    if (!wish) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
+    tf_status status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+    while (!status && wishes_grew(program, wish)) {
+        tf_program_free(program);
+        status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+    }
+    free(wish);
     if (status) tf_program_free(program);
     return status;
 }

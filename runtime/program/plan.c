@@ -41,8 +41,14 @@ uint64_t tf_plan_node_bytes(const tf_plan *plan, int node) {
     return sum;
 }
 
+/** Whether the node has anything to do. */
+static bool runs(const tf_step_node *node) {
+    return node->step && !tf_step_is_parameter(node) && !node->step->alias && (node->inputs || !node->step->held);
+}
+
+/** Whether its value lives in the arena. */
 static bool stored(const tf_step_node *node) {
-    return node->step && !tf_step_is_parameter(node) && !node->step->alias;
+    return runs(node) && !node->step->held;
 }
 
 /** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. */
@@ -113,7 +119,7 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
         if (!plan->first_entry || !plan->round_bytes || !fill) break;
         for (int i = 0; i < program->nodes; i++) {
             tf_schedule *s = &plan->schedule[i];
-            if (!stored(&program->node[i])) continue;
+            if (!runs(&program->node[i])) continue;
             for (int phase = TF_SOLO_PHASE; phase <= s->end - s->pair; phase++) {
                 int time = phase == TF_SOLO_PHASE ? s->solo : s->pair + phase;
                 if (time < 0) continue;

@@ -15,6 +15,7 @@ void tf_program_free(tf_program *program) {
     for (int i = 0; i < program->nodes; i++) free(program->node[i].data);
     free(program->node);
     free(program->param);
+    free(program->held);
     free(program->result);
     *program = (tf_program){0};
 }
@@ -101,6 +102,11 @@ tf_value tf_program_leaf(tf_program *program, const tf_node *leaf) {
 const tf_node *tf_leaf_of(const tf_program *program, tf_value value) {
     if (value < 0 || value >= program->nodes || program->node[value].type.class != TF_LEAF) return NULL;
     return program->node[value].leaf;
+}
+
+const tf_node *tf_call_leaf(const tf_call *call) {
+    const tf_graph *compiled = call->program->graph, *now = call->slots ? call->slots->graph : NULL;
+    return compiled && now ? &now->node[call->node->leaf - compiled->node] : call->node->leaf;
 }
 
 static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed, bool table) {

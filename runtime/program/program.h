@@ -57,6 +57,12 @@ typedef struct tf_param {
     bool table;  /**< only ever read in rows: kept in few bytes */
 } tf_param;
 
+/** State of the session that a program reads, and appends to if its step has an input. */
+typedef struct tf_held {
+    const struct tf_node *leaf; /**< which names it */
+    tf_value value;
+} tf_held;
+
 typedef struct tf_program {
     const struct tf_graph *graph; /**< what it was lowered from, which must outlive it; NULL for other programs */
     tf_value *result;             /**< of each node of the graph; NULL for other programs */
@@ -64,6 +70,8 @@ typedef struct tf_program {
     int nodes, capacity;
     tf_param *param;
     int params, param_capacity;
+    tf_held *held;
+    int helds;
     int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
     int op; /**< given to the nodes that follow */
@@ -73,6 +81,9 @@ typedef struct tf_program {
 
 /** In the place of a party: the model's or the data's owner is none of the three. */
 enum { TF_OUTSIDE = -1 };
+
+/** In the place of a receiver: all three. */
+enum { TF_EVERYONE = -2 };
 
 void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner);
 void tf_program_free(tf_program *program);
@@ -109,12 +120,20 @@ tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
 const struct tf_node *tf_leaf_of(const tf_program *program, tf_value value);
 /** `owner` puts in a tensor of integers (given at execution by slot). 8 * bits bytes an element, 1 round. */
 tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot);
-/** Opens a value to party `to` (or to all: TF_EVERYONE); the result is delivered by slot. Costs one component, and a
- *  16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else anything. */
-enum { TF_EVERYONE = -1 };
+/** Opens a value to party `to` (or to all: TF_EVERYONE; nobody outside can receive); the result is delivered by slot.
+ *  Costs one component, and a 16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else
+ *  anything. */
 tf_value tf_output(tf_program *program, tf_value x, int to, int slot);
 /** Hands the components of a value to the caller, by slot: shares that outlive the run. Local. */
 tf_value tf_keep(tf_program *program, tf_value x, int slot);
+/**
+ * The state that a held leaf names, in a ring of at least `bits` (0: as it comes), after the rows of x were appended to
+ * it; x = -1: as it is. Its memory is the session's: nothing is copied but the new rows. Local.
+ */
+tf_value tf_hold(tf_program *program, const struct tf_node *leaf, tf_value x, unsigned bits);
+/** Compares what is public and given at each run: public leaves of the graph, lengths of state. 16 B on each link, in
+ *  the first round. */
+tf_value tf_compare_public(tf_program *program);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
  * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
@@ -136,13 +155,19 @@ tf_value tf_scale_real(tf_program *program, tf_value a, double c, int precision)
 /** a + c and a * c for public tensors that broadcast to a's shape; for the product, c has `frac` fractional bits. */
 tf_value tf_add_public(tf_program *program, tf_value a, tf_shape shape, const double *c);
 tf_value tf_mul_public(tf_program *program, tf_value a, tf_shape shape, const double *c, int frac);
-/** The same with a constant leaf of the graph, its data read with `shape`. */
+/** The same with a constant or public leaf of the graph, its data read with `shape`; those of public leaves are put in
+ *  when the program runs. */
 tf_value tf_add_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape);
+/** a + factor leaf + offset, where the caller knows a bound of the result; 0: none. */
+tf_value tf_add_leaf_within(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, double factor,
+                            double offset, double bound);
 tf_value tf_mul_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, int frac);
 tf_value tf_sum_axis(tf_program *program, tf_value a, int axis, double bound); /**< the axis disappears */
 tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
 tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */
 tf_value tf_slice(tf_program *program, tf_value a, int axis, size_t begin, size_t count);
+/** Tensors one after the other along an axis; at most TF_STEP_INPUTS. Scales are aligned, rings too. */
+tf_value tf_concat(tf_program *program, int count, const tf_value *part, int axis);
 /** Declares that |a| <= bound, which the caller must know; costs nothing. */
 tf_value tf_assume(tf_program *program, tf_value a, double bound);
 /** The same where it holds only of those elements that a later selection lets through: of others the value, and what is

@@ -69,6 +69,7 @@ typedef struct tf_step {
     const char *name, *summary;
     bool alias;       /**< the output is the input's memory under another type */
     bool sink;        /**< its result is no value: it hands its input out */
+    bool held;        /**< its result lives in the session's state: slots->held[arg[0]] */
     bool takes_bits;  /**< there are split bits among the inputs */
     bool elementwise; /**< element i of the output depends on element i of the inputs only, which are cut alike */
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
@@ -149,11 +150,23 @@ static inline void tf_element_stream(tf_call *call, int which, unsigned purpose,
     tf_stream(call->party, which, call->index, purpose, at, out, count);
 }
 
+/** State of the session as a program sees it. */
+typedef struct tf_held_view {
+    tf_view view;  /**< the whole state, with the program's capacity */
+    size_t length; /**< rows along its axis that are there */
+} tf_held_view;
+
 /** What the caller hands in and takes out by slot. */
 typedef struct tf_slots {
-    const float *const *input; /**< reals, only read where this party is the owner */
-    double **output;           /**< reals, only written where this party is a receiver */
-    const tf_view *kept;       /**< room for the components of kept values */
+    const float *const *input;    /**< reals, only read where this party is the owner */
+    double **output;              /**< reals, only written where this party is a receiver */
+    const tf_view *kept;          /**< room for the components of kept values */
+    const struct tf_graph *graph; /**< the leaves' data of this run, node by node like the program's graph; NULL: as the
+                                       program's leaves have them */
+    const tf_held_view *held;     /**< for each of program->held */
 } tf_slots;
+
+/** The node's leaf with the data of this run. */
+const struct tf_node *tf_call_leaf(const tf_call *call);
 
 #endif

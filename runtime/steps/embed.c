@@ -64,7 +64,7 @@ static void bit_vector(tf_call *call, int which, const sizes *z, size_t token, u
 }
 
 static tf_status deal(tf_call *call, const sizes *z) {
-    const int32_t *token = call->node->leaf->tokens;
+    const int32_t *token = tf_call_leaf(call)->tokens;
     if (!token) return tf_fail(TF_INVALID, "party %d was given no token ids", call->party->id);
     uint8_t *message = call->send[z->right];
     uint64_t *q = malloc(z->words * sizeof *q), *row = malloc(6 * z->columns * sizeof *row);

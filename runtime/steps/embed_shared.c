@@ -46,7 +46,7 @@ static size_t embed_shared_state(const tf_program *program, const tf_step_node *
 
 /** This party's sums over its two components of the table, masked and sent. */
 static tf_status sum_tables(tf_call *call) {
-    const tf_selection *selection = call->node->leaf->selection;
+    const tf_selection *selection = tf_call_leaf(call)->selection;
     tf_shape table = call->program->node[call->node->input[0]].type.shape;
     const tf_kernels *kernels = call->party->kernels;
     int id = call->party->id;
@@ -87,7 +87,7 @@ static void difference(tf_call *call, int k, size_t n, size_t at, size_t count, 
 
 /** This party's part of the sum of sign_j D_j, less a sharing of zero, sent to the party before. */
 TF_MULTIVERSION static void multiply_signs(tf_call *call) {
-    const tf_selection *selection = call->node->leaf->selection;
+    const tf_selection *selection = tf_call_leaf(call)->selection;
     const tf_kernels *kernels = call->party->kernels;
     int id = call->party->id, zero = zero_of(call->program, call->node);
     size_t n = tf_shape_count(call->node->type.shape), columns = tf_shape_last(call->node->type.shape);

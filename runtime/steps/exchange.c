@@ -149,7 +149,7 @@ static const tf_step output_step = {.name = "output",
 
 tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
-    if (to < TF_EVERYONE || to >= TF_PARTIES)
+    if (to != TF_EVERYONE && (to < 0 || to >= TF_PARTIES))
         return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
     tf_value v = tf_append(p, &output_step, *tf_type_of(p, x), 1, &x);
     if (v < 0) return -1;

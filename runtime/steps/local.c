@@ -79,7 +79,8 @@ static void odometer_step(odometer *o) {
     }
 }
 
-/* out = in + data or in * data, data broadcast by the strides in arg[0..3]; arg[4] says which */
+/* out = in + data or in * data, data broadcast by the strides in arg[0..3]; arg[4] says which, arg[5] is the data's
+ * scale */
 
 TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_span span) {
     if (span.begin == span.end) return;
@@ -94,8 +95,29 @@ TF_MULTIVERSION static void apply_public(tf_call *call, int j, tf_span span) {
     }
 }
 
+/* The same with what a public leaf brings to this run: arg[5] its fractional bits; arg[6] and arg[7], as doubles, what
+ * it is multiplied with and what is added to it first. */
+
+static void apply_leaf(tf_call *call, int j, tf_span range) {
+    if (range.begin == range.end) return;
+    const tf_step_node *node = call->node;
+    const uint64_t *in = call->in[0].c[j];
+    const float *data = tf_call_leaf(call)->data;
+    uint64_t *out = call->out.c[j];
+    odometer o = odometer_at(node->type.shape, node->arg, range.begin);
+    bool product = node->arg[4], constant = takes_constant(call, j);
+    double affine[2], scale = ldexp(1, (int)node->arg[5]);
+    memcpy(affine, &node->arg[6], sizeof affine);
+    for (size_t i = range.begin; i < range.end; i++, odometer_step(&o)) {
+        uint64_t c = (uint64_t)llrint((affine[0] * (double)data[o.position] + affine[1]) * scale);
+        out[i] = product ? in[i] * c : in[i] + (constant ? c : 0);
+    }
+}
+
 static tf_status public_local(tf_call *call) {
-    return on_rows(call, 1, apply_public);
+    if (call->node->leaf && !tf_call_leaf(call)->data)
+        return tf_fail(TF_INVALID, "party %d was given no data for %s", call->party->id, call->node->leaf->name);
+    return on_rows(call, 1, call->node->leaf ? apply_leaf : apply_public);
 }
 
 static const tf_step public_step = {.name = "public",
@@ -305,14 +327,12 @@ static bool broadcast_strides(tf_shape from, tf_shape to, int64_t *stride) {
     return true;
 }
 
-/** `within`: what the caller knows of the result; 0 if nothing. */
-static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac, bool product,
+/** The type and operand of a sum or product with public numbers up to `largest`, and its step, without the numbers.
+ *  `within`: what the caller knows of the result; 0 if nothing. */
+static tf_value public_node(tf_program *p, tf_value a, tf_shape shape, double largest, int frac, bool product,
                             double within) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
-    size_t n = tf_shape_count(shape);
-    double largest = 0;
-    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(c[i]));
     if (product)
         type.bound *= fmax(largest, 1), type.frac += frac;
     else
@@ -321,15 +341,25 @@ static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const dou
     unsigned need = tf_width(type.frac, type.bound);
     if (type.bits < need) type.bits = tf_type_of(p, a = tf_lift(p, a, need))->bits;
     tf_value v = tf_append(p, &public_step, type, 1, &a);
-    int64_t *data = v < 0 ? NULL : malloc(n * sizeof *data);
-    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
-    int scale = product ? frac : type.frac;
-    for (size_t i = 0; i < n; i++) data[i] = llrint(ldexp(c[i], scale));
-    p->node[v].data = data;
-    p->node[v].data_count = n;
+    if (v < 0) return -1;
     p->node[v].arg[4] = product;
+    p->node[v].arg[5] = product ? frac : type.frac;
     if (!broadcast_strides(shape, type.shape, p->node[v].arg))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a public tensor does not broadcast to its operand"));
+    return v;
+}
+
+static tf_value with_public(tf_program *p, tf_value a, tf_shape shape, const double *c, int frac, bool product,
+                            double within) {
+    size_t n = tf_shape_count(shape);
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(c[i]));
+    tf_value v = public_node(p, a, shape, largest, frac, product, within);
+    int64_t *data = v < 0 ? NULL : malloc(n * sizeof *data);
+    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
+    for (size_t i = 0; i < n; i++) data[i] = llrint(ldexp(c[i], (int)p->node[v].arg[5]));
+    p->node[v].data = data;
+    p->node[v].data_count = n;
     return v;
 }
 
@@ -345,27 +375,45 @@ tf_value tf_mul_public(tf_program *p, tf_value a, tf_shape shape, const double *
     return with_public(p, a, shape, c, frac, true, 0);
 }
 
-static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, int frac, bool product) {
+/** With affine[0] times the leaf's numbers plus affine[1]. */
+static tf_value with_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, const double affine[2], int frac,
+                          bool product, double within) {
     if (p->status) return -1;
     const tf_node *node = tf_leaf_of(p, leaf);
     size_t n = tf_shape_count(shape);
-    if (!node || !node->data || node->leaf == TF_LEAF_WEIGHT || tf_shape_count(node->shape) != n)
+    bool later = node && node->leaf == TF_LEAF_PUBLIC;
+    if (!node || (!node->data && !later) || node->leaf == TF_LEAF_WEIGHT || tf_shape_count(node->shape) != n)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a public constant is expected where %s stands",
                                           node ? node->name : "an activation"));
+    if (later) {
+        double largest = fabs(affine[0]) * node->range + fabs(affine[1]);
+        tf_value v = public_node(p, a, shape, largest, frac, product, within);
+        if (v < 0) return -1;
+        memcpy(&p->node[v].arg[6], affine, 2 * sizeof *affine);
+        p->node[v].leaf = node;
+        return v;
+    }
     double *c = malloc(n * sizeof *c);
     if (!c) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu constants", n));
-    for (size_t i = 0; i < n; i++) c[i] = node->data[i];
-    tf_value v = with_public(p, a, shape, c, frac, product, 0);
+    for (size_t i = 0; i < n; i++) c[i] = affine[0] * (double)node->data[i] + affine[1];
+    tf_value v = with_public(p, a, shape, c, frac, product, within);
     free(c);
     return v;
 }
 
+static const double as_it_is[2] = {1, 0};
+
 tf_value tf_add_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape) {
-    return with_leaf(p, a, leaf, shape, 0, false);
+    return with_leaf(p, a, leaf, shape, as_it_is, 0, false, 0);
+}
+
+tf_value tf_add_leaf_within(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, double factor, double offset,
+                            double bound) {
+    return with_leaf(p, a, leaf, shape, (double[]){factor, offset}, 0, false, bound);
 }
 
 tf_value tf_mul_leaf(tf_program *p, tf_value a, tf_value leaf, tf_shape shape, int frac) {
-    return with_leaf(p, a, leaf, shape, frac, true);
+    return with_leaf(p, a, leaf, shape, as_it_is, frac, true, 0);
 }
 
 tf_value tf_sum_axis(tf_program *p, tf_value a, int axis, double bound) {

@@ -12,7 +12,7 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     const tf_step_node *node = call->node;
     const tf_kernels *kernels = call->party->kernels;
     size_t rows = (size_t)node->arg[0], in = (size_t)node->arg[1], out = (size_t)node->arg[2];
-    const float *data = node->leaf->data;
+    const float *data = tf_call_leaf(call)->data;
     if (!data)
         return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
     uint64_t *weight = malloc(in * out * sizeof *weight);

@@ -306,7 +306,7 @@ Test(bert, is_the_same_graph_for_a_party_without_the_texts) {
     unknown.ids = unknown.types = NULL;
     tf_graph one = build(pairs(), false), other = build(unknown, false);
     cr_assert_eq(one.nodes, other.nodes);
-    cr_assert_eq(one.output, other.output);
+    cr_assert_eq(one.output[0].id, other.output[0].id);
     for (int i = 0; i < one.nodes; i++) {
         const tf_node *a = &one.node[i], *b = &other.node[i];
         cr_assert_str_eq(a->name, b->name);

@@ -38,7 +38,7 @@ Test(graph, nodes_have_names_shapes_and_inputs) {
     tf_graph_scope(&graph, "%s", "");
     tf_id y = tf_graph_op(&graph, "linear", "", "y", TF_IN(x, w), TF_ATTRS({"answer", 42}));
     cr_assert_eq(tf_graph_finish(&graph, y), TF_OK, "%s", tf_error());
-    cr_assert_eq(graph.output, y);
+    cr_assert_eq(graph.output[0].id, y);
     cr_assert_str_eq(graph.node[x].name, "layer.3.x");
     cr_assert_str_eq(graph.node[y].name, "y");
     cr_assert_str_eq(graph.node[y].op->kind, "linear");
