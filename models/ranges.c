@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net/base/file.h"
+#include "net/base/new_file.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
 static const double MOST_FACTOR = 1e6, MOST_MAGNITUDE = 1e30;
@@ -117,21 +117,18 @@ tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) 
 }
 
 tf_status tf_ranges_write(const char *directory, const tf_ranges *ranges) {
-    char path[PATH_SIZE], temporary[PATH_SIZE];
+    char path[PATH_SIZE];
     TF_TRY(tf_path_join(directory, TF_RANGES_FILE, path, sizeof path));
-    TF_TRY(tf_path_join(directory, TF_RANGES_FILE ".new", temporary, sizeof temporary));
     json_t *list = json_object();
     for (size_t i = 0; i < ranges->count; i++)
         json_object_set_new(list, ranges->entry[i].name, json_real(ranges->entry[i].largest));
     json_t *object = json_pack("{s:s,s:s,s:f,s:I,s:o}", "model", ranges->model, "approx", ranges->approx, "factor",
                                ranges->factor, "texts", (json_int_t)ranges->texts, "ranges", list);
     if (!object) return tf_fail(TF_NOMEM, "out of memory");
-    bool written = json_dump_file(object, temporary, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0;
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(object);
-    if (!written || rename(temporary, path) != 0) {
-        tf_status status = tf_fail(TF_IO, "%s: %s", path, strerror(errno));
-        unlink(temporary);
-        return status;
-    }
-    return TF_OK;
+    if (!text) return tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = tf_file_write(path, 0666, text, strlen(text));
+    free(text);
+    return status;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "net/base/file.h"
+#include "net/base/hex.h"
 #include "net/identity_internal.h"
 
 enum { PATH_SIZE = 4096, LARGEST_PEM = 64 << 10, YEARS_VALID = 30 };
@@ -89,23 +90,15 @@ tf_fingerprint tf_identity_fingerprint(const tf_identity *identity) {
 }
 
 const char *tf_fingerprint_text(const tf_fingerprint *fingerprint, char text[TF_FINGERPRINT_TEXT]) {
-    for (size_t i = 0; i < sizeof fingerprint->byte; i++) snprintf(text + 2 * i, 3, "%02x", fingerprint->byte[i]);
-    return text;
-}
-
-static int hexadecimal(char digit) {
-    const char *digits = "0123456789abcdef0123456789ABCDEF", *at = digit ? strchr(digits, digit) : NULL;
-    return at ? (int)(at - digits) % 16 : -1;
+    return tf_hex_write(fingerprint->byte, sizeof fingerprint->byte, text);
 }
 
 tf_status tf_fingerprint_parse(const char *text, tf_fingerprint *fingerprint) {
     const char *at = text;
     for (size_t i = 0; i < sizeof fingerprint->byte; i++) {
         if (i > 0 && *at == ':') at++;
-        int high = hexadecimal(at[0]), low = high < 0 ? -1 : hexadecimal(at[1]);
-        if (low < 0) return tf_fail(TF_FORMAT, "a fingerprint is 64 hexadecimal digits, as trefoil fingerprint prints");
-        fingerprint->byte[i] = (unsigned char)(16 * high + low);
-        at += 2;
+        at = tf_hex_read(at, &fingerprint->byte[i], 1);
+        if (!at) return tf_fail(TF_FORMAT, "a fingerprint is 64 hexadecimal digits, as trefoil fingerprint prints");
     }
     return *at ? tf_fail(TF_FORMAT, "a fingerprint is 64 hexadecimal digits, this is longer") : TF_OK;
 }

@@ -1,14 +1,12 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "models/files/safetensors.h"
 #include "net/base/file.h"
+#include "net/base/new_file.h"
 
 static tf_status check_source(const char *path, const tf_tensor_source *t) {
     if (!t->name || !*t->name || !strcmp(t->name, "__metadata__") || !tf_printable(t->name))
@@ -60,47 +58,30 @@ static tf_status make_header(const char *path, const tf_tensor_source *tensor, s
     return *text ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory for the header", path);
 }
 
-static bool write_all(int file, const void *data, size_t size) {
-    const char *next = data;
-    while (size) {
-        ssize_t done = write(file, next, size);
-        if (done < 0 && errno != EINTR) return false;
-        if (done > 0) next += done, size -= (size_t)done;
+static tf_status write_all(const tf_new_file *file, const char *header, size_t offset, const tf_tensor_source *tensor,
+                           size_t tensors) {
+    TF_TRY(tf_new_file_write(file, header, offset, 0));
+    for (size_t i = 0; i < tensors; i++) {
+        size_t bytes = tf_shape_count(tensor[i].shape) * sizeof *tensor[i].data;
+        TF_TRY(tf_new_file_write(file, tensor[i].data, bytes, offset));
+        offset += bytes;
     }
-    return true;
-}
-
-/* A new file beside `path`, in whose place it will be put. */
-static int open_temporary(const char *path, char *temporary, size_t size) {
-    for (int attempt = 0; attempt < 100; attempt++) {
-        int length = snprintf(temporary, size, "%s.%ld-%d.tmp", path, (long)getpid(), attempt);
-        if (length < 0 || (size_t)length >= size) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file >= 0 || errno != EEXIST) return file;
-    }
-    return -1;
+    return TF_OK;
 }
 
 tf_status tf_safetensors_write(const char *path, const tf_tensor_source *tensor, size_t tensors) {
-    char *header, temporary[4096];
+    char *header;
     size_t length = 0;
+    tf_new_file file;
     TF_TRY(make_header(path, tensor, tensors, &header, &length));
-    int file = open_temporary(path, temporary, sizeof temporary);
-    if (file < 0) {
-        free(header);
-        return tf_fail(TF_IO, "%s: cannot be written: %s", path, strerror(errno));
+    tf_status status = tf_new_file_open(path, 0666, &file);
+    if (status == TF_OK) {
+        status = write_all(&file, header, length, tensor, tensors);
+        if (status == TF_OK)
+            status = tf_new_file_finish(&file);
+        else
+            tf_new_file_abandon(&file);
     }
-    bool good = write_all(file, header, length);
-    for (size_t i = 0; i < tensors && good; i++)
-        good = write_all(file, tensor[i].data, tf_shape_count(tensor[i].shape) * sizeof *tensor[i].data);
-    good = good && !fsync(file); /* or a crash after the rename could leave a file without its data */
-    int error = errno;
-    if (close(file) && good) good = false, error = errno;
-    if (good && rename(temporary, path)) good = false, error = errno;
-    if (!good) unlink(temporary);
     free(header);
-    return good ? TF_OK : tf_fail(TF_IO, "%s: cannot be written: %s", path, strerror(error));
+    return status;
 }

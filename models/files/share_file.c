@@ -1,14 +1,12 @@
 #include "models/files/share_file.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "models/files/share_header.h"
 #include "net/base/file.h"
@@ -20,62 +18,90 @@ static tf_status damaged(const tf_share_file *file, const char *what) {
     return tf_fail(TF_FORMAT, "%s: %s: a damaged share file", file->path, what);
 }
 
-static bool read_hex(const char *text, uint8_t *byte, size_t size) {
-    if (!text || strlen(text) != 2 * size) return false;
-    for (size_t i = 0; i < 2 * size; i++) {
-        char c = text[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) return false;
-        byte[i / 2] = (uint8_t)(i % 2 ? byte[i / 2] << 4 | digit : digit);
-    }
-    return true;
-}
-
-void tf_digest_text(const tf_digest *digest, char text[33]) {
-    for (size_t i = 0; i < sizeof digest->byte; i++) {
-        text[2 * i] = "0123456789abcdef"[digest->byte[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[digest->byte[i] & 15];
-    }
-    text[32] = '\0';
-}
-
-static tf_status map_file(tf_share_file *file) {
-    int descriptor;
-    TF_TRY(tf_file_open(file->path, &descriptor, &file->size));
+static tf_status open_file(tf_share_file *file, int *descriptor) {
     struct stat info;
+    TF_TRY(tf_file_open(file->path, descriptor, &file->size));
     tf_status status = TF_OK;
-    if (fstat(descriptor, &info) || info.st_mode & (S_IRWXG | S_IRWXO))
+    if (fstat(*descriptor, &info) || info.st_mode & (S_IRWXG | S_IRWXO))
         status = tf_fail(TF_IO, "%s: others may read it, and it holds secrets: chmod 600 it", file->path);
     else if (file->size < sizeof(tf_share_header))
         status = tf_fail(TF_FORMAT, "%s: %zu bytes are too few for a share file", file->path, file->size);
-    if (!status) {
-        void *map = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (map == MAP_FAILED)
-            status = tf_fail(TF_IO, "%s: cannot be mapped", file->path);
-        else
-            file->map = map;
-    }
-    close(descriptor);
+    if (status) close(*descriptor);
     return status;
 }
 
-/** Checks the header and parses the index, whose reference the caller drops. */
-static tf_status read_index(tf_share_file *file, json_t **index) {
-    tf_share_header header;
-    memcpy(&header, file->map, sizeof header);
-    if (memcmp(header.magic, TF_SHARE_MAGIC, sizeof header.magic))
+static tf_status read_at(const tf_share_file *file, int descriptor, void *data, size_t size, uint64_t offset) {
+    for (size_t have = 0; have < size;) {
+        ssize_t got = pread(descriptor, (char *)data + have, size - have, (off_t)(offset + have));
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return tf_fail(TF_IO, "%s: cannot be read", file->path);
+        have += (size_t)got;
+    }
+    return TF_OK;
+}
+
+/** Maps the tensors, from the page in which the first one begins. */
+static tf_status map_data(tf_share_file *file, int descriptor) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start = TF_SHARE_DATA / page * page;
+    if (file->end == TF_SHARE_DATA) return TF_OK;
+    void *map = mmap(NULL, file->end - start, PROT_READ, MAP_PRIVATE, descriptor, (off_t)start);
+    if (map == MAP_FAILED) return tf_fail(TF_IO, "%s: cannot be mapped", file->path);
+    file->map = map;
+    file->map_start = start;
+    return TF_OK;
+}
+
+static tf_status read_seeds(tf_share_file *file, const tf_share_header *header) {
+    for (int j = 0; j < 3; j++) {
+        if (header->has_seed[j] > 1) return damaged(file, "a seed");
+        if (!header->has_seed[j]) continue;
+        file->prf[j] = tf_prf_new(header->seed[j]);
+        if (!file->prf[j]) return tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+    }
+    return TF_OK;
+}
+
+static tf_status check_header(tf_share_file *file, const tf_share_header *header) {
+    if (memcmp(header->magic, TF_SHARE_MAGIC, sizeof header->magic))
         return tf_fail(TF_FORMAT, "%s: not a share file of trefoil", file->path);
-    if (le32toh(header.version) != TF_SHARE_VERSION)
+    if (le32toh(header->version) != TF_SHARE_VERSION)
         return tf_fail(TF_FORMAT, "%s: a share file of version %u; this trefoil reads version %d", file->path,
-                       le32toh(header.version), TF_SHARE_VERSION);
-    uint64_t offset = le64toh(header.index_offset), size = le64toh(header.index_size);
-    if (offset < sizeof header || offset > file->size || size != file->size - offset || size > LARGEST_INDEX)
+                       le32toh(header->version), TF_SHARE_VERSION);
+    uint64_t offset = le64toh(header->index_offset), size = le64toh(header->index_size);
+    if (offset < sizeof *header || offset > file->size || size != file->size - offset || size > LARGEST_INDEX)
         return damaged(file, "its length is not what its header says");
-    tf_digest digest = tf_share_index_digest(&header, file->map + offset, size);
-    if (memcmp(&digest, &header.digest, sizeof digest)) return damaged(file, "its index does not have its digest");
-    file->party = (int)le32toh(header.party);
-    if (file->party < 0 || file->party >= TF_PARTIES) return damaged(file, "it names no party");
-    return tf_json_parse(file->path, (const char *)file->map + offset, size, index);
+    file->end = offset;
+    file->party = (int)le32toh(header->party);
+    return file->party < 0 || file->party >= TF_PARTIES ? damaged(file, "it names no party") : TF_OK;
+}
+
+/** Compares the digest of header and index, and parses the index. */
+static tf_status read_index(tf_share_file *file, const tf_share_header *header, int descriptor) {
+    size_t size = file->size - file->end;
+    tf_digest digest;
+    char *text = malloc(size + 1);
+    tf_status status = text ? read_at(file, descriptor, text, size, file->end)
+                            : tf_fail(TF_NOMEM, "%s: no memory for its index", file->path);
+    if (!status) status = tf_share_index_digest(header, text, size, &digest);
+    if (!status && !tf_digest_equal(&digest, &header->digest))
+        status = damaged(file, "its index does not have its digest");
+    if (!status) status = tf_json_parse(file->path, text, size, &file->facts);
+    free(text);
+    return status;
+}
+
+static tf_status read_file(tf_share_file *file) {
+    int descriptor;
+    TF_TRY(open_file(file, &descriptor));
+    tf_share_header header;
+    tf_status status = read_at(file, descriptor, &header, sizeof header, 0);
+    if (!status) status = check_header(file, &header);
+    if (!status) status = read_index(file, &header, descriptor);
+    if (!status) status = read_seeds(file, &header);
+    if (!status) status = map_data(file, descriptor);
+    explicit_bzero(&header, sizeof header);
+    close(descriptor);
+    return status;
 }
 
 static tf_status read_shape(const tf_share_file *file, const json_t *json, tf_shape *shape) {
@@ -90,7 +116,7 @@ static tf_status read_shape(const tf_share_file *file, const json_t *json, tf_sh
     return tf_shape_check(*shape) ? damaged(file, "a shape") : TF_OK;
 }
 
-static tf_status read_entry(const tf_share_file *file, const json_t *json, size_t limit, tf_share_entry *entry) {
+static tf_status read_entry(const tf_share_file *file, const json_t *json, tf_share_entry *entry) {
     const char *name = json_string_value(json_object_get(json, "name"));
     json_int_t frac = json_integer_value(json_object_get(json, "frac")),
                bits = json_integer_value(json_object_get(json, "bits"));
@@ -105,34 +131,15 @@ static tf_status read_entry(const tf_share_file *file, const json_t *json, size_
     if (!entry->has_data) return TF_OK;
     json_int_t at = json_integer_value(offset);
     uint64_t size = (uint64_t)tf_shape_count(entry->shape) * ((entry->bits + 7) / 8);
-    if (at < (json_int_t)sizeof(tf_share_header) || at % TF_SHARE_ALIGN || (uint64_t)at > limit ||
-        size > limit - (uint64_t)at)
+    if (at < TF_SHARE_DATA || at % TF_SHARE_ALIGN || (uint64_t)at > file->end || size > file->end - (uint64_t)at)
         return damaged(file, "the place of a tensor");
     entry->offset = (uint64_t)at;
-    return read_hex(json_string_value(json_object_get(json, "digest")), entry->digest.byte, sizeof entry->digest.byte)
+    return tf_digest_parse(json_string_value(json_object_get(json, "digest")), &entry->digest)
                ? TF_OK
                : damaged(file, "a digest");
 }
 
-static tf_status read_seeds(tf_share_file *file, const json_t *seeds) {
-    static const char *const component[3] = {"0", "1", "2"};
-    for (int j = 0; j < 3; j++) {
-        const json_t *seed = json_object_get(seeds, component[j]);
-        if (!seed) continue;
-        unsigned char key[TF_KEY_BYTES];
-        bool good = read_hex(json_string_value(seed), key, sizeof key);
-        if (good) file->prf[j] = tf_prf_new(key);
-        OPENSSL_cleanse(key, sizeof key);
-        if (!good) return damaged(file, "a seed");
-        if (!file->prf[j]) return tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
-    }
-    return TF_OK;
-}
-
 static tf_status read_facts(tf_share_file *file, const char *kind, int party) {
-    uint64_t limit;
-    memcpy(&limit, file->map + offsetof(tf_share_header, index_offset), sizeof limit);
-    limit = le64toh(limit);
     const char *found = json_string_value(json_object_get(file->facts, "kind"));
     if (!found || strcmp(found, kind))
         return tf_fail(TF_MISMATCH, "%s: a share file of %.16s, where %s are expected", file->path,
@@ -140,10 +147,8 @@ static tf_status read_facts(tf_share_file *file, const char *kind, int party) {
     if (party >= 0 && file->party != party)
         return tf_fail(TF_MISMATCH, "%s: the shares of party %d, where those of party %d are expected", file->path,
                        file->party, party);
-    if (!read_hex(json_string_value(json_object_get(file->facts, "id")), file->id.byte, sizeof file->id.byte))
+    if (!tf_digest_parse(json_string_value(json_object_get(file->facts, "id")), &file->id))
         return damaged(file, "its id");
-    TF_TRY(read_seeds(file, json_object_get(file->facts, "seeds")));
-    json_object_del(file->facts, "seeds");
     const json_t *list = json_object_get(file->facts, "entries");
     size_t entries = json_array_size(list);
     if (!json_is_array(list) || entries > MOST_ENTRIES) return damaged(file, "its list of tensors");
@@ -151,7 +156,7 @@ static tf_status read_facts(tf_share_file *file, const char *kind, int party) {
     if (!file->entry) return tf_fail(TF_NOMEM, "%s: no memory for %zu tensors", file->path, entries);
     for (size_t i = 0; i < entries; i++) {
         file->entry[i].number = (uint32_t)i;
-        TF_TRY(read_entry(file, json_array_get(list, i), limit, &file->entry[i]));
+        TF_TRY(read_entry(file, json_array_get(list, i), &file->entry[i]));
     }
     file->entries = entries;
     return TF_OK;
@@ -160,8 +165,7 @@ static tf_status read_facts(tf_share_file *file, const char *kind, int party) {
 tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_file **out) {
     tf_share_file *file = calloc(1, sizeof *file);
     if (file) file->path = strdup(path);
-    tf_status status = file && file->path ? map_file(file) : tf_fail(TF_NOMEM, "%s: no memory", path);
-    if (!status) status = read_index(file, &file->facts);
+    tf_status status = file && file->path ? read_file(file) : tf_fail(TF_NOMEM, "%s: no memory", path);
     if (!status) status = read_facts(file, kind, party);
     if (status)
         tf_share_close(file);
@@ -173,7 +177,7 @@ tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_
 void tf_share_close(tf_share_file *file) {
     if (!file) return;
     for (int j = 0; j < 3; j++) EVP_CIPHER_CTX_free(file->prf[j]);
-    if (file->map) munmap((void *)file->map, file->size);
+    if (file->map) munmap((void *)file->map, file->end - file->map_start);
     json_decref(file->facts);
     free(file->entry);
     free(file->path);
@@ -183,10 +187,10 @@ void tf_share_close(tf_share_file *file) {
 tf_status tf_share_data(tf_share_file *file, tf_share_entry *entry, const uint8_t **data) {
     if (!entry->has_data)
         return tf_fail(TF_FORMAT, "%s: tensor \"%s\" has no data: a damaged share file", file->path, entry->name);
-    *data = file->map + entry->offset;
+    *data = file->map + (entry->offset - file->map_start);
     if (entry->checked) return TF_OK;
     tf_digest digest = tf_digest_of(*data, tf_shape_count(entry->shape) * ((entry->bits + 7) / 8));
-    if (memcmp(&digest, &entry->digest, sizeof digest))
+    if (!tf_digest_equal(&digest, &entry->digest))
         return tf_fail(TF_FORMAT, "%s: tensor \"%s\" does not have its digest: a damaged share file", file->path,
                        entry->name);
     entry->checked = true;

@@ -8,10 +8,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "runtime/lower/lower.h"
+#include "net/base/digest.h"
+#include "runtime/graph/graph.h"
 #include "runtime/party/prf.h"
 
-enum { TF_SHARE_VERSION = 1, TF_SHARE_NAME = 96 };
+enum { TF_SHARE_VERSION = 2, TF_SHARE_NAME = 96 };
 
 /** A tensor of a share file. */
 typedef struct tf_share_entry {
@@ -22,7 +23,7 @@ typedef struct tf_share_entry {
     uint32_t number;  /**< in the order of the file: the address of its streams */
     bool has_data;    /**< otherwise all that this party has of it comes from seeds */
     uint64_t offset;  /**< of the data in the file, a multiple of 64 */
-    tf_digest digest; /**< XXH3-128 of the data */
+    tf_digest digest; /**< of the data */
     bool checked;
 } tf_share_entry;
 
@@ -33,9 +34,10 @@ typedef struct tf_share_file {
     json_t *facts; /**< what else the index says */
     tf_share_entry *entry;
     size_t entries;
-    EVP_CIPHER_CTX *prf[3]; /**< by component: the streams that the file's seeds make; NULL where it has none */
-    const uint8_t *map;
-    size_t size;
+    EVP_CIPHER_CTX *prf[3];  /**< by component: the streams that the file's seeds make; NULL where it has none */
+    const uint8_t *map;      /**< of the tensors; NULL where there are none */
+    uint64_t map_start, end; /**< where the map begins in the file, and where the tensors end */
+    size_t size;             /**< of the whole file */
 } tf_share_file;
 
 /**
@@ -43,7 +45,7 @@ typedef struct tf_share_file {
  * than its owner may read it, TF_FORMAT when it is damaged or of another version, TF_MISMATCH when it is another
  * party's (`party` -1: any) or another kind's. One thread at a time uses it.
  *
- * The file stays mapped until it is closed: whoever replaces it meanwhile must do so by a rename.
+ * The tensors stay mapped until it is closed: whoever replaces it meanwhile must do so by a rename.
  */
 TF_CHECKED tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_file **file);
 /** Wipes the keys. NULL is allowed. */
@@ -72,11 +74,5 @@ TF_CHECKED tf_status tf_share_fact(tf_share_writer *writer, const char *name, js
 TF_CHECKED tf_status tf_share_finish(tf_share_writer *writer);
 /** Frees the writer; what is not finished disappears. NULL is allowed. */
 void tf_share_abandon(tf_share_writer *writer);
-
-/** A digest as 32 hexadecimal digits. */
-void tf_digest_text(const tf_digest *digest, char text[33]);
-
-/** A random digest: the name of a sharing. */
-TF_CHECKED tf_status tf_digest_random(tf_digest *digest);
 
 #endif

@@ -110,7 +110,7 @@ static json_t *order_fact(const size_t *order, size_t texts) {
 
 static tf_status write_all(splitter *s, const tf_config *config, const tf_batch *batch, size_t batches,
                            const size_t *order) {
-    char text[33];
+    char text[TF_DIGEST_TEXT];
     tf_digest architecture;
     size_t texts = 0;
     TF_TRY(tf_architecture_digest(config, &architecture));
@@ -266,7 +266,7 @@ static tf_status read_batch(tf_share_texts *texts, contents *c, const json_t *js
 
 static tf_status read_all(tf_share_texts *texts, contents *c, const tf_config *config) {
     const json_t *list = json_object_get(c->file->facts, "batches");
-    char text[33];
+    char text[TF_DIGEST_TEXT];
     tf_digest architecture;
     TF_TRY(tf_architecture_digest(config, &architecture));
     tf_digest_text(&architecture, text);

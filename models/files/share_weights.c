@@ -63,7 +63,7 @@ static bool covered(const tf_program *program, int i) {
 }
 
 static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture) {
-    char text[33];
+    char text[TF_DIGEST_TEXT];
     tf_digest_text(architecture, text);
     for (int i = 0; i < program->params; i++) {
         if (covered(program, i)) continue;
@@ -105,7 +105,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
 /* Reading ---------------------------------------------------------------------------------------------------------- */
 
 static tf_status check_facts(const tf_share_file *file, const tf_digest *architecture, int frac) {
-    char text[33];
+    char text[TF_DIGEST_TEXT];
     tf_digest_text(architecture, text);
     const char *found = json_string_value(json_object_get(file->facts, "architecture"));
     json_int_t bits = json_integer_value(json_object_get(file->facts, "fraction_bits"));

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "runtime/program/step.h"
 
@@ -93,39 +92,26 @@ tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_ow
 }
 
 tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
-    XXH3_128bits_reset(state);
-    XXH3_128bits_update(state, &program->frac, sizeof program->frac);
-    XXH3_128bits_update(state, &program->model_owner, sizeof program->model_owner);
-    XXH3_128bits_update(state, &program->data_owner, sizeof program->data_owner);
+    tf_hash hash;
+    tf_hash_begin(&hash);
+    tf_hash_add(&hash, &program->frac, sizeof program->frac);
+    tf_hash_add(&hash, &program->model_owner, sizeof program->model_owner);
+    tf_hash_add(&hash, &program->data_owner, sizeof program->data_owner);
     for (int i = 0; i < program->nodes; i++) {
         const tf_step_node *node = &program->node[i];
-        const char *name = node->step ? node->step->name : "leaf";
-        XXH3_128bits_update(state, name, strlen(name) + 1);
-        if (node->leaf) XXH3_128bits_update(state, node->leaf->name, strlen(node->leaf->name) + 1);
+        tf_hash_add_text(&hash, node->step ? node->step->name : "leaf");
+        if (node->leaf) tf_hash_add_text(&hash, node->leaf->name);
         int64_t facts[6 + TF_MAX_RANK] = {node->type.class, node->type.bits, node->type.frac,
                                           node->type.zero,  node->inputs,    node->type.shape.rank};
         for (int k = 0; k < node->type.shape.rank; k++) facts[6 + k] = (int64_t)node->type.shape.dim[k];
-        XXH3_128bits_update(state, facts, sizeof facts);
-        XXH3_128bits_update(state, &node->type.bound, sizeof node->type.bound);
-        XXH3_128bits_update(state, node->input, sizeof node->input[0] * (size_t)node->inputs);
-        XXH3_128bits_update(state, node->arg, sizeof node->arg);
+        tf_hash_add(&hash, facts, sizeof facts);
+        tf_hash_add(&hash, &node->type.bound, sizeof node->type.bound);
+        tf_hash_add(&hash, node->input, sizeof node->input[0] * (size_t)node->inputs);
+        tf_hash_add(&hash, node->arg, sizeof node->arg);
         if (node->leaf && node->leaf->leaf == TF_LEAF_PUBLIC_WEIGHT && node->leaf->data)
-            XXH3_128bits_update(state, node->leaf->data, tf_shape_count(node->leaf->shape) * sizeof(float));
-        if (node->data) XXH3_128bits_update(state, node->data, node->data_count * sizeof *node->data);
+            tf_hash_add(&hash, node->leaf->data, tf_shape_count(node->leaf->shape) * sizeof(float));
+        tf_hash_add(&hash, &node->data_count, sizeof node->data_count);
+        if (node->data) tf_hash_add(&hash, node->data, node->data_count * sizeof *node->data);
     }
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
-    XXH3_freeState(state);
-    memcpy(digest->byte, canonical.digest, sizeof digest->byte);
-    return TF_OK;
-}
-
-tf_digest tf_digest_of(const void *data, size_t size) {
-    tf_digest digest;
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, size));
-    memcpy(digest.byte, canonical.digest, sizeof digest.byte);
-    return digest;
+    return tf_hash_end(&hash, digest);
 }

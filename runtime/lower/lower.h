@@ -2,6 +2,7 @@
 #ifndef TF_LOWER_H
 #define TF_LOWER_H
 
+#include "net/base/digest.h"
 #include "runtime/graph/graph.h"
 #include "runtime/program/program.h"
 
@@ -12,14 +13,6 @@
  * public leaves or state begins with a comparison of both (tf_compare_public).
  */
 TF_CHECKED tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program);
-
-/** A 128-bit XXH3 digest. */
-typedef struct tf_digest {
-    uint8_t byte[16];
-} tf_digest;
-
-/** The digest of some bytes. */
-tf_digest tf_digest_of(const void *data, size_t size);
 
 /** That of everything that must be the same on all parties: steps, shapes, rings, scales, public numbers, owners. */
 TF_CHECKED tf_status tf_program_digest(const tf_program *program, tf_digest *digest);

@@ -11,34 +11,90 @@
 
 enum { KEY_BYTES = TF_KEY_BYTES };
 
-/** Key i is made by party i, which sends it to party i - 1. */
-static tf_status exchange_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
-    int id = tf_link_party(link), next = tf_next(id), previous = tf_previous(id);
-    tf_ticket sent, received;
-    if (RAND_priv_bytes(key[0], KEY_BYTES) != 1) return tf_fail(TF_INTERNAL, "no random numbers for the keys");
-    TF_TRY(tf_link_send(link, previous, key[0], KEY_BYTES, &sent));
-    TF_TRY(tf_link_receive(link, next, key[1], KEY_BYTES, &received));
-    TF_TRY(tf_link_wait(link, received));
-    return tf_link_wait(link, sent);
+/** What a party sends when it opens a session: its nonce, and to party i - 1, over links without keys, key i. */
+typedef struct opening {
+    tf_digest nonce;
+    unsigned char key[KEY_BYTES];
+} opening;
+
+/** Sends `out` to both others, out[0] to the previous party, and receives in[0] from it and in[1] from the next. */
+static tf_status swap(tf_link *link, const void *const out[2], void *const in[2], const size_t sent[2],
+                      const size_t received[2]) {
+    int id = tf_link_party(link), peer[2] = {tf_previous(id), tf_next(id)};
+    tf_ticket ticket[4];
+    for (int k = 0; k < 2; k++) {
+        TF_TRY(tf_link_send(link, peer[k], out[k], sent[k], &ticket[k]));
+        TF_TRY(tf_link_receive(link, peer[k], in[k], received[k], &ticket[2 + k]));
+    }
+    for (int k = 0; k < 4; k++) TF_TRY(tf_link_wait(link, ticket[k]));
+    return TF_OK;
 }
 
-/** Key i comes from the link between parties i and i - 1. */
-static tf_status export_keys(tf_link *link, unsigned char key[2][KEY_BYTES]) {
-    int id = tf_link_party(link), next = tf_next(id), previous = tf_previous(id);
-    TF_TRY(tf_link_export_key(link, previous, "PRF", key[0], KEY_BYTES));
-    return tf_link_export_key(link, next, "PRF", key[1], KEY_BYTES);
+/** Makes the digest that names the session, of all three nonces, and compares it with both others. */
+static tf_status agree_on_session(tf_link *link, const tf_digest nonce[TF_PARTIES], tf_digest *session) {
+    tf_digest other[2];
+    tf_hash hash;
+    tf_hash_begin(&hash);
+    tf_hash_add_text(&hash, "trefoil session");
+    tf_hash_add(&hash, nonce, TF_PARTIES * sizeof *nonce);
+    TF_TRY(tf_hash_end(&hash, session));
+    const size_t size[2] = {sizeof *session, sizeof *session};
+    TF_TRY(swap(link, (const void *[]){session, session}, (void *[]){&other[0], &other[1]}, size, size));
+    if (tf_digest_equal(session, &other[0]) && tf_digest_equal(session, &other[1])) return TF_OK;
+    return tf_fail(TF_MISMATCH,
+                   "the connections of the three parties do not belong to one session: start all three anew");
+}
+
+/** Key i, as party i made it or as the link between parties i and i - 1 gave it, tied to this session. */
+static tf_status bind_key(unsigned char key[KEY_BYTES], const tf_digest *session) {
+    tf_hash hash;
+    tf_digest digest;
+    tf_hash_begin(&hash);
+    tf_hash_add_text(&hash, "trefoil key");
+    tf_hash_add(&hash, session, sizeof *session);
+    tf_hash_add(&hash, key, KEY_BYTES);
+    tf_status status = tf_hash_end(&hash, &digest);
+    if (!status) memcpy(key, digest.byte, KEY_BYTES);
+    OPENSSL_cleanse(&digest, sizeof digest);
+    return status;
+}
+
+/** Agrees on a session and its keys: key[0] is key `id`, key[1] is key `id + 1`. */
+static tf_status make_keys(tf_link *link, const opening *own, opening *next, tf_digest *session,
+                           unsigned char key[2][KEY_BYTES]) {
+    const int id = tf_link_party(link);
+    const bool exported = tf_link_exports_keys(link);
+    const size_t with_key = exported ? sizeof(tf_digest) : sizeof(opening);
+    tf_digest nonce[TF_PARTIES];
+    nonce[id] = own->nonce;
+    TF_TRY(swap(link, (const void *[]){own, &own->nonce}, (void *[]){&nonce[tf_previous(id)], next},
+                (size_t[]){with_key, sizeof(tf_digest)}, (size_t[]){sizeof(tf_digest), with_key}));
+    nonce[tf_next(id)] = next->nonce;
+    TF_TRY(agree_on_session(link, nonce, session));
+    memcpy(key[0], own->key, KEY_BYTES);
+    memcpy(key[1], next->key, KEY_BYTES);
+    if (exported) TF_TRY(tf_link_export_key(link, tf_previous(id), "PRF", key[0], KEY_BYTES));
+    if (exported) TF_TRY(tf_link_export_key(link, tf_next(id), "PRF", key[1], KEY_BYTES));
+    for (int i = 0; i < 2; i++) TF_TRY(bind_key(key[i], session));
+    return TF_OK;
 }
 
 tf_status tf_party_open(tf_party *party, tf_link *link) {
     int id = tf_link_party(link);
     *party = (tf_party){.id = id, .link = link, .kernels = tf_kernels_get()};
     unsigned char key[2][KEY_BYTES];
-    tf_status status = tf_link_exports_keys(link) ? export_keys(link, key) : exchange_keys(link, key);
+    opening own, next;
+    tf_status status = tf_digest_random(&own.nonce);
+    if (!status && RAND_priv_bytes(own.key, KEY_BYTES) != 1)
+        status = tf_fail(TF_INTERNAL, "no random numbers for the keys");
+    if (!status) status = make_keys(link, &own, &next, &party->session, key);
     for (int i = 0; i < 2 && !status; i++) {
         party->prf[i] = tf_prf_new(key[i]);
         if (!party->prf[i]) status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
     }
     OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(&own, sizeof own);
+    OPENSSL_cleanse(&next, sizeof next);
     if (status) tf_party_close(party);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/base/digest.h"
 #include "net/link.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/party/prf.h"
@@ -44,6 +45,7 @@ typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
     const tf_kernels *kernels;
+    tf_digest session;                   /**< of the nonces of all three parties */
     uint32_t run;                        /**< part of every stream's address; advanced before each execution */
     EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
@@ -60,8 +62,10 @@ typedef struct tf_party {
 
 /**
  * Key `id` is shared with party id - 1, key id + 1 with party id + 1; the third party never knows it. A link that makes
- * keys of its own (tf_link_exports_keys) gives them, and nothing is sent. Over other links each party draws key `id`
- * with RAND_priv_bytes and sends it to its other holder: one round, 16 bytes from each party. All three call it
+ * keys of its own (tf_link_exports_keys) gives them; over other links each party draws key `id` with RAND_priv_bytes
+ * and sends it to its other holder. Each party sends both others a nonce (32 bytes; 16 more for the key, where it
+ * travels) and then the digest of all three: two rounds. The keys are derived from it, so that the three connections
+ * belong to one session: TF_MISMATCH where they do not, as when a party has started anew in between. All three call it
  * together.
  */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);

@@ -1,9 +1,7 @@
 #include "runtime/session/session.h"
 
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "net/base/clock.h"
 
@@ -39,7 +37,7 @@ tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t fact
     TF_TRY(swap_public(session->party.link, own, (void *[]){other[0], other[1]}, facts * sizeof *own));
     for (size_t i = 0; i < facts; i++)
         for (int k = 0; k < 2; k++)
-            if (memcmp(&own[i], &other[k][i], sizeof *own))
+            if (!tf_digest_equal(&own[i], &other[k][i]))
                 return tf_fail(TF_MISMATCH, "the parties differ in %s: start all three with the same", fact[i].name);
     return TF_OK;
 }
@@ -68,11 +66,9 @@ tf_status tf_session_resume(tf_session *session, tf_link *link) {
     /* what the parties must hold alike to keep it: the generation, and which weights of it are complete */
     tf_digest own = tf_store_digest(&session->store, session->generation), other[2];
     TF_TRY(swap_public(link, &own, (void *[]){&other[0], &other[1]}, sizeof own));
-    if (session->store.count > 0 && !memcmp(&own, &other[0], sizeof own) && !memcmp(&own, &other[1], sizeof own))
-        return TF_OK;
+    if (session->store.count > 0 && tf_digest_equal(&own, &other[0]) && tf_digest_equal(&own, &other[1])) return TF_OK;
     if (!session->store.provider) tf_store_forget(&session->store);
-    if (session->party.id == 0 && RAND_bytes(session->generation.byte, sizeof session->generation.byte) != 1)
-        return tf_fail(TF_INTERNAL, "no random numbers for a session");
+    if (session->party.id == 0) TF_TRY(tf_digest_random(&session->generation));
     return tf_session_publish(session, 0, &session->generation, sizeof session->generation);
 }
 

@@ -4,17 +4,18 @@
  * Input by party o: x_o is a stream of k_o, which party o-1 derives too; x_(o+1) = x - x_o goes to party o+1; the third
  * component is zero. Party o+1 learns x less a stream that it does not hold: uniform.
  *
- * Output to party t: its missing component comes from party t+1; party t-1, who holds the same one, sends its XXH3-128
- * digest, and a mismatch is an error (it finds faults, not attackers). The receiver learns the value: that is the
- * purpose.
+ * Output to party t: its missing component comes from party t+1; party t-1, who holds the same one, sends a tag of it
+ * under a key that party t+1 does not hold, and a mismatch is an error: party t+1 alone cannot change what t gets. The
+ * receiver learns the value: that is the purpose.
  */
 #include <math.h>
+#include <openssl/crypto.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "net/base/digest.h"
 #include "runtime/program/step.h"
 
-enum { MASK = 1, DIGEST_BYTES = 16 };
+enum { MASK = 1, TAG = 2, TAG_BYTES = 16 };
 
 /* Input: arg[0] = owner, arg[1] = slot */
 
@@ -77,27 +78,33 @@ static void output_cost(const tf_program *program, const tf_step_node *node, tf_
     for (int t = 0; t < TF_PARTIES; t++) {
         if (!receives(node, t)) continue;
         traffic->whole[0][tf_next(t)][t] += tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
-        traffic->whole[0][tf_previous(t)][t] += DIGEST_BYTES;
+        traffic->whole[0][tf_previous(t)][t] += TAG_BYTES;
     }
 }
 
-static tf_status packed_digest(const tf_call *call, const uint64_t *x, uint8_t *digest) {
-    /* over the packed bytes, block by block: upper bits of the words are meaningless */
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) return tf_fail(TF_NOMEM, "no memory for a digest");
-    XXH3_128bits_reset(state);
-    unsigned bytes = tf_bytes_of(call->node->type.bits);
+/**
+ * The tag of a receiver's missing component: SHA-256 of a key and the packed values, cut to 16 bytes. The key is a
+ * piece of the keystream that the receiver shares with party t-1 (keys[which]) and that party t+1, who sends the
+ * values, does not hold. All lengths are fixed by the program.
+ */
+static tf_status make_tag(const tf_call *call, int which, const uint64_t *x, uint8_t tag[TAG_BYTES]) {
+    const unsigned bits = call->node->type.bits, bytes = tf_bytes_of(bits);
+    uint64_t key[4];
+    tf_digest digest;
+    tf_hash hash;
+    tf_stream(call->party, which, call->index, TAG, 0, key, 4);
+    tf_hash_begin(&hash);
+    tf_hash_add(&hash, key, sizeof key);
+    explicit_bzero(key, sizeof key);
     tf_for_blocks_of(at, count, ((tf_span){0, tf_shape_count(call->node->type.shape)})) {
         uint8_t packed[TF_BLOCK * 8];
-        uint64_t word[TF_BLOCK];
-        for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(call->node->type.bits);
+        uint64_t word[TF_BLOCK]; /* upper bits of the words are meaningless */
+        for (size_t i = 0; i < count; i++) word[i] = x[at + i] & tf_mask(bits);
         call->party->kernels->pack_bytes(word, count, bytes, packed);
-        XXH3_128bits_update(state, packed, count * bytes);
+        tf_hash_add(&hash, packed, count * bytes);
     }
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
-    XXH3_freeState(state);
-    memcpy(digest, canonical.digest, DIGEST_BYTES);
+    TF_TRY(tf_hash_end(&hash, &digest));
+    memcpy(tag, digest.byte, TAG_BYTES);
     return TF_OK;
 }
 
@@ -116,15 +123,15 @@ static tf_status output_whole(tf_call *call, int phase) {
                 call->party->kernels->pack_bytes(word, count, bytes, call->send[before] + at * bytes);
             }
         }
-        if (receives(call->node, after)) TF_TRY(packed_digest(call, c0, call->send[after]));
+        if (receives(call->node, after)) TF_TRY(make_tag(call, 1, c0, call->send[after]));
         return TF_OK;
     }
     if (!receives(call->node, id)) return TF_OK;
     uint64_t *missing = call->state;
     call->party->kernels->unpack_bytes(call->receive[tf_next(id)], n, bytes, missing);
-    uint8_t digest[DIGEST_BYTES];
-    TF_TRY(packed_digest(call, missing, digest));
-    if (memcmp(digest, call->receive[tf_previous(id)], DIGEST_BYTES))
+    uint8_t tag[TAG_BYTES];
+    TF_TRY(make_tag(call, 0, missing, tag));
+    if (CRYPTO_memcmp(tag, call->receive[tf_previous(id)], TAG_BYTES))
         return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
                        tf_next(id), tf_previous(id));
     double *out = call->slots && call->slots->output ? call->slots->output[call->node->arg[1]] : NULL;

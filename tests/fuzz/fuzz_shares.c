@@ -52,7 +52,7 @@ static void read_results(const char *const path[2]) {
 
 /** What another party wrote in the same run. */
 static void make_partner(fuzz_file *partner) {
-    char path[64], bytes[4096];
+    char path[64], bytes[8192];
     snprintf(path, sizeof path, "/tmp/trefoil-partner-%d", (int)getpid());
     fuzz_require(!shares_results(path, 1), "no partner");
     FILE *file = fopen(path, "rb");
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint64_t offset = le64toh(header.index_offset);
         if (how & FIX_LENGTH && offset <= size) header.index_size = htole64(size - offset);
         if (how & FIX_DIGEST && offset <= size && le64toh(header.index_size) == size - offset)
-            header.digest = tf_share_index_digest(&header, copy + offset, size - offset);
+            fuzz_require(!tf_share_index_digest(&header, copy + offset, size - offset, &header.digest), "no digest");
         memcpy(copy, &header, sizeof header);
     }
     fuzz_file_fill(&file, copy, size);

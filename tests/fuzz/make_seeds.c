@@ -59,7 +59,7 @@ static void weights(int party, const char *path) {
     const unsigned char *seed[3] = {key, key, key};
     tf_digest architecture;
     tf_share_writer *writer;
-    char text[33];
+    char text[TF_DIGEST_TEXT];
     works(tf_architecture_digest(&shares_config, &architecture));
     tf_digest_text(&architecture, text);
     works(tf_share_create(path, "weights", party, &(tf_digest){{5}}, seed, &writer));

@@ -38,6 +38,6 @@ fuzz_run() {
     local target=$1 corpus=$2
     shift 2
     ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:malloc_context_size=4:quarantine_size_mb=16:${ASAN_OPTIONS:-} \
-        UBSAN_OPTIONS=print_stacktrace=1 nice "$build/fuzz_$target" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
+        UBSAN_OPTIONS=print_stacktrace=1 nice "$build/fuzz_$target" -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 \
         -artifact_prefix="$corpus/../found-$target-" "$@" "$corpus" 2>&1
 }

@@ -298,7 +298,7 @@ Test(share_texts, refuses_lengths_and_orders_that_cannot_be) {
                {"[{\"length\": 3, \"lengths\": [1.5]}]", "[0]", "a length"},
                {"[{\"length\": 3, \"lengths\": [1]}]", "[0]", "no tensor is named \"batch 0 tokens vectors\""},
                {"[7]", "[0]", "a batch"}};
-    char architecture[33];
+    char architecture[TF_DIGEST_TEXT];
     tf_digest digest, id = {{1}};
     unsigned char key[TF_KEY_BYTES] = {0};
     const unsigned char *const seed[3] = {NULL, key, NULL};

@@ -119,7 +119,7 @@ static void check_layer(layer l) {
                           l.out, l.y[r * l.out + o], sum);
         }
     /* three digests to each of two parties before each run, and nothing else: no weight travels */
-    for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(l.sent[p], 2 * 2 * 3 * 16);
+    for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(l.sent[p], 2 * 2 * 3 * sizeof(tf_digest));
     free(l.x), free(l.w), free(l.b), free(l.y);
     for (int p = 0; p < TF_PARTIES; p++) remove(part("layer", p));
 }

@@ -1,6 +1,8 @@
 /** The pairwise keys of the parties: who shares which, over links that make keys and over links that do not. */
 #include "runtime/party/party.h"
+#include "tests/support/alter.h"
 #include "tests/support/secure_rig.h"
+#include "tests/support/three.h"
 
 enum { WORDS = 8, SESSIONS = 3 };
 
@@ -39,7 +41,7 @@ Test(party_keys, come_from_a_secure_link, .init = rig_identities, .fini = rig_fr
     rig_join(parties);
     for (int i = 0; i < TF_PARTIES; i++) {
         cr_expect_str_empty(parties[i].error, "party %d: %s", i, parties[i].error);
-        cr_expect_eq(key_bytes[i], 0, "a key has travelled");
+        cr_expect_eq(key_bytes[i], 2 * (32 + 32) * SESSIONS, "a key has travelled");
     }
     check_keys();
 }
@@ -59,7 +61,27 @@ Test(party_keys, travel_over_other_links) {
     rig_join(parties);
     for (int i = 0; i < TF_PARTIES; i++) {
         cr_expect_str_empty(parties[i].error, "party %d: %s", i, parties[i].error);
-        cr_expect_eq(key_bytes[i], 16 * SESSIONS);
+        cr_expect_eq(key_bytes[i], (2 * (32 + 32) + 16) * SESSIONS);
     }
     check_keys();
+}
+
+static tf_status open_altered(tf_link *link, int id, void *context) {
+    tf_party party;
+    if (id == 0) tf_link_observe(link, alter_observe, context);
+    tf_status status = tf_party_open(&party, link);
+    tf_link_observe(link, NULL, NULL);
+    if (!status) tf_party_close(&party);
+    return status;
+}
+
+/** As where a party has started anew between its two connections, or tells its peers different nonces. */
+Test(party_keys, are_of_one_session) {
+    three_outcome outcome;
+    alter t = {.from = 1, .at = 5, .count = 1};
+    cr_assert_eq(three_do(open_altered, &t, &outcome), TF_MISMATCH);
+    for (int p = 0; p < TF_PARTIES; p++)
+        cr_assert(strstr(outcome.error[p], "do not belong to one session"), "party %d: %s", p, outcome.error[p]);
+    t = (alter){.from = 1};
+    cr_assert_eq(three_do(open_altered, &t, &outcome), TF_OK, "%s", tf_error());
 }

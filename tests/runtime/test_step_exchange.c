@@ -1,5 +1,7 @@
 /* Putting values in and opening them. */
+#include "tests/support/alter.h"
 #include "tests/support/rig.h"
+#include "tests/support/view.h"
 
 /* Runs a program that has only inputs and outputs by slot; everybody is given everything. */
 typedef struct slots {
@@ -119,4 +121,56 @@ Test(step_exchange, refuses_what_is_no_number_or_out_of_range) {
 
 Test(step_exchange, refuses_an_input_without_data) {
     for (int owner = 0; owner < TF_PARTIES; owner++) check_refused(owner, NULL, TF_INVALID, "no data for input 0");
+}
+
+/* A value opened to party 0 twice. Party 1 sends the component that it misses, party 2 the tags of it. */
+static tf_status open_twice(alter *t, double out[2]) {
+    const float x = 12.5f;
+    tf_program program;
+    tf_program_init(&program, 16, 0, 1);
+    tf_value v = tf_input(&program, 1, tf_dims(1), 16, 48, 1 << 13, 0);
+    tf_output(&program, v, 0, 0);
+    tf_output(&program, v, 0, 1);
+    slots r = {.t.program = &program};
+    double *place[] = {&out[0], &out[1]};
+    const float *input[] = {&x};
+    for (int p = 0; p < TF_PARTIES; p++) r.t.party[p].slots = (tf_slots){.input = input, .output = place};
+    r.t.party[0].observer = alter_observe, r.t.party[0].observer_context = t;
+    tf_status status = three_parties(&r.t);
+    three_free(&r.t);
+    tf_program_free(&program);
+    return status;
+}
+
+Test(step_exchange, no_party_alone_can_change_an_output) {
+    enum { VALUE = 2 * 6, TAGS = 2 * 16 };
+    double out[2];
+    for (int from = 1; from <= 2; from++)
+        for (uint64_t at = 0; at < (from == 1 ? VALUE : TAGS); at++) {
+            alter t = {.from = from, .at = at, .count = 1};
+            cr_assert_eq(open_twice(&t, out), TF_MISMATCH, "byte %d from party %d", (int)at, from);
+            cr_assert(strstr(tf_error(), "hold different shares of an output"), "%s", tf_error());
+            cr_assert_eq(t.changed, 1);
+        }
+    alter none = {.from = 1};
+    cr_assert_eq(open_twice(&none, out), TF_OK, "%s", tf_error());
+    cr_assert(none.seen == VALUE && out[0] == 12.5 && out[1] == 12.5);
+}
+
+/* What tells two tags of one value apart is their key. A digest without one could be made by whoever knows the value:
+   by party 1, who could look for two values of one digest. */
+Test(step_exchange, tags_of_outputs_have_a_key) {
+    view seen = {0};
+    alter t = {.from = 2, .next = view_observe, .context = &seen};
+    double out[2];
+    cr_assert_eq(open_twice(&t, out), TF_OK, "%s", tf_error());
+    size_t tags = 0;
+    for (size_t i = 0; i < seen.messages; i++)
+        if (seen.message[i].peer == 2) {
+            cr_assert_eq(seen.message[i].length, 32);
+            cr_assert_arr_neq(seen.message[i].data, seen.message[i].data + 16, 16);
+            tags++;
+        }
+    cr_assert_eq(tags, 1);
+    view_free(&seen);
 }

@@ -8,6 +8,7 @@
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/service/plain_side.h"
 #include "experiments/app/service/private.h"
+#include "net/base/hex.h"
 #include "runtime/session/session.h"
 
 /* What this process holds. Without the data owner's role, the model alone. */
@@ -47,13 +48,8 @@ static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
     return batches_make(&e->texts, e->model.tokenizer, &e->model.config, most, o->truncate, &e->batches);
 }
 
-static char *hex(const void *data, size_t size, char *text) {
-    for (size_t i = 0; i < size; i++) sprintf(text + 2 * i, "%02x", ((const unsigned char *)data)[i]);
-    return text;
-}
-
 /* The digest of all tokens and labels, whatever the batches are. */
-static tf_status digest_data(const evaluation *e, char text[65]) {
+static tf_status digest_data(const evaluation *e, char text[TF_DIGEST_TEXT]) {
     size_t row = 0;
     tf_digest *row_digest = calloc(3 * e->texts.count, sizeof *row_digest);
     if (!row_digest) return tf_fail(TF_NOMEM, "out of memory");
@@ -69,24 +65,24 @@ static tf_status digest_data(const evaluation *e, char text[65]) {
     }
     tf_digest all = tf_digest_of(row_digest, 3 * e->texts.count * sizeof *row_digest);
     free(row_digest);
-    hex(all.byte, sizeof all.byte, text);
+    tf_digest_text(&all, text);
     return TF_OK;
 }
 
 /* What must be the same for a file of results to be continued. */
 static tf_status make_store(evaluation *e, const model_digest *digest) {
     const cli_options *o = e->options;
-    char model[65], data[65], approx[TF_APPROX_TEXT];
+    char model[TF_DIGEST_TEXT], data[TF_DIGEST_TEXT], approx[TF_APPROX_TEXT];
     TF_TRY(digest_data(e, data));
     json_t *header =
         json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:n}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
-                  hex(digest->byte, sizeof digest->byte, model), "approx", tf_approx_text(&e->model.approx, approx),
-                  "frac_bits", o->plain ? 0 : o->fraction_bits, "data", data, "examples", (json_int_t)e->texts.count,
-                  "check", (int)o->check, "ranges");
+                  tf_hex_write(digest->byte, sizeof digest->byte, model), "approx",
+                  tf_approx_text(&e->model.approx, approx), "frac_bits", o->plain ? 0 : o->fraction_bits, "data", data,
+                  "examples", (json_int_t)e->texts.count, "check", (int)o->check, "ranges");
     if (header && e->model.calibrated) {
-        char ranges[65];
+        char ranges[TF_DIGEST_TEXT];
         tf_digest all = ranges_digest(&e->model.ranges);
-        json_object_set_new(header, "ranges", json_string(hex(all.byte, sizeof all.byte, ranges)));
+        json_object_set_new(header, "ranges", json_string(tf_digest_text(&all, ranges)));
     }
     return eval_store_make(&e->store, o->out, header, &e->model.config, &e->texts, o->check);
 }

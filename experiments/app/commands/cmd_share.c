@@ -8,6 +8,7 @@
 #include "experiments/app/data/directory.h"
 #include "experiments/app/service/private.h"
 #include "net/base/file.h"
+#include "net/base/new_file.h"
 #include "runtime/lower/lower.h"
 
 /** The three parties' directories below --out, and a file in each. */
@@ -62,7 +63,7 @@ static tf_status copy_public(const cli_options *o, const model_files *model, con
     char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     json_decref(config);
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = directory_write(target, text, strlen(text));
+    tf_status status = tf_file_write(target, 0666, text, strlen(text));
     free(text);
     if (status == TF_OK)
         status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);

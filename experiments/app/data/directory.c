@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/base/file.h"
+#include "net/base/new_file.h"
 
 tf_status directory_make(const char *directory, const char *source, unsigned mode) {
     struct stat from, to;
@@ -19,19 +20,6 @@ tf_status directory_make(const char *directory, const char *source, unsigned mod
     return TF_OK;
 }
 
-tf_status directory_write(const char *path, const char *data, size_t size) {
-    char temporary[DIRECTORY_PATH + 8];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *file = fopen(temporary, "wb");
-    if (!file) return tf_fail(TF_IO, "%s: %s", temporary, strerror(errno));
-    bool written = fwrite(data, 1, size, file) == size;
-    written = fclose(file) == 0 && written;
-    if (written && rename(temporary, path) == 0) return TF_OK;
-    tf_status status = tf_fail(TF_IO, "%s: %s", path, strerror(errno));
-    unlink(temporary);
-    return status;
-}
-
 tf_status directory_mirror(const char *from, const char *to, const char *name) {
     char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
     if (from) TF_TRY(tf_path_join(from, name, source, sizeof source));
@@ -41,7 +29,7 @@ tf_status directory_mirror(const char *from, const char *to, const char *name) {
     char *data;
     size_t size;
     TF_TRY(tf_file_read(source, DIRECTORY_LARGEST_TEXT, &data, &size));
-    tf_status status = directory_write(target, data, size);
+    tf_status status = tf_file_write(target, 0666, data, size);
     free(data);
     return status;
 }

@@ -11,9 +11,6 @@ enum { DIRECTORY_PATH = 4096, DIRECTORY_LARGEST_TEXT = 64 << 20 };
 /** Makes a directory unless it is there; fails when it is `source` itself, which may be NULL. */
 TF_CHECKED tf_status directory_make(const char *directory, const char *source, unsigned mode);
 
-/** Writes a file atomically: under another name first, so that a reader sees the old file or the new one. */
-TF_CHECKED tf_status directory_write(const char *path, const char *data, size_t size);
-
 /** Copies a text file; removes the copy that may be there if the original, or (NULL) its directory, is not. */
 TF_CHECKED tf_status directory_mirror(const char *from, const char *to, const char *name);
 

@@ -10,6 +10,7 @@
 
 #include "experiments/app/data/directory.h"
 #include "net/base/file.h"
+#include "net/base/new_file.h"
 
 static bool begins(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -63,7 +64,7 @@ static tf_status write_config(const char *path, const char *source, const linear
     char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     json_decref(config);
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = directory_write(path, text, strlen(text));
+    tf_status status = tf_file_write(path, 0666, text, strlen(text));
     free(text);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "net/base/clock.h"
+#include "net/base/hex.h"
 #include "ops/ops.h"
 
 tf_status register_ops(const cli_options *o) {
@@ -91,7 +92,7 @@ tf_status model_open_weights(model_files *model) {
 tf_status model_digest_text(const model_files *model, char text[65]) {
     uint8_t digest[32];
     TF_TRY(tf_safetensors_digest(model->weights, digest));
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    tf_hex_write(digest, sizeof digest, text);
     return TF_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "experiments/app/data/model_files.h"
+#include "net/base/new_file.h"
 
 enum { LINE_FORM = JSON_COMPACT | JSON_REAL_PRECISION(9) }; /* nine digits tell any two floats apart */
 
@@ -279,15 +280,17 @@ tf_status eval_store_open_part(eval_store *store, int group) {
  */
 
 /* Copies the header and then every example's first line, in the order of the data. */
-static tf_status copy_sorted(eval_store *store, FILE *from, int to, const char *path) {
+static tf_status copy_sorted(eval_store *store, FILE *from, const tf_new_file *to) {
     off_t *place = calloc(store->texts->count, sizeof *place), at = 0;
+    uint64_t written = 0;
     char *line = NULL;
     size_t capacity = 0, count = 0;
     ssize_t got;
     tf_status status = place ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
     for (; status == TF_OK && (got = getline(&line, &capacity, from)) > 0; at += got, count++) {
         if (count == 0) {
-            status = write_bytes(to, path, line, (size_t)got);
+            status = tf_new_file_write(to, line, (size_t)got, 0);
+            written = (uint64_t)got;
             continue;
         }
         json_t *object = json_loadb(line, (size_t)got, 0, NULL);
@@ -296,28 +299,27 @@ static tf_status copy_sorted(eval_store *store, FILE *from, int to, const char *
         if (i >= 0 && i < (json_int_t)store->texts->count && !place[i]) place[i] = at;
     }
     for (size_t i = 0; i < store->texts->count && status == TF_OK; i++) {
-        if (fseeko(from, place[i], SEEK_SET) != 0 || (got = getline(&line, &capacity, from)) <= 0)
+        if (fseeko(from, place[i], SEEK_SET) != 0 || (got = getline(&line, &capacity, from)) <= 0) {
             status = io_error(store->path);
-        else
-            status = write_bytes(to, path, line, (size_t)got);
+        } else {
+            status = tf_new_file_write(to, line, (size_t)got, written);
+            written += (uint64_t)got;
+        }
     }
     free(place);
     free(line);
-    return status == TF_OK ? synchronise(to, path) : status;
+    return status;
 }
 
 static tf_status sort_lines(eval_store *store) {
-    char path[4200];
-    int length = snprintf(path, sizeof path, "%s.sorted", store->path);
-    if (length < 0 || (size_t)length >= sizeof path) return tf_fail(TF_INVALID, "--out is too long");
+    tf_new_file to = {.file = -1};
     FILE *from = fopen(store->path, "rb");
     if (!from) return io_error(store->path);
-    int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    tf_status status = to < 0 ? io_error(path) : copy_sorted(store, from, to, path);
+    tf_status status = tf_new_file_open(store->path, 0666, &to);
+    if (status == TF_OK) status = copy_sorted(store, from, &to);
     fclose(from);
-    if (to >= 0 && close(to) != 0 && status == TF_OK) status = io_error(path);
-    if (status == TF_OK && rename(path, store->path) != 0) status = io_error(path);
-    if (status != TF_OK) unlink(path);
+    if (status == TF_OK) return tf_new_file_finish(&to);
+    tf_new_file_abandon(&to);
     return status;
 }
 

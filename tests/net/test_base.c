@@ -1,0 +1,119 @@
+/** The ground floor: digests, hexadecimal digits, and files that appear whole or not at all. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/base/digest.h"
+#include "net/base/file.h"
+#include "net/base/hex.h"
+#include "net/base/new_file.h"
+
+Test(digest, is_sha_256) {
+    char text[TF_DIGEST_TEXT];
+    tf_digest digest = tf_digest_of("abc", 3), again;
+    cr_assert_str_eq(tf_digest_text(&digest, text), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    tf_hash hash;
+    tf_hash_begin(&hash);
+    tf_hash_add(&hash, "a", 1);
+    tf_hash_add(&hash, NULL, 0);
+    tf_hash_add(&hash, "bc", 2);
+    cr_assert_eq(tf_hash_end(&hash, &again), TF_OK);
+    cr_assert(tf_digest_equal(&digest, &again));
+    again.byte[31] ^= 1;
+    cr_assert_not(tf_digest_equal(&digest, &again));
+    cr_assert(tf_digest_parse(text, &again) && tf_digest_equal(&digest, &again));
+    cr_assert_not(tf_digest_parse("ba78", &again) || tf_digest_parse(NULL, &again));
+    cr_assert_eq(tf_digest_random(&again), TF_OK);
+    cr_assert_not(tf_digest_equal(&digest, &again));
+}
+
+Test(digest, fails_at_the_end_if_it_failed_before) {
+    tf_hash hash;
+    tf_digest digest;
+    tf_hash_begin(&hash);
+    tf_hash_abandon(&hash); /* as after a failure */
+    tf_hash_add(&hash, "a", 1);
+    cr_assert_eq(tf_hash_end(&hash, &digest), TF_NOMEM);
+}
+
+Test(hex, of_every_byte) {
+    for (int value = 0; value < 256; value++) {
+        unsigned char byte = (unsigned char)value, back = 0;
+        char text[3], expected[3], upper[3];
+        snprintf(expected, sizeof expected, "%02x", (unsigned)value);
+        snprintf(upper, sizeof upper, "%02X", (unsigned)value);
+        cr_assert_str_eq(tf_hex_write(&byte, 1, text), expected);
+        cr_assert(tf_hex_read(text, &back, 1) == text + 2 && back == byte);
+        cr_assert(tf_hex_read(upper, &back, 1) == upper + 2 && back == byte);
+        bool digit = value && strchr("0123456789abcdefABCDEF", value);
+        const char odd[] = {'1', (char)value, 0}, first[] = {(char)value, '1', 0};
+        cr_assert_eq(tf_hex_read(odd, &back, 1) != NULL, digit, "%d", value);
+        cr_assert_eq(tf_hex_read(first, &back, 1) != NULL, digit, "%d", value);
+    }
+    unsigned char both[2];
+    cr_assert_null(tf_hex_read("12", both, 2), "it ends early");
+}
+
+static char directory[] = "/tmp/trefoil-base-XXXXXX";
+
+static const char *path_of(const char *name) {
+    static char path[4096];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static void make_directory(void) {
+    cr_assert_not_null(mkdtemp(directory));
+}
+
+static void remove_directory(void) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(new_file, .init = make_directory, .fini = remove_directory);
+
+static void holds(const char *name, const char *expected) {
+    char *data;
+    size_t size;
+    cr_assert_eq(tf_file_read(path_of(name), 100, &data, &size), TF_OK, "%s", tf_error());
+    cr_assert_str_eq(data, expected);
+    free(data);
+}
+
+Test(new_file, appears_when_it_is_finished) {
+    tf_new_file file;
+    struct stat info;
+    cr_assert_eq(tf_file_write(path_of("x"), 0666, "old", 3), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_new_file_open(path_of("x"), 0600, &file), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_new_file_write(&file, "wer", 3, 2), TF_OK);
+    cr_assert_eq(tf_new_file_write(&file, "ne", 2, 0), TF_OK);
+    holds("x", "old");
+    cr_assert_eq(tf_new_file_finish(&file), TF_OK, "%s", tf_error());
+    holds("x", "newer");
+    cr_assert(!stat(path_of("x"), &info) && (info.st_mode & 0777) == 0600);
+    tf_new_file_abandon(&file); /* a finished one stays */
+    holds("x", "newer");
+}
+
+Test(new_file, leaves_nothing_of_what_is_abandoned) {
+    tf_new_file file, second;
+    char command[128];
+    cr_assert_eq(tf_new_file_open(path_of("y"), 0600, &file), TF_OK);
+    cr_assert_eq(tf_new_file_open(path_of("y"), 0600, &second), TF_OK, "another writer of the same name: %s",
+                 tf_error());
+    cr_assert_str_neq(file.temporary, second.temporary);
+    cr_assert_eq(tf_new_file_write(&file, "y", 1, 0), TF_OK);
+    tf_new_file_abandon(&file);
+    tf_new_file_abandon(&second);
+    cr_assert_eq(mkdir(path_of("z"), 0700), 0);
+    cr_assert_eq(tf_file_write(path_of("z"), 0600, "z", 1), TF_IO, "a directory stands in its place");
+    snprintf(command, sizeof command, "test \"$(ls %s)\" = z", directory);
+    cr_assert_eq(system(command), 0, "something is left behind");
+    cr_assert_eq(tf_file_write(path_of("absent/x"), 0600, "x", 1), TF_IO);
+}
