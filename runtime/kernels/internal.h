@@ -71,19 +71,17 @@ void tf_from_plane_avx2(const uint64_t *plane, size_t n, uint64_t *out);
 void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
-extern const tf_vector_kernels tf_vector_c, tf_vector_avx2, tf_vector_avx512;
 /**
  * Defines a table with products by the micro-kernel choose(bits), which must be some kernel for bits out of range too:
  * they are refused later. Planes and bytes move at the speed of memory with AVX2 already.
  */
-#define TF_GEMM_KERNELS(set, vectors, choose)                                                                          \
+#define TF_GEMM_KERNELS(set, choose)                                                                                   \
     static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,               \
                            size_t column_stride, unsigned bits) {                                                      \
         return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
     }                                                                                                                  \
     const tf_kernels tf_kernels_##set = {                                                                              \
         .name = #set,                                                                                                  \
-        .vector = &vectors,                                                                                            \
         .pack = pack,                                                                                                  \
         .matmul = tf_gemm_matmul,                                                                                      \
         .matmul_scratch = tf_gemm_scratch,                                                                             \

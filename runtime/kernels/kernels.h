@@ -14,16 +14,8 @@
 /** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
 typedef struct tf_packed tf_packed;
 
-/** Element-wise loops, listed in runtime/kernels/vector_list.h. */
-typedef struct tf_vector_kernels {
-#define TF_VECTOR_KERNEL(name, ...) void (*name)(__VA_ARGS__);
-#include "runtime/kernels/vector_list.h"
-#undef TF_VECTOR_KERNEL
-} tf_vector_kernels;
-
 typedef struct tf_kernels {
     const char *name; /**< "c", "avx2", "avx512", "amx" */
-    const tf_vector_kernels *vector;
 
     /**
      * Packs b + b2 (k x n; element (i, j) at b[i * row_stride + j * column_stride]; b2 may be NULL) for products mod

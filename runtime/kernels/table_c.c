@@ -63,7 +63,6 @@ static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *
 
 const tf_kernels tf_kernels_c = {
     .name = "c",
-    .vector = &tf_vector_c,
     .pack = pack,
     .matmul = matmul,
     .matmul_scratch = matmul_scratch,

@@ -88,6 +88,28 @@ unsigned tf_width(int frac, double bound) {
     return bits < 3 ? 3 : (unsigned)bits;
 }
 
+tf_value tf_append_args(tf_program *program, const tf_step *step, tf_type type, int inputs, const tf_value *input,
+                        const void *args, size_t size) {
+    tf_value v = tf_append(program, step, type, inputs, input);
+    if (v < 0) return -1;
+    if (size > sizeof program->node[v].arg)
+        return tf_program_fail(program, tf_fail(TF_INTERNAL, "step %s has too many parameters", step->name));
+    memcpy(program->node[v].arg, args, size);
+    return v;
+}
+
+int64_t *tf_append_data(tf_program *program, tf_value value, size_t count) {
+    if (program->status) return NULL;
+    int64_t *data = malloc(count * sizeof *data);
+    if (!data) {
+        tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %zu public numbers", count));
+        return NULL;
+    }
+    program->node[value].data = data;
+    program->node[value].data_count = count;
+    return data;
+}
+
 /* Leaves and parameters ------------------------------------------------------------------------------------------ */
 
 static const tf_step parameter_step = {.name = "parameter", .summary = "a shared weight, put in once per session"};

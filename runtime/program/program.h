@@ -30,7 +30,7 @@ typedef struct tf_type {
     int zero; /**< the component that is publicly zero, as in what a party put in; -1 if none */
 } tf_type;
 
-enum { TF_STEP_INPUTS = 6, TF_STEP_ARGS = 20 };
+enum { TF_STEP_INPUTS = 6, TF_STEP_ARGS = 32 };
 
 struct tf_step;
 struct tf_node;
@@ -40,7 +40,7 @@ typedef struct tf_step_node {
     tf_type type;
     int inputs;
     tf_value input[TF_STEP_INPUTS];
-    int64_t arg[TF_STEP_ARGS]; /**< the step's public parameters; part of the digest */
+    int64_t arg[TF_STEP_ARGS]; /**< the step's public parameters, see tf_args; part of the digest */
     int64_t *data;             /**< public integers of the step, owned by the program; part of the digest */
     size_t data_count;
     const struct tf_node *leaf; /**< for leaves and parameters */
@@ -196,12 +196,16 @@ tf_value tf_mul(tf_program *program, tf_value a, tf_value b, tf_result result);
 /** The sum over the last axis of a * b, truncated once. */
 tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);
 
-/** Strides of a batched matrix product c[b0][b1] = a[b0][b1] * b[b0][b1], each m x k, k x n, m x n; in elements. */
+enum { TF_BATCH_AXES = 3 };
+
+/** Strides of a batched matrix product c[i] = a[i] * b[i], each m x k, k x n, m x n, over up to three axes of the batch
+ *  (say text, head of keys and values, query head of that group); in elements. Lengths that are 0 count as 1. A stride
+ *  of 0 makes an operand serve a whole axis. */
 typedef struct tf_matmul_layout {
-    size_t batch[2], m, k, n;
-    size_t a_batch[2], a_row; /**< columns of a are adjacent */
-    size_t b_batch[2], b_row, b_col;
-    size_t c_batch[2], c_row; /**< columns of c are adjacent; c must be dense as a whole */
+    size_t batch[TF_BATCH_AXES], m, k, n;
+    size_t a_batch[TF_BATCH_AXES], a_row; /**< columns of a are adjacent */
+    size_t b_batch[TF_BATCH_AXES], b_row, b_col;
+    size_t c_batch[TF_BATCH_AXES], c_row; /**< columns of c are adjacent; c must be dense as a whole */
 } tf_matmul_layout;
 
 /** The product by layout; `shape` is that of the result. bias (n shared entries at frac a + frac b) may be -1. */
@@ -213,6 +217,12 @@ tf_value tf_linear(tf_program *program, tf_value x, tf_value weight, tf_value bi
 /** [a < 0] as a split bit. With `low` > 0 the `low` least bits are not looked at: the sign of integers within
  *  2^(low-1) of zero may be wrong, no other. 5 rounds. */
 tf_value tf_negative(tf_program *program, tf_value a, unsigned low);
+/** The bits of a value of this type that a comparison with numbers up to `most` looks at, above the `low` that it does
+ *  not (fewer are left out where there are not so many): the sign is bit low + width. */
+typedef struct tf_compared {
+    unsigned low, width;
+} tf_compared;
+tf_compared tf_compared_bits(const tf_type *type, double most, unsigned low);
 /** The default for `low`: half the fractional bits. */
 unsigned tf_default_low(const tf_type *type);
 /** One term of a selection: bit * value, or (1 - bit) * value with `negate`. */

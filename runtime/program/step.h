@@ -88,6 +88,17 @@ typedef struct tf_step {
     tf_status (*whole)(tf_call *call, int phase); /**< phases 0..exchanges */
 } tf_step;
 
+/**
+ * Appends a node with public parameters: `args` is the step's own struct of int64_t fields, of `size` bytes, which lies
+ * over the node's arg[] and is read by tf_args.
+ */
+tf_value tf_append_args(tf_program *program, const tf_step *step, tf_type type, int inputs, const tf_value *input,
+                        const void *args, size_t size);
+#define tf_args(type, node) ((const type *)(node)->arg)
+
+/** Room for `count` public integers of a node just appended, which the program owns; NULL after a failure. */
+int64_t *tf_append_data(tf_program *program, tf_value value, size_t count);
+
 bool tf_step_is_parameter(const tf_step_node *node);
 
 /** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */

@@ -22,7 +22,10 @@
 
 enum { DEAL = 1, OPEN }; /* purposes */
 
-enum { A_LOW, A_WIDTH, A_TOP, A_OFFSET }; /* args: lo, hi - lo, whether to add the top bits, what to add to c */
+/** lo, hi - lo, whether to add the top bits, what to add to c. */
+typedef struct compare_args {
+    int64_t low, width, top, offset;
+} compare_args;
 
 enum { MAX_LEAVES = 8, MAX_LEVELS = 3, BLOCK_WORDS = TF_BLOCK / 64, MAX_BLOCK_BITS = 6 };
 
@@ -60,7 +63,7 @@ static tree tree_of_leaves(unsigned width, int leaves) {
 
 /** The tree of at most three levels with the fewest bits on the wire; a level less is worth an eighth more of them. */
 static tree tree_of(const tf_step_node *node) {
-    unsigned width = (unsigned)node->arg[A_WIDTH];
+    unsigned width = (unsigned)tf_args(compare_args, node)->width;
     tree best = {0};
     size_t least = 0;
     for (int leaves = 1; leaves <= MAX_LEAVES && leaves <= (int)width; leaves++) {
@@ -117,7 +120,8 @@ TF_MULTIVERSION static void unit_vectors(const tree *t, const uint64_t *plane, s
 TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     const tf_step_node *node = call->node;
     tree t = tree_of(node);
-    unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
+    const compare_args *args = tf_args(compare_args, node);
+    unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
@@ -145,7 +149,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
         size_t skip = (at - call->part.span.begin) / 64;
         memcpy(call->message + skip * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
         for (size_t w = 0; w < words; w++) /* the planes hold complements */
-            call->out.bit[from + w] = wire[w] ^ (node->arg[A_TOP] ? ~plane[width * BLOCK_WORDS + w] : 0);
+            call->out.bit[from + w] = wire[w] ^ (args->top ? ~plane[width * BLOCK_WORDS + w] : 0);
     }
     return TF_OK;
 }
@@ -225,11 +229,12 @@ TF_MULTIVERSION static void send_wires(const side *b, int level, int nodes) {
 TF_MULTIVERSION static void first_phase(const side *b) {
     const tree *t = b->t;
     const tf_step_node *node = b->call->node;
-    unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
+    const compare_args *args = tf_args(compare_args, node);
+    unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->at;
     size_t words = b->words;
     uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], entry[t->dealt_planes * words];
-    for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)node->arg[A_OFFSET];
+    for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset;
     memset(plane, 0, sizeof plane);
     b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
     if (b->left)
@@ -246,7 +251,7 @@ TF_MULTIVERSION static void first_phase(const side *b) {
         a += t->bits[j] * BLOCK_WORDS;
     }
     memcpy(b->product, e, t->ands * words * 8);
-    if (node->arg[A_TOP] && b->left) /* the top bit of c belongs to the result: added to the last block's gt */
+    if (args->top && b->left) /* the top bit of c belongs to the result: added to the last block's gt */
         for (size_t w = 0; w < words; w++) b->gt[(size_t)(t->leaves - 1) * words + w] ^= plane[width * BLOCK_WORDS + w];
 }
 
@@ -332,13 +337,18 @@ static const tf_step compare_step = {.name = "compare",
 tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .class = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
-    tf_value v = tf_append(p, &compare_step, type, 1, &a);
-    if (v < 0) return -1;
-    p->node[v].arg[A_LOW] = low;
-    p->node[v].arg[A_WIDTH] = width;
-    p->node[v].arg[A_TOP] = top;
-    p->node[v].arg[A_OFFSET] = (int64_t)offset;
-    return v;
+    compare_args args = {.low = low, .width = width, .top = top, .offset = (int64_t)offset};
+    return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
+}
+
+tf_compared tf_compared_bits(const tf_type *type, double most, unsigned low) {
+    /* |integer| < 2^hi, also after adding the offset that centres the dropped bits' error */
+    int hi;
+    double mantissa = frexp(ldexp(fmax(type->bound, most), type->frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
+    if (mantissa == 0.5 && !low) hi--;
+    if (hi < 2) hi = 2;
+    if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
+    return (tf_compared){low, (unsigned)hi - low};
 }
 
 unsigned tf_default_low(const tf_type *type) {
@@ -347,16 +357,11 @@ unsigned tf_default_low(const tf_type *type) {
 
 tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
     if (p->status) return -1;
-    tf_type type = *tf_type_of(p, a);
-    /* |integer| < 2^hi, also after adding the offset that centres the dropped bits' error */
-    int hi;
-    double mantissa = frexp(ldexp(type.bound, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
-    if (mantissa == 0.5 && !low) hi--;
-    if (hi < 2) hi = 2;
-    if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
-    if (type.bits < (unsigned)hi + 1) a = tf_lift(p, a, (unsigned)hi + 1);
+    tf_compared bits = tf_compared_bits(tf_type_of(p, a), 0, low);
+    unsigned width = bits.width;
+    low = bits.low;
+    a = tf_lift(p, a, low + width + 1);
     if (p->status) return -1;
-    unsigned width = (unsigned)hi - low;
     if (width > MAX_LEAVES * MAX_BLOCK_BITS)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", width, MAX_LEAVES * MAX_BLOCK_BITS));

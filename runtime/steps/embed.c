@@ -16,7 +16,10 @@
 
 enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
 
-/* inputs: table; leaf: tokens; arg[0] = S. The output is tokens x H. */
+/** S. Input: the table; leaf: the tokens. The output is tokens x H. */
+typedef struct embed_args {
+    int64_t owner;
+} embed_args;
 
 typedef struct sizes {
     size_t tokens, rows, columns, words; /* words: of one bit vector */
@@ -26,7 +29,7 @@ typedef struct sizes {
 
 static sizes sizes_of(const tf_program *program, const tf_step_node *node) {
     tf_shape table = program->node[node->input[0]].type.shape;
-    int s = (int)node->arg[0];
+    int s = (int)tf_args(embed_args, node)->owner;
     return (sizes){.tokens = tf_shape_count(node->leaf->shape),
                    .rows = table.dim[0],
                    .columns = table.dim[1],
@@ -204,9 +207,9 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     type.shape = tokens->shape;
     type.shape.dim[type.shape.rank++] = columns;
     type.zero = -1;
-    tf_value v = tf_append(p, owner == TF_OUTSIDE ? &tf_embed_shared_step : &embed_step, type, 1, &table);
-    if (v < 0) return -1;
-    p->node[v].arg[0] = owner;
-    p->node[v].leaf = tokens;
+    embed_args args = {.owner = owner};
+    tf_value v = tf_append_args(p, owner == TF_OUTSIDE ? &tf_embed_shared_step : &embed_step, type, 1, &table, &args,
+                                sizeof args);
+    if (v >= 0) p->node[v].leaf = tokens;
     return v;
 }

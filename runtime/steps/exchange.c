@@ -17,23 +17,29 @@
 
 enum { MASK = 1, TAG = 2, TAG_BYTES = 16 };
 
-/* Input: arg[0] = owner, arg[1] = slot */
+/** The party that puts a value in, or to which it is opened (or TF_EVERYONE), and the caller's slot for it. */
+typedef struct exchange_args {
+    int64_t party, slot;
+} exchange_args;
+
+/* Input */
 
 static void input_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
-    int owner = (int)node->arg[0];
+    int owner = (int)tf_args(exchange_args, node)->party;
     traffic->dealt_at = -1;
     traffic->exchanges = 1;
     traffic->whole[0][owner][tf_next(owner)] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
 static tf_status input_whole(tf_call *call, int phase) {
-    int owner = (int)call->node->arg[0], id = call->party->id, next = tf_next(owner);
+    int owner = (int)tf_args(exchange_args, call->node)->party, id = call->party->id, next = tf_next(owner);
     size_t n = tf_shape_count(call->node->type.shape);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     const tf_kernels *kernels = call->party->kernels;
     if (phase == 0 && id == owner) {
-        const float *in = call->slots && call->slots->input ? call->slots->input[call->node->arg[1]] : NULL;
-        if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, (int)call->node->arg[1]);
+        int slot = (int)tf_args(exchange_args, call->node)->slot;
+        const float *in = call->slots && call->slots->input ? call->slots->input[slot] : NULL;
+        if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, slot);
         tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
             TF_TRY(tf_encode(&call->node->type, in + at, count, x));
@@ -59,17 +65,15 @@ tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned b
     if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an input by party %d", owner));
     tf_type type = {
         .shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = tf_zero_of(owner)};
-    tf_value v = tf_append(p, &input_step, type, 0, NULL);
-    if (v < 0) return -1;
-    p->node[v].arg[0] = owner;
-    p->node[v].arg[1] = slot;
-    return v;
+    exchange_args args = {.party = owner, .slot = slot};
+    return tf_append_args(p, &input_step, type, 0, NULL, &args, sizeof args);
 }
 
-/* Output: arg[0] = receiver or TF_EVERYONE, arg[1] = slot */
+/* Output */
 
 static bool receives(const tf_step_node *node, int id) {
-    return node->arg[0] == TF_EVERYONE || node->arg[0] == id;
+    int64_t to = tf_args(exchange_args, node)->party;
+    return to == TF_EVERYONE || to == id;
 }
 
 static void output_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -134,8 +138,9 @@ static tf_status output_whole(tf_call *call, int phase) {
     if (CRYPTO_memcmp(tag, call->receive[tf_previous(id)], TAG_BYTES))
         return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
                        tf_next(id), tf_previous(id));
-    double *out = call->slots && call->slots->output ? call->slots->output[call->node->arg[1]] : NULL;
-    if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, (int)call->node->arg[1]);
+    int slot = (int)tf_args(exchange_args, call->node)->slot;
+    double *out = call->slots && call->slots->output ? call->slots->output[slot] : NULL;
+    if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, slot);
     for (size_t i = 0; i < n; i++) {
         uint64_t x = (c0[i] + c1[i] + missing[i]) << (64 - type->bits);
         out[i] = ldexp((double)((int64_t)x >> (64 - type->bits)), -type->frac);
@@ -158,17 +163,15 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
     if (to != TF_EVERYONE && (to < 0 || to >= TF_PARTIES))
         return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
-    tf_value v = tf_append(p, &output_step, *tf_type_of(p, x), 1, &x);
-    if (v < 0) return -1;
-    p->node[v].arg[0] = to;
-    p->node[v].arg[1] = slot;
-    return v;
+    exchange_args args = {.party = to, .slot = slot};
+    return tf_append_args(p, &output_step, *tf_type_of(p, x), 1, &x, &args, sizeof args);
 }
 
-/* Keep: arg[0] = slot */
+/* Keep */
 
 static tf_status keep_whole(tf_call *call, int phase) {
-    const tf_view *kept = call->slots && call->slots->kept ? &call->slots->kept[call->node->arg[0]] : NULL;
+    const tf_view *kept =
+        call->slots && call->slots->kept ? &call->slots->kept[tf_args(exchange_args, call->node)->slot] : NULL;
     if (!kept) return tf_fail(TF_INTERNAL, "no room for a kept value");
     size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
     for (int j = 0; j < 2; j++) memcpy(kept->c[j], call->in[0].c[j], bytes);
@@ -180,7 +183,6 @@ static const tf_step keep_step = {
 
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;
-    tf_value v = tf_append(p, &keep_step, *tf_type_of(p, x), 1, &x);
-    if (v >= 0) p->node[v].arg[0] = slot;
-    return v;
+    exchange_args args = {.slot = slot};
+    return tf_append_args(p, &keep_step, *tf_type_of(p, x), 1, &x, &args, sizeof args);
 }

@@ -29,7 +29,10 @@ static inline uint64_t exp2_fixed(uint64_t a, unsigned frac, unsigned octaves) {
     return ((y << (scaled >> (frac + HEAD))) + (UINT64_C(1) << (octaves - 1))) >> octaves;
 }
 
-/* inputs: wrap bit, x; arg[0] = frac, arg[1] = octaves */
+/* Inputs: wrap bit, x. */
+typedef struct exp_args {
+    int64_t frac, octaves;
+} exp_args;
 
 static void exp_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -41,7 +44,8 @@ static void exp_cost(const tf_program *program, const tf_step_node *node, tf_tra
 
 TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
     const tf_kernels *kernels = call->party->kernels;
-    unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
+    const exp_args *args = tf_args(exp_args, call->node);
+    unsigned frac = (unsigned)args->frac, octaves = (unsigned)args->octaves;
     uint64_t mask = tf_mask(frac + HEAD);
     size_t whole = tf_span_count(call->part.span) * 8;
     tf_for_blocks(call, at, count) {
@@ -64,7 +68,8 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
 }
 
 TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
-    unsigned frac = (unsigned)call->node->arg[0], octaves = (unsigned)call->node->arg[1];
+    const exp_args *args = tf_args(exp_args, call->node);
+    unsigned frac = (unsigned)args->frac, octaves = (unsigned)args->octaves;
     uint64_t mask = tf_mask(frac + HEAD), offset = (UINT64_C(16) << frac) - 1;
     int own = call->part.own;
     size_t whole = tf_span_count(call->part.span) * 8;
@@ -113,9 +118,7 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
     const double bound =
         1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
     type = (tf_type){.shape = type.shape, .class = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
-    tf_value q = tf_append(p, &exp_step, type, 2, (tf_value[]){wrap, a});
-    if (q < 0) return -1;
-    p->node[q].arg[0] = frac;
-    p->node[q].arg[1] = octaves;
+    exp_args args = {.frac = frac, .octaves = octaves};
+    tf_value q = tf_append_args(p, &exp_step, type, 2, (tf_value[]){wrap, a}, &args, sizeof args);
     return tf_trunc(p, q, result_frac);
 }

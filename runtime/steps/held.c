@@ -5,11 +5,14 @@
 #include "runtime/graph/graph.h"
 #include "runtime/program/step.h"
 
-/* arg[0] = number of the state in the program; leaf: its name, axis and shape; the input: what is appended, if any */
+/** The state's number in the program. Leaf: its name, axis and shape; the input: what is appended, if any. */
+typedef struct held_args {
+    int64_t number; /**< the first of the parameters: where the executor reads it */
+} held_args;
 
 static tf_status append_rows(tf_call *call, int phase) {
     const tf_step_node *node = call->node;
-    const tf_held_view *held = &call->slots->held[node->arg[0]];
+    const tf_held_view *held = &call->slots->held[tf_args(held_args, node)->number];
     tf_shape shape = node->type.shape;
     int axis = node->leaf->axis;
     size_t outer = 1, inner = 1, capacity = shape.dim[axis];
@@ -46,9 +49,10 @@ tf_value tf_hold(tf_program *p, const tf_node *leaf, tf_value x, unsigned bits) 
     tf_held *grown = realloc(p->held, ((size_t)p->helds + 1) * sizeof *grown);
     if (!grown) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %d states", p->helds + 1));
     p->held = grown;
-    tf_value v = tf_append(p, leaf->inputs ? &append_step : &held_step, type, leaf->inputs, &x);
+    held_args args = {.number = p->helds};
+    tf_value v =
+        tf_append_args(p, leaf->inputs ? &append_step : &held_step, type, leaf->inputs, &x, &args, sizeof args);
     if (v < 0) return -1;
-    p->node[v].arg[0] = p->helds;
     p->node[v].leaf = leaf;
     p->held[p->helds++] = (tf_held){leaf, v};
     return v;

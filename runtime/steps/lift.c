@@ -10,10 +10,13 @@
 
 enum { NU = 1, OMEGA, MU };
 
-/* arg[0] = m, arg[1] = n */
+/** From Z_2^from into Z_2^to: m and n above. */
+typedef struct lift_args {
+    int64_t from, to;
+} lift_args;
 
 static unsigned bytes_of(const tf_step_node *node) {
-    return tf_bytes_of((unsigned)(node->arg[1] - node->arg[0]));
+    return tf_bytes_of((unsigned)(tf_args(lift_args, node)->to - tf_args(lift_args, node)->from));
 }
 
 static void lift_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -25,7 +28,7 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
 }
 
 TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
-    unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
+    unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m);
     size_t whole = tf_span_count(call->part.span) * bytes;
     int own = call->part.own;
@@ -54,7 +57,7 @@ TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
 
 TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
-    unsigned m = (unsigned)call->node->arg[0], bytes = bytes_of(call->node);
+    unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
     uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
     int own = call->part.own;
     size_t whole = tf_span_count(call->part.span) * bytes;
@@ -119,7 +122,10 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
             return tf_program_fail(
                 p, tf_fail(TF_RANGE, "a ring of %u bits is needed; 64 is the most. Use fewer --frac-bits", bits));
         tf_type *lifted = &p->node[before].type;
-        if (lifted->bits < bits) p->node[before].arg[1] = lifted->bits = bits;
+        if (lifted->bits < bits) {
+            lifted->bits = bits;
+            ((lift_args *)p->node[before].arg)->to = bits;
+        }
         return before;
     }
     if (bits > 64 || !liftable(&type))
@@ -128,13 +134,10 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
                                        "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
                                        " bits; use fewer --frac-bits",
                                        type.bound, type.frac, type.bits, bits));
-    unsigned m = type.bits;
+    lift_args args = {.from = type.bits, .to = bits};
     type.bits = bits;
     type.zero = -1;
-    tf_value v = tf_append(p, &lift_step, type, 1, &a);
-    if (v < 0) return -1;
-    p->node[v].arg[0] = m;
-    p->node[v].arg[1] = bits;
-    p->node[a].lifted = v;
+    tf_value v = tf_append_args(p, &lift_step, type, 1, &a, &args, sizeof args);
+    if (v >= 0) p->node[a].lifted = v;
     return v;
 }

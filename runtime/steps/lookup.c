@@ -12,19 +12,22 @@
 
 enum { ENTRY = 1, MU };
 
-/* arg[0] = k; data: the table */
+/** 2^k entries, which are the data. */
+typedef struct lookup_args {
+    int64_t k;
+} lookup_args;
 
 static void lookup_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
     unsigned bytes = tf_bytes_of(node->type.bits);
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
-    tf_traffic_deal(traffic, n, (uint64_t)bytes << node->arg[0]);
+    tf_traffic_deal(traffic, n, (uint64_t)bytes << tf_args(lookup_args, node)->k);
     tf_traffic_swap(traffic, 0, n, bytes);
 }
 
 static tf_status lookup_solo(tf_call *call) {
-    size_t entries = (size_t)1 << call->node->arg[0];
+    size_t entries = (size_t)1 << tf_args(lookup_args, call->node)->k;
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     uint64_t *entry = malloc(entries * sizeof *entry), *table = malloc(entries * sizeof *table);
     if (!entry || !table) {
@@ -34,7 +37,8 @@ static tf_status lookup_solo(tf_call *call) {
     for (size_t i = call->part.span.begin; i < call->part.span.end; i++) {
         uint64_t v = (call->in[0].c[0][i] + call->in[0].c[1][i]) & (entries - 1);
         for (size_t j = 0; j < entries; j++) table[j] = (uint64_t)call->node->data[j];
-        for (unsigned b = 0; b < call->node->arg[0]; b++) { /* rotate by v, bit by bit: no index depends on v */
+        for (unsigned b = 0; b < tf_args(lookup_args, call->node)->k;
+             b++) { /* rotate by v, bit by bit: no index depends on v */
             uint64_t take = -(v >> b & 1), keep = ~take;
             size_t by = (size_t)1 << b;
             uint64_t wrapped[by];
@@ -54,7 +58,7 @@ static tf_status lookup_solo(tf_call *call) {
 }
 
 static tf_status lookup_pair(tf_call *call, int phase) {
-    size_t entries = (size_t)1 << call->node->arg[0];
+    size_t entries = (size_t)1 << tf_args(lookup_args, call->node)->k;
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     uint64_t *entry = malloc(entries * sizeof *entry);
     if (!entry) return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
@@ -99,12 +103,10 @@ tf_value tf_lookup(tf_program *p, tf_value a, unsigned k, const double *table, i
     type.bound = bound;
     type.bits = tf_width(frac, bound);
     type.zero = -1;
-    tf_value v = tf_append(p, &lookup_step, type, 1, &a);
-    int64_t *data = v < 0 ? NULL : malloc(sizeof *data << k);
-    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a table of 2^%u entries", k));
+    lookup_args args = {.k = k};
+    tf_value v = tf_append_args(p, &lookup_step, type, 1, &a, &args, sizeof args);
+    int64_t *data = tf_append_data(p, v, (size_t)1 << k);
+    if (!data) return -1;
     for (size_t j = 0; j < (size_t)1 << k; j++) data[j] = llrint(ldexp(table[j], frac));
-    p->node[v].data = data;
-    p->node[v].data_count = (size_t)1 << k;
-    p->node[v].arg[0] = k;
     return v;
 }

@@ -25,11 +25,17 @@
 
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
 
-/* arg[0..2]: truncation; from arg[3] on what the kind of product needs */
-enum { A_BITS, A_SHIFT, A_WIDE, A_FIRST, A_DOUBLED = TF_STEP_ARGS - 1 };
+/** Public parameters of all kinds of products; each uses what it needs. */
+typedef struct product_args {
+    tf_truncation_args truncation;
+    int64_t doubled; /**< the parts add up to twice the product, see PROTOCOLS.md */
+    int64_t inner;   /**< terms of each sum of an element-wise product */
+    tf_matmul_layout layout;
+} product_args;
+_Static_assert(sizeof(size_t) == sizeof(int64_t), "a layout is read as it lies among the parameters");
 
 static tf_truncation truncation_of(const tf_step_node *node) {
-    return (tf_truncation){(unsigned)node->arg[A_BITS], (unsigned)node->arg[A_SHIFT], node->arg[A_WIDE]};
+    return tf_truncation_read(&tf_args(product_args, node)->truncation);
 }
 
 static void product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -43,14 +49,15 @@ static void product_cost(const tf_program *program, const tf_step_node *node, tf
 }
 
 static size_t product_state(const tf_program *program, const tf_step_node *node) {
-    return node->arg[A_WIDE] ? tf_shape_count(node->type.shape) : 0;
+    return truncation_of(node).wide ? tf_shape_count(node->type.shape) : 0;
 }
 
 /** Halves masked parts that add up to twice the product mod 2^(bits+1): to the product mod 2^bits, less a unit at most.
  *  Being masked already, what is lost of each says nothing. */
 TF_MULTIVERSION static void halve(const tf_step_node *node, uint64_t *part, size_t count) {
-    uint64_t mask = tf_mask((unsigned)node->arg[A_BITS] + 1);
-    for (size_t i = 0; i < count && node->arg[A_DOUBLED]; i++) part[i] = (part[i] & mask) >> 1;
+    uint64_t mask = tf_mask(truncation_of(node).bits + 1);
+    if (!tf_args(product_args, node)->doubled) return;
+    for (size_t i = 0; i < count; i++) part[i] = (part[i] & mask) >> 1;
 }
 
 /** S: its part of the products is in out.c[0]. */
@@ -117,7 +124,7 @@ TF_MULTIVERSION static void multiply_part(tf_call *call) {
     tf_span span = tf_worker_slice(call, call->part.span);
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];
-    size_t inner = (size_t)call->node->arg[A_FIRST];
+    size_t inner = (size_t)tf_args(product_args, call->node)->inner;
     crossing cross = cross_of(call, call->part.number / 2);
     for (size_t r = span.begin; inner > 1 && r < span.end; r++) {
         uint64_t sum = 0;
@@ -165,32 +172,20 @@ static const tf_step dot_step = {.name = "dot",
 /* Matrix products ------------------------------------------------------------------------------------------------ */
 
 static tf_matmul_layout layout_of(const tf_step_node *node) {
-    const int64_t *a = node->arg + A_FIRST;
-    return (tf_matmul_layout){.batch = {(size_t)a[0], (size_t)a[1]},
-                              .m = (size_t)a[2],
-                              .k = (size_t)a[3],
-                              .n = (size_t)a[4],
-                              .a_batch = {(size_t)a[5], (size_t)a[6]},
-                              .a_row = (size_t)a[7],
-                              .b_batch = {(size_t)a[8], (size_t)a[9]},
-                              .b_row = (size_t)a[10],
-                              .b_col = (size_t)a[11],
-                              .c_batch = {(size_t)a[12], (size_t)a[13]},
-                              .c_row = (size_t)a[14]};
+    return tf_args(product_args, node)->layout;
 }
 
-static void set_layout(tf_step_node *node, const tf_matmul_layout *l) {
-    size_t value[] = {l->batch[0],   l->batch[1],   l->m,          l->k,          l->n,
-                      l->a_batch[0], l->a_batch[1], l->a_row,      l->b_batch[0], l->b_batch[1],
-                      l->b_row,      l->b_col,      l->c_batch[0], l->c_batch[1], l->c_row};
-    for (size_t i = 0; i < sizeof value / sizeof *value; i++) node->arg[A_FIRST + i] = (int64_t)value[i];
+static size_t products_of(const tf_matmul_layout *l) {
+    size_t count = 1;
+    for (int i = 0; i < TF_BATCH_AXES; i++) count *= l->batch[i];
+    return count;
 }
 
 /** The first values of m rows of z: the bias, twice where all is doubled, or zero. */
 static void start_rows(const tf_call *call, const tf_matmul_layout *l, size_t m, uint64_t *z) {
     const uint64_t *bias = call->node->inputs == 3 ? call->in[2].c[0] : NULL;
     for (size_t i = 0; i < m; i++, z += l->c_row)
-        for (size_t k = 0; k < l->n; k++) z[k] = bias ? bias[k] << call->node->arg[A_DOUBLED] : 0;
+        for (size_t k = 0; k < l->n; k++) z[k] = bias ? bias[k] << tf_args(product_args, call->node)->doubled : 0;
 }
 
 /** Rows [begin, end) of z += x y, y a weight that is kept as this party's operand. */
@@ -203,7 +198,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, siz
     if (zero < 0) {
         x = combined = malloc((count + 1) * sizeof *combined);
         if (!combined) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", rows);
-        tf_combine(tf_combination_of(id).left, (unsigned)call->node->arg[A_BITS], x0, x1, count, combined);
+        tf_combine(tf_combination_of(id).left, truncation_of(call->node).bits, x0, x1, count, combined);
     } else { /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
         if (tf_next(id) == zero) x = x1;
         if (id == tf_next(zero)) plus = x1;
@@ -219,10 +214,12 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     const tf_kernels *kernels = call->party->kernels;
     const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
     uint64_t *z = call->out.c[0];
-    size_t b0 = b / l->batch[1], b1 = b % l->batch[1], rows = l->batch[0] * l->batch[1] * l->m;
-    size_t a_at = b0 * l->a_batch[0] + b1 * l->a_batch[1], b_at = b0 * l->b_batch[0] + b1 * l->b_batch[1];
-    size_t c_at = b0 * l->c_batch[0] + b1 * l->c_batch[1];
-    unsigned bits = (unsigned)call->node->arg[A_BITS];
+    size_t rows = products_of(l) * l->m, a_at = 0, b_at = 0, c_at = 0;
+    for (size_t i = TF_BATCH_AXES, rest = b; i-- > 0; rest /= l->batch[i]) {
+        size_t at = rest % l->batch[i];
+        a_at += at * l->a_batch[i], b_at += at * l->b_batch[i], c_at += at * l->c_batch[i];
+    }
+    unsigned bits = truncation_of(call->node).bits;
     tf_packed *sum = NULL, *first = NULL, *second = NULL;
     tf_status status = TF_OK;
     start_rows(call, l, l->m, z + c_at);
@@ -278,14 +275,14 @@ static tf_status matmul_part(tf_call *call) {
     tf_matmul_layout l = layout_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
     bool weight = call->in[1].packed || call->in[1].later;
-    tf_span all = {0, l.batch[0] * l.batch[1]};
+    tf_span all = {0, products_of(&l)};
     if (weight)
         all = rows_now(call, &l);
     else if (call->part.number != 2 * call->party->id)
         return TF_OK; /* a batch is made at once, with the first part */
     if (all.begin >= all.end) return TF_OK;
-    size_t items = tf_span_count(all), workers = (size_t)call->workers, k = (size_t)call->worker;
-    size_t begin = all.begin + items * k / workers, end = all.begin + items * (k + 1) / workers;
+    tf_span slice = tf_worker_items(call, tf_span_count(all));
+    size_t begin = all.begin + slice.begin, end = all.begin + slice.end;
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
     tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
     if (weight && !status) {
@@ -332,12 +329,6 @@ static tf_type result_type(const tf_program *p, tf_shape shape, int frac, tf_res
     return type;
 }
 
-static void set_truncation(tf_step_node *node, tf_truncation t) {
-    node->arg[A_BITS] = t.bits;
-    node->arg[A_SHIFT] = t.shift;
-    node->arg[A_WIDE] = t.wide;
-}
-
 static tf_value elementwise(tf_program *p, const tf_step *step, tf_value a, tf_value b, tf_result result) {
     if (p->status) return -1;
     tf_shape shape;
@@ -348,11 +339,9 @@ static tf_value elementwise(tf_program *p, const tf_step *step, tf_value a, tf_v
     tf_truncation t;
     tf_type type = result_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
     tf_value input[2] = {tf_expand(p, tf_lift(p, a, t.bits), whole), tf_expand(p, tf_lift(p, b, t.bits), whole)};
-    tf_value v = tf_append(p, step, type, 2, input);
-    if (v < 0) return -1;
-    set_truncation(&p->node[v], t);
-    p->node[v].arg[A_FIRST] = step == &dot_step ? (int64_t)tf_shape_last(whole) : 1;
-    return v;
+    product_args args = {.truncation = tf_truncation_write(t),
+                         .inner = step == &dot_step ? (int64_t)tf_shape_last(whole) : 1};
+    return tf_append_args(p, step, type, 2, input, &args, sizeof args);
 }
 
 tf_value tf_mul(tf_program *p, tf_value a, tf_value b, tf_result result) {
@@ -364,20 +353,18 @@ tf_value tf_dot(tf_program *p, tf_value a, tf_value b, tf_result result) {
 }
 
 static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, const tf_matmul_layout *layout,
-                       tf_type type, tf_truncation t) {
-    tf_value v = tf_append(p, &matmul_step, type, bias >= 0 ? 3 : 2, (tf_value[]){a, b, bias});
-    if (v < 0) return -1;
-    set_truncation(&p->node[v], t);
-    set_layout(&p->node[v], layout);
-    return v;
+                       tf_type type, tf_truncation t, bool doubled) {
+    product_args args = {.truncation = tf_truncation_write(t), .doubled = doubled, .layout = *layout};
+    return tf_append_args(p, &matmul_step, type, bias >= 0 ? 3 : 2, (tf_value[]){a, b, bias}, &args, sizeof args);
 }
 
 /** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
-static bool inside(size_t count, const size_t batch[2], const size_t batch_stride[2], size_t rows, size_t row,
+static bool inside(size_t count, const size_t batch[], const size_t batch_stride[], size_t rows, size_t row,
                    size_t columns, size_t inner) {
-    size_t length[] = {batch[0], batch[1], rows, columns}, stride[] = {batch_stride[0], batch_stride[1], row, inner},
-           last = 0;
-    for (int i = 0; i < 4; i++) {
+    size_t length[TF_BATCH_AXES + 2] = {rows, columns}, stride[TF_BATCH_AXES + 2] = {row, inner}, last = 0;
+    memcpy(length + 2, batch, TF_BATCH_AXES * sizeof *length);
+    memcpy(stride + 2, batch_stride, TF_BATCH_AXES * sizeof *stride);
+    for (int i = 0; i < TF_BATCH_AXES + 2; i++) {
         size_t step;
         if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
             __builtin_add_overflow(last, step, &last))
@@ -389,12 +376,14 @@ static bool inside(size_t count, const size_t batch[2], const size_t batch_strid
 tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
                    tf_result result) {
     if (p->status) return -1;
-    const tf_matmul_layout *l = &layout;
+    tf_matmul_layout *l = &layout;
+    for (int i = 0; i < TF_BATCH_AXES; i++)
+        if (!l->batch[i]) l->batch[i] = 1;
     size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape),
            nc = tf_shape_count(shape);
     if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) ||
         !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
-        !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != l->batch[0] * l->batch[1] * l->m * l->n)
+        !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != products_of(l) * l->m * l->n)
         return tf_program_fail(p,
                                tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
     int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;
@@ -405,7 +394,7 @@ tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matm
     tf_truncation t;
     tf_type type = result_type(p, shape, frac, result, &t);
     if (bias >= 0) bias = tf_lift(p, bias, t.bits);
-    return matmul(p, tf_lift(p, a, t.bits), tf_lift(p, b, t.bits), bias, &layout, type, t);
+    return matmul(p, tf_lift(p, a, t.bits), tf_lift(p, b, t.bits), bias, &layout, type, t, false);
 }
 
 tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
@@ -433,8 +422,6 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
                                         : tf_packed_weight(p, weight, weight_frac, t.bits);
     tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, t.bits);
     tf_matmul_layout layout = {
-        .batch = {1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
-    tf_value product = matmul(p, x, y, b, &layout, type, t);
-    if (product >= 0) p->node[product].arg[A_DOUBLED] = secret && t.bits < 64;
-    return product;
+        .batch = {1, 1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out};
+    return matmul(p, x, y, b, &layout, type, t, secret && t.bits < 64);
 }

@@ -6,12 +6,16 @@
 #include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
-/* arg[0] = rows, arg[1] = in, arg[2] = out, arg[3] = fractional bits of the weight; data: the bias; leaf: the weight */
+/** Sizes, and fractional bits of the weight. Data: the bias; leaf: the weight. */
+typedef struct public_linear_args {
+    int64_t rows, in, out, frac;
+} public_linear_args;
 
 static tf_status public_linear_whole(tf_call *call, int phase) {
     const tf_step_node *node = call->node;
     const tf_kernels *kernels = call->party->kernels;
-    size_t rows = (size_t)node->arg[0], in = (size_t)node->arg[1], out = (size_t)node->arg[2];
+    const public_linear_args *args = tf_args(public_linear_args, node);
+    size_t rows = (size_t)args->rows, in = (size_t)args->in, out = (size_t)args->out;
     const float *data = tf_call_leaf(call)->data;
     if (!data)
         return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
@@ -19,7 +23,7 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     void *scratch = aligned_alloc(64, (kernels->matmul_scratch(rows, in) + 63) / 64 * 64);
     tf_packed *packed = NULL;
     if (weight) {
-        for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)node->arg[3]));
+        for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)args->frac));
         packed = kernels->pack(weight, NULL, in, out, 1, in, node->type.bits);
     }
     if (scratch && packed) {
@@ -58,17 +62,14 @@ tf_value tf_public_linear(tf_program *p, tf_value x, const tf_node *weight, cons
     type.bound = bound;
     type.zero = -1;
     type.shape.dim[type.shape.rank - 1] = out;
-    tf_value v = tf_append(p, &public_linear_step, type, 1, &x);
+    public_linear_args args = {.rows = (int64_t)rows, .in = (int64_t)in, .out = (int64_t)out, .frac = weight_frac};
+    tf_value v = tf_append_args(p, &public_linear_step, type, 1, &x, &args, sizeof args);
     if (v < 0) return -1;
-    int64_t arg[4] = {(int64_t)rows, (int64_t)in, (int64_t)out, weight_frac};
-    memcpy(p->node[v].arg, arg, sizeof arg);
     p->node[v].leaf = weight;
     if (bias && bias->data) {
-        int64_t *data = malloc(out * sizeof *data);
-        if (!data) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for a bias"));
+        int64_t *data = tf_append_data(p, v, out);
+        if (!data) return -1;
         for (size_t i = 0; i < out; i++) data[i] = llrint(ldexp(bias->data[i], frac));
-        p->node[v].data = data;
-        p->node[v].data_count = out;
     }
     return tf_trunc(p, v, result.frac);
 }

@@ -14,7 +14,13 @@
 
 enum { RHO = 1, RHO_V = 4, MU = 7, MAX_TERMS = 3 }; /* purposes; RHO and RHO_V one for each term */
 
-/* Select: inputs bit_0, x_0, bit_1, x_1, ...; arg[k]: whether term k is negated ------------------------------------ */
+/* Select: inputs bit_0, x_0, bit_1, x_1, ... ------------------------------------------------------------------------
+ */
+
+/** Whether each term has 1 - bit in place of bit. A bit turned into shares is one such term. */
+typedef struct select_args {
+    int64_t negate[MAX_TERMS];
+} select_args;
 
 static unsigned bytes_of(const tf_step_node *node) {
     return tf_bytes_of(node->type.bits);
@@ -65,7 +71,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
-            tf_expand_bits(call->in[2 * k].bit, at, count, call->node->arg[k], delta);
+            tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
             if (call->part.role == TF_LEFT) {
                 tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
                 tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
@@ -93,8 +99,7 @@ static const tf_step select_step = {.name = "select",
                                     .solo = select_solo,
                                     .pair = select_pair};
 
-/* Bit to share: arg[0]: negate --------------------------------------------------------------------------------------
- */
+/* Bit to share ----------------------------------------------------------------------------------------------------- */
 
 static void b2a_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
@@ -125,7 +130,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = call->part.role == TF_LEFT;
-        tf_expand_bits(call->in[0].bit, at, count, call->node->arg[0], delta);
+        tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
         if (call->part.role == TF_LEFT)
             tf_element_stream(call, call->part.own, RHO, at, count, part);
         else
@@ -174,9 +179,9 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
         if (bits < type.bits) type.bits = bits;
     }
     type.zero = -1;
-    tf_value v = tf_append(p, &select_step, type, 2 * terms, input);
-    for (int k = 0; k < terms && v >= 0; k++) p->node[v].arg[k] = term[k].negate;
-    return v;
+    select_args args = {.negate = {0}};
+    for (int k = 0; k < terms; k++) args.negate[k] = term[k].negate;
+    return tf_append_args(p, &select_step, type, 2 * terms, input, &args, sizeof args);
 }
 
 tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate) {
@@ -187,7 +192,6 @@ tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate
     type.class = TF_SHARE;
     type.bits = bits;
     type.bound = 1;
-    tf_value v = tf_append(p, &b2a_step, type, 1, &bit);
-    if (v >= 0) p->node[v].arg[0] = negate;
-    return v;
+    select_args args = {.negate = {negate}};
+    return tf_append_args(p, &b2a_step, type, 1, &bit, &args, sizeof args);
 }

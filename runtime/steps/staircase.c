@@ -98,10 +98,8 @@ tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base
                      .bound = bound,
                      .zero = -1};
     tf_value v = tf_append(p, &staircase_step, type, 1, &bits);
-    int64_t *data = v < 0 ? NULL : malloc(count * sizeof *data);
-    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu thresholds", count));
+    int64_t *data = tf_append_data(p, v, count);
+    if (!data) return -1;
     for (size_t j = 0; j < count; j++) data[j] = llrint(ldexp(y[j], frac));
-    p->node[v].data = data;
-    p->node[v].data_count = count;
     return tf_add_const_within(p, v, base, bound);
 }

@@ -22,10 +22,10 @@
 
 enum { TABLE = 1, DEAL, OPEN }; /* purposes */
 
-enum {
-    A_LOW,
-    A_WIDTH
-}; /* args: the lowest bit that counts, how many do; data: what is added to c for each threshold */
+/** The lowest bit that counts, how many do. Data: what is added to c for each threshold. */
+typedef struct thresholds_args {
+    int64_t low, width;
+} thresholds_args;
 
 enum { MAX_BLOCKS = 3, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 512, MAX_WIRES = 4, MAX_ANDS = 5 };
 
@@ -40,7 +40,7 @@ typedef struct layout {
 
 static layout layout_of(const tf_step_node *node) {
     static const size_t wires[] = {0, 2, MAX_WIRES}, ands[] = {0, 1, MAX_ANDS};
-    unsigned width = (unsigned)node->arg[A_WIDTH];
+    unsigned width = (unsigned)tf_args(thresholds_args, node)->width;
     layout best = {0};
     size_t least = 0;
     for (int blocks = 1; blocks <= MAX_BLOCKS; blocks++) {
@@ -111,7 +111,8 @@ TF_MULTIVERSION static void mask_products(const layout *l, const uint64_t *mask,
 
 TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     layout l = layout_of(call->node);
-    unsigned low = (unsigned)call->node->arg[A_LOW], width = (unsigned)call->node->arg[A_WIDTH];
+    const thresholds_args *args = tf_args(thresholds_args, call->node);
+    unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     int own = call->part.own;
     size_t begin = call->part.span.begin, rows = tf_span_count(call->part.span), words = tf_words(rows);
     if (!rows) return TF_OK;
@@ -191,7 +192,8 @@ typedef struct side {
 TF_MULTIVERSION static void leaves(const side *b) {
     const layout *l = &b->l;
     const tf_step_node *node = b->call->node;
-    unsigned low = (unsigned)node->arg[A_LOW], width = (unsigned)node->arg[A_WIDTH];
+    const thresholds_args *args = tf_args(thresholds_args, node);
+    unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     size_t block_words = (size_t)1 << (l->bits - 6);
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->begin;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
@@ -325,27 +327,21 @@ tf_value tf_thresholds(tf_program *p, tf_value a, size_t count, const double *th
     tf_type type = *tf_type_of(p, a);
     if (count < 1 || count > MAX_THRESHOLDS)
         return tf_program_fail(p, tf_fail(TF_INVALID, "%zu thresholds; 1 to %d are possible", count, MAX_THRESHOLDS));
-    double most = type.bound;
+    double most = 0;
     for (size_t j = 0; j < count; j++) most = fmax(most, fabs(threshold[j]));
-    int hi; /* -2^hi <= a - threshold < 2^hi in units, also with half of the dropped bits */
-    double mantissa = frexp(ldexp(most, type.frac) + (low ? ldexp(1, (int)low - 1) : 0), &hi);
-    if (mantissa == 0.5 && !low) hi--;
-    if (hi < 2) hi = 2;
-    if (low > (unsigned)hi - 1) low = (unsigned)hi - 1;
-    unsigned width = (unsigned)hi - low;
+    tf_compared compared = tf_compared_bits(&type, most, low);
+    unsigned width = compared.width;
+    low = compared.low;
     if (width > MAX_BLOCKS * MAX_BLOCK_BITS)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "thresholds over %u bits; %d are the most", width, MAX_BLOCKS * MAX_BLOCK_BITS));
-    if (type.bits < (unsigned)hi + 1) a = tf_lift(p, a, (unsigned)hi + 1);
+    a = tf_lift(p, a, low + width + 1);
     tf_type bits = {.shape = type.shape, .class = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};
-    tf_value v = tf_append(p, &thresholds_step, bits, 1, &a);
-    int64_t *data = v < 0 ? NULL : malloc(count * sizeof *data);
-    if (!data) return v < 0 ? -1 : tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu thresholds", count));
+    thresholds_args args = {.low = low, .width = width};
+    tf_value v = tf_append_args(p, &thresholds_step, bits, 1, &a, &args, sizeof args);
+    int64_t *data = tf_append_data(p, v, count);
+    if (!data) return -1;
     for (size_t j = 0; j < count; j++)
         data[j] = (low ? INT64_C(1) << (low - 1) : 0) - (int64_t)ceil(ldexp(threshold[j], type.frac));
-    p->node[v].data = data;
-    p->node[v].data_count = count;
-    p->node[v].arg[A_LOW] = low;
-    p->node[v].arg[A_WIDTH] = width;
     return v;
 }

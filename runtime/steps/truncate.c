@@ -104,10 +104,10 @@ TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, size_t
     for (size_t i = 0; i < count; i++) common[i] = (common[i] >> t.shift) + ((kept[i] + other[i]) << high) + constant;
 }
 
-/* The step: input replicated, arg[0] = bits, arg[1] = shift, arg[2] = wide */
+/* The step, of a replicated value */
 
 static tf_truncation truncation_of(const tf_step_node *node) {
-    return (tf_truncation){(unsigned)node->arg[0], (unsigned)node->arg[1], node->arg[2]};
+    return tf_truncation_read(tf_args(tf_truncation_args, node));
 }
 
 static void truncate_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -119,7 +119,7 @@ static void truncate_cost(const tf_program *program, const tf_step_node *node, t
 }
 
 static size_t truncate_state(const tf_program *program, const tf_step_node *node) {
-    return node->arg[2] ? tf_shape_count(node->type.shape) : 0;
+    return truncation_of(node).wide ? tf_shape_count(node->type.shape) : 0;
 }
 
 TF_MULTIVERSION static tf_status truncate_solo(tf_call *call) {
@@ -163,12 +163,9 @@ static tf_value truncate(tf_program *p, tf_value a, int frac, bool wide) {
     type.bits = wide ? tf_truncation_ring(tf_width(type.frac, type.bound)) : t.bits - t.shift;
     type.frac = frac;
     type.zero = -1;
-    tf_value v = tf_append(p, &truncate_step, type, 1, &a);
-    if (v < 0) return -1;
-    p->node[v].arg[0] = t.bits;
-    p->node[v].arg[1] = shift;
-    p->node[v].arg[2] = wide;
-    return v;
+    t.wide = wide;
+    tf_truncation_args args = tf_truncation_write(t);
+    return tf_append_args(p, &truncate_step, type, 1, &a, &args, sizeof args);
 }
 
 tf_value tf_trunc(tf_program *p, tf_value a, int frac) {

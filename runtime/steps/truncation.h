@@ -11,6 +11,19 @@ typedef struct tf_truncation {
     bool wide;      /**< stay in Z_2^64, correcting the wrap: one more exchange */
 } tf_truncation;
 
+/** The same among the public parameters of a step. */
+typedef struct tf_truncation_args {
+    int64_t bits, shift, wide;
+} tf_truncation_args;
+
+static inline tf_truncation tf_truncation_read(const tf_truncation_args *args) {
+    return (tf_truncation){(unsigned)args->bits, (unsigned)args->shift, args->wide};
+}
+
+static inline tf_truncation_args tf_truncation_write(tf_truncation t) {
+    return (tf_truncation_args){.bits = t.bits, .shift = t.shift, .wide = t.wide};
+}
+
 /**
  * The truncation by `shift` bits whose narrow result holds `bits` bits, and more where whole bytes on the wire leave
  * room. `most` is the width of the ring that is there anyway; 0 if any width can be asked for.

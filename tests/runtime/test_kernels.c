@@ -237,34 +237,6 @@ Test(kernels, bytes_are_dense_and_little_endian) {
             }
 }
 
-#define CHECK_LOOP(call, in_place, expression)                                                                         \
-    do {                                                                                                               \
-        uint64_t *a = words(n, (fill)(n % FILLS)), *b = words(n, RANDOM), *y = words(n, RANDOM);                       \
-        uint64_t *old = words(n, RANDOM);                                                                              \
-        memcpy(old, y, n * sizeof *y);                                                                                 \
-        call;                                                                                                          \
-        for (size_t i = 0; i < n; i++) cr_assert_eq(y[i], expression, "%s: %s", table(t)->name, #call);                \
-        memcpy(y, old, n * sizeof *y);                                                                                 \
-        memcpy(a, old, n * sizeof *y);                                                                                 \
-        in_place;                                                                                                      \
-        for (size_t i = 0; i < n; i++) cr_assert_eq(y[i], expression, "%s: %s", table(t)->name, #in_place);            \
-        cr_assert_eq(y[n], GUARD);                                                                                     \
-        free(a), free(b), free(y), free(old);                                                                          \
-    } while (0)
-
-Test(kernels, vector_loops_equal_their_definitions) {
-    const uint64_t scale = 0xfedcba9876543211;
-    for (size_t t = 0; t < TABLES; t++)
-        for (size_t n = 0; table(t) && n < 70; n++) {
-            const tf_vector_kernels *v = table(t)->vector;
-            CHECK_LOOP(v->add(y, a, b, n), v->add(y, y, b, n), a[i] + b[i]);
-            CHECK_LOOP(v->sub(y, a, b, n), v->sub(y, y, b, n), a[i] - b[i]);
-            CHECK_LOOP(v->neg(y, a, n), v->neg(y, y, n), -a[i]);
-            CHECK_LOOP(v->multiply(y, a, b, n), v->multiply(y, y, b, n), a[i] * b[i]);
-            CHECK_LOOP(v->scale_add(y, scale, a, n), v->scale_add(y, scale, y, n), old[i] + scale * a[i]);
-        }
-}
-
 Test(kernels, tables_are_found_by_name) {
     cr_assert_str_eq(tf_kernels_named("c")->name, "c");
     cr_assert_null(tf_kernels_named("mmx"));

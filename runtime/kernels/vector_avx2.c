@@ -1,2 +1,0 @@
-#define TABLE tf_vector_avx2
-#include "runtime/kernels/vector_loops.h"
