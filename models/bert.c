@@ -4,24 +4,24 @@
 #include "models/encoder.h"
 #include "models/family.h"
 
-static tf_status read_bert(const tf_config_source *from, tf_config *c) {
-    const tf_config_key sizes[] = {
+static tf_status read_bert(const tf_json_source *from, tf_config *c) {
+    const tf_json_key sizes[] = {
         {"hidden_size", 16384, &c->hidden},       {"num_hidden_layers", 128, &c->layers},
         {"num_attention_heads", 1024, &c->heads}, {"intermediate_size", 65536, &c->intermediate},
         {"vocab_size", 1 << 20, &c->vocabulary},  {"max_position_embeddings", 65536, &c->positions},
         {"type_vocab_size", 1024, &c->types},
     };
-    const tf_config_only only[] = {{"position_embedding_type", "absolute"}, {"is_decoder", "false"}};
-    TF_TRY(tf_config_check_only(from, only, sizeof only / sizeof *only));
-    TF_TRY(tf_config_sizes(from, sizes, sizeof sizes / sizeof *sizes));
+    const tf_json_only only[] = {{"position_embedding_type", "absolute"}, {"is_decoder", "false"}};
+    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
+    TF_TRY(tf_json_sizes(from, sizes, sizeof sizes / sizeof *sizes));
     if (c->hidden % c->heads)
         return tf_fail(TF_FORMAT, "%s: \"hidden_size\" %zu is not a multiple of \"num_attention_heads\" %zu",
                        from->path, c->hidden, c->heads);
     size_t pad = 0;
-    TF_TRY(tf_config_optional_size(from, "pad_token_id", 0, c->vocabulary - 1, &pad));
+    TF_TRY(tf_json_optional_size(from, "pad_token_id", 0, c->vocabulary - 1, &pad));
     c->pad_token = (int32_t)pad;
     c->layer_norm_eps = 1e-12; /* as Hugging Face: files of 2019 lack it */
-    return tf_config_optional_real(from, "layer_norm_eps", 0.1, &c->layer_norm_eps);
+    return tf_json_optional_real(from, "layer_norm_eps", 0.1, &c->layer_norm_eps);
 }
 
 static tf_id head(tf_builder *b, tf_stream x) {

@@ -10,10 +10,10 @@
 enum { MAX_CONFIG = 16 << 20, MAX_LABELS = 1 << 16 };
 
 /* The family that "model_type" names. */
-static tf_status find_family(const tf_config_source *from, tf_config *config) {
+static tf_status find_family(const tf_json_source *from, tf_config *config) {
     const char *type;
     char known[256] = "";
-    TF_TRY(tf_config_text(from, "model_type", NULL, &type));
+    TF_TRY(tf_json_text(from, "model_type", NULL, &type));
     config->family = tf_family_find(type);
     if (config->family) return TF_OK;
     for (size_t i = 0; tf_family_at(i); i++)
@@ -22,9 +22,9 @@ static tf_status find_family(const tf_config_source *from, tf_config *config) {
     return tf_fail(TF_FORMAT, "%s: \"model_type\" is \"%.40s\"; supported are %s", from->path, type, known);
 }
 
-static tf_status read_activation(const tf_config_source *from, tf_config *config) {
+static tf_status read_activation(const tf_json_source *from, tf_config *config) {
     const char *approx, *activation;
-    TF_TRY(tf_config_text(from, "trefoil_approx", "", &approx));
+    TF_TRY(tf_json_text(from, "trefoil_approx", "", &approx));
     tf_approx scanned;
     if (strlen(approx) >= sizeof config->approx)
         return tf_fail(TF_FORMAT, "%s: \"trefoil_approx\" is too long", from->path);
@@ -32,7 +32,7 @@ static tf_status read_activation(const tf_config_source *from, tf_config *config
     if (tf_approx_scan(*approx ? approx : "exact", &scanned))
         return tf_fail_in(TF_FORMAT, "%s: \"trefoil_approx\"", from->path);
 
-    TF_TRY(tf_config_text(from, "hidden_act", NULL, &activation));
+    TF_TRY(tf_json_text(from, "hidden_act", NULL, &activation));
     if (strcmp(activation, "gelu") && (!*approx || strcmp(activation, tf_approx_variant(&scanned, "gelu", 0))))
         return tf_fail(
             TF_FORMAT,
@@ -43,8 +43,8 @@ static tf_status read_activation(const tf_config_source *from, tf_config *config
 }
 
 /* "architectures": one name, or none, which stands for the bare encoder. */
-static tf_status read_architecture(const tf_config_source *from, tf_config *config) {
-    const json_t *list = tf_config_lookup(from, "architectures");
+static tf_status read_architecture(const tf_json_source *from, tf_config *config) {
+    const json_t *list = tf_json_lookup(from, "architectures");
     const struct tf_family_head *head = config->family->heads;
     const char *name = NULL;
     char known[512] = "";
@@ -62,10 +62,10 @@ static tf_status read_architecture(const tf_config_source *from, tf_config *conf
     return TF_OK;
 }
 
-static tf_status read_head(const tf_config_source *from, tf_config *config) {
+static tf_status read_head(const tf_json_source *from, tf_config *config) {
     const char *head;
     TF_TRY(read_architecture(from, config));
-    TF_TRY(tf_config_text(from, "trefoil_head", "", &head));
+    TF_TRY(tf_json_text(from, "trefoil_head", "", &head));
     if (!*head) return TF_OK;
     if (strcmp(head, "sentence_linear"))
         return tf_fail(TF_FORMAT, "%s: \"trefoil_head\" is \"%.40s\"; only \"sentence_linear\" is known", from->path,
@@ -75,7 +75,7 @@ static tf_status read_head(const tf_config_source *from, tf_config *config) {
     return TF_OK;
 }
 
-static tf_status read_label(const tf_config_source *from, const json_t *names, tf_config *config, size_t i) {
+static tf_status read_label(const tf_json_source *from, const json_t *names, tf_config *config, size_t i) {
     char key[24];
     snprintf(key, sizeof key, "%zu", i);
     const char *name = json_string_value(json_object_get(names, key));
@@ -86,13 +86,13 @@ static tf_status read_label(const tf_config_source *from, const json_t *names, t
     return config->label[i] ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory for the labels", from->path);
 }
 
-static tf_status read_labels(const tf_config_source *from, tf_config *config) {
-    const json_t *names = tf_config_lookup(from, "id2label");
+static tf_status read_labels(const tf_json_source *from, tf_config *config) {
+    const json_t *names = tf_json_lookup(from, "id2label");
     size_t count = json_object_size(names);
     if (names && (!json_is_object(names) || count < 1 || count > MAX_LABELS))
         return tf_fail(TF_FORMAT, "%s: \"id2label\" is not an object of 1..%d labels", from->path, MAX_LABELS);
     config->labels = names ? count : 2; /* Hugging Face leaves two unnamed labels out of the file */
-    TF_TRY(tf_config_optional_size(from, "num_labels", 1, MAX_LABELS, &config->labels));
+    TF_TRY(tf_json_optional_size(from, "num_labels", 1, MAX_LABELS, &config->labels));
     if (!names) return TF_OK;
     if (config->labels != count)
         return tf_fail(TF_FORMAT, "%s: \"num_labels\" is %zu, but \"id2label\" has %zu labels", from->path,
@@ -103,7 +103,7 @@ static tf_status read_labels(const tf_config_source *from, tf_config *config) {
     return TF_OK;
 }
 
-static tf_status read_config(const tf_config_source *from, tf_config *config) {
+static tf_status read_config(const tf_json_source *from, tf_config *config) {
     TF_TRY(find_family(from, config));
     TF_TRY(read_activation(from, config));
     TF_TRY(config->family->read(from, config));
@@ -117,8 +117,8 @@ tf_status tf_config_read(const char *directory, tf_config *config) {
     char path[4096];
     json_t *json;
     TF_TRY(tf_path_join(directory, "config.json", path, sizeof path));
-    TF_TRY(tf_json_read(path, MAX_CONFIG, &json));
-    tf_status status = read_config(&(tf_config_source){path, json}, config);
+    TF_TRY(tf_json_open(path, MAX_CONFIG, &json));
+    tf_status status = read_config(&(tf_json_source){path, json}, config);
     json_decref(json);
     if (status != TF_OK) tf_config_free(config);
     return status;

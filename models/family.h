@@ -6,7 +6,7 @@
 #define TF_FAMILY_H
 
 #include "models/blocks.h"
-#include "models/config_read.h"
+#include "models/files/json.h"
 #include "models/tensors.h"
 
 typedef struct tf_family {
@@ -16,7 +16,7 @@ typedef struct tf_family {
 
     /** Fills the family's fields of `config` from config.json and refuses what would make another network of it, by
      *  file and key. The head, labels and trefoil's own keys have been read by then. */
-    tf_status (*read)(const tf_config_source *from, tf_config *config);
+    tf_status (*read)(const tf_json_source *from, tf_config *config);
 
     /** The heads that "architectures" may name; ends with a NULL name. */
     const struct tf_family_head {

@@ -7,9 +7,10 @@
 typedef struct tf_safetensors tf_safetensors;
 
 /**
- * Opens a file, or the model.safetensors in a directory (model.fp16.safetensors where only that is there), and checks
- * the whole header: size, JSON, dtypes (F32, F16, BF16; others are listed but cannot be read as floats), products
- * without overflow, offsets in range, no overlap, no gap. Anything but a regular file is an error.
+ * Opens a file, or the model.safetensors in a directory (model.fp16.safetensors or the files that
+ * model.safetensors.index.json names, where only those are there), and checks the whole header: size, JSON, dtypes
+ * (F64, F32, F16, BF16; others are listed but cannot be read as floats), products without overflow, offsets in range,
+ * no overlap, no gap. Anything but a regular file is an error.
  *
  * The file stays mapped until it is closed: whoever replaces it meanwhile must do so by a rename.
  */
@@ -17,9 +18,9 @@ TF_CHECKED tf_status tf_safetensors_open(const char *path, tf_safetensors **file
 void tf_safetensors_close(tf_safetensors *file);
 
 /**
- * The tensor as floats: converted once, kept until close; threads may ask at the same time. Accepts the name with or
- * without the "bert." prefix. Fails with TF_FORMAT when it is missing, has another shape, or holds NaN or infinity;
- * with TF_RANGE when a magnitude exceeds `limit`. The message names file and tensor.
+ * The tensor as floats: converted once, kept until close; threads may ask at the same time. Fails with TF_FORMAT when
+ * it is missing, has another shape, or holds NaN or infinity; with TF_RANGE when a magnitude exceeds `limit`. The
+ * message names file and tensor.
  */
 TF_CHECKED tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf_shape shape, double limit,
                                            const float **data);
@@ -34,7 +35,7 @@ typedef void tf_derivation(const void *context, float *out);
 TF_CHECKED tf_status tf_safetensors_derive(const tf_safetensors *file, const char *name, size_t count, double limit,
                                            tf_derivation *make, const void *context, const float **data);
 
-/** The SHA-256 digest of the whole file. */
+/** The SHA-256 digest of the whole file; of several, that of their digests in the order of their names. */
 TF_CHECKED tf_status tf_safetensors_digest(const tf_safetensors *file, uint8_t digest[32]);
 
 /** Whether there is a tensor of this very name. */
