@@ -1,0 +1,102 @@
+"""The trefoil program as a sweep calls it: one JSON object a call, or the reason why there is none."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+NETWORKS = {"none": None, "lan": "lan", "wan": "wan"}
+
+
+class ProgramError(Exception):
+    """A call failed: its reason in one line."""
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+        words = self.text(["--version"]).split(None, 2)
+        self.version = words[1] if len(words) > 1 else "unknown"
+        self.commit = words[2].strip("()\n ") if len(words) > 2 else ""
+
+    def text(self, arguments):
+        try:
+            done = subprocess.run([self.path, *arguments], capture_output=True, text=True, timeout=600)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProgramError(f"{self.path}: {error}") from None
+        if done.returncode:
+            raise ProgramError(reason(done.stderr) or f"{self.path} ended with status {done.returncode}")
+        return done.stdout
+
+    def json(self, arguments):
+        """What a command that needs no parties prints with --json, and its warnings."""
+        try:
+            done = subprocess.run([self.path, *arguments, "--json"], capture_output=True, text=True, timeout=600)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProgramError(f"{self.path}: {error}") from None
+        if done.returncode:
+            raise ProgramError(reason(done.stderr) or f"status {done.returncode}")
+        return json.loads(done.stdout), warnings(done.stderr)
+
+
+def reason(text):
+    """The first cause among the lines of standard error."""
+    lines = [line for line in text.splitlines() if line.startswith("trefoil: ") and "warning: " not in line]
+    return lines[0][len("trefoil: "):] if lines else (text.strip().splitlines() or [""])[0]
+
+
+def warnings(text):
+    return [line.split("warning: ", 1)[1] for line in text.splitlines() if line.startswith("trefoil: warning: ")]
+
+
+def granted_cores():
+    """The processors that this process may use, not those of the node."""
+    granted = len(os.sched_getaffinity(0))
+    return min(granted, int(os.environ.get("SLURM_CPUS_PER_TASK") or granted))
+
+
+def launcher(groups):
+    """How three parties a group are started: srun inside an allocation that has tasks for them, else mpirun."""
+    ranks = 3 * groups
+    if os.environ.get("SLURM_JOB_ID") and int(os.environ.get("SLURM_NTASKS") or 1) >= ranks and shutil.which("srun"):
+        return ["srun", "-n", str(ranks), "--mpi=pmix", "--kill-on-bad-exit=1"], {}
+    environment = {"OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+    if os.geteuid() == 0:
+        environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    return ["mpirun", "-n", str(ranks), "--oversubscribe"], environment
+
+
+class Run:
+    """A private command under its launcher; `stop` ends it and all its processes."""
+
+    def __init__(self, program, arguments, groups, log):
+        start, environment = launcher(groups)
+        self.command = [*start, program.path, *arguments, "--json"]
+        self.log = open(log, "w+", encoding="utf-8", errors="replace")
+        self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+                                      env={**os.environ, **environment}, start_new_session=True, text=True)
+
+    def stop(self):
+        if self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGTERM)
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.child.pid, signal.SIGKILL)
+
+    def result(self, timeout):
+        """The object that it prints, and its warnings; raises ProgramError with the first cause."""
+        try:
+            out, _ = self.child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise ProgramError(f"took more than {timeout} s") from None
+        self.log.seek(0)
+        errors = self.log.read()
+        self.log.close()
+        if self.child.returncode:
+            raise ProgramError(reason(errors) or f"status {self.child.returncode}")
+        try:
+            return json.loads(out), warnings(errors)
+        except json.JSONDecodeError:
+            raise ProgramError("printed no JSON object") from None

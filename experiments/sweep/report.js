@@ -1,0 +1,27 @@
+// Tables that sort by a click on a heading and filter by words; a link to a result opens it.
+function sortBy(table, column, head) {
+  const down = head.getAttribute("aria-sort") === "ascending";
+  for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = (row) => row.children[column].dataset.value ?? row.children[column].textContent;
+  const rows = [...table.tBodies[0].rows].sort((a, b) => {
+    const x = value(a), y = value(b), numeric = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);
+    return (numeric ? x - y : x.localeCompare(y)) * (down ? -1 : 1);
+  });
+  table.tBodies[0].append(...rows);
+}
+for (const table of document.querySelectorAll("table"))
+  table.querySelectorAll("th button").forEach((button, column) =>
+    button.addEventListener("click", () => sortBy(table, column, button.parentNode)));
+for (const input of document.querySelectorAll("input[data-table]"))
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of document.getElementById(input.dataset.table).tBodies[0].rows)
+      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+  });
+function open() {
+  const target = document.getElementById(location.hash.slice(1));
+  if (target?.tagName === "DETAILS") target.open = true;
+}
+addEventListener("hashchange", open);
+open();

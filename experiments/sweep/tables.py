@@ -1,0 +1,112 @@
+"""Tables of a store: rows of medians over repeats, filtered and grouped, as CSV, Markdown or JSON; and comparisons."""
+import csv
+import io
+import json
+import statistics
+
+COLUMNS = ("measure", "model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads")
+
+
+class TableError(Exception):
+    pass
+
+
+def numbers_of(result):
+    """The figures of a result by name: what tables show and comparisons compare."""
+    value = result.get("result") or {}
+    figures = {}
+    if result["measure"] == "cost":
+        figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"], "memory": value["memory"]}
+    elif result["measure"] == "time":
+        figures = {"seconds": value["seconds"]["online"], "setup": value["seconds"]["setup"],
+                   "bytes": value["bytes"]["total"], "rounds": value["rounds"]}
+    elif result["measure"] in ("accuracy", "agreement", "perplexity"):
+        figures = {"value": value.get("value"), "examples": value.get("examples")}
+        for name in ("plain_value", "agreement", "max_abs_error"):
+            if name in value:
+                figures[name] = value[name]
+    return {k: v for k, v in figures.items() if v is not None}
+
+
+def parse_where(rules):
+    """KEY=V1,V2 ...: rows must have one of the values of each key."""
+    wanted = {}
+    for rule in rules or ():
+        key, sign, values = rule.partition("=")
+        if not sign or key not in COLUMNS:
+            raise TableError(f"'{rule}' is to be COLUMN=VALUE,..., a column being one of {', '.join(COLUMNS)}")
+        wanted[key] = values.split(",")
+    return wanted
+
+
+def rows_of(results, where=None, by=None):
+    """A row a point, or a group with the same columns of `by`: medians, the spread of seconds, how many, or the reason."""
+    groups = {}
+    for result in results:
+        label = result["label"]
+        if any(str(label.get(k)) not in v for k, v in (where or {}).items()):
+            continue
+        key = tuple(label.get(column) for column in (by or COLUMNS))
+        groups.setdefault(key, []).append(result)
+    for key, members in groups.items():
+        row = dict(zip(by or COLUMNS, key))
+        good = [m for m in members if "error" not in m]
+        for name in dict.fromkeys(n for m in good for n in numbers_of(m)):
+            values = [numbers_of(m)[name] for m in good if name in numbers_of(m)]
+            row[name] = statistics.median(values)
+            if name == "seconds" and len(values) > 1:
+                row["fastest"], row["slowest"] = min(values), max(values)
+        row["points"] = len(good)
+        failed = [m["error"] for m in members if "error" in m]
+        if failed:
+            row["error"] = failed[0]
+        yield row, [m["digest"] for m in members]
+
+
+def columns_of(rows):
+    """The columns in which something stands that differs, labels first."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows)]
+
+
+def text_of(value):
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def render(rows, form):
+    rows = [row for row, _ in rows]
+    if form == "json":
+        return json.dumps(rows, indent=1) + "\n"
+    names = columns_of(rows)
+    if form == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue()
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(text_of(row.get(n)).replace("|", "\\|") for n in names) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def compare(ours, theirs, threshold):
+    """Lines for each figure that differs by more than `threshold` (a part of the other store's), and whether any does."""
+    def table(results):
+        return {tuple(str(row.get(c)) for c in COLUMNS): row for row, _ in rows_of(results)}
+    a, b = table(ours), table(theirs)
+    lines, worse = [], False
+    for key in a.keys() & b.keys():
+        for name in ("bytes", "rounds", "memory", "seconds", "value", "agreement", "max_abs_error"):
+            if name not in a[key] or name not in b[key]:
+                continue
+            x, y = a[key][name], b[key][name]
+            change = (x - y) / abs(y) if y else float(x != y)
+            if abs(change) > threshold:
+                lines.append(f"{' '.join(k for k in key if k not in ('None', '0'))}: {name} {text_of(y)} -> {text_of(x)} ({change:+.1%})")
+                worse |= change < 0 if name in ("value", "agreement") else change > 0
+    only = len(a.keys() - b.keys()), len(b.keys() - a.keys())
+    if any(only):
+        lines.append(f"{only[0]} rows stand only here, {only[1]} only there")
+    return sorted(lines), worse
