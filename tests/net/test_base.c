@@ -1,9 +1,11 @@
 /** The ground floor: digests, hexadecimal digits, and files that appear whole or not at all. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "net/base/file.h"
 #include "net/base/hex.h"
 #include "net/base/new_file.h"
+#include "net/base/secret.h"
 
 Test(digest, is_sha_256) {
     char text[TF_DIGEST_TEXT];
@@ -117,3 +120,67 @@ Test(new_file, leaves_nothing_of_what_is_abandoned) {
     cr_assert_eq(system(command), 0, "something is left behind");
     cr_assert_eq(tf_file_write(path_of("absent/x"), 0600, "x", 1), TF_IO);
 }
+
+/* Memory of secrets ---------------------------------------------------------------------------------------------------
+ */
+
+Test(secret, begins_at_a_line_and_is_whole) {
+    const size_t size[] = {0, 1, 63, 64, 4095, 4096, 4097, 10000, (4 << 20) - 1, (4 << 20) + 65, 9 << 20};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        unsigned char *data = tf_secret_alloc(size[i]);
+        cr_assert(data && (uintptr_t)data % 64 == 0, "%zu bytes", size[i]);
+        memset(data, 0xa5, size[i]);
+        tf_secret_free(data, size[i]);
+    }
+    cr_assert_null(tf_secret_alloc(SIZE_MAX));
+    tf_secret_free(NULL, 5);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+
+static volatile unsigned char sink;
+
+/* From the byte `from` on, until something stops it. */
+static void read_on(size_t size, ptrdiff_t from, ptrdiff_t step) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    volatile unsigned char *data = tf_secret_alloc(size);
+    for (ptrdiff_t i = from; i > -3 * 4096 && i < (ptrdiff_t)size + 3 * 4096; i += step) sink = data[i];
+}
+
+Test(secret, does_not_let_others_read_past_its_end, .signal = SIGSEGV) {
+    read_on(10000, 10000, 1);
+}
+Test(secret, does_not_let_others_read_before_its_begin, .signal = SIGSEGV) {
+    read_on(10000, -1, -1);
+}
+Test(secret, has_guards_with_huge_pages_too, .signal = SIGSEGV) {
+    read_on((4 << 20) + 100, (4 << 20) + 100, 1);
+}
+Test(secret, ends_within_a_line_of_its_guard, .signal = SIGSEGV) {
+    read_on(10000, 10000 + 63, 100000);
+}
+
+static void write_at(ptrdiff_t at) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    volatile unsigned char *data = tf_secret_alloc(10000);
+    data[at] ^= 1;
+    tf_secret_free((void *)data, 10000);
+}
+
+Test(secret, notices_what_was_written_behind_it, .signal = SIGABRT) {
+    write_at(10000);
+}
+Test(secret, notices_what_was_written_before_it, .signal = SIGABRT) {
+    write_at(-1);
+}
+
+Test(secret, gives_back_what_it_took) {
+    enum { MANY = 3000 };
+    for (int i = 0; i < MANY; i++) { /* more than a process may have maps, were they kept */
+        void *several[30];
+        for (int k = 0; k < 30; k++) cr_assert_not_null(several[k] = tf_secret_alloc(5000 + 4096 * (size_t)k));
+        for (int k = 0; k < 30; k++) tf_secret_free(several[k], 5000 + 4096 * (size_t)k);
+    }
+}
+
+#endif

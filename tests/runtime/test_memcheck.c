@@ -7,8 +7,16 @@
  */
 enum { STEP_N = 700 };
 
+#include "net/base/secret.h"
 #include "tests/support/each_step.h"
 #include "tests/support/selection.h"
+
+/* Memcheck takes mapped memory for initialised. */
+static void setup(void) {
+    tf_secret_guard(false);
+}
+
+TestSuite(memcheck, .init = setup);
 
 static void check_cases(const step_case *c, bool tainted) {
     int64_t *x = rig_integers(STEP_N, 9);
