@@ -1,14 +1,14 @@
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/report/outcomes.h"
 #include "experiments/app/report/progress.h"
-#include "experiments/app/report/results.h"
+#include "experiments/app/service/plain.h"
+#include "net/base/clock.h"
 
 /* Runs all batches and notes the largest magnitude at each node. */
-static tf_status watch(const model_files *model, const cli_batches *batches, tf_ranges *ranges) {
-    cli_progress progress;
+static tf_status watch(const model_files *model, const text_batches *batches, tf_ranges *ranges) {
+    progress_line progress;
     double work = 0;
     for (size_t b = 0; b < batches->count; b++)
         work += (double)batches->batch[b].texts * (double)batches->batch[b].length;
@@ -26,48 +26,32 @@ static tf_status watch(const model_files *model, const cli_batches *batches, tf_
     return status;
 }
 
-static const tf_ranges_entry *largest(const tf_ranges *ranges) {
-    const tf_ranges_entry *found = &ranges->entry[0];
-    for (size_t i = 1; i < ranges->count; i++)
-        if (ranges->entry[i].largest > found->largest) found = &ranges->entry[i];
-    return found;
-}
-
-static tf_status report(const cli_options *o, const tf_ranges *ranges, double seconds) {
-    const tf_ranges_entry *most = largest(ranges);
-    if (o->json)
-        return json_print(json_pack("{s:I,s:I,s:f,s:{s:s,s:f},s:{s:f}}", "texts", (json_int_t)ranges->texts, "nodes",
-                                    (json_int_t)ranges->count, "factor", ranges->factor, "largest", "name", most->name,
-                                    "magnitude", most->largest, "seconds", "total", seconds));
-    printf("%s/ranges.json: %zu nodes over %zu texts in %.2f s; the largest magnitude is %.4g, at %s\n", o->model,
-           ranges->count, ranges->texts, seconds, most->largest, most->name);
-    return finish_output();
-}
-
-static tf_status calibrate(const cli_options *o, model_files *model, const cli_texts *texts, tf_ranges *ranges,
+static tf_status calibrate(const command_line *o, model_files *model, const text_list *texts, tf_ranges *ranges,
                            double start) {
-    cli_batches batches;
+    text_batches batches;
+    report_form form = settings_of_report(o);
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
     ranges->factor = o->factor;
     ranges->texts = texts->count;
     tf_approx_text(&model->approx, ranges->approx);
     TF_TRY(model_digest_text(model, ranges->model));
-    TF_TRY(batches_make(texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH, o->truncate,
-                        &batches));
+    TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
     tf_status status = watch(model, &batches, ranges);
     batches_free(&batches);
     if (status == TF_OK) status = tf_ranges_write(o->model, ranges);
-    return status == TF_OK ? report(o, ranges, tf_clock() - start) : status;
+    return status == TF_OK ? calibration_print(&form, o->model, ranges, tf_clock() - start) : status;
 }
 
-static tf_status run(const cli_options *o) {
+static tf_status run(const command_line *o) {
     double start = tf_clock();
     model_files model;
-    cli_texts texts = {0};
+    text_list texts = {0};
     tf_ranges ranges = {0};
-    TF_TRY(model_open(o, &model));
-    tf_status status = texts_read_data(o, false, &texts);
+    model_settings settings = settings_of_model(o);
+    text_source source = settings_of_data(o);
+    TF_TRY(model_open(&settings, &model));
+    tf_status status = texts_read_data(&source, false, &texts);
     if (status == TF_OK) status = calibrate(o, &model, &texts, &ranges, start);
     tf_ranges_free(&ranges);
     texts_free(&texts);
@@ -75,7 +59,7 @@ static tf_status run(const cli_options *o) {
     return status;
 }
 
-const cli_command command_calibrate = {
+const trefoil_command command_calibrate = {
     .name = "calibrate",
     .summary = "record the largest magnitudes that texts cause in a model",
     .description =

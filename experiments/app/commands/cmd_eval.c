@@ -6,22 +6,23 @@
 #include "experiments/app/report/eval_report.h"
 #include "experiments/app/report/progress.h"
 #include "experiments/app/report/range_report.h"
-#include "experiments/app/service/plain_side.h"
-#include "experiments/app/service/private.h"
+#include "experiments/app/service/infer.h"
+#include "experiments/app/service/party_infer.h"
+#include "experiments/app/service/plain.h"
+#include "net/base/clock.h"
 #include "net/base/hex.h"
-#include "runtime/session/session.h"
 
 /* What this process holds. Without the data owner's role, the model alone. */
 typedef struct evaluation {
-    const cli_options *options;
+    const command_line *options;
     model_files model;
-    cli_texts texts;
-    cli_batches batches;
+    text_list texts;
+    text_batches batches;
     eval_store store;
     plain_side plain; /* runs beside the private batch, with --check or --check-ranges */
     tf_ranges seen;   /* in floating point, with --check-ranges */
     tf_range_check *range_check;
-    cli_progress progress;
+    progress_line progress;
     size_t row; /* of the batches, how many are finished */
     float *values;
 } evaluation;
@@ -39,9 +40,10 @@ static void release(evaluation *e) {
 
 /* What is wrong with the data or the metric is found before anything is computed. */
 static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
-    const cli_options *o = e->options;
+    const command_line *o = e->options;
     TF_TRY(model_open_tokenizer(&e->model));
-    TF_TRY(texts_read_data(o, true, &e->texts));
+    text_source source = settings_of_data(o);
+    TF_TRY(texts_read_data(&source, true, &e->texts));
     TF_TRY(eval_metric_find(o->metric, &e->model, &e->texts, metric));
     size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
     size_t most = o->batch ? o->batch : share < TEXTS_A_BATCH ? share : TEXTS_A_BATCH;
@@ -71,20 +73,18 @@ static tf_status digest_data(const evaluation *e, char text[TF_DIGEST_TEXT]) {
 
 /* What must be the same for a file of results to be continued. */
 static tf_status make_store(evaluation *e, const model_digest *digest) {
-    const cli_options *o = e->options;
-    char model[TF_DIGEST_TEXT], data[TF_DIGEST_TEXT], approx[TF_APPROX_TEXT];
+    const command_line *o = e->options;
+    char model[TF_DIGEST_TEXT], data[TF_DIGEST_TEXT], ranges[TF_DIGEST_TEXT], approx[TF_APPROX_TEXT];
     TF_TRY(digest_data(e, data));
-    json_t *header =
-        json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:n}", "trefoil", o->plain ? "plain evaluation" : "evaluation", "model",
-                  tf_hex_write(digest->byte, sizeof digest->byte, model), "approx",
-                  tf_approx_text(&e->model.approx, approx), "frac_bits", o->plain ? 0 : o->fraction_bits, "data", data,
-                  "examples", (json_int_t)e->texts.count, "check", (int)o->check, "ranges");
-    if (header && e->model.calibrated) {
-        char ranges[TF_DIGEST_TEXT];
-        tf_digest all = ranges_digest(&e->model.ranges);
-        json_object_set_new(header, "ranges", json_string(tf_digest_text(&all, ranges)));
-    }
-    return eval_store_make(&e->store, o->out, header, &e->model.config, &e->texts, o->check);
+    tf_digest of_ranges = ranges_digest(&e->model.ranges);
+    eval_facts facts = {.plain = o->plain,
+                        .model = tf_hex_write(digest->byte, sizeof digest->byte, model),
+                        .data = data,
+                        .approx = tf_approx_text(&e->model.approx, approx),
+                        .fraction_bits = o->fraction_bits,
+                        .ranges = e->model.calibrated ? tf_digest_text(&of_ranges, ranges) : NULL,
+                        .check = o->check};
+    return eval_store_make(&e->store, o->out, &facts, &e->model.config, &e->texts);
 }
 
 static void start_progress(evaluation *e) {
@@ -96,7 +96,7 @@ static void start_progress(evaluation *e) {
 
 static tf_status begin_batch(void *context, size_t b) {
     evaluation *e = context;
-    const cli_options *o = e->options;
+    const command_line *o = e->options;
     if (!o->check && !o->check_ranges) return TF_OK;
     return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
 }
@@ -137,18 +137,22 @@ static tf_status open_store(evaluation *e, private_session *session, const model
 }
 
 static tf_status evaluate_private(evaluation *e, private_session *session, double start) {
-    const cli_options *o = e->options;
+    const command_line *o = e->options;
+    run_settings settings = settings_of_run(o);
+    report_form form = settings_of_report(o);
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
     int group, groups;
     eval_report report = {.private = true};
     model_digest digest;
     private_group(session, &group, &groups);
     report.groups = groups;
-    TF_TRY(model_open(o, &e->model));
+    model_settings opened = settings_of_model(o);
+    TF_TRY(model_open(&opened, &e->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
     if (data_owner) TF_TRY(open_data(e, groups, &report.metric));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&e->range_check));
     private_job job = {
+        .settings = &settings,
         .config = &e->model.config,
         .approx = &e->model.approx,
         .weights = model_owner || o->public_weights ? e->model.weights : NULL,
@@ -167,15 +171,17 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     report.computed = e->row;
     report.seconds_total = tf_clock() - start;
     TF_TRY(eval_store_gather(&e->store));
-    TF_TRY(eval_report_print(o, &e->store, &report));
-    return o->check_ranges ? range_report(o, e->range_check, &e->seen) : TF_OK;
+    TF_TRY(eval_report_print(&form, &e->store, &report));
+    return o->check_ranges ? range_report(&form, o->report, e->range_check, &e->seen) : TF_OK;
 }
 
 static tf_status evaluate_plain(evaluation *e, double start) {
-    const cli_options *o = e->options;
+    const command_line *o = e->options;
+    report_form form = settings_of_report(o);
     eval_report report = {.groups = 1};
     model_digest digest;
-    TF_TRY(model_open(o, &e->model));
+    model_settings opened = settings_of_model(o);
+    TF_TRY(model_open(&opened, &e->model));
     TF_TRY(model_open_weights(&e->model));
     TF_TRY(open_data(e, 1, &report.metric));
     TF_TRY(tf_safetensors_digest(e->model.weights, digest.byte));
@@ -193,10 +199,10 @@ static tf_status evaluate_plain(evaluation *e, double start) {
     report.seconds_total = tf_clock() - start;
     report.run.seconds_online = report.seconds_total - report.run.seconds_setup;
     TF_TRY(eval_store_gather(&e->store));
-    return eval_report_print(o, &e->store, &report);
+    return eval_report_print(&form, &e->store, &report);
 }
 
-static tf_status run(const cli_options *o) {
+static tf_status run(const command_line *o) {
     double start = tf_clock();
     evaluation e = {.options = o};
     tf_status status;
@@ -204,7 +210,7 @@ static tf_status run(const cli_options *o) {
         status = evaluate_plain(&e, start);
     } else {
         private_session *session;
-        TF_TRY(private_open_groups(o, &session));
+        TF_TRY(private_open_groups(&o->links, &session));
         status = evaluate_private(&e, session, start);
         private_close(session, status);
     }
@@ -213,13 +219,13 @@ static tf_status run(const cli_options *o) {
     return status;
 }
 
-static tf_status check(const cli_options *o) {
+static tf_status check(const command_line *o) {
     if (o->plain && (o->check || o->links.local))
         return tf_fail(TF_INVALID, "eval takes either --plain, or --local and --check (see --help)");
     return TF_OK;
 }
 
-const cli_command command_eval = {
+const trefoil_command command_eval = {
     .name = "eval",
     .summary = "evaluate a model privately on labelled texts, resumable",
     .description =

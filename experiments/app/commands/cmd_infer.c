@@ -4,13 +4,16 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
 #include "experiments/app/report/range_report.h"
-#include "experiments/app/service/private.h"
+#include "experiments/app/report/results.h"
+#include "experiments/app/service/infer.h"
+#include "experiments/app/service/plain.h"
+#include "net/base/clock.h"
 
 /* What this process holds during a run. */
 typedef struct holdings {
     model_files model;
-    cli_texts texts;
-    cli_batches batches;
+    text_list texts;
+    text_batches batches;
     float *values, *plain;
     tf_ranges seen; /* in floating point, with --check-ranges */
     tf_range_check *range_check;
@@ -35,32 +38,38 @@ static tf_status allocate(const holdings *h, float **values) {
 }
 
 /* Every party opens what is its own only; what is wrong with a text or a weight file is found before the run. */
-static tf_status open_own(const cli_options *o, private_session *session, holdings *h) {
+static tf_status open_own(const command_line *o, private_session *session, holdings *h) {
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
+    model_settings settings = settings_of_model(o);
+    share_settings parts = settings_of_shares(o);
+    text_source source = settings_of_texts(o);
     int party = private_plays(session, 0) ? 0 : private_plays(session, 1) ? 1 : 2;
     if (o->model)
         snprintf(h->directory, sizeof h->directory, "%s", o->model);
     else
         TF_TRY(directory_of_party(o->model_shares, party, h->directory, sizeof h->directory));
-    TF_TRY(model_open_at(o, h->directory, &h->model));
+    TF_TRY(model_open_at(&settings, h->directory, &h->model));
     for (int p = 0; p < TF_PARTIES; p++)
-        if (private_plays(session, p)) TF_TRY(party_shares_open(o, &h->model.config, p, &h->shares[p]));
+        if (private_plays(session, p))
+            TF_TRY(party_shares_open(&parts, o->fraction_bits, &h->model.config, p, &h->shares[p]));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
     if (!data_owner) return TF_OK;
     model_warn_untrained(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
-    TF_TRY(texts_read(o, &h->texts));
-    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
-                        o->truncate, &h->batches));
+    TF_TRY(texts_read(&source, &h->texts));
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, settings_batch(o), o->truncate, &h->batches));
     return allocate(h, &h->values);
 }
 
-static tf_status infer(const cli_options *o, private_session *session, holdings *h, double start) {
+static tf_status infer(const command_line *o, private_session *session, holdings *h, double start) {
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
     run_report report = {0};
     TF_TRY(open_own(o, session, h));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&h->range_check));
+    run_settings settings = settings_of_run(o);
+    report_form form = settings_of_report(o);
     private_job job = {
+        .settings = &settings,
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = model_owner || o->public_weights ? h->model.weights : NULL,
@@ -73,41 +82,46 @@ static tf_status infer(const cli_options *o, private_session *session, holdings 
     double end = tf_clock();
     bool reports = o->input_shares ? private_plays(session, 0) : data_owner;
     if (!reports) return TF_OK;
-    cli_texts unknown = {.count = h->shares[0].texts.texts};
+    text_list unknown = {.count = h->shares[0].texts.texts};
     if (o->check || o->check_ranges) {
         TF_TRY(allocate(h, &h->plain));
         TF_TRY(plain_run(&h->model, &h->batches, o->check_ranges ? &h->seen : NULL, h->plain));
     }
-    TF_TRY(results_print(&(cli_results){.options = o,
-                                        .model = &h->model,
-                                        .texts = o->input_shares ? &unknown : &h->texts,
-                                        .values = h->values,
-                                        .plain = o->check ? h->plain : NULL,
-                                        .private = true,
-                                        .seconds_total = end - start,
-                                        .run = report}));
-    return o->check_ranges ? range_report(o, h->range_check, &h->seen) : TF_OK;
+    TF_TRY(results_print(&(result_report){.form = &form,
+                                          .local = o->links.local,
+                                          .checked = o->check,
+                                          .model_owner = o->model_owner,
+                                          .data_owner = o->data_owner,
+                                          .kept_in = o->results ? o->result_shares[0] : NULL,
+                                          .model = &h->model,
+                                          .texts = o->input_shares ? &unknown : &h->texts,
+                                          .values = h->values,
+                                          .plain = o->check ? h->plain : NULL,
+                                          .private = true,
+                                          .seconds_total = end - start,
+                                          .run = report}));
+    return o->check_ranges ? range_report(&form, o->report, h->range_check, &h->seen) : TF_OK;
 }
 
-static tf_status run(const cli_options *o) {
+static tf_status run(const command_line *o) {
     double start = tf_clock();
     private_session *session;
     holdings h = {0};
-    TF_TRY(private_open(o, &session));
+    TF_TRY(private_open(&o->links, &session));
     tf_status status = infer(o, session, &h, start);
     private_close(session, status);
     release(&h);
     return status;
 }
 
-static tf_status check(const cli_options *o) {
+static tf_status check(const command_line *o) {
     if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
     if (o->check && (o->input_shares || (o->model_shares && !o->model)))
         return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
-    return party_shares_check(o);
+    return settings_check_shares(o);
 }
 
-const cli_command command_infer = {
+const trefoil_command command_infer = {
     .name = "infer",
     .summary = "run a model privately between three parties",
     .description =

@@ -1,25 +1,17 @@
-#include <stdio.h>
-
 #include "experiments/app/commands/commands.h"
-#include "experiments/app/report/results.h"
+#include "experiments/app/report/outcomes.h"
 #include "net/identity.h"
 
-static tf_status run_keygen(const cli_options *o) {
+static tf_status run_keygen(const command_line *o) {
     tf_fingerprint fingerprint;
     char text[TF_FINGERPRINT_TEXT];
     TF_TRY(tf_identity_create(o->out, o->party, &fingerprint));
     tf_fingerprint_text(&fingerprint, text);
-    if (o->json)
-        return json_print(json_pack("{s:i,s:s,s:s}", "party", o->party, "fingerprint", text, "directory", o->out));
-    printf("%s\n", text);
-    fprintf(stderr,
-            "%s/key.pem is secret and stays on party %d's host. Tell the other parties the fingerprint above, on a way "
-            "that nobody can tamper with, for the parties file.\n",
-            o->out, o->party);
-    return finish_output();
+    report_form form = settings_of_report(o);
+    return fingerprint_print(&form, text, o->party, o->out);
 }
 
-const cli_command command_keygen = {
+const trefoil_command command_keygen = {
     .name = "keygen",
     .summary = "make a party's key and certificate",
     .description = "Makes a party's private key and certificate for encrypted links between hosts, and prints the "
@@ -31,17 +23,16 @@ const cli_command command_keygen = {
     .run = run_keygen,
 };
 
-static tf_status run_fingerprint(const cli_options *o) {
+static tf_status run_fingerprint(const command_line *o) {
     tf_fingerprint fingerprint;
     char text[TF_FINGERPRINT_TEXT];
     TF_TRY(tf_fingerprint_read(o->argument, &fingerprint));
     tf_fingerprint_text(&fingerprint, text);
-    if (o->json) return json_print(json_pack("{s:s}", "fingerprint", text));
-    printf("%s\n", text);
-    return finish_output();
+    report_form form = settings_of_report(o);
+    return fingerprint_print(&form, text, 0, NULL);
 }
 
-const cli_command command_fingerprint = {
+const trefoil_command command_fingerprint = {
     .name = "fingerprint",
     .summary = "print the fingerprint of a party's certificate",
     .description = "Prints the SHA-256 fingerprint of a certificate, given as a file or as the directory that keygen "

@@ -6,15 +6,23 @@
 #include <unistd.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/commands/error.h"
 #include "experiments/app/data/directory.h"
+#include "experiments/app/parties/links.h"
 #include "experiments/app/parties/party_files.h"
-#include "experiments/app/service/party_run.h"
+#include "experiments/app/report/results.h"
+#include "experiments/app/service/party_infer.h"
+#include "net/base/clock.h"
 
 enum { WAIT_SECONDS = 60, ATTEMPTS = 3 };
 
 /* What this party holds. */
 typedef struct holdings {
-    const cli_options *options;
+    const command_line *options;
+    run_settings settings;
+    model_settings model_settings;
+    share_settings parts;
+    report_form form;
     bool model_owner, data_owner;
     unsigned needs;                 /* of the model owner's public files, on every connection */
     char directory[DIRECTORY_PATH]; /* of the model, or of this party's part of it; empty where it has none */
@@ -25,8 +33,8 @@ typedef struct holdings {
 
     /* The data owner's, for the request at hand. */
     text_reader *reader; /* with --serve */
-    cli_texts texts;
-    cli_batches batches;
+    text_list texts;
+    text_batches batches;
     float *values;
     size_t answered; /* requests */
     int attempts;    /* at this one */
@@ -53,14 +61,13 @@ static void release(holdings *h) {
 static tf_status print_refusal(const holdings *h) {
     char reason[1024];
     snprintf(reason, sizeof reason, "%s", tf_error());
-    return results_print_refusal(&(cli_results){.options = h->options, .offset = h->answered}, reason);
+    return results_print_refusal(&(result_report){.form = &h->form, .offset = h->answered}, reason);
 }
 
 /* Tokens of the texts at hand, and room for their results. */
 static tf_status prepare_texts(holdings *h) {
-    const cli_options *o = h->options;
-    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, o->batch ? o->batch : TEXTS_A_BATCH,
-                        o->truncate, &h->batches));
+    const command_line *o = h->options;
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, settings_batch(o), o->truncate, &h->batches));
     h->values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof *h->values);
     return h->values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
 }
@@ -87,19 +94,23 @@ static tf_status next_text(holdings *h) {
 static tf_status next_request(holdings *h) {
     if (h->options->serve) return next_text(h);
     if (h->answered || h->batches.count) return TF_OK;
-    if (!h->texts.count) TF_TRY(texts_read(h->options, &h->texts));
+    text_source source = settings_of_texts(h->options);
+    if (!h->texts.count) TF_TRY(texts_read(&source, &h->texts));
     return prepare_texts(h);
 }
 
-static tf_status print_answer(const holdings *h, const cli_texts *texts, const run_report *report, double seconds) {
-    cli_results results = {.options = h->options,
-                           .model = &h->model,
-                           .texts = texts,
-                           .values = h->values,
-                           .private = true,
-                           .seconds_total = seconds,
-                           .offset = h->options->serve ? h->answered : 0,
-                           .run = *report};
+static tf_status print_answer(const holdings *h, const text_list *texts, const run_report *report, double seconds) {
+    result_report results = {.form = &h->form,
+                             .model_owner = h->settings.model_owner,
+                             .data_owner = h->settings.data_owner,
+                             .kept_in = h->parts.results,
+                             .model = &h->model,
+                             .texts = texts,
+                             .values = h->values,
+                             .private = true,
+                             .seconds_total = seconds,
+                             .offset = h->options->serve ? h->answered : 0,
+                             .run = *report};
     return h->options->serve ? results_print_line(&results, h->answered == 0) : results_print(&results);
 }
 
@@ -108,21 +119,22 @@ static tf_status print_answer(const holdings *h, const cli_texts *texts, const r
 /* Texts of an owner who is no party: the results go to files, and party 0 tells what it took. */
 static tf_status answer_shared(holdings *h, const private_job *job, double start) {
     run_report report = {0};
-    TF_TRY(party_answer_shared(&h->session, h->options, job, tf_clock() - start, &report));
-    cli_texts unknown = {.count = h->shares[h->options->links.id].texts.texts};
+    TF_TRY(party_answer_shared(&h->session, job, tf_clock() - start, &report));
+    text_list unknown = {.count = h->shares[h->options->links.id].texts.texts};
     return h->options->links.id == 0 ? print_answer(h, &unknown, &report, tf_clock() - start) : TF_OK;
 }
 
 static tf_status answer_requests(holdings *h, tf_link *link, double start) {
-    const cli_options *o = h->options;
+    const command_line *o = h->options;
     private_job job = {
+        .settings = &h->settings,
         .config = &h->model.config,
         .approx = &h->model.approx,
         .weights = h->model.weights,
         .ranges = model_ranges(&h->model),
         .shares = h->shares,
     };
-    TF_TRY(party_agree(&h->session, o, &job));
+    TF_TRY(party_agree(&h->session, &job));
     if (o->input_shares) return answer_shared(h, &job, start);
     uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
     TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
@@ -137,7 +149,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
             job.batches = &h->batches;
             h->attempts++;
         }
-        TF_TRY(party_answer(&h->session, o, &job, h->values, opened, &before, rests != 0, &report, &asked));
+        TF_TRY(party_answer(&h->session, &job, h->values, opened, &before, rests != 0, &report, &asked));
         if (h->data_owner && asked) {
             TF_TRY(print_answer(h, &h->texts, &report, tf_clock() - asked_at));
             drop_request(h);
@@ -152,7 +164,7 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
 /* This party's parts of what owners outside have shared. */
 static tf_status open_shares(holdings *h) {
     party_shares *own = &h->shares[h->options->links.id];
-    TF_TRY(party_shares_open(h->options, &h->model.config, h->options->links.id, own));
+    TF_TRY(party_shares_open(&h->parts, h->settings.fraction_bits, &h->model.config, h->options->links.id, own));
     if (!own->weights) return TF_OK;
     h->provider = tf_share_weights_provider(own->weights);
     h->session.store.provider = &h->provider;
@@ -162,13 +174,13 @@ static tf_status open_shares(holdings *h) {
 
 /* With a link to both others, until the data owner has no more requests. */
 static tf_status work(holdings *h, tf_link *link, double start) {
-    const cli_options *o = h->options;
+    const command_line *o = h->options;
     tf_status status = tf_session_resume(&h->session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
-    TF_TRY(tf_party_set_threads(&h->session.party, links_threads(&o->links)));
-    TF_TRY(party_agree_owners(&h->session, o));
+    TF_TRY(tf_party_set_threads(&h->session.party, h->settings.threads));
+    TF_TRY(party_agree_owners(&h->session, &h->settings));
     if (h->needs) model_close(&h->model);
-    if (!o->model_shares) TF_TRY(party_files(link, o, o->model, h->needs, &h->model));
+    if (!o->model_shares) TF_TRY(party_files(link, &h->model_settings, o->model_owner, o->model, h->needs, &h->model));
     if (h->needs) TF_TRY(open_shares(h));
     return answer_requests(h, link, start);
 }
@@ -204,27 +216,34 @@ static tf_status serve(holdings *h) {
 
 /* What is wrong with a party's own files is found before the others are called. */
 static tf_status open_own(holdings *h) {
-    const cli_options *o = h->options;
+    const command_line *o = h->options;
     if (o->model)
         snprintf(h->directory, sizeof h->directory, "%s", o->model);
     else if (o->model_shares)
         TF_TRY(directory_of_party(o->model_shares, o->links.id, h->directory, sizeof h->directory));
     bool has_model = h->directory[0];
     if (!has_model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
-    if (has_model) TF_TRY(model_open_at(o, h->directory, &h->model));
+    if (has_model) TF_TRY(model_open_at(&h->model_settings, h->directory, &h->model));
     if (has_model) TF_TRY(open_shares(h));
     if (h->model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
     if (!h->data_owner) return TF_OK;
     if (has_model) TF_TRY(model_open_tokenizer(&h->model));
     if (o->serve) return text_reader_open(o->input, o->columns, &h->reader);
-    TF_TRY(texts_read(o, &h->texts));
+    text_source source = settings_of_texts(o);
+    TF_TRY(texts_read(&source, &h->texts));
     return has_model ? prepare_texts(h) : TF_OK;
 }
 
-static tf_status run(const cli_options *given) {
-    cli_options o = *given;
+static tf_status run(const command_line *given) {
+    command_line o = *given;
     if (o.links.wait == 0) o.links.wait = o.serve && o.links.id != o.data_owner ? INFINITY : WAIT_SECONDS;
-    holdings h = {.options = &o, .model_owner = o.links.id == o.model_owner, .data_owner = o.links.id == o.data_owner};
+    holdings h = {.options = &o,
+                  .settings = settings_of_run(&o),
+                  .model_settings = settings_of_model(&o),
+                  .parts = settings_of_shares(&o),
+                  .form = settings_of_report(&o),
+                  .model_owner = o.links.id == o.model_owner,
+                  .data_owner = o.links.id == o.data_owner};
     bool fatal;
     tf_status status = open_own(&h);
     links_guard();
@@ -233,7 +252,7 @@ static tf_status run(const cli_options *given) {
     return status;
 }
 
-static tf_status check(const cli_options *o) {
+static tf_status check(const command_line *o) {
     int id = o->links.id;
     if (o->links.local || o->links.plaintext || !o->links.parties)
         return tf_fail(TF_INVALID, "party needs --parties and --identity, and its links are always encrypted");
@@ -249,10 +268,10 @@ static tf_status check(const cli_options *o) {
         return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
     if (o->serve && o->input_shares)
         return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
-    return party_shares_check(o);
+    return settings_check_shares(o);
 }
 
-const cli_command command_party = {
+const trefoil_command command_party = {
     .name = "party",
     .summary = "be one of three parties that are started separately",
     .description =

@@ -2,37 +2,42 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/report/results.h"
+#include "experiments/app/service/plain.h"
+#include "net/base/clock.h"
 
-static tf_status compute(const cli_options *o, model_files *model, const cli_texts *texts, double start) {
+static tf_status compute(const command_line *o, model_files *model, const text_list *texts, double start) {
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
-    cli_batches batches;
-    TF_TRY(batches_make(texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH, o->truncate,
-                        &batches));
+    text_batches batches;
+    report_form form = settings_of_report(o);
+    TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
     float *values = calloc(texts->count, tf_model_width(&model->config) * sizeof *values);
     tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
     double ready = tf_clock();
     if (status == TF_OK) status = plain_run(model, &batches, NULL, values);
     double end = tf_clock();
     if (status == TF_OK)
-        status = results_print(&(cli_results){.options = o,
-                                              .model = model,
-                                              .texts = texts,
-                                              .values = values,
-                                              .seconds_total = end - start,
-                                              .run = {.seconds_setup = ready - start, .seconds_online = end - ready}});
+        status =
+            results_print(&(result_report){.form = &form,
+                                           .model = model,
+                                           .texts = texts,
+                                           .values = values,
+                                           .seconds_total = end - start,
+                                           .run = {.seconds_setup = ready - start, .seconds_online = end - ready}});
     free(values);
     batches_free(&batches);
     return status;
 }
 
-static tf_status run(const cli_options *o) {
+static tf_status run(const command_line *o) {
     double start = tf_clock();
     model_files model;
-    cli_texts texts;
-    TF_TRY(model_open(o, &model));
+    text_list texts;
+    model_settings settings = settings_of_model(o);
+    text_source source = settings_of_texts(o);
+    TF_TRY(model_open(&settings, &model));
     model_warn_untrained(&model);
-    tf_status status = texts_read(o, &texts);
+    tf_status status = texts_read(&source, &texts);
     if (status == TF_OK) {
         status = compute(o, &model, &texts, start);
         texts_free(&texts);
@@ -41,7 +46,7 @@ static tf_status run(const cli_options *o) {
     return status;
 }
 
-const cli_command command_plain = {
+const trefoil_command command_plain = {
     .name = "plain",
     .summary = "run a model in floating point, with the same approximations",
     .description = "Runs the model in floating point in one process: what infer computes privately, with the same "

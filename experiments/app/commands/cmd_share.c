@@ -6,9 +6,12 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
-#include "experiments/app/service/private.h"
+#include "experiments/app/data/head_directory.h"
+#include "experiments/app/measure/bench.h"
+#include "experiments/app/report/outcomes.h"
+#include "experiments/app/report/results.h"
+#include "net/base/clock.h"
 #include "net/base/file.h"
-#include "net/base/new_file.h"
 #include "runtime/lower/lower.h"
 
 /** The three parties' directories below --out, and a file in each. */
@@ -17,7 +20,7 @@ typedef struct parts {
     const char *path[TF_PARTIES];
 } parts;
 
-static tf_status make_parts(const cli_options *o, const char *name, parts *p) {
+static tf_status make_parts(const command_line *o, const char *name, parts *p) {
     TF_TRY(directory_make(o->out, o->model, 0777));
     for (int i = 0; i < TF_PARTIES; i++) {
         char party[16];
@@ -30,45 +33,18 @@ static tf_status make_parts(const cli_options *o, const char *name, parts *p) {
     return TF_OK;
 }
 
-static tf_status print_parts(const cli_options *o, const char *what, size_t count, double seconds, const parts *p) {
+static tf_status print_parts(const command_line *o, const char *what, size_t count, double seconds, const parts *p) {
     size_t size[TF_PARTIES] = {0};
     for (int i = 0; i < TF_PARTIES; i++) {
         int file;
         TF_TRY(tf_file_open(p->file[i], &file, &size[i]));
         close(file);
     }
-    if (o->json)
-        return json_print(json_pack("{s:s,s:I,s:[I,I,I],s:f}", "out", o->out, what, (json_int_t)count, "bytes",
-                                    (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2], "seconds", seconds));
-    char text[TF_PARTIES][32];
-    printf("%s: %zu %s for three parties in %.2f s: party0 %s, party1 %s, party2 %s\n", o->out, count, what, seconds,
-           bytes_text(size[0], text[0]), bytes_text(size[1], text[1]), bytes_text(size[2], text[2]));
-    printf("Give each directory to its party, by a way that no other party can read.\n");
-    return finish_output();
+    report_form form = settings_of_report(o);
+    return parts_print(&form, o->out, what, count, size, seconds);
 }
 
 /* share-model ------------------------------------------------------------------------------------------------------ */
-
-/** The public files: config.json with the approximations that the weights were shared for, calibrated ranges, and the
- *  tokenizer. */
-static tf_status copy_public(const cli_options *o, const model_files *model, const char *directory) {
-    char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
-    const char *approx = o->approx ? o->approx : model->config.approx[0] ? model->config.approx : "exact";
-    json_t *config;
-    if (strlen(approx) >= sizeof model->config.approx) return tf_fail(TF_INVALID, "--approx is too long to be kept");
-    TF_TRY(tf_path_join(model->directory, "config.json", source, sizeof source));
-    TF_TRY(tf_path_join(directory, "config.json", target, sizeof target));
-    TF_TRY(tf_json_read(source, DIRECTORY_LARGEST_TEXT, &config));
-    json_object_set_new(config, "trefoil_approx", json_string(approx));
-    char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    json_decref(config);
-    if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = tf_file_write(target, 0666, text, strlen(text));
-    free(text);
-    if (status == TF_OK)
-        status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);
-    return status == TF_OK ? directory_mirror_tokenizer(model->directory, directory) : status;
-}
 
 /** Any batch has the same weights; the smallest one will do. */
 static tf_status build(const model_files *model, tf_graph *graph, float **random) {
@@ -78,7 +54,7 @@ static tf_status build(const model_files *model, tf_graph *graph, float **random
     return model->weights ? TF_OK : bench_random_weights(graph, random);
 }
 
-static tf_status share_model(const cli_options *o, model_files *model, double start) {
+static tf_status share_model(const command_line *o, model_files *model, double start) {
     parts *p = calloc(1, sizeof *p);
     tf_graph graph;
     tf_program program = {0};
@@ -95,7 +71,7 @@ static tf_status share_model(const cli_options *o, model_files *model, double st
         tf_program_free(&program);
     }
     for (int i = 0; i < TF_PARTIES && status == TF_OK && model->directory; i++)
-        status = copy_public(o, model, p->directory[i]);
+        status = model_copy_public(model, o->approx, p->directory[i]);
     if (status == TF_OK) status = print_parts(o, "weights", weights, tf_clock() - start, p);
     tf_graph_free(&graph);
     free(random);
@@ -103,22 +79,23 @@ static tf_status share_model(const cli_options *o, model_files *model, double st
     return status;
 }
 
-static tf_status run_share_model(const cli_options *o) {
+static tf_status run_share_model(const command_line *o) {
     double start = tf_clock();
     model_files model;
-    TF_TRY(o->arch ? model_open_named(o, &model) : model_open(o, &model));
+    model_settings settings = settings_of_model(o);
+    TF_TRY(model_open(&settings, &model));
     tf_status status = o->arch ? TF_OK : model_open_weights(&model);
     if (status == TF_OK) status = share_model(o, &model, start);
     model_close(&model);
     return status;
 }
 
-static tf_status check_share_model(const cli_options *o) {
+static tf_status check_share_model(const command_line *o) {
     if (!o->model == !o->arch) return tf_fail(TF_INVALID, "share-model needs either --model or --arch (see --help)");
     return TF_OK;
 }
 
-const cli_command command_share_model = {
+const trefoil_command command_share_model = {
     .name = "share-model",
     .summary = "split a model into share files for three parties",
     .description = "Splits a model into three directories, party0 to party2, none of which tells anything about the "
@@ -134,15 +111,15 @@ const cli_command command_share_model = {
 
 /* share-input ------------------------------------------------------------------------------------------------------ */
 
-static tf_status share_input(const cli_options *o, model_files *model, double start) {
-    cli_texts texts = {0};
-    cli_batches batches = {0};
+static tf_status share_input(const command_line *o, model_files *model, double start) {
+    text_source source = settings_of_texts(o);
+    text_list texts = {0};
+    text_batches batches = {0};
     parts *p = calloc(1, sizeof *p);
     tf_status status = p ? model_open_tokenizer(model) : tf_fail(TF_NOMEM, "out of memory");
-    if (status == TF_OK) status = texts_read(o, &texts);
+    if (status == TF_OK) status = texts_read(&source, &texts);
     if (status == TF_OK)
-        status = batches_make(&texts, model->tokenizer, &model->config, o->batch ? o->batch : TEXTS_A_BATCH,
-                              o->truncate, &batches);
+        status = batches_make(&texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches);
     if (status == TF_OK) status = make_parts(o, TF_SHARE_TEXTS, p);
     if (status == TF_OK)
         status = tf_share_texts_write(p->path, &model->config, batches.batch, batches.count, batches.order);
@@ -153,16 +130,17 @@ static tf_status share_input(const cli_options *o, model_files *model, double st
     return status;
 }
 
-static tf_status run_share_input(const cli_options *o) {
+static tf_status run_share_input(const command_line *o) {
     double start = tf_clock();
     model_files model;
-    TF_TRY(model_open(o, &model));
+    model_settings settings = settings_of_model(o);
+    TF_TRY(model_open(&settings, &model));
     tf_status status = share_input(o, &model, start);
     model_close(&model);
     return status;
 }
 
-const cli_command command_share_input = {
+const trefoil_command command_share_input = {
     .name = "share-input",
     .summary = "split texts into share files for three parties",
     .description = "Splits texts into three directories, party0 to party2, each of which tells only how many texts "
@@ -178,7 +156,7 @@ const cli_command command_share_input = {
 /* reveal ----------------------------------------------------------------------------------------------------------- */
 
 /** The files of two parties: of two directories, or of one that has both. */
-static tf_status find_results(const cli_options *o, char path[2][DIRECTORY_PATH]) {
+static tf_status find_results(const command_line *o, char path[2][DIRECTORY_PATH]) {
     size_t found = 0;
     for (size_t i = 0; i < o->results; i++) {
         char part[DIRECTORY_PATH];
@@ -198,27 +176,29 @@ static tf_status find_results(const cli_options *o, char path[2][DIRECTORY_PATH]
     return TF_OK;
 }
 
-static tf_status run_reveal(const cli_options *o) {
+static tf_status run_reveal(const command_line *o) {
     char path[2][DIRECTORY_PATH];
     size_t texts, width;
     float *values;
     model_files model;
     TF_TRY(find_results(o, path));
-    TF_TRY(model_open(o, &model));
+    model_settings settings = settings_of_model(o);
+    report_form form = settings_of_report(o);
+    TF_TRY(model_open(&settings, &model));
     tf_status status = tf_share_results_reveal((const char *[]){path[0], path[1]}, &texts, &width, &values);
     if (status == TF_OK) {
         if (width != tf_model_width(&model.config))
             status = tf_fail(TF_MISMATCH, "%s: %zu values a text, where the model of %s has %zu", path[0], width,
                              model.directory, tf_model_width(&model.config));
         else
-            status = results_print_values(&(cli_results){.options = o, .model = &model, .values = values}, texts);
+            status = results_print_values(&(result_report){.form = &form, .model = &model, .values = values}, texts);
         free(values);
     }
     model_close(&model);
     return status;
 }
 
-const cli_command command_reveal = {
+const trefoil_command command_reveal = {
     .name = "reveal",
     .summary = "put the shared results of two parties together",
     .description = "Puts results together that infer --input-shares left with the parties: --result-shares names the "

@@ -2,13 +2,10 @@
 #ifndef TF_APP_COMMANDS_H
 #define TF_APP_COMMANDS_H
 
-#include "experiments/app/commands/options.h"
+#include "experiments/app/commands/settings.h"
 
-extern const cli_command command_infer, command_eval, command_plain, command_calibrate, command_cost, command_ops,
+extern const trefoil_command command_infer, command_eval, command_plain, command_calibrate, command_cost, command_ops,
     command_bench, command_fit_head, command_tokenize, command_keygen, command_fingerprint, command_party,
     command_share_model, command_share_input, command_reveal;
-
-/** Prints an error as one line on stderr. */
-void print_error(const char *message);
 
 #endif

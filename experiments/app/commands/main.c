@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/commands/error.h"
 #include "experiments/app/commands/version.h"
 #include "experiments/app/parties/hardening.h"
 #include "net/link_mpi.h"
 
-static const cli_command *const commands[] = {
+static const trefoil_command *const commands[] = {
     &command_infer,       &command_eval,        &command_party,    &command_plain,     &command_cost,
     &command_ops,         &command_bench,       &command_fit_head, &command_calibrate, &command_tokenize,
     &command_share_model, &command_share_input, &command_reveal,   &command_keygen,    &command_fingerprint};
@@ -22,19 +23,8 @@ static void print_help(void) {
         "trefoil party starts one party alone.");
 }
 
-/* One line, whatever a file name or a library put into the message. */
-void print_error(const char *message) {
-    char line[1200]; /* written at once, so that the lines of three parties do not mix */
-    int length = snprintf(line, sizeof line - 1, "trefoil: %s", message);
-    if (length < 0 || (size_t)length >= sizeof line - 1) length = (int)sizeof line - 2;
-    for (int i = 0; i < length; i++)
-        if ((unsigned char)line[i] < ' ') line[i] = ' ';
-    line[length] = '\n';
-    fwrite(line, 1, (size_t)length + 1, stderr);
-}
-
-static int run_command(const cli_command *command, int argc, char **argv) {
-    cli_options options;
+static int run_command(const trefoil_command *command, int argc, char **argv) {
+    command_line options;
     int code = 0;
     if (options_parse(command, argc, argv, &options) != TF_OK) {
         print_error(tf_error());

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/commands/link_options.h"
 #include "net/link.h"
 #include "runtime/program/program.h"
 
@@ -88,8 +89,8 @@ enum { TABLE_SIZE = sizeof table / sizeof table[0], MOST_BITS = 24, FEWEST_BITS 
 static const size_t most = (size_t)1 << 32; /* of any count */
 
 typedef struct parser {
-    const cli_command *command;
-    cli_options *options;
+    const trefoil_command *command;
+    command_line *options;
     bool given[256];       /* by key */
     const char *offending; /* what argp could not make sense of */
     tf_status status;
@@ -145,7 +146,7 @@ static tf_status append(const char ***list, size_t *count, const char *item) {
     return TF_OK;
 }
 
-static tf_status set(cli_options *o, int key, const char *value) {
+static tf_status set(command_line *o, int key, const char *value) {
     switch ((enum option_key)key) {
     case OPTION_MODEL: o->model = value; break;
     case OPTION_TEXT: return append(&o->text, &o->texts, value);
@@ -217,12 +218,12 @@ static error_t on_option(int key, char *value, struct argp_state *state) {
     return parse->status == TF_OK ? 0 : EINVAL;
 }
 
-static bool accepts(const cli_command *command, int key) {
+static bool accepts(const trefoil_command *command, int key) {
     return key == OPTION_JSON || key == OPTION_HELP || strchr(command->accepts, key);
 }
 
 /* Picks a command's options from the table; `picked` has room for all and a closing zero. */
-static struct argp make_argp(const cli_command *command, struct argp_option picked[TABLE_SIZE + 1]) {
+static struct argp make_argp(const trefoil_command *command, struct argp_option picked[TABLE_SIZE + 1]) {
     static const struct argp_child links[] = {{.argp = &link_argp}, {0}};
     int count = 0;
     for (int i = 0; i < TABLE_SIZE; i++)
@@ -235,7 +236,7 @@ static struct argp make_argp(const cli_command *command, struct argp_option pick
                          .children = command->links ? links : NULL};
 }
 
-void options_help(const cli_command *command) {
+void options_help(const trefoil_command *command) {
     struct argp_option picked[TABLE_SIZE + 1];
     struct argp argp = make_argp(command, picked);
     char name[64];
@@ -250,7 +251,7 @@ static const char *name_of(int key) {
 }
 
 /* A parties file says who owns what, so that it need not be said again. */
-static tf_status take_owners(const parser *parse, cli_options *o) {
+static tf_status take_owners(const parser *parse, command_line *o) {
     const tf_parties *file = &o->links.file;
     if (!o->links.parties) return TF_OK;
     bool no_model = file->model_owner < 0 && !o->model_shares;
@@ -268,8 +269,8 @@ static tf_status take_owners(const parser *parse, cli_options *o) {
     return TF_OK;
 }
 
-tf_status options_parse(const cli_command *command, int argc, char **argv, cli_options *o) {
-    *o = (cli_options){.fraction_bits = 16, .data_owner = 1, .factor = 2, .links = link_options_default()};
+tf_status options_parse(const trefoil_command *command, int argc, char **argv, command_line *o) {
+    *o = (command_line){.fraction_bits = 16, .data_owner = 1, .factor = 2, .links = link_settings_default()};
     o->takes_ranges = accepts(command, OPTION_NO_RANGES);
     struct argp_option picked[TABLE_SIZE + 1];
     struct argp argp = make_argp(command, picked);
@@ -297,7 +298,7 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
                        accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");
     if (command->argument && !o->argument)
         return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);
-    TF_TRY(link_options_finish(&o->links));
+    TF_TRY(link_settings_finish(&o->links));
     if ((o->model_shares && parse.given[OPTION_MODEL_OWNER]) || (o->input_shares && parse.given[OPTION_DATA_OWNER]))
         return tf_fail(TF_INVALID, "with share files the owner is none of the parties: no --%s-owner (see --help)",
                        o->model_shares && parse.given[OPTION_MODEL_OWNER] ? "model" : "data");
@@ -307,7 +308,7 @@ tf_status options_parse(const cli_command *command, int argc, char **argv, cli_o
     return command->check ? command->check(o) : TF_OK;
 }
 
-void options_free(cli_options *o) {
+void options_free(command_line *o) {
     free(o->text);
     free(o->plugin);
     free(o->result_shares);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/app/parties/links.h"
+#include "experiments/app/parties/settings.h"
 #include "net/base/status.h"
 
 /** The options' keys, which are also their short forms where they are characters. */
@@ -58,7 +58,7 @@ enum option_key {
     OPTION_PROFILE
 };
 
-typedef struct cli_options {
+typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
         *input_shares;    /**< NULL where not given */
     const char *argument; /**< the one that is no option */
@@ -68,35 +68,35 @@ typedef struct cli_options {
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
-    link_options links;
+    link_settings links;
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
     bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, json, help;
     bool takes_ranges; /**< whether the command knows --no-ranges */
-} cli_options;
+} command_line;
 
 /** A sub-command. */
-typedef struct cli_command {
+typedef struct trefoil_command {
     const char *name, *summary, *description;
-    const char *accepts;                            /**< option keys; --json and --help are understood by all */
-    const char *requires;                           /**< the keys among them that must be given; "" for none */
-    const char *argument;                           /**< what a single argument is, which is needed then; or NULL */
-    bool links;                                     /**< takes the options of links.h */
-    bool secrets;                                   /**< keys or shares are in its memory: see hardening.h */
-    bool texts_optional;                            /**< --text or --input need not be given, as not by all parties */
-    tf_status (*check)(const cli_options *options); /**< of combinations of options; may be NULL */
-    tf_status (*run)(const cli_options *options);
-} cli_command;
+    const char *accepts;                             /**< option keys; --json and --help are understood by all */
+    const char *requires;                            /**< the keys among them that must be given; "" for none */
+    const char *argument;                            /**< what a single argument is, which is needed then; or NULL */
+    bool links;                                      /**< takes the options of links.h */
+    bool secrets;                                    /**< keys or shares are in its memory: see hardening.h */
+    bool texts_optional;                             /**< --text or --input need not be given, as not by all parties */
+    tf_status (*check)(const command_line *options); /**< of combinations of options; may be NULL */
+    tf_status (*run)(const command_line *options);
+} trefoil_command;
 
 /**
  * Reads the arguments of a sub-command, argv[0] being its name, over the defaults. Fails with TF_INVALID and one line.
  * Strings point into argv.
  */
-TF_CHECKED tf_status options_parse(const cli_command *command, int argc, char **argv, cli_options *options);
-void options_free(cli_options *options);
+TF_CHECKED tf_status options_parse(const trefoil_command *command, int argc, char **argv, command_line *options);
+void options_free(command_line *options);
 
 /** Prints a sub-command's help. */
-void options_help(const cli_command *command);
+void options_help(const trefoil_command *command);
 
 #endif

@@ -1,27 +1,34 @@
-#include "experiments/app/data/texts.h"
+#include "experiments/app/data/batches.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct encoded {
-    size_t text, length; /* which text; how many ids */
-    int32_t *ids, *types;
-} encoded;
-
-static tf_status encode(const cli_texts *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions,
-                        bool truncate, encoded *out) {
-    const cli_text *t = &texts->item[i];
-    *out = (encoded){.text = i};
+tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions, bool truncate,
+                      encoded_text *out) {
+    const text_item *t = &texts->item[i];
+    *out = (encoded_text){.text = i};
     tf_status status = tf_tokenize(tokenizer, t->first, t->first_length, t->second, t->second_length, positions,
                                    truncate, &out->ids, &out->types, &out->length);
-    size_t special = t->second ? 3 : 2;
-    if (status == TF_OK && out->length <= special) status = tf_fail(TF_INVALID, "the text is empty");
     char place[4200];
     return status == TF_OK ? TF_OK : tf_fail_in(status, "%s", text_place(texts, i, place, sizeof place));
 }
 
+void encoded_text_free(encoded_text *text) {
+    free(text->ids);
+    free(text->types);
+}
+
+static tf_status encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions,
+                        bool truncate, encoded_text *out) {
+    TF_TRY(text_encode(texts, i, tokenizer, positions, truncate, out));
+    size_t special = texts->item[i].second ? 3 : 2;
+    if (out->length > special) return TF_OK;
+    char place[4200];
+    return tf_fail(TF_INVALID, "%s: the text is empty", text_place(texts, i, place, sizeof place));
+}
+
 static int by_length(const void *left, const void *right) {
-    const encoded *a = left, *b = right;
+    const encoded_text *a = left, *b = right;
     if (a->length != b->length) return a->length < b->length ? -1 : 1;
     return a->text < b->text ? -1 : a->text > b->text;
 }
@@ -31,7 +38,8 @@ static size_t smaller(size_t a, size_t b) {
 }
 
 /* Lays the encoded texts, which are sorted by length, into padded batches. */
-static tf_status lay_out(const encoded *item, size_t count, bool pairs, int32_t pad, size_t most, cli_batches *out) {
+static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int32_t pad, size_t most,
+                         text_batches *out) {
     size_t cells = 0;
     for (size_t start = 0; start < count; start += most) {
         size_t rows = smaller(most, count - start);
@@ -52,7 +60,7 @@ static tf_status lay_out(const encoded *item, size_t count, bool pairs, int32_t 
         size_t rows = smaller(most, count - start), length = item[start + rows - 1].length;
         out->batch[b] = (tf_batch){rows, length, out->lengths + start, ids, types, pairs, NULL, NULL};
         for (size_t row = 0; row < rows; row++, ids += length, types += length) {
-            const encoded *e = &item[start + row];
+            const encoded_text *e = &item[start + row];
             out->order[start + row] = e->text;
             out->lengths[start + row] = e->length;
             memcpy(ids, e->ids, e->length * sizeof *ids);
@@ -63,10 +71,10 @@ static tf_status lay_out(const encoded *item, size_t count, bool pairs, int32_t 
     return TF_OK;
 }
 
-tf_status batches_make(const cli_texts *texts, const tf_tokenizer *tokenizer, const tf_config *config, size_t most,
-                       bool truncate, cli_batches *out) {
-    *out = (cli_batches){0};
-    encoded *item = calloc(texts->count, sizeof *item);
+tf_status batches_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config, size_t most,
+                       bool truncate, text_batches *out) {
+    *out = (text_batches){0};
+    encoded_text *item = calloc(texts->count, sizeof *item);
     if (!item) return tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
     tf_status status = TF_OK;
     bool pairs = false;
@@ -80,17 +88,14 @@ tf_status batches_make(const cli_texts *texts, const tf_tokenizer *tokenizer, co
         qsort(item, texts->count, sizeof *item, by_length);
         status = lay_out(item, texts->count, pairs, config->pad_token, most, out);
     }
-    for (size_t i = 0; i < texts->count; i++) {
-        free(item[i].ids);
-        free(item[i].types);
-    }
+    for (size_t i = 0; i < texts->count; i++) encoded_text_free(&item[i]);
     free(item);
     if (status != TF_OK) batches_free(out);
     return status;
 }
 
 /* Keeps a batch's unfinished rows, in place; their order and lengths move to `to`. */
-static tf_batch keep_rows(cli_batches *batches, const tf_batch *old, const bool *finished, size_t from, size_t to) {
+static tf_batch keep_rows(text_batches *batches, const tf_batch *old, const bool *finished, size_t from, size_t to) {
     tf_batch kept = *old;
     kept.texts = 0;
     kept.lengths = batches->lengths + to;
@@ -106,7 +111,7 @@ static tf_batch keep_rows(cli_batches *batches, const tf_batch *old, const bool 
     return kept;
 }
 
-void batches_keep(cli_batches *batches, const bool *finished, size_t group, size_t groups) {
+void batches_keep(text_batches *batches, const bool *finished, size_t group, size_t groups) {
     size_t from = 0, to = 0, seen = 0, count = 0;
     for (size_t b = 0; b < batches->count; b++) {
         size_t rows = batches->batch[b].texts;
@@ -120,11 +125,11 @@ void batches_keep(cli_batches *batches, const bool *finished, size_t group, size
     batches->texts = to;
 }
 
-void batches_free(cli_batches *batches) {
+void batches_free(text_batches *batches) {
     free(batches->batch);
     free(batches->order);
     free(batches->lengths);
     free(batches->ids);
     free(batches->types);
-    *batches = (cli_batches){0};
+    *batches = (text_batches){0};
 }

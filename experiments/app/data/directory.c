@@ -20,6 +20,15 @@ tf_status directory_make(const char *directory, const char *source, unsigned mod
     return TF_OK;
 }
 
+tf_status directory_write_json(const char *path, json_t *object) {
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_decref(object);
+    if (!text) return tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = tf_file_write(path, 0666, text, strlen(text));
+    free(text);
+    return status;
+}
+
 tf_status directory_mirror(const char *from, const char *to, const char *name) {
     char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
     if (from) TF_TRY(tf_path_join(from, name, source, sizeof source));

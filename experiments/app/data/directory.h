@@ -2,6 +2,7 @@
 #ifndef TF_APP_DIRECTORY_H
 #define TF_APP_DIRECTORY_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "net/base/status.h"
@@ -10,6 +11,9 @@ enum { DIRECTORY_PATH = 4096, DIRECTORY_LARGEST_TEXT = 64 << 20 };
 
 /** Makes a directory unless it is there; fails when it is `source` itself, which may be NULL. */
 TF_CHECKED tf_status directory_make(const char *directory, const char *source, unsigned mode);
+
+/** Writes an object, to be read by people, atomically, and frees it. */
+TF_CHECKED tf_status directory_write_json(const char *path, json_t *object);
 
 /** Copies a text file; removes the copy that may be there if the original, or (NULL) its directory, is not. */
 TF_CHECKED tf_status directory_mirror(const char *from, const char *to, const char *name);

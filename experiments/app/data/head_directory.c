@@ -10,7 +10,6 @@
 
 #include "experiments/app/data/directory.h"
 #include "net/base/file.h"
-#include "net/base/new_file.h"
 
 static bool begins(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -61,12 +60,7 @@ static tf_status write_config(const char *path, const char *source, const linear
     json_object_del(config, "label2id"); /* of a former head */
     json_object_del(config, "num_labels");
     if (approx) json_object_set_new(config, "trefoil_approx", json_string(approx));
-    char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    json_decref(config);
-    if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = tf_file_write(path, 0666, text, strlen(text));
-    free(text);
-    return status;
+    return directory_write_json(path, config);
 }
 
 tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
@@ -80,4 +74,19 @@ tf_status head_directory_write(const char *directory, const model_files *model, 
     TF_TRY(write_weights(weights, model->weights, head));
     TF_TRY(directory_mirror_tokenizer(model->directory, directory));
     return write_config(config, source, head, approx);
+}
+
+tf_status model_copy_public(const model_files *model, const char *given, const char *directory) {
+    char source[DIRECTORY_PATH], target[DIRECTORY_PATH];
+    const char *approx = given ? given : model->config.approx[0] ? model->config.approx : "exact";
+    json_t *config;
+    if (strlen(approx) >= sizeof model->config.approx) return tf_fail(TF_INVALID, "--approx is too long to be kept");
+    TF_TRY(tf_path_join(model->directory, "config.json", source, sizeof source));
+    TF_TRY(tf_path_join(directory, "config.json", target, sizeof target));
+    TF_TRY(tf_json_read(source, DIRECTORY_LARGEST_TEXT, &config));
+    json_object_set_new(config, "trefoil_approx", json_string(approx));
+    tf_status status = directory_write_json(target, config);
+    if (status == TF_OK)
+        status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);
+    return status == TF_OK ? directory_mirror_tokenizer(model->directory, directory) : status;
 }

@@ -19,4 +19,8 @@ typedef struct linear_head {
 TF_CHECKED tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
                                           const char *approx);
 
+/** The public files of a shared model, to one party's directory: config.json with the approximations that the weights
+ *  were shared for (`approx` NULL: those that the model names, or exact), calibrated ranges, and the tokenizer. */
+TF_CHECKED tf_status model_copy_public(const model_files *model, const char *approx, const char *directory);
+
 #endif

@@ -17,19 +17,19 @@ static tf_status duplicate(const char *bytes, size_t length, char **copy) {
 }
 
 /* Appends an empty text and returns it in *added. */
-static tf_status add(cli_texts *texts, size_t line, cli_text **added) {
+static tf_status add(text_list *texts, size_t line, text_item **added) {
     if ((texts->count & (texts->count - 1)) == 0) { /* grow at powers of two */
-        cli_text *grown = reallocarray(texts->item, texts->count ? 2 * texts->count : 1, sizeof *grown);
+        text_item *grown = reallocarray(texts->item, texts->count ? 2 * texts->count : 1, sizeof *grown);
         if (!grown) return tf_fail(TF_NOMEM, "out of memory");
         texts->item = grown;
     }
     *added = &texts->item[texts->count++];
-    **added = (cli_text){.line = line};
+    **added = (text_item){.line = line};
     return TF_OK;
 }
 
-static tf_status add_line(cli_texts *texts, size_t line, const char *bytes, size_t length) {
-    cli_text *added = NULL;
+static tf_status add_line(text_list *texts, size_t line, const char *bytes, size_t length) {
+    text_item *added = NULL;
     TF_TRY(add(texts, line, &added));
     added->first_length = length;
     return duplicate(bytes, length, &added->first);
@@ -56,7 +56,7 @@ static tf_status take_label(const json_t *object, char **label) {
 
 /* A string, a pair of strings, or an object with "text" (either of the two) or "text_a" and "text_b", and maybe
  * "label". */
-static tf_status add_json_value(cli_text *added, const json_t *value) {
+static tf_status add_json_value(text_item *added, const json_t *value) {
     const json_t *first = value, *second = NULL;
     if (json_is_object(value)) {
         TF_TRY(take_label(value, &added->label));
@@ -77,24 +77,24 @@ static tf_status add_json_value(cli_text *added, const json_t *value) {
     return take_string(first, &added->first, &added->first_length);
 }
 
-static tf_status add_json(cli_texts *texts, size_t line, const char *bytes, size_t length) {
+static tf_status add_json(text_list *texts, size_t line, const char *bytes, size_t length) {
     json_error_t error;
     json_t *value = json_loadb(bytes, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) return tf_fail(TF_FORMAT, "%s line %zu is not JSON: %s", texts->file, line, error.text);
-    cli_text *added = NULL;
+    text_item *added = NULL;
     tf_status status = add(texts, line, &added);
     if (status == TF_OK) status = add_json_value(added, value);
     json_decref(value);
     return status == TF_OK ? TF_OK : tf_fail_in(status, "%s line %zu", texts->file, line);
 }
 
-static tf_status add_row(cli_texts *texts, size_t line, const table_form *form, char *row) {
+static tf_status add_row(text_list *texts, size_t line, const table_form *form, char *row) {
     char *first, *second, *label;
     table_split(row, form, &first, &second, &label);
     if (!first || (form->label >= 0 && !label) || (form->second >= 0 && !second))
         return tf_fail(TF_FORMAT, "%s line %zu has fewer columns than %s", texts->file, line,
                        form->header ? "the header" : "it should");
-    cli_text *added = NULL;
+    text_item *added = NULL;
     TF_TRY(add(texts, line, &added));
     added->first_length = strlen(first);
     TF_TRY(duplicate(first, added->first_length, &added->first));
@@ -146,7 +146,7 @@ void text_reader_close(text_reader *reader) {
     free(reader);
 }
 
-tf_status text_reader_next(text_reader *reader, cli_texts *out, bool *end) {
+tf_status text_reader_next(text_reader *reader, text_list *out, bool *end) {
     static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark, which some editors put first */
     out->file = reader->path;
     *end = false;
@@ -176,25 +176,25 @@ tf_status text_reader_next(text_reader *reader, cli_texts *out, bool *end) {
     return ferror(reader->file) ? tf_fail(TF_IO, "%s: %s", reader->path, strerror(errno)) : TF_OK;
 }
 
-static tf_status read_file(const char *path, file_form form, const cli_options *o, cli_texts *out) {
-    *out = (cli_texts){.file = path};
+static tf_status read_file(const text_source *source, file_form form, text_list *out) {
+    *out = (text_list){.file = source->path};
     text_reader *reader;
-    TF_TRY(text_reader_open(path, o->columns, &reader));
+    TF_TRY(text_reader_open(source->path, source->columns, &reader));
     reader->form = form;
     tf_status status = TF_OK;
-    for (bool end = false; status == TF_OK && !end && (o->limit == 0 || out->count < o->limit);)
+    for (bool end = false; status == TF_OK && !end && (source->limit == 0 || out->count < source->limit);)
         status = text_reader_next(reader, out, &end);
     text_reader_close(reader);
-    if (status == TF_OK && !out->count) status = tf_fail(TF_FORMAT, "%s holds no text", path);
+    if (status == TF_OK && !out->count) status = tf_fail(TF_FORMAT, "%s holds no text", source->path);
     if (status != TF_OK) texts_free(out);
     return status;
 }
 
-tf_status texts_read(const cli_options *o, cli_texts *out) {
-    if (o->input) return read_file(o->input, form_of(o->input), o, out);
-    *out = (cli_texts){0};
-    for (size_t i = 0; i < o->texts && (o->limit == 0 || i < o->limit); i++) {
-        tf_status status = add_line(out, 0, o->text[i], strlen(o->text[i]));
+tf_status texts_read(const text_source *source, text_list *out) {
+    if (source->path) return read_file(source, form_of(source->path), out);
+    *out = (text_list){0};
+    for (size_t i = 0; i < source->texts && (source->limit == 0 || i < source->limit); i++) {
+        tf_status status = add_line(out, 0, source->text[i], strlen(source->text[i]));
         if (status != TF_OK) {
             texts_free(out);
             return status;
@@ -203,18 +203,18 @@ tf_status texts_read(const cli_options *o, cli_texts *out) {
     return TF_OK;
 }
 
-tf_status texts_read_data(const cli_options *o, bool labelled, cli_texts *out) {
-    TF_TRY(read_file(o->data, form_of(o->data) == FORM_JSON ? FORM_JSON : FORM_TABLE, o, out));
+tf_status texts_read_data(const text_source *source, bool labelled, text_list *out) {
+    TF_TRY(read_file(source, form_of(source->path) == FORM_JSON ? FORM_JSON : FORM_TABLE, out));
     for (size_t i = 0; labelled && i < out->count; i++)
         if (!out->item[i].label || !out->item[i].label[0]) {
-            tf_status status = tf_fail(TF_FORMAT, "%s line %zu has no label", o->data, out->item[i].line);
+            tf_status status = tf_fail(TF_FORMAT, "%s line %zu has no label", source->path, out->item[i].line);
             texts_free(out);
             return status;
         }
     return TF_OK;
 }
 
-void texts_free(cli_texts *texts) {
+void texts_free(text_list *texts) {
     for (size_t i = 0; i < texts->count; i++) {
         free(texts->item[i].first);
         free(texts->item[i].second);
@@ -225,7 +225,7 @@ void texts_free(cli_texts *texts) {
     texts->count = 0;
 }
 
-const char *text_place(const cli_texts *texts, size_t i, char *buffer, size_t size) {
+const char *text_place(const text_list *texts, size_t i, char *buffer, size_t size) {
     if (texts->file)
         snprintf(buffer, size, "%s line %zu", texts->file, texts->item[i].line);
     else

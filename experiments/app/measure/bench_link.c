@@ -1,7 +1,8 @@
+#include "experiments/app/measure/bench_link.h"
+
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#include "experiments/app/service/party_run.h"
 #include "net/base/clock.h"
 
 enum { ROUNDS = 1000, WORD = 8, RECORD = 128 << 10, DEFAULT_BYTES = 64 << 20 };
@@ -76,18 +77,18 @@ static tf_status measure(tf_link *link, uint64_t size, size_t runs, unsigned cha
     return TF_OK;
 }
 
-tf_status bench_link(tf_link *link, const bench_job *job, bench_report *report) {
-    uint64_t size = job->link_bytes ? job->link_bytes : DEFAULT_BYTES;
+tf_status bench_link(tf_link *link, uint64_t bytes, size_t runs, bench_report *report) {
+    uint64_t size = bytes ? bytes : DEFAULT_BYTES;
     unsigned char *out = calloc(1, size), *in[2] = {calloc(1, size), calloc(1, size)};
     double *seconds[4], median[4];
     bool complete = out && in[0] && in[1];
-    for (int i = 0; i < 4; i++) complete &= (seconds[i] = calloc(job->runs, sizeof *seconds[i])) != NULL;
-    tf_status status = complete ? measure(link, size, job->runs, out, in, seconds)
+    for (int i = 0; i < 4; i++) complete &= (seconds[i] = calloc(runs, sizeof *seconds[i])) != NULL;
+    tf_status status = complete ? measure(link, size, runs, out, in, seconds)
                                 : tf_fail(TF_NOMEM, "no memory for three times %llu bytes", (unsigned long long)size);
     for (int i = 0; i < 4; i++) {
         if (status == TF_OK) {
-            qsort(seconds[i], job->runs, sizeof *seconds[i], by_value);
-            median[i] = seconds[i][job->runs / 2];
+            qsort(seconds[i], runs, sizeof *seconds[i], by_value);
+            median[i] = seconds[i][runs / 2];
         }
         free(seconds[i]);
     }

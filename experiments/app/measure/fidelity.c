@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/measure/op_cost.h"
 #include "experiments/app/measure/op_sample.h"
 #include "runtime/session/session.h"
 
@@ -89,7 +90,7 @@ tf_status fidelity_measure(private_session *session, const tf_op *op, fidelity *
     const tf_op *first = tf_registry_find(op->kind, op->truth);
     op_sample sample;
     room r = {0};
-    *result = (fidelity){.truth = first == op ? NULL : first};
+    *result = (fidelity){.op = op, .truth = first == op ? NULL : first};
     result->bound = op->private_error + (op->trained ? 0 : op->approximation_error);
     TF_TRY(op_price_find(op, &result->price));
     TF_TRY(op_sample_make(op, &sample));

@@ -2,12 +2,7 @@
 #ifndef TF_APP_OP_COST_H
 #define TF_APP_OP_COST_H
 
-#include "runtime/graph/registry.h"
-
-typedef struct op_price {
-    double bytes; /**< over all links, per element of the output */
-    int rounds;
-} op_price;
+#include "experiments/app/report/ops_report.h"
 
 /**
  * Plans the op alone, at 16 fractional bits, on inputs of BERT-tiny's sizes for 4 texts of 128 tokens. Fails where the

@@ -10,57 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net/link_mpi.h"
-#include "net/link_secure.h"
-
-enum link_key {
-    KEY_LOCAL = 'l',
-    KEY_TIMEOUT = 'T',
-    KEY_PARTIES = 'P',
-    KEY_IDENTITY = 'I',
-    KEY_PLAINTEXT = 'X',
-    KEY_SHAPE = 'H',
-    KEY_THREADS = 'J'
-};
+#include "experiments/app/parties/meet.h"
+#include "experiments/app/parties/secure.h"
 
 enum { MOST_THREADS = 1024 };
 
 static const double SHORTEST_JOINING = 10; // seconds: MPI itself may take some to start
 
-static const struct argp_option table[] = {
-    {NULL, 0, NULL, 0, "How the parties are connected:", 1},
-    {"local", KEY_LOCAL, NULL, 0, "Run the three parties as threads of this process, without mpirun", 0},
-    {"parties", KEY_PARTIES, "FILE", 0,
-     "The parties file: who the parties are and what they own. Needed when they are on several hosts", 0},
-    {"identity", KEY_IDENTITY, "DIR", 0, "This party's key and certificate, as trefoil keygen made them", 0},
-    {"plaintext-links", KEY_PLAINTEXT, NULL, 0, "Do not encrypt what the parties send each other, to measure", 0},
-    {"shape", KEY_SHAPE, "NETWORK", 0,
-     "Play a network: lan (1 ms, 5 Gbit/s), wan (40 ms, 400 Mbit/s) or DELAYms,RATEmbit; round-trip time, and rate of "
-     "each direction of each pair. On one machine only",
-     0},
-    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for a silent party (30)", 0},
-    {"threads", KEY_THREADS, "N", 0, "Threads of each party (this host's cores, divided among the parties on it)", 0},
-    {0},
-};
-
-tf_status link_read_seconds(const char *name, const char *text, double *seconds) {
-    char *end;
-    *seconds = strtod(text, &end);
-    if (end == text || *end || !(*seconds > 0 && *seconds <= 1e6))
-        return tf_fail(TF_INVALID, "--%s '%s' is not a number of seconds above 0", name, text);
-    return TF_OK;
-}
-
-static tf_status read_threads(const char *text, int *threads) {
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end || value < 1 || value > MOST_THREADS)
-        return tf_fail(TF_INVALID, "--threads '%s' is not a number from 1 to %d", text, MOST_THREADS);
-    *threads = (int)value;
-    return TF_OK;
-}
-
-int links_threads(const link_options *o) {
+int links_threads(const link_settings *o) {
     const char *ranks = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     long cores = sysconf(_SC_NPROCESSORS_ONLN), parties = o->local     ? TF_PARTIES
                                                           : o->id >= 0 ? 1
@@ -69,71 +26,6 @@ int links_threads(const link_options *o) {
     if (o->threads) return o->threads;
     long share = parties > 0 ? cores / parties : 1;
     return share < 1 ? 1 : share > MOST_THREADS ? MOST_THREADS : (int)share;
-}
-
-static error_t on_link_option(int key, char *value, struct argp_state *state) {
-    link_input *input = state->input;
-    link_options *o = input->options;
-    switch (key) {
-    case KEY_LOCAL: o->local = true; return 0;
-    case KEY_PARTIES: o->parties = value; return 0;
-    case KEY_IDENTITY: o->identity = value; return 0;
-    case KEY_PLAINTEXT: o->plaintext = true; return 0;
-    case KEY_SHAPE:
-        o->shaped = true;
-        input->status = tf_network_parse("shape", value, &o->network);
-        return input->status == TF_OK ? 0 : EINVAL;
-    case KEY_THREADS: input->status = read_threads(value, &o->threads); return input->status == TF_OK ? 0 : EINVAL;
-    case KEY_TIMEOUT:
-        input->status = link_read_seconds("timeout", value, &o->timeout);
-        return input->status == TF_OK ? 0 : EINVAL;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
-
-const struct argp link_argp = {.options = table, .parser = on_link_option};
-
-link_options link_options_default(void) {
-    return (link_options){.timeout = 30, .id = -1};
-}
-
-tf_status link_options_finish(link_options *o) {
-    if (o->local && (o->parties || o->identity || o->plaintext))
-        return tf_fail(TF_INVALID, "--local connects threads of one process: it goes without --parties, --identity and "
-                                   "--plaintext-links");
-    if (o->plaintext && (o->parties || o->identity))
-        return tf_fail(TF_INVALID, "--plaintext-links proves no identities: leave --parties and --identity out");
-    if (!o->parties != !o->identity)
-        return tf_fail(TF_INVALID, "--parties and --identity belong together (see trefoil keygen --help)");
-    return o->parties ? tf_parties_read(o->parties, &o->file) : TF_OK;
-}
-
-/** What the three must have in common before they talk: the version, who they are, and who owns what. */
-static tf_status describe(const link_options *o, tf_config_digest *digest) {
-    char text[512], fingerprint[TF_FINGERPRINT_TEXT];
-    int used = snprintf(text, sizeof text, "trefoil %s", TREFOIL_VERSION);
-    for (int i = 0; i < TF_PARTIES && o->parties; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, "\n%s%s%s",
-                         tf_fingerprint_text(&o->file.fingerprint[i], fingerprint),
-                         i == o->file.model_owner ? " model owner" : "", i == o->file.data_owner ? " data owner" : "");
-    return tf_config_digest_of(text, (size_t)used, digest);
-}
-
-tf_status links_secure(const link_options *o, tf_link *inner, tf_link **link) {
-    tf_secure_options secure = {.fingerprints = o->parties ? o->file.fingerprint : NULL};
-    tf_identity *identity = NULL;
-    tf_status status = o->identity ? tf_identity_read(o->identity, &identity) : tf_identity_make(&identity);
-    if (status == TF_OK) status = describe(o, &secure.config);
-    secure.identity = identity;
-    if (status == TF_OK) {
-        status = tf_link_secure(inner, &secure, link);
-    } else {
-        tf_link_announce_failure(inner,
-                                 "no secure link could be made"); // nobody could tell whether this party wrote it
-        tf_link_close(inner);
-    }
-    tf_identity_free(identity);
-    return status;
 }
 
 /** Joining an MPI job waits without end for a party that is stopped or hangs, so it is watched. */
@@ -180,7 +72,7 @@ static tf_status join_group(link_groups *groups, tf_link **link) {
     return tf_link_mpi_on(group, link);
 }
 
-static tf_status join_mpi(const link_options *o, link_groups *groups, tf_link **link) {
+static tf_status join_mpi(const link_settings *o, link_groups *groups, tf_link **link) {
     watch w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .patience = fmax(o->timeout, SHORTEST_JOINING)};
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -198,7 +90,7 @@ static tf_status join_mpi(const link_options *o, link_groups *groups, tf_link **
     return status;
 }
 
-static tf_status open_mpi(const link_options *o, link_groups *groups, tf_link **link) {
+static tf_status open_mpi(const link_settings *o, link_groups *groups, tf_link **link) {
     tf_link *inner;
     TF_TRY(join_mpi(o, groups, &inner));
     tf_link_set_deadline(inner, o->timeout);
@@ -233,7 +125,7 @@ void links_unguard(void) {
 }
 
 /** Shapes the links of all parties that this process plays; none is left open on a failure. */
-static tf_status shape(const link_options *o, tf_link *links[TF_PARTIES]) {
+static tf_status shape(const link_settings *o, tf_link *links[TF_PARTIES]) {
     tf_status status = TF_OK;
     for (int i = 0; i < TF_PARTIES && status == TF_OK; i++)
         if (links[i]) status = tf_link_shaped(links[i], &o->network, &links[i]);
@@ -244,7 +136,7 @@ static tf_status shape(const link_options *o, tf_link *links[TF_PARTIES]) {
     return status;
 }
 
-tf_status links_open(const link_options *o, link_groups *groups, tf_link *links[TF_PARTIES]) {
+tf_status links_open(const link_settings *o, link_groups *groups, tf_link *links[TF_PARTIES]) {
     tf_link *link;
     for (int i = 0; i < TF_PARTIES; i++) links[i] = NULL;
     if (o->local) {

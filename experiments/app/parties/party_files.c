@@ -31,11 +31,11 @@ static tf_status transfer(tf_link *link, int peer, bool receive, void *data, uin
     return tf_link_wait(link, ticket);
 }
 
-static tf_status give_file(tf_link *link, int peer, const cli_options *o, const char *directory, int file) {
+static tf_status give_file(tf_link *link, int peer, const model_settings *s, const char *directory, int file) {
     char path[PATH_TEXT], *data = NULL;
     size_t size = 0;
     TF_TRY(tf_path_join(directory, files[file].name, path, sizeof path));
-    bool withheld = o->no_ranges && !strcmp(files[file].name, TF_RANGES_FILE);
+    bool withheld = !s->ranges && !strcmp(files[file].name, TF_RANGES_FILE);
     bool there = !withheld && access(path, F_OK) == 0;
     if (there) TF_TRY(tf_file_read(path, files[file].limit, &data, &size));
     uint64_t length = there ? size : absent;
@@ -70,7 +70,7 @@ static tf_status take_file(tf_link *link, int owner, const char *directory, int 
 }
 
 /* A directory that only this user can read, for as long as the files are opened. */
-static tf_status take_files(tf_link *link, const cli_options *o, unsigned needs, model_files *model) {
+static tf_status take_files(tf_link *link, const model_settings *s, int owner, unsigned needs, model_files *model) {
     const char *parent = getenv("TMPDIR");
     char directory[PATH_TEXT];
     int used = snprintf(directory, sizeof directory, "%s/trefoil.XXXXXX", parent && *parent ? parent : "/tmp");
@@ -78,10 +78,10 @@ static tf_status take_files(tf_link *link, const cli_options *o, unsigned needs,
         return tf_fail(TF_IO, "no temporary directory could be made (%s)", directory);
     tf_status status = TF_OK;
     for (int i = 0; i < FILES && status == TF_OK; i++)
-        if (needs & files[i].needs) status = take_file(link, o->model_owner, directory, i);
-    if (status == TF_OK) status = model_open_at(o, directory, model);
+        if (needs & files[i].needs) status = take_file(link, owner, directory, i);
+    if (status == TF_OK) status = model_open_at(s, directory, model);
     if (status == TF_OK && needs & PARTY_NEEDS_TOKENIZER) status = model_open_tokenizer(model);
-    if (status != TF_OK && status != TF_PEER) status = tf_fail_in(status, "party %d's model", o->model_owner);
+    if (status != TF_OK && status != TF_PEER) status = tf_fail_in(status, "party %d's model", owner);
     model->directory = "the model owner's model"; /* for messages: what was taken goes now */
     for (int i = 0; i < FILES; i++) {
         char path[PATH_TEXT + 32];
@@ -92,23 +92,24 @@ static tf_status take_files(tf_link *link, const cli_options *o, unsigned needs,
     return status;
 }
 
-static tf_status exchange(tf_link *link, const cli_options *o, const char *directory, unsigned needs,
+static tf_status exchange(tf_link *link, const model_settings *s, int owner, const char *directory, unsigned needs,
                           model_files *model) {
     unsigned char need = (unsigned char)needs;
-    if (tf_link_party(link) != o->model_owner) {
-        TF_TRY(transfer(link, o->model_owner, false, &need, 1));
-        return needs ? take_files(link, o, needs, model) : TF_OK;
+    if (tf_link_party(link) != owner) {
+        TF_TRY(transfer(link, owner, false, &need, 1));
+        return needs ? take_files(link, s, owner, needs, model) : TF_OK;
     }
     for (int peer = 0; peer < TF_PARTIES; peer++) {
-        if (peer == o->model_owner) continue;
+        if (peer == owner) continue;
         TF_TRY(transfer(link, peer, true, &need, 1));
         for (int i = 0; i < FILES; i++)
-            if (need & files[i].needs) TF_TRY(give_file(link, peer, o, directory, i));
+            if (need & files[i].needs) TF_TRY(give_file(link, peer, s, directory, i));
     }
     return TF_OK;
 }
 
-tf_status party_files(tf_link *link, const cli_options *o, const char *directory, unsigned needs, model_files *model) {
-    tf_status status = exchange(link, o, directory, needs, model);
+tf_status party_files(tf_link *link, const model_settings *s, int owner, const char *directory, unsigned needs,
+                      model_files *model) {
+    tf_status status = exchange(link, s, owner, directory, needs, model);
     return status == TF_PEER ? tf_fail_in(status, "exchanging config.json") : status;
 }

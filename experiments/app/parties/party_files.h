@@ -11,12 +11,11 @@
 enum { PARTY_NEEDS_NOTHING = 0, PARTY_NEEDS_CONFIG = 1, PARTY_NEEDS_TOKENIZER = 2 };
 
 /**
- * The model owner, from `directory`, gives the others what they lack: config.json, ranges.json (unless --no-ranges
- * withholds it), and to the data owner, if it lacks them, the tokenizer's files. None is a secret of the model owner.
- * Where this party `needs` something, *model is opened with it, over --approx and the like of `options`. All three call
- * it together.
+ * Party `owner`, from `directory`, gives the others what they lack: config.json, ranges.json (if the settings take it),
+ * and to the data owner, if it lacks them, the tokenizer's files. None is a secret of the model owner. Where this party
+ * `needs` something, *model is opened with it, by the settings. All three call it together.
  */
-TF_CHECKED tf_status party_files(tf_link *link, const cli_options *options, const char *directory, unsigned needs,
-                                 model_files *model);
+TF_CHECKED tf_status party_files(tf_link *link, const model_settings *settings, int owner, const char *directory,
+                                 unsigned needs, model_files *model);
 
 #endif

@@ -17,7 +17,7 @@ static bool read_number(const char *text, double *number) {
     return end != text && !*end && isfinite(*number);
 }
 
-static tf_status check_labels(const tf_config *config, const cli_texts *texts, eval_metric metric) {
+static tf_status check_labels(const tf_config *config, const text_list *texts, eval_metric metric) {
     char place[4200];
     double number;
     for (size_t i = 0; i < texts->count; i++) {
@@ -32,7 +32,7 @@ static tf_status check_labels(const tf_config *config, const cli_texts *texts, e
     return TF_OK;
 }
 
-tf_status eval_metric_find(const char *name, const model_files *model, const cli_texts *texts, eval_metric *metric) {
+tf_status eval_metric_find(const char *name, const model_files *model, const text_list *texts, eval_metric *metric) {
     const tf_config *config = &model->config;
     if (config->head != TF_HEAD_CLASSIFIER)
         return tf_fail(TF_INVALID, "%s has no classifier to evaluate: it gives embeddings", model->directory);
@@ -158,10 +158,10 @@ static tf_status print_lines(const eval_store *store, const eval_report *r, doub
     return finish_output();
 }
 
-tf_status eval_report_print(const cli_options *o, const eval_store *store, const eval_report *report) {
+tf_status eval_report_print(const report_form *form, const eval_store *store, const eval_report *report) {
     double value;
     comparison both;
     TF_TRY(measure(store, report->metric, store->values, &value));
     if (store->plain) TF_TRY(compare(store, report->metric, &both));
-    return (o->json ? print_json : print_lines)(store, report, value, store->plain ? &both : NULL);
+    return (form->json ? print_json : print_lines)(store, report, value, store->plain ? &both : NULL);
 }

@@ -2,8 +2,10 @@
 #ifndef TF_APP_EVAL_REPORT_H
 #define TF_APP_EVAL_REPORT_H
 
-#include "experiments/app/report/results.h"
-#include "experiments/app/service/eval_store.h"
+#include "experiments/app/data/model_files.h"
+#include "experiments/app/report/eval_store.h"
+#include "experiments/app/report/form.h"
+#include "experiments/app/report/run_report.h"
 
 typedef enum eval_metric { METRIC_ACCURACY, METRIC_F1, METRIC_MATTHEWS, METRIC_PEARSON } eval_metric;
 
@@ -11,7 +13,7 @@ typedef enum eval_metric { METRIC_ACCURACY, METRIC_F1, METRIC_MATTHEWS, METRIC_P
  * The metric by its name, or (NULL) the one that suits the model. Fails when it does not fit the model's labels, or a
  * text's label is none of the model's, with its line.
  */
-TF_CHECKED tf_status eval_metric_find(const char *name, const model_files *model, const cli_texts *texts,
+TF_CHECKED tf_status eval_metric_find(const char *name, const model_files *model, const text_list *texts,
                                       eval_metric *metric);
 
 typedef struct eval_report {
@@ -24,6 +26,6 @@ typedef struct eval_report {
 } eval_report;
 
 /** Prints the summary of a finished evaluation, as --json or as lines. */
-TF_CHECKED tf_status eval_report_print(const cli_options *options, const eval_store *store, const eval_report *report);
+TF_CHECKED tf_status eval_report_print(const report_form *form, const eval_store *store, const eval_report *report);
 
 #endif

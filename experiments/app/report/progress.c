@@ -7,14 +7,14 @@
 
 static const double SECONDS_BETWEEN_LINES = 30, SECONDS_BETWEEN_REWRITES = 0.1;
 
-void progress_begin(cli_progress *p, const char *what, size_t total, double work) {
+void progress_begin(progress_line *p, const char *what, size_t total, double work) {
     double now = tf_clock();
-    *p = (cli_progress){.what = what,
-                        .total = total,
-                        .work_total = work,
-                        .start = now,
-                        .shown = now - SECONDS_BETWEEN_REWRITES,
-                        .terminal = isatty(STDERR_FILENO)};
+    *p = (progress_line){.what = what,
+                         .total = total,
+                         .work_total = work,
+                         .start = now,
+                         .shown = now - SECONDS_BETWEEN_REWRITES,
+                         .terminal = isatty(STDERR_FILENO)};
     if (!p->terminal) p->shown = now;
 }
 
@@ -29,7 +29,7 @@ static const char *duration_text(double seconds, char buffer[32]) {
     return buffer;
 }
 
-static void show(cli_progress *p, double now) {
+static void show(progress_line *p, double now) {
     char left[32];
     double seconds = now - p->start,
            rest = p->work_done > 0 ? seconds / p->work_done * (p->work_total - p->work_done) : 0;
@@ -40,15 +40,24 @@ static void show(cli_progress *p, double now) {
     p->open = p->terminal;
 }
 
-void progress_step(cli_progress *p, size_t examples, double work) {
+void progress_step(progress_line *p, size_t examples, double work) {
     double now = tf_clock(), between = p->terminal ? SECONDS_BETWEEN_REWRITES : SECONDS_BETWEEN_LINES;
     p->done += examples;
     p->work_done += work;
     if (!p->quiet && now - p->shown >= between) show(p, now);
 }
 
-void progress_end(cli_progress *p) {
+void progress_end(progress_line *p) {
     if (p->open) fputs("\r\033[K", stderr);
     fflush(stderr);
     p->open = false;
+}
+
+void show_progress(const char *what, size_t done, size_t total) {
+    if (!isatty(STDERR_FILENO)) return;
+    if (done < total)
+        fprintf(stderr, "\r%s %zu of %zu\033[K", what, done, total);
+    else
+        fputs("\r\033[K", stderr);
+    fflush(stderr);
 }

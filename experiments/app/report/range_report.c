@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/app/report/results.h"
-
 static void print_table(const tf_range_check *check, const tf_ranges *plain) {
     printf("\n%-52s %-10s %12s %12s %12s %6s\n", "largest magnitude at", "kind", "private", "plain", "range", "used");
     for (size_t i = 0; i < tf_range_check_count(check); i++) {
@@ -31,8 +29,8 @@ static tf_status write_report(const char *path, const tf_range_check *check, con
     return failed ? tf_fail(TF_IO, "%s: %s", path, strerror(errno)) : TF_OK;
 }
 
-tf_status range_report(const cli_options *o, const tf_range_check *check, const tf_ranges *plain) {
-    if (o->report) TF_TRY(write_report(o->report, check, plain));
+tf_status range_report(const report_form *form, const char *file, const tf_range_check *check, const tf_ranges *plain) {
+    if (file) TF_TRY(write_report(file, check, plain));
     for (size_t i = 0; i < tf_range_check_count(check); i++) {
         const tf_range_entry *e = tf_range_check_entry(check, i);
         double largest = tf_ranges_find(plain, e->name);
@@ -40,7 +38,7 @@ tf_status range_report(const cli_options *o, const tf_range_check *check, const 
             return tf_fail(TF_RANGE, "%s (%s): a value of %.6g in floating point leaves its range of %.6g", e->name,
                            e->kind, largest, e->bound);
     }
-    if (o->json) return TF_OK;
+    if (form->json) return TF_OK;
     print_table(check, plain);
     return finish_output();
 }

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
-
-#include "runtime/program/program.h"
 
 enum { TEXT_COLUMNS = 48, WIDEST_LABEL = 26, EMBEDDING_SHOWN = 4, EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2 };
 
@@ -33,7 +30,7 @@ static double largest_difference(const float *a, const float *b, size_t count) {
 }
 
 /* Of the texts that came with a label: how many, and how many got it. */
-static size_t count_right(const cli_results *r, size_t *labelled) {
+static size_t count_right(const result_report *r, size_t *labelled) {
     size_t width = tf_model_width(&r->model->config), right = 0;
     *labelled = 0;
     if (r->model->config.head != TF_HEAD_CLASSIFIER || !r->values) return 0;
@@ -46,41 +43,7 @@ static size_t count_right(const cli_results *r, size_t *labelled) {
     return right;
 }
 
-uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
-    uint64_t total = 0;
-    for (int from = 0; from < TF_PARTIES; from++)
-        for (int to = 0; to < TF_PARTIES; to++) total += links[from][to];
-    return total;
-}
-
-json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
-    json_t *matrix = json_array();
-    for (int from = 0; from < TF_PARTIES; from++) {
-        json_t *row = json_array();
-        for (int to = 0; to < TF_PARTIES; to++) json_array_append_new(row, json_integer((json_int_t)links[from][to]));
-        json_array_append_new(matrix, row);
-    }
-    return json_pack("{s:I,s:o}", "total", (json_int_t)links_total(links), "links", matrix);
-}
-
-json_t *json_forecast(uint64_t bytes, uint64_t rounds) {
-    return json_pack("{s:I,s:I}", "bytes", (json_int_t)bytes, "rounds", (json_int_t)rounds);
-}
-
-tf_status finish_output(void) {
-    return fflush(stdout) == 0 && !ferror(stdout) ? TF_OK : tf_fail(TF_IO, "the output could not be written");
-}
-
-tf_status json_print(json_t *object) {
-    if (!object) return tf_fail(TF_NOMEM, "out of memory");
-    /* Nine digits tell any two floats apart. */
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(9));
-    json_decref(object);
-    putchar('\n');
-    return finish_output();
-}
-
-static json_t *json_result(const cli_results *r, size_t i) {
+static json_t *json_result(const result_report *r, size_t i) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
     const float *values = r->values + i * width;
@@ -95,7 +58,7 @@ static json_t *json_result(const cli_results *r, size_t i) {
                      tf_model_label(config, v.top, name, sizeof name), "score", v.score);
 }
 
-static json_t *results_json(const cli_results *r) {
+static json_t *results_json(const result_report *r) {
     json_t *list = json_array();
     for (size_t i = 0; i < r->texts->count && r->values; i++) json_array_append_new(list, json_result(r, i));
     json_t *bytes = json_bytes(r->run.links);
@@ -112,40 +75,6 @@ static json_t *results_json(const cli_results *r) {
         json_object_set_new(object, "max_abs_error", json_real(largest_difference(r->values, r->plain, count)));
     }
     return object;
-}
-
-const char *bytes_text(uint64_t bytes, char buffer[32]) {
-    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    int i = 0;
-    for (; value >= 999.5 && i < 4; i++) value /= 1000;
-    snprintf(buffer, 32, i == 0 || value >= 99.95 ? "%.0f %s" : "%.1f %s", value, unit[i]);
-    return buffer;
-}
-
-void print_cell(const char *text, size_t length, int columns) {
-    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text, *end = at + length;
-    int used = 0;
-    while (at < end) {
-        utf8proc_int32_t rune;
-        utf8proc_ssize_t bytes = utf8proc_iterate(at, end - at, &rune);
-        bool printable =
-            bytes > 0 && utf8proc_category(rune) != UTF8PROC_CATEGORY_CC && rune != 0x2028 && rune != 0x2029;
-        int width = printable ? utf8proc_charwidth(rune) : 1;
-        bool last = bytes <= 0 || at + bytes == end;
-        if (used + width > columns - !last) { /* keeps a column for the mark of what is cut */
-            fputs("…", stdout);
-            used++;
-            break;
-        }
-        if (printable)
-            fwrite(at, 1, (size_t)bytes, stdout);
-        else
-            putchar(' ');
-        used += width;
-        at += bytes > 0 ? bytes : 1;
-    }
-    printf("%*s", used < columns ? columns - used : 0, "");
 }
 
 /* Columns for the labels: as many as the longest takes, within reason. */
@@ -170,11 +99,11 @@ static void print_embedding(const float *values, size_t width) {
     fputs(width > EMBEDDING_SHOWN ? " …" : "  ", stdout);
 }
 
-static void print_row(const cli_results *r, size_t i) {
+static void print_row(const result_report *r, size_t i) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
-    const cli_text *t = &r->texts->item[i];
+    const text_item *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
     print_cell(t->first, t->first_length, TEXT_COLUMNS);
     if (config->head == TF_HEAD_CLASSIFIER) {
@@ -187,7 +116,7 @@ static void print_row(const cli_results *r, size_t i) {
     putchar('\n');
 }
 
-static void print_header(const cli_results *r) {
+static void print_header(const result_report *r) {
     const tf_config *config = &r->model->config;
     printf("%4s  %-*s", "", TEXT_COLUMNS, "text");
     if (config->head == TF_HEAD_CLASSIFIER) {
@@ -204,7 +133,7 @@ static void print_header(const cli_results *r) {
 }
 
 /* Bytes that a party sent and received. */
-static void print_party(const cli_results *r, int party, const char *role, const char *saw) {
+static void print_party(const result_report *r, int party, const char *role, const char *saw) {
     uint64_t sent = 0, received = 0;
     for (int other = 0; other < TF_PARTIES; other++) {
         sent += r->run.links[party][other];
@@ -215,15 +144,14 @@ static void print_party(const cli_results *r, int party, const char *role, const
            bytes_text(sent, sent_text), bytes_text(received, received_text));
 }
 
-static void print_parties(const cli_results *r) {
-    const cli_options *o = r->options;
+static void print_parties(const result_report *r) {
     printf("\nWho saw what (all three: the architecture, %show many texts there are and how many tokens each has)\n",
            r->model->calibrated ? "calibrated ranges, " : "");
     for (int party = 0; party < TF_PARTIES; party++) {
-        bool model = party == o->model_owner, data = party == o->data_owner;
-        if (o->model_owner == TF_OUTSIDE && !data)
+        bool model = party == r->model_owner, data = party == r->data_owner;
+        if (r->model_owner == TF_OUTSIDE && !data)
             print_party(r, party, "compute party", "random numbers only");
-        else if (o->model_owner == TF_OUTSIDE)
+        else if (r->model_owner == TF_OUTSIDE)
             print_party(r, party, "data owner", "its texts and the results; of the weights, random numbers only");
         else if (model && data)
             print_party(r, party, "model and data owner", "its weights, its texts and the results");
@@ -238,14 +166,14 @@ static void print_parties(const cli_results *r) {
     if (r->run.bytes_encryption > 0)
         printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
                bytes_text(r->run.bytes_encryption, added));
-    if (o->data_owner == TF_OUTSIDE)
-        printf("  (the results stay shared: trefoil reveal puts those in %s together)\n", o->result_shares[0]);
-    if (o->links.local) puts("  (--local: all three ran in one process here, which sees everything)");
-    if (o->check)
-        printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", o->data_owner);
+    if (r->data_owner == TF_OUTSIDE)
+        printf("  (the results stay shared: trefoil reveal puts those in %s together)\n", r->kept_in);
+    if (r->local) puts("  (--local: all three ran in one process here, which sees everything)");
+    if (r->checked)
+        printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", r->data_owner);
 }
 
-static void print_summary(const cli_results *r) {
+static void print_summary(const result_report *r) {
     size_t width = tf_model_width(&r->model->config), labelled, right = count_right(r, &labelled);
     printf("\n%zu text%s", r->texts->count, r->texts->count == 1 ? "" : "s");
     if (labelled)
@@ -268,8 +196,8 @@ static void print_summary(const cli_results *r) {
     putchar('\n');
 }
 
-tf_status results_print(const cli_results *r) {
-    if (r->options->json) return json_print(results_json(r));
+tf_status results_print(const result_report *r) {
+    if (r->form->json) return json_print(results_json(r));
     if (r->values) print_header(r);
     for (size_t i = 0; i < r->texts->count && r->values; i++) print_row(r, i);
     print_summary(r);
@@ -277,8 +205,8 @@ tf_status results_print(const cli_results *r) {
     return finish_output();
 }
 
-tf_status results_print_line(const cli_results *r, bool header) {
-    if (r->options->json) {
+tf_status results_print_line(const result_report *r, bool header) {
+    if (r->form->json) {
         json_t *object = json_result(r, 0), *bytes = json_bytes(r->run.links);
         json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
         json_object_set_new(object, "seconds",
@@ -293,18 +221,18 @@ tf_status results_print_line(const cli_results *r, bool header) {
     return finish_output();
 }
 
-tf_status results_print_refusal(const cli_results *r, const char *reason) {
-    if (r->options->json) return json_print(json_pack("{s:I,s:s}", "index", (json_int_t)r->offset, "error", reason));
+tf_status results_print_refusal(const result_report *r, const char *reason) {
+    if (r->form->json) return json_print(json_pack("{s:I,s:s}", "index", (json_int_t)r->offset, "error", reason));
     printf("%4zu  error: ", r->offset);
     print_cell(reason, strlen(reason), 200);
     putchar('\n');
     return finish_output();
 }
 
-tf_status results_print_values(const cli_results *r, size_t texts) {
+tf_status results_print_values(const result_report *r, size_t texts) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
-    if (r->options->json) {
+    if (r->form->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < texts; i++) json_array_append_new(list, json_result(r, i));
         return json_print(json_pack("{s:o}", "results", list));

@@ -1,29 +1,41 @@
+#include "experiments/app/service/party_infer.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiments/app/service/party_run.h"
-#include "runtime/session/session.h"
+#include "experiments/app/data/model_files.h"
+#include "experiments/app/report/progress.h"
+#include "net/base/clock.h"
+
+tf_digest ranges_digest(const tf_ranges *ranges) {
+    size_t count = ranges ? ranges->count : 0;
+    tf_digest part[2] = {{{0}}};
+    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
+    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
+    return tf_digest_of(part, sizeof part);
+}
 
 static tf_digest text_digest(const char *text) {
     return tf_digest_of(text, strlen(text));
 }
 
-static tf_fact owners_fact(const cli_options *o) {
+static tf_fact owners_fact(const run_settings *o) {
     char owners[64];
     snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
     return (tf_fact){"who owns what (--model-owner, --data-owner, --public-weights, or share files)",
                      text_digest(owners)};
 }
 
-tf_status party_agree_owners(tf_session *session, const cli_options *o) {
+tf_status party_agree_owners(tf_session *session, const run_settings *o) {
     tf_fact fact = owners_fact(o);
     return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
 }
 
 /** What must be the same before any weight or text is touched. */
-tf_status party_agree(tf_session *session, const cli_options *o, const private_job *job) {
+tf_status party_agree(tf_session *session, const private_job *job) {
+    const run_settings *o = job->settings;
     const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
     char approximations[TF_APPROX_TEXT], precision[64];
     tf_digest architecture, weights = {{0}}, texts = {{0}};
@@ -84,7 +96,7 @@ typedef struct kept_results {
 } kept_results;
 
 /** Runs a batch whose owner is outside: its results are added to `kept`. */
-static tf_status run_kept(tf_session *session, const cli_options *o, const tf_graph *graph, size_t width,
+static tf_status run_kept(tf_session *session, const run_settings *o, const tf_graph *graph, size_t width,
                           kept_results *kept, tf_session_stats *stats) {
     tf_program program;
     tf_view view = {.c = {kept->component[0] + kept->row * width, kept->component[1] + kept->row * width}};
@@ -96,8 +108,9 @@ static tf_status run_kept(tf_session *session, const cli_options *o, const tf_gr
     return status;
 }
 
-static tf_status run_batch(tf_session *session, const cli_options *o, const private_job *job, const tf_batch *batch,
-                           double *output, kept_results *kept, progress *sum) {
+static tf_status run_batch(tf_session *session, const private_job *job, const tf_batch *batch, double *output,
+                           kept_results *kept, progress *sum) {
+    const run_settings *o = job->settings;
     bool holds_weights = session->party.id == o->model_owner || o->public_weights;
     tf_graph graph;
     tf_session_stats stats;
@@ -161,8 +174,9 @@ static tf_status deliver(const private_job *job, size_t b, size_t row, const dou
     return job->watch ? job->watch->end(job->watch->context, b, output) : TF_OK;
 }
 
-static tf_status infer_batch(tf_session *session, const cli_options *o, const private_job *job, size_t b, size_t row,
-                             float *values, progress *sum) {
+static tf_status infer_batch(tf_session *session, const private_job *job, size_t b, size_t row, float *values,
+                             progress *sum) {
+    const run_settings *o = job->settings;
     bool owner = session->party.id == o->data_owner;
     tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
     size_t *lengths = NULL;
@@ -172,7 +186,7 @@ static tf_status infer_batch(tf_session *session, const cli_options *o, const pr
     double *output =
         status == TF_OK && owner ? calloc(batch.texts, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
-    if (status == TF_OK) status = run_batch(session, o, job, &batch, output, NULL, sum);
+    if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, sum);
     if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
     free(output);
     free(lengths);
@@ -189,9 +203,9 @@ static tf_status await_request(tf_session *session, int data_owner, bool may_res
     return party_doing(status, "waiting for a request");
 }
 
-tf_status party_answer(tf_session *session, const cli_options *o, const private_job *job, float *values,
-                       double open_seconds, const party_counters *before, bool may_rest, run_report *report,
-                       bool *asked) {
+tf_status party_answer(tf_session *session, const private_job *job, float *values, double open_seconds,
+                       const party_counters *before, bool may_rest, run_report *report, bool *asked) {
+    const run_settings *o = job->settings;
     bool owner = session->party.id == o->data_owner, shows = owner && !job->watch;
     size_t row = 0;
     uint64_t batches = owner && job->batches ? job->batches->count : 0;
@@ -201,19 +215,18 @@ tf_status party_answer(tf_session *session, const cli_options *o, const private_
     if (!*asked) return TF_OK;
     for (uint64_t b = 0; b < batches; b++) {
         if (shows) show_progress("private model: text", row, job->batches->texts);
-        TF_TRY(infer_batch(session, o, job, b, row, owner ? values : NULL, &sum));
+        TF_TRY(infer_batch(session, job, b, row, owner ? values : NULL, &sum));
         if (owner) row += job->batches->batch[b].texts;
     }
     if (shows) show_progress("private model: text", row, job->batches->texts);
     return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
 }
 
-static tf_status run_shared(tf_session *session, const cli_options *o, const private_job *job, kept_results *kept,
-                            progress *sum) {
+static tf_status run_shared(tf_session *session, const private_job *job, kept_results *kept, progress *sum) {
     const party_shares *shares = &job->shares[session->party.id];
     size_t width = tf_model_width(job->config);
     for (size_t b = 0; b < shares->texts.batches; b++) {
-        TF_TRY(run_batch(session, o, job, &shares->texts.batch[b], NULL, kept, sum));
+        TF_TRY(run_batch(session, job, &shares->texts.batch[b], NULL, kept, sum));
         kept->row += shares->texts.batch[b].texts;
     }
     tf_share_results results = {.texts = shares->texts.texts,
@@ -228,26 +241,26 @@ static tf_status run_shared(tf_session *session, const cli_options *o, const pri
 }
 
 /** Batches whose owner is outside: the results stay shared. */
-static tf_status infer_shared(tf_session *session, const cli_options *o, const private_job *job, progress *sum) {
+static tf_status infer_shared(tf_session *session, const private_job *job, progress *sum) {
     size_t count = job->shares[session->party.id].texts.texts * tf_model_width(job->config);
     kept_results kept = {.component = {calloc(count, sizeof(uint64_t)), calloc(count, sizeof(uint64_t))}};
-    tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, o, job, &kept, sum)
+    tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, job, &kept, sum)
                                                               : tf_fail(TF_NOMEM, "no memory for the results");
     free(kept.component[0]);
     free(kept.component[1]);
     return status;
 }
 
-tf_status party_answer_shared(tf_session *session, const cli_options *o, const private_job *job, double open_seconds,
-                              run_report *report) {
+tf_status party_answer_shared(tf_session *session, const private_job *job, double open_seconds, run_report *report) {
     const party_counters none = {0};
     progress sum = {0};
-    TF_TRY(infer_shared(session, o, job, &sum));
+    TF_TRY(infer_shared(session, job, &sum));
     return party_doing(report_run(session, &sum, open_seconds, &none, report, session->party.id == 0),
                        "adding up what was sent");
 }
 
-tf_status party_infer(tf_link *link, const cli_options *o, const private_job *job, float *values, run_report *report) {
+tf_status party_infer(tf_link *link, const private_job *job, float *values, run_report *report) {
+    const run_settings *o = job->settings;
     double start = tf_clock();
     bool asked;
     tf_session session;
@@ -255,35 +268,36 @@ tf_status party_infer(tf_link *link, const cli_options *o, const private_job *jo
     const party_counters none = {0};
     tf_status status = tf_session_open(&session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
-    status = tf_party_set_threads(&session.party, links_threads(&o->links));
+    status = tf_party_set_threads(&session.party, o->threads);
     if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
-    if (o->model_shares) {
+    if (job->shares && job->shares[session.party.id].weights) {
         provider = tf_share_weights_provider(job->shares[session.party.id].weights);
         session.store.provider = &provider;
         session.store.stream = o->stream;
     }
-    if (status == TF_OK) status = party_agree(&session, o, job);
+    if (status == TF_OK) status = party_agree(&session, job);
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
-        status = party_answer_shared(&session, o, job, tf_clock() - start, report);
+        status = party_answer_shared(&session, job, tf_clock() - start, report);
     else if (status == TF_OK)
-        status = party_answer(&session, o, job, values, tf_clock() - start, &none, false, report, &asked);
+        status = party_answer(&session, job, values, tf_clock() - start, &none, false, report, &asked);
     tf_session_close(&session);
     return status;
 }
 
-static tf_status identify(tf_session *session, const cli_options *o, const private_job *job, model_digest *digest) {
+static tf_status identify(tf_session *session, const private_job *job, model_digest *digest) {
+    const run_settings *o = job->settings;
     model_digest told = {0};
-    TF_TRY(party_agree(session, o, job));
+    TF_TRY(party_agree(session, job));
     if (session->party.id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
     TF_TRY(tf_session_publish(session, o->model_owner, &told, sizeof told));
     if (session->party.id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */
     return TF_OK;
 }
 
-tf_status party_identify(tf_link *link, const cli_options *o, const private_job *job, model_digest *digest) {
+tf_status party_identify(tf_link *link, const private_job *job, model_digest *digest) {
     tf_session session;
     TF_TRY(tf_session_open(&session, link));
-    tf_status status = identify(&session, o, job, digest);
+    tf_status status = identify(&session, job, digest);
     tf_session_close(&session);
     return status;
 }

@@ -7,21 +7,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "experiments/app/service/party_run.h"
-
 struct private_session {
-    const cli_options *options;
+    bool local;                /* all three are threads of this process */
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
     link_groups groups;
 };
 
-static tf_status open_session(const cli_options *o, bool groups, private_session **out) {
+static tf_status open_session(const link_settings *settings, bool groups, private_session **out) {
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
-    session->options = o;
+    session->local = settings->local;
     session->groups = (link_groups){.groups = 1, .likes = MPI_COMM_NULL};
     links_guard();
-    tf_status status = links_open(&o->links, groups ? &session->groups : NULL, session->link);
+    tf_status status = links_open(settings, groups ? &session->groups : NULL, session->link);
     if (status != TF_OK) {
         free(session);
         return status;
@@ -30,12 +28,12 @@ static tf_status open_session(const cli_options *o, bool groups, private_session
     return TF_OK;
 }
 
-tf_status private_open(const cli_options *o, private_session **session) {
-    return open_session(o, false, session);
+tf_status private_open(const link_settings *settings, private_session **session) {
+    return open_session(settings, false, session);
 }
 
-tf_status private_open_groups(const cli_options *o, private_session **session) {
-    return open_session(o, true, session);
+tf_status private_open_groups(const link_settings *settings, private_session **session) {
+    return open_session(settings, true, session);
 }
 
 void private_group(const private_session *session, int *group, int *groups) {
@@ -107,7 +105,7 @@ tf_status private_each(private_session *session, private_function *function, voi
     int started = 0, first = -1;
     for (int i = 0; i < TF_PARTIES; i++)
         if (session->link[i]) party[i] = (party_thread){.function = function, .link = session->link[i], .job = job};
-    if (!session->options->links.local) {
+    if (!session->local) {
         for (int i = 0; i < TF_PARTIES; i++)
             if (party[i].link) return function(party[i].link, job);
     }
@@ -121,61 +119,4 @@ tf_status private_each(private_session *session, private_function *function, voi
     for (int i = 0; i < TF_PARTIES; i++) /* the first cause, not a report of it */
         if (party[i].status != TF_OK && (first < 0 || party[first].status == TF_PEER)) first = i;
     return first < 0 ? TF_OK : tf_fail(party[first].status, "%s", party[first].error);
-}
-
-typedef struct infer_call {
-    const cli_options *options;
-    const private_job *job;
-    float *values;
-    run_report *report;
-} infer_call;
-
-static tf_status infer_as(tf_link *link, void *argument) {
-    const infer_call *call = argument;
-    return party_infer(link, call->options, call->job, call->values, call->report);
-}
-
-tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report) {
-    infer_call call = {session->options, job, values, report};
-    return private_each(session, infer_as, &call);
-}
-
-typedef struct identify_call {
-    const cli_options *options;
-    const private_job *job;
-    model_digest *digest;
-} identify_call;
-
-static tf_status identify_as(tf_link *link, void *argument) {
-    const identify_call *call = argument;
-    return party_identify(link, call->options, call->job, call->digest);
-}
-
-tf_status private_identify(private_session *session, const private_job *job, model_digest *digest) {
-    identify_call call = {session->options, job, digest};
-    return private_each(session, identify_as, &call);
-}
-
-typedef struct bench_call {
-    const cli_options *options;
-    const bench_job *job;
-    bench_report *report;
-} bench_call;
-
-static tf_status bench_as(tf_link *link, void *argument) {
-    const bench_call *call = argument;
-    return party_bench(link, call->options, call->job, call->report);
-}
-
-tf_status private_bench(private_session *session, const bench_job *job, bench_report *report) {
-    bench_call call = {session->options, job, report};
-    return private_each(session, bench_as, &call);
-}
-
-tf_digest ranges_digest(const tf_ranges *ranges) {
-    size_t count = ranges ? ranges->count : 0;
-    tf_digest part[2] = {{{0}}};
-    if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
-    if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
-    return tf_digest_of(part, sizeof part);
 }

@@ -1,10 +1,13 @@
+#include "experiments/app/measure/bench.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/data/model_files.h"
+#include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
-#include "experiments/app/service/party_run.h"
 #include "runtime/session/session.h"
 
 /* Inputs that cost no accuracy to anyone: a fixed linear congruential sequence. They are no secret and mask nothing. */
@@ -55,7 +58,8 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
 }
 
 /** A step, or a matrix product: on two shared inputs that are put in before the clock runs. */
-static tf_status bench_small(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
+static tf_status bench_small(tf_session *session, const bench_job *job, bench_report *report) {
+    const run_settings *o = job->settings;
     const bench_step *step = NULL;
     if (job->step) TF_TRY(bench_step_find(job->step, &step));
     tf_shape x_shape = tf_dims(job->elements), y_shape = x_shape;
@@ -122,7 +126,8 @@ static tf_status measure_model(tf_session *session, const tf_graph *graph, const
     return status;
 }
 
-static tf_status bench_model(tf_session *session, const cli_options *o, const bench_job *job, bench_report *report) {
+static tf_status bench_model(tf_session *session, const bench_job *job, bench_report *report) {
+    const run_settings *o = job->settings;
     size_t cells = job->texts * job->length, width = tf_model_width(job->config);
     size_t *lengths = malloc(job->texts * sizeof *lengths);
     int32_t *ids = malloc(cells * sizeof *ids);
@@ -153,21 +158,35 @@ static tf_status bench_model(tf_session *session, const cli_options *o, const be
     return status;
 }
 
-tf_status party_bench(tf_link *link, const cli_options *o, const bench_job *job, bench_report *report) {
+static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *report) {
     bench_report dropped = {0}; /* under --local the parties are threads: only party 0 writes the caller's report */
     tf_session session;
     if (tf_link_party(link) != 0) report = &dropped;
-    if (job->link) return bench_link(link, job, report);
+    if (job->link) return bench_link(link, job->link_bytes, job->runs, report);
     TF_TRY(tf_session_open(&session, link));
     tf_provider provider;
     if (job->shares) {
         provider = tf_share_weights_provider(job->shares[session.party.id].weights);
         session.store.provider = &provider;
-        session.store.stream = o->stream;
+        session.store.stream = job->settings->stream;
     }
-    tf_status status = tf_party_set_threads(&session.party, links_threads(&o->links));
-    if (status == TF_OK)
-        status = job->config ? bench_model(&session, o, job, report) : bench_small(&session, o, job, report);
+    tf_status status = tf_party_set_threads(&session.party, job->settings->threads);
+    if (status == TF_OK) status = job->config ? bench_model(&session, job, report) : bench_small(&session, job, report);
     tf_session_close(&session);
     return status;
+}
+
+typedef struct bench_call {
+    const bench_job *job;
+    bench_report *report;
+} bench_call;
+
+static tf_status bench_as(tf_link *link, void *argument) {
+    const bench_call *call = argument;
+    return party_bench(link, call->job, call->report);
+}
+
+tf_status private_bench(private_session *session, const bench_job *job, bench_report *report) {
+    bench_call call = {job, report};
+    return private_each(session, bench_as, &call);
 }

@@ -1,4 +1,4 @@
-#include "experiments/app/service/eval_store.h"
+#include "experiments/app/report/eval_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,14 @@ static tf_status io_error(const char *path) {
     return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
 }
 
-tf_status eval_store_make(eval_store *store, const char *path, json_t *header, const tf_config *config,
-                          const cli_texts *texts, bool plain) {
+tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts, const tf_config *config,
+                          const text_list *texts) {
     size_t width = tf_model_width(config);
+    bool plain = facts->check;
+    json_t *header = json_pack(
+        "{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil", facts->plain ? "plain evaluation" : "evaluation", "model",
+        facts->model, "approx", facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data",
+        facts->data, "examples", (json_int_t)texts->count, "check", (int)facts->check, "ranges", facts->ranges);
     *store = (eval_store){.path = path, .header = header, .config = config, .texts = texts, .width = width, .file = -1};
     store->finished = calloc(texts->count, sizeof *store->finished);
     store->values = calloc(texts->count, width * sizeof *store->values);
@@ -96,7 +101,7 @@ static void keep(eval_store *store, size_t index, const float *values, const flo
 tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
                             const float *plain) {
     for (size_t i = 0; i < count; i++) {
-        const cli_text *text = &store->texts->item[index[i]];
+        const text_item *text = &store->texts->item[index[i]];
         const float *row_values = values + i * store->width, *row_plain = plain ? plain + i * store->width : NULL;
         json_t *row = json_pack("{s:I,s:s?}", "index", (json_int_t)index[i], "label", text->label);
         tf_status status = put_values(store, row, "", row_values);

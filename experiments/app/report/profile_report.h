@@ -1,6 +1,6 @@
 /** `trefoil bench --report`: where the time of a model goes, summed over the ops of a kind and variant. */
-#ifndef TF_APP_BENCH_PROFILE_H
-#define TF_APP_BENCH_PROFILE_H
+#ifndef TF_APP_PROFILE_REPORT_H
+#define TF_APP_PROFILE_REPORT_H
 
 #include <jansson.h>
 

@@ -1,10 +1,10 @@
-#include "experiments/app/report/bench_profile.h"
+#include "experiments/app/report/profile_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiments/app/report/results.h"
+#include "experiments/app/report/form.h"
 
 static profile_row *row_of(profile_report *report, const tf_op *op) {
     for (size_t i = 0; i < report->rows; i++)

@@ -1,7 +1,8 @@
+#include "experiments/app/measure/cost.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "experiments/app/service/private.h"
 #include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"
 #include "runtime/session/store.h"
@@ -46,8 +47,9 @@ static tf_status fill(const tf_graph *graph, const tf_program *program, const tf
     return TF_OK;
 }
 
-tf_status private_cost(const cli_options *o, const tf_config *config, const tf_approx *approx, const tf_ranges *ranges,
-                       size_t texts, size_t length, cost_report *report) {
+tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf_approx *approx,
+                        const tf_ranges *ranges, size_t texts, size_t length, const tf_network *network,
+                        cost_report *report) {
     size_t *lengths = malloc(texts * sizeof *lengths);
     if (!lengths) return tf_fail(TF_NOMEM, "no memory for %zu texts", texts);
     for (size_t i = 0; i < texts; i++) lengths[i] = length;
@@ -62,7 +64,8 @@ tf_status private_cost(const cli_options *o, const tf_config *config, const tf_a
     if (status == TF_OK) {
         status = tf_plan_make(&program, &plan);
         if (status == TF_OK) {
-            if (o->is_network) report->network_seconds = network_seconds(&plan, &o->network);
+            report->network = network;
+            if (network) report->network_seconds = network_seconds(&plan, network);
             status = fill(&graph, &program, &plan, report);
             tf_plan_free(&plan);
         }

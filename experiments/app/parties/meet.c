@@ -1,15 +1,16 @@
-#include <math.h>
+#include "experiments/app/parties/meet.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/app/parties/links.h"
+#include "experiments/app/parties/secure.h"
 #include "net/link_secure.h"
 #include "net/link_tcp.h"
 
 enum { PORT_TEXT = 6 };
 
 static void print_progress(void *context, const char *line) {
-    const link_options *o = context;
+    const link_settings *o = context;
     fprintf(stderr, "trefoil: party %d: %s\n", o->id, line);
 }
 
@@ -33,14 +34,14 @@ static tf_status split_address(const char *text, char copy[TF_HOST_TEXT + PORT_T
 }
 
 /** A name of the run that all three can compute: who they are, so that parties of different files do not mix. */
-static tf_status name_run(const link_options *o, unsigned char run[TF_TCP_RUN]) {
+static tf_status name_run(const link_settings *o, unsigned char run[TF_TCP_RUN]) {
     tf_config_digest digest;
     TF_TRY(tf_config_digest_of(o->file.fingerprint, sizeof o->file.fingerprint, &digest));
     memcpy(run, digest.byte, TF_TCP_RUN);
     return TF_OK;
 }
 
-tf_status links_meet(const link_options *o, tf_link **link) {
+tf_status links_meet(const link_settings *o, tf_link **link) {
     char port[TF_PARTIES][PORT_TEXT], copy[TF_HOST_TEXT + PORT_TEXT];
     tf_tcp_options tcp = {
         .party = o->id, .wait = o->wait, .silence = o->timeout, .progress = print_progress, .context = (void *)o};

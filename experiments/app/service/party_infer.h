@@ -1,8 +1,9 @@
 /** What one party does in the private commands, on its end of a link. All three call the same function together. */
-#ifndef TF_APP_PARTY_RUN_H
-#define TF_APP_PARTY_RUN_H
+#ifndef TF_APP_PARTY_INFER_H
+#define TF_APP_PARTY_INFER_H
 
-#include "experiments/app/service/private.h"
+#include "experiments/app/report/run_report.h"
+#include "experiments/app/service/job.h"
 #include "runtime/session/session.h"
 
 /** A failure because of a peer, with what this party was doing in front of the message. */
@@ -10,11 +11,14 @@ static inline tf_status party_doing(tf_status status, const char *what) {
     return status == TF_PEER ? tf_fail_in(status, "%s", what) : status;
 }
 
+/** The digest of the numbers that the lowering sees; ranges may be NULL. */
+tf_digest ranges_digest(const tf_ranges *ranges);
+
 /** Compares what must be the same before any weight or text is touched. */
-TF_CHECKED tf_status party_agree(tf_session *session, const cli_options *options, const private_job *job);
+TF_CHECKED tf_status party_agree(tf_session *session, const private_job *job);
 
 /** Compares who owns what alone: parties that differ in that would not even exchange files. */
-TF_CHECKED tf_status party_agree_owners(tf_session *session, const cli_options *options);
+TF_CHECKED tf_status party_agree_owners(tf_session *session, const run_settings *settings);
 
 /** What a link has counted: what the parties gave it, and what went over the wire for that. */
 typedef struct party_counters {
@@ -29,24 +33,16 @@ party_counters party_read_counters(const tf_link *link);
  * before took `open_seconds`; `before` are the link's counters after the last request. `may_rest`: the data owner may
  * take any time until it asks; a peer that goes meanwhile is noticed all the same.
  */
-TF_CHECKED tf_status party_answer(tf_session *session, const cli_options *options, const private_job *job,
-                                  float *values, double open_seconds, const party_counters *before, bool may_rest,
-                                  run_report *report, bool *asked);
+TF_CHECKED tf_status party_answer(tf_session *session, const private_job *job, float *values, double open_seconds,
+                                  const party_counters *before, bool may_rest, run_report *report, bool *asked);
 
 /** The same for texts of share files, whose results go to share files; `report` is filled at party 0. */
-TF_CHECKED tf_status party_answer_shared(tf_session *session, const cli_options *options, const private_job *job,
-                                         double open_seconds, run_report *report);
+TF_CHECKED tf_status party_answer_shared(tf_session *session, const private_job *job, double open_seconds,
+                                         run_report *report);
 
 /** A session with one request. */
-TF_CHECKED tf_status party_infer(tf_link *link, const cli_options *options, const private_job *job, float *values,
-                                 run_report *report);
+TF_CHECKED tf_status party_infer(tf_link *link, const private_job *job, float *values, run_report *report);
 
-TF_CHECKED tf_status party_identify(tf_link *link, const cli_options *options, const private_job *job,
-                                    model_digest *digest);
-
-TF_CHECKED tf_status party_bench(tf_link *link, const cli_options *options, const bench_job *job, bench_report *report);
-
-/** Measures the link itself: bench --link. */
-TF_CHECKED tf_status bench_link(tf_link *link, const bench_job *job, bench_report *report);
+TF_CHECKED tf_status party_identify(tf_link *link, const private_job *job, model_digest *digest);
 
 #endif

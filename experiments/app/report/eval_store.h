@@ -10,12 +10,13 @@
 #include <stdbool.h>
 
 #include "experiments/app/data/texts.h"
+#include "models/model.h"
 
 typedef struct eval_store {
     const char *path; /**< of the whole, also in groups that write a part */
     json_t *header;
     const tf_config *config;
-    const cli_texts *texts;
+    const text_list *texts;
     size_t width, done; /**< values an example; finished examples */
     bool *finished;     /**< of each text */
     float *values;      /**< texts x width, of finished examples */
@@ -23,10 +24,19 @@ typedef struct eval_store {
     int file;           /**< -1: none is open */
 } eval_store;
 
-/** Makes room for the results of all texts. Takes over the reference to `header`, whose members must all be the same
- *  in a file that is continued. */
-TF_CHECKED tf_status eval_store_make(eval_store *store, const char *path, json_t *header, const tf_config *config,
-                                     const cli_texts *texts, bool plain);
+/** What must be the same for a file of results to be continued; digests in hexadecimal digits. */
+typedef struct eval_facts {
+    bool plain; /**< in floating point alone */
+    const char *model, *data;
+    const char *approx;
+    int fraction_bits;
+    const char *ranges; /**< NULL where there are none */
+    bool check;         /**< the plain model's results are kept too */
+} eval_facts;
+
+/** Makes room for the results of all texts. */
+TF_CHECKED tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts,
+                                     const tf_config *config, const text_list *texts);
 
 /**
  * Opens or begins the whole file, for this process alone, and reads what is finished, from parts that a killed

@@ -1,0 +1,28 @@
+/** What the command line says, in the terms of the rooms below, which know nothing of options. */
+#ifndef TF_APP_SETTINGS_H
+#define TF_APP_SETTINGS_H
+
+#include "experiments/app/commands/options.h"
+#include "experiments/app/data/model_files.h"
+#include "experiments/app/data/texts.h"
+#include "experiments/app/report/form.h"
+#include "experiments/app/service/job.h"
+
+model_settings settings_of_model(const command_line *line);
+
+/** Of --text or --input. */
+text_source settings_of_texts(const command_line *line);
+/** Of --data. */
+text_source settings_of_data(const command_line *line);
+
+share_settings settings_of_shares(const command_line *line);
+run_settings settings_of_run(const command_line *line);
+report_form settings_of_report(const command_line *line);
+
+/** Texts a batch: of --batch, or so many as suit a command that reads texts. */
+size_t settings_batch(const command_line *line);
+
+/** Checks what options of share files go together. */
+TF_CHECKED tf_status settings_check_shares(const command_line *line);
+
+#endif

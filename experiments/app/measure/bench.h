@@ -1,0 +1,31 @@
+/** Measures a protocol step, a matrix product, a model with random weights, or the link. */
+#ifndef TF_APP_BENCH_H
+#define TF_APP_BENCH_H
+
+#include "experiments/app/report/bench_report.h"
+#include "experiments/app/service/job.h"
+#include "experiments/app/service/private.h"
+
+/** What to measure: exactly one of link, step, matmul and config. */
+typedef struct bench_job {
+    const run_settings *settings;
+    bool link;
+    size_t link_bytes; /**< of a message, with link; 0 for a default */
+    const char *step;
+    size_t elements;
+    const size_t *matmul;    /**< rows, inner, columns; or NULL */
+    const tf_config *config; /**< with random weights and tokens; or NULL */
+    const tf_approx *approx;
+    size_t texts, length;       /**< of the batch, with config */
+    const party_shares *shares; /**< with config: weights from share files; or NULL */
+    size_t runs;
+    bool profile; /**< with config: say where the time goes */
+} bench_job;
+
+/** Gives every weight of a graph random data, all from one sequence that the caller frees: what measurements run on. */
+TF_CHECKED tf_status bench_random_weights(tf_graph *graph, float **data);
+
+/** Runs and measures, called by all parties together; fills the report where this process plays party 0. */
+TF_CHECKED tf_status private_bench(private_session *session, const bench_job *job, bench_report *report);
+
+#endif

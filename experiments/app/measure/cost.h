@@ -1,0 +1,16 @@
+/** Forecasts what a private run moves and needs. */
+#ifndef TF_APP_COST_H
+#define TF_APP_COST_H
+
+#include "experiments/app/report/cost_report.h"
+#include "experiments/app/service/job.h"
+
+/**
+ * Forecasts exactly a batch of `texts` texts of `length` tokens, and the time of its messages on `network` unless that
+ * is NULL; runs nothing. `ranges` may be NULL. The caller frees report->op.
+ */
+TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config *config, const tf_approx *approx,
+                                   const tf_ranges *ranges, size_t texts, size_t length, const tf_network *network,
+                                   cost_report *report);
+
+#endif

@@ -1,0 +1,72 @@
+#include "experiments/app/report/form.h"
+
+#include <stdio.h>
+#include <utf8proc.h>
+
+uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
+    uint64_t total = 0;
+    for (int from = 0; from < TF_PARTIES; from++)
+        for (int to = 0; to < TF_PARTIES; to++) total += links[from][to];
+    return total;
+}
+
+json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
+    json_t *matrix = json_array();
+    for (int from = 0; from < TF_PARTIES; from++) {
+        json_t *row = json_array();
+        for (int to = 0; to < TF_PARTIES; to++) json_array_append_new(row, json_integer((json_int_t)links[from][to]));
+        json_array_append_new(matrix, row);
+    }
+    return json_pack("{s:I,s:o}", "total", (json_int_t)links_total(links), "links", matrix);
+}
+
+json_t *json_forecast(uint64_t bytes, uint64_t rounds) {
+    return json_pack("{s:I,s:I}", "bytes", (json_int_t)bytes, "rounds", (json_int_t)rounds);
+}
+
+tf_status finish_output(void) {
+    return fflush(stdout) == 0 && !ferror(stdout) ? TF_OK : tf_fail(TF_IO, "the output could not be written");
+}
+
+tf_status json_print(json_t *object) {
+    if (!object) return tf_fail(TF_NOMEM, "out of memory");
+    /* Nine digits tell any two floats apart. */
+    json_dumpf(object, stdout, JSON_REAL_PRECISION(9));
+    json_decref(object);
+    putchar('\n');
+    return finish_output();
+}
+
+const char *bytes_text(uint64_t bytes, char buffer[32]) {
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    int i = 0;
+    for (; value >= 999.5 && i < 4; i++) value /= 1000;
+    snprintf(buffer, 32, i == 0 || value >= 99.95 ? "%.0f %s" : "%.1f %s", value, unit[i]);
+    return buffer;
+}
+
+void print_cell(const char *text, size_t length, int columns) {
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text, *end = at + length;
+    int used = 0;
+    while (at < end) {
+        utf8proc_int32_t rune;
+        utf8proc_ssize_t bytes = utf8proc_iterate(at, end - at, &rune);
+        bool printable =
+            bytes > 0 && utf8proc_category(rune) != UTF8PROC_CATEGORY_CC && rune != 0x2028 && rune != 0x2029;
+        int width = printable ? utf8proc_charwidth(rune) : 1;
+        bool last = bytes <= 0 || at + bytes == end;
+        if (used + width > columns - !last) { /* keeps a column for the mark of what is cut */
+            fputs("…", stdout);
+            used++;
+            break;
+        }
+        if (printable)
+            fwrite(at, 1, (size_t)bytes, stdout);
+        else
+            putchar(' ');
+        used += width;
+        at += bytes > 0 ? bytes : 1;
+    }
+    printf("%*s", used < columns ? columns - used : 0, "");
+}

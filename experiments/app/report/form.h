@@ -1,0 +1,34 @@
+/** The forms in which everything is printed: JSON objects, and text for people. */
+#ifndef TF_APP_FORM_H
+#define TF_APP_FORM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "net/link.h"
+
+/** How a command prints what it found. */
+typedef struct report_form {
+    bool json;
+} report_form;
+
+/** The sum over a matrix of links. */
+uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);
+
+/** {"total": n, "links": 3x3}; {"bytes": n, "rounds": n}. */
+json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]);
+json_t *json_forecast(uint64_t bytes, uint64_t rounds);
+
+/** Prints an object with a line feed to stdout and frees it; fails when it is NULL or cannot be written. */
+TF_CHECKED tf_status json_print(json_t *object);
+
+/** Fails when stdout could not take all that was printed. */
+TF_CHECKED tf_status finish_output(void);
+
+/** Bytes for people: "12.3 MB". */
+const char *bytes_text(uint64_t bytes, char buffer[32]);
+
+/** Writes a text in exactly `columns` columns of a terminal: cut or filled, control characters as blanks. */
+void print_cell(const char *text, size_t length, int columns);
+
+#endif

@@ -1,0 +1,44 @@
+/** What the parties bring to a private run. */
+#ifndef TF_APP_JOB_H
+#define TF_APP_JOB_H
+
+#include "experiments/app/data/batches.h"
+#include "experiments/app/service/shares.h"
+#include "models/ranges.h"
+#include "runtime/session/range_check.h"
+
+/** What the parties must agree on, and how a party computes. */
+typedef struct run_settings {
+    int fraction_bits;           /**< of fixed-point numbers */
+    int model_owner, data_owner; /**< TF_OUTSIDE: none of the parties */
+    bool public_weights;         /**< those of linear layers */
+    bool stream;                 /**< weights are read from their share file each time they are used */
+    int threads;                 /**< of each party */
+} run_settings;
+
+/** Told to the data owner's process at both ends of each batch; `values` are texts x width. An error ends the run. */
+typedef struct batch_watch {
+    tf_status (*begin)(void *context, size_t batch);
+    tf_status (*end)(void *context, size_t batch, const double *values);
+    void *context;
+} batch_watch;
+
+/** What a party brings to a run. */
+typedef struct private_job {
+    const run_settings *settings;
+    const tf_config *config;
+    const tf_approx *approx;
+    const tf_safetensors *weights; /**< where this process plays the model owner (or the weights are public), or NULL */
+    const text_batches *batches;   /**< where this process plays the data owner, or NULL */
+    const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
+    const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
+    tf_range_check *range_check;   /**< with --check-ranges, or NULL */
+    const party_shares *shares;    /**< of each party that this process plays, where owners are outside */
+} private_job;
+
+/** What the owner of the model tells about it: the SHA-256 digest of its weights. */
+typedef struct model_digest {
+    uint8_t byte[32];
+} model_digest;
+
+#endif

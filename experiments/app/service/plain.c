@@ -1,0 +1,72 @@
+#include "experiments/app/service/plain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/report/progress.h"
+
+tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
+    tf_ranges_watch watch = {.ranges = seen};
+    tf_graph graph;
+    tf_status status = tf_model_build(&model->config, &model->approx, batch, model->weights, false, &graph);
+    if (status != TF_OK) return status;
+    status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
+    tf_graph_free(&graph);
+    if (status == TF_OK && watch.status != TF_OK) {
+        free(out->data);
+        status = watch.status;
+    }
+    if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, tf_model_width(&model->config)))) {
+        char shape[96];
+        free(out->data);
+        status = tf_fail(TF_INTERNAL, "the model's output has the shape %s", tf_shape_text(out->shape, shape));
+    }
+    return status;
+}
+
+tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values) {
+    size_t width = tf_model_width(&model->config), row = 0;
+    for (size_t b = 0; b < batches->count; b++) {
+        const tf_batch *batch = &batches->batch[b];
+        show_progress("plain model: text", row, batches->texts);
+        tf_array out = {0};
+        TF_TRY(plain_batch(model, batch, seen, &out));
+        for (size_t i = 0; i < batch->texts; i++, row++)
+            memcpy(values + batches->order[row] * width, out.data + i * width, width * sizeof *values);
+        free(out.data);
+    }
+    show_progress("plain model: text", row, batches->texts);
+    return TF_OK;
+}
+
+static void *compute(void *argument) {
+    plain_side *side = argument;
+    side->status = plain_batch(side->model, side->batch, side->seen, &side->out);
+    snprintf(side->error, sizeof side->error, "%s", side->status == TF_OK ? "" : tf_error());
+    return NULL;
+}
+
+tf_status plain_side_start(plain_side *side, const model_files *model, const tf_batch *batch, tf_ranges *seen) {
+    *side = (plain_side){.model = model, .batch = batch, .seen = seen};
+    if (pthread_create(&side->thread, NULL, compute, side))
+        return tf_fail(TF_NOMEM, "a thread for the plain model could not be started");
+    side->running = true;
+    return TF_OK;
+}
+
+tf_status plain_side_finish(plain_side *side, float **values) {
+    pthread_join(side->thread, NULL);
+    side->running = false;
+    if (side->status != TF_OK) return tf_fail(side->status, "%s", side->error);
+    *values = side->out.data;
+    side->out.data = NULL;
+    return TF_OK;
+}
+
+void plain_side_stop(plain_side *side) {
+    if (!side->running) return;
+    pthread_join(side->thread, NULL);
+    side->running = false;
+    if (side->status == TF_OK) free(side->out.data);
+}

@@ -1,0 +1,25 @@
+/** What a party opens of share files, whose owners are none of the parties. */
+#ifndef TF_APP_SHARES_H
+#define TF_APP_SHARES_H
+
+#include "models/files/share_texts.h"
+#include "models/files/share_weights.h"
+
+/** The directories of share files: of all parties, or of this one alone. NULL where there are none. */
+typedef struct share_settings {
+    const char *model, *input, *results;
+} share_settings;
+
+/** What a party got from owners outside. */
+typedef struct party_shares {
+    tf_share_file *weights;  /**< of a shared model, or NULL */
+    tf_share_texts texts;    /**< of shared texts */
+    char results[4096 + 64]; /**< where this party's results are written */
+} party_shares;
+
+/** Opens what the settings name for this party, weights of `fraction_bits`, and makes its directory of results. */
+TF_CHECKED tf_status party_shares_open(const share_settings *settings, int fraction_bits, const tf_config *config,
+                                       int party, party_shares *shares);
+void party_shares_close(party_shares *shares);
+
+#endif
