@@ -11,6 +11,8 @@ typedef struct tf_batch {
     const int32_t *ids;    /**< texts x length, padded with pad_token, or NULL */
     const int32_t *types;  /**< texts x length token types, or NULL where not held */
     bool pairs;            /**< public: whether the texts are pairs; if not, all types are 0 and need no lookup */
+    const struct tf_decoding *decoding; /**< of decoders: what this pass is given besides tokens, see decoding.h. Texts
+                                             are padded in front, and `lengths` is NULL */
     const tf_selection *shared_ids, *shared_types; /**< this party's shares, where an owner outside shared them */
 } tf_batch;
 

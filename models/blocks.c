@@ -5,16 +5,13 @@
 
 #include "models/fold.h"
 
-/* Larger weights would leave too little of the ring for products. */
-static const double weight_limit = 1 << 14;
-
 static tf_id tensor(tf_builder *b, tf_leaf leaf, const char *name, tf_shape shape) {
     if (b->graph->status != TF_OK) return -1;
     const float *data = NULL;
     if (b->tensors.file) {
         char full[sizeof b->graph->scope + 64];
         snprintf(full, sizeof full, "%s%s", b->graph->scope, name);
-        tf_status status = tf_tensors_floats(&b->tensors, full, shape, weight_limit, &data);
+        tf_status status = tf_tensors_floats(&b->tensors, full, shape, TF_WEIGHT_LIMIT, &data);
         if (status != TF_OK) return tf_graph_fail(b->graph, status);
     }
     return tf_graph_leaf(b->graph, leaf, name, shape, data);
@@ -53,7 +50,7 @@ tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense d) {
     snprintf(weight, sizeof weight, "%s.weight.folded", d.name);
     snprintf(bias, sizeof bias, "%s.bias.folded", d.name);
     if (b->graph->status == TF_OK && b->tensors.file) {
-        tf_status status = tf_fold_linear(&b->tensors, weight_limit, &fold);
+        tf_status status = tf_fold_linear(&b->tensors, TF_WEIGHT_LIMIT, &fold);
         if (status != TF_OK) return tf_graph_fail(b->graph, status);
     }
     tf_id in[] = {x.n, tf_graph_leaf(b->graph, leaf, weight, tf_dims(d.out, d.in), fold.weight), -1};
@@ -105,7 +102,7 @@ tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred) {
     if (centred) {
         const float *data = NULL;
         if (b->graph->status == TF_OK && b->tensors.file) {
-            tf_status status = tf_fold_shift(&b->tensors, x.norm, b->config->hidden, weight_limit, &data);
+            tf_status status = tf_fold_shift(&b->tensors, x.norm, b->config->hidden, TF_WEIGHT_LIMIT, &data);
             if (status != TF_OK) return tf_graph_fail(b->graph, status);
         }
         beta = tf_graph_leaf(b->graph, TF_LEAF_WEIGHT, "bias.folded", width, data);
@@ -119,7 +116,8 @@ tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred) {
 }
 
 tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer) {
-    return tf_block_approximated(b, "gelu", "gelu", layer, name, TF_IN(x), TF_NO_ATTRS);
+    const char *kind = *b->config->activation ? b->config->activation : "gelu";
+    return tf_block_approximated(b, kind, "gelu", layer, name, TF_IN(x), TF_NO_ATTRS);
 }
 
 tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_id v, int layer) {

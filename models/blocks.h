@@ -10,6 +10,8 @@
 #include "models/batch.h"
 #include "models/tensors.h"
 
+enum { TF_WEIGHT_LIMIT = 1 << 14 }; /**< larger weights would leave too little of the ring for products */
+
 typedef struct tf_builder {
     const tf_config *config;
     const tf_approx *approx;

@@ -32,13 +32,19 @@ static tf_status read_activation(const tf_json_source *from, tf_config *config) 
     if (tf_approx_scan(*approx ? approx : "exact", &scanned))
         return tf_fail_in(TF_FORMAT, "%s: \"trefoil_approx\"", from->path);
 
-    TF_TRY(tf_json_text(from, "hidden_act", NULL, &activation));
-    if (strcmp(activation, "gelu") && (!*approx || strcmp(activation, tf_approx_variant(&scanned, "gelu", 0))))
-        return tf_fail(
-            TF_FORMAT,
-            "%s: \"hidden_act\" is \"%.40s\"; only \"gelu\" is supported, or what \"trefoil_approx\" puts in "
-            "its place",
-            from->path, activation);
+    const char *key = config->family->activation_key ? config->family->activation_key : "hidden_act", *known = NULL;
+    TF_TRY(tf_json_text(from, key, config->family->activation_key ? "gelu_new" : NULL, &activation));
+    const char *const *names = config->family->activations, *const gelu[] = {"gelu", NULL};
+    for (names = names ? names : gelu; *names; names++) {
+        if (!known) known = *names;
+        if (!strcmp(activation, *names)) known = *names;
+    }
+    snprintf(config->activation, sizeof config->activation, "%s", known);
+    if (strcmp(activation, known) && (!*approx || strcmp(activation, tf_approx_variant(&scanned, "gelu", 0))))
+        return tf_fail(TF_FORMAT,
+                       "%s: \"%s\" is \"%.40s\"; only \"%s\" is supported, or what \"trefoil_approx\" puts in its "
+                       "place",
+                       from->path, key, activation, known);
     return TF_OK;
 }
 

@@ -48,6 +48,7 @@ enum { TF_CONFIG_NAME = 32 };
     REAL(rope_theta)       /* base of rotary positions */                                                              \
     NAME(rope_scaling)     /* rope_type: "linear", "llama3", ... or "" */                                              \
     REAL(rope_factor) REAL(rope_low_freq_factor) REAL(rope_high_freq_factor)                                           \
+    REAL(rope_beta_fast) REAL(rope_beta_slow) REAL(rope_attention_factor) /* of "yarn" */                              \
     SIZE(rope_original_positions)                                                                                      \
     NAME(activation)       /* hidden_act; "" stands for "gelu" */                                                      \
     FLAG(tie_word_embeddings)                                                                                          \

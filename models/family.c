@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const tf_family *const families[] = {&tf_bert_family};
+static const tf_family *const families[] = {&tf_bert_family,    &tf_gpt2_family,  &tf_llama_family,
+                                            &tf_mistral_family, &tf_qwen2_family, &tf_qwen3_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -30,9 +30,9 @@ typedef struct tf_family {
     /** Builds all of the graph for builder->batch and returns its output. */
     tf_id (*build)(tf_builder *builder);
 
-    /** Of a decoder: builds the graph of one more token for each text, whose keys and values are kept; NULL otherwise.
-     */
-    tf_id (*decode)(tf_builder *builder);
+    const char *activation_key; /**< config.json's name of the activation; NULL: "hidden_act" */
+    const char *const
+        *activations; /**< its values that can be, all of them kinds of ops; ends with NULL. NULL: "gelu" */
 } tf_family;
 
 /** The i-th family; NULL past the end. */
@@ -44,6 +44,7 @@ const tf_family *tf_family_find(const char *model_type);
 /** The family of a model. */
 const tf_family *tf_family_of(const tf_config *config);
 
-extern const tf_family tf_bert_family;
+extern const tf_family tf_bert_family, tf_gpt2_family, tf_llama_family, tf_mistral_family, tf_qwen2_family,
+    tf_qwen3_family;
 
 #endif

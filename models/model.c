@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/decoding.h"
 #include "models/family.h"
 
 static tf_status check_config(const tf_config *c) {
-    if (!c->hidden || !c->layers || !c->heads || !c->intermediate || !c->vocabulary || !c->positions || !c->types)
+    if (!c->hidden || !c->layers || !c->heads || !c->intermediate || !c->vocabulary || !c->positions ||
+        (!c->types && c->head != TF_HEAD_CAUSAL))
         return tf_fail(TF_INVALID, "a size of the model is zero");
     if (c->layers > 1024) return tf_fail(TF_INVALID, "%zu layers; at most 1024 are supported", c->layers);
-    if (c->hidden % c->heads)
+    if (!c->head_dim && c->hidden % c->heads)
         return tf_fail(TF_INVALID, "a hidden size of %zu cannot be divided among %zu heads", c->hidden, c->heads);
     if ((c->head == TF_HEAD_CLASSIFIER || c->sentence_head) && !c->labels)
         return tf_fail(TF_INVALID, "a classifier without labels");
@@ -23,8 +25,19 @@ static tf_status check_ids(const char *what, const int32_t *ids, size_t count, s
     return TF_OK;
 }
 
+/* A decoder's pass. */
+static tf_status check_pass(const tf_config *config, const tf_batch *batch) {
+    const tf_decoding *d = batch->decoding;
+    if (!d) return tf_fail(TF_INVALID, "a model that generates text has no embeddings of texts: see trefoil generate");
+    if (batch->texts != d->texts || batch->length != d->rows)
+        return tf_fail(TF_INVALID, "%zu texts with %zu tokens where %zu with %zu are expected", batch->texts,
+                       batch->length, d->texts, d->rows);
+    return check_ids("token id", batch->ids, d->texts * d->rows, config->vocabulary);
+}
+
 static tf_status check_batch(const tf_config *config, const tf_batch *batch) {
     size_t count;
+    if (config->head == TF_HEAD_CAUSAL) return check_pass(config, batch);
     if (!batch->texts || !batch->length || !batch->lengths) return tf_fail(TF_INVALID, "the batch is empty");
     if (batch->length > config->positions)
         return tf_fail(TF_INVALID, "a text has %zu tokens; the model has %zu positions", batch->length,
@@ -54,7 +67,7 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
                     .fold = !public_weights,
                     .graph = graph,
                     .key_mask = -1};
-    if (tf_batch_is_padded(batch)) b.key_mask = tf_block_padding(&b, "key_mask", false);
+    if (!batch->decoding && tf_batch_is_padded(batch)) b.key_mask = tf_block_padding(&b, "key_mask", false);
     tf_status status = tf_graph_finish(graph, own.family->build(&b));
     if (status != TF_OK) tf_graph_free(graph);
     return status;

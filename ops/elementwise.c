@@ -30,6 +30,21 @@ static tf_status plain_scale(const tf_node *node, const tf_array *in, tf_array *
     return TF_OK;
 }
 
+static tf_status plain_multiply(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    size_t step_a = tf_shape_last(in[0].shape) != 1, step_b = tf_shape_last(in[1].shape) != 1;
+    for (size_t row = 0; row < rows; row++) {
+        const float *a = in[0].data + tf_broadcast_row(in[0].shape, out->shape, row);
+        const float *b = in[1].data + tf_broadcast_row(in[1].shape, out->shape, row);
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] = a[i * step_a] * b[i * step_b];
+    }
+    return TF_OK;
+}
+
+static tf_value lower_multiply(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_mul(p, in[0], in[1], (tf_result){p->frac, 0, false});
+}
+
 static tf_value lower_add(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_add(p, in[0], in[1]);
 }
@@ -56,6 +71,18 @@ const tf_op tf_elementwise_ops[] = {
      .low = -256,
      .high = 256,
      .private_error = 5e-5},
+    {.kind = "multiply",
+     .variant = "",
+     .summary = "a * b element by element, broadcast as in numpy",
+     .source = "Shazeer 2020 (gated linear units)",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_add,
+     .plain = plain_multiply,
+     .lower = lower_multiply,
+     .low = -32,
+     .high = 32,
+     .private_error = 1e-3},
     {.kind = "mask",
      .variant = "",
      .summary = "x plus a public additive mask that is broadcast to it",

@@ -14,6 +14,15 @@ static tf_status plain_exact(const tf_node *node, const tf_array *in, tf_array *
     return TF_OK;
 }
 
+static tf_status plain_new(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) {
+        float x = in[0].data[i];
+        out->data[i] = 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+    }
+    return TF_OK;
+}
+
 static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t count = tf_shape_count(out->shape);
     for (size_t i = 0; i < count; i++) out->data[i] = in[0].data[i] > 0 ? in[0].data[i] : 0;
@@ -181,5 +190,17 @@ const tf_op tf_gelu_ops[] = {
      .approximation_error = 0.0205, .private_error = 0.018},
     {VARIANT(quad, "x^2/8 + x/4 + 1/2; for weights trained so", "Li et al. 2023 (MPCFormer)"), .truth = "exact",
      .trained = true, .approximation_error = 6.6, .private_error = 1e-3},
+    {.kind = "gelu_new",
+     .variant = "exact",
+     .summary = "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2",
+     .source = "Hendrycks and Gimpel 2016, 2; GPT-2's activation",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = plain_new,
+     .lower = lower_exact,
+     .low = -8,
+     .high = 8,
+     .private_error = 2.7e-3},
     {0},
 };

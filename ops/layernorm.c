@@ -63,7 +63,8 @@ static tf_status plain_rms(const tf_node *node, const tf_array *in, tf_array *ou
     for (size_t row = 0; row < rows; row++) {
         const float *x = in[0].data + row * n;
         double factor = inverse_deviation(x, n, 0, tf_attr_get(node, "eps", 0));
-        for (size_t i = 0; i < n; i++) out->data[row * n + i] = (float)(x[i] * factor * in[1].data[i]);
+        for (size_t i = 0; i < n; i++)
+            out->data[row * n + i] = (float)(x[i] * factor * (node->inputs > 1 ? in[1].data[i] : 1));
     }
     return TF_OK;
 }
@@ -123,7 +124,8 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
 }
 
 static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
-    return scaled(p, normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most))), in[1]);
+    tf_value d = normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most)));
+    return node->inputs > 1 ? scaled(p, d, in[1]) : d;
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
@@ -193,7 +195,7 @@ const tf_op tf_layernorm_ops[] = {
      .variant = "exact",
      .summary = "x / sqrt(mean of x^2 + eps) * gamma over the last dimension",
      .source = "Zhang and Sennrich 2019, 4",
-     .min_inputs = 2,
+     .min_inputs = 1,
      .max_inputs = 2,
      .infer = infer,
      .plain = plain_rms,

@@ -3,6 +3,8 @@
  * coordinates of a point that is turned by an angle, which grows with the token's position. The angles are public and
  * turning is linear, so privately each party turns its part of the product before the truncation: for nothing.
  */
+#include <string.h>
+
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "runtime/graph/plain_matmul.h"
@@ -48,7 +50,36 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
+/* x: texts x tokens x heads x depth; the result has the heads side by side. */
+static tf_status infer_rotary(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the input", shape[0], 4));
+    const size_t *dim = shape[0].dim;
+    TF_TRY(tf_expect_shape("the table", shape[1], tf_dims(dim[0], dim[1], dim[3])));
+    if (dim[3] % 2) return tf_fail(TF_INVALID, "heads of %zu elements are no pairs", dim[3]);
+    *out = tf_dims(dim[0], dim[1], dim[2] * dim[3]);
+    return TF_OK;
+}
+
+static tf_status plain_rotary(const tf_node *node, const tf_array *in, tf_array *out) {
+    const size_t *dim = in[0].shape.dim, heads = dim[2], depth = dim[3];
+    memcpy(out->data, in[0].data, tf_shape_count(out->shape) * sizeof(float));
+    for (size_t i = 0; i < dim[0] * dim[1] * heads; i++)
+        rotate(out->data + i * depth, in[1].data + i / heads * depth, depth / 2);
+    return TF_OK;
+}
+
 const tf_op tf_rotary_ops[] = {
+    {.kind = "rotary",
+     .variant = "",
+     .summary = "heads turned by public angles, a row of the table a token",
+     .source = "Su et al. 2021 (RoFormer), 3.2; pairs as in GPT-NeoX and LLaMA",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_rotary,
+     .plain = plain_rotary,
+     .low = -32,
+     .high = 32,
+     .private_error = 1e-3},
     {.kind = "rotary_linear",
      .variant = "",
      .summary = "x W^T + b, the first outputs (attribute rotated) turned by public angles, a row of the table a token",

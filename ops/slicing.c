@@ -31,7 +31,7 @@ static tf_value lower_columns(tf_program *p, const tf_node *node, const tf_value
 
 static tf_status infer_last_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the input", shape[0], 3));
-    *out = tf_dims(shape[0].dim[0], shape[0].dim[2]);
+    *out = tf_dims(shape[0].dim[0], 1, shape[0].dim[2]);
     return TF_OK;
 }
 
@@ -45,10 +45,41 @@ static tf_status plain_last_token(const tf_node *node, const tf_array *in, tf_ar
 static tf_value lower_last_token(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     size_t length = tf_type_of(p, in[0])->shape.dim[1];
-    return tf_reshape(p, tf_slice(p, in[0], 1, length - 1, 1), node->shape);
+    return tf_slice(p, in[0], 1, length - 1, 1);
+}
+
+static tf_status infer_split_heads(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t depth;
+    TF_TRY(tf_expect_rank("the input", shape[0], 3));
+    TF_TRY(tf_attr_size(node, "depth", &depth));
+    if (shape[0].dim[2] % depth)
+        return tf_fail(TF_INVALID, "a width of %zu cannot be cut into heads of %zu", shape[0].dim[2], depth);
+    *out = tf_dims(shape[0].dim[0], shape[0].dim[1], shape[0].dim[2] / depth, depth);
+    return TF_OK;
+}
+
+static tf_status plain_split_heads(const tf_node *node, const tf_array *in, tf_array *out) {
+    memcpy(out->data, in[0].data, tf_shape_count(out->shape) * sizeof(float));
+    return TF_OK;
+}
+
+static tf_value lower_split_heads(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_reshape(p, in[0], node->shape);
 }
 
 const tf_op tf_slicing_ops[] = {
+    {.kind = "split_heads",
+     .variant = "",
+     .summary = "texts x tokens x width as texts x tokens x heads x depth, of attribute depth",
+     .source = "Vaswani et al. 2017, 3.2.2",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_split_heads,
+     .plain = plain_split_heads,
+     .lower = lower_split_heads,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5},
     {.kind = "columns",
      .variant = "",
      .summary = "columns of the last dimension: as many as attribute count says, from attribute first on",

@@ -105,7 +105,7 @@ Test(config, another_activation_only_with_its_approximation) {
 Test(config, wrong_values) {
     static const char *const cases[][3] = {
         {"model_type", NULL, "\"model_type\" is missing"},
-        {"model_type", "\"gpt2\"", "\"model_type\" is \"gpt2\""},
+        {"model_type", "\"t5\"", "\"model_type\" is \"t5\""},
         {"model_type", "3", "\"model_type\" is not a string"},
         {"model_type", "\"\\u001b[2J\"", "\"model_type\" holds control"},
         {"architectures", "\"BertModel\"", "\"architectures\" is not a list"},

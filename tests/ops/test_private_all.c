@@ -41,8 +41,8 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
     tf_array x = seed ? random_array(flat, low, high, seed) : grid_array(flat, low, high);
     private_input in = activation(x);
 #define IS(name) (!strcmp(op->kind, name))
-    if (IS("gelu") || IS("tanh") || IS("sigmoid") || IS("silu") || IS("reciprocal") || IS("rsqrt") || IS("argmax") ||
-        IS("scale") || IS("l2norm")) {
+    if (IS("gelu") || IS("gelu_new") || IS("tanh") || IS("sigmoid") || IS("silu") || IS("reciprocal") || IS("rsqrt") ||
+        IS("argmax") || IS("scale") || IS("l2norm")) {
         run.inputs = 1, run.input[0] = in;
         if (IS("scale")) add_attr(&run, "factor", 0.3);
         if (IS("l2norm")) x.data[0] = 1; /* a vector of zeros has no direction */
@@ -59,7 +59,7 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
         run.inputs = 2, run.input[0] = in;
         run.input[1] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(n), 0.5, 1.5, seed + 1)};
         add_attr(&run, "eps", 1e-6);
-    } else if (IS("add")) {
+    } else if (IS("add") || IS("multiply")) {
         run.inputs = 2, run.input[0] = in, run.input[1] = activation(random_array(tf_dims(n), low, high, seed + 1));
     } else if (IS("mask")) {
         run.inputs = 2, run.input[0] = in;
@@ -91,8 +91,9 @@ static private_op sample(const tf_op *op, size_t k, uint64_t seed) {
         run.inputs = 1, run.input[0] = in;
         add_attr(&run, "count", (double)((n + 1) / 2));
         add_attr(&run, "first", (double)(n / 2));
-    } else if (IS("first_token") || IS("last_token") || IS("mean_pool")) {
+    } else if (IS("first_token") || IS("last_token") || IS("mean_pool") || IS("split_heads")) {
         x.shape = cube, run.inputs = 1, run.input[0] = activation(x);
+        if (IS("split_heads")) add_attr(&run, "depth", n % 2 ? 1 : 2);
         if (IS("mean_pool")) {
             run.inputs = 2, run.input[1] = (private_input){TF_LEAF_CONSTANT, constants(cells, 1 / (double)length)};
             if (length > 2) run.input[1].array.data[length - 1] = 0;

@@ -58,7 +58,12 @@ static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int
     int32_t *ids = out->ids, *types = out->types;
     for (size_t b = 0, start = 0; b < out->count; b++, start += most) {
         size_t rows = smaller(most, count - start), length = item[start + rows - 1].length;
-        out->batch[b] = (tf_batch){rows, length, out->lengths + start, ids, types, pairs, NULL, NULL};
+        out->batch[b] = (tf_batch){.texts = rows,
+                                   .length = length,
+                                   .lengths = out->lengths + start,
+                                   .ids = ids,
+                                   .types = types,
+                                   .pairs = pairs};
         for (size_t row = 0; row < rows; row++, ids += length, types += length) {
             const encoded_text *e = &item[start + row];
             out->order[start + row] = e->text;

@@ -1,0 +1,150 @@
+#include "models/decoder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "models/fold.h"
+
+static bool inert(const tf_builder *b) {
+    return b->graph->status != TF_OK;
+}
+
+/* Products of several layers ----------------------------------------------------------------------------------------
+ */
+
+enum { PARTS = 3 };
+
+typedef struct joined {
+    const float *part[PARTS];
+    size_t count[PARTS];
+    int parts;
+} joined;
+
+static void join(const void *context, float *out) {
+    const joined *j = context;
+    for (int i = 0; i < j->parts; i++) {
+        memcpy(out, j->part[i], j->count[i] * sizeof *out);
+        out += j->count[i];
+    }
+}
+
+static tf_status join_parts(const tf_builder *b, const char *name, const joined *parts, const float **data) {
+    char key[192];
+    size_t count = 0;
+    for (int i = 0; i < parts->parts; i++) count += parts->count[i];
+    snprintf(key, sizeof key, "%s%s, joined", b->graph->scope, name);
+    return tf_safetensors_derive(b->tensors.file, key, count, TF_WEIGHT_LIMIT, join, parts, data);
+}
+
+/* The data of all parts, folded where the builder folds. */
+static tf_status fused_data(const tf_builder *b, tf_stream x, const tf_fused *f, const char *weight, const char *bias,
+                            const float **w, const float **v) {
+    joined weights = {.parts = 0}, biases = {.parts = 0};
+    if (!b->tensors.file) return TF_OK;
+    for (int i = 0; i < PARTS && f->part[i]; i++) {
+        char full[sizeof b->graph->scope + 64];
+        tf_fold fold = {.name = full,
+                        .norm = x.norm,
+                        .in = f->in,
+                        .out = f->out[i],
+                        .biased = f->biased,
+                        .shifted = x.shifted && *x.norm};
+        snprintf(full, sizeof full, "%s%s", b->graph->scope, f->part[i]);
+        TF_TRY(tf_fold_linear(&b->tensors, TF_WEIGHT_LIMIT, &fold));
+        weights.part[weights.parts] = fold.weight, weights.count[weights.parts++] = f->in * f->out[i];
+        biases.part[biases.parts] = fold.bias, biases.count[biases.parts++] = f->out[i];
+    }
+    TF_TRY(join_parts(b, weight, &weights, w));
+    return biases.part[0] ? join_parts(b, bias, &biases, v) : TF_OK;
+}
+
+tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *f, tf_id angles, size_t rotated) {
+    tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
+    char weight[80], bias[80];
+    const float *w = NULL, *v = NULL;
+    size_t out = 0;
+    int inputs = 0;
+    tf_id in[4];
+    if (inert(b)) return -1;
+    for (int i = 0; i < PARTS && f->part[i]; i++) out += f->out[i];
+    snprintf(weight, sizeof weight, "%s.weight", f->name);
+    snprintf(bias, sizeof bias, "%s.bias", f->name);
+    tf_status status = fused_data(b, x, f, weight, bias, &w, &v);
+    if (status != TF_OK) return tf_graph_fail(b->graph, status);
+    in[inputs++] = x.n;
+    in[inputs++] = tf_graph_leaf(b->graph, leaf, weight, tf_dims(out, f->in), w);
+    if (angles >= 0) in[inputs++] = angles;
+    if (f->biased || (x.shifted && *x.norm)) in[inputs++] = tf_graph_leaf(b->graph, leaf, bias, tf_dims(out), v);
+    if (angles < 0) return tf_graph_op(b->graph, "linear", "", f->name, inputs, in, TF_NO_ATTRS);
+    return tf_graph_op(b->graph, "rotary_linear", "", f->name, inputs, in, TF_ATTRS({"rotated", (double)rotated}));
+}
+
+/* Parts of layers ---------------------------------------------------------------------------------------------------
+ */
+
+tf_stream tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm) {
+    tf_attr eps = {"eps", b->config->layer_norm_eps};
+    tf_stream out = {.n = -1};
+    if (b->fold) {
+        snprintf(out.norm, sizeof out.norm, "%s%s", b->graph->scope, norm.name);
+        out.n = tf_block_approximated(b, "rmsnorm", norm.place, norm.layer, norm.name, TF_IN(x), 1, &eps);
+        return out;
+    }
+    char gamma[80];
+    snprintf(gamma, sizeof gamma, "%s.weight", norm.name);
+    tf_id g = tf_block_weight(b, gamma, tf_dims(b->config->hidden));
+    out.n = tf_block_approximated(b, "rmsnorm", norm.place, norm.layer, norm.name, TF_IN(x, g), 1, &eps);
+    return out;
+}
+
+tf_id tf_decoder_columns(tf_builder *b, const char *name, tf_id x, size_t first, size_t count) {
+    return tf_graph_op(b->graph, "columns", "", name, TF_IN(x),
+                       TF_ATTRS({"first", (double)first}, {"count", (double)count}));
+}
+
+tf_decoder_pass tf_decoder_begin(tf_builder *b) {
+    const tf_decoding *d = b->batch->decoding;
+    tf_decoder_pass pass = {.angles = -1};
+    pass.mask = tf_graph_public(b->graph, "mask", tf_dims(d->texts, d->rows, d->capacity), 1, d->mask);
+    pass.last_mask = pass.mask;
+    if (d->rows > 1)
+        pass.last_mask = tf_graph_public(b->graph, "last_mask", tf_dims(d->texts, 1, d->capacity), 1, d->last_mask);
+    if (d->angles)
+        pass.angles = tf_graph_public(b->graph, "angles", tf_dims(d->texts, d->rows, tf_head_dim(b->config)),
+                                      TF_ANGLE_BOUND, d->angles);
+    return pass;
+}
+
+bool tf_decoder_last_only(const tf_builder *b, int layer) {
+    return (size_t)layer + 1 == b->config->layers && b->batch->decoding->rows > 1;
+}
+
+tf_id tf_decoder_last_token(tf_builder *b, const char *name, tf_id x, bool last_only) {
+    return last_only ? tf_graph_op(b->graph, "last_token", "", name, TF_IN(x), TF_NO_ATTRS) : x;
+}
+
+tf_id tf_decoder_attention(tf_builder *b, const tf_decoder_pass *pass, const char *name, tf_heads heads, int layer) {
+    const tf_config *c = b->config;
+    size_t capacity = b->batch->decoding->capacity;
+    bool last = tf_decoder_last_only(b, layer);
+    tf_id q = tf_decoder_last_token(b, "last_query", heads.query, last);
+    tf_id k = tf_graph_append(b->graph, "keys", heads.key, 1, capacity);
+    tf_id v = tf_graph_append(b->graph, "values", heads.value, 1, capacity);
+    tf_attr attr[] = {{"heads", (double)c->heads}, {"kv_heads", (double)(c->kv_heads ? c->kv_heads : c->heads)}};
+    return tf_block_approximated(b, "attention", "softmax", layer, name,
+                                 TF_IN(q, k, v, last ? pass->last_mask : pass->mask), 2, attr);
+}
+
+tf_id tf_decoder_tokens(tf_builder *b, const char *table) {
+    tf_id rows = tf_block_weight(b, table, tf_dims(b->config->vocabulary, b->config->hidden));
+    tf_id tokens = tf_block_ids(b, "tokens", false);
+    return tf_graph_op(b->graph, "embedding", "", "embedded_tokens", TF_IN(tokens, rows), TF_NO_ATTRS);
+}
+
+tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table) {
+    tf_fused head = {.name = "lm_head",
+                     .part = {b->config->tie_word_embeddings ? table : "lm_head"},
+                     .in = b->config->hidden,
+                     .out = {b->config->vocabulary}};
+    return tf_decoder_fused(b, x, &head, -1, 0);
+}
