@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Sweeps: what is wrong with a spec is said with its line, points are computed once and gone on with after a kill, a result
+# that was cut counts as none, two sweeps share a store, tables and comparisons, and the report.
+set -uo pipefail
+export TREFOIL=$1/trefoil
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+python=/usr/bin/python3
+"$python" -c 'import tomllib' 2>/dev/null || { echo "skipped: /usr/bin/python3 is older than 3.11 (Debian: python3)"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
+failures=0
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+sweep() { "$python" "$here/../../experiments/sweep/main.py" "$@"; }
+
+cat >"$work/spec.toml" <<'T'
+title = "a test"
+measure = ["cost", "time"]
+repeats = 2
+
+[models.tiny]
+arch = "bert-tiny"
+
+[axes]
+approx = ["exact", "paper"]
+seq = [8]
+layers = [1]
+
+[[zip]]
+frac_bits = [16, 14]
+network = ["none", "lan"]
+
+[[exclude]]
+approx = "exact"
+network = "lan"
+T
+
+# refused STATUS TEXT SPEC-LINE...: a spec with lines of its own is refused with that text.
+refused() {
+    local status=$1 text=$2
+    shift 2
+    printf '%s\n' "$@" >"$work/wrong.toml"
+    sweep "$work/wrong.toml" --list >"$work/out" 2>"$work/err"
+    [ $? = "$status" ] || complain "$text: another status than $status"
+    grep -qF -- "$text" "$work/err" || complain "no word of '$text' in: $(cat "$work/err")"
+}
+tiny=('[models.tiny]' 'arch = "bert-tiny"')
+refused 2 "line 1: a spec has no 'mesure'; did you mean 'measure'?" 'mesure = ["cost"]' "${tiny[@]}"
+refused 2 "line 4: axes has no axis 'sec'; did you mean 'seq'?" "${tiny[@]}" '[axes]' 'sec = [1]'
+refused 2 "line 4: 'seq' is to have values that are a whole number each, not 'long'" "${tiny[@]}" '[axes]' 'seq = ["long"]'
+refused 2 "there is no model 'tony'; did you mean 'tiny'?" "${tiny[@]}" '[axes]' 'model = ["tony"]'
+refused 2 "'speed' cannot be measured" 'measure = ["speed"]' "${tiny[@]}"
+refused 2 "needs either a path or an arch" '[models.none]' 'data = "x"'
+refused 2 "there is no model" 'measure = ["cost"]'
+refused 2 "Invalid value" 'measure = [' # TOML's own words
+refused 1 "unknown variant 'rilu' of gelu" "${tiny[@]}" '[axes]' 'approx = ["gelu=rilu"]'
+refused 1 "No such file" '[models.gone]' 'path = "/nowhere"'
+refused 1 "network 'moon' is none of" "${tiny[@]}" '[axes]' 'network = ["moon"]'
+
+# The list: every combination but those excluded, with forecasts.
+sweep "$work/spec.toml" --list >"$work/out" 2>"$work/err" || complain "--list: $(cat "$work/err")"
+grep -q "^9 points: 0 done, 0 failed, 9 open" "$work/out" || complain "the list counts otherwise: $(tail -2 "$work/out")"
+
+# Half of it, killed; then the rest. What is done stays as it was.
+store=$work/store
+sweep "$work/spec.toml" --out "$store" measure=cost >/dev/null 2>"$work/err" || complain "costs: $(cat "$work/err")"
+sums() { (cd "$store/results" && sha256sum -- *.json); }
+sums >"$work/before"
+sweep "$work/spec.toml" --out "$store" >/dev/null 2>"$work/err" &
+job=$!
+until [ "$(find "$store/results" -name '*.json' | wc -l)" -gt "$(wc -l <"$work/before")" ] || ! kill -0 $job 2>/dev/null; do sleep 0.05; done
+kill -TERM $job
+wait $job && complain "a sweep that was ended says that all is well"
+sweep "$work/spec.toml" --out "$store" -j 2 >/dev/null 2>"$work/err" || complain "going on: $(cat "$work/err")"
+(cd "$store/results" && sha256sum --check --status "$work/before") || complain "what was done was computed again"
+sweep "$work/spec.toml" --out "$store" --list | grep -q "^9 points: 9 done" || complain "not all is done: $(sweep "$work/spec.toml" --out "$store" --list | tail -2)"
+
+# A result that was cut counts as none and is computed again; a sweep of nothing new computes nothing.
+one=$(find "$store/results" -name '*.json' | sort | head -1)
+head -c 40 "$one" >"$work/cut" && mv "$work/cut" "$one"
+sweep "$work/spec.toml" --out "$store" --list | grep -q "8 done, 0 failed, 1 open" || complain "a cut result counts"
+# Two sweeps at once: each point once.
+sweep "$work/spec.toml" --out "$store" >/dev/null 2>"$work/err1" &
+sweep "$work/spec.toml" --out "$store" >/dev/null 2>"$work/err2" || complain "the second sweep: $(cat "$work/err2")"
+wait $! || complain "the first sweep: $(cat "$work/err1")"
+[ "$(cat "$work/err1" "$work/err2" | grep -c '^[0-9]*/[0-9]* done')" -ge 1 ] || complain "nobody computed what was cut"
+
+# Tables: medians, filters, groups; forecasts are what was measured.
+sweep "$store" --table json >"$work/rows" || complain "--table json"
+"$python" - "$work/rows" <<'P' || complain "the rows are not as they should be"
+import json, sys
+rows = json.load(open(sys.argv[1]))
+assert len(rows) == 6, rows
+for row in rows:
+    assert row["bytes"] > 0 and row["rounds"] > 0, row
+    if row["measure"] == "time":
+        assert row["points"] == 2 and row["fastest"] <= row["seconds"] <= row["slowest"], row
+        same = [r for r in rows if r["measure"] == "cost" and r["approx"] == row["approx"] and r["frac_bits"] == row["frac_bits"]]
+        assert same and same[0]["bytes"] == row["bytes"] and same[0]["rounds"] == row["rounds"], (row, same)
+P
+[ "$(sweep "$store" --table csv --where measure=cost --where approx=paper | wc -l)" = 3 ] || complain "--where"
+[ "$(sweep "$store" --table csv --where measure=time --by approx | wc -l)" = 3 ] || complain "--by"
+sweep "$store" --table md --where colour=red >/dev/null 2>"$work/err"
+[ $? = 2 ] || complain "--where takes any column"
+sweep "$store" --compare "$store" | grep -q "nothing differs" || complain "a store differs from itself"
+cp -r "$store" "$work/other"
+sed -i 's/"rounds": \([0-9]*\)/"rounds": 1\1/' "$work"/other/results/*.json
+sweep "$work/other" --compare "$store" >"$work/out" && complain "more rounds are no worse"
+grep -q "rounds .* -> 1" "$work/out" || complain "the comparison says: $(cat "$work/out")"
+sweep "$store" --pack "$work/pack.tar.gz" && tar -tzf "$work/pack.tar.gz" | grep -q "store/results/" || complain "--pack"
+
+# Failures are kept with their reason, and tried again only when asked to.
+printf '%s\n' 'measure = ["time"]' 'timeout = 0' "${tiny[@]}" '[axes]' 'seq = [8]' >"$work/late.toml"
+sweep "$work/late.toml" --out "$work/late" >/dev/null 2>&1 && complain "a point that takes too long is no failure"
+sweep "$work/late" --table csv | grep -q "took more than 0 s" || complain "the reason is lost: $(sweep "$work/late" --table csv)"
+sweep "$work/late.toml" --out "$work/late" 2>&1 | grep -q "took more" && complain "a failure is tried again unasked"
+
+# The report is one page that loads nothing.
+sweep "$store" --report "$work/report.html" 2>"$work/err" || complain "--report: $(cat "$work/err")"
+grep -qE '(src|href)="?https?:' "$work/report.html" && complain "the report loads something"
+"$python" -c 'import matplotlib' 2>/dev/null && { grep -q '<svg' "$work/report.html" || complain "no plot is drawn"; }
+exit $((failures > 0))
