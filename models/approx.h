@@ -7,15 +7,16 @@
 
 #include "net/base/status.h"
 
+enum { TF_EVERY_LAYER = -2, TF_APPROX_TEXT = 4096, TF_APPROX_KIND = 32 };
+
 /** One item of a list of approximations. */
 typedef struct tf_approx_rule {
-    char kind[16]; /**< "gelu", "softmax", "layernorm" (all of them), "layernorm1" (after attention), "layernorm2" */
-    int layer;     /**< from 0; -1: the embedding's LayerNorm; TF_EVERY_LAYER */
+    char kind[TF_APPROX_KIND]; /**< of an op that says at how many places of a layer it may be chosen: "gelu",
+                                    "softmax", "layernorm" (all of them), "layernorm1" (after attention), ... */
+    int layer;                 /**< from 0; -1: the embedding's LayerNorm; TF_EVERY_LAYER */
     char variant[24];
     double parameter; /**< of the variant, such as the exponent of "power:4"; 0: its default */
 } tf_approx_rule;
-
-enum { TF_EVERY_LAYER = -2, TF_APPROX_TEXT = 4096 };
 
 /** Which variant each kind of op uses in each layer. Of the rules that fit, those with a layer go before those without,
  *  and later ones before earlier ones. */
@@ -35,7 +36,8 @@ TF_CHECKED tf_status tf_approx_parse(const char *text, tf_approx *approx);
 char *tf_approx_text(const tf_approx *approx, char *text);
 
 /** The rule that holds for `kind` ("gelu", "softmax", "layernorm1", "layernorm2"; "layernorm" with layer -1: the
- *  embedding's LayerNorm) in `layer`. */
+ *  embedding's LayerNorm) in `layer`. A kind that no rule names follows the rule of the kind that it is like, where it
+ *  has that variant (silu that of gelu, rmsnorm that of layernorm); otherwise the variant is "", the default. */
 const tf_approx_rule *tf_approx_find(const tf_approx *approx, const char *kind, int layer);
 
 /** Its variant. */

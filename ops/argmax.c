@@ -4,6 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/program/program.h"
 
 enum { MOST_ENTRIES = 1 << 24 }; /* that floats count exactly */
@@ -62,6 +63,8 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_reshape(p, position, node->shape);
 }
 
+static const tf_example example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}}};
+
 const tf_op tf_argmax_ops[] = {
     {.kind = "argmax",
      .variant = "exact",
@@ -75,5 +78,5 @@ const tf_op tf_argmax_ops[] = {
      .low = -256,
      .high = 256,
      .private_error = 0.5}, /* of a whole number: none */
-    {0},
+    {0, .example = &example},
 };

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "ops/common.h"
-#include "ops/ops.h"
 #include "ops/softmax.h"
 #include "runtime/graph/plain_matmul.h"
 
@@ -44,7 +43,7 @@ static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s
                            mask.rank == 3 ? tf_dims(s->texts, s->queries, s->keys) : tf_dims(s->texts, s->keys));
 }
 
-static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+tf_status tf_attention_infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     sizes s;
     TF_TRY(tf_softmax_check(node));
     TF_TRY(read_sizes(node, shape, &s));
@@ -53,20 +52,19 @@ static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out
 }
 
 /* One head of one text: out = softmax(q k^T / sqrt(depth)) v. */
-static void attend(const tf_softmax *softmax, const tf_node *node, const sizes *s, const float *q, const float *k,
-                   const float *v, const float *mask, double *weight, float *score, float *out) {
+static void attend(const tf_node *node, const sizes *s, const float *q, const float *k, const float *v,
+                   const float *mask, double *weight, float *score, float *out) {
     float scale = (float)(1 / sqrt((double)s->depth));
     size_t keys = s->keys;
     tf_plain_matmul(s->queries, s->depth, keys, q, s->width, k, 1, s->kv_width, score, keys);
     for (size_t i = 0; i < s->queries * keys; i++) score[i] *= scale;
     for (size_t i = 0; i < s->queries; i++)
-        tf_softmax_row(softmax, node, score + i * keys, s->mask_rows > 1 ? mask + i * keys : mask, keys, weight,
+        tf_softmax_row(node, score + i * keys, s->mask_rows > 1 ? mask + i * keys : mask, keys, weight,
                        score + i * keys);
     tf_plain_matmul(s->queries, keys, s->depth, score, keys, v, s->kv_width, 1, out, s->width);
 }
 
-static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
-    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *out) {
     sizes s;
     size_t scores;
     tf_shape shape[4] = {in[0].shape, in[1].shape, in[2].shape};
@@ -81,7 +79,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
                 size_t at_q = text * s.queries * s.width + head * s.depth;
                 size_t at_k = text * s.capacity * s.kv_width + head / s.group * s.depth;
                 const float *mask = s.mask_rows ? in[3].data + text * s.mask_rows * s.keys : NULL;
-                attend(softmax, node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, weight, score,
+                attend(node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, weight, score,
                        out->data + at_q);
             }
     tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
@@ -131,19 +129,21 @@ static tf_value lower_context(tf_program *p, const sizes *s, tf_value weight, tf
     return tf_matmul(p, weight, v, -1, layout, tf_dims(s->texts, s->queries, s->heads, s->depth), result);
 }
 
-static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
+tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     sizes s;
     tf_shape shape[4] = {[3] = {0}};
-    tf_value mask = node->inputs == 4 ? in[3] : -1;
+    tf_mask mask = {.leaf = node->inputs == 4 ? in[3] : -1};
     for (int i = 0; i < 3; i++) shape[i] = tf_type_of(p, in[i])->shape;
-    if (tf_leaf_of(p, mask)) shape[3] = tf_leaf_of(p, mask)->shape;
+    if (tf_leaf_of(p, mask.leaf)) shape[3] = tf_leaf_of(p, mask.leaf)->shape;
     tf_status status = read_sizes(node, shape, &s);
     if (!status && s.group > 1 && s.queries > 1) status = tf_fail(TF_INVALID, "grouped heads take one query at a time");
     if (status) return tf_program_fail(p, status);
-    const tf_softmax *softmax = tf_softmax_find(node->op->variant);
+    const tf_softmax *softmax = tf_softmax_of(node);
+    mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);
     int frac = tf_softmax_frac(softmax, p), query_frac = softmax->query;
-    double factor = softmax->scale / sqrt((double)s.depth), largest = tf_softmax_largest(softmax, p, mask, s.keys);
+    double factor = tf_softmax_scale(softmax) / sqrt((double)s.depth),
+           largest = tf_softmax_largest(softmax, p, mask, s.keys);
     if (softmax->mean) query_frac += (int)floor(-log2(largest * factor)); /* smaller queries, smaller scores */
     const int precision = softmax->mean ? 14
                           : query_frac  ? 11
@@ -152,28 +152,15 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
                                         tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1));
     if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value inverse, score = lower_scores(p, &s, scaled, in[1], (tf_result){frac, softmax->limit * largest, false}),
-                      weight = tf_softmax_lower(softmax, p, node, score, mask, tf_dims(s.texts, s.mask_rows, 1, s.keys),
-                                                p->frac + 6, &inverse),
+                      weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse),
                       context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
     if (inverse < 0) return tf_reshape(p, context, shape[0]);
     inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), shape[0]);
 }
 
-#define OP(name, formula, from, new_weights, range, error, attention_error, attribute)                                 \
-    {.kind = "attention",                                                                                              \
-     .variant = #name,                                                                                                 \
-     .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)",                                        \
-     .source = from,                                                                                                   \
-     .min_inputs = 3,                                                                                                  \
-     .max_inputs = 4,                                                                                                  \
-     .infer = infer,                                                                                                   \
-     .plain = plain,                                                                                                   \
-     .lower = lower,                                                                                                   \
-     .trained = new_weights,                                                                                           \
-     .parameter = attribute,                                                                                           \
-     .low = -4,                                                                                                        \
-     .high = 4,                                                                                                        \
-     .private_error = attention_error},
-
-const tf_op tf_attention_ops[] = {TF_SOFTMAX_VARIANTS(OP){0}};
+const tf_example tf_attention_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_RANDOM, 0, 0},
+                                                   {TF_LEAF_NONE, "bnw", TF_FILL_RANDOM, 0, 0},
+                                                   {TF_LEAF_NONE, "bnw", TF_FILL_RANDOM, 0, 0},
+                                                   {TF_LEAF_CONSTANT, "bn", TF_FILL_MASK, 0, 0}},
+                                         .attr = {{"heads", 0, 'h'}}};

@@ -1,6 +1,7 @@
 /** Sums and public factors: nothing here needs more of the protocol than local arithmetic and a truncation. */
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/program/program.h"
 
 static tf_status infer_add(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -58,6 +59,13 @@ static tf_value lower_scale(tf_program *p, const tf_node *node, const tf_value *
     return tf_trunc(p, tf_scale_real(p, in[0], tf_attr_get(node, "factor", 1), 14), p->frac);
 }
 
+static const tf_example row_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                 {TF_LEAF_NONE, "w", TF_FILL_ROWS, 0, 0}}},
+                        mask_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                  {TF_LEAF_CONSTANT, "1w", TF_FILL_RANDOM, 0, 0}}},
+                        scale_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_EVEN, 0, 0}},
+                                         .attr = {{"factor", 0.3, 0}}};
+
 const tf_op tf_elementwise_ops[] = {
     {.kind = "add",
      .variant = "",
@@ -70,7 +78,8 @@ const tf_op tf_elementwise_ops[] = {
      .lower = lower_add,
      .low = -256,
      .high = 256,
-     .private_error = 5e-5},
+     .private_error = 5e-5,
+     .example = &row_example},
     {.kind = "multiply",
      .variant = "",
      .summary = "a * b element by element, broadcast as in numpy",
@@ -82,7 +91,8 @@ const tf_op tf_elementwise_ops[] = {
      .lower = lower_multiply,
      .low = -32,
      .high = 32,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &row_example},
     {.kind = "mask",
      .variant = "",
      .summary = "x plus a public additive mask that is broadcast to it",
@@ -94,7 +104,8 @@ const tf_op tf_elementwise_ops[] = {
      .lower = lower_mask,
      .low = -256,
      .high = 256,
-     .private_error = 5e-5},
+     .private_error = 5e-5,
+     .example = &mask_example},
     {.kind = "scale",
      .variant = "",
      .summary = "x times the public number in attribute factor",
@@ -106,6 +117,7 @@ const tf_op tf_elementwise_ops[] = {
      .lower = lower_scale,
      .low = -8,
      .high = 8,
-     .private_error = 2e-4},
+     .private_error = 2e-4,
+     .example = &scale_example},
     {0},
 };

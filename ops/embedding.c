@@ -3,6 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/program/program.h"
 
 static tf_status infer_embedding(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -55,6 +56,11 @@ static tf_value lower_rows(tf_program *p, const tf_node *node, const tf_value *i
     return tf_slice(p, table, 0, 0, node->shape.dim[0]);
 }
 
+static const tf_example embedding_example = {.input = {{TF_LEAF_TOKENS, "bn", TF_FILL_TOKENS, 0, 0},
+                                                       {TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}}},
+                        rows_example = {.input = {{TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}},
+                                        .attr = {{"count", 0, 'n'}}};
+
 const tf_op tf_embedding_ops[] = {
     {.kind = "embedding",
      .variant = "",
@@ -67,7 +73,8 @@ const tf_op tf_embedding_ops[] = {
      .lower = lower_embedding,
      .low = -256,
      .high = 256,
-     .private_error = 3e-5},
+     .private_error = 3e-5,
+     .example = &embedding_example},
     {.kind = "rows",
      .variant = "",
      .summary = "the first rows of a table, as many as attribute count says",
@@ -79,6 +86,7 @@ const tf_op tf_embedding_ops[] = {
      .lower = lower_rows,
      .low = -256,
      .high = 256,
-     .private_error = 3e-5},
+     .private_error = 3e-5,
+     .example = &rows_example},
     {0},
 };

@@ -180,7 +180,7 @@ static tf_value lower_quad(tf_program *p, const tf_node *node, const tf_value *i
     .infer = tf_infer_same, .plain = plain_##name, .lower = lower_##name, .low = -8, .high = 8
 
 const tf_op tf_gelu_ops[] = {
-    {VARIANT(exact, "x Phi(x), Phi the normal distribution function", "Hendrycks and Gimpel 2016, 2"),
+    {VARIANT(exact, "x Phi(x), Phi the normal distribution function", "Hendrycks and Gimpel 2016, 2"), .places = 1,
      .private_error = 2e-3},
     {VARIANT(relu, "max(x, 0); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)"), .truth = "exact",
      .trained = true, .approximation_error = 0.171, .private_error = 2.1e-3},

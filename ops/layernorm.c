@@ -4,6 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/lower/compose.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -106,7 +107,7 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     size_t n = tf_shape_last(row);
     tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, most, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n;
-    if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const(p, sum, eps);
+    if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const_within(p, sum, eps, most);
     tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac);
     row.dim[row.rank - 1] = 1;
     tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
@@ -165,6 +166,17 @@ static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value 
     return tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
 }
 
+static const tf_example layernorm_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                       {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5},
+                                                       {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}},
+                                             .attr = {{"eps", 1e-12, 0}}},
+                        rmsnorm_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                     {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}},
+                                           .attr = {{"eps", 1e-6, 0}}},
+                        affine_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                    {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5},
+                                                    {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}}};
+
 const tf_op tf_layernorm_ops[] = {
     {.kind = "layernorm",
      .variant = "exact",
@@ -174,10 +186,12 @@ const tf_op tf_layernorm_ops[] = {
      .max_inputs = 3,
      .infer = infer,
      .plain = plain_exact,
+     .places = 2,
      .lower = lower_exact,
      .low = -72,
      .high = 224,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &layernorm_example},
     {.kind = "layernorm",
      .variant = "center",
      .summary = "(x - mean) * gamma + beta: no variance, no division; for weights trained so",
@@ -190,7 +204,8 @@ const tf_op tf_layernorm_ops[] = {
      .trained = true,
      .low = -32,
      .high = 32,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &layernorm_example},
     {.kind = "rmsnorm",
      .variant = "exact",
      .summary = "x / sqrt(mean of x^2 + eps) * gamma over the last dimension",
@@ -199,10 +214,12 @@ const tf_op tf_layernorm_ops[] = {
      .max_inputs = 2,
      .infer = infer,
      .plain = plain_rms,
+     .places = 2,
      .lower = lower_rms,
      .low = -32,
      .high = 32,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &rmsnorm_example},
     {.kind = "affine",
      .variant = "",
      .summary = "x * gamma + beta over the last dimension; with attribute centred x * gamma is taken less its mean",
@@ -214,6 +231,7 @@ const tf_op tf_layernorm_ops[] = {
      .lower = lower_affine,
      .low = -32,
      .high = 32,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &affine_example},
     {0},
 };

@@ -1,6 +1,7 @@
 /** Products of matrices: with weights (linear) and of two activations (matmul). */
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/graph/plain_matmul.h"
 #include "runtime/program/program.h"
 
@@ -78,6 +79,12 @@ static tf_value lower_matmul(tf_program *p, const tf_node *node, const tf_value 
     return tf_matmul(p, left, in[1], -1, layout, shape, (tf_result){p->frac, 0, false});
 }
 
+static const tf_example linear_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                    {TF_LEAF_WEIGHT, "ww", TF_FILL_RANDOM, 0.5, 1.5},
+                                                    {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}}},
+                        matmul_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                    {TF_LEAF_NONE, "bwn", TF_FILL_ROWS, 0, 0}}};
+
 const tf_op tf_linear_ops[] = {
     {.kind = "linear",
      .variant = "",
@@ -90,7 +97,8 @@ const tf_op tf_linear_ops[] = {
      .lower = lower_linear,
      .low = -8,
      .high = 8,
-     .private_error = 5e-3},
+     .private_error = 5e-3,
+     .example = &linear_example},
     {.kind = "matmul",
      .variant = "",
      .summary = "a b, or a b^T with attribute transpose_b, times attribute scale",
@@ -102,6 +110,7 @@ const tf_op tf_linear_ops[] = {
      .lower = lower_matmul,
      .low = -8,
      .high = 8,
-     .private_error = 5e-3},
+     .private_error = 5e-3,
+     .example = &matmul_example},
     {0},
 };

@@ -103,6 +103,7 @@ const tf_op tf_logistic_ops[] = {
      .infer = tf_infer_same,
      .plain = plain_silu,
      .lower = lower_silu,
+     .places = 1,
      .low = -16,
      .high = 16,
      .private_error = 4.5e-3},

@@ -4,6 +4,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/lower/compose.h"
 
 static tf_status infer_first_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -74,6 +75,10 @@ static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value 
     return tf_mul(p, in[0], tf_reshape(p, factor, row), (tf_result){p->frac, 2, false});
 }
 
+static const tf_example rows_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}}},
+                        mean_pool_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                       {TF_LEAF_CONSTANT, "bn", TF_FILL_MEAN, 0, 0}}};
+
 const tf_op tf_pooling_ops[] = {
     {.kind = "first_token",
      .variant = "",
@@ -86,7 +91,8 @@ const tf_op tf_pooling_ops[] = {
      .lower = lower_first_token,
      .low = -256,
      .high = 256,
-     .private_error = 3e-5},
+     .private_error = 3e-5,
+     .example = &rows_example},
     {.kind = "mean_pool",
      .variant = "",
      .summary = "the sum of each text's token vectors times public weights, 1/length or 0",
@@ -98,7 +104,8 @@ const tf_op tf_pooling_ops[] = {
      .lower = lower_mean_pool,
      .low = -8,
      .high = 8,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &mean_pool_example},
     {.kind = "l2norm",
      .variant = "",
      .summary = "x / |x| over the last dimension",
@@ -110,6 +117,7 @@ const tf_op tf_pooling_ops[] = {
      .lower = lower_l2norm,
      .low = -8,
      .high = 8,
-     .private_error = 1e-3},
+     .private_error = 1e-3,
+     .example = &rows_example},
     {0},
 };

@@ -3,6 +3,7 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/program/program.h"
 
 static tf_status infer_columns(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -67,6 +68,11 @@ static tf_value lower_split_heads(tf_program *p, const tf_node *node, const tf_v
     return tf_reshape(p, in[0], node->shape);
 }
 
+static const tf_example heads_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
+                                         .attr = {{"depth", 0, 'h'}}};
+static const tf_example columns_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
+                                           .attr = {{"count", 0, 'h'}}};
+
 const tf_op tf_slicing_ops[] = {
     {.kind = "split_heads",
      .variant = "",
@@ -79,7 +85,8 @@ const tf_op tf_slicing_ops[] = {
      .lower = lower_split_heads,
      .low = -256,
      .high = 256,
-     .private_error = 3e-5},
+     .private_error = 3e-5,
+     .example = &heads_example},
     {.kind = "columns",
      .variant = "",
      .summary = "columns of the last dimension: as many as attribute count says, from attribute first on",
@@ -91,7 +98,8 @@ const tf_op tf_slicing_ops[] = {
      .lower = lower_columns,
      .low = -256,
      .high = 256,
-     .private_error = 3e-5},
+     .private_error = 3e-5,
+     .example = &columns_example},
     {.kind = "last_token",
      .variant = "",
      .summary = "the last token's row of each text, at which a decoder says what follows",

@@ -1,77 +1,115 @@
-/** The ways to turn scores into probabilities, shared by the ops softmax and attention. */
+/**
+ * The ways to turn scores into probabilities, shared by the ops softmax and attention. A variant is a tf_softmax: what
+ * it makes of the scores of a row that count, in floating point and of shares. TF_SOFTMAX_OPS makes both ops of it.
+ */
 #ifndef TF_OPS_SOFTMAX_H
 #define TF_OPS_SOFTMAX_H
 
-#include "runtime/graph/graph.h"
+#include "runtime/graph/example.h"
 #include "runtime/lower/compose.h"
 
 /** What a variant makes of shared scores. */
 typedef struct tf_weights {
-    tf_value value;     /**< the weights, in the variant's unit; 0 where masked */
+    tf_value value;     /**< the weights, in the variant's unit */
     double least, most; /**< what the sum of a row, plus eps, can be, in that unit */
     double eps;         /**< in that unit */
 } tf_weights;
 
+/** Weights of -1: what `lower` returns where building has failed. */
+extern const tf_weights tf_no_weights;
+
 /** A row of probabilities: weight(score) / (sum of the weights + eps), and 0 where masked or where that sum is 0. */
 typedef struct tf_softmax {
-    const char *variant;
     double eps;
-    double scale; /**< what shared scores are multiplied by beforehand; a product before them does so at no cost */
-    double limit; /**< scaled scores are taken to be within this */
-    int frac;     /**< fractional bits of shared scores; 0: those of activations */
-    int query;    /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
-                       scores, and every bit that they lose saves each score a bit in its product's ring */
-    bool mean;    /**< weights are divided by the number of entries that count, not by their sum */
-    /** The weights of a row; `mask` (or NULL) holds 1 for entries that count and 0 for others, whose weight is 0. */
-    void (*weights)(const tf_node *node, const float *score, const float *mask, size_t n, double *weight);
-    /** The same of shared, scaled scores. `mask`: a constant leaf, read with the shape `mask_shape`, or -1. */
-    tf_weights (*lower)(tf_program *program, const tf_node *node, tf_value score, tf_value mask, tf_shape mask_shape);
+    double
+        scale; /**< what shared scores are multiplied by beforehand; a product before them does so at no cost; 0: 1 */
+    double limit;  /**< scaled scores are taken to be within this */
+    int frac;      /**< fractional bits of shared scores; 0: those of activations */
+    int query;     /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
+                        scores, and every bit that they lose saves each score a bit in its product's ring */
+    bool mean;     /**< weights are divided by the number of entries that count, not by their sum */
+    bool compares; /**< a weight depends on the other scores of its row: those that do not count become -limit */
+    /** Fails where an attribute of the node makes no sense; may be NULL. */
+    tf_status (*check)(const tf_node *node);
+    /** The weights of the n scores of a row that count; n is at least 1. */
+    void (*weights)(const tf_node *node, const float *score, size_t n, double *weight);
+    /** The same of shared, scaled scores (..., n). Those that do not count are multiplied by zero afterwards. */
+    tf_weights (*lower)(tf_program *program, const tf_node *node, tf_value score);
 } tf_softmax;
 
-/** Every variant once: X(name, formula, source, trained, range, private error of softmax and of attention,
- *  parameter). The name is its variant and
- *  the end of the names of its functions in softmax.c. Where all scores of a row are within a unit of zero, that unit
- * is weighed against the 0.001 that is added to the sum: hence the error of relu's attention. */
-#define TF_SOFTMAX_VARIANTS(X)                                                                                         \
-    X(exact, "exp(s_i - max s) / sum exp(s_j - max s)", "Vaswani et al. 2017, 3.2.1", false, 48, 1e-3, 8e-3, NULL)     \
-    X(relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)",      \
-      true, 48, 1e-3, 7e-2, NULL)                                                                                      \
-    X(relu_n, "ReLU(s_i) / n, n the entries that count; for weights trained so",                                       \
-      "Akimoto et al. 2023 (PrivFormer); Zeng et al. 2023 (MPCViT)", true, 48, 1e-3, 8e-3, NULL)                       \
-    X(2quad, "(s_i + 5)^2 / (sum (s_j + 5)^2 + 0.001); for weights trained so", "Li et al. 2023 (MPCFormer)", true,    \
-      24, 8e-3, 5e-3, NULL)                                                                                            \
-    X(power, "s_i^p / (sum s_j^p + 0.001), p = 2, 4, 6 or 8, here 2; for weights trained so",                          \
-      "Zimerman et al. 2024 (Power-Softmax)", true, 24, 8e-3, 2e-2, "p")
+/** Which scores count: a public leaf of ones and zeros, read with a shape that broadcasts to that of the scores. */
+typedef struct tf_mask {
+    tf_value leaf; /**< -1: all count */
+    tf_shape shape;
+} tf_mask;
 
 /** Exact scores are taken to be within this, scaled: ten times what real models reach. Less than 512, so that
  *  differences of scores with 12 fractional bits fit 3 bytes. */
 #define TF_SCORE_BOUND 511.0
 
-/** Fails where an attribute of the node makes no sense. */
-TF_CHECKED tf_status tf_softmax_check(const tf_node *node);
-
 /** x * factor for the x behind the scores (queries, or scores themselves), and divided by the number of entries that
- *  count if the variant wants it so; `mask` (or -1) has `rows` rows, x is read with the shape `column`, an entry a row.
- */
+ *  count if the variant wants it so; x is read with the shape `column`, an entry for each row of the mask of n. */
 tf_value tf_softmax_scaled(const tf_softmax *softmax, tf_program *program, tf_value x, double factor, int precision,
-                           tf_value mask, size_t n, tf_shape column);
+                           tf_mask mask, size_t n, tf_shape column);
 
 /** The largest factor by which that division scales scores: 1 if there is none. */
-double tf_softmax_largest(const tf_softmax *softmax, const tf_program *program, tf_value mask, size_t n);
+double tf_softmax_largest(const tf_softmax *softmax, const tf_program *program, tf_mask mask, size_t n);
 
-/** Fractional bits of shared scores. */
+/** What scores are multiplied by beforehand, and their fractional bits. */
+double tf_softmax_scale(const tf_softmax *softmax);
 int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program);
 
-/** The weights of scaled scores (..., n), and the inverses of their sums (...), with this many fractional bits; -1
- *  where nothing is left to divide by. */
-tf_value tf_softmax_lower(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
-                          tf_value mask, tf_shape mask_shape, int inverse_frac, tf_value *inverse);
+/** The weights of scaled scores (..., n), zero where masked, and the inverses of their sums (...), with this many
+ *  fractional bits; -1 where nothing is left to divide by. */
+tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
+                            tf_mask mask, int inverse_frac, tf_value *inverse);
 
-/** The softmax of this variant, which must be one of those above. */
-const tf_softmax *tf_softmax_find(const char *variant);
+/** The variant that the node's op is of. */
+const tf_softmax *tf_softmax_of(const tf_node *node);
 
-/** Replaces a row of scores by probabilities. `weight` is room for n doubles. */
-void tf_softmax_row(const tf_softmax *softmax, const tf_node *node, const float *score, const float *mask, size_t n,
-                    double *weight, float *probability);
+/** Fails where the variant does not take the node's attributes. */
+TF_CHECKED tf_status tf_softmax_check(const tf_node *node);
+
+/** Replaces a row of scores by probabilities; `probability` may be `score`. `mask` (or NULL) holds 1 for entries that
+ *  count and 0 for others. `weight` is room for n doubles. */
+void tf_softmax_row(const tf_node *node, const float *score, const float *mask, size_t n, double *weight,
+                    float *probability);
+
+/** @name What the two ops of all variants share @{ */
+tf_status tf_softmax_infer(const tf_node *node, const tf_shape *shape, tf_shape *out);
+tf_status tf_softmax_plain(const tf_node *node, const tf_array *in, tf_array *out);
+tf_value tf_softmax_lower(tf_program *program, const tf_node *node, const tf_value *in);
+tf_status tf_attention_infer(const tf_node *node, const tf_shape *shape, tf_shape *out);
+tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *out);
+tf_value tf_attention_lower(tf_program *program, const tf_node *node, const tf_value *in);
+extern const tf_example tf_softmax_example, tf_attention_example;
+/** @} */
+
+/**
+ * The ops softmax and attention of a variant `of` (a pointer to a static tf_softmax), for an array of ops: scores are
+ * within `range`, `error` and `attention_error` are their private errors. More fields of both may follow: .source must.
+ */
+#define TF_SOFTMAX_OPS(name, of, formula, range, error, attention_error, ...)                                          \
+    {.kind = "softmax",                                                                                                \
+     .variant = name,                                                                                                  \
+     .summary = formula " over the last dimension",                                                                    \
+     .min_inputs = 1,                                                                                                  \
+     .max_inputs = 2,                                                                                                  \
+     .infer = tf_softmax_infer,                                                                                        \
+     .plain = tf_softmax_plain,                                                                                        \
+     .lower = tf_softmax_lower,                                                                                        \
+     .places = 1,                                                                                                      \
+     .low = -(range),                                                                                                  \
+     .high = range,                                                                                                    \
+     .private_error = error,                                                                                           \
+     .example = &tf_softmax_example,                                                                                   \
+     .detail = of,                                                                                                     \
+     __VA_ARGS__},                                                                                                     \
+    {                                                                                                                  \
+        .kind = "attention", .variant = name,                                                                          \
+        .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)", .min_inputs = 3, .max_inputs = 4,   \
+        .infer = tf_attention_infer, .plain = tf_attention_plain, .lower = tf_attention_lower, .low = -4, .high = 4,   \
+        .private_error = attention_error, .example = &tf_attention_example, .detail = of, __VA_ARGS__                  \
+    }
 
 #endif

@@ -11,11 +11,12 @@
 struct tf_node;
 struct tf_array;
 struct tf_program;
+struct tf_example;
 
 /** A value of a program of protocol steps; negative means that building failed. */
 typedef int tf_value;
 
-enum { TF_OP_ABI = 2 };
+enum { TF_OP_ABI = 3 };
 
 typedef struct tf_op {
     const char *kind;    /**< what it computes, such as "gelu" */
@@ -44,7 +45,14 @@ typedef struct tf_op {
      * may stand for each other with the same weights. */
     bool trained;
     const char *parameter; /**< the attribute that `--approx KIND=VARIANT:NUMBER` sets; NULL: none */
+    /** At how many places of a layer `--approx` chooses among the kind's variants: by the name of the kind, and where
+     *  there are several by that name with 1, 2, ... behind it; 0: not at all. The kind's default variant says. */
+    int places;
+    const char *like; /**< kind whose rules `--approx` follows where none names this op's kind; NULL: none */
     double low, high, approximation_error, private_error;
+    const struct tf_example *example; /**< inputs to price, measure and test it on: see runtime/graph/example.h; NULL:
+                                           activations of one shape, as many as it takes at least */
+    const void *detail;               /**< what functions that several variants share need to know of this one */
 } tf_op;
 
 /** What a plugin exports, under the name trefoil_plugin. */

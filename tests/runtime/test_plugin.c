@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/model.h"
 #include "ops/ops.h"
-#include "runtime/graph/graph.h"
+#include "runtime/graph/example.h"
 #include "tests/support/three.h"
 
 static int count_ops(void) {
@@ -66,6 +67,80 @@ Test(plugin, example_runs_privately) {
         cr_assert_float_eq(square[i], wanted, op->private_error, "%g gives %g", (double)x[i], square[i]);
     }
     tf_program_free(&program);
+}
+
+/* The plugin's op on its example, between three parties as in floating point. */
+static void check_example(const tf_op *op) {
+    static const tf_example_sizes sizes = {.texts = 2, .tokens = 7, .width = 8, .rows = 1, .heads = 2};
+    const float *input[TF_MAX_INPUTS];
+    float plain[2 * 7 * 8];
+    double private[2 * 7 * 8], *output[] = {private};
+    tf_value value[TF_MAX_INPUTS];
+    tf_sample sample;
+    tf_program program;
+    cr_assert_eq(tf_sample_make(op, tf_example_of(op), &sizes, 0, 1, &sample), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_sample_plain(&sample, op, plain), TF_OK);
+    tf_program_init(&program, 16, 0, 1);
+    double bound = tf_default_bound(&program);
+    for (int i = 0; i < sample.node.inputs; i++) {
+        const tf_node *leaf = &sample.leaf[i];
+        input[i] = leaf->data;
+        value[i] = leaf->leaf == TF_LEAF_NONE ? tf_input(&program, 1, leaf->shape, 16, 64, bound, i)
+                                              : tf_program_leaf(&program, leaf);
+    }
+    tf_output(&program, op->lower(&program, &sample.node, value), 1, 0);
+    cr_assert_eq(tf_program_status(&program), TF_OK, "%s", tf_error());
+    three run = {.program = &program, .party[1] = {.slots = {.input = input, .output = output}}};
+    cr_assert_eq(three_parties(&run), TF_OK, "%s", tf_error());
+    three_free(&run);
+    for (size_t i = 0; i < tf_shape_count(sample.node.shape); i++)
+        cr_assert_float_eq(private[i], plain[i], op -> private_error, "%s: element %zu is %g, not %g", op->kind, i,
+                           private[i], (double)plain[i]);
+    tf_program_free(&program);
+    tf_sample_free(&sample);
+}
+
+/* One registration makes both ops. */
+Test(plugin, a_softmax_brings_its_attention) {
+    cr_assert_eq(tf_ops_register(), TF_OK);
+    cr_assert_eq(tf_registry_load(TREFOIL_BINARY_DIR "/trefoil_plugin_softmax.so"), TF_OK, "%s", tf_error());
+    const tf_op *softmax = tf_registry_find("softmax", "relu2"), *attention = tf_registry_find("attention", "relu2");
+    cr_assert(softmax && attention);
+    check_example(softmax);
+    check_example(attention);
+    float scores[] = {-3, 1, 2, 9}, mask[] = {1, 1, 1, 0}, row[4];
+    tf_node node = {.op = softmax, .inputs = 2, .shape = tf_dims(4)};
+    tf_array in[] = {{tf_dims(4), scores}, {tf_dims(4), mask}}, out = {tf_dims(4), row};
+    cr_assert_eq(softmax->plain(&node, in, &out), TF_OK);
+    const double wanted[] = {0, 1 / 5.001, 4 / 5.001, 0};
+    for (int i = 0; i < 4; i++) cr_assert_float_eq(row[i], wanted[i], 1e-7);
+}
+
+/* A kind of which --approx may choose the variant need not be built in. */
+Test(plugin, a_new_kind_can_be_chosen) {
+    static tf_op first, second;
+    tf_approx approx;
+    char text[TF_APPROX_TEXT];
+    cr_assert_eq(tf_ops_register(), TF_OK);
+    first = *tf_registry_find("gelu", "exact");
+    first.kind = "bump";
+    first.places = 0;
+    second = first;
+    second.variant = "flat";
+    cr_assert_eq(tf_registry_add(&first), TF_OK);
+    cr_assert_eq(tf_registry_add(&second), TF_OK);
+    cr_assert_eq(tf_approx_parse("bump=flat", &approx), TF_INVALID);
+    cr_assert(strstr(tf_error(), "unknown kind 'bump'"), "%s", tf_error());
+    first.places = 2;
+    cr_assert_eq(tf_approx_parse("bump2=flat,gelu=relu", &approx), TF_OK, "%s", tf_error());
+    cr_assert_str_eq(tf_approx_variant(&approx, "bump1", 3), "");
+    cr_assert_str_eq(tf_approx_variant(&approx, "bump2", 3), "flat");
+    cr_assert_str_eq(tf_approx_text(&approx, text), "gelu=relu,softmax=exact,layernorm=exact,bump2=flat");
+    first.like = "gelu";
+    second.variant = "relu";
+    cr_assert_eq(tf_approx_parse("gelu@1=relu", &approx), TF_OK, "%s", tf_error());
+    cr_assert_str_eq(tf_approx_variant(&approx, "bump", 1), "relu", "it follows the kind that it is like");
+    cr_assert_str_eq(tf_approx_variant(&approx, "bump", 0), "exact");
 }
 
 Test(plugin, loading_twice_is_refused) {

@@ -1,0 +1,145 @@
+/** The variants of softmax and attention: what they make of scores. */
+#include <math.h>
+
+#include "ops/ops.h"
+#include "ops/softmax.h"
+
+#define EPSILON 1e-3 /* as the paper's fixed point has it */
+
+const tf_weights tf_no_weights = {.value = -1};
+
+static void weights_exact(const tf_node *node, const float *score, size_t n, double *weight) {
+    float highest = score[0];
+    for (size_t i = 1; i < n; i++) highest = fmaxf(highest, score[i]);
+    for (size_t i = 0; i < n; i++) weight[i] = exp((double)score[i] - highest);
+}
+
+/*
+ * What is subtracted need not be the maximum itself: the division undoes it. So the tournament is one of scores rounded
+ * to 5 fractional bits, in 2 bytes. Each match may fall short by half the dropped low bits; all scores are lowered by
+ * as much, so that none exceeds zero.
+ */
+static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score) {
+    enum { COARSE = 5 };
+    tf_value coarse = tf_trunc(p, score, COARSE), highest = tf_max_last(p, coarse);
+    if (p->status) return tf_no_weights;
+    double n = (double)tf_shape_last(tf_type_of(p, score)->shape), unit = ldexp(1, -COARSE);
+    double guard = unit + ceil(log2(n)) * ldexp(unit, (int)tf_default_low(tf_type_of(p, coarse)) - 1);
+    /* the ring has room for differences, though not for lifting them */
+    const double most_below = 2 * TF_SCORE_BOUND + 1;
+    tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
+    below = tf_add_const_within(p, tf_assume(p, below, most_below), -guard, TF_SCORE_BOUND);
+    below = tf_assume(p, below, most_below);
+    return (tf_weights){tf_power_negative(p, below), 0.99 * exp2(-(guard + unit) * TF_OCTAVES / 16), n, 0};
+}
+
+static const tf_softmax exact = {.scale = TF_POWER_SCALE,
+                                 .limit = TF_SCORE_BOUND,
+                                 .frac = 12,
+                                 .query = 13,
+                                 .compares = true,
+                                 .weights = weights_exact,
+                                 .lower = lower_exact};
+
+static void weights_relu(const tf_node *node, const float *score, size_t n, double *weight) {
+    for (size_t i = 0; i < n; i++) weight[i] = score[i] > 0 ? score[i] : 0;
+}
+
+static tf_weights lower_relu(tf_program *p, const tf_node *node, tf_value score) {
+    /* rows whose sum is small are divided by little: fewer low bits are dropped than elsewhere */
+    const unsigned low = 2;
+    if (p->status) return tf_no_weights;
+    double n = (double)tf_shape_last(tf_type_of(p, score)->shape);
+    tf_value weight = tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true});
+    return (tf_weights){weight, EPSILON, n * TF_SCORE_BOUND, EPSILON};
+}
+
+static const tf_softmax relu = {.eps = EPSILON, .limit = TF_SCORE_BOUND, .weights = weights_relu, .lower = lower_relu};
+
+static void weights_relu_n(const tf_node *node, const float *score, size_t n, double *weight) {
+    for (size_t i = 0; i < n; i++) weight[i] = score[i] > 0 ? score[i] / (double)n : 0;
+}
+
+/* The queries have been divided by n: these scores are the probabilities but for their sign. */
+static const tf_softmax relu_n = {
+    .limit = TF_SCORE_BOUND, .query = 14, .mean = true, .weights = weights_relu_n, .lower = lower_relu};
+
+/*
+ * Powers of up to 64^2, in units of 16: so products with what is averaged stay in the range of activations, and a
+ * square of scores with 9 fractional bits fits 32 bits as it is, untruncated. A row's powers are
+ * taken to add up to less than 2^18, which is as far above 0.001 as inverses reach; below about 1 they are resolved
+ * coarsely.
+ */
+enum { POWER_BASE = 64, POWER_UNIT = 16, POWER_SUM = 1 << 18, OFFSET = 5, LEAST_POWER = 2, MOST_POWER = 8 };
+
+static tf_weights powers(tf_program *p, tf_value base, int power) {
+    enum { FRAC = 12, LAST = 20 };
+    if (p->status) return tf_no_weights;
+    double n = (double)tf_shape_last(tf_type_of(p, base)->shape), most = POWER_BASE * POWER_BASE;
+    double bound = tf_type_of(p, base)->bound;
+    tf_value left = base, right = base;
+    if (power > 2) left = right = tf_mul(p, base, base, (tf_result){FRAC, bound * bound, false});
+    if (power > 4) left = tf_mul(p, right, right, (tf_result){FRAC, pow(bound, 4), false});
+    if (power == 8) right = left;
+    if (p->status) return tf_no_weights;
+    int last = tf_type_of(p, left)->frac + tf_type_of(p, right)->frac;
+    tf_value weight = tf_mul(p, left, right, (tf_result){last < LAST ? last : LAST, most, false});
+    return (tf_weights){tf_scale_real(p, weight, 1.0 / POWER_UNIT, 1), EPSILON / POWER_UNIT,
+                        fmin(n * most, POWER_SUM) / POWER_UNIT, EPSILON / POWER_UNIT};
+}
+
+static void weights_2quad(const tf_node *node, const float *score, size_t n, double *weight) {
+    for (size_t i = 0; i < n; i++) weight[i] = pow((double)score[i] + OFFSET, 2);
+}
+
+static tf_weights lower_2quad(tf_program *p, const tf_node *node, tf_value score) {
+    return powers(p, tf_add_const_within(p, score, OFFSET, POWER_BASE), 2);
+}
+
+static const tf_softmax quad = {.eps = EPSILON,
+                                .limit = POWER_BASE - OFFSET,
+                                .frac = 9,
+                                .query = 16,
+                                .weights = weights_2quad,
+                                .lower = lower_2quad};
+
+static void weights_power(const tf_node *node, const float *score, size_t n, double *weight) {
+    double power = tf_attr_get(node, "p", LEAST_POWER);
+    for (size_t i = 0; i < n; i++) weight[i] = pow(score[i], power);
+}
+
+static tf_weights lower_power(tf_program *p, const tf_node *node, tf_value score) {
+    int power = (int)tf_attr_get(node, "p", LEAST_POWER);
+    return powers(p, tf_assume(p, score, pow(POWER_BASE, 2.0 / power)), power);
+}
+
+static tf_status check_power(const tf_node *node) {
+    double power = tf_attr_get(node, "p", LEAST_POWER);
+    if (!(power >= LEAST_POWER && power <= MOST_POWER) || fmod(power, 2) != 0)
+        return tf_fail(TF_INVALID, "softmax %s: p is %g, not 2, 4, 6 or 8", node->op->variant, power);
+    return TF_OK;
+}
+
+static const tf_softmax power = {.eps = EPSILON,
+                                 .limit = POWER_BASE,
+                                 .frac = 9,
+                                 .query = 16,
+                                 .check = check_power,
+                                 .weights = weights_power,
+                                 .lower = lower_power};
+
+/* Where all scores of a row are within a unit of zero, that unit is weighed against the 0.001 that is added to the sum:
+ * hence the error of relu's attention. */
+const tf_op tf_softmax_ops[] = {
+    TF_SOFTMAX_OPS("exact", &exact, "exp(s_i - max s) / sum exp(s_j - max s)", 48, 1e-3, 8e-3,
+                   .source = "Vaswani et al. 2017, 3.2.1"),
+    TF_SOFTMAX_OPS("relu", &relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", 48, 1e-3, 7e-2,
+                   .source = "Liu and Liu 2023 (arXiv:2305.18396)", .trained = true),
+    TF_SOFTMAX_OPS("relu_n", &relu_n, "ReLU(s_i) / n, n the entries that count; for weights trained so", 48, 1e-3, 8e-3,
+                   .source = "Akimoto et al. 2023 (PrivFormer); Zeng et al. 2023 (MPCViT)", .trained = true),
+    TF_SOFTMAX_OPS("2quad", &quad, "(s_i + 5)^2 / (sum (s_j + 5)^2 + 0.001); for weights trained so", 24, 8e-3, 5e-3,
+                   .source = "Li et al. 2023 (MPCFormer)", .trained = true),
+    TF_SOFTMAX_OPS("power", &power, "s_i^p / (sum s_j^p + 0.001), p = 2, 4, 6 or 8, here 2; for weights trained so", 24,
+                   8e-3, 2e-2, .source = "Zimerman et al. 2024 (Power-Softmax)", .trained = true, .parameter = "p"),
+    {0},
+};
