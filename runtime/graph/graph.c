@@ -16,6 +16,25 @@ void tf_graph_free(tf_graph *graph) {
     tf_graph_init(graph);
 }
 
+tf_status tf_graph_copy(const tf_graph *graph, tf_graph *copy) {
+    *copy = *graph;
+    copy->capacity = copy->nodes = 0;
+    copy->node = malloc(((size_t)graph->nodes + 1) * sizeof *copy->node);
+    if (copy->node) copy->capacity = graph->nodes + 1;
+    for (; copy->node && copy->nodes < graph->nodes; copy->nodes++) {
+        tf_node *node = &copy->node[copy->nodes];
+        *node = graph->node[copy->nodes];
+        if (node->leaf != TF_LEAF_CONSTANT) continue;
+        size_t bytes = tf_shape_count(node->shape) * sizeof(float);
+        void *data = malloc(bytes);
+        if (!data) break;
+        node->data = memcpy(data, node->data, bytes);
+    }
+    if (copy->nodes == graph->nodes && copy->node) return TF_OK;
+    tf_graph_free(copy);
+    return tf_fail(TF_NOMEM, "no memory for a graph of %d nodes", graph->nodes);
+}
+
 tf_id tf_graph_fail(tf_graph *graph, tf_status status) {
     if (graph->status == TF_OK) {
         graph->status = status;

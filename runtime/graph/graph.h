@@ -88,6 +88,9 @@ typedef struct tf_graph {
 void tf_graph_init(tf_graph *graph);
 void tf_graph_free(tf_graph *graph);
 
+/** Makes a graph of the same nodes and outputs: constants are copied, other data are the same. */
+TF_CHECKED tf_status tf_graph_copy(const tf_graph *graph, tf_graph *copy);
+
 /** Sets the prefix of the names of the nodes that follow, such as "encoder.layer.3."; printf-like. */
 __attribute__((format(printf, 2, 3))) void tf_graph_scope(tf_graph *graph, const char *format, ...);
 

@@ -131,7 +131,7 @@ tf_value tf_keep(tf_program *program, tf_value x, int slot);
  * it; x = -1: as it is. Its memory is the session's: nothing is copied but the new rows. Local.
  */
 tf_value tf_hold(tf_program *program, const struct tf_node *leaf, tf_value x, unsigned bits);
-/** Compares what is public and given at each run: public leaves of the graph, lengths of state. 16 B on each link, in
+/** Compares what is public and given at each run: public leaves of the graph, lengths of state. 32 B on each link, in
  *  the first round. */
 tf_value tf_compare_public(tf_program *program);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,

@@ -6,13 +6,16 @@
 #define TF_SESSION_H
 
 #include "runtime/execute/execute.h"
-#include "runtime/lower/lower.h"
+#include "runtime/lower/compiled.h"
+#include "runtime/session/state.h"
 #include "runtime/session/store.h"
 
 typedef struct tf_session {
     tf_party party;
     tf_digest generation; /**< of the shared weights: drawn anew whenever they are shared from the beginning */
     tf_store store;       /**< of shared weights; its provider and stream may be set before the first run */
+    tf_state state;       /**< what stays shared from run to run */
+    tf_cache programs;    /**< compiled so far; how many are kept at most may be set before the first run */
 } tf_session;
 
 /** What running one graph took. */
@@ -30,8 +33,9 @@ TF_CHECKED tf_status tf_session_open(tf_session *session, tf_link *link);
  * Goes on over another link after the one before failed or was closed by all; a session that holds nothing but zeros
  * begins so. Keys are fresh, so that no stream repeats. The shared weights are kept if all three parties still hold
  * the same ones; if one of them has started anew, all drop theirs, and the next run shares them again; those from share
- * files stay, since each party reads its own. The earlier link must be closed already. What is compared says how many
- * weights the parties hold, which is public.
+ * files stay, since each party reads its own. Likewise state (after which tf_session_length is 0) and programs. The
+ * earlier link must be closed already. What is compared says how many weights and rows the parties hold, and which
+ * programs, which is public. 1 round, or 2.
  */
 TF_CHECKED tf_status tf_session_resume(tf_session *session, tf_link *link);
 
@@ -51,16 +55,36 @@ TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, 
 TF_CHECKED tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size);
 
 /**
- * Runs the graph privately. Weights are read where this party is the model owner, tokens where it is the data owner,
- * who gets the output (room for the output's elements; NULL elsewhere). The parties compare their programs first.
- * Weights that no earlier run has shared are shared now. `profile`, if not NULL, has times for each node of the graph
- * and gains those of this run.
+ * The program of a graph: lowered, planned and agreed upon now, or found among those of earlier calls, after which
+ * nothing is sent. Only shapes and public numbers count, not the data of weights, tokens and public leaves. It belongs
+ * to the session, and is valid until the next call. TF_MISMATCH on a difference in precision, owners or steps.
  */
+TF_CHECKED tf_status tf_session_compile(tf_session *session, const tf_graph *graph, int frac, int model_owner,
+                                        int data_owner, const tf_compiled **compiled);
+
+/**
+ * Runs a compiled program with the leaves of `graph`, which has the shape that was compiled: weights are read where
+ * this party is the model owner, tokens where it is the data owner, public leaves everywhere. `slots` has room for the
+ * outputs that this party receives or keeps, each in its slot. Weights that no earlier run has shared are shared now.
+ * State grows by what the run appends. `profile`, if not NULL, has times for each node of the graph and gains those of
+ * this run.
+ */
+TF_CHECKED tf_status tf_session_execute(tf_session *session, const tf_compiled *compiled, const tf_graph *graph,
+                                        const tf_slots *slots, tf_session_stats *stats, tf_profile *profile);
+
+/** Both, for a graph with one output to the data owner (room for the output's elements; NULL elsewhere). */
 TF_CHECKED tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner,
                                     int data_owner, double *output, tf_session_stats *stats, tf_profile *profile);
 
-/** The same for a program that was made otherwise, with its inputs and outputs by slot. */
+/** Runs a program that was made otherwise, with its inputs and outputs by slot. The parties compare it each time. */
 TF_CHECKED tf_status tf_session_run_program(tf_session *session, const tf_program *program, tf_slots *slots,
                                             tf_session_stats *stats, tf_profile *profile);
+
+/** Rows of the state of that name; 0 if there is none. */
+size_t tf_session_length(const tf_session *session, const char *name);
+
+/** Takes back the rows past the first `length` of all states, such as those of rejected drafts; 0 forgets all. Local,
+ *  but all three parties must do it between the same runs. */
+void tf_session_truncate(tf_session *session, size_t length);
 
 #endif

@@ -270,14 +270,17 @@ static tf_status load(tf_store *store, tf_party *party, tf_stored *s) {
 
 /* Both ------------------------------------------------------------------------------------------------------------- */
 
-tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, tf_view *view) {
+tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, const tf_graph *graph,
+                           tf_view *view) {
     size_t first = store->count;
     const float **floats = calloc((size_t)program->params + 1, sizeof *floats);
     if (!floats) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
     tf_status status = TF_OK;
     for (int i = 0; i < program->params && !status; i++) {
         if (find(store, program, &program->param[i])) continue;
-        floats[store->count - first] = program->param[i].leaf->data;
+        const tf_node *leaf = program->param[i].leaf;
+        if (graph) leaf = &graph->node[leaf - program->graph->node];
+        floats[store->count - first] = leaf->data;
         status = add(store, program, &program->param[i]);
     }
     if (!status && store->provider) {

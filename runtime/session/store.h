@@ -30,14 +30,16 @@ void tf_store_forget(tf_store *store);
 tf_digest tf_store_digest(const tf_store *store, tf_digest before);
 
 /**
- * The views of all parameters of a program; those that are not there yet are shared or read now. All three parties call
- * it together.
+ * The views of all parameters of a program; those that are not there yet are shared or read now. Their owner's floats
+ * are those of `graph`, node by node like the program's own; NULL: of the program's leaves. All three parties call it
+ * together.
  *
  * Sharing by party o: x_o is a stream of k_o, which party o-1 derives too; x_(o+1) = x - x_o goes to party o+1, who
  * does not hold k_o: uniform to it. The third component is zero. All weights travel in one sequence of messages, each
  * of which is computed while the previous one is under way. bits/8 B an element, 1 round.
  */
-TF_CHECKED tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, tf_view *view);
+TF_CHECKED tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program,
+                                      const struct tf_graph *graph, tf_view *view);
 
 /** Bytes that a parameter occupies at most on a party between runs. */
 uint64_t tf_store_bytes(const tf_program *program, const tf_param *param);

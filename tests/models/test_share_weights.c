@@ -363,7 +363,7 @@ Test(share_weights, are_needed_where_no_party_owns_the_model) {
     tf_view view;
     tf_program_init(&program, 16, TF_OUTSIDE, 1);
     cr_assert_geq(tf_weight(&program, tf_program_leaf(&program, &node), 16, 48), 0);
-    fails(tf_store_provide(&store, &party, &program, &view), TF_INVALID, "no share files were given");
+    fails(tf_store_provide(&store, &party, &program, NULL, &view), TF_INVALID, "no share files were given");
     tf_store_free(&store);
     tf_program_free(&program);
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/ops.h"
 #include "runtime/lower/lower.h"
-#include "tests/support/three.h"
+#include "runtime/program/step.h"
+#include "tests/support/decoder.h"
 
 static void setup(void) {
     cr_assert_eq(tf_ops_register(), TF_OK, "%s", tf_error());
@@ -14,58 +14,19 @@ static void setup(void) {
 
 TestSuite(outputs, .init = setup);
 
-static const float table[4][2] = {{1, 2}, {3, 4}, {5, 6}, {7, 8}};
-static const float weight[2][2] = {{1, 2}, {-1, 0.5f}};
-
-enum { BATCH = 2, NEW = 2, CAPACITY = 5 };
-
-typedef struct decoder {
-    tf_graph graph;
-    tf_id tokens, mask, table, weight;
-} decoder;
-
-/* batch x capacity x 2: all rows embedded so far, times a mask, times a matrix; and the new rows to everyone. */
-static decoder decoder_make(size_t rows, size_t capacity) {
-    decoder d;
-    tf_graph *g = &d.graph;
-    tf_graph_init(g);
-    d.tokens = tf_graph_leaf(g, TF_LEAF_TOKENS, "tokens", tf_dims(BATCH, rows), NULL);
-    d.table = tf_graph_leaf(g, TF_LEAF_WEIGHT, "table", tf_dims(4, 2), table);
-    d.weight = tf_graph_leaf(g, TF_LEAF_WEIGHT, "weight", tf_dims(2, 2), weight);
-    d.mask = tf_graph_public(g, "mask", tf_dims(capacity, 1), 1, NULL);
-    tf_id x = tf_graph_op(g, "embedding", "", "words", TF_IN(d.tokens, d.table), TF_NO_ATTRS);
-    tf_id all = tf_graph_append(g, "cache", x, 1, capacity);
-    tf_id y = tf_graph_op(g, "linear", "", "y", TF_IN(all, d.weight), TF_NO_ATTRS);
-    tf_id z = tf_graph_op(g, "mask", "", "z", TF_IN(y, d.mask), TF_NO_ATTRS);
-    tf_graph_output(g, z, TF_TO_DATA_OWNER);
-    tf_graph_output(g, x, TF_TO_EVERYONE);
-    cr_assert_eq(tf_graph_check(g), TF_OK, "%s", tf_error());
-    return d;
-}
-
-static const int32_t tokens[3][BATCH * NEW] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 1, 1, 1}};
-static const float shift[3][CAPACITY] = {{1, 0, 0, 1, 0}, {0, 1, 1, 0, 0}, {1, 1, 1, 1, 1}};
-
-/* What the first output is after run k. */
-static double expected(int k, size_t b, size_t row, size_t column) {
-    double y = (double)shift[k][row];
-    if (row >= (size_t)(k + 1) * NEW) return y;
-    const float *x = table[tokens[row / NEW][b * NEW + row % NEW]];
-    return y + (double)x[0] * (double)weight[column][0] + (double)x[1] * (double)weight[column][1];
-}
-
 Test(outputs, state_of_plain_runs_grows_and_is_cut) {
     decoder d = decoder_make(NEW, CAPACITY);
     tf_plain_state state = {0};
     tf_array out[2];
     for (int k = 0; k < 2; k++) {
-        tf_graph_bind(&d.graph, d.tokens, tokens[k]);
-        tf_graph_bind(&d.graph, d.mask, shift[k]);
+        tf_graph_bind(&d.graph, d.tokens, decoder_tokens[k]);
+        tf_graph_bind(&d.graph, d.mask, decoder_shift[k]);
         cr_assert_eq(tf_graph_plain_with(&d.graph, &state, out, NULL, NULL), TF_OK, "%s", tf_error());
         cr_assert_eq(tf_plain_length(&state, "cache"), (size_t)(k + 1) * NEW);
         for (size_t i = 0; i < BATCH * CAPACITY * 2; i++)
-            cr_assert_eq((double)out[0].data[i], expected(k, i / CAPACITY / 2, i / 2 % CAPACITY, i % 2), "%zu", i);
-        cr_assert_eq(out[1].data[0], table[tokens[k][0]][0]);
+            cr_assert_eq((double)out[0].data[i], decoder_expected(k, i / CAPACITY / 2, i / 2 % CAPACITY, i % 2), "%zu",
+                         i);
+        cr_assert_eq(out[1].data[0], decoder_table[decoder_tokens[k][0]][0]);
         for (int o = 0; o < 2; o++) free(out[o].data);
     }
     cr_assert_eq(tf_graph_plain_with(&d.graph, &state, out, NULL, NULL), TF_INVALID, "it is full");
@@ -81,7 +42,7 @@ Test(outputs, state_of_plain_runs_grows_and_is_cut) {
 
     d = decoder_make(NEW, 9); /* the next bucket */
     static const float zeros[9];
-    tf_graph_bind(&d.graph, d.tokens, tokens[0]);
+    tf_graph_bind(&d.graph, d.tokens, decoder_tokens[0]);
     tf_graph_bind(&d.graph, d.mask, zeros);
     cr_assert_eq(tf_graph_plain_with(&d.graph, &state, out, NULL, NULL), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_plain_length(&state, "cache"), 7);

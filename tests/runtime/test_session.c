@@ -67,7 +67,8 @@ Test(session, shares_weights_once) {
     }
     for (int p = 0; p < TF_PARTIES; p++) {
         uint64_t agreement = s.beyond[1][p];
-        cr_assert_eq(s.beyond[2][p], agreement, "a later run sends digests only");
+        cr_assert_eq(s.beyond[2][p], 0, "a program that was agreed upon needs nothing but its run");
+        cr_assert_gt(agreement, 0);
         cr_assert_lt(agreement, 200);
         cr_assert_eq(s.beyond[0][p] - agreement, p == TINY_MODEL_OWNER ? weights : 0,
                      "each weight goes from its owner to one party");

@@ -1,4 +1,5 @@
-/* What each party receives while a whole model runs: the weights' sharing and two private inferences and a third. */
+/* What each party receives while a whole model runs: the weights' sharing, two private inferences of the same texts by
+ * one compiled program, and a third in another session. */
 #include "runtime/program/step.h"
 #include "tests/support/tiny.h"
 #include "tests/support/view.h"

@@ -98,14 +98,11 @@ typedef struct kept_results {
 /** Runs a batch whose owner is outside: its results are added to `kept`. */
 static tf_status run_kept(tf_session *session, const run_settings *o, const tf_graph *graph, size_t width,
                           kept_results *kept, tf_session_stats *stats) {
-    tf_program program;
+    const tf_compiled *compiled;
     tf_view view = {.c = {kept->component[0] + kept->row * width, kept->component[1] + kept->row * width}};
-    tf_slots slots = {.kept = &view};
-    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
-    kept->type = program.node[program.nodes - 1].type;
-    tf_status status = tf_session_run_program(session, &program, &slots, stats, NULL);
-    tf_program_free(&program);
-    return status;
+    TF_TRY(tf_session_compile(session, graph, o->fraction_bits, o->model_owner, o->data_owner, &compiled));
+    kept->type = *tf_compiled_output(compiled, 0);
+    return tf_session_execute(session, compiled, graph, &(tf_slots){.kept = &view}, stats, NULL);
 }
 
 static tf_status run_batch(tf_session *session, const private_job *job, const tf_batch *batch, double *output,
