@@ -60,6 +60,8 @@ tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *
                         size_t row_stride, size_t column_stride, unsigned bits);
 void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
                     size_t ldc, void *scratch);
+void tf_gemm_matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b,
+                            size_t from, size_t to, uint64_t *c, size_t ldc, void *scratch);
 size_t tf_gemm_scratch(size_t m, size_t k);
 
 extern const tf_gemm tf_gemm32_avx2, tf_gemm48_avx2, tf_gemm64_avx2;
@@ -84,6 +86,7 @@ void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t 
         .name = #set,                                                                                                  \
         .pack = pack,                                                                                                  \
         .matmul = tf_gemm_matmul,                                                                                      \
+        .matmul_columns = tf_gemm_matmul_columns,                                                                      \
         .matmul_scratch = tf_gemm_scratch,                                                                             \
         .to_planes = tf_to_planes_avx2,                                                                                \
         .from_plane = tf_from_plane_avx2,                                                                              \

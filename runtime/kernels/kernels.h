@@ -33,6 +33,11 @@ typedef struct tf_kernels {
     void (*matmul)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
                    size_t ldc, void *scratch);
 
+    /** The same for columns [from, to) of b and c alone, `from` a multiple of tf_packed_columns(b), `to` too or all
+     *  of b's columns: threads share a product of few rows so. a is packed by each of them. */
+    void (*matmul_columns)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                           size_t to, uint64_t *c, size_t ldc, void *scratch);
+
     size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 512 KiB and a little at most */
 
     /**
@@ -55,6 +60,8 @@ typedef struct tf_kernels {
 size_t tf_packed_k(const tf_packed *packed);
 size_t tf_packed_n(const tf_packed *packed);
 size_t tf_packed_bytes(const tf_packed *packed);
+/** The columns that lie together in it. */
+size_t tf_packed_columns(const tf_packed *packed);
 void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
 
 /**

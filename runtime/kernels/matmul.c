@@ -45,6 +45,10 @@ size_t tf_packed_bytes(const tf_packed *packed) {
     return packed->bytes;
 }
 
+size_t tf_packed_columns(const tf_packed *packed) {
+    return packed->gemm ? packed->gemm->columns : 1;
+}
+
 void tf_packed_free(tf_packed *packed) {
     if (!packed) return;
     tf_secret_free(packed, packed->bytes);
@@ -78,8 +82,8 @@ size_t tf_gemm_scratch(size_t m, size_t k) {
     return round_up(round_up(min(m, ROW_BLOCK), TF_GEMM_ROWS) * row + 1, 64);
 }
 
-void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
-                    size_t ldc, void *scratch) {
+void tf_gemm_matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b,
+                            size_t from, size_t to, uint64_t *c, size_t ldc, void *scratch) {
     const tf_gemm *gemm = b->gemm;
     const unsigned char *block = b->data;
     for (size_t k = 0; k < b->k; k += gemm->depth) {
@@ -89,11 +93,16 @@ void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda,
             const size_t rows = min(ROW_BLOCK, m - i);
             const size_t offset = i * lda + k;
             gemm->pack_rows(a + offset, a2 ? a2 + offset : NULL, lda, rows, depth, scratch);
-            const unsigned char *panel = block;
-            for (size_t j = 0; j < b->n; j += gemm->columns, panel += bytes)
-                gemm->multiply(rows, round_up(depth, gemm->unit), min(gemm->columns, b->n - j), scratch, panel,
+            const unsigned char *panel = block + from / gemm->columns * bytes;
+            for (size_t j = from; j < to; j += gemm->columns, panel += bytes)
+                gemm->multiply(rows, round_up(depth, gemm->unit), min(gemm->columns, to - j), scratch, panel,
                                c + i * ldc + j, ldc);
         }
         block += panel_count(gemm, b->n) * bytes;
     }
+}
+
+void tf_gemm_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                    size_t ldc, void *scratch) {
+    tf_gemm_matmul_columns(m, a, a2, lda, b, 0, b->n, c, ldc, scratch);
 }

@@ -37,15 +37,20 @@ static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *
     tf_thread_meter.packing += tf_clock() - start;
 }
 
-static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
-                   size_t ldc, void *scratch) {
+static void matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                           size_t to, uint64_t *c, size_t ldc, void *scratch) {
     tf_product_meter *meter = &tf_thread_meter.product;
     int width = 0;
     while (tf_product_width[width] < b->bits) width++;
     double start = processor_clock();
-    best->matmul(m, a, a2, lda, b, c, ldc, scratch);
+    best->matmul_columns(m, a, a2, lda, b, from, to, c, ldc, scratch);
     meter->seconds += processor_clock() - start;
-    meter->multiplications[width] += (uint64_t)m * b->k * b->n;
+    meter->multiplications[width] += (uint64_t)m * b->k * (to - from);
+}
+
+static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                   size_t ldc, void *scratch) {
+    matmul_columns(m, a, a2, lda, b, 0, b->n, c, ldc, scratch);
 }
 
 static void make(void) {
@@ -55,6 +60,7 @@ static void make(void) {
     metered.pack_bytes = pack_bytes;
     metered.unpack_bytes = unpack_bytes;
     metered.matmul = matmul;
+    metered.matmul_columns = matmul_columns;
 }
 
 const tf_kernels *tf_kernels_metered(void) {

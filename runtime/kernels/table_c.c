@@ -19,14 +19,19 @@ static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n
     return packed;
 }
 
-static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
-                   size_t ldc, void *scratch) {
+static void matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                           size_t to, uint64_t *c, size_t ldc, void *scratch) {
     const uint64_t *data = (const uint64_t *)b->data;
     for (size_t i = 0; i < m; i++)
         for (size_t l = 0; l < b->k; l++) {
             const uint64_t x = a2 ? a[i * lda + l] + a2[i * lda + l] : a[i * lda + l];
-            for (size_t j = 0; j < b->n; j++) c[i * ldc + j] += x * data[l * b->n + j];
+            for (size_t j = from; j < to; j++) c[i * ldc + j] += x * data[l * b->n + j];
         }
+}
+
+static void matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, uint64_t *c,
+                   size_t ldc, void *scratch) {
+    matmul_columns(m, a, a2, lda, b, 0, b->n, c, ldc, scratch);
 }
 
 static size_t matmul_scratch(size_t m, size_t k) {
@@ -65,6 +70,7 @@ const tf_kernels tf_kernels_c = {
     .name = "c",
     .pack = pack,
     .matmul = matmul,
+    .matmul_columns = matmul_columns,
     .matmul_scratch = matmul_scratch,
     .to_planes = to_planes,
     .from_plane = from_plane,

@@ -214,6 +214,18 @@ tf_value tf_matmul(tf_program *program, tf_value a, tf_value b, tf_value bias, t
 /** x [..., in] times weight^T plus bias, the weight a leaf (out x in), secret or public; bias a leaf or -1. */
 tf_value tf_linear(tf_program *program, tf_value x, tf_value weight, tf_value bias, tf_result result);
 
+/**
+ * The same, then rotated by public angles (rotary positions) before it is truncated: the first `rotated` columns are
+ * heads as wide as the table is, in which columns i and i + depth/2 are a point. The table, a constant or public leaf,
+ * has depth/2 cosines and then as many sines for each row of x. Sends what tf_linear sends and takes as many rounds; x
+ * is lifted by TF_ROTATION_BITS more. The result is within 2^-15 (|a| + |b|) for points (a, b), and two units. With a
+ * public weight the rotation is a step of its own (tf_rotate).
+ */
+tf_value tf_linear_rotated(tf_program *program, tf_value x, tf_value weight, tf_value bias, tf_value table,
+                           size_t rotated, tf_result result);
+/** Shares rotated likewise: local but for the truncation. */
+tf_value tf_rotate(tf_program *program, tf_value a, tf_value table, size_t rotated, tf_result result);
+
 /** [a < 0] as a split bit. With `low` > 0 the `low` least bits are not looked at: the sign of integers within
  *  2^(low-1) of zero may be wrong, no other. 5 rounds. */
 tf_value tf_negative(tf_program *program, tf_value a, unsigned low);

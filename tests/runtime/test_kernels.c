@@ -155,6 +155,29 @@ Test(kernels, ranges_of_rows_make_the_whole_product) {
     free(a), free(b);
 }
 
+Test(kernels, ranges_of_columns_make_the_whole_product) {
+    enum { M = 3, K = 250, N = 121 };
+    uint64_t *a = words(M * K, RANDOM), *b = words(K * N, RANDOM);
+    for (size_t t = 0; t < TABLES; t++)
+        for (unsigned bits = 32; table(t) && bits <= 64; bits += 16) {
+            const tf_kernels *kernels = table(t);
+            uint64_t whole[M * N] = {0}, parts[M * N] = {0}, mask = mask_of(bits);
+            void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K));
+            tf_packed *packed = kernels->pack(b, NULL, K, N, N, 1, bits);
+            kernels->matmul(M, a, NULL, K, packed, whole, N, scratch);
+            const size_t unit = tf_packed_columns(packed);
+            for (size_t from = 0, to; from < N; from = to) {
+                to = from + 2 * unit < N ? from + 2 * unit : N;
+                kernels->matmul_columns(M, a, NULL, K, packed, from, to, parts, N, scratch);
+            }
+            for (size_t i = 0; i < M * N; i++)
+                cr_assert_eq(whole[i] & mask, parts[i] & mask, "%s, %u bits", kernels->name, bits);
+            tf_packed_free(packed);
+            free(scratch);
+        }
+    free(a), free(b);
+}
+
 Test(kernels, pack_reports_what_it_cannot_do) {
     const uint64_t one = 1;
     for (size_t t = 0; t < TABLES; t++) {

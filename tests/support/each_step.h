@@ -65,6 +65,22 @@ static void step_matmul(rig *r, const int64_t *x) {
     tf_matmul(&r->program, a, a, -1, l, tf_dims(STEP_ROWS, STEP_ROWS), RESULT(8, 0x1p20, true));
 }
 
+/* In the widest ring, with a weight of no party, so that the rig's shares of it serve. */
+static void step_rotated(rig *r, const int64_t *x) {
+    enum { IN = STEP_N / STEP_ROWS, DEPTH = 16 };
+    static float angles[STEP_ROWS * DEPTH];
+    static tf_node table = {.name = "angles", .leaf = TF_LEAF_CONSTANT, .data = angles};
+    tf_program *p = &r->program;
+    table.shape = tf_dims(STEP_ROWS, DEPTH);
+    for (int i = 0; i < STEP_ROWS * DEPTH; i++)
+        angles[i] = (float)(i % DEPTH < DEPTH / 2 ? cos(i / DEPTH) : sin(i / DEPTH));
+    p->model_owner = TF_OUTSIDE;
+    tf_value a = tf_slice(p, rig_put(r, tf_dims(STEP_N), x, 18, 64, 64), 0, 0, STEP_ROWS * IN);
+    rig_put(r, tf_dims(STEP_ROWS, IN), x, 8, 64, 64);
+    tf_linear_rotated(p, tf_reshape(p, a, tf_dims(STEP_ROWS, IN)), tf_program_leaf(p, &r->leaf[r->inputs - 1]), -1,
+                      tf_program_leaf(p, &table), STEP_ROWS / 2, RESULT(8, 0x1p22, false));
+}
+
 static void step_lookup(rig *r, const int64_t *x) {
     static const double table[16];
     tf_value index = rig_put(r, tf_dims(STEP_N / 8), x, 0, 4 + 8, 512); /* all bits but the low four are dropped */
@@ -87,6 +103,7 @@ static const step_case step_products[] = {{"multiply, wide", step_multiply_wide}
                                           {"multiply, untruncated", step_multiply_untruncated},
                                           {"dot", step_dot},
                                           {"matmul", step_matmul},
+                                          {"rotated linear layer", step_rotated},
                                           {0}};
 static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
                                              {"truncate, odd ring", step_truncate_odd},

@@ -1,0 +1,305 @@
+/*
+ * Matrix products, batched or with a weight that is kept packed, with the truncation fused in: see product.c for the
+ * messages. A linear layer's result may be rotated by public angles before it is truncated: see rotate.h.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/graph/graph.h"
+#include "runtime/steps/product.h"
+#include "runtime/steps/rotate.h"
+
+static tf_matmul_layout layout_of(const tf_step_node *node) {
+    return tf_args(tf_product_args, node)->layout;
+}
+
+static size_t products_of(const tf_matmul_layout *l) {
+    size_t count = 1;
+    for (int i = 0; i < TF_BATCH_AXES; i++) count *= l->batch[i];
+    return count;
+}
+
+/** The first values of columns [from, to) of m rows of z: the bias, twice where all is doubled, or zero. */
+static void start_rows(const tf_call *call, const tf_matmul_layout *l, size_t m, tf_span columns, uint64_t *z) {
+    const uint64_t *bias = call->node->inputs == 3 ? call->in[2].c[0] : NULL;
+    int64_t doubled = tf_args(tf_product_args, call->node)->doubled;
+    for (size_t i = 0; i < m; i++, z += l->c_row)
+        for (size_t k = columns.begin; k < columns.end; k++) z[k] = bias ? bias[k] << doubled : 0;
+}
+
+/** These rows and columns of z = bias + x y, y a weight that is kept as this party's operand. */
+static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_span these, tf_span columns,
+                             void *scratch) {
+    int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
+    size_t rows = tf_span_count(these), count = rows * l->k;
+    const uint64_t *x0 = call->in[0].c[0] + these.begin * l->a_row, *x1 = call->in[0].c[1] + these.begin * l->a_row;
+    const uint64_t *x = x0, *plus = NULL;
+    uint64_t *combined = NULL, *z = call->out.c[0] + these.begin * l->c_row;
+    if (!rows || !tf_span_count(columns)) return TF_OK;
+    if (zero < 0) {
+        x = combined = malloc((count + 1) * sizeof *combined);
+        if (!combined) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", rows);
+        tf_combine(tf_combination_of(id).left, tf_product_ring(call->node), x0, x1, count, combined);
+    } else { /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
+        if (tf_next(id) == zero) x = x1;
+        if (id == tf_next(zero)) plus = x1;
+    }
+    start_rows(call, l, rows, columns, z);
+    call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
+                                         l->c_row, scratch);
+    free(combined);
+    return TF_OK;
+}
+
+/** Product number b of the batch. The parties' roles change from one third of all rows to the next. */
+static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size_t b, void *scratch) {
+    const tf_kernels *kernels = call->party->kernels;
+    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
+    uint64_t *z = call->out.c[0];
+    size_t rows = products_of(l) * l->m, a_at = 0, b_at = 0, c_at = 0;
+    for (size_t i = TF_BATCH_AXES, rest = b; i-- > 0; rest /= l->batch[i]) {
+        size_t at = rest % l->batch[i];
+        a_at += at * l->a_batch[i], b_at += at * l->b_batch[i], c_at += at * l->c_batch[i];
+    }
+    unsigned bits = tf_product_ring(call->node);
+    tf_packed *sum = NULL, *first = NULL, *second = NULL;
+    tf_status status = TF_OK;
+    start_rows(call, l, l->m, (tf_span){0, l->n}, z + c_at);
+    for (int t = 0; t < TF_PARTIES && !status; t++) {
+        size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l->m, high = low + l->m;
+        if (begin < low) begin = low;
+        if (end > high) end = high;
+        if (begin >= end) continue;
+        size_t a_from = a_at + (begin - low) * l->a_row, m = end - begin;
+        tf_crossing cross = tf_crossing_of(call, t);
+        if (cross != NEXT && !sum) sum = kernels->pack(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != FOUR && !first) first = kernels->pack(y0 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross == NEXT && !second) second = kernels->pack(y1 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
+        if ((cross != NEXT && !sum) || (cross != FOUR && !first) || (cross == NEXT && !second)) {
+            status = tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l->k, l->n);
+            break;
+        }
+        const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
+        uint64_t *c = z + c_at + (begin - low) * l->c_row;
+        if (cross == FOUR) {
+            kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, scratch);
+        } else {
+            kernels->matmul(m, a0, NULL, l->a_row, cross == NEXT ? second : sum, c, l->c_row, scratch);
+            kernels->matmul(m, a1, NULL, l->a_row, first, c, l->c_row, scratch);
+        }
+    }
+    tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
+    return status;
+}
+
+/** The rows of a weight's product that are made when part `number` is worked on: those of its third, unless an earlier
+ *  third of this party's has an element of the row; see tf_step for the order. Everything at once where a third would
+ *  not have many rows, or where the weight is packed for one call only. */
+static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
+    enum { FEW = 32 };
+    int id = call->party->id, s = call->part.number / 2;
+    bool whole = l->m < 3 * FEW || call->in[1].later;
+    if (call->part.number % 2 || (whole && s != id)) return (tf_span){0, 0};
+    if (whole) return (tf_span){0, l->m};
+    tf_span third = tf_third(l->m * l->n, s), rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
+    for (int other = 0; other < TF_PARTIES; other++) {
+        if (other == s || s == id || (other > s && other != id)) continue;
+        tf_span before = tf_third(l->m * l->n, other);
+        if (other < s && rows.begin * l->n < before.end) rows.begin++;
+        if (other > s && rows.end * l->n > before.begin) rows.end--;
+    }
+    return rows;
+}
+
+/** This worker's slice of some rows of a product with a weight: rows, or columns where there are too few of them. */
+static tf_status weight_slice(const tf_call *call, const tf_matmul_layout *l, tf_span rows, void *scratch) {
+    enum { ROWS_EACH = 4 };
+    tf_span columns = {0, l->n}, slice = tf_worker_items(call, tf_span_count(rows));
+    if (tf_span_count(rows) >= ROWS_EACH * (size_t)call->workers) {
+        rows = (tf_span){rows.begin + slice.begin, rows.begin + slice.end};
+    } else {
+        size_t unit = tf_packed_columns(call->in[1].packed);
+        slice = tf_worker_items(call, (l->n + unit - 1) / unit);
+        columns = (tf_span){slice.begin * unit, slice.end * unit < l->n ? slice.end * unit : l->n};
+    }
+    return weight_rows(call, l, rows, columns, scratch);
+}
+
+/** This worker's slice of rows [begin, end) of z is rotated, once all workers have made what they make of them. */
+static tf_status rotate_slice(const tf_call *call, const tf_matmul_layout *l, tf_span rows) {
+    const tf_product_args *args = tf_args(tf_product_args, call->node);
+    tf_rotation r = {
+        .width = l->n, .rotated = (size_t)args->rotated, .depth = (size_t)args->depth, .bits = (unsigned)args->turned};
+    TF_TRY(tf_rotation_ready(call));
+    tf_span slice = tf_worker_items(call, tf_span_count(rows));
+    tf_meet(call);
+    tf_rotate_rows(call, &r, rows.begin + slice.begin, rows.begin + slice.end, call->out.c[0]);
+    return TF_OK;
+}
+
+/** z = this worker's slice of this party's part: of the product with a weight, or products of a batch. Component `id`
+ *  of the bias is in it, so every component is added by exactly one party. */
+static tf_status matmul_part(tf_call *call) {
+    tf_matmul_layout l = layout_of(call->node);
+    const tf_kernels *kernels = call->party->kernels;
+    bool weight = call->in[1].packed || call->in[1].later;
+    tf_span rows = {0, l.m};
+    if (weight)
+        rows = rows_now(call, &l);
+    else if (call->part.number != 2 * call->party->id)
+        return TF_OK; /* a batch is made at once, with the first part */
+    if (rows.begin >= rows.end) return TF_OK;
+    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
+    tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
+    tf_span products = tf_worker_items(call, products_of(&l));
+    if (weight && !status) status = weight_slice(call, &l, rows, scratch);
+    for (size_t b = products.begin; b < products.end && !weight && !status; b++)
+        status = batch_part(call, &l, b, scratch);
+    free(scratch);
+    if (tf_args(tf_product_args, call->node)->turned) {
+        tf_status rotated = rotate_slice(call, &l, rows);
+        if (!status) status = rotated;
+    }
+    tf_meet(call);
+    return status;
+}
+
+static tf_status matmul_solo(tf_call *call) {
+    TF_TRY(matmul_part(call));
+    tf_product_solo(call);
+    return TF_OK;
+}
+
+static tf_status matmul_pair(tf_call *call, int phase) {
+    if (phase == 0) TF_TRY(matmul_part(call));
+    tf_product_pair(call, phase);
+    return TF_OK;
+}
+
+static const tf_step matmul_step = {.name = "matmul",
+                                    .summary = "batched matrix product, truncated",
+                                    .cost = tf_product_cost,
+                                    .state = tf_product_state,
+                                    .shares_work = true,
+                                    .solo = matmul_solo,
+                                    .pair = matmul_pair};
+
+static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, const tf_matmul_layout *layout,
+                       tf_type type, tf_truncation t, bool doubled) {
+    tf_product_args args = {.truncation = tf_truncation_write(t), .doubled = doubled, .layout = *layout};
+    return tf_append_args(p, &matmul_step, type, bias >= 0 ? 3 : 2, (tf_value[]){a, b, bias}, &args, sizeof args);
+}
+
+/** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
+static bool inside(size_t count, const size_t batch[], const size_t batch_stride[], size_t rows, size_t row,
+                   size_t columns, size_t inner) {
+    size_t length[TF_BATCH_AXES + 2] = {rows, columns}, stride[TF_BATCH_AXES + 2] = {row, inner}, last = 0;
+    memcpy(length + 2, batch, TF_BATCH_AXES * sizeof *length);
+    memcpy(stride + 2, batch_stride, TF_BATCH_AXES * sizeof *stride);
+    for (int i = 0; i < TF_BATCH_AXES + 2; i++) {
+        size_t step;
+        if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
+            __builtin_add_overflow(last, step, &last))
+            return false;
+    }
+    return last < count;
+}
+
+tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
+                   tf_result result) {
+    if (p->status) return -1;
+    tf_matmul_layout *l = &layout;
+    for (int i = 0; i < TF_BATCH_AXES; i++)
+        if (!l->batch[i]) l->batch[i] = 1;
+    size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape),
+           nc = tf_shape_count(shape);
+    if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) ||
+        !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
+        !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != products_of(l) * l->m * l->n)
+        return tf_program_fail(p,
+                               tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
+    int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;
+    if (bias >= 0 && (tf_shape_count(tf_type_of(p, bias)->shape) != l->n || tf_type_of(p, bias)->frac != frac))
+        return tf_program_fail(p, tf_fail(TF_INVALID,
+                                          "the bias of a matrix product is not %zu elements with %d fractional bits",
+                                          l->n, frac));
+    tf_truncation t;
+    tf_type type = tf_product_type(p, shape, frac, result, &t);
+    if (bias >= 0) bias = tf_lift(p, bias, t.bits);
+    return matmul(p, tf_lift(p, a, t.bits), tf_lift(p, b, t.bits), bias, &layout, type, t, false);
+}
+
+/** Fails unless weight and bias are leaves that fit the input. */
+static tf_status check_linear(const tf_program *p, tf_value x, tf_value weight, tf_value bias) {
+    const tf_node *w = tf_leaf_of(p, weight), *v = tf_leaf_of(p, bias);
+    tf_shape shape = tf_type_of(p, x)->shape;
+    if (!w || w->shape.rank != 2 || shape.rank < 1 || w->shape.dim[1] != tf_shape_last(shape))
+        return tf_fail(TF_INVALID, "a linear layer's weight does not fit its input");
+    if (bias >= 0 && (!v || tf_shape_count(v->shape) != w->shape.dim[0]))
+        return tf_fail(TF_INVALID, "a linear layer's bias does not fit its weight");
+    if (w->leaf == TF_LEAF_PUBLIC_WEIGHT && v && v->leaf == TF_LEAF_WEIGHT)
+        return tf_fail(TF_INVALID, "a linear layer's weight %s is public, its bias %s is not", w->name, v->name);
+    return TF_OK;
+}
+
+/** With a secret weight; rotated where there is a table. */
+static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value table,
+                              const tf_rotation *r, tf_result result) {
+    enum { FEWEST_TURNED = 10 };
+    tf_shape shape = tf_type_of(p, x)->shape, of = tf_leaf_of(p, weight)->shape;
+    size_t in = of.dim[1], out = of.dim[0], rows = tf_shape_count(shape) / in;
+    shape.dim[shape.rank - 1] = out;
+    int weight_frac = tf_linear_frac(p, x), frac = tf_type_of(p, x)->frac + weight_frac;
+    tf_truncation t;
+    tf_type type = tf_product_type(p, shape, frac, result, &t);
+    unsigned turned = 0;
+    if (r) turned = t.bits + r->bits <= 64 ? r->bits : 64 - t.bits;
+    if (r && turned < FEWEST_TURNED)
+        return tf_program_fail(p, tf_fail(TF_RANGE,
+                                          "a rotated product of %u bits has no room for cosines in 64; use fewer"
+                                          " --frac-bits",
+                                          t.bits));
+    unsigned ring = t.bits + turned;
+    x = tf_lift(p, x, ring);
+    bool secret = p->model_owner < 0; /* to all parties */
+    tf_value y =
+        secret && ring >= 64 ? tf_weight(p, weight, weight_frac, ring) : tf_packed_weight(p, weight, weight_frac, ring);
+    tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, ring);
+    tf_product_args args = {
+        .truncation = tf_truncation_write(t),
+        .doubled = secret && ring < 64,
+        .turned = turned,
+        .rotated = r ? (int64_t)r->rotated : 0,
+        .depth = r ? (int64_t)r->depth : 0,
+        .layout = {
+            .batch = {1, 1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out}};
+    tf_value v = tf_append_args(p, &matmul_step, type, b >= 0 ? 3 : 2, (tf_value[]){x, y, b}, &args, sizeof args);
+    return r ? tf_rotation_table(p, v, table, turned) : v;
+}
+
+tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
+    if (p->status) return -1;
+    tf_status status = check_linear(p, x, weight, bias);
+    if (status) return tf_program_fail(p, status);
+    const tf_node *w = tf_leaf_of(p, weight);
+    if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) return tf_public_linear(p, x, w, tf_leaf_of(p, bias), result);
+    return secret_linear(p, x, weight, bias, -1, NULL, result);
+}
+
+tf_value tf_linear_rotated(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value table, size_t rotated,
+                           tf_result result) {
+    enum { SPARE_BITS = 4 }; /* with a public weight: what the truncation before the rotation leaves */
+    if (p->status) return -1;
+    tf_status status = check_linear(p, x, weight, bias);
+    const tf_node *w = tf_leaf_of(p, weight);
+    tf_rotation r;
+    if (!status)
+        status = tf_rotation_of(p, table, tf_shape_count(tf_type_of(p, x)->shape) / w->shape.dim[1], w->shape.dim[0],
+                                rotated, &r);
+    if (!status && result.wide) status = tf_fail(TF_INVALID, "a rotated linear layer cannot stay in Z_2^64");
+    if (status) return tf_program_fail(p, status);
+    if (w->leaf != TF_LEAF_PUBLIC_WEIGHT) return secret_linear(p, x, weight, bias, table, &r, result);
+    tf_result before = {.frac = result.frac + SPARE_BITS, .bound = result.bound};
+    return tf_rotate(p, tf_public_linear(p, x, w, tf_leaf_of(p, bias), before), table, rotated, result);
+}

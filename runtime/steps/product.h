@@ -1,0 +1,49 @@
+/** What products of elements and of matrices share: how three additive parts become a truncated sharing. */
+#ifndef TF_STEPS_PRODUCT_H
+#define TF_STEPS_PRODUCT_H
+
+#include "runtime/steps/steps.h"
+#include "runtime/steps/truncation.h"
+
+/** Public parameters of all kinds of products; each uses what it needs. */
+typedef struct tf_product_args {
+    tf_truncation_args truncation;
+    int64_t doubled;        /**< the parts add up to twice the product, see PROTOCOLS.md */
+    int64_t turned;         /**< low bits that a rotation adds, and each party drops of its masked part */
+    int64_t rotated, depth; /**< columns that are rotated, and of a head; see rotate.h */
+    int64_t inner;          /**< terms of each sum of an element-wise product */
+    tf_matmul_layout layout;
+} tf_product_args;
+_Static_assert(sizeof(size_t) == sizeof(int64_t), "a layout is read as it lies among the parameters");
+
+static inline tf_truncation tf_product_truncation(const tf_step_node *node) {
+    return tf_truncation_read(&tf_args(tf_product_args, node)->truncation);
+}
+
+/** The width of the ring in which the parts are products of the operands. */
+static inline unsigned tf_product_ring(const tf_step_node *node) {
+    return (unsigned)(tf_args(tf_product_args, node)->truncation.bits + tf_args(tf_product_args, node)->turned);
+}
+
+void tf_product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic);
+size_t tf_product_state(const tf_program *program, const tf_step_node *node);
+
+/** S: its part of the products is in out.c[0]. */
+void tf_product_solo(tf_call *call);
+
+/** L or R: before phase 0 its part of the products is in out.c[0]. */
+void tf_product_pair(tf_call *call, int phase);
+
+/** The cross products that a party makes at one position of a third; see the head of the file, with t = s. */
+typedef enum tf_crossing { FOUR, NEXT, BEFORE } tf_crossing;
+
+static inline tf_crossing tf_crossing_of(const tf_call *call, int third) {
+    int id = call->party->id;
+    return id == third ? FOUR : id == tf_next(third) ? NEXT : BEFORE;
+}
+
+/** The result's type and the truncation, from the operands' scales; lifts are the caller's. */
+tf_type tf_product_type(const tf_program *program, tf_shape shape, int frac, tf_result result,
+                        tf_truncation *truncation);
+
+#endif
