@@ -3,7 +3,6 @@
 # that was cut counts as none, two sweeps share a store, tables and comparisons, and the report.
 set -uo pipefail
 export TREFOIL=$1/trefoil
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=/usr/bin/python3
 "$python" -c 'import tomllib' 2>/dev/null || { echo "skipped: /usr/bin/python3 is older than 3.11 (Debian: python3)"; exit 77; }
 work=$(mktemp -d)
@@ -14,7 +13,7 @@ complain() {
     echo "FAILED: $*"
     failures=$((failures + 1))
 }
-sweep() { "$python" "$here/../../experiments/sweep/main.py" "$@"; }
+sweep() { "$TREFOIL" sweep "$@"; }
 
 cat >"$work/spec.toml" <<'T'
 title = "a test"

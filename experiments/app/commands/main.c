@@ -4,6 +4,7 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/commands/error.h"
+#include "experiments/app/commands/sweep.h"
 #include "experiments/app/commands/version.h"
 #include "experiments/app/parties/hardening.h"
 #include "net/link_mpi.h"
@@ -18,6 +19,7 @@ static void print_help(void) {
     puts("Usage: trefoil COMMAND [OPTION...]\n"
          "Private transformer inference between three parties that do not collude.\n");
     for (int i = 0; i < COMMANDS; i++) printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
+    printf("  %-11s %s\n", "sweep", "Batches of experiments, here or on a cluster, with tables and a report");
     puts(
         "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3, or with --local in one process;\n"
         "trefoil party starts one party alone.");
@@ -55,6 +57,10 @@ static int run_program(int argc, char **argv) {
     }
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(name, commands[i]->name)) return run_command(commands[i], argc - 1, argv + 1);
+    if (!strcmp(name, "sweep") && sweep_start(argc - 1, argv + 1)) {
+        print_error(tf_error());
+        return 1;
+    }
     char message[256];
     snprintf(message, sizeof message,
              name[0] ? "'%.100s' is not a command (see trefoil --help)"
