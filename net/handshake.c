@@ -138,14 +138,14 @@ static tf_status make_session(SSL_CTX *context, bool client, SSL **tls) {
 static tf_status tls_error(const pair *p, const char *what) {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     ERR_clear_error();
-    return tf_fail(TF_PEER, "party %d: %s: %s", p->peer, what, reason ? reason : "the connection ended");
+    return tf_fail_public(TF_PEER, "party %d: %s: %s", p->peer, what, reason ? reason : "the connection ended");
 }
 
 /** Gives TLS what the frame of a round has brought. */
 static tf_status feed(pair *p, int round) {
     const frame *f = &p->in[round];
     int used = f->used[0] << 8 | f->used[1];
-    if (used > (int)sizeof f->data) return tf_fail(TF_PEER, "party %d sent a frame that overflows", p->peer);
+    if (used > (int)sizeof f->data) return tf_fail_public(TF_PEER, "party %d sent a frame that overflows", p->peer);
     if (used > 0 && BIO_write(SSL_get_rbio(p->tls), f->data, used) != used)
         return tf_fail(TF_NOMEM, "no memory for what party %d sent", p->peer);
     return TF_OK;
@@ -201,20 +201,21 @@ static tf_status check_introduction(const handshake *h, const pair *p, const int
     unsigned version = (unsigned)i->version[0] << 24 | (unsigned)i->version[1] << 16 | (unsigned)i->version[2] << 8 |
                        (unsigned)i->version[3];
     if (memcmp(i->magic, wanted.magic, sizeof i->magic))
-        return tf_fail(TF_PEER, "party %d sent something that is no handshake of a secure link", p->peer);
+        return tf_fail_public(TF_PEER, "party %d sent something that is no handshake of a secure link", p->peer);
     if (version != TF_SECURE_VERSION)
-        return tf_fail(TF_MISMATCH,
-                       "party %d has version %u of the secure link, party %d has %u: start all three from the same "
-                       "version of trefoil",
-                       p->peer, version, h->party, (unsigned)TF_SECURE_VERSION);
+        return tf_fail_public(
+            TF_MISMATCH,
+            "party %d has version %u of the secure link, party %d has %u: start all three from the same "
+            "version of trefoil",
+            p->peer, version, h->party, (unsigned)TF_SECURE_VERSION);
     if (i->from != wanted.from || i->to != wanted.to)
-        return tf_fail(TF_MISMATCH, "party %d says that it is party %u and speaks to party %u, not to party %d",
-                       p->peer, i->from, i->to, h->party);
+        return tf_fail_public(TF_MISMATCH, "party %d says that it is party %u and speaks to party %u, not to party %d",
+                              p->peer, i->from, i->to, h->party);
     if (i->pinned != wanted.pinned)
-        return tf_fail(TF_MISMATCH,
-                       "party %d knows the fingerprints of its peers beforehand, party %d does not: give "
-                       "all three the same parties file",
-                       wanted.pinned ? h->party : p->peer, wanted.pinned ? p->peer : h->party);
+        return tf_fail_public(TF_MISMATCH,
+                              "party %d knows the fingerprints of its peers beforehand, party %d does not: give "
+                              "all three the same parties file",
+                              wanted.pinned ? h->party : p->peer, wanted.pinned ? p->peer : h->party);
     return TF_OK;
 }
 
@@ -230,8 +231,8 @@ static tf_status wait_until(const handshake *h, tf_ticket ticket, double end, bo
         double now = tf_clock();
         *late = now >= end;
         if (*late)
-            return tf_fail(TF_PEER, "party %d %s nothing of the handshake within %g s", ticket.peer,
-                           ticket.receive ? "sent" : "took", inner->deadline);
+            return tf_fail_public(TF_PEER, "party %d %s nothing of the handshake within %g s", ticket.peer,
+                                  ticket.receive ? "sent" : "took", inner->deadline);
         inner->table->pause(inner, now - start, end - now);
     }
 }
@@ -288,18 +289,19 @@ static tf_status judge(const handshake *h, pair *p) {
     const X509 *certificate = SSL_get0_peer_certificate(p->tls);
     tf_fingerprint shown;
     char text[2][TF_FINGERPRINT_TEXT];
-    if (!certificate) return tf_fail(TF_PEER, "party %d showed no certificate", p->peer);
+    if (!certificate) return tf_fail_public(TF_PEER, "party %d showed no certificate", p->peer);
     TF_TRY(tf_certificate_fingerprint(certificate, &shown));
     if (memcmp(&shown, &p->expected, sizeof shown))
-        return tf_fail(TF_PEER, "party %d refuses party %d: its certificate has the fingerprint %s, expected was %s",
-                       h->party, p->peer, tf_fingerprint_text(&shown, text[0]),
-                       tf_fingerprint_text(&p->expected, text[1]));
+        return tf_fail_public(
+            TF_PEER, "party %d refuses party %d: its certificate has the fingerprint %s, expected was %s", h->party,
+            p->peer, tf_fingerprint_text(&shown, text[0]), tf_fingerprint_text(&p->expected, text[1]));
     TF_TRY(check_introduction(h, p, &hello.introduction));
     if (memcmp(&hello.config, &h->options->config, sizeof hello.config))
-        return tf_fail(TF_MISMATCH,
-                       "parties %d and %d have different configurations: start all three with the same version of "
-                       "trefoil and the same parties file",
-                       h->party, p->peer);
+        return tf_fail_public(
+            TF_MISMATCH,
+            "parties %d and %d have different configurations: start all three with the same version of "
+            "trefoil and the same parties file",
+            h->party, p->peer);
     return TF_OK;
 }
 
@@ -308,9 +310,9 @@ static void check_own_identity(handshake *h) {
     char text[2][TF_FINGERPRINT_TEXT];
     if (!h->options->fingerprints || !memcmp(own, &h->options->fingerprints[h->party], sizeof *own)) return;
     // The handshake goes on, so that the peers learn of it.
-    h->status =
-        tf_fail(TF_MISMATCH, "party %d was started with a certificate of fingerprint %s, but should have %s", h->party,
-                tf_fingerprint_text(own, text[0]), tf_fingerprint_text(&h->options->fingerprints[h->party], text[1]));
+    h->status = tf_fail_public(
+        TF_MISMATCH, "party %d was started with a certificate of fingerprint %s, but should have %s", h->party,
+        tf_fingerprint_text(own, text[0]), tf_fingerprint_text(&h->options->fingerprints[h->party], text[1]));
     snprintf(h->text, sizeof h->text, "%s", tf_error());
 }
 
@@ -372,7 +374,8 @@ static tf_status inner_failure(handshake *h, tf_status status) {
             return tf_link_peer_failed(inner, from, &notice);
     bool told = inner->has_cause;
     inner->has_cause = false; // what was not believed must not be passed on
-    if (told) return tf_fail(TF_PEER, "party %d ended before the secure link was made: it says why itself", from);
+    if (told)
+        return tf_fail_public(TF_PEER, "party %d ended before the secure link was made: it says why itself", from);
     if (status == TF_MISMATCH) return tf_fail_in(status, "this is no handshake of a secure link (plaintext links?)");
     return status;
 }

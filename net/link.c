@@ -39,7 +39,7 @@ static tf_status keep_failure(tf_link *link, tf_status status) {
 }
 
 static tf_status check_alive(const tf_link *link) {
-    return link->failure == TF_OK ? TF_OK : tf_fail(link->failure, "%s", link->failure_text);
+    return link->failure == TF_OK ? TF_OK : tf_fail_public(link->failure, "%s", link->failure_text);
 }
 
 static tf_status check_peer(const tf_link *link, int peer) {
@@ -127,11 +127,12 @@ static tf_status too_late(const tf_link *link, tf_ticket ticket) {
     uint64_t length = tf_transfer_at(&link->queues[ticket.receive][ticket.peer], ticket.serial - 1)->length;
     int culprit = find_culprit(link, ticket.peer);
     if (culprit != ticket.peer)
-        return tf_fail(TF_PEER, "party %d is silent: party %d, which this party waits for, waits for it for %g s",
-                       culprit, ticket.peer, link->deadline);
-    return tf_fail(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
-                   ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
-                   (unsigned long long)length);
+        return tf_fail_public(TF_PEER,
+                              "party %d is silent: party %d, which this party waits for, waits for it for %g s",
+                              culprit, ticket.peer, link->deadline);
+    return tf_fail_public(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
+                          ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
+                          (unsigned long long)length);
 }
 
 static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) {
@@ -168,8 +169,8 @@ int tf_link_interrupted(void) {
 }
 
 tf_status tf_link_fail_interrupted(void) {
-    return tf_fail(TF_PEER, "ended from outside by signal %d (%s)", (int)interrupted,
-                   interrupted == SIGTERM ? "as mpirun does when a party has gone" : "interrupt");
+    return tf_fail_public(TF_PEER, "ended from outside by signal %d (%s)", (int)interrupted,
+                          interrupted == SIGTERM ? "as mpirun does when a party has gone" : "interrupt");
 }
 
 double tf_link_deadline(const tf_link *link) {
@@ -185,7 +186,7 @@ tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) 
     text[sizeof link->cause.text - 1] = '\0';
     for (; *text; text++) // a peer's text must not steer the terminal that shows it
         if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
-    return tf_fail(TF_PEER, "party %u failed: %s", link->cause.origin, link->cause.text);
+    return tf_fail_public(TF_PEER, "party %u failed: %s", link->cause.origin, link->cause.text);
 }
 
 void tf_link_announce_failure(tf_link *link, const char *message) {
@@ -235,8 +236,8 @@ void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context) {
 
 void tf_link_close(tf_link *link) {
     if (!link) return;
-    char error[TF_LINK_TEXT]; // closing is part of failing: it must not replace the message of what failed
-    snprintf(error, sizeof error, "%s", tf_error());
+    tf_failure failure; // closing is part of failing: it must not replace the message of what failed
+    tf_failure_keep(TF_OK, &failure);
     for (int receive = 0; receive < 2; receive++)
         for (int peer = 0; peer < TF_PARTIES; peer++) {
             const tf_transfer_queue *queue = &link->queues[receive][peer];
@@ -247,5 +248,5 @@ void tf_link_close(tf_link *link) {
     for (int receive = 0; receive < 2; receive++)
         for (int peer = 0; peer < TF_PARTIES; peer++) free(link->queues[receive][peer].entries);
     free(link);
-    (void)tf_fail(TF_OK, "%s", error);
+    (void)tf_failure_raise(&failure);
 }

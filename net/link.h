@@ -69,8 +69,9 @@ double tf_link_deadline(const tf_link *link);
 
 /**
  * Tells both peers, outside the counted traffic and at best effort, that this party ends with `message`: their waits
- * then fail with "party N failed: message". A party that itself fails because of such a notice passes the first cause
- * on unchanged, whatever `message` is. Only the first announcement counts, and nothing but closing may follow it.
+ * then fail with "party N failed: message". `message` is a constant or comes from tf_error_for_peers, which keeps what
+ * an owner's files say from the others. A party that itself fails because of such a notice passes the first cause on
+ * unchanged, whatever `message` is. Only the first announcement counts, and nothing but closing may follow it.
  */
 void tf_link_announce_failure(tf_link *link, const char *message);
 

@@ -61,8 +61,8 @@ static tf_status take(memory_link *self, int peer) {
         const tf_transfer source = *tf_transfer_at(&box->posted, box->posted.first);
         const tf_transfer *target = tf_transfer_at(queue, queue->first);
         if (source.length != target->length)
-            return tf_fail(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", peer,
-                           (unsigned long long)source.length, link->party, (unsigned long long)target->length);
+            return tf_fail_public(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", peer,
+                                  (unsigned long long)source.length, link->party, (unsigned long long)target->length);
         box->copying = true;
         pthread_mutex_unlock(&shared->mutex);
         memcpy(target->data, source.data, source.length);
@@ -90,7 +90,7 @@ static tf_status exchange_with(memory_link *self, int peer) {
     bool waiting = false;
     for (int receive = 0; receive < 2; receive++)
         waiting |= link->queues[receive][peer].first < link->queues[receive][peer].end;
-    return waiting && self->hub->left[peer] ? tf_fail(TF_PEER, "party %d has left", peer) : TF_OK;
+    return waiting && self->hub->left[peer] ? tf_fail_public(TF_PEER, "party %d has left", peer) : TF_OK;
 }
 
 static tf_status memory_progress(tf_link *link) {

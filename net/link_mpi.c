@@ -54,7 +54,7 @@ static tf_status mpi_error(int code, const char *doing, int peer) {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
     MPI_Error_string(code, text, &length);
-    return tf_fail(TF_PEER, "%s party %d: %.*s", doing, peer, length, text);
+    return tf_fail_public(TF_PEER, "%s party %d: %.*s", doing, peer, length, text);
 }
 
 /** Begins to send a chunk, or to receive one if it has come, and says whether it has begun. */
@@ -74,8 +74,8 @@ static tf_status launch(mpi_link *self, int peer, bool receive, void *data, int 
     *begun = found;
     if (code == MPI_SUCCESS && found) code = MPI_Get_count(&status, MPI_BYTE, &sent);
     if (code == MPI_SUCCESS && found && sent != length)
-        return tf_fail(TF_MISMATCH, "party %d sent %d bytes where party %d expected %d", peer, sent, self->base.party,
-                       length);
+        return tf_fail_public(TF_MISMATCH, "party %d sent %d bytes where party %d expected %d", peer, sent,
+                              self->base.party, length);
     if (code == MPI_SUCCESS && found) code = MPI_Imrecv(data, length, MPI_BYTE, &message, request);
     return code == MPI_SUCCESS ? TF_OK : mpi_error(code, "receiving from", peer);
 }
@@ -136,7 +136,7 @@ static tf_status look_for_notice(mpi_link *self) {
     memset(&notice, 0, sizeof notice);
     MPI_Get_count(&status, MPI_BYTE, &length);
     if (length != (int)sizeof notice)
-        return tf_fail(TF_PEER, "party %d sent a notice of %d bytes", status.MPI_SOURCE, length);
+        return tf_fail_public(TF_PEER, "party %d sent a notice of %d bytes", status.MPI_SOURCE, length);
     // A short message that was probed is here already, so this does not wait.
     code = MPI_Recv(&notice, length, MPI_BYTE, status.MPI_SOURCE, NOTICE_TAG, self->comm, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) return mpi_error(code, "receiving a notice from", status.MPI_SOURCE);
@@ -280,13 +280,14 @@ tf_status tf_mpi_start(int *rank, int *size) {
 
 tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link) {
     *link = NULL;
-    if (abandoned) return tf_fail(TF_PEER, "an earlier link of this process ended with transfers under way");
+    if (abandoned) return tf_fail_public(TF_PEER, "an earlier link of this process ended with transfers under way");
     int size = 0, rank = 0;
     MPI_Comm_size(comm, &size);
     MPI_Comm_rank(comm, &rank);
     if (size != TF_PARTIES)
-        return tf_fail(TF_INVALID, "exactly %d processes are needed, this job has %d: start it with mpirun -n %d",
-                       TF_PARTIES, size, TF_PARTIES);
+        return tf_fail_public(TF_INVALID,
+                              "exactly %d processes are needed, this job has %d: start it with mpirun -n %d",
+                              TF_PARTIES, size, TF_PARTIES);
     mpi_link *self = calloc(1, sizeof *self);
     if (!self) return tf_fail(TF_NOMEM, "no memory for a link");
     tf_link_init(&self->base, &table, rank);

@@ -249,5 +249,5 @@ tf_status tf_config_digest_of(const void *data, size_t size, tf_config_digest *d
     size_t length = 0;
     if (EVP_Q_digest(NULL, "SHA256", NULL, data, size, digest->byte, &length) == 1 && length == sizeof digest->byte)
         return TF_OK;
-    return tf_fail(TF_INTERNAL, "SHA-256 is not available from OpenSSL");
+    return tf_fail_public(TF_INTERNAL, "SHA-256 is not available from OpenSSL");
 }

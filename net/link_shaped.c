@@ -76,8 +76,8 @@ static double read_stamp(const unsigned char stamp[STAMP]) {
 static tf_status check_stamp(int peer, double stamp, bool first) {
     double age = tf_clock() - stamp;
     if (age >= -CLOCK_TOLERANCE && (!first || age <= OLDEST_STAMP)) return TF_OK;
-    return tf_fail(TF_INVALID, "the clocks of party %d and this one differ: a network is only played on one machine",
-                   peer);
+    return tf_fail_public(TF_INVALID,
+                          "the clocks of party %d and this one differ: a network is only played on one machine", peer);
 }
 
 /* Moving ----------------------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ tf_status tf_link_shaped(tf_link *inner, const tf_network *network, tf_link **li
     shaped_link *self = calloc(1, sizeof *self);
     if (!self) {
         tf_status status = tf_fail(TF_NOMEM, "no memory for a link");
-        tf_link_announce_failure(inner, tf_error());
+        tf_link_announce_failure(inner, tf_error_for_peers(status));
         tf_link_close(inner);
         return status;
     }

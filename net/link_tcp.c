@@ -78,7 +78,7 @@ static tf_status listen_to(tcp_link *self, int peer) {
         } else if (p->control.kind == FAREWELL)
             p->left = true;
         else if (p->control.kind != FAILURE)
-            return tf_fail(TF_PEER, "party %d sent something else than a notice", peer);
+            return tf_fail_public(TF_PEER, "party %d sent something else than a notice", peer);
         else if (p->control_bytes == sizeof p->control)
             return tf_link_peer_failed(&self->base, peer, &p->control.notice);
     }
@@ -87,8 +87,8 @@ static tf_status listen_to(tcp_link *self, int peer) {
 
 static tf_status say_gone(int peer, int error) {
     if (error == -1 || error == ECONNRESET || error == EPIPE)
-        return tf_fail(TF_PEER, "party %d has gone: its connection has ended without a farewell", peer);
-    return tf_fail(TF_PEER, "party %d has gone: %s", peer, strerror(error));
+        return tf_fail_public(TF_PEER, "party %d has gone: its connection has ended without a farewell", peer);
+    return tf_fail_public(TF_PEER, "party %d has gone: %s", peer, strerror(error));
 }
 
 /** The connection for messages has ended: the other connection may tell why, if not at once. */
@@ -101,7 +101,7 @@ static tf_status lost(tcp_link *self, int peer, int error) {
         poll(&wait, 1, LAST_WORDS_MS);
         TF_TRY(listen_to(self, peer));
     }
-    return p->left ? tf_fail(TF_PEER, "party %d has left", peer) : say_gone(peer, error);
+    return p->left ? tf_fail_public(TF_PEER, "party %d has left", peer) : say_gone(peer, error);
 }
 
 static void speak(int socket, const void *data, size_t length) {
@@ -142,8 +142,9 @@ static tf_status move_piece(tcp_link *self, int peer, bool receive, size_t *move
     size_t of_header = (size_t)got < HEADER - h->moved ? (size_t)got : HEADER - h->moved;
     h->moved += of_header;
     if (receive && h->moved == HEADER && get_length(h) != transfer->length)
-        return tf_fail(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", peer,
-                       (unsigned long long)get_length(h), self->base.party, (unsigned long long)transfer->length);
+        return tf_fail_public(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", peer,
+                              (unsigned long long)get_length(h), self->base.party,
+                              (unsigned long long)transfer->length);
     *moved = (size_t)got;
     size_t payload = (size_t)got - of_header;
     if (transfer->moved + payload == transfer->length) h->moved = 0;

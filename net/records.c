@@ -34,10 +34,10 @@ tf_status tf_session_key(SSL *session, const char *use, int sender, int receiver
     put64(context + 3, number);
     int length = snprintf(label, sizeof label, "EXPERIMENTAL trefoil %s", use); // RFC 5705, 4
     if (length < 0 || (size_t)length >= sizeof label)
-        return tf_fail(TF_INTERNAL, "the key label '%s' is too long", use);
+        return tf_fail_public(TF_INTERNAL, "the key label '%s' is too long", use);
     if (SSL_export_keying_material(session, key, size, label, (size_t)length, context, sizeof context, 1) == 1)
         return TF_OK;
-    return tf_fail(TF_INTERNAL, "OpenSSL could not export a key");
+    return tf_fail_public(TF_INTERNAL, "OpenSSL could not export a key");
 }
 
 /** Gives the cipher a key; the nonce comes with each record. */
@@ -47,7 +47,7 @@ static tf_status set_key(EVP_CIPHER_CTX *cipher, SSL *session, const char *use, 
     TF_TRY(tf_session_key(session, use, sender, receiver, number, key, sizeof key));
     bool good = EVP_CipherInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, NULL, seals) == 1;
     OPENSSL_cleanse(key, sizeof key);
-    return good ? TF_OK : tf_fail(TF_INTERNAL, "AES-128-GCM is not available from OpenSSL");
+    return good ? TF_OK : tf_fail_public(TF_INTERNAL, "AES-128-GCM is not available from OpenSSL");
 }
 
 tf_status tf_channel_open(tf_channel *channel, SSL *session, int sender, int receiver, bool seals) {
@@ -101,19 +101,19 @@ static tf_status next_record(tf_channel *channel, tf_record_place place, unsigne
 tf_status tf_record_seal(tf_channel *channel, tf_record_place place, const void *plain, size_t size,
                          unsigned char *record) {
     unsigned char nonce[NONCE_SIZE], extra[24];
-    if (size > LARGEST_PIECE) return tf_fail(TF_INTERNAL, "a record of %zu bytes is too large", size);
+    if (size > LARGEST_PIECE) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
     TF_TRY(next_record(channel, place, nonce, extra));
     put64(record, place.length);
     unsigned char *text = record + TF_RECORD_HEADER;
     if (crypt(channel->cipher, true, nonce, extra, sizeof extra, plain, (int)size, text, text + size)) return TF_OK;
     OPENSSL_cleanse(text, size);
-    return tf_fail(TF_INTERNAL, "AES-128-GCM failed: nothing unencrypted was sent");
+    return tf_fail_public(TF_INTERNAL, "AES-128-GCM failed: nothing unencrypted was sent");
 }
 
 tf_status tf_record_open(tf_channel *channel, tf_record_place place, const unsigned char *record, size_t size,
                          void *plain) {
     unsigned char nonce[NONCE_SIZE], extra[24], tag[TF_RECORD_TAG];
-    if (size > LARGEST_PIECE) return tf_fail(TF_INTERNAL, "a record of %zu bytes is too large", size);
+    if (size > LARGEST_PIECE) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
     uint64_t expected = place.length;
     place.length = get64(record); // authentic or the record does not open
     TF_TRY(next_record(channel, place, nonce, extra));
@@ -127,8 +127,8 @@ tf_status tf_record_open(tf_channel *channel, tf_record_place place, const unsig
                        (unsigned long long)(channel->records - 1), channel->sender);
     }
     if (place.length == expected) return TF_OK;
-    return tf_fail(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", channel->sender,
-                   (unsigned long long)place.length, channel->receiver, (unsigned long long)expected);
+    return tf_fail_public(TF_MISMATCH, "party %d sent %llu bytes where party %d expected %llu", channel->sender,
+                          (unsigned long long)place.length, channel->receiver, (unsigned long long)expected);
 }
 
 /* Notices -----------------------------------------------------------------------------------------------------------
@@ -144,10 +144,11 @@ static tf_status crypt_notice(SSL *session, int sender, int receiver, bool seals
     if (!cipher) return tf_fail(TF_NOMEM, "no memory for a cipher");
     tf_status status = set_key(cipher, session, "notice", sender, receiver, 0, seals);
     if (status == TF_OK && !crypt(cipher, seals, nonce, NULL, 0, in, NOTICE_TEXT, out, tag))
-        status = tf_fail(TF_PEER,
-                         "a notice that party %d has failed is not authentic: it was made or changed on the way, and "
-                         "what it says is not shown",
-                         sender);
+        status =
+            tf_fail_public(TF_PEER,
+                           "a notice that party %d has failed is not authentic: it was made or changed on the way, and "
+                           "what it says is not shown",
+                           sender);
     EVP_CIPHER_CTX_free(cipher);
     return status;
 }

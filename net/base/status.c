@@ -4,14 +4,47 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char message[1024];
+static _Thread_local char message[1024]; /* of the last failure */
+static _Thread_local char told[1024];    /* what peers may know of it; empty: nothing */
 
 tf_status tf_fail(tf_status code, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    told[0] = '\0';
     return code;
+}
+
+tf_status tf_fail_public(tf_status code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    memcpy(told, message, sizeof told);
+    return code;
+}
+
+const char *tf_error_for_peers(tf_status code) {
+    if (told[0]) return told;
+    switch (code) {
+    case TF_NOMEM: return "it has no memory left";
+    case TF_PEER: return "it could not go on with its peers";
+    case TF_INTERNAL: return "it has an internal error";
+    default: return "it could not read its own input";
+    }
+}
+
+void tf_failure_keep(tf_status code, tf_failure *failure) {
+    failure->status = code;
+    memcpy(failure->text, message, sizeof message);
+    memcpy(failure->told, told, sizeof told);
+}
+
+tf_status tf_failure_raise(const tf_failure *failure) {
+    memcpy(message, failure->text, sizeof message);
+    memcpy(told, failure->told, sizeof told);
+    return failure->status;
 }
 
 tf_status tf_fail_in(tf_status code, const char *format, ...) {

@@ -20,7 +20,30 @@ typedef enum tf_status {
  */
 __attribute__((format(printf, 2, 3))) tf_status tf_fail(tf_status code, const char *format, ...);
 
-/** Puts "context: " in front of the calling thread's message and returns `code` unchanged. */
+/**
+ * Like tf_fail, with a message that every party may read: made of what all of them know, never of an owner's texts,
+ * labels, weights, file names or of what a file or a library's reading of it says. Peers are told such messages only.
+ */
+__attribute__((format(printf, 2, 3))) tf_status tf_fail_public(tf_status code, const char *format, ...);
+
+/**
+ * What peers may be told of the calling thread's last failure, which had this status: its public message, without what
+ * tf_fail_in put in front, or else a constant such as "it could not read its own input".
+ */
+const char *tf_error_for_peers(tf_status code);
+
+/** A failure, kept while other calls may fail, or carried to another thread. */
+typedef struct tf_failure {
+    tf_status status;
+    char text[1024], told[1024];
+} tf_failure;
+
+/** Keeps the calling thread's last failure, which had this status; TF_OK is kept as no failure. */
+void tf_failure_keep(tf_status code, tf_failure *failure);
+/** Makes a kept failure the calling thread's again and returns its status. */
+tf_status tf_failure_raise(const tf_failure *failure);
+
+/** Puts "context: " in front of the calling thread's message and returns `code` unchanged. Peers do not see it. */
 __attribute__((format(printf, 2, 3))) tf_status tf_fail_in(tf_status code, const char *format, ...);
 
 /** The message of the calling thread's last failure; an empty string if there was none. */

@@ -116,8 +116,7 @@ typedef struct shared_phase {
     const task *task;
     tf_party *party; /* of every worker: with its own ciphers */
     struct {
-        tf_status status;
-        char error[512];
+        tf_failure failure;
     } * outcome;
 } shared_phase;
 
@@ -127,9 +126,7 @@ static void work_on_phase(void *context, int k) {
     call.party = &shared->party[k];
     call.worker = k;
     call.workers = tf_workers_count(shared->task->call.party->workers);
-    shared->outcome[k].status = call_phase(&call, shared->task);
-    if (shared->outcome[k].status)
-        snprintf(shared->outcome[k].error, sizeof shared->outcome[k].error, "%s", tf_error());
+    tf_failure_keep(call_phase(&call, shared->task), &shared->outcome[k].failure);
 }
 
 static tf_status share_phase(tf_party *party, const task *t) {
@@ -146,7 +143,7 @@ static tf_status share_phase(tf_party *party, const task *t) {
     if (!status) tf_workers_run(party->workers, work_on_phase, &shared);
     for (int k = 0; k < threads && !status; k++) {
         party->broken |= shared.party[k].broken;
-        if (shared.outcome[k].status) status = tf_fail(shared.outcome[k].status, "%s", shared.outcome[k].error);
+        if (shared.outcome[k].failure.status) status = tf_failure_raise(&shared.outcome[k].failure);
     }
     free(shared.party);
     free(shared.outcome);
@@ -326,22 +323,23 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
         stats->sent[p] = after.bytes_sent[p] - before->bytes_sent[p];
         stats->received[p] = after.bytes_received[p] - before->bytes_received[p];
         if (stats->sent[p] != plan->bytes[party->id][p] || stats->received[p] != plan->bytes[p][party->id])
-            return tf_fail(TF_INTERNAL,
-                           "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
-                           "received %llu of %llu bytes",
-                           party->id, p, (unsigned long long)stats->sent[p],
-                           (unsigned long long)plan->bytes[party->id][p], (unsigned long long)stats->received[p],
-                           (unsigned long long)plan->bytes[p][party->id]);
+            return tf_fail_public(TF_INTERNAL,
+                                  "the run and its forecast differ between parties %d and %d: sent %llu of %llu, "
+                                  "received %llu of %llu bytes",
+                                  party->id, p, (unsigned long long)stats->sent[p],
+                                  (unsigned long long)plan->bytes[party->id][p], (unsigned long long)stats->received[p],
+                                  (unsigned long long)plan->bytes[p][party->id]);
     }
     if (stats->rounds != (uint64_t)plan->rounds)
-        return tf_fail(TF_INTERNAL, "the run took %llu rounds where %d were forecast",
-                       (unsigned long long)stats->rounds, plan->rounds);
+        return tf_fail_public(TF_INTERNAL, "the run took %llu rounds where %d were forecast",
+                              (unsigned long long)stats->rounds, plan->rounds);
     return TF_OK;
 }
 
 tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
                      tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
-    if (program->helds && (!slots || !slots->held)) return tf_fail(TF_INTERNAL, "a program with state was given none");
+    if (program->helds && (!slots || !slots->held))
+        return tf_fail_public(TF_INTERNAL, "a program with state was given none");
     TF_TRY(tf_party_next_run(party));
     run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
     r.rounds = (tf_rounds){.party = party, .plan = plan};

@@ -68,7 +68,7 @@ uint8_t *tf_rounds_place(tf_rounds *r, int peer, uint64_t bytes) {
 }
 
 tf_status tf_rounds_send(tf_rounds *r, bool last) {
-    if (r->party->broken) return tf_fail(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
+    if (r->party->broken) return tf_fail_public(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
     for (int p = 0; p < TF_PARTIES; p++) {
         tf_outgoing *out = &r->out[r->time % 2][p];
         out->filled = out->placed;

@@ -41,8 +41,8 @@ static tf_status agree_on_session(tf_link *link, const tf_digest nonce[TF_PARTIE
     const size_t size[2] = {sizeof *session, sizeof *session};
     TF_TRY(swap(link, (const void *[]){session, session}, (void *[]){&other[0], &other[1]}, size, size));
     if (tf_digest_equal(session, &other[0]) && tf_digest_equal(session, &other[1])) return TF_OK;
-    return tf_fail(TF_MISMATCH,
-                   "the connections of the three parties do not belong to one session: start all three anew");
+    return tf_fail_public(TF_MISMATCH,
+                          "the connections of the three parties do not belong to one session: start all three anew");
 }
 
 /** Key i, as party i made it or as the link between parties i and i - 1 gave it, tied to this session. */
@@ -86,11 +86,11 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     opening own, next;
     tf_status status = tf_digest_random(&own.nonce);
     if (!status && RAND_priv_bytes(own.key, KEY_BYTES) != 1)
-        status = tf_fail(TF_INTERNAL, "no random numbers for the keys");
+        status = tf_fail_public(TF_INTERNAL, "no random numbers for the keys");
     if (!status) status = make_keys(link, &own, &next, &party->session, key);
     for (int i = 0; i < 2 && !status; i++) {
         party->prf[i] = tf_prf_new(key[i]);
-        if (!party->prf[i]) status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+        if (!party->prf[i]) status = tf_fail_public(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
     }
     OPENSSL_cleanse(key, sizeof key);
     OPENSSL_cleanse(&own, sizeof own);

@@ -34,13 +34,14 @@ static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t
 tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts) {
     enum { MOST = 16 };
     tf_digest own[MOST] = {0}, other[2][MOST];
-    if (facts > MOST) return tf_fail(TF_INTERNAL, "more than %d facts to compare", MOST);
+    if (facts > MOST) return tf_fail_public(TF_INTERNAL, "more than %d facts to compare", MOST);
     for (size_t i = 0; i < facts; i++) own[i] = fact[i].digest;
     TF_TRY(swap_public(session->party.link, own, (void *[]){other[0], other[1]}, facts * sizeof *own));
     for (size_t i = 0; i < facts; i++)
         for (int k = 0; k < 2; k++)
             if (!tf_digest_equal(&own[i], &other[k][i]))
-                return tf_fail(TF_MISMATCH, "the parties differ in %s: start all three with the same", fact[i].name);
+                return tf_fail_public(TF_MISMATCH, "the parties differ in %s: start all three with the same",
+                                      fact[i].name);
     return TF_OK;
 }
 

@@ -210,7 +210,7 @@ static tf_status run_chunk(sharing *s, size_t k) {
         if (k >= 2) TF_TRY(tf_link_wait(s->party->link, s->ticket[k % 2]));
         TF_TRY(tf_buffer_reserve(&s->message[k % 2], c->bytes));
         TF_TRY(owner_chunk(s, w, c, s->message[k % 2].data));
-        if (s->party->broken) return tf_fail(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
+        if (s->party->broken) return tf_fail_public(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
         TF_TRY(tf_link_send(s->party->link, next, s->message[k % 2].data, c->bytes, &s->ticket[k % 2]));
     } else if (s->party->id == next) {
         TF_TRY(receive_chunk(s, k + 1));
@@ -237,7 +237,7 @@ static tf_status share(sharing *s) {
     for (size_t k = s->chunks < 2 ? 0 : s->chunks - 2; k < s->chunks && id == s->owner; k++)
         TF_TRY(tf_link_wait(s->party->link, s->ticket[k % 2]));
     tf_link_count_round(s->party->link);
-    return s->party->broken ? tf_fail(TF_INTERNAL, "AES-128-CTR failed") : TF_OK;
+    return s->party->broken ? tf_fail_public(TF_INTERNAL, "AES-128-CTR failed") : TF_OK;
 }
 
 static tf_status share_new(tf_store *store, tf_party *party, size_t first, const float **floats, int owner) {
@@ -255,7 +255,7 @@ static tf_status share_new(tf_store *store, tf_party *party, size_t first, const
 static tf_status load(tf_store *store, tf_party *party, tf_stored *s) {
     size_t count = tf_shape_count(s->type.shape);
     TF_TRY(store->provider->find(store->provider->context, s->name, &s->type, &s->source));
-    if (s->source.count != count) return tf_fail(TF_INTERNAL, "a share file's weight has another size");
+    if (s->source.count != count) return tf_fail_public(TF_INTERNAL, "a share file's weight has another size");
     s->has_source = s->is_table || (s->is_packed && store->stream);
     if (s->has_source) {
         tf_source_release(&s->source); /* which was read to be checked */

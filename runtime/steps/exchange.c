@@ -136,8 +136,8 @@ static tf_status output_whole(tf_call *call, int phase) {
     uint8_t tag[TAG_BYTES];
     TF_TRY(make_tag(call, 0, missing, tag));
     if (CRYPTO_memcmp(tag, call->receive[tf_previous(id)], TAG_BYTES))
-        return tf_fail(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
-                       tf_next(id), tf_previous(id));
+        return tf_fail_public(TF_MISMATCH, "parties %d and %d hold different shares of an output: the run is void",
+                              tf_next(id), tf_previous(id));
     int slot = (int)tf_args(exchange_args, call->node)->slot;
     double *out = call->slots && call->slots->output ? call->slots->output[slot] : NULL;
     if (!out) return tf_fail(TF_INVALID, "party %d has no room for output %d", id, slot);
@@ -172,7 +172,7 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
 static tf_status keep_whole(tf_call *call, int phase) {
     const tf_view *kept =
         call->slots && call->slots->kept ? &call->slots->kept[tf_args(exchange_args, call->node)->slot] : NULL;
-    if (!kept) return tf_fail(TF_INTERNAL, "no room for a kept value");
+    if (!kept) return tf_fail_public(TF_INTERNAL, "no room for a kept value");
     size_t bytes = tf_shape_count(call->node->type.shape) * sizeof(uint64_t);
     for (int j = 0; j < 2; j++) memcpy(kept->c[j], call->in[0].c[j], bytes);
     return TF_OK;

@@ -57,8 +57,8 @@ static tf_status compare_whole(tf_call *call, int phase) {
         return TF_OK;
     }
     if (memcmp(call->receive[next], &own, sizeof own) || memcmp(call->receive[previous], &own, sizeof own))
-        return tf_fail(TF_MISMATCH,
-                       "the parties differ in the public inputs of this run, or in the rows of their state");
+        return tf_fail_public(TF_MISMATCH,
+                              "the parties differ in the public inputs of this run, or in the rows of their state");
     return TF_OK;
 }
 

@@ -63,3 +63,26 @@ Test(status, every_code_has_a_name) {
     }
     cr_expect_str_eq(tf_status_name((tf_status)99), "unknown status");
 }
+
+Test(status, peers_are_told_public_messages_only) {
+    tf_fail(TF_FORMAT, "texts.jsonl line 3: %s", "secret");
+    cr_expect_str_eq(tf_error_for_peers(TF_FORMAT), "it could not read its own input");
+    tf_fail_public(TF_PEER, "party %d is silent", 2);
+    cr_expect_str_eq(tf_error(), "party 2 is silent");
+    cr_expect_str_eq(tf_error_for_peers(TF_PEER), "party 2 is silent");
+    tf_fail_in(TF_PEER, "for %s", "secret");
+    cr_expect_str_eq(tf_error(), "for secret: party 2 is silent");
+    cr_expect_str_eq(tf_error_for_peers(TF_PEER), "party 2 is silent");
+    tf_fail(TF_NOMEM, "no memory for %s", "secret");
+    cr_expect_str_eq(tf_error_for_peers(TF_NOMEM), "it has no memory left");
+}
+
+Test(status, a_kept_failure_is_raised_with_what_peers_are_told) {
+    tf_failure failure;
+    tf_fail_public(TF_MISMATCH, "the parties differ");
+    tf_failure_keep(tf_fail_in(TF_MISMATCH, "secret"), &failure);
+    tf_fail(TF_IO, "another");
+    cr_expect_eq(tf_failure_raise(&failure), TF_MISMATCH);
+    cr_expect_str_eq(tf_error(), "secret: the parties differ");
+    cr_expect_str_eq(tf_error_for_peers(TF_MISMATCH), "the parties differ");
+}

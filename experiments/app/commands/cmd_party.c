@@ -193,11 +193,9 @@ static tf_status connect_and_work(holdings *h, bool *fatal) {
     if (status != TF_OK) return status;
     tf_link *link = links[h->options->links.id];
     status = work(h, link, start);
-    char message[1024];
-    snprintf(message, sizeof message, "%s", tf_error());
-    if (status != TF_OK) tf_link_announce_failure(link, message);
-    tf_link_close(link);
-    return status == TF_OK ? TF_OK : tf_fail(status, "%s", message);
+    if (status != TF_OK) tf_link_announce_failure(link, tf_error_for_peers(status));
+    tf_link_close(link); /* which keeps the message */
+    return status;
 }
 
 /* With --serve, connections follow each other: for ever, or until the data owner has nothing more to ask. */

@@ -62,7 +62,7 @@ static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *ba
     uint64_t facts[3] = {batch->texts, batch->length, batch->pairs};
     TF_TRY(tf_session_publish(session, data_owner, facts, sizeof facts));
     if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1)
-        return tf_fail(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
+        return tf_fail_public(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
     uint64_t *all = malloc(facts[0] * sizeof *all);
     *lengths = malloc(facts[0] * sizeof **lengths);
     if (!all || !*lengths) {

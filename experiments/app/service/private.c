@@ -71,32 +71,31 @@ bool private_plays(const private_session *session, int party) {
 
 void private_close(private_session *session, tf_status status) {
     if (!session) return;
-    char message[1024];
-    snprintf(message, sizeof message, "%s", tf_error());
+    tf_failure failure;
+    tf_failure_keep(status, &failure);
     for (int i = 0; i < TF_PARTIES; i++) {
         if (!session->link[i]) continue;
-        if (status != TF_OK) tf_link_announce_failure(session->link[i], message);
+        if (status != TF_OK) tf_link_announce_failure(session->link[i], tf_error_for_peers(status));
         tf_link_close(session->link[i]);
     }
     free(session);
     links_unguard();
-    if (status != TF_OK) (void)tf_fail(status, "%s", message);
+    (void)tf_failure_raise(&failure);
 }
 
 typedef struct party_thread {
     private_function *function;
     tf_link *link;
     void *job;
-    tf_status status;
-    char error[1024];
+    tf_failure failure;
     pthread_t thread;
 } party_thread;
 
 static void *play(void *argument) {
     party_thread *t = argument;
-    t->status = t->function(t->link, t->job);
-    snprintf(t->error, sizeof t->error, "%s", t->status == TF_OK ? "" : tf_error());
-    if (t->status != TF_OK) tf_link_announce_failure(t->link, t->error);
+    tf_status status = t->function(t->link, t->job);
+    tf_failure_keep(status, &t->failure);
+    if (status != TF_OK) tf_link_announce_failure(t->link, tf_error_for_peers(status));
     return NULL;
 }
 
@@ -117,6 +116,6 @@ tf_status private_each(private_session *session, private_function *function, voi
     for (int i = 0; i < started; i++) pthread_join(party[i].thread, NULL);
     if (started < TF_PARTIES) return tf_fail(TF_NOMEM, "a party's thread could not be started");
     for (int i = 0; i < TF_PARTIES; i++) /* the first cause, not a report of it */
-        if (party[i].status != TF_OK && (first < 0 || party[first].status == TF_PEER)) first = i;
-    return first < 0 ? TF_OK : tf_fail(party[first].status, "%s", party[first].error);
+        if (party[i].failure.status != TF_OK && (first < 0 || party[first].failure.status == TF_PEER)) first = i;
+    return first < 0 ? TF_OK : tf_failure_raise(&party[first].failure);
 }
