@@ -102,12 +102,12 @@ static tf_matmul_layout rows_by_head(const sizes *s, size_t row, size_t depth) {
                                   .b_batch = {s->capacity * s->kv_width, s->depth},
                                   .c_batch = {s->heads * depth, s->group * depth},
                                   .c_row = depth};
-    return (tf_matmul_layout){.batch = {s->texts, s->heads},
+    return (tf_matmul_layout){.batch = {s->texts, s->heads / s->group, s->group},
                               .m = s->queries,
-                              .a_batch = {s->queries * s->heads * row, row},
+                              .a_batch = {s->queries * s->heads * row, s->group * row, row},
                               .a_row = s->heads * row,
-                              .b_batch = {s->capacity * s->kv_width, s->depth},
-                              .c_batch = {s->queries * s->heads * depth, depth},
+                              .b_batch = {s->capacity * s->kv_width, s->depth, 0},
+                              .c_batch = {s->queries * s->heads * depth, s->group * depth, depth},
                               .c_row = s->heads * depth};
 }
 
@@ -137,7 +137,6 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     for (int i = 0; i < 3; i++) shape[i] = tf_type_of(p, in[i])->shape;
     if (tf_leaf_of(p, mask.leaf)) shape[3] = tf_leaf_of(p, mask.leaf)->shape;
     tf_status status = read_sizes(node, shape, &s);
-    if (!status && s.group > 1 && s.queries > 1) status = tf_fail(TF_INVALID, "grouped heads take one query at a time");
     if (status) return tf_program_fail(p, status);
     const tf_softmax *softmax = tf_softmax_of(node);
     mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);

@@ -7,7 +7,9 @@
 
 #include "ops/common.h"
 #include "ops/ops.h"
+#include "runtime/graph/example.h"
 #include "runtime/graph/plain_matmul.h"
+#include "runtime/program/program.h"
 
 /* x: texts x tokens x in; weight: out x in; table: texts x tokens x depth, depth/2 cosines and then as many sines;
  * bias: out, or left out. The first `rotated` outputs are heads of `depth` that are turned. */
@@ -50,6 +52,11 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return TF_OK;
 }
 
+static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_linear_rotated(p, in[0], in[1], node->inputs == 4 ? in[3] : -1, in[2],
+                             (size_t)tf_attr_get(node, "rotated", 0), (tf_result){p->frac, 0, false});
+}
+
 /* x: texts x tokens x heads x depth; the result has the heads side by side. */
 static tf_status infer_rotary(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the input", shape[0], 4));
@@ -68,6 +75,20 @@ static tf_status plain_rotary(const tf_node *node, const tf_array *in, tf_array 
     return TF_OK;
 }
 
+static tf_value lower_rotary(tf_program *p, const tf_node *node, const tf_value *in) {
+    if (p->status) return -1;
+    return tf_rotate(p, tf_reshape(p, in[0], node->shape), in[1], tf_shape_last(node->shape),
+                     (tf_result){p->frac, 0, false});
+}
+
+static const tf_example linear_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                    {TF_LEAF_WEIGHT, "8w", TF_FILL_RANDOM, -1, 1},
+                                                    {TF_LEAF_CONSTANT, "bn4", TF_FILL_RANDOM, -1, 1},
+                                                    {TF_LEAF_WEIGHT, "8", TF_FILL_RANDOM, -1, 1}},
+                                          .attr = {{"rotated", 4, 0}}},
+                        heads_example = {.input = {{TF_LEAF_NONE, "bn34", TF_FILL_ROWS, 0, 0},
+                                                   {TF_LEAF_CONSTANT, "bn4", TF_FILL_RANDOM, -1, 1}}};
+
 const tf_op tf_rotary_ops[] = {
     {.kind = "rotary",
      .variant = "",
@@ -77,9 +98,11 @@ const tf_op tf_rotary_ops[] = {
      .max_inputs = 2,
      .infer = infer_rotary,
      .plain = plain_rotary,
+     .lower = lower_rotary,
      .low = -32,
      .high = 32,
-     .private_error = 1e-3},
+     .private_error = 2.5e-3,
+     .example = &heads_example},
     {.kind = "rotary_linear",
      .variant = "",
      .summary = "x W^T + b, the first outputs (attribute rotated) turned by public angles, a row of the table a token",
@@ -88,8 +111,10 @@ const tf_op tf_rotary_ops[] = {
      .max_inputs = 4,
      .infer = infer,
      .plain = plain,
+     .lower = lower,
      .low = -8,
      .high = 8,
-     .private_error = 5e-3},
+     .private_error = 5e-3,
+     .example = &linear_example},
     {0},
 };

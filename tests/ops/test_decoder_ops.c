@@ -71,6 +71,7 @@ Test(decoder_ops, private_attention_over_a_cache) {
     static const char *const variants[] = {"exact", "relu", "relu_n", "2quad", "power"};
     for (int i = 0; i < 5; i++) {
         check_cached_attention(cached_attention(1, KV_HEADS, variants[i]));
+        check_cached_attention(cached_attention(3, KV_HEADS, variants[i]));
         check_cached_attention(cached_attention(3, HEADS, variants[i]));
     }
 }
