@@ -109,44 +109,54 @@ static tf_status deal(tf_call *call, const sizes *z) {
     return status;
 }
 
-/** L's or R's sum over the table, kept masked in the state and sent to the other. */
-static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
-    int own = left;
-    uint64_t *q = calloc(z->tokens * z->words, sizeof *q), *mu = malloc(z->columns * sizeof *mu);
-    if (!q || !mu) {
-        free(q), free(mu);
-        return tf_fail(TF_NOMEM, "no memory for the bit vectors of %zu tokens", z->tokens);
-    }
-    uint64_t *sum = call->state + tf_even(z->tokens);
-    memset(sum, 0, z->tokens * z->columns * sizeof *sum);
-    for (size_t i = 0; i < z->tokens; i++) {
+/** The bit vectors of this worker's rows, `pitch` words each. */
+static uint64_t *own_vectors(tf_call *call, const sizes *z, bool left, size_t *pitch) {
+    tf_span rows = tf_selected_rows(call, z->rows);
+    size_t count = tf_span_count(rows), first = rows.begin / 64;
+    *pitch = tf_words(count);
+    uint64_t *q = calloc(z->tokens * *pitch + 1, sizeof *q);
+    for (size_t i = 0; q && count && i < z->tokens; i++) {
+        uint64_t *to = q + i * *pitch;
         if (left)
-            bit_vector(call, own, z, i, q + i * z->words);
+            tf_stream(call->party, 1, call->index, Q, i * z->words + first, to, *pitch);
         else
-            memcpy(q + i * z->words, call->receive[z->s] + i * vector_bytes(z), vector_bytes(z));
-        if (z->rows % 64) q[i * z->words + z->rows / 64] &= tf_mask(z->rows % 64);
+            memcpy(to, call->receive[z->s] + i * vector_bytes(z) + first * 8, (count + 7) / 8);
+        if (count % 64) to[count / 64] &= tf_mask(count % 64);
     }
-    tf_status status = tf_select_rows(call->party->kernels, &call->in[0], 1 - own, z->rows, z->columns,
-                                      call->node->type.bits, q, z->tokens, sum);
-    if (status) {
-        free(q), free(mu);
-        return status;
-    }
+    return q;
+}
+
+/** L's or R's sum over the table, by all workers. */
+static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
+    uint64_t *sum = call->state + tf_even(z->tokens);
+    size_t pitch;
+    uint64_t *q = own_vectors(call, z, left, &pitch);
+    if (call->worker == 0) memset(sum, 0, z->tokens * z->columns * sizeof *sum);
+    tf_status status = tf_select_rows(call, left ? 0 : 1, q, pitch, z->tokens, sum);
+    free(q);
+    return status;
+}
+
+/** The sum is kept masked in the state and sent to the other. */
+static void send_sum(tf_call *call, const sizes *z, bool left) {
+    uint64_t *sum = call->state + tf_even(z->tokens), mu[TF_BLOCK];
     for (size_t i = 0; i < z->tokens; i++) {
-        uint64_t *to = sum + i * z->columns;
-        tf_stream(call->party, own, call->index, MU, i * tf_even(z->columns), mu, z->columns);
-        for (size_t k = 0; k < z->columns; k++) to[k] = (left ? to[k] : 0 - to[k]) + mu[k];
+        tf_for_blocks_of(at, count, ((tf_span){0, z->columns})) {
+            uint64_t *to = sum + i * z->columns + at;
+            tf_stream(call->party, left, call->index, MU, i * tf_even(z->columns) + at, mu, count);
+            for (size_t k = 0; k < count; k++) to[k] = (left ? to[k] : 0 - to[k]) + mu[k];
+        }
     }
     uint8_t *message = call->send[left ? z->right : z->left];
     call->party->kernels->pack_bytes(sum, z->tokens * z->columns, z->bytes, message);
-    free(q), free(mu);
-    return TF_OK;
 }
 
 static tf_status embed_whole(tf_call *call, int phase) {
     sizes z = sizes_of(call->program, call->node);
     const tf_kernels *kernels = call->party->kernels;
     size_t elements = z.tokens * z.columns, pitch = tf_even(z.columns);
+    if (call->party->id != z.s && phase == 1) TF_TRY(sum_table(call, &z, call->party->id == z.left));
+    if (call->worker) return TF_OK;
     if (call->party->id == z.s) {
         if (phase == 0) TF_TRY(deal(call, &z));
         for (int j = 0; j < 2 && phase == 0; j++)
@@ -170,7 +180,8 @@ static tf_status embed_whole(tf_call *call, int phase) {
                 tf_stream(call->party, own, call->index, ROW, i * pitch, mine + i * z.columns, z.columns);
             }
         }
-        return sum_table(call, &z, left);
+        send_sum(call, &z, left);
+        return TF_OK;
     }
     if (phase == 2) {
         const uint64_t *sum = call->state + tf_even(z.tokens);
@@ -194,6 +205,7 @@ static const tf_step embed_step = {.name = "embed",
                                    .summary = "rows of a shared table at indices known to one party",
                                    .cost = embed_cost,
                                    .state = embed_state,
+                                   .shares_work = true,
                                    .whole = embed_whole};
 
 tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owner) {

@@ -56,20 +56,23 @@ static tf_status sum_tables(tf_call *call) {
     if (selection->tokens != tokens || selection->rows != rows)
         return tf_fail(TF_INVALID, "the shared tokens are %zu over %zu words, where the model takes %zu over %zu",
                        selection->tokens, selection->rows, tokens, rows);
-    memset(call->state, 0, 2 * n * sizeof *call->state);
+    if (call->worker == 0) memset(call->state, 0, 2 * n * sizeof *call->state);
+    tf_status status = TF_OK; /* all workers go through both, whatever happens to one: they meet on the way */
     for (int k = 0; k < 2; k++) {
         int j = tf_component_of(id, k); /* this party is L for its first one, R for its second */
         uint64_t *sum = call->state + (size_t)k * n, mask[TF_BLOCK];
         if (j == zero_of(call->program, call->node)) continue;
-        TF_TRY(tf_select_rows(kernels, &call->in[0], k, rows, columns, call->node->type.bits, selection->vector[k],
-                              tokens, sum));
+        const uint64_t *q = selection->vector[k] + tf_selected_rows(call, rows).begin / 64;
+        tf_status selected = tf_select_rows(call, k, q, tf_words(rows), tokens, sum);
+        if (selected) status = selected;
+        if (call->worker || status) continue;
         tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             tf_element_stream(call, 1 - k, DIFFERENCE + (unsigned)j, at, count, mask);
             for (size_t i = 0; i < count; i++) sum[at + i] = (k ? 0 - sum[at + i] : sum[at + i]) - mask[i];
         }
         kernels->pack_bytes(sum, n, bytes, call->send[k ? j : tf_previous(id)]);
     }
-    return TF_OK;
+    return status;
 }
 
 /** Both components of D_j for the block. */
@@ -123,6 +126,7 @@ TF_MULTIVERSION static void multiply_signs(tf_call *call) {
 
 static tf_status embed_shared_whole(tf_call *call, int phase) {
     if (phase == 0) return sum_tables(call);
+    if (call->worker) return TF_OK;
     if (phase == 1) {
         multiply_signs(call);
         return TF_OK;
@@ -137,4 +141,5 @@ const tf_step tf_embed_shared_step = {.name = "embed_shared",
                                       .summary = "rows of a shared table at indices that are shared",
                                       .cost = embed_shared_cost,
                                       .state = embed_shared_state,
+                                      .shares_work = true,
                                       .whole = embed_shared_whole};

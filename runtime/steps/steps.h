@@ -18,10 +18,15 @@ struct tf_node;
 tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,
                           tf_result result);
 
-/** sum[i] (tokens x columns) += the rows of component j of the table (rows x columns) that bit vector i of q selects,
- *  mod 2^bits; sum's upper bits become meaningless. The vectors are tf_words(rows) apart, and zero past their end. */
-tf_status tf_select_rows(const tf_kernels *kernels, const tf_view *table, int j, size_t rows, size_t columns,
-                         unsigned bits, const uint64_t *q, size_t tokens, uint64_t *sum);
+/**
+ * sum[i] (tokens x columns, shared by all workers, zeroed by the first) += the rows of component j of the table, the
+ * node's first input (rows x columns), that bit vector i selects, mod 2^bits; sum's upper bits become meaningless. Each
+ * worker calls it with the vectors of its own rows, tf_selected_rows: `pitch` words apart, zero past the last row.
+ */
+tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, size_t tokens, uint64_t *sum);
+
+/** The rows of a table of so many that this worker adds up: it begins at a multiple of 128. */
+tf_span tf_selected_rows(const tf_call *call, size_t rows);
 
 /** Rows of a shared table at indices that an owner outside shared; see tf_selection. */
 extern const tf_step tf_embed_shared_step;

@@ -36,7 +36,8 @@ Test(step_lookup, takes_tables_of_2_to_16_entries) {
 }
 
 Test(step_embed, finds_every_row) {
-    const size_t size[][2] = {{1, 1}, {2, 5}, {3, 64}, {63, 65}, {64, 3}, {65, 128}, {127, 1}, {128, 130}, {1000, 20}};
+    const size_t size[][2] = {{1, 1},    {2, 5},   {3, 64},    {63, 65},   {64, 3},
+                              {65, 128}, {127, 1}, {128, 130}, {1000, 20}, {1234, 31}};
     for (int owner = 0; owner < TF_PARTIES; owner++)
         for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
             size_t rows = size[s][0], columns = size[s][1], tokens = 2 * (1 + (s + (size_t)owner) % 3 * 9);
@@ -48,6 +49,7 @@ Test(step_embed, finds_every_row) {
             tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2, tokens / 2), .tokens = ids};
             rig r = rig_open(16);
             tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
+            r.t.threads = s % 2 ? 3 : 1; /* the last sizes are large enough to be shared among them */
             int y = rig_take(&r, tf_embed(&r.program, x, &leaf, owner));
             cr_assert(tf_shape_equal(r.type[y].shape, tf_dims(2, tokens / 2, columns)));
             rig_run(&r);
@@ -61,7 +63,8 @@ Test(step_embed, finds_every_row) {
 }
 
 Test(step_embed_shared, finds_every_row_for_an_owner_outside) {
-    const size_t size[][2] = {{1, 1}, {2, 5}, {3, 64}, {63, 65}, {64, 3}, {65, 128}, {127, 1}, {128, 130}, {1000, 20}};
+    const size_t size[][2] = {{1, 1},    {2, 5},   {3, 64},    {63, 65},   {64, 3},
+                              {65, 128}, {127, 1}, {128, 130}, {1000, 20}, {1234, 31}};
     for (int zero = -1; zero < TF_PARTIES; zero++)
         for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
             size_t rows = size[s][0], columns = size[s][1], tokens = 2 * (1 + (s + (size_t)zero + 1) % 3 * 9);
@@ -80,6 +83,7 @@ Test(step_embed_shared, finds_every_row_for_an_owner_outside) {
                 }
                 r.program.node[x].type.zero = zero;
             }
+            r.t.threads = s % 2 ? 3 : 1;
             int y = rig_take(&r, selection_embed(&r, &own, x, tf_dims(2, tokens / 2), ids));
             cr_assert(tf_shape_equal(r.type[y].shape, tf_dims(2, tokens / 2, columns)));
             selection_bind(&r, &own);
