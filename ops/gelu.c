@@ -63,21 +63,21 @@ static tf_status plain_quad(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
-/* x (Phi(x) - 1/2), smooth and even, for |x| < 3.88 to 1.4e-4; the tails are cut at 2.1e-4. */
+/* x (Phi(x) - 1/2), smooth and even, for |x| < 3.88 to 1.1e-4; the tails are cut at 2.1e-4. */
 static const tf_even erf_part = {.tail = 3.88,
                                  .input = 11,
                                  .scale = 3,
                                  .square = {14, 0.945},
-                                 .offset = 0.810963,
-                                 .w = {14, 0.582},
-                                 .a = {-1, 0.230684},
-                                 .b = {-0.5, 0.470784},
-                                 .z = {13, 1.299},
-                                 .c = {2, 0, -0.182449},
-                                 .d = {1.5, 0.5, -0.5, -1.68364},
+                                 .offset = 0.8085867,
+                                 .w = {14, 0.584},
+                                 .a = {-1, 0.2710969},
+                                 .b = {-0.5, 0.4530248},
+                                 .z = {13, 1.315},
+                                 .c = {2, 0, -0.1867374},
+                                 .d = {1.5, 0.5, -0.5, -1.672632},
                                  .point = 4,
-                                 .top = {17, -0.0711},
-                                 .e = {1, -0.375, 0, 1.25172}};
+                                 .top = {17, -0.0736},
+                                 .e = {1, -0.375, 0, 1.250856}};
 
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_even_ramp(p, in[0], &erf_part);

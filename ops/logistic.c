@@ -23,21 +23,21 @@ static tf_status plain_silu(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
-/* (sigmoid(x) - 1/2)/x for |x| < 8, to 5.5e-4/x; the tails are cut at 3.4e-4. */
+/* (sigmoid(x) - 1/2)/x for |x| < 8, to 5.3e-4/x; the tails are cut at 3.4e-4. */
 static const tf_even sigmoid_part = {.tail = 8,
                                      .input = 11,
                                      .scale = 5,
                                      .square = {14, 1},
-                                     .offset = 0.776469,
-                                     .w = {14, 0.749},
-                                     .a = {0, -0.5375036},
-                                     .b = {-1.5, 0.2627746},
-                                     .z = {15, -0.127},
-                                     .c = {-1, 0, -0.3211655},
-                                     .d = {-0.5, 1, 1, -0.5369912},
+                                     .offset = 0.7754162,
+                                     .w = {14, 0.7546},
+                                     .a = {0, -0.5351099},
+                                     .b = {-1.5, 0.2662531},
+                                     .z = {15, -0.1254},
+                                     .c = {-1, 0, -0.3226787},
+                                     .d = {-0.5, 1, 1, -0.5346008},
                                      .point = 5,
                                      .top = {19, 0},
-                                     .e = {-0.109375, 0.078125, 0.0625, 0.0978615}};
+                                     .e = {-0.109375, 0.078125, 0.0625, 0.0979637}};
 
 /* x (sigmoid(x) - 1/2) for |x| < 7.99, to 2.9e-3; the tails are cut at 2.7e-3. */
 static const tf_even silu_part = {.tail = 7.99,

@@ -104,10 +104,10 @@ tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int f
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac) {
-    /* 1/sqrt(1 - r) is nearly (1 + 21/32 r)(1 - 5/32 r + 491/1024 r^2) = 1 + r/2 + 0.377 r^2 + 0.3147 r^3 */
+    /* 1/sqrt(1 - r) is nearly (1 + 21/32 r)(1 - 5/32 r + 490/1024 r^2) = 1 + r/2 + 0.376 r^2 + 0.314 r^3 */
     seeds s = seed_of(p, a, low, high, true);
     tf_value r = tf_lift(p, residual(p, a, s.inverse, 0, s.fine), 64);
-    tf_value second = tf_add_const_within(p, tf_scale_real(p, r, 491.0 / 1024 * scale, 10), -5.0 / 32 * scale, scale);
+    tf_value second = tf_add_const_within(p, tf_scale_real(p, r, 490.0 / 1024 * scale, 10), -5.0 / 32 * scale, scale);
     int second_frac = SECOND - (int)ceil(log2(scale)); /* relative precision is what counts */
     second = tf_mul(p, r, second, (tf_result){second_frac, 2 * scale, false});
     second = tf_add_const_within(p, second, scale, 2 * scale);
