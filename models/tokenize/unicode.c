@@ -2,22 +2,7 @@
 
 #include <utf8proc.h>
 
-/* A set of categories as a mask, as utf8proc numbers them from 0 to 29. */
-#define CATEGORY(name) (1u << UTF8PROC_CATEGORY_##name)
-
-enum {
-    LETTERS = CATEGORY(LU) | CATEGORY(LL) | CATEGORY(LT) | CATEGORY(LM) | CATEGORY(LO),
-    PUNCTUATION =
-        CATEGORY(PC) | CATEGORY(PD) | CATEGORY(PS) | CATEGORY(PE) | CATEGORY(PI) | CATEGORY(PF) | CATEGORY(PO),
-    CONTROLS = CATEGORY(CC) | CATEGORY(CF) | CATEGORY(CO),
-    WORD = LETTERS | CATEGORY(MN) | CATEGORY(MC) | CATEGORY(ME) | CATEGORY(ND) | CATEGORY(NL) | CATEGORY(PC),
-    CASED = CATEGORY(LU) | CATEGORY(LL) | CATEGORY(LT),
-    CASE_IGNORABLE = CATEGORY(MN) | CATEGORY(ME) | CATEGORY(CF) | CATEGORY(LM) | CATEGORY(SK)
-};
-
-static bool in(int32_t code, unsigned categories) {
-    return categories >> utf8proc_category(code) & 1;
-}
+#include "models/tokenize/unicode_tables.h"
 
 static bool between(int32_t code, int32_t first, int32_t last) {
     return code >= first && code <= last;
@@ -26,6 +11,13 @@ static bool between(int32_t code, int32_t first, int32_t last) {
 size_t tf_utf8_read(const char *text, size_t length, int32_t *code) {
     /* At most four bytes are looked at, and a length must not become negative. */
     return (size_t)utf8proc_iterate((const utf8proc_uint8_t *)text, length < 4 ? (utf8proc_ssize_t)length : 4, code);
+}
+
+size_t tf_utf8_before(const char *text, size_t end, int32_t *code) {
+    size_t start = end - 1;
+    while (start && ((unsigned char)text[start] & 0xC0) == 0x80) start--;
+    tf_utf8_read(text + start, end - start, code);
+    return start;
 }
 
 size_t tf_utf8_write(int32_t code, char *text) {
@@ -50,86 +42,77 @@ bool tf_is_space(int32_t code) {
            code == 0x3000;
 }
 
-bool tf_is_control(int32_t code) {
-    return in(code, CONTROLS) && code != '\t' && code != '\n' && code != '\r';
+static bool in(int32_t code, const tf_code_table *table) {
+    size_t low = 0, high = table->count;
+    while (low < high) {
+        size_t half = low + (high - low) / 2;
+        if (table->range[half].last < code)
+            low = half + 1;
+        else
+            high = half;
+    }
+    return low < table->count && table->range[low].first <= code;
+}
+
+bool tf_is_dropped(int32_t code) {
+    return code == 0xFFFD || (in(code, &tf_others_8) && code != '\t' && code != '\n' && code != '\r');
 }
 
 bool tf_is_punctuation(int32_t code) {
-    return in(code, PUNCTUATION) || between(code, '!', '/') || between(code, ':', '@') || between(code, '[', '`') ||
-           between(code, '{', '~');
+    return between(code, '!', '/') || between(code, ':', '@') || between(code, '[', '`') || between(code, '{', '~') ||
+           (code > '~' && in(code, &tf_punctuation_8));
 }
 
 bool tf_is_mark(int32_t code) {
-    return in(code, CATEGORY(MN));
+    return code >= 0x300 && in(code, &tf_marks_8);
 }
 
-bool tf_is_ideograph(int32_t code) {
-    return between(code, 0x3400, 0x4DBF) || between(code, 0x4E00, 0x9FFF) || between(code, 0xF900, 0xFAFF);
+bool tf_is_combining(int32_t code) {
+    return code >= 0x300 && in(code, &tf_combining_9);
 }
 
-/* Circled and squared letters: symbols, but alphabetic and cased. */
-static bool is_letter_symbol(int32_t code) {
-    return between(code, 0x24B6, 0x24E9) || between(code, 0x1F130, 0x1F149) || between(code, 0x1F150, 0x1F169) ||
-           between(code, 0x1F170, 0x1F189);
+bool tf_is_number(int32_t code) {
+    return in(code, &tf_numbers_17);
 }
 
 bool tf_is_word(int32_t code) {
-    return in(code, WORD) || is_letter_symbol(code) || code == 0x200C || code == 0x200D; /* and the joiners */
+    return in(code, &tf_words_16);
 }
 
-/* The property Case_Ignorable: what may stand between letters of one word. */
-static bool is_case_ignorable(int32_t code) {
-    switch (code) {
-    case '\'':
-    case '.':
-    case ':':
-    case 0xB7:
-    case 0x387:
-    case 0x55F:
-    case 0x5F4:
-    case 0x2018:
-    case 0x2019:
-    case 0x2024:
-    case 0x2027:
-    case 0xFE13:
-    case 0xFE52:
-    case 0xFE55:
-    case 0xFF07:
-    case 0xFF0E:
-    case 0xFF1A: return true;
-    default: return in(code, CASE_IGNORABLE);
+/* normalizers/bert.rs of the tokenizers library, which writes 2B920 where the block starts at 2B820. */
+bool tf_is_ideograph(int32_t code) {
+    return between(code, 0x3400, 0x4DBF) || between(code, 0x4E00, 0x9FFF) || between(code, 0xF900, 0xFAFF) ||
+           between(code, 0x20000, 0x2A6DF) || between(code, 0x2A700, 0x2B73F) || between(code, 0x2B740, 0x2B81F) ||
+           between(code, 0x2B920, 0x2CEAF) || between(code, 0x2F800, 0x2FA1F);
+}
+
+size_t tf_lowercase(int32_t code, int32_t out[2]) {
+    out[0] = code == 0x130 ? 'i' : utf8proc_tolower(code);
+    for (size_t i = 0; code >= 0x1000 && i < tf_newer_lowercases; i++)
+        if (between(code, tf_newer_lowercase[i].first, tf_newer_lowercase[i].last))
+            out[0] = code + tf_newer_lowercase[i].shift;
+    out[1] = 0x307; /* the only letter with a longer small form: i and a dot above */
+    return code == 0x130 ? 2 : 1;
+}
+
+size_t tf_decompose(int32_t code, bool compatible, int32_t out[TF_MAX_DECOMPOSITION]) {
+    if (code < 0xA0 || in(code, &tf_undecomposed_9)) {
+        out[0] = code;
+        return 1;
     }
-}
-
-/* The property Cased, of a character that is not case-ignorable. */
-static bool is_cased(int32_t code) {
-    return in(code, CASED) || is_letter_symbol(code) || code == 0xAA || code == 0xBA || between(code, 0x2160, 0x217F);
-}
-
-/* The condition Final_Sigma of the Unicode standard, section 3.13. */
-static bool is_final(const int32_t *text, size_t count, size_t i) {
-    size_t before = i, after = i + 1;
-    while (before > 0 && is_case_ignorable(text[before - 1])) before--;
-    while (after < count && is_case_ignorable(text[after])) after++;
-    return before > 0 && is_cased(text[before - 1]) && !(after < count && is_cased(text[after]));
-}
-
-size_t tf_lowercase(const int32_t *text, size_t count, size_t i, int32_t out[2]) {
-    out[0] = utf8proc_tolower(text[i]);
-    if (text[i] == 0x3A3 && is_final(text, count, i)) out[0] = 0x3C2;
-    if (text[i] != 0x130) return 1;
-    out[0] = 'i'; /* the only letter with a longer small form: i and a dot above */
-    out[1] = 0x307;
-    return 2;
-}
-
-size_t tf_decompose(int32_t code, int32_t out[TF_MAX_DECOMPOSITION]) {
-    utf8proc_ssize_t size = utf8proc_decompose_char(code, out, TF_MAX_DECOMPOSITION, UTF8PROC_DECOMPOSE, NULL);
+    int how = UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0);
+    utf8proc_ssize_t size = utf8proc_decompose_char(code, out, TF_MAX_DECOMPOSITION, how, NULL);
     if (size > 0 && size <= TF_MAX_DECOMPOSITION) return (size_t)size;
-    out[0] = code; /* not reached: the longest decomposition has four characters */
+    out[0] = code; /* not reached: the longest decomposition has 18 characters */
     return 1;
 }
 
+int32_t tf_compose(int32_t starter, int32_t code) {
+    utf8proc_int32_t pair[2] = {starter, code};
+    bool joined = utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) == 1;
+    return joined && !in(pair[0], &tf_undecomposed_9) ? pair[0] : -1;
+}
+
 int tf_combining_class(int32_t code) {
-    return utf8proc_get_property(code)->combining_class;
+    return tf_is_combining(code) ? utf8proc_get_property(code)->combining_class : 0;
 }

@@ -8,10 +8,10 @@ shared=${TREFOIL_SHARED:-$source/../shared}
 minilm=$source/.cache/minilm
 checked=0 failures=0
 
-if [ -d "$minilm" ] && [ -f "$shared/data/wordpiece_golden.jsonl" ]; then
+if [ -d "$minilm" ] && [ -f "$shared/data/tokenizer_golden/minilm.jsonl" ]; then
     checked=$((checked + 1))
-    diff <(sed 's/.*"ids": //; s/}$//' "$shared/data/wordpiece_golden.jsonl") \
-        <("$trefoil" tokenize --model "$minilm" --input "$shared/data/wordpiece_golden.jsonl") ||
+    diff <(sed 's/.*"ids": *//; s/}$//; s/,/, /g' "$shared/data/tokenizer_golden/minilm.jsonl") \
+        <("$trefoil" tokenize --model "$minilm" --input "$shared/data/tokenizer_golden/minilm.jsonl") ||
         { echo "FAILED: token ids differ from the reference"; failures=1; }
 fi
 if [ -d "$shared/models/bert-tiny-sst2" ] && [ -f "$shared/data/sst2/dev.tsv" ]; then

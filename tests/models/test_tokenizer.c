@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/tokenize/tokenizer_parts.h"
+#include "models/tokenize/read.h"
 #include "tests/support/scratch.h"
 
 TestSuite(tokenizer, .init = scratch_make, .fini = scratch_remove);
@@ -13,7 +13,7 @@ TestSuite(tokenizer, .init = scratch_make, .fini = scratch_remove);
 enum { PAD, UNK, CLS, SEP, MASK, HELLO, HE, LLO, L, O, COMMA, SIGMA, IDEOGRAPH, A, AA };
 
 /* The ids are the places of the tokens, above. */
-static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nhe\n##llo\n##l\n##o\n,\nσς\n日\na\n##a\n";
+static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nhe\n##llo\n##l\n##o\n,\nσσ\n日\na\n##a\n";
 
 static tf_tokenizer *open_text(const char *text, const char *config) {
     scratch_text("vocab.txt", text);
@@ -34,7 +34,7 @@ static const char *write_json(const char *normalizer, const char *model, const c
              normalizer ? normalizer : "{\"type\": \"BertNormalizer\", \"lowercase\": true, \"strip_accents\": null}",
              model ? model
                    : "\"vocab\": {\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"hello\": 5, "
-                     "\"he\": 6, \"##llo\": 7, \"##l\": 8, \"##o\": 9, \",\": 10, \"σς\": 11, \"日\": 12, \"a\": 13, "
+                     "\"he\": 6, \"##llo\": 7, \"##l\": 8, \"##o\": 9, \",\": 10, \"σσ\": 11, \"日\": 12, \"a\": 13, "
                      "\"##a\": 14}",
              added ? added : "",
              processor ? processor
@@ -81,9 +81,9 @@ Test(tokenizer, words_and_pieces) {
     expect(t,
            "h\xcc\x81"
            "e\xcc\x81llo",
-           HELLO, -1); /* combining accents */
-    expect(t, "ΣΣ ΣΣ. ΣΣ,Α", SIGMA, SIGMA, UNK, SIGMA, COMMA, UNK, -1);
-    expect(t, "ΣΣ.Α", UNK, UNK, UNK, -1); /* a letter follows: no final sigma */
+           HELLO, -1);                                                  /* combining accents */
+    expect(t, "ΣΣ ΣΣ. ΣΣ,Α", SIGMA, SIGMA, UNK, SIGMA, COMMA, UNK, -1); /* no final sigma */
+    expect(t, "σς", UNK, -1);
     expect(t, "a日a日日", A, IDEOGRAPH, A, IDEOGRAPH, IDEOGRAPH, -1);
     expect(t, "he\xe2\x80\x8bllo", HELLO, -1);               /* zero width space */
     expect(t, "he\xc2\xadllo", HELLO, -1);                   /* soft hyphen */
@@ -154,7 +154,7 @@ Test(tokenizer, added_tokens) {
 
 Test(tokenizer, options_of_the_normalizer) {
     static const struct {
-        tf_normalizer options; /* clean_text, ideographs, strip_accents, lowercase */
+        bool option[4]; /* clean_text, ideographs, strip_accents, lowercase */
         const char *in, *out;
     } cases[] = {
         {{true, true, true, true}, "Ab\tÇ日\xe2\x80\x8b", "ab c 日 "},
@@ -162,8 +162,12 @@ Test(tokenizer, options_of_the_normalizer) {
         {{true, true, true, false}, "É\xc3\x85", "EA"},
         {{true, false, true, true}, "A日", "a日"},
         {{false, true, true, true}, "A\tB\x01", "a\tb\x01"},
-        {{true, true, true, true}, "\xf0\xa0\x80\x80\xef\xa4\x80", "\xf0\xa0\x80\x80 豈 "}, /* U+20000; U+F900 */
-        {{true, true, true, true}, "각", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"},           /* Hangul to Jamo */
+        {{true, true, true, true}, "\xf0\xa0\x80\x80\xef\xa4\x80", " \xf0\xa0\x80\x80  豈 "}, /* U+20000; U+F900 */
+        {{true, true, true, true},
+         "\xf0\xab\xa0\xa0",
+         "\xf0\xab\xa0\xa0"}, /* U+2B820: the library's block starts later */
+        {{true, true, true, true}, "\xf0\xab\xa4\xa0", " \xf0\xab\xa4\xa0 "},     /* U+2B920 */
+        {{true, true, true, true}, "각", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"}, /* Hangul to Jamo */
         /* Marks that take space stay, in canonical order: U+302E (class 224) after U+1D165 (216). */
         {{true, true, true, true}, "a\xe3\x80\xae\xf0\x9d\x85\xa5\xcc\x81", "a\xf0\x9d\x85\xa5\xe3\x80\xae"},
         /* but not across a letter. */
@@ -175,12 +179,16 @@ Test(tokenizer, options_of_the_normalizer) {
         {{true, true, true, true}, "\xe1\xba\x9e\xc7\x85\xe2\x84\xaa", "ßǆk"}, /* long s, dz with caron, kelvin */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *out;
-        size_t length;
-        works(tf_normalize(&cases[i].options, cases[i].in, strlen(cases[i].in), &out, &length));
-        cr_assert(length == strlen(cases[i].out) && !memcmp(out, cases[i].out, length), "case %zu: \"%.*s\"", i,
-                  (int)length, out);
-        free(out);
+        tf_text_steps steps = {0};
+        tf_text_pieces text;
+        const bool *o = cases[i].option;
+        works(tf_add_bert_normalizer(o[0], o[1], o[2], o[3], &steps));
+        works(tf_pieces_of(cases[i].in, strlen(cases[i].in), &text));
+        works(tf_steps_run(&steps, &text));
+        cr_assert(text.text.length == strlen(cases[i].out) && !memcmp(text.text.bytes, cases[i].out, text.text.length),
+                  "case %zu: \"%.*s\"", i, (int)text.text.length, text.text.bytes);
+        tf_pieces_free(&text);
+        tf_steps_free(&steps);
     }
 }
 
@@ -291,14 +299,22 @@ Test(tokenizer, template_processing) {
     tf_tokenizer *t = open_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("1"), "[3]"));
     expect(t, "hello", HELLO, -1);
     tf_tokenizer_close(t);
-    write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("0"), "[3]"));
-    fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "template");
+    t = open_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("0"), "[3, 3]")); /* all of one type, two at the end */
+    int32_t *ids, *types;
+    size_t count;
+    works(tf_tokenize(t, "a", 1, "hello", 5, 0, false, &ids, &types, &count));
+    const int32_t want[] = {CLS, A, SEP, SEP, HELLO, SEP, SEP}, zeros[7] = {0};
+    cr_assert_eq(count, 7);
+    cr_assert_arr_eq(ids, want, sizeof want);
+    cr_assert_arr_eq(types, zeros, sizeof zeros);
+    free(ids), free(types);
+    tf_tokenizer_close(t);
     write_json(NULL, NULL, NULL, TEMPLATE(PAIR("1"), PAIR("1"), "[3]"));
     fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "template");
     write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, "7", "[3]"));
     fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "template");
-    write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("1"), "[3, 3]"));
-    fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "no single id");
+    write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("1"), "[]"));
+    fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "no ids");
     write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("1"), "[15]"));
     fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "not in the vocabulary");
     write_json(NULL, NULL, NULL, TEMPLATE(SINGLE, PAIR("1"), "[-1]"));
@@ -309,8 +325,9 @@ Test(tokenizer, wrong_json) {
     static const struct {
         const char *normalizer, *model, *added, *processor, *part;
     } cases[] = {
-        {.normalizer = "null", .part = "\"normalizer\" is missing; only BertNormalizer"},
-        {.normalizer = "{\"type\": \"NFC\"}", .part = "\"normalizer\" is NFC"},
+        {.normalizer = "{}", .part = "\"normalizer\" is missing"},
+        {.normalizer = "{\"type\": \"Soundex\"}", .part = "\"normalizer\" is Soundex"},
+        {.normalizer = "{\"type\": \"NFC\", \"form\": 1}", .part = "\"normalizer\" has the key \"form\""},
         {.normalizer = "{\"type\": \"BertNormalizer\", \"lowercase\": 1}", .part = "\"lowercase\" is neither"},
         {.model = "\"type\": \"BPE\"", .part = "duplicate"},
         {.model = "\"unk_token\": \"[UNK]\"", .part = "\"vocab\""},
@@ -332,8 +349,9 @@ Test(tokenizer, wrong_json) {
         {.added = "{\"content\": \"x\", \"id\": -4}", .part = "the id of an added token"},
         {.added = "{\"content\": \"[MASK]\", \"id\": 5}", .part = "another id than in the vocabulary"},
         {.added = "{\"content\": \"x\", \"id\": 5, \"lstrip\": 0}", .part = "\"lstrip\" is neither"},
-        {.processor = "null", .part = "\"post_processor\" is missing"},
-        {.processor = "{\"type\": \"RobertaProcessing\"}", .part = "\"post_processor\" is RobertaProcessing"},
+        {.processor = "{}", .part = "\"post_processor\" is missing"},
+        {.processor = "{\"type\": \"RobertaProcessing\"}", .part = "the id of \"cls\""},
+        {.processor = "{\"type\": \"PairProcessing\"}", .part = "\"post_processor\" is PairProcessing"},
         {.processor = "{\"type\": \"Roberta\\u001b\"}", .part = "\"post_processor\" is missing"},
         {.processor = "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3]}", .part = "the id of \"cls\""},
         {.processor = "{\"type\": \"BertProcessing\", \"sep\": [3], \"cls\": [\"\", 2]}", .part = "the id of \"sep\""},
@@ -397,8 +415,10 @@ static void check_line(const tf_tokenizer *t, json_t *line, size_t number) {
     free(got), free(types);
 }
 
-static void check_golden(const char *model) {
-    const char *golden = find("TREFOIL_SHARED", "../shared", "/data/wordpiece_golden.jsonl");
+static void check_golden(const char *model, const char *name) {
+    char place[64];
+    snprintf(place, sizeof place, "/data/tokenizer_golden/%s.jsonl", name);
+    const char *golden = find("TREFOIL_SHARED", "../shared", place);
     if (!model || !golden) cr_skip_test("the %s are not there", golden ? "model's files" : "reference ids");
     tf_tokenizer *t;
     works(tf_tokenizer_open(model, &t));
@@ -418,9 +438,25 @@ static void check_golden(const char *model) {
 }
 
 Test(tokenizer, reference_ids_by_tokenizer_json) {
-    check_golden(find("TREFOIL_MINILM", ".cache/minilm", ""));
+    check_golden(find("TREFOIL_MINILM", ".cache/minilm", ""), "minilm");
 }
 
 Test(tokenizer, reference_ids_by_vocab_txt) {
-    check_golden(find("TREFOIL_SHARED", "../shared", "/models/bert-tiny-sst2"));
+    check_golden(find("TREFOIL_SHARED", "../shared", "/models/bert-tiny-sst2"), "minilm");
+}
+
+Test(tokenizer, reference_ids_of_gpt2) {
+    check_golden(find("TREFOIL_SHARED", "../shared", "/models/gpt2-tiny-random"), "gpt2");
+}
+
+Test(tokenizer, reference_ids_of_llama2) {
+    check_golden(find("TREFOIL_SHARED", "../shared", "/models/llama-gqa-tiny-random"), "llama2");
+}
+
+Test(tokenizer, reference_ids_of_llama3) {
+    check_golden(find("TREFOIL_TOKENIZERS", ".cache/tokenizers", "/llama3"), "llama3");
+}
+
+Test(tokenizer, reference_ids_of_qwen3) {
+    check_golden(find("TREFOIL_TOKENIZERS", ".cache/tokenizers", "/qwen3"), "qwen3");
 }
