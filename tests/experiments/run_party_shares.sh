@@ -151,7 +151,7 @@ for withheld in --no-ranges ""; do
     start 0 --model "$work/calibrated" $withheld && start 2
     ask_three
     # shellcheck disable=SC2086
-    "$trefoil" share-model --model "$work/calibrated" --out "$work/narrow" $withheld >"$work/out" || complain "share-model $withheld"
+    "$trefoil" share-model --force --model "$work/calibrated" --out "$work/narrow" $withheld >"$work/out" || complain "share-model $withheld"
     for n in 0 2; do start $n --model-shares "$work/narrow"; done
     ask_three --model-shares "$work/narrow"
 done
@@ -159,7 +159,7 @@ done
 start 0 --model "$work/calibrated" && start 2 --no-ranges
 start 1 --text hello
 together "differ in the calibrated ranges"
-"$trefoil" share-model --model "$work/calibrated" --no-ranges --out "$work/narrow" >"$work/out"
+"$trefoil" share-model --force --model "$work/calibrated" --no-ranges --out "$work/narrow" >"$work/out"
 [ ! -e "$work/narrow/party0/ranges.json" ] || complain "share-model --no-ranges leaves ranges.json there"
 
 [ $failures = 0 ] && echo "all as it should be"

@@ -72,13 +72,16 @@ const trefoil_command command_bench = {
     .description = "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
                    "weights, or the speed of the link between the parties (--n is then the bytes of a message): mpirun "
                    "-n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
-    .accepts = (const char[]){OPTION_LINK, OPTION_STEP, OPTION_ELEMENTS, OPTION_MATMUL, OPTION_ARCH, OPTION_LAYERS,
-                              OPTION_SEQUENCE, OPTION_BATCH, OPTION_RUNS, OPTION_APPROX, OPTION_PUBLIC_WEIGHTS,
-                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,
-                              OPTION_MODEL_SHARES, OPTION_STREAM, OPTION_PROFILE, 0},
+    .example = {"mpirun -n 3 trefoil bench --step relu --n 393216",
+                "trefoil bench --local --arch bert-base --seq 128 --report"},
+    .defaults = "batch=1",
+    .accepts = (const char[]){OPTION_LINK,        OPTION_STEP,       OPTION_ELEMENTS,       OPTION_MATMUL,
+                              OPTION_ARCH,        OPTION_LAYERS,     OPTION_SEQUENCE,       OPTION_BATCH,
+                              OPTION_RUNS,        OPTION_APPROX,     OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,         OPTION_MODEL_SHARES,
+                              OPTION_STREAM,      OPTION_PROFILE,    LINK_OPTIONS,          0},
     .requires = "",
     .check = check,
-    .links = true,
     .secrets = true,
     .run = run,
 };

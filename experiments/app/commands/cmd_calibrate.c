@@ -68,6 +68,8 @@ const trefoil_command command_calibrate = {
         "ranges.json. Private runs of these weights then take every value to be within --factor times that, which "
         "makes "
         "them cheaper; the ranges become known to all three parties, and a text that exceeds them gets a wrong result.",
+    .example = {"trefoil calibrate --model DIR --data train.tsv --limit 5000",
+                "trefoil calibrate --model DIR --data train.jsonl --factor 3"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_FACTOR, OPTION_LIMIT, OPTION_TRUNCATE,
                               OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, 0},

@@ -38,6 +38,8 @@ const trefoil_command command_cost = {
     .description =
         "Forecasts exactly what a private run moves: bytes on each link, rounds, and memory, for each op and "
         "in total. Runs nothing.",
+    .example = {"trefoil cost --arch bert-base --seq 128 --network wan", "trefoil cost --model DIR --batch 32 --json"},
+    .defaults = "batch=1",
     .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_BATCH, OPTION_APPROX,
                               OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
                               OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, 0},

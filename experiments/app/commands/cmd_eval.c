@@ -232,14 +232,16 @@ const trefoil_command command_eval = {
         "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
         "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
         "file of --out, and what is in it already is not computed again. Roles are those of infer.",
-    .accepts =
-        (const char[]){
-            OPTION_MODEL,        OPTION_DATA,       OPTION_COLUMNS,        OPTION_METRIC, OPTION_OUT,
-            OPTION_LIMIT,        OPTION_TRUNCATE,   OPTION_BATCH,          OPTION_APPROX, OPTION_FRACTION_BITS,
-            OPTION_MODEL_OWNER,  OPTION_DATA_OWNER, OPTION_PUBLIC_WEIGHTS, OPTION_PLAIN,  OPTION_CHECK,
-            OPTION_CHECK_RANGES, OPTION_REPORT,     OPTION_NO_RANGES,      OPTION_PLUGIN, 0},
+    .example = {"trefoil eval --model DIR --data dev.tsv --out results.jsonl --local --check",
+                "mpirun -n 6 trefoil eval --model DIR --data dev.tsv --out results.jsonl"},
+    .accepts = (const char[]){OPTION_MODEL,          OPTION_DATA,        OPTION_COLUMNS,
+                              OPTION_METRIC,         OPTION_OUT,         OPTION_LIMIT,
+                              OPTION_TRUNCATE,       OPTION_BATCH,       OPTION_APPROX,
+                              OPTION_FRACTION_BITS,  OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
+                              OPTION_PUBLIC_WEIGHTS, OPTION_PLAIN,       OPTION_CHECK,
+                              OPTION_CHECK_RANGES,   OPTION_REPORT,      OPTION_NO_RANGES,
+                              OPTION_PLUGIN,         LINK_OPTIONS,       0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
-    .links = true,
     .secrets = true,
     .check = check,
     .run = run,

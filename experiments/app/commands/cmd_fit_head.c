@@ -97,6 +97,8 @@ const trefoil_command command_fit_head = {
     .description =
         "Fits multinomial logistic regression on the frozen sentence embeddings of labelled texts, in floating "
         "point, by the model owner, and writes an ordinary model directory with the classifier.",
+    .example = {"trefoil fit-head --model DIR --data train.tsv --out CLASSIFIER",
+                "trefoil fit-head --model DIR --data train.jsonl --out CLASSIFIER --approx paper"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE,
                               OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},

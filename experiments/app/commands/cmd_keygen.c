@@ -17,6 +17,7 @@ const trefoil_command command_keygen = {
     .description = "Makes a party's private key and certificate for encrypted links between hosts, and prints the "
                    "certificate's fingerprint. Each party does this on its own host; the three fingerprints go into "
                    "the parties file (net/LINKS.md), which is the same for all.",
+    .example = {"trefoil keygen --party 0 --out id0", "trefoil keygen --party 1 --out /etc/trefoil/id1 --json"},
     .accepts = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
     .requires = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
     .secrets = true,
@@ -37,6 +38,7 @@ const trefoil_command command_fingerprint = {
     .summary = "print the fingerprint of a party's certificate",
     .description = "Prints the SHA-256 fingerprint of a certificate, given as a file or as the directory that keygen "
                    "wrote.",
+    .example = {"trefoil fingerprint id0", "trefoil fingerprint id0/cert.pem --json"},
     .accepts = "",
     .requires = "",
     .argument = "FILE|DIR",

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/fidelity.h"
@@ -13,16 +14,20 @@ static size_t count_ops(void) {
     return (size_t)count;
 }
 
-static tf_status list_ops(const report_form *form) {
-    size_t rows = count_ops();
-    op_row *row = calloc(rows, sizeof *row);
+/* Those of one kind, or (NULL) all. */
+static tf_status list_ops(const report_form *form, const char *kind) {
+    size_t ops = count_ops(), rows = 0;
+    op_row *row = calloc(ops, sizeof *row);
     if (!row) return tf_fail(TF_NOMEM, "out of memory");
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < ops; i++) {
         const tf_op *op = tf_registry_at((int)i);
-        row[i] = (op_row){.op = op, .is_default = tf_registry_find(op->kind, NULL) == op};
-        row[i].priced = op_price_find(op, &row[i].price) == TF_OK;
+        if (kind && strcmp(kind, op->kind)) continue;
+        row[rows] = (op_row){.op = op, .is_default = tf_registry_find(op->kind, NULL) == op};
+        row[rows].priced = op_price_find(op, &row[rows].price) == TF_OK;
+        rows++;
     }
-    tf_status status = ops_report_print(form, row, rows);
+    tf_status status = rows ? ops_report_print(form, row, rows)
+                            : tf_fail(TF_INVALID, "'%.60s' is no kind of op (trefoil ops lists them)", kind);
     free(row);
     return status;
 }
@@ -57,14 +62,16 @@ static tf_status run(const command_line *o) {
     model_settings settings = settings_of_model(o);
     report_form form = settings_of_report(o);
     TF_TRY(register_ops(&settings));
-    return o->fidelity ? report_fidelity(&form) : list_ops(&form);
+    return o->fidelity ? report_fidelity(&form) : list_ops(&form, o->argument);
 }
 
 const trefoil_command command_ops = {
     .name = "ops",
     .summary = "list the registry of ops",
     .description = "Lists the ops: kind, variants, source, rounds, bytes and error bounds; or measures the errors.",
+    .example = {"trefoil ops gelu", "trefoil ops --fidelity --plugin my_op.so"},
     .accepts = (const char[]){OPTION_FIDELITY, OPTION_PLUGIN, 0},
     .requires = "",
+    .argument = "[KIND]",
     .run = run,
 };

@@ -252,7 +252,7 @@ static tf_status run(const command_line *given) {
 
 static tf_status check(const command_line *o) {
     int id = o->links.id;
-    if (o->links.local || o->links.plaintext || !o->links.parties)
+    if (!o->links.parties)
         return tf_fail(TF_INVALID, "party needs --parties and --identity, and its links are always encrypted");
     if (id == o->model_owner && !o->model)
         return tf_fail(TF_INVALID, "party %d owns the model: it needs --model (see --help)", id);
@@ -278,14 +278,16 @@ const trefoil_command command_party = {
         "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
         "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
+    .example = {"trefoil party --id 0 --parties parties.json --identity id0 --model DIR --serve",
+                "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
     .accepts =
         (const char[]){
-            OPTION_ID,     OPTION_SERVE,         OPTION_LISTEN,         OPTION_WAIT,      OPTION_MODEL,
-            OPTION_TEXT,   OPTION_INPUT,         OPTION_LIMIT,          OPTION_TRUNCATE,  OPTION_BATCH,
-            OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN,    OPTION_MODEL_SHARES,
-            OPTION_STREAM, OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,  OPTION_NO_RANGES, 0},
+            OPTION_ID,      OPTION_SERVE,         OPTION_LISTEN,         OPTION_WAIT,      OPTION_MODEL,
+            OPTION_TEXT,    OPTION_INPUT,         OPTION_LIMIT,          OPTION_TRUNCATE,  OPTION_BATCH,
+            OPTION_APPROX,  OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN,    OPTION_MODEL_SHARES,
+            OPTION_STREAM,  OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,  OPTION_NO_RANGES, OPTION_TIMEOUT,
+            OPTION_PARTIES, OPTION_IDENTITY,      OPTION_SHAPE,          OPTION_THREADS,   0},
     .requires = (const char[]){OPTION_ID, 0},
-    .links = true,
     .secrets = true,
     .texts_optional = true,
     .check = check,

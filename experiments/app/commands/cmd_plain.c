@@ -51,6 +51,8 @@ const trefoil_command command_plain = {
     .summary = "run a model in floating point, with the same approximations",
     .description = "Runs the model in floating point in one process: what infer computes privately, with the same "
                    "approximations and the same form of output.",
+    .example = {"trefoil plain --model DIR --input texts.txt",
+                "trefoil plain --model DIR --text \"a good film\" --approx paper --json"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
                               OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},

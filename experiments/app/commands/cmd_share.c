@@ -29,6 +29,8 @@ static tf_status make_parts(const command_line *o, const char *name, parts *p) {
         TF_TRY(directory_make(p->directory[i], NULL, 0700));
         TF_TRY(tf_path_join(p->directory[i], name, p->file[i], DIRECTORY_PATH));
         p->path[i] = p->file[i];
+        if (!o->force && access(p->file[i], F_OK) == 0)
+            return tf_fail(TF_INVALID, "%s is there already: give another --out, or --force to replace it", p->file[i]);
     }
     return TF_OK;
 }
@@ -101,8 +103,9 @@ const trefoil_command command_share_model = {
     .description = "Splits a model into three directories, party0 to party2, none of which tells anything about the "
                    "weights: for a model owner who is no compute party. config.json, ranges.json and the tokenizer are "
                    "public and copied into each. With --arch, random weights for measurements.",
-    .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_OUT, OPTION_APPROX, OPTION_FRACTION_BITS,
-                              OPTION_NO_RANGES, OPTION_PLUGIN, 0},
+    .example = {"trefoil share-model --model DIR --out SHARES", "trefoil share-model --arch bert-base --out SHARES"},
+    .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_OUT, OPTION_FORCE, OPTION_APPROX,
+                              OPTION_FRACTION_BITS, OPTION_NO_RANGES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_OUT, 0},
     .check = check_share_model,
     .secrets = true,
@@ -146,8 +149,10 @@ const trefoil_command command_share_input = {
     .description = "Splits texts into three directories, party0 to party2, each of which tells only how many texts "
                    "there are and how many tokens each has: for a data owner who is no compute party. --model needs "
                    "config.json and the tokenizer alone, such as one party's part of a shared model.",
+    .example = {"trefoil share-input --model DIR --input texts.txt --out TEXTS",
+                "trefoil share-input --model SHARES/party0 --input texts.jsonl --out TEXTS --force"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_OUT, OPTION_PLUGIN, 0},
+                              OPTION_OUT, OPTION_FORCE, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_OUT, 0},
     .secrets = true,
     .run = run_share_input,
@@ -203,6 +208,8 @@ const trefoil_command command_reveal = {
     .summary = "put the shared results of two parties together",
     .description = "Puts results together that infer --input-shares left with the parties: --result-shares names the "
                    "directories of two of them, or one directory that holds both. --model needs config.json alone.",
+    .example = {"trefoil reveal --model DIR --result-shares RESULTS",
+                "trefoil reveal --model DIR --result-shares FROM0 --result-shares FROM1 --json"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_RESULT_SHARES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_RESULT_SHARES, 0},
     .secrets = true,

@@ -40,6 +40,8 @@ const trefoil_command command_tokenize = {
     .name = "tokenize",
     .summary = "print the token ids of texts",
     .description = "Prints the WordPiece ids of each text as a line of JSON, special tokens included.",
+    .example = {"trefoil tokenize --model DIR --text \"a good film\"",
+                "trefoil tokenize --model DIR --input texts.jsonl --truncate"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,

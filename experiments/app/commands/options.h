@@ -35,6 +35,14 @@ enum option_key {
     OPTION_LAYERS = 'L',
     OPTION_RUNS = 'r',
     OPTION_HELP = 'h',
+    OPTION_QUIET = 'q',
+    OPTION_LOCAL = 'l',
+    OPTION_TIMEOUT = 'T',
+    OPTION_PARTIES = 'P',
+    OPTION_IDENTITY = 'I',
+    OPTION_PLAINTEXT = 'X',
+    OPTION_SHAPE = 'H',
+    OPTION_THREADS = 'J',
     /* without a short form */
     OPTION_FIDELITY = 128,
     OPTION_COLUMNS,
@@ -55,7 +63,8 @@ enum option_key {
     OPTION_INPUT_SHARES,
     OPTION_RESULT_SHARES,
     OPTION_STREAM,
-    OPTION_PROFILE
+    OPTION_PROFILE,
+    OPTION_FORCE
 };
 
 typedef struct command_line {
@@ -72,31 +81,34 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, json, help;
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, force, quiet,
+        json, help;
     bool takes_ranges; /**< whether the command knows --no-ranges */
 } command_line;
+
+/** The options of how parties are connected, for lists of what a command accepts. */
+#define LINK_OPTIONS                                                                                                   \
+    OPTION_LOCAL, OPTION_PARTIES, OPTION_IDENTITY, OPTION_PLAINTEXT, OPTION_SHAPE, OPTION_TIMEOUT, OPTION_THREADS
 
 /** A sub-command. */
 typedef struct trefoil_command {
     const char *name, *summary, *description;
-    const char *accepts;                             /**< option keys; --json and --help are understood by all */
-    const char *requires;                            /**< the keys among them that must be given; "" for none */
-    const char *argument;                            /**< what a single argument is, which is needed then; or NULL */
-    bool links;                                      /**< takes the options of links.h */
-    bool secrets;                                    /**< keys or shares are in its memory: see hardening.h */
-    bool texts_optional;                             /**< --text or --input need not be given, as not by all parties */
+    const char *example[2];
+    const char *accepts;  /**< option keys; --json, --quiet and --help are understood by all */
+    const char *requires; /**< the keys among them that must be given; "" for none */
+    const char *argument; /**< what a single argument is, needed unless it is in brackets; or NULL */
+    const char *defaults; /**< where they are not the table's: "batch=1 seq=" (none) */
+    bool secrets;         /**< keys or shares are in its memory: see hardening.h */
+    bool texts_optional;  /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const command_line *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const command_line *options);
 } trefoil_command;
 
 /**
  * Reads the arguments of a sub-command, argv[0] being its name, over the defaults. Fails with TF_INVALID and one line.
- * Strings point into argv.
+ * Strings point into argv, but texts, whose place there is overwritten: they leave the process list.
  */
 TF_CHECKED tf_status options_parse(const trefoil_command *command, int argc, char **argv, command_line *options);
 void options_free(command_line *options);
-
-/** Prints a sub-command's help. */
-void options_help(const trefoil_command *command);
 
 #endif

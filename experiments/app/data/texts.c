@@ -127,6 +127,7 @@ struct text_reader {
 tf_status text_reader_open(const char *path, const char *columns, text_reader **out) {
     text_reader *reader = calloc(1, sizeof *reader);
     if (!reader) return tf_fail(TF_NOMEM, "out of memory");
+    if (path && !strcmp(path, "-")) path = NULL;
     *reader = (text_reader){.path = path ? path : "standard input",
                             .columns = columns,
                             .file = path ? fopen(path, "rb") : stdin,

@@ -23,7 +23,7 @@ typedef struct text_list {
 
 /** Where texts come from. */
 typedef struct text_source {
-    const char *path;        /**< a file, or NULL: those of `text` */
+    const char *path;        /**< a file, "-" for lines of standard input, or NULL: those of `text` */
     const char *columns;     /**< of a table, as --columns names them; NULL: by its header */
     const char *const *text; /**< given directly */
     size_t texts;
@@ -39,7 +39,7 @@ TF_CHECKED tf_status texts_read_data(const text_source *source, bool labelled, t
 
 void texts_free(text_list *texts);
 
-/** Reads texts one by one, from a file of any of the forms, or lines from standard input (`path` NULL). */
+/** Reads texts one by one, from a file of any of the forms, or lines from standard input (`path` NULL or "-"). */
 typedef struct text_reader text_reader;
 TF_CHECKED tf_status text_reader_open(const char *path, const char *columns, text_reader **reader);
 /** Appends the next text, or sets *end. After a failure in one line the next call goes on with the next one. */

@@ -7,6 +7,12 @@
 
 static const double SECONDS_BETWEEN_LINES = 30, SECONDS_BETWEEN_REWRITES = 0.1;
 
+static bool silent;
+
+void progress_silence(void) {
+    silent = true;
+}
+
 void progress_begin(progress_line *p, const char *what, size_t total, double work) {
     double now = tf_clock();
     *p = (progress_line){.what = what,
@@ -44,7 +50,7 @@ void progress_step(progress_line *p, size_t examples, double work) {
     double now = tf_clock(), between = p->terminal ? SECONDS_BETWEEN_REWRITES : SECONDS_BETWEEN_LINES;
     p->done += examples;
     p->work_done += work;
-    if (!p->quiet && now - p->shown >= between) show(p, now);
+    if (!silent && !p->quiet && now - p->shown >= between) show(p, now);
 }
 
 void progress_end(progress_line *p) {
@@ -54,7 +60,7 @@ void progress_end(progress_line *p) {
 }
 
 void show_progress(const char *what, size_t done, size_t total) {
-    if (!isatty(STDERR_FILENO)) return;
+    if (silent || !isatty(STDERR_FILENO)) return;
     if (done < total)
         fprintf(stderr, "\r%s %zu of %zu\033[K", what, done, total);
     else

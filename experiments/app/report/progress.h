@@ -15,6 +15,9 @@ typedef struct progress_line {
     bool quiet;                   /**< nothing is shown */
 } progress_line;
 
+/** No progress is shown from now on. */
+void progress_silence(void);
+
 /** `total` examples are to be done, which are `work` in all. Shows nothing yet. */
 void progress_begin(progress_line *progress, const char *what, size_t total, double work);
 

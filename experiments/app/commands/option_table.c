@@ -1,0 +1,190 @@
+#include "experiments/app/commands/option_table.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member)          .offset = offsetof(command_line, member)
+#define FLAG(member)        .type = OPTION_FLAG, AT(member)
+#define TEXT(member, what)  .type = OPTION_STRING, AT(member), .placeholder = (what)
+#define COUNT(member, what) .type = OPTION_COUNT, AT(member), .placeholder = (what), .low = 1, .high = 0x1p32
+#define WHOLE(member, what, from, to)                                                                                  \
+    .type = OPTION_WHOLE, AT(member), .placeholder = (what), .low = (from), .high = (to)
+#define LIST(member, count, what)                                                                                      \
+    .type = OPTION_STRINGS, AT(member), .companion = offsetof(command_line, count), .placeholder = (what)
+#define A_NETWORK(member, given)                                                                                       \
+    .type = OPTION_NETWORKS, AT(member), .companion = offsetof(command_line, given), .placeholder = "NETWORK",         \
+    .source = FROM_CHOICES, .choices = "lan wan"
+
+enum { LAST_PARTY = TF_PARTIES - 1, FEWEST_BITS = 8, MOST_BITS = 24, MOST_THREADS = 1024 };
+
+#define NETWORKS                                                                                                       \
+    "lan (1 ms, 5 Gbit/s), wan (40 ms, 400 Mbit/s) or DELAYms,RATEmbit: round-trip time, and rate of each "            \
+    "direction of each pair"
+
+const option_row option_table[] = {
+    {OPTION_MODEL, "model", TEXT(model, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "Model directory: config.json, model.safetensors, tokenizer.json or vocab.txt"},
+    {OPTION_TEXT, "text", LIST(text, texts, "TEXT"), .secret = true,
+     .help =
+         "A text; may be given several times. It leaves the process list at once, but a launcher's own arguments show: "
+         "texts that matter go into --input"},
+    {OPTION_INPUT, "input", TEXT(input, "FILE"), .source = FROM_FILES,
+     .help = "Texts from a file: .jsonl (strings, pairs of strings, or objects with \"text\"), .tsv (a header with "
+             "\"text\" or \"sentence\", and maybe \"label\"), otherwise one a line; - for lines of standard input"},
+    {OPTION_TRUNCATE, "truncate", FLAG(truncate), .help = "Cut texts that are longer than the model's positions"},
+    {OPTION_LIMIT, "limit", COUNT(limit, "N"), .help = "Use the first N texts only"},
+    {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32",
+     .help =
+         "Texts computed together. Similar lengths come together, and a batch is as long as its longest text; memory "
+         "grows with texts and tokens, with the square of the tokens in attention"},
+    {OPTION_APPROX, "approx", TEXT(approx, "LIST"), .source = FROM_CHOICES, .choices = "exact paper puma mpcformer",
+     .fallback = "what the model was trained for, or exact",
+     .help = "exact, paper, puma, mpcformer, or a list such as "
+             "gelu=relu,softmax=power:4,layernorm@11=exact,layernorm1@3=exact; trefoil ops lists the variants"},
+    {OPTION_PUBLIC_WEIGHTS, "public-weights", FLAG(public_weights),
+     .help = "The weights of linear layers are public: cheaper"},
+    {OPTION_FRACTION_BITS, "frac-bits", WHOLE(fraction_bits, "BITS", FEWEST_BITS, MOST_BITS), .fallback = "16",
+     .help = "Fractional bits of fixed-point numbers"},
+    {OPTION_MODEL_OWNER, "model-owner", WHOLE(model_owner, "PARTY", 0, LAST_PARTY), .fallback = "0",
+     .source = FROM_CHOICES, .choices = "0 1 2", .help = "The party that holds the weights"},
+    {OPTION_DATA_OWNER, "data-owner", WHOLE(data_owner, "PARTY", 0, LAST_PARTY), .fallback = "1",
+     .source = FROM_CHOICES, .choices = "0 1 2", .help = "The party that holds the texts and gets the result"},
+    {OPTION_CHECK, "check", FLAG(check),
+     .help = "Compare with the plain model afterwards, for development: the data owner then opens the weights too"},
+    {OPTION_MODEL_SHARES, "model-shares", TEXT(model_shares, "DIR"), .source = FROM_DIRECTORIES,
+     .help =
+         "Weights from share files, so that no party knows the model: what share-model wrote, or this party's part of "
+         "it"},
+    {OPTION_INPUT_SHARES, "input-shares", TEXT(input_shares, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "Texts from share files, so that no party knows them: what share-input wrote, or this party's part of it"},
+    {OPTION_RESULT_SHARES, "result-shares", LIST(result_shares, results, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "Where results are kept as share files; may be given twice to reveal, for the directories of two parties"},
+    {OPTION_STREAM, "stream", FLAG(stream),
+     .help = "Take weights from the share files each time they are used: little memory"},
+    {OPTION_NO_RANGES, "no-ranges", FLAG(no_ranges), .help = "Do not use the model's ranges.json"},
+    {OPTION_CHECK_RANGES, "check-ranges", FLAG(check_ranges),
+     .help = "With --local, for development: put every value together and stop at the first that leaves its range"},
+    {OPTION_REPORT, "report", TEXT(report, "FILE"), .source = FROM_FILES,
+     .help = "Write what --check-ranges saw at each node as JSON"},
+    {OPTION_PROFILE, "report", FLAG(profile), .help = "With --arch: where the time goes, op by op"},
+    {OPTION_FACTOR, "factor", .type = OPTION_NUMBER, AT(factor), .placeholder = "NUMBER", .low = 1, .high = 1e6,
+     .fallback = "2", .help = "By how much values may exceed those of the calibration"},
+    {OPTION_DATA, "data", TEXT(data, "FILE"), .source = FROM_FILES,
+     .help = "Labelled texts: .jsonl (objects with \"text\", or \"text_a\" and \"text_b\", and \"label\"), otherwise a "
+             "tab-separated table with a header as in GLUE, or CoLA's"},
+    {OPTION_COLUMNS, "columns", TEXT(columns, "LIST"),
+     .help =
+         "Which columns of the table to take: text=NAME,text_b=NAME,label=NAME by the header's names, or by numbers "
+         "from 1 where it has none"},
+    {OPTION_METRIC, "metric", TEXT(metric, "NAME"), .source = FROM_CHOICES, .choices = "accuracy f1 matthews pearson",
+     .fallback = "accuracy; for regression pearson", .help = "accuracy, f1, matthews or pearson"},
+    {OPTION_PLAIN, "plain", FLAG(plain), .help = "In floating point in this process, without parties"},
+    {OPTION_OUT, "out", TEXT(out, "PATH"), .source = FROM_FILES, .help = "What to write"},
+    {OPTION_FORCE, "force", FLAG(force), .help = "Replace share files that are there already"},
+    {OPTION_PARTY, "party", WHOLE(party, "PARTY", 0, LAST_PARTY), .source = FROM_CHOICES, .choices = "0 1 2",
+     .help = "The party's number, 0 to 2"},
+    {OPTION_ID, "id", WHOLE(links.id, "PARTY", 0, LAST_PARTY), .source = FROM_CHOICES, .choices = "0 1 2",
+     .help = "Which party this is, 0 to 2"},
+    {OPTION_SERVE, "serve", FLAG(serve),
+     .help = "Stay: answer one request after another. The data owner reads texts from --input or standard input, and "
+             "prints a line for each"},
+    {OPTION_LISTEN, "listen", TEXT(links.listen, "HOST:PORT"),
+     .help = "Where to listen, if not at this party's address in the parties file"},
+    {OPTION_WAIT, "wait", .type = OPTION_SECONDS, AT(links.wait), .placeholder = "SECONDS",
+     .fallback = "60; with --serve for ever", .help = "How long to wait for the other parties"},
+    {OPTION_NETWORK, "network", A_NETWORK(network, is_network), .help = "Tell how long messages take on " NETWORKS},
+    {OPTION_STEP, "step", TEXT(step, "NAME"), .source = FROM_CHOICES,
+     .choices =
+         "multiply multiply_wide truncate truncate_wide lift sign sign_low bit_to_share relu multiply_relu maximum "
+         "exp2 exponential lookup reciprocal rsqrt",
+     .help = "A protocol step"},
+    {OPTION_ELEMENTS, "n", COUNT(elements, "N"), .fallback = "65536",
+     .help = "Elements of the step's input; with --link the bytes of a message"},
+    {OPTION_MATMUL, "matmul", .type = OPTION_PRODUCT, AT(matmul), .placeholder = "MxKxN",
+     .help = "A matrix product of these dimensions"},
+    {OPTION_ARCH, "arch", TEXT(arch, "NAME"), .source = FROM_CHOICES,
+     .choices = "bert-tiny bert-mini bert-small bert-medium bert-base bert-large",
+     .help = "bert-tiny, -mini, -small, -medium, -base or -large, with random weights"},
+    {OPTION_LINK, "link", FLAG(link),
+     .help = "The link itself: bytes a second between two parties, and the time of a round"},
+    {OPTION_SEQUENCE, "seq", COUNT(sequence, "N"), .fallback = "128", .help = "Tokens a text"},
+    {OPTION_LAYERS, "layers", COUNT(layers, "N"), .help = "Only the first N layers of the architecture"},
+    {OPTION_RUNS, "runs", COUNT(runs, "N"), .fallback = "5; with --arch 1",
+     .help = "Measured runs; medians are reported"},
+    {OPTION_FIDELITY, "fidelity", FLAG(fidelity),
+     .help = "Measure every op's errors over its range, in floating point and between three parties in this process; "
+             "prints Markdown"},
+    {OPTION_PLUGIN, "plugin", LIST(plugin, plugins, "FILE"), .source = FROM_FILES,
+     .help = "Load more ops from a shared object; may be given several times"},
+    {OPTION_LOCAL, "local", FLAG(links.local),
+     .help = "Run the three parties as threads of this process, without mpirun"},
+    {OPTION_PARTIES, "parties", TEXT(links.parties, "FILE"), .source = FROM_FILES,
+     .help = "The parties file: who the parties are and what they own. Needed when they are on several hosts"},
+    {OPTION_IDENTITY, "identity", TEXT(links.identity, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "This party's key and certificate, as trefoil keygen made them"},
+    {OPTION_PLAINTEXT, "plaintext-links", FLAG(links.plaintext),
+     .help = "Do not encrypt what the parties send each other, to measure"},
+    {OPTION_SHAPE, "shape", A_NETWORK(links.network, links.shaped),
+     .help = "Simulate a network, on one machine only: " NETWORKS},
+    {OPTION_TIMEOUT, "timeout", .type = OPTION_SECONDS, AT(links.timeout), .placeholder = "SECONDS", .fallback = "30",
+     .help = "How long to wait for a silent party"},
+    {OPTION_THREADS, "threads", WHOLE(links.threads, "N", 1, MOST_THREADS),
+     .fallback = "this host's cores, divided among the parties on it", .help = "Threads of each party"},
+    {OPTION_QUIET, "quiet", FLAG(quiet), .help = "No progress on standard error"},
+    {OPTION_JSON, "json", FLAG(json), .help = "Print JSON"},
+    {OPTION_HELP, "help", FLAG(help), .help = "Print this help"},
+};
+const size_t option_rows = sizeof option_table / sizeof option_table[0];
+
+bool option_accepted(const trefoil_command *command, const option_row *row) {
+    return row->key == OPTION_JSON || row->key == OPTION_HELP || row->key == OPTION_QUIET ||
+           strchr(command->accepts, row->key);
+}
+
+const char *option_fallback(const trefoil_command *command, const option_row *row, char buffer[64]) {
+    const char *own = command->defaults ? command->defaults : "";
+    size_t length = strlen(row->name);
+    while (*own) {
+        size_t item = strcspn(own, " ");
+        if (item > length && !strncmp(own, row->name, length) && own[length] == '=') {
+            snprintf(buffer, 64, "%.*s", (int)(item - length - 1), own + length + 1);
+            return buffer[0] ? buffer : NULL;
+        }
+        own += item + (own[item] == ' ');
+    }
+    return row->fallback;
+}
+
+size_t word_distance(const char *a, const char *b) {
+    enum { LONGEST = 32, FAR = 4 };
+    size_t n = strlen(a), m = strlen(b), row[LONGEST + 1];
+    if (n > LONGEST || m > LONGEST) return FAR;
+    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t added = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = changed < added ? changed : added;
+        }
+    }
+    return row[m] < FAR ? row[m] : FAR;
+}
+
+const option_row *option_nearest(const trefoil_command *command, const char *typed) {
+    const option_row *found = NULL;
+    char name[40];
+    size_t best = 3;
+    typed += strspn(typed, "-");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
+    for (size_t i = 0; i < option_rows && strlen(name) > 2; i++) {
+        size_t distance = word_distance(name, option_table[i].name);
+        if (!option_accepted(command, &option_table[i]) || distance >= best) continue;
+        best = distance;
+        found = &option_table[i];
+    }
+    return found;
+}

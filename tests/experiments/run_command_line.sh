@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The command line as people meet it: help, completion and the manual, all from one table; mistyped words; texts that
+# leave the process list; exit statuses; share files that are not overwritten.
+set -uo pipefail
+trefoil=$1/trefoil
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/tiny_model.sh
+. "$here/../support/tiny_model.sh"
+work=$(mktemp -d)
+# shellcheck source=tests/support/parties.sh
+. "$here/../support/parties.sh"
+model=$work/tiny
+make_tiny_model "$model"
+
+commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal keygen fingerprint"
+"$trefoil" 2>"$work/err"
+[ $? = 2 ] || complain "a missing command is no misuse"
+for command in $commands; do
+    grep -q " $command" "$work/err" || complain "trefoil alone does not list $command"
+    "$trefoil" "$command" --help >"$work/out" || complain "$command --help fails"
+    [ "$(grep -c "^  \(mpirun -n [36] \)\?trefoil $command" "$work/out")" = 2 ] || complain "$command --help has not two examples"
+    COLUMNS=60 "$trefoil" "$command" --help | awk 'length > 75 && !/,.*,|^  (mpirun|trefoil)/ {exit 1}' ||
+        complain "$command --help does not keep to COLUMNS"
+done
+"$trefoil" party --help >"$work/out"
+grep -q -- "--local\|--plaintext-links" "$work/out" && complain "party --help tells options that do nothing there"
+COLUMNS=120 "$trefoil" cost --help | tr '\n' ' ' | tr -s ' ' | grep -c -- "in attention (default 1)" >"$work/out"
+grep -qx 1 "$work/out" || complain "cost --help has not its own default"
+
+says() {
+    local pattern=$1
+    shift
+    "$trefoil" "$@" >"$work/out" 2>"$work/err"
+    [ $? = 2 ] || complain "not a misuse: $*"
+    grep -q "$pattern" "$work/err" || complain "'$pattern' was expected: $(cat "$work/err")"
+}
+says "did you mean infer" ifer
+says "did you mean --model?" plain --modle "$model"
+says "bash and zsh" completion fish
+
+"$trefoil" completion bash >"$work/completion" && bash -n "$work/completion" || complain "bash does not take the completion"
+completed() {
+    bash -c '. "$1"; COMP_WORDS=("${@:2}"); COMP_CWORD=$(($# - 2)); _trefoil; echo "${COMPREPLY[@]}"' sh "$work/completion" "$@"
+}
+[ "$(completed trefoil tok)" = tokenize ] || complain "commands are not completed"
+[ "$(completed trefoil infer --model-o)" = --model-owner ] || complain "options are not completed"
+[ "$(completed trefoil infer --approx pu)" = puma ] || complain "values are not completed"
+"$trefoil" completion zsh >"$work/out"
+grep -q "^#compdef trefoil" "$work/out" || complain "no completion for zsh"
+"$trefoil" man >"$work/trefoil.1"
+for command in $commands; do grep -q "^.SS trefoil $command" "$work/trefoil.1" || complain "the manual lacks $command"; done
+if command -v groff >/dev/null; then
+    groff -man -ww -Tutf8 "$work/trefoil.1" 2>&1 >/dev/null | grep -v "cannot adjust" | grep -q . && complain "groff warns of the manual"
+fi
+
+# Texts leave the process list before the links open, and an interrupt is told apart from a failure.
+make_parties || complain "no keys"
+start 1 --text "canary hello" --text=canary --model "$model"
+until_line 20 "$work/err1" "party 1" || complain "party 1 does not wait: $(cat "$work/err1")"
+tr '\0' '\n' <"/proc/${pid[1]}/cmdline" >"$work/list"
+grep -q -- --model "$work/list" || complain "the process list was not read"
+grep -q canary "$work/list" && complain "the text is readable in the process list: $(cat "$work/list")"
+kill -INT "${pid[1]}"
+await 20 1
+[ "$status" = 130 ] || complain "an interrupted party exits with $status: $(cat "$work/err1")"
+
+# Standard input; share files; the listing of one kind.
+"$trefoil" plain --model "$model" --text hello --json | grep -o '"logits": [^]]*' >"$work/given"
+echo hello | "$trefoil" plain --model "$model" --input - --json | grep -o '"logits": [^]]*' | cmp -s - "$work/given" ||
+    complain "standard input gives another result"
+"$trefoil" share-model --model "$model" --out "$work/shares" >"$work/out" || complain "share-model"
+"$trefoil" share-model --model "$model" --out "$work/shares" >"$work/out" 2>"$work/err" && complain "share-model overwrites"
+grep -q -- --force "$work/err" || complain "share-model does not say --force: $(cat "$work/err")"
+"$trefoil" share-model --model "$model" --out "$work/shares" --force >"$work/out" || complain "share-model --force"
+[ "$("$trefoil" ops gelu | grep -c '^gelu ')" -gt 1 ] || complain "ops gelu lists no variants"
+"$trefoil" ops gelu >"$work/out"
+grep -q '^softmax' "$work/out" && complain "ops gelu lists other kinds"
+exit $((failures > 0))
