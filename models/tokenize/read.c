@@ -161,6 +161,7 @@ static tf_status read_text(const char *directory, const char *vocabulary, tf_tok
     json_t *config = access(path, F_OK) ? json_object() : NULL;
     if (!config) TF_TRY(tf_json_open(path, TF_MAX_TOKENIZER_FILE, &config));
     tf_status status = read_text_options(path, config, vocabulary, t);
+    if (status == TF_OK) status = tf_read_added_files(directory, config, t);
     json_decref(config);
     return status;
 }

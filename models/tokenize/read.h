@@ -31,6 +31,13 @@ TF_CHECKED tf_status tf_read_added(const char *path, const json_t *list, tf_toke
 TF_CHECKED tf_status tf_read_processor(const char *path, const json_t *processor, tf_tokenizer *t);
 TF_CHECKED tf_status tf_read_decoder(const char *path, const json_t *decoder, tf_decode_steps *steps);
 
+/**
+ * The added tokens of a directory without tokenizer.json, as Hugging Face's slow tokenizers keep them: in
+ * "added_tokens_decoder" and "additional_special_tokens" of tokenizer_config.json (`config`), in added_tokens.json and
+ * in special_tokens_map.json.
+ */
+TF_CHECKED tf_status tf_read_added_files(const char *directory, const json_t *config, tf_tokenizer *t);
+
 /** A vocabulary of one token a line; the first has id 0. */
 TF_CHECKED tf_status tf_read_lines(const char *path, tf_vocabulary *vocabulary);
 

@@ -209,6 +209,23 @@ Test(tokenizer, options_beside_vocab_txt) {
     tf_tokenizer_close(t);
 }
 
+Test(tokenizer, added_tokens_beside_vocab_txt) {
+    scratch_text("added_tokens.json", "{\"[E11]\": 15, \"[E12]\": 16}");
+    scratch_text("special_tokens_map.json",
+                 "{\"additional_special_tokens\": [\"<x>\", {\"content\": \"<y>\", \"lstrip\": true}]}");
+    tf_tokenizer *t =
+        open_text(vocabulary, "{\"added_tokens_decoder\": {\"17\": {\"content\": \"<z>\", \"special\": true}}, "
+                              "\"additional_special_tokens\": [\"<w>\"]}");
+    cr_assert_eq(tf_tokenizer_vocabulary(t), 21);
+    expect(t, "[E11]hello[E12] <z> <w>", 15, HELLO, 16, 17, 18, -1);
+    expect(t, "[e11] <x> <y><Z>", 15, 19, 20, UNK, UNK, UNK, -1); /* normalised ones are found in any case */
+    tf_tokenizer_close(t);
+    scratch_text("added_tokens.json", "{\"hello\": 15}");
+    fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "hello has another id than in the vocabulary");
+    scratch_text("added_tokens.json", "{\"x\": \"15\"}");
+    fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "added_tokens.json: the id of an added token");
+}
+
 Test(tokenizer, pairs) {
     tf_tokenizer *t = open_text(vocabulary, NULL);
     int32_t *ids, *types;
