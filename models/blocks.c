@@ -1,20 +1,54 @@
 #include "models/blocks.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "models/activation.h"
 #include "models/fold.h"
+
+static const char *leaf_scope(const tf_builder *b) {
+    return *b->shared ? b->shared : b->graph->scope;
+}
+
+static tf_id find_node(const tf_graph *graph, const char *name) {
+    for (int i = 0; i < graph->nodes; i++)
+        if (!strcmp(graph->node[i].name, name)) return i;
+    return -1;
+}
+
+tf_id tf_block_find(tf_builder *b, const char *name) {
+    if (b->graph->status != TF_OK) return -1;
+    tf_id id = find_node(b->graph, name);
+    return id >= 0 ? id : tf_graph_fail(b->graph, tf_fail(TF_INTERNAL, "the graph has no node %s", name));
+}
+
+/* A leaf below the scope of leaves: the one that is there, where layers share their weights. */
+static tf_id add_leaf(tf_builder *b, tf_leaf leaf, const char *name, tf_shape shape, const float *data) {
+    tf_graph *g = b->graph;
+    if (!*b->shared || g->status != TF_OK) return tf_graph_leaf(g, leaf, name, shape, data);
+    char scope[sizeof g->scope], full[sizeof g->scope + 96];
+    snprintf(full, sizeof full, "%s%s", b->shared, name);
+    tf_id id = find_node(g, full);
+    if (id >= 0) return id;
+    snprintf(scope, sizeof scope, "%s", g->scope);
+    tf_graph_scope(g, "%s", b->shared);
+    id = tf_graph_leaf(g, leaf, name, shape, data);
+    tf_graph_scope(g, "%s", scope);
+    return id;
+}
 
 static tf_id tensor(tf_builder *b, tf_leaf leaf, const char *name, tf_shape shape) {
     if (b->graph->status != TF_OK) return -1;
     const float *data = NULL;
     if (b->tensors.file) {
-        char full[sizeof b->graph->scope + 64];
-        snprintf(full, sizeof full, "%s%s", b->graph->scope, name);
+        char full[224];
+        snprintf(full, sizeof full, "%.126s%s", leaf_scope(b), name);
         tf_status status = tf_tensors_floats(&b->tensors, full, shape, TF_WEIGHT_LIMIT, &data);
         if (status != TF_OK) return tf_graph_fail(b->graph, status);
     }
-    return tf_graph_leaf(b->graph, leaf, name, shape, data);
+    return add_leaf(b, leaf, name, shape, data);
 }
 
 tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape) {
@@ -38,7 +72,7 @@ static tf_id plain_dense(tf_builder *b, tf_stream x, tf_dense d, tf_leaf leaf) {
 tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense d) {
     tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
     if (!*x.norm && !(d.centred && b->fold)) return plain_dense(b, x, d, leaf);
-    char full[sizeof b->graph->scope + 64], weight[80], bias[80];
+    char full[224], weight[80], bias[80];
     tf_fold fold = {.name = full,
                     .norm = x.norm,
                     .in = d.in,
@@ -46,16 +80,16 @@ tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense d) {
                     .biased = !d.no_bias,
                     .shifted = x.shifted,
                     .centred = d.centred};
-    snprintf(full, sizeof full, "%s%s", b->graph->scope, d.name);
+    snprintf(full, sizeof full, "%.126s%s", leaf_scope(b), d.name);
     snprintf(weight, sizeof weight, "%s.weight.folded", d.name);
     snprintf(bias, sizeof bias, "%s.bias.folded", d.name);
     if (b->graph->status == TF_OK && b->tensors.file) {
         tf_status status = tf_fold_linear(&b->tensors, TF_WEIGHT_LIMIT, &fold);
         if (status != TF_OK) return tf_graph_fail(b->graph, status);
     }
-    tf_id in[] = {x.n, tf_graph_leaf(b->graph, leaf, weight, tf_dims(d.out, d.in), fold.weight), -1};
+    tf_id in[] = {x.n, add_leaf(b, leaf, weight, tf_dims(d.out, d.in), fold.weight), -1};
     bool biased = fold.biased || fold.shifted;
-    if (biased) in[2] = tf_graph_leaf(b->graph, leaf, bias, tf_dims(d.out), fold.bias);
+    if (biased) in[2] = add_leaf(b, leaf, bias, tf_dims(d.out), fold.bias);
     return tf_graph_op(b->graph, "linear", "", d.name, biased ? 3 : 2, in, TF_NO_ATTRS);
 }
 
@@ -75,9 +109,10 @@ tf_id tf_block_approximated(tf_builder *b, const char *kind, const char *place, 
 
 tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
     tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"centred", 1}};
-    tf_stream out = {.shifted = !norm.no_bias};
+    tf_stream out = {.shifted = !norm.no_bias, .width = norm.width ? norm.width : b->config->hidden};
     if (b->fold) {
-        snprintf(out.norm, sizeof out.norm, "%s%s", b->graph->scope, norm.name);
+        snprintf(out.norm, sizeof out.norm, "%.64s%.60s", leaf_scope(b), norm.name);
+        snprintf(out.node, sizeof out.node, "%.64s%.60s", b->graph->scope, norm.name);
         out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, TF_IN(x), norm.centred ? 2 : 1,
                                       attr);
         return out;
@@ -85,39 +120,45 @@ tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
     char gamma[64], beta[64];
     snprintf(gamma, sizeof gamma, "%s.weight", norm.name);
     snprintf(beta, sizeof beta, "%s.bias", norm.name);
-    tf_shape width = tf_dims(b->config->hidden);
-    tf_id in[] = {x, tf_block_weight(b, gamma, width), -1};
-    if (!norm.no_bias) in[2] = tf_block_weight(b, beta, width);
+    tf_id in[] = {x, tf_block_weight(b, gamma, tf_dims(out.width)), -1};
+    if (!norm.no_bias) in[2] = tf_block_weight(b, beta, tf_dims(out.width));
     out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, norm.no_bias ? 2 : 3, in, 1, attr);
     return out;
 }
 
+/* A LayerNorm's shift less its mean. */
+static tf_id centred_shift(tf_builder *b, const tf_stream *x) {
+    const float *data = NULL;
+    if (b->graph->status == TF_OK && b->tensors.file) {
+        tf_status status = tf_fold_shift(&b->tensors, x->norm, x->width, TF_WEIGHT_LIMIT, &data);
+        if (status != TF_OK) return tf_graph_fail(b->graph, status);
+    }
+    return add_leaf(b, TF_LEAF_WEIGHT, "bias.folded", tf_dims(x->width), data);
+}
+
 tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred) {
     if (!*x.norm) return x.n;
-    char scope[sizeof b->graph->scope];
+    char scope[sizeof b->graph->scope], shared[sizeof b->shared];
     snprintf(scope, sizeof scope, "%s", b->graph->scope);
-    tf_graph_scope(b->graph, "%s.", x.norm);
-    tf_shape width = tf_dims(b->config->hidden);
-    tf_id gamma = tf_block_weight(b, "weight", width), beta;
-    if (centred) {
-        const float *data = NULL;
-        if (b->graph->status == TF_OK && b->tensors.file) {
-            tf_status status = tf_fold_shift(&b->tensors, x.norm, b->config->hidden, TF_WEIGHT_LIMIT, &data);
-            if (status != TF_OK) return tf_graph_fail(b->graph, status);
-        }
-        beta = tf_graph_leaf(b->graph, TF_LEAF_WEIGHT, "bias.folded", width, data);
-    } else {
-        beta = tf_block_weight(b, "bias", width);
-    }
+    snprintf(shared, sizeof shared, "%s", b->shared);
+    tf_graph_scope(b->graph, "%s.", x.node);
+    snprintf(b->shared, sizeof b->shared, strcmp(x.norm, x.node) ? "%s." : "", x.norm);
+    tf_id gamma = tf_block_weight(b, "weight", tf_dims(x.width));
+    tf_id beta = centred ? centred_shift(b, &x) : tf_block_weight(b, "bias", tf_dims(x.width));
     tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, gamma, beta), centred ? 1 : 0,
                           (tf_attr[]){{"centred", 1}});
     tf_graph_scope(b->graph, "%s", scope);
+    snprintf(b->shared, sizeof b->shared, "%s", shared);
     return y;
 }
 
 tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer) {
-    const char *kind = *b->config->activation ? b->config->activation : "gelu";
-    return tf_block_approximated(b, kind, "gelu", layer, name, TF_IN(x), TF_NO_ATTRS);
+    const tf_activation *own = tf_activation_find(b->config->activation);
+    bool exact = !strcmp(tf_approx_variant(b->approx, "gelu", layer), "exact"); /* the model's own, whatever it is */
+    if (exact && own && !strcmp(own->kind, "gelu") && strcmp(own->variant, "exact"))
+        return tf_graph_op(b->graph, own->kind, own->variant, name, TF_IN(x), TF_NO_ATTRS);
+    const char *kind = exact && own ? own->kind : "gelu";
+    return tf_block_approximated(b, kind, kind, layer, name, TF_IN(x), TF_NO_ATTRS);
 }
 
 tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_id v, int layer) {
@@ -134,17 +175,54 @@ tf_id tf_block_ids(tf_builder *b, const char *name, bool types) {
     return id;
 }
 
-tf_id tf_block_padding(tf_builder *b, const char *name, bool mean) {
+/* The weight of a token in a pooled embedding, or 1 in a mask. */
+static float token_weight(tf_pooling pooling, size_t token, size_t length) {
+    double n = (double)length;
+    switch (pooling) {
+    case TF_POOL_MEAN: return 1.0f / (float)length;
+    case TF_POOL_MEAN_SQRT: return (float)(1 / sqrt(n));
+    case TF_POOL_WEIGHTED_MEAN: return (float)((double)(token + 1) / (n * (n + 1) / 2));
+    case TF_POOL_FIRST: return token == 0;
+    case TF_POOL_LAST: return token + 1 == length;
+    case TF_POOL_MAX: break;
+    }
+    return 1;
+}
+
+/* A public texts x length constant, 0 at padding. */
+static tf_id token_weights(tf_builder *b, const char *name, tf_pooling pooling) {
     size_t texts = b->batch->texts, length = b->batch->length;
     if (b->graph->status != TF_OK) return -1;
     float *data = calloc(texts * length, sizeof *data);
     if (!data) return tf_graph_fail(b->graph, tf_fail(TF_NOMEM, "no memory for %s", name));
     for (size_t text = 0; text < texts; text++)
         for (size_t i = 0; i < b->batch->lengths[text]; i++)
-            data[text * length + i] = mean ? 1.0f / (float)b->batch->lengths[text] : 1;
+            data[text * length + i] = token_weight(pooling, i, b->batch->lengths[text]);
     tf_id id = tf_graph_leaf(b->graph, TF_LEAF_CONSTANT, name, tf_dims(texts, length), data);
     free(data);
     return id;
+}
+
+tf_id tf_block_key_mask(tf_builder *b, const char *name) {
+    return token_weights(b, name, TF_POOL_MAX);
+}
+
+tf_id tf_block_sentence(tf_builder *b, tf_id x) {
+    static const char *const names[] = {
+        [TF_POOL_MEAN] = "mean_pool",           [TF_POOL_FIRST] = "first_token",
+        [TF_POOL_LAST] = "last_token",          [TF_POOL_MAX] = "max_pool",
+        [TF_POOL_MEAN_SQRT] = "mean_sqrt_pool", [TF_POOL_WEIGHTED_MEAN] = "weighted_pool"};
+    tf_pooling pooling = b->config->pooling;
+    const char *name = names[pooling];
+    char weights[48];
+    snprintf(weights, sizeof weights, "%s.weights", name);
+    tf_id pooled;
+    if (pooling == TF_POOL_FIRST)
+        pooled = tf_graph_op(b->graph, "first_token", "", name, TF_IN(x), TF_NO_ATTRS);
+    else
+        pooled = tf_graph_op(b->graph, pooling == TF_POOL_MAX ? "max_pool" : "mean_pool", "", name,
+                             TF_IN(x, token_weights(b, weights, pooling)), TF_NO_ATTRS);
+    return b->config->unnormalised ? pooled : tf_graph_op(b->graph, "l2norm", "", "l2norm", TF_IN(pooled), TF_NO_ATTRS);
 }
 
 bool tf_batch_is_padded(const tf_batch *batch) {

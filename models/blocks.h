@@ -20,11 +20,15 @@ typedef struct tf_builder {
     bool public_weights;
     bool fold; /**< normalisations' scales and shifts into the layers that follow, means into those before */
     tf_graph *graph;
-    tf_id key_mask; /**< texts x length, 1 for tokens and 0 for padding; -1 where there is no padding */
+    char shared[132]; /**< where layers share their weights: the scope of their leaves, each of which exists once */
+    tf_id key_mask;   /**< texts x length, 1 for tokens and 0 for padding; -1 where there is no padding */
 } tf_builder;
 
 /** A leaf of the model owner's: the data of the tensor of this name, below the graph's scope. */
 tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape);
+
+/** A node that the graph has, by its full name. */
+tf_id tf_block_find(tf_builder *b, const char *name);
 
 /**
  * Activations as a normalisation leaves them: n, to be scaled by gamma and shifted by beta, the weight and bias of the
@@ -32,7 +36,9 @@ tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape);
  */
 typedef struct tf_stream {
     tf_id n;
-    char norm[80];
+    char norm[128];
+    char node[128]; /**< the normalisation's own name: another one where layers share their weights */
+    size_t width;
     bool shifted; /**< whether there is a beta */
 } tf_stream;
 
@@ -54,6 +60,7 @@ tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense dense);
 /** A normalisation. */
 typedef struct tf_norm {
     const char *name;  /**< its tensors are NAME.weight and NAME.bias */
+    size_t width;      /**< 0: the hidden size */
     const char *place; /**< for --approx: "layernorm1" (with attention), "layernorm2", "layernorm" (others) */
     int layer;         /**< -1: none of the layers */
     bool centred;      /**< the input's mean is zero already */
@@ -78,8 +85,11 @@ tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_i
 /** The batch's tokens or, with `types`, token types: as this party holds them, as shares, or not at all. */
 tf_id tf_block_ids(tf_builder *b, const char *name, bool types);
 
-/** A public texts x length constant: 1, or 1/length for a mean, at tokens and 0 at padding. */
-tf_id tf_block_padding(tf_builder *b, const char *name, bool mean);
+/** A public texts x length constant: 1 at tokens and 0 at padding. */
+tf_id tf_block_key_mask(tf_builder *b, const char *name);
+
+/** texts x hidden: a text's embedding from its tokens' values, as the config says. */
+tf_id tf_block_sentence(tf_builder *b, tf_id x);
 
 bool tf_batch_is_padded(const tf_batch *batch);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/activation.h"
 #include "models/approx.h"
 #include "models/config.h"
 #include "models/family.h"
@@ -22,6 +23,17 @@ static tf_status find_family(const tf_json_source *from, tf_config *config) {
     return tf_fail(TF_FORMAT, "%s: \"model_type\" is \"%.40s\"; supported are %s", from->path, type, known);
 }
 
+static tf_status refuse_activation(const tf_json_source *from, const tf_config *config, const char *key,
+                                   const char *activation) {
+    char known[256] = "";
+    const char *const *own = config->family->activations;
+    for (int i = 0; own ? own[i] != NULL : tf_activation_at(i) != NULL; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "\"%s\", ",
+                 own ? own[i] : tf_activation_at(i)->name);
+    return tf_fail(TF_FORMAT, "%s: \"%s\" is \"%.40s\"; supported are %sand what \"trefoil_approx\" puts in its place",
+                   from->path, key, activation, known);
+}
+
 static tf_status read_activation(const tf_json_source *from, tf_config *config) {
     const char *approx, *activation;
     TF_TRY(tf_json_text(from, "trefoil_approx", "", &approx));
@@ -32,20 +44,17 @@ static tf_status read_activation(const tf_json_source *from, tf_config *config) 
     if (tf_approx_scan(*approx ? approx : "exact", &scanned))
         return tf_fail_in(TF_FORMAT, "%s: \"trefoil_approx\"", from->path);
 
-    const char *key = config->family->activation_key ? config->family->activation_key : "hidden_act", *known = NULL;
-    TF_TRY(tf_json_text(from, key, config->family->activation_key ? "gelu_new" : NULL, &activation));
-    const char *const *names = config->family->activations, *const gelu[] = {"gelu", NULL};
-    for (names = names ? names : gelu; *names; names++) {
-        if (!known) known = *names;
-        if (!strcmp(activation, *names)) known = *names;
-    }
-    snprintf(config->activation, sizeof config->activation, "%s", known);
-    if (strcmp(activation, known) && (!*approx || strcmp(activation, tf_approx_variant(&scanned, "gelu", 0))))
-        return tf_fail(TF_FORMAT,
-                       "%s: \"%s\" is \"%.40s\"; only \"%s\" is supported, or what \"trefoil_approx\" puts in its "
-                       "place",
-                       from->path, key, activation, known);
-    return TF_OK;
+    const char *key = config->family->activation_key ? config->family->activation_key : "hidden_act";
+    const char *const *own = config->family->activations;
+    TF_TRY(tf_json_text(from, key, own ? own[0] : NULL, &activation));
+    bool known = *activation && tf_activation_find(activation), stands_in = false;
+    if (own && known)
+        for (known = false; *own; own++) known |= !strcmp(*own, activation);
+    if (known)
+        strcpy(config->activation, activation);
+    else
+        stands_in = *approx && !strcmp(activation, tf_approx_variant(&scanned, "gelu", 0));
+    return known || stands_in ? TF_OK : refuse_activation(from, config, key, activation);
 }
 
 /* "architectures": one name, or none, which stands for the bare encoder. */

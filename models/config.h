@@ -31,6 +31,16 @@ typedef enum tf_problem {
     TF_PROBLEM_MULTI       /**< each label by itself: sigmoid */
 } tf_problem;
 
+/** How a text's embedding comes of its tokens (sentence-transformers' pooling modes). */
+typedef enum tf_pooling {
+    TF_POOL_MEAN,
+    TF_POOL_FIRST, /**< "cls" */
+    TF_POOL_LAST,
+    TF_POOL_MAX,
+    TF_POOL_MEAN_SQRT,    /**< the sum over the root of the length */
+    TF_POOL_WEIGHTED_MEAN /**< the i-th token with weight i, from 1 */
+} tf_pooling;
+
 enum { TF_CONFIG_NAME = 32 };
 
 /* clang-format off */
@@ -39,7 +49,10 @@ enum { TF_CONFIG_NAME = 32 };
 #define TF_CONFIG_FIELDS(SIZE, REAL, FLAG, INTEGER, NAME)                                                              \
     SIZE(hidden) SIZE(layers) SIZE(heads) SIZE(intermediate) SIZE(vocabulary)                                          \
     SIZE(positions)        /* the longest text in tokens, special ones included */                                     \
-    SIZE(types)            /* type_vocab_size */                                                                       \
+    SIZE(types)            /* type_vocab_size; 0: the family has no token types */                                     \
+    SIZE(embedding)        /* width of the embeddings, where a layer widens them; 0: hidden */                         \
+    SIZE(groups)           /* of layers that share their weights; 0: each has its own */                               \
+    SIZE(buckets)          /* of relative positions; 0: none */                                                        \
     SIZE(kv_heads)         /* key and value heads that query heads share in groups; 0: as many as heads */             \
     SIZE(head_dim)         /* 0: hidden / heads */                                                                     \
     SIZE(window)           /* of sliding or local attention, in tokens; 0: none */                                     \
@@ -57,6 +70,8 @@ enum { TF_CONFIG_NAME = 32 };
     INTEGER(int32_t, pad_token)                                                                                        \
     INTEGER(tf_head, head)                                                                                             \
     INTEGER(tf_problem, problem)                                                                                       \
+    INTEGER(tf_pooling, pooling)                                                                                       \
+    FLAG(unnormalised)     /* sentence embeddings keep their length */                                                 \
     FLAG(sentence_head)    /* a classifier on normalised sentence embeddings, in place of the family's own: what       \
                               `trefoil fit-head` writes, as "trefoil_head": "sentence_linear" */
 /* clang-format on */

@@ -1,13 +1,24 @@
 /**
- * The encoder of Devlin et al. 2019 and its heads, which several families share: they differ in the names of their
- * tensors and in what is added to the embeddings. Leaves have BERT's names.
+ * The encoder of Devlin et al. 2019 and its heads, which several families share: they differ in the keys of
+ * config.json, in the names of their tensors, in what is added to the embeddings, and in the activation of a
+ * classifier's first layer. Leaves have BERT's names; a family's `place` says what they are in its own files.
  */
 #ifndef TF_ENCODER_H
 #define TF_ENCODER_H
 
 #include "models/blocks.h"
+#include "models/files/json.h"
 
-/** The embeddings of token, position and token type, normalised: texts x length x hidden. */
+/** Reads the keys that BERT, RoBERTa, ELECTRA, ALBERT and MPNet have in common. */
+TF_CHECKED tf_status tf_encoder_read(const tf_json_source *from, double default_eps, tf_config *config);
+
+/** Takes the positions that token positions never reach from `config`: RoBERTa counts from pad_token_id + 1. */
+TF_CHECKED tf_status tf_encoder_offset_positions(const tf_json_source *from, tf_config *config);
+
+/**
+ * The sum of the embeddings of token, position and token type (where the family has them), normalised, and widened
+ * where they are narrower than the hidden size: texts x length x hidden.
+ */
 tf_stream tf_encoder_embeddings(tf_builder *b);
 
 /** A layer with LayerNorms after the residual sums; texts x length x hidden in and out. */
@@ -16,7 +27,18 @@ tf_stream tf_encoder_layer(tf_builder *b, tf_stream x, int layer);
 /** All layers. */
 tf_stream tf_encoder_layers(tf_builder *b, tf_stream x);
 
-/** texts x hidden: the mean over the tokens, of length 1. */
-tf_id tf_sentence_embedding(tf_builder *b, tf_id x);
+/** What config's head makes of the last layer; a classifier's pooler has this op as activation. */
+tf_id tf_encoder_head(tf_builder *b, tf_stream x, const char *kind, const char *variant);
+
+/** The whole: embeddings, layers, head. */
+tf_id tf_encoder_build(tf_builder *b, const char *kind, const char *variant);
+
+/** A name that stands for another: the first entry of a table that fits is taken. */
+typedef struct tf_rename {
+    const char *from, *to; /**< parts of a name; the rest stays */
+} tf_rename;
+
+/** Replaces `from` by `to` once in the name, for the first entry whose `from` it has; then tries the entries after. */
+void tf_rename_leaf(const tf_rename *table, size_t entries, tf_place *place);
 
 #endif

@@ -14,6 +14,8 @@ typedef struct tf_family {
     const char *const *model_types; /**< config.json's "model_type", one or several; ends with NULL */
     const char *const *prefixes;    /**< what a tensor's name may have in front, such as "bert."; ends with NULL */
 
+    bool untyped_pairs; /**< one token type serves for both texts of a pair */
+
     /** Fills the family's fields of `config` from config.json and refuses what would make another network of it, by
      *  file and key. The head, labels and trefoil's own keys have been read by then. */
     tf_status (*read)(const tf_json_source *from, tf_config *config);
@@ -30,9 +32,9 @@ typedef struct tf_family {
     /** Builds all of the graph for builder->batch and returns its output. */
     tf_id (*build)(tf_builder *builder);
 
-    const char *activation_key; /**< config.json's name of the activation; NULL: "hidden_act" */
-    const char *const
-        *activations; /**< its values that can be, all of them kinds of ops; ends with NULL. NULL: "gelu" */
+    const char *activation_key;     /**< config.json's name of the activation; NULL: "hidden_act" */
+    const char *const *activations; /**< its values that can be, the default first; ends with NULL. NULL: all that
+                                         models/activation.c knows */
 } tf_family;
 
 /** The i-th family; NULL past the end. */
@@ -44,7 +46,7 @@ const tf_family *tf_family_find(const char *model_type);
 /** The family of a model. */
 const tf_family *tf_family_of(const tf_config *config);
 
-extern const tf_family tf_bert_family, tf_gpt2_family, tf_llama_family, tf_mistral_family, tf_qwen2_family,
-    tf_qwen3_family;
+extern const tf_family tf_bert_family, tf_roberta_family, tf_distilbert_family, tf_electra_family, tf_albert_family,
+    tf_gpt2_family, tf_llama_family, tf_mistral_family, tf_qwen2_family, tf_qwen3_family;
 
 #endif

@@ -53,11 +53,11 @@ tf_status tf_fold_linear(const tf_tensors *tensors, double limit, tf_fold *fold)
         TF_TRY(read_part(tensors, fold->norm, "weight", tf_dims(fold->in), limit, &p.gamma));
         if (fold->shifted) TF_TRY(read_part(tensors, fold->norm, "bias", tf_dims(fold->in), limit, &p.beta));
     }
-    char key[192];
-    snprintf(key, sizeof key, "%s.weight, folded", fold->name);
+    char key[320]; /* with the norm: shared weights may follow several */
+    snprintf(key, sizeof key, "%s.weight, folded with %s", fold->name, fold->norm);
     TF_TRY(tf_safetensors_derive(tensors->file, key, fold->out * fold->in, limit, make_weight, &p, &fold->weight));
     if (!p.bias && !p.beta) return TF_OK;
-    snprintf(key, sizeof key, "%s.bias, folded", fold->name);
+    snprintf(key, sizeof key, "%s.bias, folded with %s", fold->name, fold->norm);
     return tf_safetensors_derive(tensors->file, key, fold->out, limit, make_bias, &p, &fold->bias);
 }
 

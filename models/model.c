@@ -7,8 +7,7 @@
 #include "models/family.h"
 
 static tf_status check_config(const tf_config *c) {
-    if (!c->hidden || !c->layers || !c->heads || !c->intermediate || !c->vocabulary || !c->positions ||
-        (!c->types && c->head != TF_HEAD_CAUSAL))
+    if (!c->hidden || !c->layers || !c->heads || !c->intermediate || !c->vocabulary || !c->positions)
         return tf_fail(TF_INVALID, "a size of the model is zero");
     if (c->layers > 1024) return tf_fail(TF_INVALID, "%zu layers; at most 1024 are supported", c->layers);
     if (!c->head_dim && c->hidden % c->heads)
@@ -47,9 +46,10 @@ static tf_status check_batch(const tf_config *config, const tf_batch *batch) {
         if (batch->lengths[i] < 1 || batch->lengths[i] > batch->length)
             return tf_fail(TF_INVALID, "text %zu has %zu tokens in a batch of length %zu", i, batch->lengths[i],
                            batch->length);
-    if (batch->pairs && batch->ids && !batch->types) return tf_fail(TF_INVALID, "a batch of pairs has no token types");
+    bool typed = batch->pairs && config->types > 1;
+    if (typed && batch->ids && !batch->types) return tf_fail(TF_INVALID, "a batch of pairs has no token types");
     TF_TRY(check_ids("token id", batch->ids, count, config->vocabulary));
-    return batch->pairs ? check_ids("token type", batch->types, count, config->types) : TF_OK;
+    return typed ? check_ids("token type", batch->types, count, config->types) : TF_OK;
 }
 
 tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const tf_batch *batch,
@@ -67,10 +67,14 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
                     .fold = !public_weights,
                     .graph = graph,
                     .key_mask = -1};
-    if (!batch->decoding && tf_batch_is_padded(batch)) b.key_mask = tf_block_padding(&b, "key_mask", false);
+    if (!batch->decoding && tf_batch_is_padded(batch)) b.key_mask = tf_block_key_mask(&b, "key_mask");
     tf_status status = tf_graph_finish(graph, own.family->build(&b));
     if (status != TF_OK) tf_graph_free(graph);
     return status;
+}
+
+bool tf_model_takes_pairs(const tf_config *config) {
+    return config->types != 1 || tf_family_of(config)->untyped_pairs;
 }
 
 tf_output_form tf_model_output(const tf_config *config) {

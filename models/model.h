@@ -20,6 +20,9 @@
 TF_CHECKED tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const tf_batch *batch,
                                     const tf_safetensors *weights, bool public_weights, tf_graph *graph);
 
+/** Whether texts may be pairs. */
+bool tf_model_takes_pairs(const tf_config *config);
+
 /** What comes out of a model: the graph's output is texts x width, or texts x length x width per token. */
 typedef struct tf_output_form {
     bool per_token;

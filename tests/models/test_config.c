@@ -89,17 +89,31 @@ Test(config, what_trefoil_adds) {
     tf_config_free(&c);
 }
 
+Test(config, activations) {
+    static const char *const known[] = {"gelu", "relu", "silu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu"};
+    tf_config c;
+    char value[64];
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        snprintf(value, sizeof value, "\"%s\"", known[i]);
+        read_config("hidden_act", value, &c);
+        cr_assert_str_eq(c.activation, known[i]);
+        tf_config_free(&c);
+    }
+}
+
 Test(config, another_activation_only_with_its_approximation) {
     tf_config c;
-    write_config("hidden_act", "\"relu\"");
-    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"relu\"");
-    write_config("hidden_act", "\"relu\", \"trefoil_approx\": \"gelu=relu\"");
+    write_config("hidden_act", "\"quad\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"quad\"");
+    write_config("hidden_act", "\"quad\", \"trefoil_approx\": \"gelu=quad\"");
     works(tf_config_read(scratch, &c));
     tf_config_free(&c);
-    write_config("hidden_act", "\"relu\", \"trefoil_approx\": \"softmax=relu\"");
-    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"relu\"");
+    write_config("hidden_act", "\"quad\", \"trefoil_approx\": \"softmax=relu\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"quad\"");
     write_config("hidden_act", "\"exact\", \"trefoil_approx\": \"\"");
     fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"exact\"");
+    write_config("hidden_act", "\"\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"hidden_act\" is \"\"");
 }
 
 Test(config, wrong_values) {
@@ -111,9 +125,10 @@ Test(config, wrong_values) {
         {"architectures", "\"BertModel\"", "\"architectures\" is not a list"},
         {"architectures", "[]", "\"architectures\" is not a list"},
         {"architectures", "[7]", "\"architectures\" is not a list"},
-        {"architectures", "[\"BertForMaskedLM\"]", "\"architectures\" names \"BertForMaskedLM\""},
+        {"architectures", "[\"BertForMultipleChoice\"]", "\"architectures\" names \"BertForMultipleChoice\""},
+        {"is_decoder", "true", "\"is_decoder\" is true; only false"},
         {"hidden_act", NULL, "\"hidden_act\" is missing"},
-        {"hidden_act", "\"gelu_new\"", "\"hidden_act\" is \"gelu_new\"; only \"gelu\""},
+        {"hidden_act", "\"mish\"", "\"hidden_act\" is \"mish\"; supported are \"gelu\""},
         {"hidden_size", NULL, "\"hidden_size\" is missing"},
         {"hidden_size", "null", "\"hidden_size\" is missing"},
         {"hidden_size", "\"128\"", "\"hidden_size\" is not an integer"},

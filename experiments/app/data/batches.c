@@ -87,8 +87,9 @@ tf_status batches_make(const text_list *texts, const tf_tokenizer *tokenizer, co
         status = encode(texts, i, tokenizer, config->positions, truncate, &item[i]);
         pairs |= texts->item[i].second != NULL;
     }
-    if (status == TF_OK && pairs && config->types < 2)
+    if (status == TF_OK && pairs && !tf_model_takes_pairs(config))
         status = tf_fail(TF_INVALID, "this model knows one token type only and takes no pairs of texts");
+    pairs = pairs && config->types > 1; /* others tell the second text by its separators alone */
     if (status == TF_OK) {
         qsort(item, texts->count, sizeof *item, by_length);
         status = lay_out(item, texts->count, pairs, config->pad_token, most, out);

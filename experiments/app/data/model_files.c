@@ -53,12 +53,24 @@ static tf_status open_named(const model_settings *s, model_files *model) {
     return settle_approx(s, model);
 }
 
+/* The program shows one result a text. A model that was trained to guess masked words serves as the encoder it has. */
+static tf_status settle_head(model_files *model) {
+    if (model->config.head == TF_HEAD_MASKED) model->config.head = TF_HEAD_EMBEDDING;
+    if (!tf_model_output(&model->config).per_token) return TF_OK;
+    return tf_fail(
+        TF_INVALID,
+        "%s/config.json: \"architectures\" names a model with results for each token, which the library runs; "
+        "the program shows results for each text",
+        model->directory);
+}
+
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
     *model = (model_files){.directory = directory};
     TF_TRY(register_ops(s));
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
-    tf_status status = s->ranges ? open_ranges(model) : TF_OK;
+    tf_status status = settle_head(model);
+    if (status == TF_OK && s->ranges) status = open_ranges(model);
     if (status != TF_OK) model_close(model);
     return status;
 }

@@ -1,0 +1,167 @@
+/* Each family and head against the float64 implementation of family_oracle.py, in the open and between three parties.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "models/files/json.h"
+#include "models/model.h"
+#include "ops/ops.h"
+#include "runtime/session/session.h"
+#include "tests/support/scratch.h"
+#include "tests/support/three.h"
+
+#define PYTHON "/usr/bin/python3"
+
+enum { MODEL_OWNER = 0, DATA_OWNER = 1, MOST_TEXTS = 8 };
+
+/* A case of the oracle's. */
+typedef struct family_case {
+    char path[512];
+    json_t *json;
+    tf_config config;
+    tf_approx approx;
+    tf_safetensors *weights;
+    size_t length[MOST_TEXTS];
+    int32_t *ids, *types;
+    tf_batch batch;
+    size_t outputs;
+    double *output;
+} family_case;
+
+static int32_t *integers(const json_t *list) {
+    int32_t *out = calloc(json_array_size(list), sizeof *out);
+    for (size_t i = 0; i < json_array_size(list); i++) out[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    return out;
+}
+
+static void open_case(const char *directory, const char *name, family_case *c) {
+    char path[600];
+    snprintf(c->path, sizeof c->path, "%s/%s", directory, name);
+    snprintf(path, sizeof path, "%s/case.json", c->path);
+    works(tf_json_open(path, 1 << 24, &c->json));
+    works(tf_config_read(c->path, &c->config));
+    works(tf_approx_parse("exact", &c->approx));
+    works(tf_safetensors_open(c->path, &c->weights));
+    const json_t *lengths = json_object_get(c->json, "lengths");
+    size_t texts = json_array_size(lengths), longest = (size_t)json_integer_value(json_object_get(c->json, "length"));
+    for (size_t i = 0; i < texts; i++) c->length[i] = (size_t)json_integer_value(json_array_get(lengths, i));
+    c->ids = integers(json_object_get(c->json, "ids"));
+    c->types = integers(json_object_get(c->json, "types"));
+    c->batch = (tf_batch){texts, longest, c->length, c->ids, c->types, .pairs = true};
+    tf_output_form form = tf_model_output(&c->config);
+    c->outputs = texts * (form.per_token ? longest : 1) * form.width;
+    c->output = calloc(c->outputs, sizeof *c->output);
+}
+
+static void close_case(family_case *c) {
+    tf_config_free(&c->config);
+    tf_safetensors_close(c->weights);
+    json_decref(c->json);
+    free(c->ids), free(c->types), free(c->output);
+}
+
+/* The largest difference from the oracle's values, which leave padding out. */
+static double error_of(const family_case *c, const double *output) {
+    tf_output_form form = tf_model_output(&c->config);
+    const json_t *values = json_object_get(c->json, "values");
+    double worst = 0;
+    size_t seen = 0;
+    for (size_t text = 0; text < c->batch.texts; text++) {
+        const json_t *rows = json_array_get(values, text);
+        size_t count = form.per_token ? c->length[text] : 1;
+        for (size_t row = 0; row < count; row++) {
+            const json_t *row_values = form.per_token ? json_array_get(rows, row) : rows;
+            cr_assert_eq(json_array_size(row_values), form.width, "%s", c->path);
+            size_t at = (text * (form.per_token ? c->batch.length : 1) + row) * form.width;
+            for (size_t i = 0; i < form.width; i++, seen++)
+                worst = fmax(worst, fabs(output[at + i] - json_number_value(json_array_get(row_values, i))));
+        }
+    }
+    return seen ? worst : INFINITY;
+}
+
+static double plain_error(family_case *c, bool public_weights) {
+    tf_graph graph;
+    tf_array out;
+    works(tf_model_build(&c->config, &c->approx, &c->batch, c->weights, public_weights, &graph));
+    works(tf_graph_plain(&graph, &out, NULL, NULL));
+    cr_assert_eq(tf_shape_count(out.shape), c->outputs, "%s", c->path);
+    for (size_t i = 0; i < c->outputs; i++) c->output[i] = (double)out.data[i];
+    free(out.data);
+    tf_graph_free(&graph);
+    return error_of(c, c->output);
+}
+
+static tf_status run_party(tf_link *link, int id, void *context) {
+    family_case *c = context;
+    tf_batch batch = c->batch;
+    tf_session session;
+    tf_graph graph;
+    if (id != DATA_OWNER) batch.ids = batch.types = NULL;
+    TF_TRY(tf_session_open(&session, link));
+    tf_status status =
+        tf_model_build(&c->config, &c->approx, &batch, id == MODEL_OWNER ? c->weights : NULL, false, &graph);
+    if (status == TF_OK) {
+        tf_session_stats stats;
+        status = tf_session_run(&session, &graph, 16, MODEL_OWNER, DATA_OWNER, id == DATA_OWNER ? c->output : NULL,
+                                &stats, NULL);
+        tf_graph_free(&graph);
+    }
+    tf_session_close(&session);
+    return status;
+}
+
+static double private_error(family_case *c) {
+    three_outcome outcome;
+    memset(c->output, 0, c->outputs * sizeof *c->output);
+    cr_assert_eq(three_do(run_party, c, &outcome), TF_OK, "%s: %s", c->path, tf_error());
+    return error_of(c, c->output);
+}
+
+static void check_case(const char *directory, const char *name) {
+    family_case c = {.outputs = 0};
+    open_case(directory, name, &c);
+    double folded = plain_error(&c, false), as_stored = plain_error(&c, true), private = private_error(&c);
+    printf("%-32s plain %.1e, as stored %.1e, private %.1e\n", name, folded, as_stored, private);
+    cr_expect(folded < 1e-4, "%s in the open: %g", name, folded);
+    cr_expect(as_stored < 1e-4, "%s in the open, as stored: %g", name, as_stored);
+    cr_expect(private < 0.02, "%s between three parties: %g", name, private);
+    close_case(&c);
+}
+
+/* All cases whose names begin so. */
+static void check_family(const char *family) {
+    char command[1024];
+    if (system(PYTHON " -c 'import numpy' 2>/dev/null"))
+        cr_skip_test(PYTHON " has no numpy (apt-get install python3-numpy)");
+    scratch_make();
+    works(tf_ops_register());
+    snprintf(command, sizeof command, PYTHON " %s/tests/models/family_oracle.py %s %s", TREFOIL_SOURCE_DIR, scratch,
+             family);
+    cr_assert_eq(system(command), 0);
+    DIR *list = opendir(scratch);
+    size_t cases = 0;
+    cr_assert(list);
+    for (const struct dirent *entry; (entry = readdir(list)); cases++)
+        if (*entry->d_name != '.') check_case(scratch, entry->d_name);
+    closedir(list);
+    cr_assert_gt(cases, 2);
+    scratch_remove();
+}
+
+Test(families, bert) {
+    check_family("bert");
+}
+Test(families, roberta) {
+    check_family("roberta");
+}
+Test(families, distilbert) {
+    check_family("distilbert");
+}
+Test(families, electra) {
+    check_family("electra");
+}
+Test(families, albert) {
+    check_family("albert");
+}
