@@ -222,7 +222,14 @@ tf_id tf_block_sentence(tf_builder *b, tf_id x) {
     else
         pooled = tf_graph_op(b->graph, pooling == TF_POOL_MAX ? "max_pool" : "mean_pool", "", name,
                              TF_IN(x, token_weights(b, weights, pooling)), TF_NO_ATTRS);
-    return b->config->unnormalised ? pooled : tf_graph_op(b->graph, "l2norm", "", "l2norm", TF_IN(pooled), TF_NO_ATTRS);
+    const tf_config *c = b->config;
+    if (c->sentence_width) {
+        tf_dense dense = {
+            .name = "2_Dense.linear", .in = c->hidden, .out = c->sentence_width, .no_bias = c->sentence_no_bias};
+        pooled = tf_block_dense(b, tf_block_values(pooled), dense);
+        if (c->sentence_tanh) pooled = tf_graph_op(b->graph, "tanh", "", "2_Dense.tanh", TF_IN(pooled), TF_NO_ATTRS);
+    }
+    return c->unnormalised ? pooled : tf_graph_op(b->graph, "l2norm", "", "l2norm", TF_IN(pooled), TF_NO_ATTRS);
 }
 
 bool tf_batch_is_padded(const tf_batch *batch) {

@@ -6,6 +6,7 @@
 #include "models/approx.h"
 #include "models/config.h"
 #include "models/family.h"
+#include "models/sentence.h"
 #include "net/base/file.h"
 
 enum { MAX_CONFIG = 16 << 20, MAX_LABELS = 1 << 16 };
@@ -64,6 +65,7 @@ static tf_status read_architecture(const tf_json_source *from, tf_config *config
     const char *name = NULL;
     char known[512] = "";
     config->head = TF_HEAD_EMBEDDING;
+    config->head_guessed = !list;
     if (!list) return TF_OK;
     name = json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
     if (!name || !tf_printable(name))
@@ -77,6 +79,17 @@ static tf_status read_architecture(const tf_json_source *from, tf_config *config
     return TF_OK;
 }
 
+/* What `trefoil fit-head` puts in the place of sentence-transformers' files. */
+static tf_status read_sentence_keys(const tf_json_source *from, tf_config *config) {
+    const char *pooling;
+    bool normalise = true;
+    TF_TRY(tf_json_text(from, "trefoil_pooling", "mean", &pooling));
+    TF_TRY(tf_json_optional_flag(from, "trefoil_normalise", &normalise));
+    config->unnormalised = !normalise;
+    if (tf_pooling_find(pooling, &config->pooling)) return TF_OK;
+    return tf_fail(TF_FORMAT, "%s: \"trefoil_pooling\" is \"%.40s\"; it is not known", from->path, pooling);
+}
+
 static tf_status read_head(const tf_json_source *from, tf_config *config) {
     const char *head;
     TF_TRY(read_architecture(from, config));
@@ -87,7 +100,7 @@ static tf_status read_head(const tf_json_source *from, tf_config *config) {
                        head);
     config->head = TF_HEAD_CLASSIFIER;
     config->sentence_head = true;
-    return TF_OK;
+    return read_sentence_keys(from, config);
 }
 
 static tf_status read_label(const tf_json_source *from, const json_t *names, tf_config *config, size_t i) {
@@ -118,13 +131,29 @@ static tf_status read_labels(const tf_json_source *from, tf_config *config) {
     return TF_OK;
 }
 
+/* "problem_type"; where it is missing one label means a value, several mean one of them. */
+static tf_status read_problem(const tf_json_source *from, tf_config *config) {
+    static const char *const names[] = {[TF_PROBLEM_SINGLE] = "single_label_classification",
+                                        [TF_PROBLEM_REGRESSION] = "regression",
+                                        [TF_PROBLEM_MULTI] = "multi_label_classification"};
+    const char *name;
+    config->problem = config->labels == 1 ? TF_PROBLEM_REGRESSION : TF_PROBLEM_SINGLE;
+    TF_TRY(tf_json_text(from, "problem_type", "", &name));
+    if (!*name) return TF_OK;
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(names[i], name)) return config->problem = (tf_problem)i, TF_OK;
+    return tf_fail(TF_FORMAT, "%s: \"problem_type\" is \"%.40s\"; known are %s, %s and %s", from->path, name, names[0],
+                   names[1], names[2]);
+}
+
 static tf_status read_config(const tf_json_source *from, tf_config *config) {
     TF_TRY(find_family(from, config));
     TF_TRY(read_activation(from, config));
     TF_TRY(config->family->read(from, config));
     TF_TRY(read_head(from, config));
     bool labelled = config->head == TF_HEAD_CLASSIFIER || config->head == TF_HEAD_TOKENS;
-    return labelled ? read_labels(from, config) : TF_OK;
+    if (labelled) TF_TRY(read_labels(from, config));
+    return labelled ? read_problem(from, config) : TF_OK;
 }
 
 tf_status tf_config_read(const char *directory, tf_config *config) {
@@ -135,6 +164,7 @@ tf_status tf_config_read(const char *directory, tf_config *config) {
     TF_TRY(tf_json_open(path, MAX_CONFIG, &json));
     tf_status status = read_config(&(tf_json_source){path, json}, config);
     json_decref(json);
+    if (status == TF_OK) status = tf_sentence_read(directory, config);
     if (status != TF_OK) tf_config_free(config);
     return status;
 }

@@ -72,6 +72,8 @@ enum { TF_CONFIG_NAME = 32 };
     INTEGER(tf_problem, problem)                                                                                       \
     INTEGER(tf_pooling, pooling)                                                                                       \
     FLAG(unnormalised)     /* sentence embeddings keep their length */                                                 \
+    SIZE(sentence_width)   /* of the dense layer after pooling; 0: there is none */                                    \
+    FLAG(sentence_no_bias) FLAG(sentence_tanh) /* that layer's bias and activation */                                  \
     FLAG(sentence_head)    /* a classifier on normalised sentence embeddings, in place of the family's own: what       \
                               `trefoil fit-head` writes, as "trefoil_head": "sentence_linear" */
 /* clang-format on */
@@ -93,7 +95,9 @@ typedef struct tf_generation {
 typedef struct tf_config {
     const struct tf_family *family; /**< NULL stands for BERT */
     TF_CONFIG_FIELDS(TF_CONFIG_SIZE, TF_CONFIG_REAL, TF_CONFIG_FLAG, TF_CONFIG_INTEGER, TF_CONFIG_TEXT)
-    char **label;      /**< id2label, `labels` entries, or NULL */
+    char **label;        /**< id2label, `labels` entries, or NULL */
+    size_t longest_text; /**< in tokens, where longer ones are to be cut (max_seq_length); 0: positions */
+    bool head_guessed;   /**< config.json names no architecture, so that the head is the encoder's embedding */
     char approx[4096]; /**< "trefoil_approx": approximations the weights were trained for, such as "gelu=relu"; or "" */
     tf_generation generation;
 } tf_config;

@@ -125,6 +125,7 @@ tf_id tf_encoder_head(tf_builder *b, tf_stream x, const char *kind, const char *
     tf_graph_scope(b->graph, "%s", "");
     if (c->sentence_head || c->head == TF_HEAD_EMBEDDING) {
         tf_id sentence = tf_block_sentence(b, tf_block_value_of(b, x, false));
+        if (c->sentence_width) classifier.in = c->sentence_width;
         return c->sentence_head ? tf_block_dense(b, tf_block_values(sentence), classifier) : sentence;
     }
     if (c->head == TF_HEAD_TOKENS) return tf_block_dense(b, x, classifier);

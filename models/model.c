@@ -58,6 +58,11 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
     own.family = tf_family_of(config);
     tf_graph_init(graph);
     TF_TRY(check_config(&own));
+    if (weights && config->head_guessed && config->head == TF_HEAD_EMBEDDING &&
+        tf_safetensors_has(weights, "classifier.weight"))
+        return tf_fail(TF_FORMAT,
+                       "config.json: \"architectures\" is missing, but the weights hold \"classifier.weight\": "
+                       "name the architecture, such as \"BertForSequenceClassification\"");
     TF_TRY(check_batch(&own, batch));
     tf_builder b = {.config = &own,
                     .approx = approx,
@@ -73,6 +78,17 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
     return status;
 }
 
+size_t tf_model_longest(const tf_config *config) {
+    bool shorter = config->longest_text && config->longest_text < config->positions;
+    return shorter ? config->longest_text : config->positions;
+}
+
+const char *tf_model_architecture(const tf_config *config, tf_head head) {
+    const struct tf_family_head *of = tf_family_of(config)->heads;
+    while (of->architecture && of->head != head) of++;
+    return of->architecture;
+}
+
 bool tf_model_takes_pairs(const tf_config *config) {
     return config->types != 1 || tf_family_of(config)->untyped_pairs;
 }
@@ -86,7 +102,7 @@ tf_output_form tf_model_output(const tf_config *config) {
     case TF_HEAD_CAUSAL: return (tf_output_form){.width = config->vocabulary};
     case TF_HEAD_EMBEDDING: break;
     }
-    return (tf_output_form){.width = config->hidden};
+    return (tf_output_form){.width = config->sentence_width ? config->sentence_width : config->hidden};
 }
 
 size_t tf_model_width(const tf_config *config) {

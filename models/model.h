@@ -20,6 +20,12 @@
 TF_CHECKED tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const tf_batch *batch,
                                     const tf_safetensors *weights, bool public_weights, tf_graph *graph);
 
+/** The longest text in tokens, special ones included: what the model has positions for, or its makers set. */
+size_t tf_model_longest(const tf_config *config);
+
+/** The name in "architectures" of the model's family with this head, or NULL. */
+const char *tf_model_architecture(const tf_config *config, tf_head head);
+
 /** Whether texts may be pairs. */
 bool tf_model_takes_pairs(const tf_config *config);
 

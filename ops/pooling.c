@@ -38,6 +38,19 @@ static tf_status plain_mean_pool(const tf_node *node, const tf_array *in, tf_arr
     return TF_OK;
 }
 
+static tf_status plain_max_pool(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t texts = in[0].shape.dim[0], length = in[0].shape.dim[1], width = in[0].shape.dim[2];
+    for (size_t text = 0; text < texts; text++)
+        for (size_t i = 0; i < width; i++) {
+            float most = -INFINITY;
+            for (size_t token = 0; token < length; token++)
+                if (in[1].data[text * length + token] != 0)
+                    most = fmaxf(most, in[0].data[(text * length + token) * width + i]);
+            out->data[text * width + i] = most;
+        }
+    return TF_OK;
+}
+
 static tf_status plain_l2norm(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
     for (size_t row = 0; row < rows; row++) {
@@ -63,6 +76,22 @@ static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_val
     return tf_trunc(p, tf_sum_axis(p, weighted, 1, bound), p->frac);
 }
 
+/* A tournament between the two halves of the tokens, round by round; padding goes in 2^10 lower, so that elements of
+ * up to 2^9 stand above it. */
+static tf_value lower_max_pool(tf_program *p, const tf_node *node, const tf_value *in) {
+    const tf_node *mask = tf_leaf_of(p, in[1]);
+    if (p->status || !mask) return tf_program_fail(p, tf_fail(TF_INVALID, "%s has no public mask", node->name));
+    const double lower = 0x1p10;
+    tf_shape column = tf_dims(mask->shape.dim[0], mask->shape.dim[1], 1);
+    tf_value x = tf_add_leaf_within(p, in[0], in[1], column, lower, -lower, tf_default_bound(p));
+    for (size_t length = mask->shape.dim[1]; length > 1 && !p->status; length -= length / 2) {
+        size_t half = length / 2;
+        tf_value most = tf_max(p, tf_slice(p, x, 1, 0, half), tf_slice(p, x, 1, half, half));
+        x = length % 2 ? tf_concat(p, 2, (tf_value[]){most, tf_slice(p, x, 1, length - 1, 1)}, 1) : most;
+    }
+    return tf_reshape(p, x, node->shape);
+}
+
 /* Vectors with a squared length from 2^-10 to 2^16 come out with length 1; shorter ones come out too short. */
 static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value *in) {
     const double low = 0x1p-10, high = 0x1p16;
@@ -77,7 +106,9 @@ static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value 
 
 static const tf_example rows_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}}},
                         mean_pool_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
-                                                       {TF_LEAF_CONSTANT, "bn", TF_FILL_MEAN, 0, 0}}};
+                                                       {TF_LEAF_CONSTANT, "bn", TF_FILL_MEAN, 0, 0}}},
+                        max_pool_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
+                                                      {TF_LEAF_CONSTANT, "bn", TF_FILL_MASK, 0, 0}}};
 
 const tf_op tf_pooling_ops[] = {
     {.kind = "first_token",
@@ -106,6 +137,19 @@ const tf_op tf_pooling_ops[] = {
      .high = 8,
      .private_error = 1e-3,
      .example = &mean_pool_example},
+    {.kind = "max_pool",
+     .variant = "",
+     .summary = "the largest of each text's token vectors, by element, where a public mask is 1",
+     .source = "Reimers and Gurevych 2019 (Sentence-BERT), 3",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_mean_pool,
+     .plain = plain_max_pool,
+     .lower = lower_max_pool,
+     .low = -8,
+     .high = 8,
+     .private_error = 5e-3,
+     .example = &max_pool_example},
     {.kind = "l2norm",
      .variant = "",
      .summary = "x / |x| over the last dimension",

@@ -65,21 +65,50 @@ tf_status tf_lfs_pointer_found(const char *path) {
     return tf_fail(TF_FORMAT, "%s: a git-lfs pointer, not the file itself: run git lfs pull where it was cloned", path);
 }
 
-tf_status tf_json_open(const char *path, size_t limit, json_t **object) {
+/* Reads a file and rewrites it into `text`, which the caller frees; `before` is put in front and `after` behind. */
+static tf_status read_text(const char *path, size_t limit, const char *before, const char *after, char **text) {
     char *data;
     size_t size;
+    *text = NULL;
     TF_TRY(tf_file_read(path, limit, &data, &size));
-    char *text = malloc(2 * size + 1);
-    tf_status status = text ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory to read it", path);
-    if (status == TF_OK && tf_is_lfs_pointer(data, size)) status = tf_lfs_pointer_found(path);
-    if (status == TF_OK && strlen(data) < size) status = tf_fail(TF_FORMAT, "%s: not JSON: it holds a zero byte", path);
+    tf_status status = TF_OK;
+    if (tf_is_lfs_pointer(data, size))
+        status = tf_lfs_pointer_found(path);
+    else if (strlen(data) < size)
+        status = tf_fail(TF_FORMAT, "%s: not JSON: it holds a zero byte", path);
+    else if (!(*text = malloc(2 * size + strlen(before) + strlen(after) + 1)))
+        status = tf_fail(TF_NOMEM, "%s: no memory to read it", path);
     if (status == TF_OK) {
-        rewrite(data, text);
-        status = tf_json_parse(path, text, strlen(text), object);
+        strcpy(*text, before);
+        rewrite(data, *text + strlen(before));
+        strcat(*text, after);
     }
-    free(text);
     free(data);
     return status;
+}
+
+tf_status tf_json_open(const char *path, size_t limit, json_t **object) {
+    char *text;
+    TF_TRY(read_text(path, limit, "", "", &text));
+    tf_status status = tf_json_parse(path, text, strlen(text), object);
+    free(text);
+    return status;
+}
+
+tf_status tf_json_open_list(const char *path, size_t limit, json_t **list) {
+    char *text;
+    json_t *object;
+    TF_TRY(read_text(path, limit, "{\"list\":", "}", &text)); /* the parser takes objects */
+    tf_status status = tf_json_parse(path, text, strlen(text), &object);
+    free(text);
+    TF_TRY(status);
+    *list = json_incref(json_object_get(object, "list"));
+    bool fits = json_object_size(object) == 1 && json_is_array(*list);
+    json_decref(object);
+    if (fits) return TF_OK;
+    json_decref(*list);
+    *list = NULL;
+    return tf_fail(TF_FORMAT, "%s: not a JSON list", path);
 }
 
 const json_t *tf_json_lookup(const tf_json_source *from, const char *key) {

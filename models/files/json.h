@@ -18,6 +18,9 @@
  */
 TF_CHECKED tf_status tf_json_open(const char *path, size_t limit, json_t **object);
 
+/** The same of a file that holds a list. */
+TF_CHECKED tf_status tf_json_open_list(const char *path, size_t limit, json_t **list);
+
 /** Whether these are the first bytes of a git-lfs pointer, which stands where a large file was not fetched. */
 bool tf_is_lfs_pointer(const char *data, size_t size);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/files/safetensors_header.h"
 #include "models/files/safetensors_index.h"
@@ -72,24 +73,34 @@ static tf_status check_index(const tf_safetensors *file, const tf_shard_index *i
     return TF_OK;
 }
 
-static tf_status open_shards(tf_safetensors *file) {
-    if (!tf_is_shard_index(file->path)) {
-        file->shard = calloc(1, sizeof *file->shard);
-        if (!file->shard) return tf_fail(TF_NOMEM, "%s: no memory to open it", file->path);
-        file->shards = 1;
-        TF_TRY(tf_shard_open(file->path, file->shard));
-        return list(file);
+/* The dense layer that sentence-transformers keeps in a folder of its own. */
+static tf_status open_dense(const char *directory, tf_safetensors *file) {
+    char path[4096];
+    TF_TRY(tf_path_join(directory, "2_Dense/model.safetensors", path, sizeof path));
+    if (access(path, F_OK)) return TF_OK;
+    tf_shard *shard = &file->shard[file->shards++];
+    TF_TRY(tf_shard_open(path, shard));
+    return tf_shard_prefix("2_Dense.", shard);
+}
+
+static tf_status open_all(const char *given, char *const *path, size_t paths, const tf_shard_index *index,
+                          tf_safetensors *file) {
+    file->shard = calloc(paths + 1, sizeof *file->shard);
+    if (!file->shard) return tf_fail(TF_NOMEM, "%s: no memory to open it", file->path);
+    for (size_t k = 0; k < paths; k++) {
+        file->shards = k + 1;
+        TF_TRY(tf_shard_open(path[k], &file->shard[k]));
     }
+    if (strcmp(given, file->path)) TF_TRY(open_dense(given, file));
+    TF_TRY(list(file));
+    return index ? check_index(file, index) : TF_OK;
+}
+
+static tf_status open_shards(const char *given, tf_safetensors *file) {
+    if (!tf_is_shard_index(file->path)) return open_all(given, &file->path, 1, NULL, file);
     tf_shard_index index;
     TF_TRY(tf_shard_index_read(file->path, &index));
-    file->shard = calloc(index.shards, sizeof *file->shard);
-    tf_status status = file->shard ? TF_OK : tf_fail(TF_NOMEM, "%s: no memory to open it", file->path);
-    for (size_t k = 0; k < index.shards && status == TF_OK; k++) {
-        status = tf_shard_open(index.path[k], &file->shard[k]);
-        file->shards = k + 1;
-    }
-    if (status == TF_OK) status = list(file);
-    if (status == TF_OK) status = check_index(file, &index);
+    tf_status status = open_all(given, index.path, index.shards, &index, file);
     tf_shard_index_free(&index);
     return status;
 }
@@ -106,7 +117,7 @@ tf_status tf_safetensors_open(const char *path, tf_safetensors **out) {
         return tf_fail(TF_NOMEM, "%s: no memory to open it", path);
     }
     *file = (tf_safetensors){.path = found, .lock = lock, .derived = made};
-    tf_status status = open_shards(file);
+    tf_status status = open_shards(path, file);
     if (status == TF_OK)
         *out = file;
     else

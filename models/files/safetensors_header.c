@@ -2,6 +2,7 @@
 #include "models/files/safetensors_header.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -173,10 +174,24 @@ tf_status tf_shard_open(const char *path, tf_shard *shard) {
     return status;
 }
 
+tf_status tf_shard_prefix(const char *prefix, tf_shard *shard) {
+    size_t room = 1;
+    for (size_t i = 0; i < shard->tensors; i++) room += strlen(prefix) + strlen(shard->tensor[i].name) + 1;
+    char *next = shard->names = malloc(room);
+    if (!next) return tf_fail(TF_NOMEM, "%s: no memory for its names", shard->path);
+    for (size_t i = 0; i < shard->tensors; i++) {
+        int length = sprintf(next, "%s%s", prefix, shard->tensor[i].name);
+        shard->tensor[i].name = next;
+        next += length + 1;
+    }
+    return TF_OK;
+}
+
 void tf_shard_close(tf_shard *shard) {
     for (size_t i = 0; i < shard->tensors; i++) free(shard->tensor[i].owned);
     if (shard->map) munmap((void *)shard->map, shard->size);
     json_decref(shard->header);
+    free(shard->names);
     free(shard->tensor);
     free(shard->path);
     *shard = (tf_shard){0};

@@ -38,10 +38,15 @@ typedef struct tf_shard {
     json_t *header;
     tf_tensor_entry *tensor; /**< in the order of the data */
     size_t tensors;
+    char *names; /**< of the tensors, where they have a prefix; otherwise NULL */
 } tf_shard;
 
 /** Maps the file and checks all of its header. `shard` is all zero before, and is closed after a failure too. */
 TF_CHECKED tf_status tf_shard_open(const char *path, tf_shard *shard);
+
+/** Puts a prefix before the names of all of its tensors, once. */
+TF_CHECKED tf_status tf_shard_prefix(const char *prefix, tf_shard *shard);
+
 void tf_shard_close(tf_shard *shard);
 
 #endif

@@ -113,6 +113,8 @@ def head_of(m, x, words, h, act, eps):
     kind = h["head"]
     if kind == "embedding":
         y = pooled(x, h.get("pooling", "mean"))
+        if "dense" in h:
+            y = h["dense"](m.dense("2_Dense.linear", y, 10))
         return unit(y) if h.get("normalise", True) else y
     if kind == "tokens":
         return m.dense("classifier", x, LABELS)
@@ -224,9 +226,35 @@ def cases():
         dict(ALBERT_HEADS, head="embedding")
     yield "electra-base", "ElectraModel", dict(ELECTRA, embedding_size=HIDDEN), run_electra, \
         dict(ELECTRA_HEADS, head="embedding")
+    for mode in ("cls", "mean", "max", "mean_sqrt_len", "weightedmean", "lasttoken"):
+        normalise = mode in ("cls", "max")
+        yield f"bert-pool-{mode}", "BertModel", dict(COMMON, model_type="bert"), run_bert, \
+            dict(BERT_HEADS, head="embedding", pooling=mode, normalise=normalise,
+                 files=sentence_transformer(mode, normalise))
+    for name, activation, dense in (("identity", "torch.nn.modules.linear.Identity", lambda x: x),
+                                    ("tanh", "torch.nn.modules.activation.Tanh", np.tanh)):
+        yield f"bert-dense-{name}", "BertModel", dict(COMMON, model_type="bert"), run_bert, \
+            dict(BERT_HEADS, head="embedding", dense=dense, normalise=False,
+                 files=sentence_transformer("mean", False, activation))
     for act in ("gelu", "relu", "silu", "gelu_new", "gelu_pytorch_tanh"):
         yield f"bert-{act}", "BertModel", dict(COMMON, model_type="bert", hidden_act=act), run_bert, \
             dict(BERT_HEADS, head="embedding")
+
+
+def sentence_transformer(mode, normalise, dense=None):
+    """The files beside config.json."""
+    key = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "mean_sqrt_len": "mean_sqrt_len_tokens",
+           "weightedmean": "weightedmean_tokens", "lasttoken": "lasttoken"}
+    names = ["Transformer", "Pooling"] + ["Dense"] * bool(dense) + ["Normalize"] * normalise
+    modules = [dict(idx=i, name=str(i), path=f"{i}_{n}" if i else "", type="sentence_transformers.models." + n)
+               for i, n in enumerate(names)]
+    pooling = {"pooling_mode_" + key[k]: k == mode for k in key}
+    files = {"modules.json": modules, "1_Pooling/config.json": dict(pooling, word_embedding_dimension=HIDDEN),
+             "sentence_bert_config.json": {"max_seq_length": 7, "do_lower_case": False},
+             "config_sentence_transformers.json": {"prompts": {}, "default_prompt_name": None}}
+    if dense:
+        files["2_Dense/config.json"] = dict(in_features=HIDDEN, out_features=10, bias=True, activation_function=dense)
+    return files
 
 
 def write_tensors(path, tensors):
@@ -257,7 +285,15 @@ def write_case(directory, seed, name, architecture, config, run, heads, **case):
         values.append(np.atleast_1d(run(m, config, heads, ids[text, :length], types[text, :length])).tolist())
     with open(os.path.join(folder, "config.json"), "w") as file:
         json.dump(config, file)
-    write_tensors(os.path.join(folder, "model.safetensors"), m.tensors)
+    for path, content in heads.get("files", {}).items():
+        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+        with open(os.path.join(folder, path), "w") as file:
+            json.dump(content, file)
+    dense = {name[8:]: value for name, value in m.tensors.items() if name.startswith("2_Dense.")}
+    write_tensors(os.path.join(folder, "model.safetensors"),
+                  {name: value for name, value in m.tensors.items() if not name.startswith("2_Dense.")})
+    if dense:
+        write_tensors(os.path.join(folder, "2_Dense", "model.safetensors"), dense)
     with open(os.path.join(folder, "case.json"), "w") as file:
         json.dump(dict(case, ids=ids.ravel().tolist(), types=types.ravel().tolist(), lengths=LENGTHS, length=longest,
                        values=values), file)

@@ -1,5 +1,6 @@
 #include "models/model.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "ops/ops.h"
@@ -360,4 +361,83 @@ Test(approx, wrong_lists) {
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = 0;
     fails(tf_approx_parse(endless, &a), TF_INVALID, "too long");
+}
+
+/* ---- What stands beside config.json ---- */
+
+static void check_sentence(const char *file, const char *text, tf_status status, const char *message) {
+    tf_config c;
+    write_config("architectures", "[\"BertModel\"]");
+    scratch_text("modules.json", "[{\"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"},\n"
+                                 "{\"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"},\n"
+                                 "{\"path\": \"2_Normalize\", \"type\": \"sentence_transformers.models.Normalize\"}]");
+    cr_assert(!mkdir(scratch_path("1_Pooling"), 0777) || errno == EEXIST);
+    scratch_text("1_Pooling/config.json", "{\"word_embedding_dimension\": 128, \"pooling_mode_cls_token\": true}");
+    scratch_text("sentence_bert_config.json", "{\"max_seq_length\": 48}");
+    scratch_text("config_sentence_transformers.json", "{\"default_prompt_name\": null}");
+    if (text)
+        scratch_text(file, text);
+    else
+        remove(scratch_path(file));
+    if (status) {
+        fails(tf_config_read(scratch, &c), status, message);
+        cr_assert(strstr(tf_error(), scratch_path(file)), "%s", tf_error());
+        return;
+    }
+    works(tf_config_read(scratch, &c));
+    cr_assert(c.pooling == TF_POOL_FIRST && !c.unnormalised && tf_model_longest(&c) == 48);
+    tf_config_free(&c);
+}
+
+Test(config, sentence_transformers) {
+    check_sentence("none.json", "", TF_OK, NULL);
+    check_sentence("modules.json", "{}", TF_FORMAT, "not a JSON list");
+    check_sentence("modules.json", "[]", TF_FORMAT, "no Transformer or no Pooling module");
+    check_sentence("modules.json", "[{\"path\": \"\", \"type\": \"x.CLIPModel\"}]", TF_FORMAT, "\"x.CLIPModel\"");
+    check_sentence("modules.json", "[{\"path\": \"../a\", \"type\": \"x.Pooling\"}]", TF_FORMAT, "\"path\"");
+    check_sentence("1_Pooling/config.json", NULL, TF_IO, "is missing");
+    check_sentence("1_Pooling/config.json", "{}", TF_FORMAT, "0 pooling modes");
+    check_sentence("1_Pooling/config.json", "{\"pooling_mode_cls_token\": true, \"pooling_mode_max_tokens\": true}",
+                   TF_FORMAT, "2 pooling modes");
+    check_sentence("1_Pooling/config.json", "{\"word_embedding_dimension\": 9, \"pooling_mode_cls_token\": true}",
+                   TF_FORMAT, "\"word_embedding_dimension\" is 9");
+    check_sentence("1_Pooling/config.json", "{\"pooling_mode\": \"median\"}", TF_FORMAT,
+                   "\"pooling_mode\" is \"median\"");
+    check_sentence("sentence_bert_config.json", "{\"do_lower_case\": true}", TF_FORMAT, "\"do_lower_case\" is true");
+    check_sentence("config_sentence_transformers.json", "{\"default_prompt_name\": \"query\"}", TF_FORMAT,
+                   "\"default_prompt_name\"");
+}
+
+Test(config, problems) {
+    tf_config c;
+    read_config("problem_type", "\"multi_label_classification\"", &c);
+    cr_assert_eq(c.problem, TF_PROBLEM_MULTI);
+    tf_config_free(&c);
+    read_config("problem_type", "null", &c);
+    cr_assert_eq(c.problem, TF_PROBLEM_SINGLE);
+    tf_config_free(&c);
+    read_config("id2label", "{\"0\": \"score\"}", &c);
+    cr_assert_eq(c.problem, TF_PROBLEM_REGRESSION);
+    tf_config_free(&c);
+    write_config("problem_type", "\"ranking\"");
+    fails(tf_config_read(scratch, &c), TF_FORMAT, "\"problem_type\" is \"ranking\"");
+}
+
+Test(config, a_head_that_no_architecture_names) {
+    static const float zeros[3 * 128];
+    const size_t length = 1;
+    const tf_batch batch = {.texts = 1, .length = 1, .lengths = &length};
+    tf_safetensors *file;
+    tf_approx approx;
+    tf_graph graph;
+    tf_config c;
+    works(tf_ops_register());
+    works(tf_approx_parse("exact", &approx));
+    read_config("architectures", NULL, &c);
+    works(tf_safetensors_write(scratch_path("model.safetensors"),
+                               &(tf_tensor_source){"classifier.weight", tf_dims(3, 128), zeros}, 1));
+    works(tf_safetensors_open(scratch, &file));
+    fails(tf_model_build(&c, &approx, &batch, file, false, &graph), TF_FORMAT, "\"architectures\" is missing");
+    tf_safetensors_close(file);
+    tf_config_free(&c);
 }

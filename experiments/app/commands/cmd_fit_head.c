@@ -43,7 +43,7 @@ static tf_status embed(const command_line *o, model_files *model, const text_lis
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
-    *embeddings = calloc(texts->count, model->config.hidden * sizeof **embeddings);
+    *embeddings = calloc(texts->count, tf_model_width(&model->config) * sizeof **embeddings);
     tf_status status = *embeddings ? plain_run(model, &batches, NULL, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
     batches_free(&batches);
     return status;
@@ -53,7 +53,7 @@ static tf_status fit(const command_line *o, model_files *model, const text_list 
                      const float *embeddings, double start) {
     double embedded = tf_clock(), accuracy;
     report_form form = settings_of_report(o);
-    size_t hidden = model->config.hidden;
+    size_t hidden = tf_model_width(&model->config);
     float *weight = calloc(labels->count, hidden * sizeof *weight), *bias = calloc(labels->count, sizeof *bias);
     tf_status status = weight && bias ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
     if (status == TF_OK)

@@ -84,7 +84,7 @@ tf_status batches_make(const text_list *texts, const tf_tokenizer *tokenizer, co
     tf_status status = TF_OK;
     bool pairs = false;
     for (size_t i = 0; i < texts->count && status == TF_OK; i++) {
-        status = encode(texts, i, tokenizer, config->positions, truncate, &item[i]);
+        status = encode(texts, i, tokenizer, tf_model_longest(config), truncate, &item[i]);
         pairs |= texts->item[i].second != NULL;
     }
     if (status == TF_OK && pairs && !tf_model_takes_pairs(config))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "experiments/app/data/directory.h"
+#include "models/sentence.h"
 #include "net/base/file.h"
 
 static bool begins(const char *text, const char *prefix) {
@@ -17,8 +18,7 @@ static bool begins(const char *text, const char *prefix) {
 
 /* A former head goes, and so do the position ids 0, 1, 2..., which some files hold as integers. */
 static bool is_kept(const char *name) {
-    if (begins(name, "bert.")) name += strlen("bert.");
-    return !begins(name, "classifier.") && strcmp(name, "embeddings.position_ids") != 0;
+    return !begins(name, "classifier.") && !strstr(name, "embeddings.position_ids");
 }
 
 static tf_status collect(const tf_safetensors *weights, tf_tensor_source *tensor, size_t *tensors) {
@@ -45,7 +45,8 @@ static tf_status write_weights(const char *path, const tf_safetensors *weights, 
     return status;
 }
 
-static tf_status write_config(const char *path, const char *source, const linear_head *head, const char *approx) {
+static tf_status write_config(const char *path, const char *source, const linear_head *head, const char *approx,
+                              const tf_config *model) {
     json_t *config;
     TF_TRY(tf_json_read(source, DIRECTORY_LARGEST_TEXT, &config));
     json_t *names = json_object();
@@ -54,8 +55,10 @@ static tf_status write_config(const char *path, const char *source, const linear
         snprintf(number, sizeof number, "%zu", i);
         json_object_set_new(names, number, json_string(head->label[i]));
     }
-    json_object_set_new(config, "architectures", json_pack("[s]", "BertForSequenceClassification"));
+    json_object_set_new(config, "architectures", json_pack("[s]", tf_model_architecture(model, TF_HEAD_CLASSIFIER)));
     json_object_set_new(config, "trefoil_head", json_string("sentence_linear"));
+    json_object_set_new(config, "trefoil_pooling", json_string(tf_pooling_name(model->pooling)));
+    json_object_set_new(config, "trefoil_normalise", json_boolean(!model->unnormalised));
     json_object_set_new(config, "id2label", names);
     json_object_del(config, "label2id"); /* of a former head */
     json_object_del(config, "num_labels");
@@ -66,6 +69,8 @@ static tf_status write_config(const char *path, const char *source, const linear
 tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
                                const char *approx) {
     char config[DIRECTORY_PATH], source[DIRECTORY_PATH], weights[DIRECTORY_PATH];
+    if (model->config.sentence_width)
+        return tf_fail(TF_INVALID, "%s: a head after the dense layer of 2_Dense is not supported", model->directory);
     TF_TRY(directory_make(directory, model->directory, 0777));
     TF_TRY(tf_path_join(directory, "config.json", config, sizeof config));
     TF_TRY(tf_path_join(model->directory, "config.json", source, sizeof source));
@@ -73,7 +78,7 @@ tf_status head_directory_write(const char *directory, const model_files *model, 
     if (unlink(config) != 0 && errno != ENOENT) return tf_fail(TF_IO, "%s: %s", config, strerror(errno));
     TF_TRY(write_weights(weights, model->weights, head));
     TF_TRY(directory_mirror_tokenizer(model->directory, directory));
-    return write_config(config, source, head, approx);
+    return write_config(config, source, head, approx, &model->config);
 }
 
 tf_status model_copy_public(const model_files *model, const char *given, const char *directory) {

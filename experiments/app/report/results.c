@@ -10,16 +10,23 @@ enum { TEXT_COLUMNS = 48, WIDEST_LABEL = 26, EMBEDDING_SHOWN = 4, EMBEDDING_COLU
 /* One text's outcome. */
 typedef struct verdict {
     size_t top;   /* the index of the label with the largest logit */
-    double score; /* its softmax probability */
+    double score; /* its probability; in regression the value itself */
 } verdict;
 
-static verdict judge(const float *logits, size_t labels) {
+/* The value of a label: its softmax probability, its own one where several may hold, or what regression gives. */
+static double score_of(const tf_config *config, const float *logits, size_t label) {
+    double x = (double)logits[label], sum = 0;
+    if (config->problem == TF_PROBLEM_REGRESSION) return x;
+    if (config->problem == TF_PROBLEM_MULTI) return 1 / (1 + exp(-x));
+    for (size_t i = 0; i < config->labels; i++) sum += exp((double)logits[i] - x);
+    return 1 / sum;
+}
+
+static verdict judge(const tf_config *config, const float *logits) {
     verdict v = {0};
-    for (size_t i = 1; i < labels; i++)
+    for (size_t i = 1; i < config->labels; i++)
         if (logits[i] > logits[v.top]) v.top = i;
-    double sum = 0;
-    for (size_t i = 0; i < labels; i++) sum += exp((double)logits[i] - (double)logits[v.top]);
-    v.score = 1 / sum;
+    v.score = score_of(config, logits, v.top);
     return v;
 }
 
@@ -37,8 +44,8 @@ static size_t count_right(const result_report *r, size_t *labelled) {
     for (size_t i = 0; i < r->texts->count; i++) {
         if (!r->texts->item[i].label) continue;
         ++*labelled;
-        right +=
-            tf_model_find_label(&r->model->config, r->texts->item[i].label) == judge(r->values + i * width, width).top;
+        right += tf_model_find_label(&r->model->config, r->texts->item[i].label) ==
+                 judge(&r->model->config, r->values + i * width).top;
     }
     return right;
 }
@@ -52,10 +59,15 @@ static json_t *json_result(const result_report *r, size_t i) {
     for (size_t k = 0; k < width; k++) json_array_append_new(numbers, json_real((double)values[k]));
     if (config->head == TF_HEAD_EMBEDDING)
         return json_pack("{s:I,s:o,s:n,s:n}", "index", index, "embedding", numbers, "label", "score");
-    verdict v = judge(values, width);
+    verdict v = judge(config, values);
     char name[32];
-    return json_pack("{s:I,s:o,s:s,s:f}", "index", index, "logits", numbers, "label",
-                     tf_model_label(config, v.top, name, sizeof name), "score", v.score);
+    json_t *object = json_pack("{s:I,s:o,s:s,s:f}", "index", index, "logits", numbers, "label",
+                               tf_model_label(config, v.top, name, sizeof name), "score", v.score);
+    if (config->problem != TF_PROBLEM_MULTI) return object;
+    json_t *scores = json_array();
+    for (size_t k = 0; k < width; k++) json_array_append_new(scores, json_real(score_of(config, values, k)));
+    json_object_set_new(object, "scores", scores);
+    return object;
 }
 
 static json_t *results_json(const result_report *r) {
@@ -86,7 +98,7 @@ static int label_columns(const tf_config *config) {
 }
 
 static void print_verdict(const tf_config *config, const float *logits) {
-    verdict v = judge(logits, config->labels);
+    verdict v = judge(config, logits);
     char name[32];
     const char *label = tf_model_label(config, v.top, name, sizeof name);
     printf("  ");
@@ -181,7 +193,8 @@ static void print_summary(const result_report *r) {
     if (r->plain) {
         size_t same = 0;
         for (size_t i = 0; i < r->texts->count; i++)
-            same += judge(r->values + i * width, width).top == judge(r->plain + i * width, width).top;
+            same += judge(&r->model->config, r->values + i * width).top ==
+                    judge(&r->model->config, r->plain + i * width).top;
         if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
         printf(", largest difference %.6f", largest_difference(r->values, r->plain, r->texts->count * width));
     }
