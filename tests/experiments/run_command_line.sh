@@ -75,4 +75,17 @@ grep -q -- --force "$work/err" || complain "share-model does not say --force: $(
 [ "$("$trefoil" ops gelu | grep -c '^gelu ')" -gt 1 ] || complain "ops gelu lists no variants"
 "$trefoil" ops gelu >"$work/out"
 grep -q '^softmax' "$work/out" && complain "ops gelu lists other kinds"
+
+# The forecast by kind and by op; three parties by one word; what runs in one process says so once in a job of several.
+"$trefoil" cost --arch bert-tiny >"$work/out"
+grep -q '^linear  *[0-9]* .*%' "$work/out" || complain "cost does not sum up by kind: $(cat "$work/out")"
+"$trefoil" cost --arch bert-tiny --ops >"$work/out"
+grep -q '^encoder.layer.1.* gelu ' "$work/out" || complain "cost --ops does not list ops"
+echo hello >"$work/hello.txt"
+"$trefoil" run -- infer --model "$model" --input "$work/hello.txt" --json >"$work/out" 2>"$work/err" || complain "run: $(cat "$work/err")"
+grep -q '"rounds"' "$work/out" || complain "run prints nothing"
+"$trefoil" run -- cost --arch bert-tiny >"$work/out" 2>"$work/err" && complain "cost runs three times"
+[ "$(grep -c "without mpirun" "$work/err")" = 1 ] || complain "cost does not refuse once: $(cat "$work/err")"
+"$trefoil" run 2>"$work/err"
+[ $? = 2 ] || complain "run without a command"
 exit $((failures > 0))

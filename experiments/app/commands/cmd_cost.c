@@ -13,7 +13,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     report_form form = settings_of_report(o);
     TF_TRY(cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
                          o->is_network ? &o->network : NULL, &report));
-    tf_status status = cost_report_print(&form, &report);
+    tf_status status = cost_report_print(&form, &report, o->ops);
     free(report.op);
     return status;
 }
@@ -35,14 +35,13 @@ static tf_status check(const command_line *o) {
 const trefoil_command command_cost = {
     .name = "cost",
     .summary = "forecast bytes, rounds and memory without running",
-    .description =
-        "Forecasts exactly what a private run moves: bytes on each link, rounds, and memory, for each op and "
-        "in total. Runs nothing.",
+    .description = "Forecasts exactly what a private run moves: bytes on each link, rounds, and memory, by kind of op, "
+                   "with --ops op by op, and in total. Runs nothing.",
     .example = {"trefoil cost --arch bert-base --seq 128 --network wan", "trefoil cost --model DIR --batch 32 --json"},
     .defaults = "batch=1",
     .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_BATCH, OPTION_APPROX,
                               OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, 0},
+                              OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, OPTION_OPS, 0},
     .requires = "",
     .check = check,
     .run = run,

@@ -79,7 +79,8 @@ void help_commands(const trefoil_command *const *commands, size_t count) {
     puts("Usage: trefoil COMMAND [OPTION...]\n"
          "Private transformer inference between three parties that do not collude.\n");
     for (size_t i = 0; i < count; i++) printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-11s %s\n  %-11s %s\n  %-11s %s\n", "sweep",
+    printf("  %-11s %s\n  %-11s %s\n  %-11s %s\n  %-11s %s\n", "run",
+           "start three parties of a command on this host: trefoil run -- infer ...", "sweep",
            "Batches of experiments, here or on a cluster, with tables and a report", "completion",
            "print what completes the command line in bash or zsh", "man", "print the manual page");
     puts(

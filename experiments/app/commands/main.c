@@ -6,6 +6,7 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/commands/error.h"
 #include "experiments/app/commands/help.h"
+#include "experiments/app/commands/launch.h"
 #include "experiments/app/commands/sweep.h"
 #include "experiments/app/commands/version.h"
 #include "experiments/app/parties/hardening.h"
@@ -18,6 +19,21 @@ static const trefoil_command *const commands[] = {
     &command_share_model, &command_share_input, &command_reveal,   &command_keygen,    &command_fingerprint};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2, INTERRUPTED = 130 };
 
+/* What runs in one process is refused in a job of several, by one of them. */
+static bool is_misplaced(const trefoil_command *command, const command_line *options) {
+    int processes, rank;
+    launch_place(&processes, &rank);
+    bool alone = options->links.local || options->plain || !strchr(command->accepts, OPTION_TIMEOUT);
+    if (processes < 2 || !alone) return false;
+    char message[128];
+    snprintf(message, sizeof message, "%s%s runs in one process: start it without mpirun", command->name,
+             options->links.local ? " --local"
+             : options->plain     ? " --plain"
+                                  : "");
+    if (rank == 0) print_error(message);
+    return true;
+}
+
 static int run_command(const trefoil_command *command, int argc, char **argv) {
     command_line options;
     int code = 0;
@@ -26,6 +42,8 @@ static int run_command(const trefoil_command *command, int argc, char **argv) {
         code = USAGE_ERROR;
     } else if (options.help) {
         help_command(command);
+    } else if (is_misplaced(command, &options)) {
+        code = USAGE_ERROR;
     } else {
         if (command->secrets) harden_process();
         if (options.quiet) progress_silence();
@@ -82,6 +100,11 @@ static int run_program(int argc, char **argv) {
     if (!strcmp(name, "sweep") && sweep_start(argc - 1, argv + 1)) {
         print_error(tf_error());
         return 1;
+    }
+    if (!strcmp(name, "run")) {
+        tf_status status = launch_parties(argc - 1, argv + 1);
+        print_error(tf_error());
+        return status == TF_INVALID ? USAGE_ERROR : 1;
     }
     return refuse(name);
 }

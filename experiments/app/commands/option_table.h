@@ -29,6 +29,7 @@ typedef struct option_row {
     const char *placeholder; /**< NULL for flags */
     const char *choices;     /**< separated by blanks, for completion and help; or NULL */
     option_source source;
+    bool setting;         /**< results depend on it */
     bool secret;          /**< the value is taken out of the process list */
     const char *fallback; /**< the default in words; NULL where there is none; a command may have another */
     const char *help;

@@ -15,6 +15,7 @@ typedef struct parser {
     const trefoil_command *command;
     command_line *options;
     bool given[KEYS];
+    const char *raw[KEYS]; /* values as they were given */
 } parser;
 
 static tf_status read_count(const char *name, const char *text, double most, size_t *count) {
@@ -136,6 +137,7 @@ static tf_status read_all(parser *p, int argc, char **argv) {
         const option_row *row = row_of(key);
         if (key == '?' || key == ':' || !row) return refuse(p, argv[before < argc ? before : argc - 1]);
         p->given[key] = true;
+        p->raw[key] = optarg;
         TF_TRY(set(row, optarg, p->options));
     }
     if (optind < argc)
@@ -212,12 +214,56 @@ static tf_status check_all(const parser *p) {
     return command->check ? command->check(o) : TF_OK;
 }
 
+/* A count that is not given has the command's default, where that is a number. */
+static void describe_count(const trefoil_command *command, const option_row *row, size_t value, report_setting *out) {
+    char buffer[64], *end;
+    const char *fallback = option_fallback(command, row, buffer);
+    double number = value ? (double)value : fallback ? strtod(fallback, &end) : 0;
+    if (number > 0) *out = (report_setting){.type = SETTING_WHOLE, .number = number};
+}
+
+static report_setting describe(const trefoil_command *command, const option_row *row, const command_line *o) {
+    const void *at = (const char *)o + row->offset;
+    report_setting out = {.type = SETTING_UNSET};
+    switch (row->type) {
+    case OPTION_FLAG: out = (report_setting){.type = SETTING_TRUTH, .number = *(const bool *)at}; break;
+    case OPTION_STRING:
+        if (*(const char *const *)at) out = (report_setting){.type = SETTING_TEXT, .text = *(const char *const *)at};
+        break;
+    case OPTION_COUNT: describe_count(command, row, *(const size_t *)at, &out); break;
+    case OPTION_WHOLE: out = (report_setting){.type = SETTING_WHOLE, .number = *(const int *)at}; break;
+    case OPTION_NUMBER:
+    case OPTION_SECONDS: out = (report_setting){.type = SETTING_REAL, .number = *(const double *)at}; break;
+    default: break;
+    }
+    return out;
+}
+
+/* What results depend on, of the options that the command takes, by their names with underscores. */
+static void describe_all(const parser *p) {
+    command_line *o = p->options;
+    for (size_t i = 0; i < option_rows && o->settings < MOST_SETTINGS; i++) {
+        const option_row *row = &option_table[i];
+        if (!row->setting || !option_accepted(p->command, row)) continue;
+        report_setting *setting = &o->setting[o->settings++];
+        *setting = describe(p->command, row, o);
+        bool as_given = row->type == OPTION_NETWORKS || row->type == OPTION_PRODUCT;
+        if (as_given && p->raw[row->key]) *setting = (report_setting){.type = SETTING_TEXT, .text = p->raw[row->key]};
+        snprintf(setting->name, sizeof setting->name, "%s", row->name);
+        for (char *c = setting->name; *c; c++)
+            if (*c == '-') *c = '_';
+    }
+}
+
 tf_status options_parse(const trefoil_command *command, int argc, char **argv, command_line *o) {
     *o = (command_line){.fraction_bits = 16, .data_owner = 1, .factor = 2, .links = {.timeout = 30, .id = -1}};
     o->takes_ranges = accepts(command, OPTION_NO_RANGES);
     parser p = {.command = command, .options = o};
     TF_TRY(read_all(&p, argc, argv));
-    return o->help ? TF_OK : check_all(&p);
+    if (o->help) return TF_OK;
+    TF_TRY(check_all(&p));
+    describe_all(&p);
+    return TF_OK;
 }
 
 void options_free(command_line *o) {

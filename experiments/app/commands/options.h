@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "experiments/app/parties/settings.h"
+#include "experiments/app/report/form.h"
 #include "net/base/status.h"
 
 /** The options' keys, which are also their short forms where they are characters. */
@@ -64,8 +65,11 @@ enum option_key {
     OPTION_RESULT_SHARES,
     OPTION_STREAM,
     OPTION_PROFILE,
-    OPTION_FORCE
+    OPTION_FORCE,
+    OPTION_OPS
 };
+
+enum { MOST_SETTINGS = 32 };
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
@@ -81,9 +85,11 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, force, quiet,
-        json, help;
-    bool takes_ranges; /**< whether the command knows --no-ranges */
+    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, force, ops,
+        quiet, json, help;
+    bool takes_ranges;                     /**< whether the command knows --no-ranges */
+    report_setting setting[MOST_SETTINGS]; /**< what results depend on */
+    size_t settings;
 } command_line;
 
 /** The options of how parties are connected, for lists of what a command accepts. */

@@ -36,7 +36,7 @@ run_settings settings_of_run(const command_line *o) {
 }
 
 report_form settings_of_report(const command_line *o) {
-    return (report_form){.json = o->json};
+    return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings};
 }
 
 size_t settings_batch(const command_line *o) {

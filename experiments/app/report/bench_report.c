@@ -32,7 +32,7 @@ static void print_table(const char *name, size_t runs, bool profile, const bench
 
 tf_status bench_report_print(const report_form *form, const char *what, const char *name, size_t runs, bool profile,
                              const bench_report *report) {
-    if (form->json) return json_print(report_json(what, name, runs, profile, report));
+    if (form->json) return form_print(form, report_json(what, name, runs, profile, report));
     print_table(name, runs, profile, report);
     return finish_output();
 }
@@ -53,7 +53,7 @@ static void print_link(const char *made, const link_report *l, size_t runs) {
 }
 
 tf_status link_report_print(const report_form *form, const char *made, size_t runs, const link_report *report) {
-    if (form->json) return json_print(link_json(report, runs));
+    if (form->json) return form_print(form, link_json(report, runs));
     print_link(made, report, runs);
     return finish_output();
 }

@@ -1,6 +1,7 @@
 #include "experiments/app/report/cost_report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static json_t *report_json(const cost_report *report) {
     json_t *ops = json_array();
@@ -18,7 +19,7 @@ static json_t *report_json(const cost_report *report) {
     return object;
 }
 
-static void print_table(const cost_report *report) {
+static void print_ops(const cost_report *report) {
     char text[32];
     printf("%-56s %-12s %10s %7s\n", "op", "kind", "bytes", "rounds");
     for (size_t i = 0; i < report->ops; i++) {
@@ -26,6 +27,36 @@ static void print_table(const cost_report *report) {
         printf("%-56s %-12s %10s %7llu\n", op->name, op->kind, bytes_text(op->bytes, text),
                (unsigned long long)op->rounds);
     }
+}
+
+/* A line for each kind, where its first op stands. */
+static void print_kinds(const cost_report *report) {
+    double whole = (double)links_total(report->links);
+    char text[32];
+    printf("%-16s %5s %10s %7s %7s\n", "kind", "ops", "bytes", "part", "rounds");
+    for (size_t i = 0; i < report->ops; i++) {
+        size_t ops = 0, earlier = 0;
+        uint64_t bytes = 0, rounds = 0;
+        for (size_t k = 0; k < report->ops; k++) {
+            const op_cost *op = &report->op[k];
+            if (strcmp(op->kind, report->op[i].kind)) continue;
+            earlier += k < i;
+            ops++;
+            bytes += op->bytes;
+            rounds += op->rounds;
+        }
+        if (!earlier)
+            printf("%-16s %5zu %10s %6.1f%% %7llu\n", report->op[i].kind, ops, bytes_text(bytes, text),
+                   whole > 0 ? 100 * (double)bytes / whole : 0, (unsigned long long)rounds);
+    }
+}
+
+static void print_table(const cost_report *report, bool ops) {
+    char text[32];
+    if (ops)
+        print_ops(report);
+    else
+        print_kinds(report);
     printf("\n%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
            (unsigned long long)report->rounds);
     printf("; at most %s of memory a party\n", bytes_text(report->memory, text));
@@ -38,8 +69,8 @@ static void print_table(const cost_report *report) {
             1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds);
 }
 
-tf_status cost_report_print(const report_form *form, const cost_report *report) {
-    if (form->json) return json_print(report_json(report));
-    print_table(report);
+tf_status cost_report_print(const report_form *form, const cost_report *report, bool ops) {
+    if (form->json) return form_print(form, report_json(report));
+    print_table(report, ops);
     return finish_output();
 }

@@ -20,6 +20,7 @@ typedef struct cost_report {
     size_t ops;
 } cost_report;
 
-TF_CHECKED tf_status cost_report_print(const report_form *form, const cost_report *report);
+/** For people by kind of op with its part of the bytes, or with `ops` op by op. */
+TF_CHECKED tf_status cost_report_print(const report_form *form, const cost_report *report, bool ops);
 
 #endif

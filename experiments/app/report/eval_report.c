@@ -115,7 +115,8 @@ static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static tf_status print_json(const eval_store *store, const eval_report *r, double value, const comparison *both) {
+static tf_status print_json(const report_form *form, const eval_store *store, const eval_report *r, double value,
+                            const comparison *both) {
     const char *name = names[r->metric];
     json_t *object =
         json_pack("{s:I,s:I,s:s,s:o,s:{s:f,s:f,s:f}}", "examples", (json_int_t)store->texts->count, "computed",
@@ -133,7 +134,7 @@ static tf_status print_json(const eval_store *store, const eval_report *r, doubl
         json_object_set_new(object, "agreement", json_real((double)both->agreeing / (double)store->texts->count));
         json_object_set_new(object, "max_abs_error", json_real(both->difference));
     }
-    return json_print(object);
+    return form_print(form, object);
 }
 
 static tf_status print_lines(const eval_store *store, const eval_report *r, double value, const comparison *both) {
@@ -163,5 +164,6 @@ tf_status eval_report_print(const report_form *form, const eval_store *store, co
     comparison both;
     TF_TRY(measure(store, report->metric, store->values, &value));
     if (store->plain) TF_TRY(compare(store, report->metric, &both));
-    return (form->json ? print_json : print_lines)(store, report, value, store->plain ? &both : NULL);
+    const comparison *compared = store->plain ? &both : NULL;
+    return form->json ? print_json(form, store, report, value, compared) : print_lines(store, report, value, compared);
 }

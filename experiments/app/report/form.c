@@ -37,6 +37,31 @@ tf_status json_print(json_t *object) {
     return finish_output();
 }
 
+static json_t *setting_json(const report_setting *setting) {
+    switch (setting->type) {
+    case SETTING_TEXT: return json_string(setting->text);
+    case SETTING_WHOLE: return json_integer((json_int_t)setting->number);
+    case SETTING_REAL: return json_real(setting->number);
+    case SETTING_TRUTH: return json_boolean(setting->number != 0);
+    case SETTING_UNSET: break;
+    }
+    return json_null();
+}
+
+tf_status form_print(const report_form *form, json_t *object) {
+    json_t *settings = json_object(), *whole = json_object();
+    for (size_t i = 0; i < form->settings; i++)
+        json_object_set_new(settings, form->setting[i].name, setting_json(&form->setting[i]));
+    json_object_set_new(whole, "settings", settings);
+    if (object && json_object_update(whole, object) == 0) {
+        json_decref(object);
+        return json_print(whole);
+    }
+    json_decref(object);
+    json_decref(whole);
+    return json_print(NULL); /* which says so */
+}
+
 const char *bytes_text(uint64_t bytes, char buffer[32]) {
     static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
     double value = (double)bytes;

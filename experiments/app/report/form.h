@@ -7,10 +7,23 @@
 
 #include "net/link.h"
 
+/** A setting that results depend on, by its name in JSON. */
+typedef struct report_setting {
+    char name[24];
+    enum { SETTING_UNSET, SETTING_TEXT, SETTING_WHOLE, SETTING_REAL, SETTING_TRUTH } type; /**< unset: null */
+    const char *text;
+    double number; /**< also of a truth: 0 or 1 */
+} report_setting;
+
 /** How a command prints what it found. */
 typedef struct report_form {
     bool json;
+    const report_setting *setting; /**< what JSON tells as "settings" */
+    size_t settings;
 } report_form;
+
+/** Prints an object with the settings in front, as its member "settings", and frees it, as json_print does. */
+TF_CHECKED tf_status form_print(const report_form *form, json_t *object);
 
 /** The sum over a matrix of links. */
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);

@@ -48,7 +48,7 @@ tf_status ops_report_print(const report_form *form, const op_row *row, size_t ro
     if (!form->json) return print_table(row, rows);
     json_t *list = json_array();
     for (size_t i = 0; i < rows; i++) json_array_append_new(list, op_json(&row[i]));
-    return json_print(json_pack("{s:o}", "ops", list));
+    return form_print(form, json_pack("{s:o}", "ops", list));
 }
 
 static json_t *fidelity_json(const tf_op *op, const fidelity *f) {
@@ -97,7 +97,7 @@ tf_status fidelity_report_print(const report_form *form, int seed, int bits, con
     if (form->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < ops; i++) json_array_append_new(list, fidelity_json(result[i].op, &result[i]));
-        return json_print(json_pack("{s:i,s:o}", "seed", seed, "fidelity", list));
+        return form_print(form, json_pack("{s:i,s:o}", "seed", seed, "fidelity", list));
     }
     print_introduction(seed, bits);
     for (size_t i = 0; i < ops; i++) fidelity_row(result[i].op, &result[i]);

@@ -13,9 +13,9 @@ static const tf_ranges_entry *largest(const tf_ranges *ranges) {
 tf_status calibration_print(const report_form *form, const char *directory, const tf_ranges *ranges, double seconds) {
     const tf_ranges_entry *most = largest(ranges);
     if (form->json)
-        return json_print(json_pack("{s:I,s:I,s:f,s:{s:s,s:f},s:{s:f}}", "texts", (json_int_t)ranges->texts, "nodes",
-                                    (json_int_t)ranges->count, "factor", ranges->factor, "largest", "name", most->name,
-                                    "magnitude", most->largest, "seconds", "total", seconds));
+        return form_print(form, json_pack("{s:I,s:I,s:f,s:{s:s,s:f},s:{s:f}}", "texts", (json_int_t)ranges->texts,
+                                          "nodes", (json_int_t)ranges->count, "factor", ranges->factor, "largest",
+                                          "name", most->name, "magnitude", most->largest, "seconds", "total", seconds));
     printf("%s/ranges.json: %zu nodes over %zu texts in %.2f s; the largest magnitude is %.4g, at %s\n", directory,
            ranges->count, ranges->texts, seconds, most->largest, most->name);
     return finish_output();
@@ -23,10 +23,10 @@ tf_status calibration_print(const report_form *form, const char *directory, cons
 
 tf_status head_print(const report_form *form, const head_outcome *h) {
     if (form->json)
-        return json_print(json_pack("{s:s,s:I,s:I,s:f,s:{s:f,s:f,s:f}}", "out", h->directory, "texts",
-                                    (json_int_t)h->texts, "labels", (json_int_t)h->labels, "train_accuracy",
-                                    h->accuracy, "seconds", "total", h->embed_seconds + h->fit_seconds, "embed",
-                                    h->embed_seconds, "fit", h->fit_seconds));
+        return form_print(form, json_pack("{s:s,s:I,s:I,s:f,s:{s:f,s:f,s:f}}", "out", h->directory, "texts",
+                                          (json_int_t)h->texts, "labels", (json_int_t)h->labels, "train_accuracy",
+                                          h->accuracy, "seconds", "total", h->embed_seconds + h->fit_seconds, "embed",
+                                          h->embed_seconds, "fit", h->fit_seconds));
     printf("%s: %zu labels fitted on %zu texts, training accuracy %.1f%% (embeddings %.1f s, fit %.1f s)\n",
            h->directory, h->labels, h->texts, 100 * h->accuracy, h->embed_seconds, h->fit_seconds);
     return finish_output();
@@ -34,9 +34,9 @@ tf_status head_print(const report_form *form, const head_outcome *h) {
 
 tf_status fingerprint_print(const report_form *form, const char *fingerprint, int party, const char *directory) {
     if (form->json && directory)
-        return json_print(
-            json_pack("{s:i,s:s,s:s}", "party", party, "fingerprint", fingerprint, "directory", directory));
-    if (form->json) return json_print(json_pack("{s:s}", "fingerprint", fingerprint));
+        return form_print(
+            form, json_pack("{s:i,s:s,s:s}", "party", party, "fingerprint", fingerprint, "directory", directory));
+    if (form->json) return form_print(form, json_pack("{s:s}", "fingerprint", fingerprint));
     printf("%s\n", fingerprint);
     if (directory)
         fprintf(stderr,
@@ -49,9 +49,9 @@ tf_status fingerprint_print(const report_form *form, const char *fingerprint, in
 tf_status parts_print(const report_form *form, const char *directory, const char *what, size_t count,
                       const size_t bytes[TF_PARTIES], double seconds) {
     if (form->json)
-        return json_print(json_pack("{s:s,s:I,s:[I,I,I],s:f}", "out", directory, what, (json_int_t)count, "bytes",
-                                    (json_int_t)bytes[0], (json_int_t)bytes[1], (json_int_t)bytes[2], "seconds",
-                                    seconds));
+        return form_print(form, json_pack("{s:s,s:I,s:[I,I,I],s:f}", "out", directory, what, (json_int_t)count, "bytes",
+                                          (json_int_t)bytes[0], (json_int_t)bytes[1], (json_int_t)bytes[2], "seconds",
+                                          seconds));
     char text[TF_PARTIES][32];
     printf("%s: %zu %s for three parties in %.2f s: party0 %s, party1 %s, party2 %s\n", directory, count, what, seconds,
            bytes_text(bytes[0], text[0]), bytes_text(bytes[1], text[1]), bytes_text(bytes[2], text[2]));

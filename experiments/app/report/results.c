@@ -210,7 +210,7 @@ static void print_summary(const result_report *r) {
 }
 
 tf_status results_print(const result_report *r) {
-    if (r->form->json) return json_print(results_json(r));
+    if (r->form->json) return form_print(r->form, results_json(r));
     if (r->values) print_header(r);
     for (size_t i = 0; i < r->texts->count && r->values; i++) print_row(r, i);
     print_summary(r);
@@ -248,7 +248,7 @@ tf_status results_print_values(const result_report *r, size_t texts) {
     if (r->form->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < texts; i++) json_array_append_new(list, json_result(r, i));
-        return json_print(json_pack("{s:o}", "results", list));
+        return form_print(r->form, json_pack("{s:o}", "results", list));
     }
     for (size_t i = 0; i < texts; i++) {
         printf("%4zu  ", i);
