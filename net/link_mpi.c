@@ -13,7 +13,7 @@
 
 #include "net/link_internal.h"
 
-enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 32 };
+enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 32, MOST_READS = 64 };
 
 // Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
 static const uint64_t DEFAULT_CHUNK = 1 << 20;
@@ -162,10 +162,12 @@ static void nap(double seconds) {
 
 /** Takes what a peer has told. It is as young as the last look, which tell_waiting makes often enough. */
 static void hear_waiting(mpi_link *self, int peer) {
-    int found = 1;
-    MPI_Message message;
-    while (MPI_Improbe(peer, WAITING_TAG, self->comm, &found, &message, MPI_STATUS_IGNORE) == MPI_SUCCESS && found) {
+    for (int reads = 0; reads < MOST_READS; reads++) { // whoever sends without end must not keep this party busy
+        int found = 0;
+        MPI_Message message;
         unsigned char set;
+        if (MPI_Improbe(peer, WAITING_TAG, self->comm, &found, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS || !found)
+            return;
         if (MPI_Mrecv(&set, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
         self->waits_for[peer] = set;
         self->waits_at[peer] = tf_clock();

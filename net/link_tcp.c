@@ -23,6 +23,8 @@
 /* What is said over the control connection: a farewell, a failure, or in a single byte whom this party waits for. */
 enum { HEADER = 8, FAREWELL = 'B', FAILURE = 'F', WAITING = 0x80 };
 
+enum { MOST_READS = 64 }; /* of a control connection, at a time */
+
 static const double YIELD_SECONDS = 50e-6;
 static const int LAST_WORDS_MS = 300;
 
@@ -58,10 +60,13 @@ static bool would_block(void) {
 
 /* The control connection ------------------------------------------------------------------------------------------- */
 
-/** Takes what has come over the control connection of a peer. */
+/**
+ * Takes what has come over the control connection of a peer, but not more than some: whoever sends without end must not
+ * keep this party from looking at the clock.
+ */
 static tf_status listen_to(tcp_link *self, int peer) {
     tcp_peer *p = &self->peers[peer];
-    while (!p->left && !p->gone_error) {
+    for (int reads = 0; reads < MOST_READS && !p->left && !p->gone_error; reads++) {
         unsigned char *at = (unsigned char *)&p->control;
         size_t want = p->control_bytes == 0 ? 1 : sizeof p->control;
         ssize_t got = recv(p->socket[TF_TCP_CONTROL], at + p->control_bytes, want - p->control_bytes, 0);
@@ -233,8 +238,8 @@ static void tcp_close(tf_link *link) {
         for (int channel = 0; channel < TF_TCP_CHANNELS; channel++) {
             // What is left unread would make the kernel drop what it still has to send.
             char rest[256];
-            while (channel == TF_TCP_CONTROL && recv(socket[channel], rest, sizeof rest, 0) > 0) {
-            }
+            for (int reads = 0; channel == TF_TCP_CONTROL && reads < MOST_READS; reads++)
+                if (recv(socket[channel], rest, sizeof rest, 0) <= 0) break;
             close(socket[channel]);
         }
     }

@@ -22,27 +22,12 @@
 #include <unistd.h>
 
 #include "net/base/clock.h"
+#include "net/tcp_strangers.h"
 
-enum { VERSION = 1, STRANGERS = 16, BACKLOG = 16, READY = 'R', REASON = 400 };
+enum { BACKLOG = 32, READY = 'R', REASON = 400 };
 
-static const double HELLO_SECONDS = 5, CALL_SECONDS = 3, FIRST_RETRY = 0.05, LONGEST_RETRY = 1, REPORT_SECONDS = 10,
+static const double ANSWER_SECONDS = 5, CALL_SECONDS = 3, FIRST_RETRY = 0.05, LONGEST_RETRY = 1, REPORT_SECONDS = 10,
                     LONGEST_TURN = 1;
-
-/** What both ends say first. All of it has one form on every machine. */
-typedef struct hello {
-    char magic[8];
-    unsigned char version, from, to, channel;
-    unsigned char verdict; /**< of the party that was called: 0, or why it refuses; of the caller 0 */
-    unsigned char reserved[3];
-    unsigned char run[TF_TCP_RUN];
-} hello;
-
-static const char MAGIC[8] = {'t', 'r', 'e', 'f', 'o', 'i', 'l', '\n'};
-
-typedef enum verdict { WELCOME, OTHER_VERSION, OTHER_PARTY, OTHER_RUN, VERDICTS } verdict;
-
-static const char *const reasons[VERDICTS] = {"", "it has another version of the protocol", "it is another party",
-                                              "it runs with another parties file"};
 
 typedef enum stage { ABSENT, CALLING, GREETING, STANDING, WORKING } stage;
 
@@ -54,24 +39,16 @@ typedef struct channel {
     double retry;           /**< how long to rest after the next failure */
     struct addrinfo *found; /**< the peer's addresses, of which `next` is tried next */
     struct addrinfo *next;
-    hello answer;
+    tf_hello_answer answer;
     size_t answered;
 } channel;
-
-/** Somebody who called and has not yet said who it is. */
-typedef struct stranger {
-    int socket; /**< -1: nobody */
-    double until;
-    hello hello;
-    size_t heard;
-} stranger;
 
 typedef struct meeting {
     const tf_tcp_options *options;
     int listener; /**< -1: nobody calls this party */
     channel channels[TF_PARTIES][TF_TCP_CHANNELS];
     bool told_ready[TF_PARTIES], heard_ready[TF_PARTIES];
-    stranger strangers[STRANGERS];
+    tf_strangers strangers;
     double start, end, reported;
     char trouble[REASON]; /**< what went wrong last, for the message at the end of the wait */
 } meeting;
@@ -123,30 +100,6 @@ static tf_status look_up(const tf_tcp_address *address, bool passive, struct add
     *found = NULL;
     return tf_fail(TF_IO, "%s port %s: %s", address->host, address->port,
                    code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
-}
-
-static hello make_hello(const meeting *m, int to, int k, verdict v) {
-    hello h = {.version = VERSION,
-               .from = (unsigned char)m->options->party,
-               .to = (unsigned char)to,
-               .channel = (unsigned char)k,
-               .verdict = (unsigned char)v};
-    memcpy(h.magic, MAGIC, sizeof h.magic);
-    memcpy(h.run, m->options->run, sizeof h.run);
-    return h;
-}
-
-/** Reads up to a whole hello; false when the connection has ended or has said something else. */
-static bool hear(int socket, hello *h, size_t *heard) {
-    while (*heard < sizeof *h) {
-        ssize_t got = recv(socket, (char *)h + *heard, sizeof *h - *heard, 0);
-        if (got < 0 && in_progress()) return true;
-        if (got <= 0) return false;
-        *heard += (size_t)got;
-        size_t seen = *heard < sizeof h->magic ? *heard : sizeof h->magic;
-        if (memcmp(h->magic, MAGIC, seen) != 0) return false;
-    }
-    return true;
 }
 
 static bool say(int socket, const void *data, size_t length) {
@@ -214,7 +167,7 @@ static void end_call(meeting *m, int peer, int k) {
     channel *c = &m->channels[peer][k];
     int error = 0;
     socklen_t size = sizeof error;
-    hello h = make_hello(m, peer, k, WELCOME);
+    tf_hello h = tf_hello_make(m->options, peer, k, TF_WELCOME);
     if (getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error || !say(c->socket, &h, sizeof h)) {
         if (error && error != ECONNREFUSED) // nobody there yet is no trouble
             note(m, "party %d at %s port %s: %s", peer, m->options->address[peer].host, m->options->address[peer].port,
@@ -223,87 +176,75 @@ static void end_call(meeting *m, int peer, int k) {
         return;
     }
     c->stage = GREETING;
-    c->until = tf_clock() + HELLO_SECONDS;
+    c->until = tf_clock() + ANSWER_SECONDS;
+}
+
+/** Proves to a party that welcomed this one who this one is. It answers once more. */
+static tf_status prove(meeting *m, int peer, int k) {
+    channel *c = &m->channels[peer][k];
+    unsigned char proof[TF_HELLO_PROOF];
+    if (!m->options->identity)
+        return tf_fail(TF_MISMATCH, "party %d wants a proof of who this party is, which has no identity", peer);
+    tf_hello own = tf_hello_make(m->options, peer, k, TF_WELCOME);
+    TF_TRY(tf_hello_prove(m->options->identity, &own, &c->answer.challenge, proof));
+    if (!say(c->socket, proof, sizeof proof)) hang_up(c);
+    return TF_OK;
 }
 
 static tf_status take_answer(meeting *m, int peer, int k) {
     channel *c = &m->channels[peer][k];
     const tf_tcp_address *address = &m->options->address[peer];
-    if (!hear(c->socket, &c->answer, &c->answered)) {
+    const tf_hello *a = &c->answer.hello;
+    bool good = tf_hello_hear(c->socket, &c->answer, sizeof *a, &c->answered);
+    bool challenged = good && c->answered >= sizeof *a && a->verdict == TF_WELCOME && a->challenged;
+    if (challenged) good = tf_hello_hear(c->socket, &c->answer, sizeof c->answer, &c->answered);
+    if (!good) {
         if (c->answered > 0)
             note(m, "something else than trefoil answers at party %d's address %s port %s", peer, address->host,
                  address->port);
         hang_up(c);
         return TF_OK;
     }
-    const hello *a = &c->answer;
     if (c->answered < sizeof *a) return TF_OK;
-    c->answered = 0;
     unsigned v = a->verdict;
-    if (v == WELCOME && a->version != VERSION) v = OTHER_VERSION;
-    if (v == WELCOME && (a->from != peer || a->to != m->options->party || a->channel != k)) v = OTHER_PARTY;
-    if (v == WELCOME && memcmp(a->run, m->options->run, sizeof a->run) != 0) v = OTHER_RUN;
-    if (v != WELCOME)
+    if (challenged && c->answered < sizeof c->answer) return TF_OK;
+    c->answered = 0;
+    if (v == TF_WELCOME && a->version != TF_HELLO_VERSION) v = TF_OTHER_VERSION;
+    if (v == TF_WELCOME && (a->from != peer || a->to != m->options->party || a->channel != k)) v = TF_OTHER_PARTY;
+    if (v == TF_WELCOME && memcmp(a->run, m->options->run, sizeof a->run) != 0) v = TF_OTHER_RUN;
+    if (v == TF_BUSY) { /* it has not yet noticed that an earlier connection has ended */
+        hang_up(c);
+        return TF_OK;
+    }
+    if (v != TF_WELCOME)
         return tf_fail(TF_MISMATCH, "party %d at %s port %s does not go with this one: %s", peer, address->host,
-                       address->port, v < VERDICTS ? reasons[v] : "it says no more");
+                       address->port, tf_verdict_text(v));
+    if (challenged) return prove(m, peer, k);
     stand(m, peer, k, c->socket);
     return TF_OK;
 }
 
 /* Calls this party takes ------------------------------------------------------------------------------------------- */
 
-static void dismiss(stranger *s) {
-    close(s->socket);
-    s->socket = -1;
-}
-
 static void take_call(meeting *m) {
-    stranger *place = &m->strangers[0];
     int socket = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket < 0) return;
-    for (int i = 0; i < STRANGERS; i++) { // a free place, or that of whoever has been silent longest
-        stranger *s = &m->strangers[i];
-        if (place->socket >= 0 && (s->socket < 0 || s->until < place->until)) place = s;
-    }
-    if (place->socket >= 0) dismiss(place);
     prepare(socket, m->options->silence);
-    *place = (stranger){.socket = socket, .until = tf_clock() + HELLO_SECONDS};
+    tf_strangers_take(&m->strangers, socket);
 }
 
-static verdict judge(const meeting *m, const hello *h) {
-    if (h->version != VERSION) return OTHER_VERSION;
-    if (h->to != m->options->party || h->from <= m->options->party || h->from >= TF_PARTIES ||
-        h->channel >= TF_TCP_CHANNELS)
-        return OTHER_PARTY;
-    return memcmp(h->run, m->options->run, sizeof h->run) == 0 ? WELCOME : OTHER_RUN;
-}
-
-static const char *address_of(int socket, char text[INET6_ADDRSTRLEN]) {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    if (getpeername(socket, (struct sockaddr *)&address, &size) != 0 ||
-        getnameinfo((struct sockaddr *)&address, size, text, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST) != 0)
-        snprintf(text, INET6_ADDRSTRLEN, "nowhere");
-    return text;
-}
-
-static void hear_stranger(meeting *m, stranger *s) {
-    char text[INET6_ADDRSTRLEN];
-    if (!hear(s->socket, &s->hello, &s->heard)) {
-        dismiss(s);
-        return;
+/** A caller that is welcome gets its place. If it stands already it has started anew: it has proved who it is. */
+static void hear_stranger(meeting *m, tf_stranger *s) {
+    const char *why;
+    for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++) {
+        int peer = i / TF_TCP_CHANNELS, k = i % TF_TCP_CHANNELS;
+        m->strangers.standing[peer][k] = m->channels[peer][k].stage >= STANDING;
     }
-    if (s->heard < sizeof s->hello) return;
-    verdict v = judge(m, &s->hello);
+    bool welcome = tf_stranger_hear(&m->strangers, s, &why);
+    if (why) note(m, "a call from %s was refused: %s", s->address, why);
+    if (!welcome) return;
     int peer = s->hello.from, k = s->hello.channel;
-    hello answer = make_hello(m, peer, k, v);
-    bool said = say(s->socket, &answer, sizeof answer);
-    if (v != WELCOME) note(m, "a call from %s was refused: %s", address_of(s->socket, text), reasons[v]);
-    if (v != WELCOME || !said) {
-        dismiss(s);
-        return;
-    }
-    if (m->channels[peer][k].stage >= STANDING) lose(m, peer); // the peer has started anew
+    if (m->channels[peer][k].stage >= STANDING) lose(m, peer);
     stand(m, peer, k, s->socket);
     s->socket = -1;
 }
@@ -358,13 +299,14 @@ static tf_status serve_channel(meeting *m, int peer, int k, short events) {
 
 /** Waits for something to happen and sees to it. */
 static tf_status turn(meeting *m) {
-    struct pollfd wait[1 + STRANGERS + TF_PARTIES * TF_TCP_CHANNELS];
+    struct pollfd wait[1 + TF_STRANGERS + TF_PARTIES * TF_TCP_CHANNELS];
     nfds_t count = 0;
     double now = tf_clock(), next = fmin(m->end, m->reported + REPORT_SECONDS);
     wait[count++] = (struct pollfd){.fd = m->listener, .events = POLLIN};
-    for (int i = 0; i < STRANGERS; i++) {
-        wait[count++] = (struct pollfd){.fd = m->strangers[i].socket, .events = POLLIN};
-        if (m->strangers[i].socket >= 0) next = fmin(next, m->strangers[i].until);
+    for (int i = 0; i < TF_STRANGERS; i++) {
+        const tf_stranger *s = &m->strangers.place[i];
+        wait[count++] = (struct pollfd){.fd = s->socket, .events = POLLIN};
+        if (s->socket >= 0) next = fmin(next, s->until);
     }
     for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++) {
         int peer = i / TF_TCP_CHANNELS;
@@ -383,14 +325,14 @@ static tf_status turn(meeting *m) {
     for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++) {
         int peer = i / TF_TCP_CHANNELS, k = i % TF_TCP_CHANNELS;
         channel *c = &m->channels[peer][k];
-        if (wait[1 + STRANGERS + i].fd != c->socket) continue; // lost meanwhile, with its sibling
-        TF_TRY(serve_channel(m, peer, k, wait[1 + STRANGERS + i].revents));
+        if (wait[1 + TF_STRANGERS + i].fd != c->socket) continue; // lost meanwhile, with its sibling
+        TF_TRY(serve_channel(m, peer, k, wait[1 + TF_STRANGERS + i].revents));
         if ((c->stage == CALLING || c->stage == GREETING) && now >= c->until) hang_up(c);
     }
-    for (int i = 0; i < STRANGERS; i++) {
-        stranger *s = &m->strangers[i];
+    for (int i = 0; i < TF_STRANGERS; i++) {
+        tf_stranger *s = &m->strangers.place[i];
         if (s->socket >= 0 && wait[1 + i].revents) hear_stranger(m, s);
-        if (s->socket >= 0 && now >= s->until) dismiss(s);
+        if (s->socket >= 0 && now >= s->until) tf_stranger_dismiss(s);
     }
     if (wait[0].revents) take_call(m);
     return TF_OK;
@@ -455,8 +397,7 @@ static tf_status start_listening(meeting *m) {
 
 static void end_meeting(meeting *m, bool keep) {
     if (m->listener >= 0) close(m->listener);
-    for (int i = 0; i < STRANGERS; i++)
-        if (m->strangers[i].socket >= 0) close(m->strangers[i].socket);
+    tf_strangers_close(&m->strangers);
     for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++) {
         channel *c = &m->channels[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS];
         if (c->found) freeaddrinfo(c->found);
@@ -467,15 +408,22 @@ static void end_meeting(meeting *m, bool keep) {
 tf_status tf_tcp_meet(const tf_tcp_options *options, int socket[TF_PARTIES][TF_TCP_CHANNELS]) {
     if (options->party < 0 || options->party >= TF_PARTIES)
         return tf_fail(TF_INVALID, "there is no party %d: parties are 0 to %d", options->party, TF_PARTIES - 1);
-    meeting m = {.options = options, .listener = -1, .start = tf_clock()};
-    m.end = m.start + options->wait;
-    for (int i = 0; i < STRANGERS; i++) m.strangers[i].socket = -1;
+    if (options->identity && !options->fingerprints)
+        return tf_fail(TF_INVALID, "parties that prove who they are need the fingerprints of all three");
+    meeting *m = calloc(1, sizeof *m);
+    if (!m) return tf_fail(TF_NOMEM, "no memory for a meeting");
+    m->options = options;
+    m->listener = -1;
+    m->start = tf_clock();
+    m->end = m->start + options->wait;
+    tf_strangers_init(&m->strangers, options);
     for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++)
-        m.channels[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS] = (channel){.socket = -1, .retry = FIRST_RETRY};
-    tf_status status = options->party < TF_PARTIES - 1 ? start_listening(&m) : TF_OK;
-    if (status == TF_OK) status = meet(&m);
-    end_meeting(&m, status == TF_OK);
+        m->channels[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS] = (channel){.socket = -1, .retry = FIRST_RETRY};
+    tf_status status = options->party < TF_PARTIES - 1 ? start_listening(m) : TF_OK;
+    if (status == TF_OK) status = meet(m);
+    end_meeting(m, status == TF_OK);
     for (int i = 0; i < TF_PARTIES * TF_TCP_CHANNELS; i++)
-        socket[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS] = m.channels[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS].socket;
+        socket[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS] = m->channels[i / TF_TCP_CHANNELS][i % TF_TCP_CHANNELS].socket;
+    free(m);
     return status;
 }

@@ -2,10 +2,7 @@
 #ifndef TF_TCP_MEETING_H
 #define TF_TCP_MEETING_H
 
-#include "net/link_tcp.h"
-
-/** The two connections of a pair: messages, and notices that must not wait behind messages. */
-enum { TF_TCP_DATA, TF_TCP_CONTROL, TF_TCP_CHANNELS };
+#include "net/tcp_hello.h"
 
 /** Connects to both peers; see tf_link_tcp. The sockets do not block; those of the party itself are -1. */
 TF_CHECKED tf_status tf_tcp_meet(const tf_tcp_options *options, int socket[TF_PARTIES][TF_TCP_CHANNELS]);

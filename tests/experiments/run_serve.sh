@@ -35,7 +35,7 @@ refused 2 "a private key that others may read" --wait 60
 chmod 600 "$work/id2/key.pem"
 refused 2 "party 0 and party 1 did not come within 0.5 s" --wait 0.5
 mkdir "$work/own" && mv "$work/id2" "$work/own/id2" && cp -r "$work/id1" "$work/id2"
-start 0 --model "$work/tiny" --timeout 5 && start 1 --text hello --timeout 5
+start 0 --model "$work/tiny" --timeout 5 --wait 6 && start 1 --text hello --timeout 5 --wait 6
 refused 2 "proving who is who|fingerprint" --timeout 5
 for n in 0 1; do await 30 $n; [ "$status" = 1 ] || complain "party $n went on with a party of a wrong key"; done
 grep -q fingerprint "$work"/err? || complain "nobody speaks of fingerprints: $(cat "$work"/err*)"

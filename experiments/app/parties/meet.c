@@ -49,13 +49,16 @@ tf_status links_meet(const link_settings *o, tf_link **link) {
         snprintf(port[i], sizeof port[i], "%u", (unsigned)o->file.party[i].port);
         tcp.address[i] = (tf_tcp_address){o->file.party[i].host, port[i]};
     }
-    tf_identity *identity; /* what is wrong with it is found before the others are called */
-    TF_TRY(tf_identity_read(o->identity, &identity));
-    tf_identity_free(identity);
     if (o->listen) TF_TRY(split_address(o->listen, copy, &tcp.listen));
     TF_TRY(name_run(o, tcp.run));
+    tf_identity *identity;
     tf_link *inner;
-    TF_TRY(tf_link_tcp(&tcp, &inner));
+    TF_TRY(tf_identity_read(o->identity, &identity));
+    tcp.identity = identity;
+    tcp.fingerprints = o->file.fingerprint;
+    tf_status met = tf_link_tcp(&tcp, &inner);
+    tf_identity_free(identity);
+    TF_TRY(met);
     tf_link_set_deadline(inner, o->timeout);
     tf_status status = links_secure(o, inner, link);
     return status == TF_PEER ? tf_fail_in(status, "proving who is who") : status;
