@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/files/share_texts.h"
+#include "net/base/secret.h"
 #include "runtime/kernels/kernels.h"
 
 enum { MOST_TEXTS = 1 << 20 };
@@ -11,8 +12,9 @@ enum { MOST_TEXTS = 1 << 20 };
 
 static tf_status write_component(tf_share_writer *file, const tf_share_results *r, int j) {
     unsigned bytes = (r->bits + 7) / 8;
-    uint64_t *row = malloc(r->texts * r->width * sizeof *row);
-    uint8_t *packed = malloc(r->texts * r->width * bytes);
+    const size_t room = r->texts * r->width * sizeof(uint64_t);
+    uint64_t *row = tf_secret_alloc(room);
+    uint8_t *packed = tf_secret_alloc(room);
     tf_status status = row && packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu results", r->texts);
     uint64_t mask = r->bits < 64 ? (UINT64_C(1) << r->bits) - 1 : ~UINT64_C(0);
     for (size_t i = 0; i < r->texts && !status; i++)
@@ -22,8 +24,8 @@ static tf_status write_component(tf_share_writer *file, const tf_share_results *
         tf_kernels_get()->pack_bytes(row, r->texts * r->width, bytes, packed);
         status = tf_share_write(file, packed, r->texts * r->width * bytes);
     }
-    free(row);
-    free(packed);
+    tf_secret_free(row, room);
+    tf_secret_free(packed, room);
     return status;
 }
 
@@ -66,10 +68,11 @@ static tf_status combine(const opened party[2], size_t *texts, size_t *width, fl
     *width = a->shape.dim[2];
     size_t count = *texts * *width;
     unsigned bytes = (a->bits + 7) / 8;
-    uint64_t *x = malloc(4 * count * sizeof *x);
+    const size_t room = 4 * count * sizeof(uint64_t);
+    uint64_t *x = tf_secret_alloc(room);
     *values = malloc(count * sizeof **values);
     if (!x || !*values) {
-        free(x), free(*values);
+        tf_secret_free(x, room), free(*values);
         return tf_fail(TF_NOMEM, "no memory for %zu results", count);
     }
     tf_kernels_get()->unpack_bytes(party[0].data, 2 * count, bytes, x);
@@ -86,7 +89,7 @@ static tf_status combine(const opened party[2], size_t *texts, size_t *width, fl
         uint64_t sum = (x[i] + x[count + i] + missing[i]) << (64 - a->bits);
         (*values)[i] = (float)ldexp((double)((int64_t)sum >> (64 - a->bits)), -a->frac);
     }
-    free(x);
+    tf_secret_free(x, room);
     if (status) free(*values);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "models/files/share_weights.h"
+#include "net/base/secret.h"
 #include "runtime/program/step.h"
 
 enum { VECTOR = 1, MOST_TEXTS = 1 << 20 }; /* purpose of the streams that are bit vectors */
@@ -46,11 +47,16 @@ static void clear_padding(uint64_t *vector, size_t rows) {
 static tf_status split_vectors(splitter *s, const lookup *l, int j, uint64_t *vector, int64_t *sign) {
     for (size_t i = 0; i < l->tokens; i++) {
         size_t words = tf_words(l->rows), t = (size_t)l->id[i];
+        uint64_t flipped = 0;
         if (!tf_prf_words(s->prf[j], s->entries, VECTOR, i * words, vector, words))
             return tf_fail(TF_INTERNAL, "AES-128-CTR failed");
         clear_padding(vector, l->rows);
-        vector[t / 64] ^= UINT64_C(1) << t % 64; /* the owner's own memory: its files tell no one */
-        sign[3 * i + (size_t)j] = 2 * (int64_t)(vector[t / 64] >> t % 64 & 1) - 1;
+        for (size_t w = 0; w < words; w++) { /* every word, so that no address depends on t */
+            uint64_t x = w ^ t / 64, bit = UINT64_C(1) << t % 64 & (((x | -x) >> 63) - 1);
+            vector[w] ^= bit;
+            flipped |= vector[w] & bit;
+        }
+        sign[3 * i + (size_t)j] = 2 * (int64_t)(flipped >> t % 64) - 1;
         TF_TRY(tf_share_write(s->file[j], vector, (l->rows + 7) / 8));
     }
     return TF_OK;
@@ -77,7 +83,8 @@ static tf_status split(splitter *s, size_t batch, const lookup *l) {
     for (size_t i = 0; i < l->tokens; i++)
         if (l->id[i] < 0 || (size_t)l->id[i] >= l->rows)
             return tf_fail(TF_INVALID, "an id of a text is not below %zu", l->rows);
-    uint64_t *memory = calloc(4 * count + words, sizeof *memory);
+    const size_t room = (4 * count + words) * sizeof(uint64_t);
+    uint64_t *memory = tf_secret_alloc(room);
     if (!memory) return tf_fail(TF_NOMEM, "no memory for %zu tokens", l->tokens);
     uint64_t *component[3] = {memory + count, memory + 2 * count, memory + 3 * count};
     tf_status status = TF_OK;
@@ -89,8 +96,7 @@ static tf_status split(splitter *s, size_t batch, const lookup *l) {
     entry_name(name, batch, l->name, "signs");
     if (!status) status = split_signs(s, l, memory, component, name);
     s->entries += 2;
-    explicit_bzero(memory, (4 * count + words) * sizeof *memory);
-    free(memory);
+    tf_secret_free(memory, room);
     return status;
 }
 
@@ -175,10 +181,8 @@ typedef struct contents {
 void tf_share_texts_close(tf_share_texts *texts) {
     contents *c = texts->private;
     if (!c) return;
-    for (size_t i = 0; c->held && i < 2 * texts->batches; i++) {
-        if (c->held[i].memory) explicit_bzero(c->held[i].memory, c->held[i].words * sizeof *c->held[i].memory);
-        free(c->held[i].memory);
-    }
+    for (size_t i = 0; c->held && i < 2 * texts->batches; i++)
+        tf_secret_free(c->held[i].memory, c->held[i].words * sizeof *c->held[i].memory);
     tf_share_close(c->file);
     free(c->held);
     free(c->lengths);
@@ -207,8 +211,9 @@ static tf_status read_lookup(tf_share_file *file, size_t batch, const lookup *l,
     TF_TRY(tf_share_data(file, vectors, &vector));
     TF_TRY(tf_share_data(file, signs, &sign));
     out->words = 2 * (l->tokens * words + count);
-    out->memory = calloc(out->words, sizeof *out->memory);
+    out->memory = tf_secret_alloc(out->words * sizeof *out->memory);
     if (!out->memory) return tf_fail(TF_NOMEM, "no memory for %zu tokens", l->tokens);
+    memset(out->memory, 0, out->words * sizeof *out->memory);
     uint64_t *own = out->memory, *other = own + l->tokens * words, *shares = other + l->tokens * words;
     int other_component = tf_next(file->party);
     for (size_t i = 0; i < l->tokens; i++) {

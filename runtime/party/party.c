@@ -99,14 +99,14 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     return status;
 }
 
-static void release(tf_buffer *buffer) {
+void tf_buffer_release(tf_buffer *buffer) {
     tf_secret_free(buffer->data, buffer->capacity);
     *buffer = (tf_buffer){0};
 }
 
 tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
     if (size <= buffer->capacity) return TF_OK;
-    release(buffer);
+    tf_buffer_release(buffer);
     buffer->data = tf_secret_alloc(size);
     buffer->capacity = buffer->data ? size : 0;
     return buffer->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for %llu bytes", (unsigned long long)size);
@@ -138,11 +138,11 @@ tf_status tf_party_set_threads(tf_party *party, int threads) {
 
 void tf_party_close(tf_party *party) {
     end_workers(party);
-    release(&party->arena);
-    release(&party->scratch);
+    tf_buffer_release(&party->arena);
+    tf_buffer_release(&party->scratch);
     for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)
-            for (int p = 0; p < TF_PARTIES; p++) release(&party->message[i][parity][p]);
+            for (int p = 0; p < TF_PARTIES; p++) tf_buffer_release(&party->message[i][parity][p]);
     for (int i = 0; i < 2; i++) {
         EVP_CIPHER_CTX_free(party->prf[i]);
         party->prf[i] = NULL;

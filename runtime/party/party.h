@@ -57,7 +57,7 @@ typedef struct tf_party {
     EVP_CIPHER_CTX *(*own)[2];           /**< of each worker: its own contexts of both keys */
     tf_value_observer *observer;         /**< NULL outside of tests and checks */
     void *observer_context;
-    bool abandoned; /**< an execution failed: until it is closed, the link may touch the messages' memory */
+    bool abandoned; /**< a run or set-up failed: until it is closed, the link may touch the messages' memory */
 } tf_party;
 
 /**
@@ -75,6 +75,9 @@ TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);
 
 /** Makes room for `size` bytes, 64-byte aligned; what was there is lost. */
 TF_CHECKED tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size);
+
+/** Wipes and frees it. */
+void tf_buffer_release(tf_buffer *buffer);
 
 /** Wipes the keys and frees the memory, but not that of messages while it is abandoned: see there. */
 void tf_party_close(tf_party *party);

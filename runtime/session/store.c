@@ -112,7 +112,7 @@ typedef struct sharing {
     chunk *list;
     size_t chunks;
     int owner;
-    tf_buffer message[2];
+    tf_buffer *message[2]; /**< of the party, so that they outlive a failure: its link may touch them until it ends */
     tf_ticket ticket[2];
 } sharing;
 
@@ -196,8 +196,8 @@ static void deriver_chunk(sharing *s, tf_stored *w, const chunk *c) {
 
 static tf_status receive_chunk(sharing *s, size_t k) {
     if (k >= s->chunks) return TF_OK;
-    TF_TRY(tf_buffer_reserve(&s->message[k % 2], s->list[k].bytes));
-    return tf_link_receive(s->party->link, s->owner, s->message[k % 2].data, s->list[k].bytes, &s->ticket[k % 2]);
+    TF_TRY(tf_buffer_reserve(s->message[k % 2], s->list[k].bytes));
+    return tf_link_receive(s->party->link, s->owner, s->message[k % 2]->data, s->list[k].bytes, &s->ticket[k % 2]);
 }
 
 static tf_status run_chunk(sharing *s, size_t k) {
@@ -208,14 +208,14 @@ static tf_status run_chunk(sharing *s, size_t k) {
     if (s->party->id == s->owner) {
         if (!s->floats[c->stored - s->first]) return tf_fail(TF_INVALID, "party %d was given no data for it", s->owner);
         if (k >= 2) TF_TRY(tf_link_wait(s->party->link, s->ticket[k % 2]));
-        TF_TRY(tf_buffer_reserve(&s->message[k % 2], c->bytes));
-        TF_TRY(owner_chunk(s, w, c, s->message[k % 2].data));
+        TF_TRY(tf_buffer_reserve(s->message[k % 2], c->bytes));
+        TF_TRY(owner_chunk(s, w, c, s->message[k % 2]->data));
         if (s->party->broken) return tf_fail_public(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
-        TF_TRY(tf_link_send(s->party->link, next, s->message[k % 2].data, c->bytes, &s->ticket[k % 2]));
+        TF_TRY(tf_link_send(s->party->link, next, s->message[k % 2]->data, c->bytes, &s->ticket[k % 2]));
     } else if (s->party->id == next) {
         TF_TRY(receive_chunk(s, k + 1));
         TF_TRY(tf_link_wait(s->party->link, s->ticket[k % 2]));
-        receiver_chunk(s, w, c, s->message[k % 2].data);
+        receiver_chunk(s, w, c, s->message[k % 2]->data);
     } else {
         deriver_chunk(s, w, c);
     }
@@ -243,10 +243,11 @@ static tf_status share(sharing *s) {
 static tf_status share_new(tf_store *store, tf_party *party, size_t first, const float **floats, int owner) {
     sharing s = {.store = store, .party = party, .first = first, .floats = floats, .owner = owner};
     if (owner < 0) return tf_fail(TF_INVALID, "no party holds the weights, and no share files were given");
+    for (int k = 0; k < 2; k++) s.message[k] = &party->message[0][k][party->id]; /* no run sends to itself */
     tf_status status = share(&s);
     free(s.list);
-    /* after a failure the link may hold messages until it is closed: their memory is given up, not freed */
-    for (int k = 0; k < 2 && !status; k++) tf_secret_free(s.message[k].data, s.message[k].capacity);
+    party->abandoned |= status != TF_OK;
+    for (int k = 0; k < 2 && !status; k++) tf_buffer_release(s.message[k]);
     return status;
 }
 

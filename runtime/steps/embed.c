@@ -2,15 +2,18 @@
  * Rows of a shared table at indices that one party, the data owner S, knows. L and R both know the component c of the
  * whole table. S gives L a random bit vector q (a stream of k_s) and R the same vector with bit t flipped. L adds the
  * rows of c that its vector selects, R subtracts those that its vector selects: all cancel but +c[t] or -c[t], the sign
- * being known to S. L and R swap these under masks that S knows; S deals shares of the sign and of its own part of the
- * row less the masks; L and R combine and reshare.
+ * being known to S. L and R swap these under masks that S knows; S deals shares of the sign and, while they add up, of
+ * its own part of the row less the masks; L and R combine and reshare.
+ *
+ * What S reads of its own memory does not depend on the tokens either: it passes over the whole table for each, as L
+ * and R do, so that whoever shares its processor's caches learns nothing.
  *
  * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams
  * of k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 #include "runtime/steps/steps.h"
 
@@ -49,7 +52,8 @@ static void embed_cost(const tf_program *program, const tf_step_node *node, tf_t
     uint64_t elements = z.tokens * z.columns;
     traffic->dealt_at = -1;
     traffic->exchanges = 3;
-    traffic->whole[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes) + elements * z.bytes;
+    traffic->whole[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes);
+    traffic->whole[1][z.s][z.right] = elements * z.bytes;
     for (int e = 1; e < 3; e++) {
         traffic->whole[e][z.left][z.right] = elements * z.bytes;
         traffic->whole[e][z.right][z.left] = elements * z.bytes;
@@ -66,55 +70,72 @@ static void bit_vector(tf_call *call, int which, const sizes *z, size_t token, u
     tf_stream(call->party, which, call->index, Q, token * z->words, q, z->words);
 }
 
-static tf_status deal(tf_call *call, const sizes *z) {
-    const int32_t *token = tf_call_leaf(call)->tokens;
-    if (!token) return tf_fail(TF_INVALID, "party %d was given no token ids", call->party->id);
-    uint8_t *message = call->send[z->right];
-    uint64_t *q = malloc(z->words * sizeof *q), *row = malloc(6 * z->columns * sizeof *row);
-    uint64_t sign_stream[2];
-    if (!q || !row) {
-        free(q), free(row);
-        return tf_fail(TF_NOMEM, "no memory for a lookup");
+static tf_status check_tokens(const int32_t *token, const sizes *z, int id) {
+    if (!token) return tf_fail(TF_INVALID, "party %d was given no token ids", id);
+    for (size_t i = 0; i < z->tokens; i++)
+        if (token[i] < 0 || (size_t)token[i] >= z->rows)
+            return tf_fail(TF_RANGE, "a token id is outside the vocabulary of %zu", z->rows);
+    return TF_OK;
+}
+
+/** Flips bit t, and returns what it was before: 2 for one, 0 for zero, less one. No address depends on t. */
+static uint64_t flip(uint64_t *q, size_t words, size_t t) {
+    uint64_t was = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t x = w ^ t / 64, bit = UINT64_C(1) << t % 64 & (((x | -x) >> 63) - 1);
+        was |= q[w] & bit;
+        q[w] ^= bit;
     }
-    const tf_kernels *kernels = call->party->kernels;
-    uint8_t *signs = message + z->tokens * vector_bytes(z), *rows = signs + z->tokens * z->bytes;
-    size_t pitch = tf_even(z->columns);
-    tf_status status = TF_OK;
-    for (size_t i = 0; i < z->tokens && !status; i++) {
-        /* the owner's own token is its secret: it works on it alone, the messages hide it */
-        size_t t = (size_t)token[i];
-        if (token[i] < 0 || t >= z->rows) {
-            status = tf_fail(TF_RANGE, "a token id is outside the vocabulary of %zu", z->rows);
-            break;
-        }
+    return 2 * (was >> t % 64 & 1) - 1;
+}
+
+/** S: the bit vectors and shares of the signs, which are kept. */
+static tf_status deal_vectors(tf_call *call, const sizes *z) {
+    const int32_t *token = tf_call_leaf(call)->tokens;
+    TF_TRY(check_tokens(token, z, call->party->id));
+    uint8_t *message = call->send[z->right], *signs = message + z->tokens * vector_bytes(z);
+    const size_t room = z->words * sizeof(uint64_t);
+    uint64_t *q = tf_secret_alloc(room), sign_stream[2];
+    if (!q) return tf_fail(TF_NOMEM, "no memory for a lookup");
+    for (size_t i = 0; i < z->tokens; i++) {
         bit_vector(call, 0, z, i, q);
-        uint64_t plus = q[t / 64] >> (t % 64) & 1, sign = 2 * plus - 1;
-        q[t / 64] ^= UINT64_C(1) << (t % 64);
+        uint64_t sign = call->state[i] = flip(q, z->words, (size_t)token[i]);
         memcpy(message + i * vector_bytes(z), q, vector_bytes(z));
         tf_stream(call->party, 0, call->index, SIGN, 2 * i, sign_stream, 2);
         uint64_t dealt = sign - sign_stream[0];
-        kernels->pack_bytes(&dealt, 1, z->bytes, signs + i * z->bytes);
-        uint64_t *mu[2] = {row, row + z->columns}, *mask = row + 2 * z->columns, *part = row + 3 * z->columns;
+        call->party->kernels->pack_bytes(&dealt, 1, z->bytes, signs + i * z->bytes);
+    }
+    tf_secret_free(q, room);
+    return TF_OK;
+}
+
+/** S: its part of the rows, less masks. */
+static tf_status deal_rows(tf_call *call, const sizes *z) {
+    const size_t room = 3 * z->columns * sizeof(uint64_t), pitch = tf_even(z->columns);
+    uint64_t *row = call->state + tf_even(z->tokens), *mu[2] = {tf_secret_alloc(room)}, *mask;
+    if (!mu[0]) return tf_fail(TF_NOMEM, "no memory for a lookup");
+    mu[1] = mu[0] + z->columns, mask = mu[1] + z->columns;
+    tf_status status = tf_pick_rows(call->party->kernels, &call->in[0], z->rows, z->columns, call->node->type.bits,
+                                    tf_call_leaf(call)->tokens, z->tokens, row);
+    for (size_t i = 0; i < z->tokens && !status; i++, row += z->columns) {
         tf_stream(call->party, 0, call->index, MU, i * pitch, mu[0], z->columns);
         tf_stream(call->party, 1, call->index, MU, i * pitch, mu[1], z->columns);
         tf_stream(call->party, 0, call->index, ROW, i * pitch, mask, z->columns);
-        uint64_t *x = row + 4 * z->columns, *y = row + 5 * z->columns;
-        status = tf_view_read(kernels, &call->in[0], 0, t * z->columns, z->columns, x);
-        if (!status) status = tf_view_read(kernels, &call->in[0], 1, t * z->columns, z->columns, y);
-        if (status) break;
-        for (size_t k = 0; k < z->columns; k++) part[k] = x[k] + y[k] - sign * (mu[0][k] + mu[1][k]) - mask[k];
-        kernels->pack_bytes(part, z->columns, z->bytes, rows + i * z->columns * z->bytes);
+        for (size_t k = 0; k < z->columns; k++) row[k] -= call->state[i] * (mu[0][k] + mu[1][k]) + mask[k];
+        call->party->kernels->pack_bytes(row, z->columns, z->bytes, call->send[z->right] + i * z->columns * z->bytes);
     }
-    free(q), free(row);
+    tf_secret_free(mu[0], room);
     return status;
 }
 
-/** The bit vectors of this worker's rows, `pitch` words each. */
-static uint64_t *own_vectors(tf_call *call, const sizes *z, bool left, size_t *pitch) {
+/** The bit vectors of this worker's rows, `pitch` words each, in `room` bytes of secret memory. */
+static uint64_t *own_vectors(tf_call *call, const sizes *z, bool left, size_t *pitch, size_t *room) {
     tf_span rows = tf_selected_rows(call, z->rows);
     size_t count = tf_span_count(rows), first = rows.begin / 64;
     *pitch = tf_words(count);
-    uint64_t *q = calloc(z->tokens * *pitch + 1, sizeof *q);
+    *room = (z->tokens * *pitch + 1) * sizeof(uint64_t);
+    uint64_t *q = tf_secret_alloc(*room);
+    if (q) memset(q, 0, *room);
     for (size_t i = 0; q && count && i < z->tokens; i++) {
         uint64_t *to = q + i * *pitch;
         if (left)
@@ -129,11 +150,11 @@ static uint64_t *own_vectors(tf_call *call, const sizes *z, bool left, size_t *p
 /** L's or R's sum over the table, by all workers. */
 static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
     uint64_t *sum = call->state + tf_even(z->tokens);
-    size_t pitch;
-    uint64_t *q = own_vectors(call, z, left, &pitch);
+    size_t pitch, room;
+    uint64_t *q = own_vectors(call, z, left, &pitch, &room);
     if (call->worker == 0) memset(sum, 0, z->tokens * z->columns * sizeof *sum);
     tf_status status = tf_select_rows(call, left ? 0 : 1, q, pitch, z->tokens, sum);
-    free(q);
+    tf_secret_free(q, room);
     return status;
 }
 
@@ -158,7 +179,8 @@ static tf_status embed_whole(tf_call *call, int phase) {
     if (call->party->id != z.s && phase == 1) TF_TRY(sum_table(call, &z, call->party->id == z.left));
     if (call->worker) return TF_OK;
     if (call->party->id == z.s) {
-        if (phase == 0) TF_TRY(deal(call, &z));
+        if (phase == 0) TF_TRY(deal_vectors(call, &z));
+        if (phase == 1) TF_TRY(deal_rows(call, &z));
         for (int j = 0; j < 2 && phase == 0; j++)
             for (size_t i = 0; i < z.tokens; i++)
                 tf_stream(call->party, j, call->index, OUT, i * pitch, call->out.c[j] + i * z.columns, z.columns);
@@ -171,7 +193,6 @@ static tf_status embed_whole(tf_call *call, int phase) {
         if (!left) { /* what S dealt, kept until the sums were swapped */
             const uint8_t *message = call->receive[z.s] + z.tokens * vector_bytes(&z);
             kernels->unpack_bytes(message, z.tokens, z.bytes, sign);
-            kernels->unpack_bytes(message + z.tokens * z.bytes, elements, z.bytes, mine);
         } else {
             for (size_t i = 0; i < z.tokens; i++) {
                 uint64_t pair[2];
@@ -185,6 +206,7 @@ static tf_status embed_whole(tf_call *call, int phase) {
     }
     if (phase == 2) {
         const uint64_t *sum = call->state + tf_even(z.tokens);
+        if (!left) kernels->unpack_bytes(call->receive[z.s], elements, z.bytes, mine);
         kernels->unpack_bytes(call->receive[partner], elements, z.bytes, common);
         for (size_t i = 0; i < z.tokens; i++)
             for (size_t k = i * z.columns; k < (i + 1) * z.columns; k++)

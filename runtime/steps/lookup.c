@@ -6,8 +6,8 @@
  * less streams shared with S alone. All uniform to their receivers.
  */
 #include <math.h>
-#include <stdlib.h>
 
+#include "net/base/secret.h"
 #include "runtime/steps/steps.h"
 
 enum { ENTRY = 1, MU };
@@ -29,9 +29,10 @@ static void lookup_cost(const tf_program *program, const tf_step_node *node, tf_
 static tf_status lookup_solo(tf_call *call) {
     size_t entries = (size_t)1 << tf_args(lookup_args, call->node)->k;
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    uint64_t *entry = malloc(entries * sizeof *entry), *table = malloc(entries * sizeof *table);
+    const size_t room = entries * sizeof(uint64_t);
+    uint64_t *entry = tf_secret_alloc(room), *table = tf_secret_alloc(room);
     if (!entry || !table) {
-        free(entry), free(table);
+        tf_secret_free(entry, room), tf_secret_free(table, room);
         return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
     }
     for (size_t i = call->part.span.begin; i < call->part.span.end; i++) {
@@ -52,7 +53,7 @@ static tf_status lookup_solo(tf_call *call) {
         call->party->kernels->pack_bytes(entry, entries, bytes,
                                          call->message + (i - call->part.span.begin) * entries * bytes);
     }
-    free(entry), free(table);
+    tf_secret_free(entry, room), tf_secret_free(table, room);
     tf_for_blocks(call, at, count) tf_reshare_solo(call, MU, at, count);
     return TF_OK;
 }
@@ -60,7 +61,7 @@ static tf_status lookup_solo(tf_call *call) {
 static tf_status lookup_pair(tf_call *call, int phase) {
     size_t entries = (size_t)1 << tf_args(lookup_args, call->node)->k;
     unsigned bytes = tf_bytes_of(call->node->type.bits);
-    uint64_t *entry = malloc(entries * sizeof *entry);
+    uint64_t *entry = tf_secret_alloc(entries * sizeof *entry);
     if (!entry) return tf_fail(TF_NOMEM, "no memory for a table of %zu entries", entries);
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
@@ -84,7 +85,7 @@ static tf_status lookup_pair(tf_call *call, int phase) {
         }
         tf_reshare_send(call, MU, at, count, bytes, part);
     }
-    free(entry);
+    tf_secret_free(entry, entries * sizeof *entry);
     return TF_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 #include "runtime/steps/product.h"
 #include "runtime/steps/rotate.h"
@@ -38,7 +39,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
     uint64_t *combined = NULL, *z = call->out.c[0] + these.begin * l->c_row;
     if (!rows || !tf_span_count(columns)) return TF_OK;
     if (zero < 0) {
-        x = combined = malloc((count + 1) * sizeof *combined);
+        x = combined = tf_secret_alloc(count * sizeof *combined);
         if (!combined) return tf_fail(TF_NOMEM, "no memory for a product of %zu rows", rows);
         tf_combine(tf_combination_of(id).left, tf_product_ring(call->node), x0, x1, count, combined);
     } else { /* the owner pairs y_o + y_(o+1) with x_o + x_(o+1), its neighbours their y with x_(o+2) */
@@ -48,7 +49,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
     start_rows(call, l, rows, columns, z);
     call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
                                          l->c_row, scratch);
-    free(combined);
+    tf_secret_free(combined, count * sizeof *combined);
     return TF_OK;
 }
 
@@ -150,12 +151,14 @@ static tf_status matmul_part(tf_call *call) {
     else if (call->part.number != 2 * call->party->id)
         return TF_OK; /* a batch is made at once, with the first part */
     if (rows.begin >= rows.end) return TF_OK;
-    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(l.m, l.k) + 63) / 64 * 64);
+    const size_t room = kernels->matmul_scratch(l.m, l.k);
+    void *scratch = aligned_alloc(64, room); /* between guards it would be mapped anew for every product */
     tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
     tf_span products = tf_worker_items(call, products_of(&l));
     if (weight && !status) status = weight_slice(call, &l, rows, scratch);
     for (size_t b = products.begin; b < products.end && !weight && !status; b++)
         status = batch_part(call, &l, b, scratch);
+    if (scratch) explicit_bzero(scratch, room);
     free(scratch);
     if (tf_args(tf_product_args, call->node)->turned) {
         tf_status rotated = rotate_slice(call, &l, rows);

@@ -20,7 +20,8 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     if (!data)
         return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
     uint64_t *weight = malloc(in * out * sizeof *weight);
-    void *scratch = aligned_alloc(64, (kernels->matmul_scratch(rows, in) + 63) / 64 * 64);
+    const size_t room = kernels->matmul_scratch(rows, in);
+    void *scratch = aligned_alloc(64, room);
     tf_packed *packed = NULL;
     if (weight) {
         for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)args->frac));
@@ -38,6 +39,7 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     tf_status status = scratch && packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", node->leaf->name);
     tf_packed_free(packed);
     free(weight);
+    if (scratch) explicit_bzero(scratch, room);
     free(scratch);
     return status;
 }

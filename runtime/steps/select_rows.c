@@ -1,4 +1,5 @@
-/** Sums of the rows of a table that bit vectors select. A party's own uniform bits choose what is read. */
+/** Sums of the rows of a table that bit vectors select, where a party's own uniform bits choose what is read; and rows
+ *  at indices that must not show, for which all is read. */
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -81,5 +82,30 @@ tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, 
     }
     if (part && part != sum) tf_secret_free(part, bytes);
     if (call->in[0].source && call->worker == 0) tf_source_release(call->in[0].source);
+    return status;
+}
+
+tf_status tf_pick_rows(const tf_kernels *kernels, const tf_view *table, size_t rows, size_t columns, unsigned bits,
+                       const int32_t *token, size_t tokens, uint64_t *out) {
+    const bool narrow = bits <= 32;
+    const size_t word = narrow ? sizeof(uint32_t) : sizeof(uint64_t), block = TF_SELECT_ROWS * columns;
+    const size_t sum_bytes = (tokens * columns * word + 63) / 64 * 64, bytes = sum_bytes + 2 * block * sizeof(uint64_t);
+    unsigned char *scratch = tf_secret_alloc(bytes);
+    if (!scratch) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, tokens);
+    uint64_t *c = (uint64_t *)(scratch + sum_bytes), *other = c + block;
+    memset(scratch, 0, sum_bytes);
+    tf_status status = TF_OK;
+    for (size_t r = 0; r < rows && !status; r += TF_SELECT_ROWS) {
+        const size_t count = rows - r < TF_SELECT_ROWS ? rows - r : TF_SELECT_ROWS;
+        status = tf_view_read(kernels, table, 0, r * columns, count * columns, c);
+        if (!status) status = tf_view_read(kernels, table, 1, r * columns, count * columns, other);
+        if (status) break;
+        for (size_t i = 0; i < count * columns; i++) c[i] += other[i];
+        (narrow ? tf_pick_block32 : tf_pick_block64)(c, count, columns, r, token, tokens, scratch);
+    }
+    for (size_t i = 0; i < tokens * columns && !status; i++)
+        out[i] = narrow ? ((const uint32_t *)scratch)[i] : ((const uint64_t *)scratch)[i];
+    if (table->source) tf_source_release(table->source);
+    tf_secret_free(scratch, bytes);
     return status;
 }

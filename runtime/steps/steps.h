@@ -28,6 +28,11 @@ tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, 
 /** The rows of a table of so many that this worker adds up: it begins at a multiple of 128. */
 tf_span tf_selected_rows(const tf_call *call, size_t rows);
 
+/** Writes row token[i] of the sum of both of this party's components, which are rows x columns, to out (tokens x
+ *  columns). All rows are read for every token: what is read shows nothing of the tokens, which are below `rows`. */
+TF_CHECKED tf_status tf_pick_rows(const tf_kernels *kernels, const tf_view *table, size_t rows, size_t columns,
+                                  unsigned bits, const int32_t *token, size_t tokens, uint64_t *out);
+
 /** Rows of a shared table at indices that an owner outside shared; see tf_selection. */
 extern const tf_step tf_embed_shared_step;
 

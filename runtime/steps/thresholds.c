@@ -15,9 +15,9 @@
  * of k_s, and L and R swap their parts less streams shared with S alone. All uniform to their receivers.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "net/base/secret.h"
 #include "runtime/steps/steps.h"
 
 enum { TABLE = 1, DEAL, OPEN }; /* purposes */
@@ -118,7 +118,8 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     if (!rows) return TF_OK;
     uint8_t *message = call->message;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
-    uint64_t *mask = malloc((2 * (l.wires + 1) + 2 * l.ands + 1) * words * 8 + 8);
+    const size_t room = (2 * (l.wires + 1) + 2 * l.ands + 1) * words * 8;
+    uint64_t *mask = tf_secret_alloc(room);
     if (!mask) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", l.count);
     uint64_t *other = mask + (l.wires + 1) * words, *product = other + (l.wires + 1) * words;
     uint64_t *stream = product + l.ands * words, *top = stream + l.ands * words;
@@ -149,7 +150,7 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
         uint64_t *rho = bit_plane(call, j);
         for (size_t w = 0; w < words; w++) rho[w] = mask[l.wires * words + w] ^ top[w];
     }
-    free(mask);
+    tf_secret_free(mask, room);
     return TF_OK;
 }
 
@@ -263,7 +264,8 @@ TF_MULTIVERSION static void combine(const layout *l, size_t words, const uint64_
 
 static tf_status and_blocks(const side *b) {
     size_t words = b->words, wires = b->l.wires;
-    uint64_t *d = malloc(2 * wires * words * 8 + 8), *m = d ? d + wires * words : NULL;
+    const size_t room = 2 * wires * words * 8;
+    uint64_t *d = tf_secret_alloc(room), *m = d + wires * words;
     if (!d) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
     const uint8_t *message = b->call->received;
     for (size_t j = 0; j < b->l.count; j++) {
@@ -272,7 +274,7 @@ static tf_status and_blocks(const side *b) {
         for (size_t i = 0; i < wires * words; i++) d[i] ^= m[i] ^ b->wire[j * wires * words + i];
         combine(&b->l, words, d, m, b->product + j * b->l.ands * words, b->left ? ~UINT64_C(0) : 0, b->gt + j * words);
     }
-    free(d);
+    tf_secret_free(d, room);
     return TF_OK;
 }
 

@@ -8,6 +8,7 @@
 enum { STEP_N = 700 };
 
 #include "net/base/secret.h"
+#include "runtime/steps/steps.h"
 #include "tests/support/each_step.h"
 #include "tests/support/selection.h"
 
@@ -102,6 +103,25 @@ Test(memcheck, nothing_branches_on_a_table_for_an_owner_outside) {
         selection_close(&own);
         rig_close(&r);
         free(x);
+    }
+}
+
+/* What the tokens' owner reads of its own table does not depend on them. */
+Test(memcheck, rows_are_picked_without_showing_which) {
+    enum { ROWS = 150, COLUMNS = 70, TOKENS = 5 };
+    for (unsigned bits = 32; bits <= 48; bits += 16) {
+        uint64_t table[2][ROWS * COLUMNS], out[TOKENS * COLUMNS];
+        int32_t tokens[TOKENS] = {0, 63, 64, 149, 63}, known[TOKENS];
+        for (size_t i = 0; i < 2 * ROWS * COLUMNS; i++) table[i % 2][i / 2] = rig_random();
+        memcpy(known, tokens, sizeof known);
+        VALGRIND_MAKE_MEM_UNDEFINED(tokens, sizeof tokens);
+        tf_view view = {.c = {table[0], table[1]}};
+        cr_assert_eq(tf_pick_rows(tf_kernels_get(), &view, ROWS, COLUMNS, bits, tokens, TOKENS, out), TF_OK);
+        VALGRIND_MAKE_MEM_DEFINED(out, sizeof out);
+        for (size_t i = 0; i < TOKENS * COLUMNS; i++) {
+            size_t at = (size_t)known[i / COLUMNS] * COLUMNS + i % COLUMNS;
+            cr_assert_eq((out[i] ^ (table[0][at] + table[1][at])) & tf_mask(bits), 0, "element %zu", i);
+        }
     }
 }
 

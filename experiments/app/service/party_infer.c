@@ -8,6 +8,7 @@
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/report/progress.h"
 #include "net/base/clock.h"
+#include "net/base/secret.h"
 
 tf_digest ranges_digest(const tf_ranges *ranges) {
     size_t count = ranges ? ranges->count : 0;
@@ -240,11 +241,11 @@ static tf_status run_shared(tf_session *session, const private_job *job, kept_re
 /** Batches whose owner is outside: the results stay shared. */
 static tf_status infer_shared(tf_session *session, const private_job *job, progress *sum) {
     size_t count = job->shares[session->party.id].texts.texts * tf_model_width(job->config);
-    kept_results kept = {.component = {calloc(count, sizeof(uint64_t)), calloc(count, sizeof(uint64_t))}};
+    const size_t size = count * sizeof(uint64_t);
+    kept_results kept = {.component = {tf_secret_alloc(size), tf_secret_alloc(size)}};
     tf_status status = kept.component[0] && kept.component[1] ? run_shared(session, job, &kept, sum)
                                                               : tf_fail(TF_NOMEM, "no memory for the results");
-    free(kept.component[0]);
-    free(kept.component[1]);
+    for (int j = 0; j < 2; j++) tf_secret_free(kept.component[j], size);
     return status;
 }
 
