@@ -10,7 +10,7 @@
 #include "net/base/new_file.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
-static const double MOST_FACTOR = 1e6, MOST_MAGNITUDE = 1e30;
+static const double MOST_MAGNITUDE = 1e30;
 
 void tf_ranges_free(tf_ranges *ranges) {
     free(ranges->entry);
@@ -62,14 +62,22 @@ void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, cons
         watch->status = tf_ranges_note(watch->ranges, graph->node[node].name, largest);
 }
 
+/** The range of a node: the same whether it is made of magnitudes or was read. */
+static double range_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
+    if (ranges->rounded) return entry->largest;
+    double least = entry->largest * ranges->factor * TF_ROUNDING_ROOM, range = 1;
+    while (range < least) range *= 2;
+    return range;
+}
+
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph) {
     for (int i = 0; i < graph->nodes; i++) {
         const tf_ranges_entry *entry = graph->node[i].op ? find(ranges, graph->node[i].name) : NULL;
-        if (entry) graph->node[i].range = fmax(entry->largest * ranges->factor * TF_ROUNDING_ROOM, 1);
+        if (entry) graph->node[i].range = range_of(ranges, entry);
     }
 }
 
-/* ranges.json ------------------------------------------------------------------------------------------------------ */
+/* Files ------------------------------------------------------------------------------------------------------------ */
 
 static tf_status read_entries(const char *path, const json_t *object, tf_ranges *ranges) {
     const char *name;
@@ -86,20 +94,24 @@ static tf_status read_entries(const char *path, const json_t *object, tf_ranges 
 }
 
 static tf_status read_object(const char *path, const json_t *object, tf_ranges *ranges) {
-    const char *model = json_string_value(json_object_get(object, "model"));
+    const char *id = json_string_value(json_object_get(object, "id"));
     const char *approx = json_string_value(json_object_get(object, "approx"));
-    const json_t *factor = json_object_get(object, "factor"), *texts = json_object_get(object, "texts");
-    if (!model || strlen(model) != sizeof ranges->model - 1 || !tf_printable(model))
-        return tf_fail(TF_FORMAT, "%s: \"model\" is not a SHA-256 digest", path);
+    tf_digest parsed;
+    int exponent;
+    if (!tf_digest_parse(id, &parsed))
+        return tf_fail(TF_FORMAT, "%s: \"id\" is not 64 hexadecimal digits: calibrate again", path);
     if (!approx || strlen(approx) >= sizeof ranges->approx || !tf_printable(approx))
         return tf_fail(TF_FORMAT, "%s: \"approx\" is no list of approximations", path);
-    ranges->factor = json_is_number(factor) ? json_number_value(factor) : NAN;
-    if (!(ranges->factor >= 1 && ranges->factor <= MOST_FACTOR))
-        return tf_fail(TF_FORMAT, "%s: \"factor\" is no number from 1 to %g", path, MOST_FACTOR);
-    ranges->texts = json_integer_value(texts) > 0 ? (size_t)json_integer_value(texts) : 0;
-    strcpy(ranges->model, model);
+    ranges->rounded = true;
+    ranges->factor = 1;
+    tf_digest_text(&parsed, ranges->id);
     strcpy(ranges->approx, approx);
-    return read_entries(path, json_object_get(object, "ranges"), ranges);
+    TF_TRY(read_entries(path, json_object_get(object, "ranges"), ranges));
+    for (size_t i = 0; i < ranges->count; i++)
+        if (ranges->entry[i].largest < 1 || frexp(ranges->entry[i].largest, &exponent) != 0.5)
+            return tf_fail(TF_FORMAT, "%s: \"ranges\" has one that is no power of two from 1 on: calibrate again",
+                           path);
+    return TF_OK;
 }
 
 tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) {
@@ -116,19 +128,48 @@ tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) 
     return status;
 }
 
-tf_status tf_ranges_write(const char *directory, const tf_ranges *ranges) {
+tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const char *model, bool *match) {
     char path[PATH_SIZE];
-    TF_TRY(tf_path_join(directory, TF_RANGES_FILE, path, sizeof path));
-    json_t *list = json_object();
-    for (size_t i = 0; i < ranges->count; i++)
-        json_object_set_new(list, ranges->entry[i].name, json_real(ranges->entry[i].largest));
-    json_t *object = json_pack("{s:s,s:s,s:f,s:I,s:o}", "model", ranges->model, "approx", ranges->approx, "factor",
-                               ranges->factor, "texts", (json_int_t)ranges->texts, "ranges", list);
-    if (!object) return tf_fail(TF_NOMEM, "out of memory");
-    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    json_t *object;
+    TF_TRY(tf_path_join(directory, TF_RANGES_PRIVATE_FILE, path, sizeof path));
+    TF_TRY(tf_json_read(path, MOST_BYTES, &object));
+    const char *id = json_string_value(json_object_get(object, "id")),
+               *of = json_string_value(json_object_get(object, "model"));
+    *match = id && of && !strcmp(id, ranges->id) && !strcmp(of, model);
+    json_decref(object);
+    return TF_OK;
+}
+
+/** Takes over the reference to `object`. */
+static tf_status write_object(const char *directory, const char *name, unsigned mode, json_t *object) {
+    char path[PATH_SIZE];
+    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(object);
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = tf_file_write(path, 0666, text, strlen(text));
+    tf_status status = tf_path_join(directory, name, path, sizeof path);
+    if (status == TF_OK) status = tf_file_write(path, mode, text, strlen(text));
     free(text);
     return status;
+}
+
+tf_status tf_ranges_write(const char *directory, tf_ranges *ranges) {
+    tf_digest id;
+    TF_TRY(tf_digest_random(&id));
+    tf_digest_text(&id, ranges->id);
+    json_t *known = json_object(), *own = json_object();
+    for (size_t i = 0; i < ranges->count; i++) {
+        const tf_ranges_entry *entry = &ranges->entry[i];
+        json_object_set_new(known, entry->name, json_real(range_of(ranges, entry)));
+        json_object_set_new(own, entry->name, json_real(entry->largest));
+    }
+    tf_status status = write_object(directory, TF_RANGES_PRIVATE_FILE, 0600,
+                                    json_pack("{s:s,s:s,s:s,s:f,s:I,s:o}", "id", ranges->id, "model", ranges->model,
+                                              "approx", ranges->approx, "factor", ranges->factor, "texts",
+                                              (json_int_t)ranges->texts, "magnitudes", own));
+    if (status != TF_OK) {
+        json_decref(known);
+        return status;
+    }
+    return write_object(directory, TF_RANGES_FILE, 0666,
+                        json_pack("{s:s,s:s,s:o}", "id", ranges->id, "approx", ranges->approx, "ranges", known));
 }

@@ -1,17 +1,23 @@
 /**
- * The largest magnitude at each node of a model's graph, as a calibration saw it: ranges.json beside the model. With a
- * safety factor it becomes the range that the private form may rely on. It is public to all three parties.
+ * The largest magnitude at each node of a model's graph, as a calibration saw it. With a safety factor it becomes the
+ * range that the private form may rely on.
+ *
+ * All three parties have to know the ranges: ranges.json beside the model holds them, rounded up to powers of two,
+ * under a random id. The magnitudes, and the digest of the weights that they are of, stay with the model's owner in
+ * ranges.private.json: who has neither weights nor texts must not be able to check a guess of them.
  */
 #ifndef TF_RANGES_H
 #define TF_RANGES_H
 
 #include "models/model.h"
+#include "net/base/digest.h"
 
-#define TF_RANGES_FILE "ranges.json"
+#define TF_RANGES_FILE         "ranges.json"
+#define TF_RANGES_PRIVATE_FILE "ranges.private.json"
 
 typedef struct tf_ranges_entry {
     char name[sizeof((tf_node *)0)->name];
-    double largest;
+    double largest; /**< magnitude; once they are `rounded`, the range */
 } tf_ranges_entry;
 
 typedef struct tf_ranges {
@@ -19,7 +25,9 @@ typedef struct tf_ranges {
     size_t count, capacity;
     double factor;               /**< what magnitudes are multiplied by, at least 1 */
     size_t texts;                /**< how many it was made from */
-    char model[65];              /**< the SHA-256 digest of the weights' file, in hexadecimal digits */
+    bool rounded;                /**< as all parties know them; factor and texts are not known then */
+    char id[TF_DIGEST_TEXT];     /**< drawn when they were written */
+    char model[TF_DIGEST_TEXT];  /**< the digest of the weights' file, in hexadecimal digits; empty if rounded */
     char approx[TF_APPROX_TEXT]; /**< by tf_approx_text */
 } tf_ranges;
 
@@ -41,11 +49,15 @@ void tf_ranges_watch_node(void *watch, const tf_graph *graph, tf_id node, const 
 /** Reads DIR/ranges.json. *found tells whether there is one; that there is none is no error. */
 TF_CHECKED tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found);
 
-/** Writes DIR/ranges.json, atomically. */
-TF_CHECKED tf_status tf_ranges_write(const char *directory, const tf_ranges *ranges);
+/** Whether ranges that were read from DIR are of the weights with this digest, as DIR/ranges.private.json says. TF_IO
+ *  where that is not there. */
+TF_CHECKED tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const char *model, bool *match);
 
-/** Declares the ranges of the graph's nodes: magnitude times factor, with TF_ROUNDING_ROOM, at least 1. Nodes that are
- * not known stay as they are. */
+/** Draws an id and writes DIR/ranges.json and DIR/ranges.private.json, which its owner alone may read. */
+TF_CHECKED tf_status tf_ranges_write(const char *directory, tf_ranges *ranges);
+
+/** Declares the ranges of the graph's nodes: the power of two from magnitude times factor, with TF_ROUNDING_ROOM, on,
+ *  and at least 1. Nodes that are not known stay as they are. */
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph);
 
 #endif

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "models/ranges.h"
+#include "net/base/file.h"
 #include "ops/ops.h"
 
 static char directory[] = "/tmp/trefoil-test-XXXXXX", path[64];
@@ -14,6 +16,12 @@ static void set_up(void) {
     cr_assert(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/ranges.json", directory);
     cr_assert_eq(tf_ops_register(), TF_OK);
+}
+
+static void remove_private(void) {
+    char own[300];
+    cr_assert_eq(tf_path_join(directory, TF_RANGES_PRIVATE_FILE, own, sizeof own), TF_OK);
+    cr_assert_eq(unlink(own), 0);
 }
 
 static void tear_down(void) {
@@ -41,14 +49,51 @@ Test(ranges, are_read_as_they_were_written) {
     cr_assert_eq(tf_ranges_read(directory, &read, &found), TF_OK, "%s", tf_error());
     cr_assert(found);
     cr_assert_eq(read.count, 2);
-    cr_assert_eq(tf_ranges_find(&read, "x"), 1.5);
+    cr_assert_eq(tf_ranges_find(&read, "x"), 4, "3 with its room, rounded up");
+    cr_assert_eq(tf_ranges_find(&read, "y"), 1);
     cr_assert_eq(tf_ranges_find(&read, "z"), 0);
-    cr_assert_eq(read.factor, 2);
-    cr_assert_eq(read.texts, 7);
-    cr_assert_str_eq(read.model, made.model);
+    cr_assert(read.rounded);
+    cr_assert_str_eq(read.id, made.id);
+    cr_assert_str_empty(read.model);
+    bool match;
+    cr_assert_eq(tf_ranges_match(directory, &read, made.model, &match), TF_OK, "%s", tf_error());
+    cr_assert(match);
+    made.model[5] = 'b';
+    cr_assert_eq(tf_ranges_match(directory, &read, made.model, &match), TF_OK);
+    cr_assert_not(match, "other weights");
+    made.model[5] = 'a', read.id[7] ^= 1;
+    cr_assert_eq(tf_ranges_match(directory, &read, made.model, &match), TF_OK);
+    cr_assert_not(match, "another calibration");
+    remove_private();
+    cr_assert_eq(tf_ranges_match(directory, &read, made.model, &match), TF_IO);
     cr_assert_str_eq(read.approx, made.approx);
     tf_ranges_free(&made);
     tf_ranges_free(&read);
+}
+
+/* What all parties get tells neither the weights nor what their owner calibrated on. */
+Test(ranges, do_not_show_what_they_were_made_of) {
+    tf_ranges made = {.factor = 3, .texts = 7654321, .approx = "gelu=relu"};
+    char *text;
+    size_t size;
+    struct stat info;
+    memset(made.model, 'a', 64);
+    cr_assert_eq(tf_ranges_note(&made, "x", 1.2345), TF_OK);
+    cr_assert_eq(tf_ranges_write(directory, &made), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_file_read(path, 4096, &text, &size), TF_OK);
+    const char *const secret[] = {"aaaaaaaa", "7654321", "1.23", "factor", "texts", "model"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) cr_assert_null(strstr(text, secret[i]), "%s", text);
+    cr_assert_not_null(strstr(text, "4.0"));
+    free(text);
+    char first[TF_DIGEST_TEXT];
+    strcpy(first, made.id);
+    cr_assert_eq(tf_ranges_write(directory, &made), TF_OK);
+    cr_assert_str_neq(first, made.id, "the id is not drawn anew");
+    char own[300];
+    cr_assert_eq(tf_path_join(directory, TF_RANGES_PRIVATE_FILE, own, sizeof own), TF_OK);
+    cr_assert(!stat(own, &info) && (info.st_mode & 0777) == 0600);
+    remove_private();
+    tf_ranges_free(&made);
 }
 
 Test(ranges, need_not_be_there) {
@@ -61,18 +106,18 @@ Test(ranges, need_not_be_there) {
 #define DIGEST "0123456789012345678901234567890123456789012345678901234567890123"
 
 Test(ranges, that_are_malformed_are_refused) {
-    static const char *const bad[] = {
-        "",
-        "[]",
-        "{}",
-        "{\"model\": \"12\", \"approx\": \"\", \"factor\": 2, \"ranges\": {}}",
-        "{\"model\": \"" DIGEST "\", \"factor\": 2, \"ranges\": {}}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 0.5, \"ranges\": {}}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": [1]}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": -1}}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": \"1\"}}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\": 1e300}}",
-        "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"x\\u0007\": 1}}"};
+    static const char *const bad[] = {"",
+                                      "[]",
+                                      "{}",
+                                      "{\"id\": \"12\", \"approx\": \"\", \"ranges\": {}}",
+                                      "{\"id\": \"" DIGEST "\", \"ranges\": {}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": [1]}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": -1}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 0.5}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 3}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": \"1\"}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1e300}}",
+                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\\u0007\": 1}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tf_ranges ranges;
         bool found;
@@ -81,8 +126,7 @@ Test(ranges, that_are_malformed_are_refused) {
         cr_assert(strstr(tf_error(), path), "%s", tf_error());
     }
     char text[512];
-    snprintf(text, sizeof text,
-             "{\"model\": \"" DIGEST "\", \"approx\": \"\", \"factor\": 2, \"ranges\": {\"%0100d\": 1}}", 1);
+    snprintf(text, sizeof text, "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"%0100d\": 1}}", 1);
     tf_ranges ranges;
     bool found;
     put(text);
@@ -106,7 +150,7 @@ Test(ranges, of_a_floating_point_run_declare_those_of_the_private_one) {
     cr_assert_eq(tf_ranges_find(&ranges, "y"), 6);
     tf_ranges_apply(&ranges, &graph);
     cr_assert_eq(graph.node[x].range, 0);
-    cr_assert_eq(graph.node[y].range, 12 * TF_ROUNDING_ROOM);
+    cr_assert_eq(graph.node[y].range, 16, "12 with its room, rounded up");
     cr_assert_eq(graph.node[z].range, 1, "a range is at least 1");
     tf_graph_free(&graph);
     tf_ranges_free(&ranges);

@@ -95,7 +95,9 @@ tf_status model_open_weights(model_files *model) {
     if (!model->calibrated) return TF_OK;
     char digest[65];
     TF_TRY(model_digest_text(model, digest));
-    if (!strcmp(digest, model->ranges.model)) return TF_OK;
+    bool match;
+    TF_TRY(tf_ranges_match(model->directory, &model->ranges, digest, &match));
+    if (match) return TF_OK;
     return tf_fail(TF_MISMATCH, "%s/ranges.json is of other weights than these: calibrate again, or give --no-ranges",
                    model->directory);
 }
