@@ -107,6 +107,21 @@ tf_id tf_block_approximated(tf_builder *b, const char *kind, const char *place, 
     return tf_graph_op(b->graph, kind, rule->variant, name, inputs, input, attrs, attr);
 }
 
+static void make_zeros(const void *context, float *out) {
+    memset(out, 0, *(const size_t *)context * sizeof *out);
+}
+
+/* Zeros, in the place of the shift that a normalisation does not have. */
+static tf_id no_shift(tf_builder *b, const char *name, size_t width) {
+    const float *data = NULL;
+    if (b->graph->status == TF_OK && b->tensors.file) {
+        tf_status status =
+            tf_safetensors_derive(b->tensors.file, name, width, TF_WEIGHT_LIMIT, make_zeros, &width, &data);
+        if (status != TF_OK) return tf_graph_fail(b->graph, status);
+    }
+    return add_leaf(b, TF_LEAF_WEIGHT, name, tf_dims(width), data);
+}
+
 tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
     tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"centred", 1}};
     tf_stream out = {.shifted = !norm.no_bias, .width = norm.width ? norm.width : b->config->hidden};
@@ -121,8 +136,8 @@ tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
     snprintf(gamma, sizeof gamma, "%s.weight", norm.name);
     snprintf(beta, sizeof beta, "%s.bias", norm.name);
     tf_id in[] = {x, tf_block_weight(b, gamma, tf_dims(out.width)), -1};
-    if (!norm.no_bias) in[2] = tf_block_weight(b, beta, tf_dims(out.width));
-    out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, norm.no_bias ? 2 : 3, in, 1, attr);
+    in[2] = norm.no_bias ? no_shift(b, beta, out.width) : tf_block_weight(b, beta, tf_dims(out.width));
+    out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, 3, in, 1, attr);
     return out;
 }
 
@@ -144,7 +159,9 @@ tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred) {
     tf_graph_scope(b->graph, "%s.", x.node);
     snprintf(b->shared, sizeof b->shared, strcmp(x.norm, x.node) ? "%s." : "", x.norm);
     tf_id gamma = tf_block_weight(b, "weight", tf_dims(x.width));
-    tf_id beta = centred ? centred_shift(b, &x) : tf_block_weight(b, "bias", tf_dims(x.width));
+    tf_id beta = !x.shifted ? no_shift(b, "no_shift", x.width)
+                 : centred  ? centred_shift(b, &x)
+                            : tf_block_weight(b, "bias", tf_dims(x.width));
     tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, gamma, beta), centred ? 1 : 0,
                           (tf_attr[]){{"centred", 1}});
     tf_graph_scope(b->graph, "%s", scope);
@@ -205,6 +222,11 @@ static tf_id token_weights(tf_builder *b, const char *name, tf_pooling pooling) 
 
 tf_id tf_block_key_mask(tf_builder *b, const char *name) {
     return token_weights(b, name, TF_POOL_MAX);
+}
+
+tf_id tf_block_mean(tf_builder *b, tf_id x) {
+    return tf_graph_op(b->graph, "mean_pool", "", "mean_pool",
+                       TF_IN(x, token_weights(b, "mean_pool.weights", TF_POOL_MEAN)), TF_NO_ATTRS);
 }
 
 tf_id tf_block_sentence(tf_builder *b, tf_id x) {

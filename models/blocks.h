@@ -88,6 +88,9 @@ tf_id tf_block_ids(tf_builder *b, const char *name, bool types);
 /** A public texts x length constant: 1 at tokens and 0 at padding. */
 tf_id tf_block_key_mask(tf_builder *b, const char *name);
 
+/** texts x width: the mean of each text's tokens. */
+tf_id tf_block_mean(tf_builder *b, tf_id x);
+
 /** texts x hidden: a text's embedding from its tokens' values, as the config says. */
 tf_id tf_block_sentence(tf_builder *b, tf_id x);
 

@@ -59,6 +59,10 @@ enum { TF_CONFIG_NAME = 32 };
     SIZE(labels)           /* of classifiers; 0 otherwise */                                                           \
     REAL(layer_norm_eps)   /* or of RMSNorm */                                                                         \
     REAL(rope_theta)       /* base of rotary positions */                                                              \
+    REAL(rope_local_theta) /* of layers with local attention */                                                        \
+    SIZE(global_every)     /* one layer in so many has attention over all tokens, the first one among them */          \
+    FLAG(classifier_bias)  /* of a classifier's first layer, where it may have none */                                 \
+    FLAG(classifier_mean)  /* a classifier looks at the mean of the tokens, not at the first one */                    \
     NAME(rope_scaling)     /* rope_type: "linear", "llama3", ... or "" */                                              \
     REAL(rope_factor) REAL(rope_low_freq_factor) REAL(rope_high_freq_factor)                                           \
     REAL(rope_beta_fast) REAL(rope_beta_slow) REAL(rope_attention_factor) /* of "yarn" */                              \

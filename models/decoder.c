@@ -28,11 +28,13 @@ static void join(const void *context, float *out) {
     }
 }
 
-static tf_status join_parts(const tf_builder *b, const char *name, const joined *parts, const float **data) {
-    char key[192];
+/* `norm`: what is folded in, which may differ between two graphs of one file. */
+static tf_status join_parts(const tf_builder *b, const char *name, const char *norm, const joined *parts,
+                            const float **data) {
+    char key[320];
     size_t count = 0;
     for (int i = 0; i < parts->parts; i++) count += parts->count[i];
-    snprintf(key, sizeof key, "%s%s, joined", b->graph->scope, name);
+    snprintf(key, sizeof key, "%s%s, joined after %s", b->graph->scope, name, norm);
     return tf_safetensors_derive(b->tensors.file, key, count, TF_WEIGHT_LIMIT, join, parts, data);
 }
 
@@ -54,8 +56,8 @@ static tf_status fused_data(const tf_builder *b, tf_stream x, const tf_fused *f,
         weights.part[weights.parts] = fold.weight, weights.count[weights.parts++] = f->in * f->out[i];
         biases.part[biases.parts] = fold.bias, biases.count[biases.parts++] = f->out[i];
     }
-    TF_TRY(join_parts(b, weight, &weights, w));
-    return biases.part[0] ? join_parts(b, bias, &biases, v) : TF_OK;
+    TF_TRY(join_parts(b, weight, x.norm, &weights, w));
+    return biases.part[0] ? join_parts(b, bias, x.norm, &biases, v) : TF_OK;
 }
 
 tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *f, tf_id angles, size_t rotated) {

@@ -180,6 +180,43 @@ def run_albert(m, c, h, ids, types):
     return head_of(m, x, words, h, c["hidden_act"], c["layer_norm_eps"])
 
 
+def rotate(x, theta, heads):
+    """Rotary positions, in halves of each head."""
+    length, width = x.shape
+    depth = width // heads
+    angle = np.arange(length)[:, None] * theta ** (-2 * np.arange(depth // 2) / depth)
+    y = x.reshape(length, heads, 2, depth // 2)
+    cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    return np.stack([y[:, :, 0] * cosine - y[:, :, 1] * sine, y[:, :, 1] * cosine + y[:, :, 0] * sine],
+                    axis=2).reshape(length, width)
+
+
+def run_modernbert(m, c, h, ids, types):
+    p, eps = "model.", c["norm_eps"]
+    words = m.get(p + "embeddings.tok_embeddings.weight", VOCABULARY, HIDDEN)
+    x = m.norm(p + "embeddings.norm", words[ids], eps, bias=False)
+    place = np.arange(len(ids))
+    near = np.abs(place[:, None] - place) <= c["local_attention"] // 2
+    for i in range(LAYERS):
+        at = f"{p}layers.{i}."
+        n = m.norm(at + "attn_norm", x, eps, bias=False) if i else x
+        q, k, v = np.split(m.dense(at + "attn.Wqkv", n, 3 * HIDDEN, bias=c["attention_bias"]), 3, axis=-1)
+        everywhere = i % c["global_attn_every_n_layers"] == 0
+        theta = c["global_rope_theta"] if everywhere else c["local_rope_theta"]
+        y = attend(rotate(q, theta, HEADS), rotate(k, theta, HEADS), v, HEADS, allowed=None if everywhere else near)
+        x = x + m.dense(at + "attn.Wo", y, HIDDEN, bias=c["attention_bias"])
+        n = m.norm(at + "mlp_norm", x, eps, bias=False)
+        up, gate = np.split(m.dense(at + "mlp.Wi", n, 2 * INNER, bias=False), 2, axis=-1)
+        x = x + m.dense(at + "mlp.Wo", ACT[c["hidden_activation"]](up) * gate, HIDDEN, bias=False)
+    x = m.norm(p + "final_norm", x, eps, bias=False)
+    if h["head"] == "embedding":
+        return head_of(m, x, words, h, "gelu", eps)
+    if h["head"] == "classifier":
+        x = x.mean(0) if c["classifier_pooling"] == "mean" else x[0]
+    y = m.norm("head.norm", ACT["gelu"](m.dense("head.dense", x, HIDDEN, bias=False)), eps, bias=False)
+    return y @ words.T + m.get("decoder.bias", VOCABULARY) if h["head"] == "masked" else m.dense("classifier", y, LABELS)
+
+
 COMMON = dict(hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=INNER,
               vocab_size=VOCABULARY, max_position_embeddings=9, type_vocab_size=2, layer_norm_eps=1e-5,
               hidden_act="gelu", pad_token_id=0)
@@ -188,6 +225,10 @@ DISTILBERT = dict(model_type="distilbert", dim=HIDDEN, n_layers=LAYERS, n_heads=
                   vocab_size=VOCABULARY, max_position_embeddings=9, activation="gelu", pad_token_id=0)
 ELECTRA = dict(COMMON, model_type="electra", embedding_size=12)
 ALBERT = dict(COMMON, model_type="albert", embedding_size=12, num_hidden_groups=1, inner_group_num=1)
+
+MODERNBERT = dict(COMMON, model_type="modernbert", hidden_activation="gelu", norm_eps=1e-5, norm_bias=False,
+                  global_rope_theta=160000.0, local_rope_theta=10000.0, global_attn_every_n_layers=3,
+                  local_attention=4, attention_bias=False, mlp_bias=False, classifier_pooling="cls")
 
 # What a classifier's first layer and its output are called, and the head of masked language modelling.
 BERT_HEADS = dict(pool="bert.pooler.dense", pool_act="tanh", out="classifier",
@@ -217,6 +258,11 @@ def cases():
     for name, first, config, run, heads in families:
         for head in ENDS:
             yield f"{name}-{head}", first + ENDS[head], config, run, dict(heads, head=head)
+    for head in ("classifier", "tokens", "masked", "embedding"):
+        yield f"modernbert-{head}", "ModernBert" + ENDS[head], MODERNBERT, run_modernbert, dict(head=head)
+    yield "modernbert-mean", "ModernBertForSequenceClassification", \
+        dict(MODERNBERT, classifier_pooling="mean", attention_bias=True, global_attn_every_n_layers=2), \
+        run_modernbert, dict(head="classifier")
     one = dict(id2label={"0": "score"}, label2id={"score": 0})
     yield "bert-regression", "BertForSequenceClassification", dict(COMMON, model_type="bert", **one), run_bert, \
         dict(BERT_HEADS, head="classifier", labels=1)

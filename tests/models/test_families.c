@@ -165,3 +165,6 @@ Test(families, electra) {
 Test(families, albert) {
     check_family("albert");
 }
+Test(families, modernbert) {
+    check_family("modernbert");
+}
