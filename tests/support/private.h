@@ -7,8 +7,8 @@
 #define TF_TESTS_PRIVATE_H
 
 #include <math.h>
-#include <pthread.h>
 
+#include "net/local.h"
 #include "runtime/session/session.h"
 #include "tests/support/plain.h"
 
@@ -34,33 +34,19 @@ typedef struct private_op {
     /* between the threads */
     tf_program program;
     const float *part[TF_PARTIES][2 * TF_MAX_INPUTS]; /**< by slot; NULL where this party puts nothing in */
-    tf_link *link[TF_PARTIES];
-    tf_status status[TF_PARTIES];
-    char error[TF_PARTIES][1024];
 } private_op;
 
-typedef struct private_thread {
-    private_op *run;
-    int id;
-} private_thread;
-
-static inline void *private_play(void *argument) {
-    private_thread *a = argument;
-    private_op *run = a->run;
+static inline tf_status private_play(tf_link *link, int id, void *context) {
+    private_op *run = context;
     tf_session session;
     tf_session_stats stats;
-    double *output[] = {a->id == DATA_OWNER ? run->result : NULL};
-    tf_slots slots = {.input = run->part[a->id], .output = output};
-    tf_status status = tf_session_open(&session, run->link[a->id]);
-    if (!status) {
-        status =
-            tf_session_run_program(&session, &run->program, &slots, a->id == DATA_OWNER ? &run->stats : &stats, NULL);
-        tf_session_close(&session);
-    }
-    run->status[a->id] = status;
-    snprintf(run->error[a->id], sizeof run->error[a->id], "%s", status ? tf_error() : "");
-    if (status) tf_link_announce_failure(run->link[a->id], tf_error());
-    return NULL;
+    double *output[] = {id == DATA_OWNER ? run->result : NULL};
+    tf_slots slots = {.input = run->part[id], .output = output};
+    TF_TRY(tf_session_open(&session, link));
+    tf_status status =
+        tf_session_run_program(&session, &run->program, &slots, id == DATA_OWNER ? &run->stats : &stats, NULL);
+    tf_session_close(&session);
+    return status;
 }
 
 /** Two parties' parts of an activation, multiples of the unit so that the sum is rounded as the whole would be. */
@@ -120,19 +106,9 @@ static inline tf_status private_run(private_op *run) {
         tf_output(&run->program, run->op->lower(&run->program, &graph.node[out], value), DATA_OWNER, 0);
         status = tf_program_status(&run->program);
     }
-    if (!status) status = tf_link_memory(run->link);
     if (!status) {
-        pthread_t thread[TF_PARTIES];
-        private_thread argument[TF_PARTIES];
         run->result = malloc(tf_shape_count(run->plain.shape) * sizeof *run->result);
-        for (int i = 0; i < TF_PARTIES; i++) {
-            argument[i] = (private_thread){run, i};
-            pthread_create(&thread[i], NULL, private_play, &argument[i]);
-        }
-        for (int i = 0; i < TF_PARTIES; i++) pthread_join(thread[i], NULL);
-        for (int i = 0; i < TF_PARTIES; i++) tf_link_close(run->link[i]);
-        for (int i = 0; i < TF_PARTIES && !status; i++)
-            if (run->status[i]) status = tf_fail(run->status[i], "party %d: %s", i, run->error[i]);
+        status = tf_run_local(private_play, run, NULL);
     }
     tf_program_free(&run->program);
     tf_graph_free(&graph);

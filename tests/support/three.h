@@ -1,13 +1,13 @@
 /**
  * Three parties as three threads over memory links, for tests.
  *
- * three_do runs any function as each party. three_parties runs one program, several times if asked to, and leaves what
- * each party measured beside the plan's forecast. Under valgrind every received byte is checked to be initialised.
+ * three_do runs any function as each party, with tf_run_local. three_parties runs one program, several times if asked
+ * to, and leaves what each party measured beside the plan's forecast. Under valgrind every received byte is checked to
+ * be initialised.
  */
 #ifndef TF_TESTS_THREE_H
 #define TF_TESTS_THREE_H
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@
 #define RUNNING_ON_VALGRIND                         0
 #endif
 
+#include "net/local.h"
 #include "runtime/execute/execute.h"
 #include "tests/support/tamper.h"
 
@@ -30,41 +31,24 @@ typedef struct three_outcome {
     char error[TF_PARTIES][1024];
 } three_outcome;
 
-/** What a party does with its end of the link. */
-typedef tf_status three_body(tf_link *link, int id, void *context);
-
-typedef struct three_thread {
-    three_body *body;
+typedef struct three_call {
+    tf_party_body *body;
     void *context;
-    tf_link *link;
     three_outcome *outcome;
-    int id;
-} three_thread;
+} three_call;
 
-static inline void *three_thread_run(void *argument) {
-    three_thread *a = argument;
-    tf_status status = a->outcome->status[a->id] = a->body(a->link, a->id, a->context);
-    snprintf(a->outcome->error[a->id], sizeof a->outcome->error[a->id], "%s", status ? tf_error() : "");
-    if (status) tf_link_announce_failure(a->link, tf_error());
-    return NULL;
+/* In a test the parties may tell each other everything. */
+static inline tf_status three_call_as(tf_link *link, int id, void *context) {
+    const three_call *call = context;
+    tf_status status = call->outcome->status[id] = call->body(link, id, call->context);
+    snprintf(call->outcome->error[id], sizeof call->outcome->error[id], "%s", status ? tf_error() : "");
+    if (status) tf_link_announce_failure(link, tf_error());
+    return status;
 }
 
 /** Runs `body` as each party; the first party's failure, preferring one that is not the report of another's. */
-static inline tf_status three_do(three_body *body, void *context, three_outcome *outcome) {
-    tf_link *link[TF_PARTIES];
-    pthread_t thread[TF_PARTIES];
-    three_thread argument[TF_PARTIES];
-    TF_TRY(tf_link_memory(link));
-    for (int i = 0; i < TF_PARTIES; i++) {
-        argument[i] = (three_thread){body, context, link[i], outcome, i};
-        pthread_create(&thread[i], NULL, three_thread_run, &argument[i]);
-    }
-    for (int i = 0; i < TF_PARTIES; i++) pthread_join(thread[i], NULL);
-    for (int i = 0; i < TF_PARTIES; i++) tf_link_close(link[i]);
-    int first = -1;
-    for (int i = 0; i < TF_PARTIES; i++)
-        if (outcome->status[i] && (first < 0 || outcome->status[first] == TF_PEER)) first = i;
-    return first < 0 ? TF_OK : tf_fail(outcome->status[first], "party %d: %s", first, outcome->error[first]);
+static inline tf_status three_do(tf_party_body *body, void *context, three_outcome *outcome) {
+    return tf_run_local(three_call_as, &(three_call){body, context, outcome}, NULL);
 }
 
 /** What one party brings to a program, and what the run cost it. */

@@ -1,11 +1,12 @@
 #include "experiments/app/service/private.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "net/local.h"
 
 struct private_session {
     bool local;                /* all three are threads of this process */
@@ -83,39 +84,19 @@ void private_close(private_session *session, tf_status status) {
     (void)tf_failure_raise(&failure);
 }
 
-typedef struct party_thread {
+typedef struct each_call {
     private_function *function;
-    tf_link *link;
     void *job;
-    tf_failure failure;
-    pthread_t thread;
-} party_thread;
+} each_call;
 
-static void *play(void *argument) {
-    party_thread *t = argument;
-    tf_status status = t->function(t->link, t->job);
-    tf_failure_keep(status, &t->failure);
-    if (status != TF_OK) tf_link_announce_failure(t->link, tf_error_for_peers(status));
-    return NULL;
+static tf_status call_as(tf_link *link, int id, void *context) {
+    const each_call *call = context;
+    return call->function(link, call->job);
 }
 
 tf_status private_each(private_session *session, private_function *function, void *job) {
-    party_thread party[TF_PARTIES] = {0};
-    int started = 0, first = -1;
+    if (session->local) return tf_run_on_links(session->link, call_as, &(each_call){function, job}, NULL);
     for (int i = 0; i < TF_PARTIES; i++)
-        if (session->link[i]) party[i] = (party_thread){.function = function, .link = session->link[i], .job = job};
-    if (!session->local) {
-        for (int i = 0; i < TF_PARTIES; i++)
-            if (party[i].link) return function(party[i].link, job);
-    }
-    for (; started < TF_PARTIES; started++)
-        if (pthread_create(&party[started].thread, NULL, play, &party[started])) break;
-    if (started < TF_PARTIES)
-        for (int i = 0; i < started; i++)
-            tf_link_announce_failure(party[i].link, "a party's thread could not be started");
-    for (int i = 0; i < started; i++) pthread_join(party[i].thread, NULL);
-    if (started < TF_PARTIES) return tf_fail(TF_NOMEM, "a party's thread could not be started");
-    for (int i = 0; i < TF_PARTIES; i++) /* the first cause, not a report of it */
-        if (party[i].failure.status != TF_OK && (first < 0 || party[first].failure.status == TF_PEER)) first = i;
-    return first < 0 ? TF_OK : tf_failure_raise(&party[first].failure);
+        if (session->link[i]) return function(session->link[i], job);
+    return tf_fail(TF_INTERNAL, "this process plays no party");
 }
