@@ -61,19 +61,34 @@ tf_digest tf_store_digest(const tf_store *store, tf_digest before) {
     return before;
 }
 
-static tf_stored *find(const tf_store *store, const tf_program *program, const tf_param *param) {
+/** Whether a stored weight holds the same numbers as a parameter, in a ring that has its ring's bits. */
+static bool holds(const tf_stored *s, const tf_program *program, const tf_param *param) {
     const tf_type *type = &program->node[param->value].type;
+    return s->type.frac == type->frac && s->type.bits >= type->bits && tf_shape_equal(s->type.shape, type->shape) &&
+           !strcmp(s->name, param->leaf->name);
+}
+
+/** The stored weight that serves as a parameter. Components and tables serve narrower rings too, whose readers do not
+ *  look at upper bits, and components serve as tables. */
+static tf_stored *find(const tf_store *store, const tf_program *program, const tf_param *param) {
     for (size_t i = 0; i < store->count; i++) {
         tf_stored *s = &store->stored[i];
-        if (s->type.frac == type->frac && s->type.bits == type->bits && s->is_packed == param->packed &&
-            s->is_table == param->table && tf_shape_equal(s->type.shape, type->shape) &&
-            !strcmp(s->name, param->leaf->name))
+        if (!holds(s, program, param)) continue;
+        if (param->packed ? s->is_packed && s->type.bits == program->node[param->value].type.bits
+                          : !s->is_packed && (param->table || !s->is_table))
             return s;
     }
     return NULL;
 }
 
-static tf_status add(tf_store *store, const tf_program *program, const tf_param *param) {
+/** A stored weight that can be read element by element, of which a parameter can be made. */
+static tf_stored *find_readable(const tf_store *store, const tf_program *program, const tf_param *param) {
+    for (size_t i = 0; i < store->count; i++)
+        if (!store->stored[i].is_packed && holds(&store->stored[i], program, param)) return &store->stored[i];
+    return NULL;
+}
+
+static tf_status add(tf_store *store, const tf_program *program, const tf_param *param, unsigned bits) {
     if (store->count == store->capacity) {
         size_t capacity = store->capacity ? 2 * store->capacity : 64;
         tf_stored *grown = realloc(store->stored, capacity * sizeof *grown);
@@ -83,6 +98,7 @@ static tf_status add(tf_store *store, const tf_program *program, const tf_param 
     }
     tf_stored *s = &store->stored[store->count++];
     *s = (tf_stored){.type = program->node[param->value].type, .is_packed = param->packed, .is_table = param->table};
+    s->type.bits = bits;
     memcpy(s->name, param->leaf->name, sizeof s->name);
     return TF_OK;
 }
@@ -271,28 +287,83 @@ static tf_status load(tf_store *store, tf_party *party, tf_stored *s) {
 
 /* Both ------------------------------------------------------------------------------------------------------------- */
 
-tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, const tf_graph *graph,
-                           tf_view *view) {
-    size_t first = store->count;
+/**
+ * Adds what must be shared of a parameter that is not there: itself, or, where the program wants the same weight in
+ * several forms or rings, a readable form in the widest ring, of which the others are made. *added: 1 if anything was.
+ */
+static tf_status add_shared(tf_store *store, const tf_program *program, int index, size_t *added) {
+    const tf_param *param = &program->param[index];
+    const tf_type *type = &program->node[param->value].type;
+    tf_param form = *param;
+    unsigned bits = type->bits;
+    *added = 0;
+    if (find(store, program, param) || find_readable(store, program, param)) return TF_OK;
+    for (int i = 0; i < program->params; i++) {
+        const tf_param *other = &program->param[i];
+        const tf_type *its = &program->node[other->value].type;
+        if (i == index || other->leaf != param->leaf || its->frac != type->frac || find(store, program, other))
+            continue;
+        if (its->bits > bits) bits = its->bits;
+        if (form.packed) form.packed = false, form.table = true;
+        if (!other->packed && !other->table) form.table = false;
+    }
+    *added = 1;
+    return add(store, program, &form, bits);
+}
+
+/** The other forms of what was shared. Nothing is sent. */
+static tf_status derive_all(tf_store *store, tf_party *party, const tf_program *program) {
+    for (int i = 0; i < program->params; i++) {
+        const tf_param *param = &program->param[i];
+        if (find(store, program, param)) continue;
+        TF_TRY(add(store, program, param, program->node[param->value].type.bits));
+        tf_stored *s = &store->stored[store->count - 1];
+        const tf_stored *from = find_readable(store, program, param);
+        size_t count = tf_shape_count(s->type.shape);
+        tf_source words = {.count = count, .bytes = sizeof(uint64_t)};
+        for (int j = 0; j < 2; j++) words.part[j].data = (const uint8_t *)from->component[j];
+        const tf_source *source = from->has_source ? &from->source : &words;
+        if (s->is_packed) {
+            TF_TRY(tf_source_pack(party, source, s->type.shape, s->type.bits, s->type.zero, &s->packed));
+            continue;
+        }
+        TF_TRY(allocate_components(s));
+        for (int j = 0; j < 2; j++) TF_TRY(tf_source_read(party->kernels, source, j, 0, count, s->component[j]));
+    }
+    return TF_OK;
+}
+
+static tf_status load_new(tf_store *store, tf_party *party, const tf_program *program) {
+    for (int i = 0; i < program->params; i++) {
+        const tf_param *param = &program->param[i];
+        if (find(store, program, param)) continue;
+        TF_TRY(add(store, program, param, program->node[param->value].type.bits));
+        tf_stored *s = &store->stored[store->count - 1];
+        tf_status status = load(store, party, s);
+        if (status) return tf_fail_in(status, "weight %s", s->name);
+    }
+    return TF_OK;
+}
+
+/** Shares what is not there in any form, and makes the other forms of it. */
+static tf_status share_missing(tf_store *store, tf_party *party, const tf_program *program, const tf_graph *graph) {
+    size_t first = store->count, added;
     const float **floats = calloc((size_t)program->params + 1, sizeof *floats);
-    if (!floats) return tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
-    tf_status status = TF_OK;
+    tf_status status = floats ? TF_OK : tf_fail(TF_NOMEM, "no memory for %d weights", program->params);
     for (int i = 0; i < program->params && !status; i++) {
-        if (find(store, program, &program->param[i])) continue;
         const tf_node *leaf = program->param[i].leaf;
         if (graph) leaf = &graph->node[leaf - program->graph->node];
-        floats[store->count - first] = leaf->data;
-        status = add(store, program, &program->param[i]);
+        status = add_shared(store, program, i, &added);
+        if (!status && added) floats[store->count - 1 - first] = leaf->data;
     }
-    if (!status && store->provider) {
-        for (size_t i = first; i < store->count && !status; i++) {
-            status = load(store, party, &store->stored[i]);
-            if (status) status = tf_fail_in(status, "weight %s", store->stored[i].name);
-        }
-    } else if (!status && store->count > first) {
-        status = share_new(store, party, first, floats, program->model_owner);
-    }
+    if (!status && store->count > first) status = share_new(store, party, first, floats, program->model_owner);
     free(floats);
+    return status ? status : derive_all(store, party, program);
+}
+
+tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, const tf_graph *graph,
+                           tf_view *view) {
+    tf_status status = store->provider ? load_new(store, party, program) : share_missing(store, party, program, graph);
     for (int i = 0; i < program->params && !status; i++) { /* only now: the store has stopped moving */
         const tf_stored *s = find(store, program, &program->param[i]);
         view[i] = (tf_view){.c = {s->component[0], s->component[1]}, .packed = s->packed};

@@ -34,6 +34,9 @@ tf_digest tf_store_digest(const tf_store *store, tf_digest before);
  * are those of `graph`, node by node like the program's own; NULL: of the program's leaves. All three parties call it
  * together.
  *
+ * A weight that is wanted in several rings or forms is shared once, in the widest, and the others are made of it by
+ * each party alone.
+ *
  * Sharing by party o: x_o is a stream of k_o, which party o-1 derives too; x_(o+1) = x - x_o goes to party o+1, who
  * does not hold k_o: uniform to it. The third component is zero. All weights travel in one sequence of messages, each
  * of which is computed while the previous one is under way. bits/8 B an element, 1 round.

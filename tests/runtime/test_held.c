@@ -231,3 +231,66 @@ Test(held, a_program_fits_graphs_of_its_shape_alone) {
     tf_graph_free(&d.graph);
     tf_graph_free(&other.graph);
 }
+
+/* Weights in several forms ------------------------------------------------------------------------------------------
+ */
+
+enum { ROWS = 70, COLUMNS = 6 };
+
+typedef struct tied {
+    double y[2][4 * ROWS];
+    uint64_t beyond[2][TF_PARTIES];
+} tied;
+
+/* Logits over a vocabulary by the table that embeds it, then the same by another program. */
+static tf_status run_tied(tf_link *link, int id, void *context) {
+    static float table[ROWS * COLUMNS];
+    static const int32_t ids[4] = {0, 69, 3, 3};
+    tied *t = context;
+    tf_session session;
+    TF_TRY(tf_session_open(&session, link));
+    if (id == MODEL_OWNER)
+        for (int i = 0; i < ROWS * COLUMNS; i++) table[i] = (float)(i % 17) / 16 - 0.5f;
+    tf_status status = TF_OK;
+    for (int k = 0; k < 2 && !status; k++) {
+        tf_graph graph;
+        tf_session_stats stats = {.rounds = 0};
+        uint64_t before = sent(link);
+        tf_graph_init(&graph);
+        tf_id tokens = tf_graph_leaf(&graph, TF_LEAF_TOKENS, "tokens", tf_dims(4 - k), id == DATA_OWNER ? ids : NULL);
+        tf_id words =
+            tf_graph_leaf(&graph, TF_LEAF_WEIGHT, "words", tf_dims(ROWS, COLUMNS), id == MODEL_OWNER ? table : NULL);
+        tf_id x = tf_graph_op(&graph, "embedding", "", "x", TF_IN(tokens, words), TF_NO_ATTRS);
+        tf_id first = tf_graph_op(&graph, "rows", "", "first", TF_IN(words), TF_ATTRS({"count", 1}));
+        tf_id sum = k ? tf_graph_op(&graph, "add", "", "sum", TF_IN(x, first), TF_NO_ATTRS) : x;
+        tf_id y = tf_graph_op(&graph, "linear", "", "y", TF_IN(sum, words), TF_NO_ATTRS);
+        status = tf_graph_finish(&graph, y);
+        if (!status) status = tf_session_run(&session, &graph, 16, MODEL_OWNER, DATA_OWNER, t->y[k], &stats, NULL);
+        t->beyond[k][id] = sent(link) - before - stats.bytes[id][0] - stats.bytes[id][1] - stats.bytes[id][2];
+        tf_graph_free(&graph);
+    }
+    tf_session_close(&session);
+    return status;
+}
+
+Test(held, a_weight_in_several_forms_is_shared_once_in_the_widest_ring) {
+    static tied t;
+    three_outcome outcome;
+    cr_assert_eq(three_do(run_tied, &t, &outcome), TF_OK, "%s", tf_error());
+    uint64_t agreement = t.beyond[0][DATA_OWNER];
+    for (int p = 0; p < TF_PARTIES; p++) {
+        cr_assert_eq(t.beyond[0][p] - agreement, p == MODEL_OWNER ? ROWS * COLUMNS * 48 / 8 : 0, "party %d", p);
+        cr_assert_eq(t.beyond[1][p], agreement, "all forms are made of what is there");
+    }
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < (4 - k) * ROWS; i++) {
+            double wanted = 0;
+            for (int c = 0; c < COLUMNS; c++) {
+                int token = (int[]){0, 69, 3, 3}[i / ROWS];
+                double x = (double)((token * COLUMNS + c) % 17) / 16 - 0.5;
+                if (k) x += (double)(c % 17) / 16 - 0.5;
+                wanted += x * ((double)((i % ROWS * COLUMNS + c) % 17) / 16 - 0.5);
+            }
+            cr_assert_float_eq(t.y[k][i], wanted, 1e-3, "run %d, element %d: %g, not %g", k, i, t.y[k][i], wanted);
+        }
+}
