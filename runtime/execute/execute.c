@@ -23,9 +23,8 @@ typedef struct run {
     tf_mail (*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
     tf_mail (*dealt)[TF_PARTIES];    /* of every node: what each S sent to us as R */
     tf_rounds rounds;
-    uint64_t arriving[TF_PARTIES]; /* bytes of the messages of this round that earlier entries account for */
-    int op;                        /* the op of the graph that ran last */
-    instant counted;               /* until when times have been counted */
+    int op;          /* the op of the graph that ran last */
+    instant counted; /* until when times have been counted */
 } run;
 
 static void set_views(run *r, const tf_view *params) {
@@ -218,14 +217,14 @@ static tf_status run_task(run *r, const task *t) {
 }
 
 /** A step that works on everything at once. */
-static tf_status run_whole(run *r, tf_entry entry, task *t) {
-    tf_traffic_matrix sent;
-    tf_plan_emission(r->plan, entry, sent);
+static tf_status run_whole(run *r, int e, task *t) {
+    tf_entry entry = r->plan->entry[e];
     for (int p = 0; p < TF_PARTIES; p++) {
         if (p == r->party->id) continue;
         if (entry.phase > 0) TF_TRY(await(r, entry.node, p, &r->received[entry.node][p]));
         t->call.receive[p] = r->received[entry.node][p].data;
-        t->call.send[p] = tf_rounds_place(&r->rounds, p, sent[r->party->id][p]);
+        tf_place place = tf_plan_place(r->plan, r->rounds.time, e, r->party->id, p);
+        t->call.send[p] = tf_rounds_place(&r->rounds, p, place.end - place.begin);
     }
     return run_task(r, t);
 }
@@ -261,19 +260,18 @@ static tf_status run_parts(run *r, tf_entry entry, task *t) {
 }
 
 /** Where the messages of this phase will be read. */
-static void expect_mail(run *r, tf_entry entry) {
-    int id = r->party->id;
-    tf_traffic_matrix sent;
-    if (!tf_plan_emission(r->plan, entry, sent)) return;
+static void expect_mail(run *r, int e) {
+    tf_entry entry = r->plan->entry[e];
+    tf_mail(*mail)[TF_PARTIES] = entry.phase == TF_SOLO_PHASE ? r->dealt : r->received;
     for (int p = 0; p < TF_PARTIES; p++) {
-        if (p == id) continue;
-        tf_mail(*mail)[TF_PARTIES] = entry.phase == TF_SOLO_PHASE ? r->dealt : r->received;
-        mail[entry.node][p] = tf_rounds_mail(&r->rounds, p, r->arriving[p], sent[p][id]);
-        r->arriving[p] += sent[p][id];
+        if (p == r->party->id) continue;
+        tf_place place = tf_plan_place(r->plan, r->rounds.time, e, p, r->party->id);
+        mail[entry.node][p] = tf_rounds_mail(&r->rounds, p, place.begin, place.end - place.begin);
     }
 }
 
-static tf_status run_entry(run *r, tf_entry entry) {
+static tf_status run_entry(run *r, int e) {
+    tf_entry entry = r->plan->entry[e];
     const tf_step_node *node = &r->program->node[entry.node];
     const tf_schedule *s = &r->plan->schedule[entry.node];
     task t = {.phase = entry.phase,
@@ -288,24 +286,23 @@ static tf_status run_entry(run *r, tf_entry entry) {
     for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
     tf_packed *packed = NULL;
     if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &t.call, &packed));
-    tf_status status = node->step->whole   ? run_whole(r, entry, &t)
+    tf_status status = node->step->whole   ? run_whole(r, e, &t)
                        : node->step->local ? run_local(r, entry, &t)
                                            : run_parts(r, entry, &t);
     tf_packed_free(packed);
-    expect_mail(r, entry);
+    expect_mail(r, e);
     if (status || !r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
     return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out);
 }
 
 static tf_status run_time(run *r, int time) {
     TF_TRY(tf_rounds_open(&r->rounds, time));
-    memset(r->arriving, 0, sizeof r->arriving);
     count_times(r, r->op, TF_WAITING);
     for (int e = r->plan->first_entry[time]; e < r->plan->first_entry[time + 1]; e++) {
         tf_entry entry = r->plan->entry[e];
         int op = r->program->node[entry.node].op;
         if (entry.phase != TF_SOLO_PHASE) r->op = op; /* solo phases run ahead of the op that the others are at */
-        TF_TRY(run_entry(r, entry));
+        TF_TRY(run_entry(r, e));
         count_times(r, op, TF_LOCAL);
     }
     tf_status status = tf_rounds_send(&r->rounds, true);
@@ -336,51 +333,66 @@ static tf_status check_forecast(const tf_party *party, const tf_plan *plan, cons
     return TF_OK;
 }
 
+/** The memory of a run, and the views of its values. */
+static tf_status open_run(run *r, const tf_view *params) {
+    size_t nodes = (size_t)r->program->nodes + 1;
+    TF_TRY(tf_buffer_reserve(&r->party->arena, (r->plan->arena_words + 1) * sizeof(uint64_t)));
+    r->arena = r->party->arena.data;
+    r->view = calloc(nodes, sizeof *r->view);
+    r->received = calloc(nodes, sizeof *r->received);
+    r->dealt = calloc(nodes, sizeof *r->dealt);
+    if (!r->view || !r->received || !r->dealt) return tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
+    set_views(r, params);
+    return TF_OK;
+}
+
+static void close_run(run *r) {
+    if (r->arena) explicit_bzero(r->arena, (r->plan->arena_words + 1) * sizeof(uint64_t));
+    free(r->view);
+    free(r->received);
+    free(r->dealt);
+    tf_rounds_free(&r->rounds);
+}
+
+static tf_status run_rounds(run *r, tf_run_stats *stats) {
+    tf_status status = TF_OK;
+    r->counted = now(r);
+    for (int time = 0; time <= r->plan->rounds && !status; time++) {
+        stats->round = time < r->plan->rounds ? time + 1 : time;
+        status = run_time(r, time);
+    }
+    stats->op = r->op;
+    return status ? status : tf_rounds_finish(&r->rounds);
+}
+
+/** All rounds under the clock, and metered where somebody asks. */
+static tf_status time_rounds(run *r, tf_run_stats *stats, tf_profile *profile) {
+    tf_party *party = r->party;
+    tf_link_counters before = tf_link_read_counters(party->link);
+    const tf_kernels *kernels = party->kernels;
+    double start = tf_clock();
+    party->profile = profile;
+    if (profile) party->kernels = tf_kernels_metered();
+    tf_status status = run_rounds(r, stats);
+    party->profile = NULL;
+    party->kernels = kernels;
+    stats->seconds = tf_clock() - start;
+    return status ? status : check_forecast(party, r->plan, &before, stats);
+}
+
 tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *plan, const tf_view *params,
                      tf_slots *slots, tf_run_stats *stats, tf_profile *profile) {
-    if (program->helds && (!slots || !slots->held))
-        return tf_fail_public(TF_INTERNAL, "a program with state was given none");
-    TF_TRY(tf_party_next_run(party));
-    run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
-    r.rounds = (tf_rounds){.party = party, .plan = plan};
-    size_t nodes = (size_t)program->nodes + 1, bytes = (plan->arena_words + 1) * sizeof(uint64_t);
-    TF_TRY(tf_buffer_reserve(&party->arena, bytes));
-    r.arena = party->arena.data;
-    r.view = calloc(nodes, sizeof *r.view);
-    r.received = calloc(nodes, sizeof *r.received);
-    r.dealt = calloc(nodes, sizeof *r.dealt);
     tf_run_stats local;
     if (!stats) stats = &local;
     *stats = (tf_run_stats){.op = -1};
-    tf_status status =
-        r.view && r.received && r.dealt ? TF_OK : tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
-    if (!status) {
-        set_views(&r, params);
-        tf_link_counters before = tf_link_read_counters(party->link);
-        double start = tf_clock();
-        const tf_kernels *kernels = party->kernels;
-        party->profile = profile;
-        if (profile) party->kernels = tf_kernels_metered();
-        r.counted = now(&r);
-        for (int time = 0; time <= plan->rounds && !status; time++) {
-            stats->round = time < plan->rounds ? time + 1 : time;
-            status = run_time(&r, time);
-        }
-        stats->op = r.op;
-        if (!status) status = tf_rounds_finish(&r.rounds);
-        stats->seconds = tf_clock() - start;
-        party->profile = NULL;
-        party->kernels = kernels;
-        if (!status) status = check_forecast(party, plan, &before, stats);
-    }
-    explicit_bzero(r.arena, bytes);
-    free(r.view);
-    free(r.received);
-    free(r.dealt);
-    tf_rounds_free(&r.rounds);
-    if (status) {
-        party->abandoned = true;
-        return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;
-    }
-    return TF_OK;
+    if (program->helds && (!slots || !slots->held)) return tf_fail(TF_INTERNAL, "a program with state was given none");
+    TF_TRY(tf_party_next_run(party));
+    run r = {.party = party, .program = program, .plan = plan, .slots = slots, .op = -1};
+    r.rounds = (tf_rounds){.party = party, .plan = plan};
+    tf_status status = open_run(&r, params);
+    if (!status) status = time_rounds(&r, stats, profile);
+    close_run(&r);
+    if (!status) return TF_OK;
+    party->abandoned = true;
+    return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;
 }

@@ -25,18 +25,16 @@ static tf_status expect_piece(tf_rounds *r, int peer, tf_incoming *in, uint64_t 
 /** Queues the receptions of a round, cut where the senders will cut them. */
 static tf_status expect_all(tf_rounds *r) {
     int id = r->party->id, first = r->plan->first_entry[r->time], end = r->plan->first_entry[r->time + 1];
-    uint64_t begun[TF_PARTIES] = {0}, complete[TF_PARTIES] = {0};
-    for (int e = first; e <= end; e++) {
-        tf_traffic_matrix sent;
-        if (e < end && !tf_plan_emission(r->plan, r->plan->entry[e], sent)) continue;
+    uint64_t begun[TF_PARTIES] = {0};
+    for (int e = first; e <= end; e++)
         for (int p = 0; p < TF_PARTIES; p++) {
             if (p == id) continue;
-            if (e < end) complete[p] += sent[p][id];
-            if (!piece_ends(begun[p], complete[p], e == end)) continue;
-            TF_TRY(expect_piece(r, p, &r->in[1 - r->time % 2][p], begun[p], complete[p]));
-            begun[p] = complete[p];
+            uint64_t complete =
+                e < end ? tf_plan_place(r->plan, r->time, e, p, id).end : r->plan->round_bytes[r->time][p][id];
+            if (!piece_ends(begun[p], complete, e == end)) continue;
+            TF_TRY(expect_piece(r, p, &r->in[1 - r->time % 2][p], begun[p], complete));
+            begun[p] = complete;
         }
-    }
     return TF_OK;
 }
 

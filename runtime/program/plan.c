@@ -133,15 +133,17 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
             for (size_t t = 0; t < times; t++) plan->first_entry[t + 1] += plan->first_entry[t];
             memcpy(fill, plan->first_entry, (times + 1) * sizeof *fill);
             plan->entry = malloc((entries + 1) * sizeof *plan->entry);
-            if (!plan->entry) break;
+            plan->place = malloc((entries + 1) * sizeof *plan->place);
+            if (!plan->entry || !plan->place) break;
         }
     }
     free(fill);
-    if (!plan->entry) return tf_fail(TF_NOMEM, "no memory for a plan of %d steps", program->nodes);
+    if (!plan->entry || !plan->place) return tf_fail(TF_NOMEM, "no memory for a plan of %d steps", program->nodes);
     uint64_t before = 0;
     for (size_t t = 0; t < times; t++) {
         for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
             tf_traffic_matrix sent;
+            memcpy(plan->place[e], plan->round_bytes[t], sizeof sent);
             if (!tf_plan_emission(plan, plan->entry[e], sent)) continue;
             for (int i = 0; i < TF_PARTIES; i++)
                 for (int j = 0; j < TF_PARTIES; j++) {
@@ -253,6 +255,7 @@ void tf_plan_free(tf_plan *plan) {
     free(plan->schedule);
     free(plan->traffic);
     free(plan->entry);
+    free(plan->place);
     free(plan->first_entry);
     free(plan->round_bytes);
     *plan = (tf_plan){0};

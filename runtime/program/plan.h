@@ -33,6 +33,7 @@ typedef struct tf_plan {
     int traffics;
     tf_entry *entry;                /**< ordered by time, then node, solo phase first */
     int *first_entry;               /**< of each time, rounds + 2 */
+    tf_traffic_matrix *place;       /**< of each entry: where its bytes begin in the messages of its round */
     tf_traffic_matrix *round_bytes; /**< of each round */
     tf_traffic_matrix bytes;        /**< in all */
     uint64_t total_bytes;
@@ -46,6 +47,18 @@ void tf_plan_free(tf_plan *plan);
 /** The bytes that a phase of all parties sends; whether there is anything to send. A step's bytes on a link are
  *  contiguous in its round, parts by number. */
 bool tf_plan_emission(const tf_plan *plan, tf_entry entry, tf_traffic_matrix sent);
+
+/** Bytes [begin, end) of a round's message. */
+typedef struct tf_place {
+    uint64_t begin, end;
+} tf_place;
+
+/** Where the bytes of an entry of a time lie in the message from one party to another. */
+static inline tf_place tf_plan_place(const tf_plan *plan, int time, int entry, int from, int to) {
+    bool last = entry + 1 == plan->first_entry[time + 1];
+    return (tf_place){plan->place[entry][from][to],
+                      last ? plan->round_bytes[time][from][to] : plan->place[entry + 1][from][to]};
+}
 
 /** The rounds of the nodes of one op of the graph, as if all that they need were there at the start. */
 int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op);
