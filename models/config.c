@@ -6,6 +6,7 @@
 #include "models/approx.h"
 #include "models/config.h"
 #include "models/family.h"
+#include "models/generation.h"
 #include "models/sentence.h"
 #include "net/base/file.h"
 
@@ -163,6 +164,8 @@ tf_status tf_config_read(const char *directory, tf_config *config) {
     TF_TRY(tf_path_join(directory, "config.json", path, sizeof path));
     TF_TRY(tf_json_open(path, MAX_CONFIG, &json));
     tf_status status = read_config(&(tf_json_source){path, json}, config);
+    if (status == TF_OK && config->head == TF_HEAD_CAUSAL)
+        status = tf_generation_read(directory, &(tf_json_source){path, json}, config);
     json_decref(json);
     if (status == TF_OK) status = tf_sentence_read(directory, config);
     if (status != TF_OK) tf_config_free(config);

@@ -12,6 +12,7 @@
     .type = OPTION_WHOLE, AT(member), .placeholder = (what), .low = (from), .high = (to)
 #define LIST(member, count, what)                                                                                      \
     .type = OPTION_STRINGS, AT(member), .companion = offsetof(command_line, count), .placeholder = (what)
+#define NUMBER(member, from, to) .type = OPTION_NUMBER, AT(member), .placeholder = "NUMBER", .low = (from), .high = (to)
 #define A_NETWORK(member, given)                                                                                       \
     .type = OPTION_NETWORKS, AT(member), .companion = offsetof(command_line, given), .placeholder = "NETWORK",         \
     .source = FROM_CHOICES, .choices = "lan wan"
@@ -120,6 +121,31 @@ const option_row option_table[] = {
     {OPTION_FIDELITY, "fidelity", FLAG(fidelity),
      .help = "Measure every op's errors over its range, in floating point and between three parties in this process; "
              "prints Markdown"},
+    {OPTION_PROMPT, "prompt", LIST(text, texts, "TEXT"), .secret = true,
+     .help = "A prompt; may be given several times. It leaves the process list at once"},
+    {OPTION_MAX_TOKENS, "max-tokens", COUNT(generate.max_tokens, "N"), .fallback = "what the model says, or 128",
+     .help = "Generate at most N tokens"},
+    {OPTION_CONTEXT, "context", COUNT(generate.context, "N"), .fallback = "the model's",
+     .help = "The most tokens of a text, prompt included"},
+    {OPTION_REVEAL, "reveal", TEXT(generate.reveal, "WHAT"), .source = FROM_CHOICES, .choices = "token logits",
+     .fallback = "token", .help = "What the data owner learns of each step"},
+    {OPTION_TEMPERATURE, "temperature", NUMBER(generate.temperature, 0, 100), .fallback = "0, the likeliest",
+     .help = "Draw tokens; the higher, the more evenly"},
+    {OPTION_TOP_K, "top-k", COUNT(generate.top_k, "N"), .fallback = "40", .help = "Draw among the N likeliest tokens"},
+    {OPTION_TOP_P, "top-p", NUMBER(generate.top_p, 0, 1), .fallback = "0.95",
+     .help = "Draw among the likeliest tokens that make up so much"},
+    {OPTION_MIN_P, "min-p", NUMBER(generate.min_p, 0, 1), .fallback = "0.05",
+     .help = "Draw among tokens that are so likely, relative to the likeliest"},
+    {OPTION_REPEAT, "repeat-penalty", NUMBER(generate.repeat_penalty, 0, 100), .fallback = "1",
+     .help = "Divide the logits of tokens that are in the text"},
+    {OPTION_SEED, "seed", COUNT(generate.seed, "N"), .help = "With --plain: draw the same tokens again"},
+    {OPTION_STOP, "stop", LIST(generate.stop, generate.stops, "TEXT"),
+     .help = "End a text before this string; may be given several times"},
+    {OPTION_IGNORE_END, "ignore-eos", FLAG(generate.ignore_end), .help = "Go on after tokens that end texts"},
+    {OPTION_LOGPROBS, "logprobs", COUNT(generate.logprobs, "K"),
+     .help = "With --json: log-probabilities of each token and of the K likeliest"},
+    {OPTION_TOKENS, "tokens", COUNT(tokens, "N"), .fallback = "1",
+     .help = "Tokens that a decoder generates after a prompt of --seq tokens"},
     {OPTION_PLUGIN, "plugin", LIST(plugin, plugins, "FILE"), .source = FROM_FILES,
      .help = "Load more ops from a shared object; may be given several times"},
     {OPTION_LOCAL, "local", FLAG(links.local), .setting = true,

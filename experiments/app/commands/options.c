@@ -274,4 +274,5 @@ void options_free(command_line *o) {
     free(o->text);
     free(o->plugin);
     free(o->result_shares);
+    free(o->generate.stop);
 }

@@ -66,10 +66,32 @@ enum option_key {
     OPTION_STREAM,
     OPTION_PROFILE,
     OPTION_FORCE,
-    OPTION_OPS
+    OPTION_OPS,
+    OPTION_PROMPT,
+    OPTION_MAX_TOKENS,
+    OPTION_CONTEXT,
+    OPTION_REVEAL,
+    OPTION_TEMPERATURE,
+    OPTION_TOP_K,
+    OPTION_TOP_P,
+    OPTION_MIN_P,
+    OPTION_REPEAT,
+    OPTION_SEED,
+    OPTION_STOP,
+    OPTION_IGNORE_END,
+    OPTION_LOGPROBS,
+    OPTION_TOKENS
 };
 
 enum { MOST_SETTINGS = 32 };
+
+/** How text is generated; 0 and NULL where not given. */
+typedef struct generate_line {
+    const char *reveal, **stop;
+    size_t stops, max_tokens, context, top_k, logprobs, seed;
+    double temperature, top_p, min_p, repeat_penalty;
+    bool ignore_end;
+} generate_line;
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
@@ -77,10 +99,11 @@ typedef struct command_line {
     const char *argument; /**< the one that is no option */
     const char **text, **plugin, **result_shares;
     size_t texts, plugins, results;
-    size_t limit, batch, elements, sequence, layers, runs;
+    size_t limit, batch, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
+    generate_line generate;
     link_settings links;
     bool is_network; /**< whether `network` was given */
     tf_network network;

@@ -1,0 +1,218 @@
+#include "experiments/app/service/generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/app/service/party_infer.h"
+#include "net/base/clock.h"
+
+tf_status generate_check(const tf_config *config, const prompt_batch *prompts, size_t tokens, size_t context) {
+    if (context > config->positions)
+        return tf_fail(TF_INVALID, "a context of %zu tokens is asked for; the model has %zu positions", context,
+                       config->positions);
+    if (prompts->longest >= context || tokens > context - prompts->longest)
+        return tf_fail(
+            TF_INVALID,
+            "a prompt of %zu tokens and %zu more do not fit a context of %zu: shorten the prompt, or ask for "
+            "fewer tokens",
+            prompts->longest, tokens, context);
+    for (size_t i = 0; i < prompts->texts * prompts->longest; i++)
+        if (prompts->ids[i] < 0 || (size_t)prompts->ids[i] >= config->vocabulary)
+            return tf_fail(TF_INVALID, "a token id is not below %zu: model and tokenizer do not fit together",
+                           config->vocabulary);
+    return TF_OK;
+}
+
+/* The state of a run ------------------------------------------------------------------------------------------------
+ */
+
+typedef struct run {
+    const generate_job *job;
+    tf_session *session;  /* NULL in floating point */
+    tf_plain_state state; /* in floating point */
+    bool owner;           /* of the data */
+    const tf_safetensors *weights;
+    prompt_batch prompts; /* ids NULL where this party does not hold them */
+    size_t *padding;
+    int32_t *next;
+    double *values;
+    pass pass;
+    generate_report *report;
+} run;
+
+static void release(run *r) {
+    pass_free(&r->pass);
+    tf_plain_state_free(&r->state);
+    free(r->padding);
+    free(r->next);
+    free(r->values);
+}
+
+/* Numbers of prompts and their lengths, from the data owner to all. */
+static tf_status publish_prompts(run *r) {
+    enum { MOST = 1 << 20 };
+    int from = r->job->job->settings->data_owner;
+    uint64_t facts[2] = {r->prompts.texts, r->prompts.longest};
+    if (r->session) TF_TRY(tf_session_publish(r->session, from, facts, sizeof facts));
+    if (facts[0] < 1 || facts[0] > MOST || facts[1] < 1 || facts[1] > MOST)
+        return tf_fail(TF_FORMAT, "party %d announced prompts that cannot be", from);
+    size_t texts = r->prompts.texts = (size_t)facts[0];
+    r->prompts.longest = (size_t)facts[1];
+    uint64_t *all = calloc(texts, sizeof *all);
+    r->padding = calloc(texts, sizeof *r->padding);
+    r->next = calloc(texts, sizeof *r->next);
+    tf_status status = all && r->padding && r->next ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu prompts", texts);
+    for (size_t i = 0; status == TF_OK && r->owner && i < texts; i++) all[i] = r->prompts.lengths[i];
+    if (status == TF_OK && r->session) status = tf_session_publish(r->session, from, all, texts * sizeof *all);
+    for (size_t i = 0; status == TF_OK && i < texts; i++) {
+        if (all[i] < 1 || all[i] > facts[1])
+            status = tf_fail(TF_FORMAT, "party %d announced a prompt that cannot be", from);
+        r->padding[i] = (size_t)(facts[1] - all[i]);
+    }
+    free(all);
+    return status;
+}
+
+/* Passes ------------------------------------------------------------------------------------------------------------
+ */
+
+static tf_status make_pass(run *r, size_t rows, size_t capacity) {
+    size_t texts = r->prompts.texts;
+    pass_free(&r->pass);
+    TF_TRY(pass_make(r->job->job, r->job->reveal, texts, rows, capacity, r->owner, r->weights, &r->pass));
+    free(r->values);
+    r->values = calloc(texts * r->pass.width, sizeof *r->values);
+    return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", texts);
+}
+
+static tf_status compute_plain(run *r) {
+    tf_array out;
+    TF_TRY(tf_graph_plain_with(&r->pass.graph, &r->state, &out, NULL, NULL));
+    for (size_t i = 0; i < tf_shape_count(out.shape); i++) r->values[i] = (double)out.data[i];
+    free(out.data);
+    return TF_OK;
+}
+
+static tf_status compute_private(run *r, pass_cost *cost) {
+    const run_settings *o = r->job->job->settings;
+    tf_session_stats stats;
+    TF_TRY(tf_session_run(r->session, &r->pass.graph, o->fraction_bits, o->model_owner, o->data_owner,
+                          r->owner ? r->values : NULL, &stats, NULL));
+    r->report->seconds_setup += stats.setup_seconds;
+    cost->seconds -= stats.setup_seconds;
+    cost->rounds += stats.rounds;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) cost->bytes += stats.bytes[i][j];
+    return TF_OK;
+}
+
+/* A pass over the rows after `length`, and whether to go on. */
+static tf_status take_step(run *r, size_t length, const int32_t *ids, pass_cost *cost, bool *go_on) {
+    double start = tf_clock();
+    uint64_t more = 0;
+    pass_set(r->job->job, &r->pass, r->padding, length, ids);
+    TF_TRY(r->session ? compute_private(r, cost) : compute_plain(r));
+    *go_on = false;
+    if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
+    more = *go_on;
+    if (r->session)
+        TF_TRY(party_doing(tf_session_publish(r->session, r->job->job->settings->data_owner, &more, sizeof more),
+                           "waiting for the next token"));
+    *go_on = more == 1;
+    cost->passes++;
+    cost->seconds += tf_clock() - start;
+    return TF_OK;
+}
+
+static tf_status generate(run *r) {
+    bool go_on;
+    TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
+    size_t length = r->prompts.longest, context = r->job->context;
+    TF_TRY(make_pass(r, length, length));
+    TF_TRY(take_step(r, 0, r->prompts.ids, &r->report->prefill, &go_on));
+    for (; go_on; length++) {
+        size_t capacity = pass_capacity(length, context);
+        if (length >= context)
+            return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
+        if (r->pass.decoding.rows != 1 || r->pass.decoding.capacity != capacity) TF_TRY(make_pass(r, 1, capacity));
+        TF_TRY(take_step(r, length, r->next, &r->report->decode, &go_on));
+    }
+    return TF_OK;
+}
+
+tf_status generate_plain(const generate_job *job, generate_report *report) {
+    run r = {.job = job, .owner = true, .weights = job->job->weights, .prompts = *job->prompts, .report = report};
+    tf_status status = generate(&r);
+    release(&r);
+    return status;
+}
+
+/* Between three parties ---------------------------------------------------------------------------------------------
+ */
+
+/* Every party tells what it sent in all. */
+static tf_status add_up(tf_session *session, generate_report *report) {
+    party_counters now = party_read_counters(session->party.link);
+    uint64_t everything = 0, on_wire = 0;
+    for (int party = 0; party < TF_PARTIES; party++) {
+        uint64_t sent[2][TF_PARTIES];
+        memcpy(sent[0], now.payload.bytes_sent, sizeof sent[0]);
+        memcpy(sent[1], now.wire.bytes_sent, sizeof sent[1]);
+        TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
+        for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
+    }
+    report->bytes_setup = everything - report->prefill.bytes - report->decode.bytes;
+    report->bytes_encryption = on_wire - everything;
+    return TF_OK;
+}
+
+static tf_status play(tf_session *session, const generate_job *job, double start, generate_report *report) {
+    const private_job *base = job->job;
+    const run_settings *o = base->settings;
+    generate_report own = {0}, *filled = session->party.id == o->data_owner ? report : &own;
+    run r = {.job = job, .session = session, .owner = session->party.id == o->data_owner, .report = filled};
+    if (session->party.id == o->model_owner || o->public_weights) r.weights = base->weights;
+    if (r.owner) r.prompts = *job->prompts;
+    uint64_t facts[] = {job->context, (uint64_t)job->reveal};
+    tf_fact fact = {"what is revealed (--reveal), or the context (--context)", tf_digest_of(facts, sizeof facts)};
+    TF_TRY(party_agree(session, base));
+    TF_TRY(party_doing(tf_session_agree(session, &fact, 1), "comparing settings"));
+    filled->seconds_setup = tf_clock() - start;
+    tf_status status = generate(&r);
+    release(&r);
+    return status == TF_OK ? party_doing(add_up(session, filled), "adding up what was sent") : status;
+}
+
+tf_status party_generate(tf_link *link, const generate_job *job, generate_report *report) {
+    const private_job *base = job->job;
+    double start = tf_clock();
+    tf_session session;
+    tf_provider provider;
+    tf_status status = tf_session_open(&session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
+    status = tf_party_set_threads(&session.party, base->settings->threads);
+    if (base->range_check) tf_range_check_attach(base->range_check, &session.party);
+    if (base->shares && base->shares[session.party.id].weights) {
+        provider = tf_share_weights_provider(base->shares[session.party.id].weights);
+        session.store.provider = &provider;
+        session.store.stream = base->settings->stream;
+    }
+    if (status == TF_OK) status = play(&session, job, start, report);
+    tf_session_close(&session);
+    return status;
+}
+
+typedef struct generate_call {
+    const generate_job *job;
+    generate_report *report;
+} generate_call;
+
+static tf_status generate_as(tf_link *link, void *argument) {
+    const generate_call *call = argument;
+    return party_generate(link, call->job, call->report);
+}
+
+tf_status private_generate(private_session *session, const generate_job *job, generate_report *report) {
+    generate_call call = {job, report};
+    return private_each(session, generate_as, &call);
+}

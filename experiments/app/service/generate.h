@@ -1,0 +1,49 @@
+/**
+ * Generation: prompts are continued token by token. All prompts of a batch are read in one pass (prefill), then each
+ * pass adds a token to every text (decoding); keys and values of what was read stay shared in between. Public are the
+ * number of prompts, their lengths in tokens, and how many tokens are generated; the tokens are the data owner's alone.
+ */
+#ifndef TF_APP_GENERATE_H
+#define TF_APP_GENERATE_H
+
+#include "experiments/app/report/generation_report.h"
+#include "experiments/app/service/passes.h"
+#include "experiments/app/service/private.h"
+
+/** Prompts that are continued together. */
+typedef struct prompt_batch {
+    size_t texts, longest;
+    const size_t *lengths; /**< tokens of each prompt, 1..longest */
+    const int32_t *ids;    /**< texts x longest, each prompt at the end of its row */
+} prompt_batch;
+
+/** Told to the data owner after each pass; `values` are texts x width. Fills `next`, a token for each text, and says
+ *  whether to go on. An error ends the run. */
+typedef struct generate_watch {
+    tf_status (*step)(void *context, const double *values, int32_t *next, bool *go_on);
+    void *context;
+} generate_watch;
+
+/** What generation brings beside a private job, of which texts are not looked at. */
+typedef struct generate_job {
+    const private_job *job;
+    pass_reveal reveal;
+    size_t context;              /**< the most tokens of a text, prompt included */
+    const prompt_batch *prompts; /**< where this process plays the data owner, or NULL */
+    const generate_watch *watch; /**< likewise */
+} generate_job;
+
+/** Checks that prompts and so many tokens fit into the context, and that ids are below the vocabulary's size. */
+TF_CHECKED tf_status generate_check(const tf_config *config, const prompt_batch *prompts, size_t tokens,
+                                    size_t context);
+
+/** In floating point, in this process. */
+TF_CHECKED tf_status generate_plain(const generate_job *job, generate_report *report);
+
+/** One party's side, on its end of a link. The report is filled at the data owner. */
+TF_CHECKED tf_status party_generate(tf_link *link, const generate_job *job, generate_report *report);
+
+/** The parties that this process plays; see private.h. */
+TF_CHECKED tf_status private_generate(private_session *session, const generate_job *job, generate_report *report);
+
+#endif

@@ -1,0 +1,51 @@
+#include "experiments/app/service/passes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The graph's output becomes the position of its largest value. */
+static tf_status reveal_token(tf_graph *graph) {
+    tf_id logits = graph->output[0].id;
+    graph->outputs = 0;
+    return tf_graph_finish(graph, tf_graph_op(graph, "argmax", "", "next_token", TF_IN(logits), TF_NO_ATTRS));
+}
+
+static tf_status build(const private_job *job, pass_reveal reveal, const tf_safetensors *weights, pass *p) {
+    tf_batch batch = {.texts = p->decoding.texts, .length = p->decoding.rows, .ids = p->ids, .decoding = &p->decoding};
+    TF_TRY(tf_model_build(job->config, job->approx, &batch, weights, job->settings->public_weights, &p->graph));
+    if (reveal == REVEAL_TOKEN) TF_TRY(reveal_token(&p->graph));
+    if (job->ranges) tf_ranges_apply(job->ranges, &p->graph);
+    return TF_OK;
+}
+
+tf_status pass_make(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
+                    bool holds_ids, const tf_safetensors *weights, pass *p) {
+    *p = (pass){.width = reveal == REVEAL_TOKEN ? 1 : tf_model_width(job->config)};
+    tf_graph_init(&p->graph);
+    tf_status status = tf_decoding_make(job->config, texts, rows, capacity, &p->decoding);
+    if (status == TF_OK && holds_ids) {
+        p->ids = calloc(texts * rows, sizeof *p->ids);
+        if (!p->ids) status = tf_fail(TF_NOMEM, "no memory for %zu tokens", texts * rows);
+    }
+    if (status == TF_OK) status = build(job, reveal, weights, p);
+    if (status != TF_OK) pass_free(p);
+    return status;
+}
+
+void pass_free(pass *p) {
+    tf_graph_free(&p->graph);
+    tf_decoding_free(&p->decoding);
+    free(p->ids);
+    *p = (pass){.ids = NULL};
+}
+
+void pass_set(const private_job *job, pass *p, const size_t *padding, size_t length, const int32_t *ids) {
+    tf_decoding_set(job->config, &p->decoding, padding, length);
+    if (p->ids && ids) memcpy(p->ids, ids, p->decoding.texts * p->decoding.rows * sizeof *ids);
+}
+
+size_t pass_capacity(size_t length, size_t context) {
+    enum { STEP = 64, SMALLEST = 32 };
+    size_t capacity = length < SMALLEST ? SMALLEST : (length / STEP + 1) * STEP;
+    return capacity < context ? capacity : context;
+}

@@ -1,0 +1,162 @@
+#include "experiments/app/service/writer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tf_status begin_text(const writer *w, const tf_tokenizer *tokenizer, const prompt_batch *prompts, size_t i) {
+    generated_text *t = &w->text[i];
+    size_t length = prompts->lengths[i], tokens = w->settings->max_tokens;
+    t->prompt_tokens = length;
+    t->token = calloc(length + tokens, sizeof *t->token);
+    if (w->settings->logprobs) t->chance = calloc(tokens, (1 + w->settings->logprobs) * sizeof *t->chance);
+    if (!t->token || (w->settings->logprobs && !t->chance))
+        return tf_fail(TF_NOMEM, "no memory for a text of %zu tokens", length + tokens);
+    memcpy(t->token, prompts->ids + (i + 1) * prompts->longest - length, length * sizeof *t->token);
+    return tf_decoder_open(tokenizer, true, &w->growing[i].decoder);
+}
+
+tf_status writer_open(const writer_settings *settings, const tf_config *config, const tf_tokenizer *tokenizer,
+                      pass_reveal reveal, const prompt_batch *prompts, writer *w) {
+    *w = (writer){.settings = settings, .config = config, .texts = prompts->texts};
+    w->text = calloc(prompts->texts, sizeof *w->text);
+    w->growing = calloc(prompts->texts, sizeof *w->growing);
+    tf_status status = w->text && w->growing ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu texts", prompts->texts);
+    if (status == TF_OK && reveal == REVEAL_LOGITS)
+        status = sampler_open(&settings->sampler, config->vocabulary, &w->sampler);
+    for (size_t i = 0; status == TF_OK && i < w->texts; i++) status = begin_text(w, tokenizer, prompts, i);
+    if (status != TF_OK) writer_close(w);
+    return status;
+}
+
+void writer_close(writer *w) {
+    for (size_t i = 0; w->text && w->growing && i < w->texts; i++) {
+        tf_decoder_close(w->growing[i].decoder);
+        free(w->text[i].token);
+        free(w->text[i].text);
+        free(w->text[i].chance);
+    }
+    free(w->text);
+    free(w->growing);
+    sampler_close(w->sampler);
+    *w = (writer){.texts = 0};
+}
+
+/* Text --------------------------------------------------------------------------------------------------------------
+ */
+
+static tf_status append(generated_text *t, const char *more, size_t length) {
+    char *grown = realloc(t->text, t->length + length + 1);
+    if (!grown) return tf_fail(TF_NOMEM, "no memory for a text of %zu bytes", t->length + length);
+    memcpy(grown + t->length, more, length);
+    t->text = grown;
+    t->length += length;
+    grown[t->length] = '\0';
+    return TF_OK;
+}
+
+/* Cuts the text before the first stop string in it. */
+static bool cut_at_stop(const writer *w, generated_text *t) {
+    const char *first = NULL;
+    for (size_t i = 0; t->text && i < w->settings->stops; i++) {
+        const char *found = strstr(t->text, w->settings->stop[i]);
+        if (found && (!first || found < first)) first = found;
+    }
+    if (!first) return false;
+    t->length = (size_t)(first - t->text);
+    t->text[t->length] = '\0';
+    return true;
+}
+
+/* How many bytes at the end could be the beginning of a stop string. */
+static size_t held_back(const writer *w, const generated_text *t) {
+    size_t most = 0;
+    for (size_t i = 0; i < w->settings->stops; i++) {
+        size_t length = strlen(w->settings->stop[i]);
+        for (size_t n = length < t->length ? length : t->length; n > most; n--)
+            if (!memcmp(t->text + t->length - n, w->settings->stop[i], n)) most = n;
+    }
+    return most;
+}
+
+static void show(writer *w, size_t i, size_t end) {
+    growing_text *g = &w->growing[i];
+    if (end <= g->shown) return;
+    if (w->settings->show) w->settings->show(w->settings->context, i, w->text[i].text + g->shown, end - g->shown);
+    g->shown = end;
+}
+
+/* Tokens ------------------------------------------------------------------------------------------------------------
+ */
+
+static bool ends_text(const writer *w, int32_t token) {
+    for (size_t i = 0; i < w->config->generation.ends; i++)
+        if (w->config->generation.end[i] == token) return true;
+    return false;
+}
+
+static tf_status choose(writer *w, generated_text *t, const double *values, int32_t *token) {
+    size_t vocabulary = w->config->vocabulary, all = t->prompt_tokens + t->count, noted = w->settings->logprobs;
+    if (!w->sampler) {
+        *token = (int32_t)lrint(values[0]);
+        if (*token >= 0 && (size_t)*token < vocabulary) return TF_OK;
+        return tf_fail(TF_INTERNAL, "a token that is not in the vocabulary was chosen");
+    }
+    TF_TRY(sampler_choose(w->sampler, values, t->token, all, token));
+    if (!noted) return TF_OK;
+    token_chance *chance = t->chance + t->count * (1 + noted);
+    *chance = (token_chance){*token, sampler_log_probability(w->sampler, values, *token)};
+    sampler_likeliest(w->sampler, values, noted, chance + 1);
+    return TF_OK;
+}
+
+static tf_status write_token(writer *w, size_t i, const double *values, int32_t *next) {
+    generated_text *t = &w->text[i];
+    growing_text *g = &w->growing[i];
+    const char *more;
+    size_t length;
+    TF_TRY(choose(w, t, values, next));
+    if (!w->settings->ignore_end && ends_text(w, *next)) {
+        g->done = true;
+        t->finish = FINISH_STOP;
+        return TF_OK;
+    }
+    t->token[t->prompt_tokens + t->count++] = *next;
+    TF_TRY(tf_decoder_push(g->decoder, *next, &more, &length));
+    TF_TRY(append(t, more, length));
+    g->stopped = cut_at_stop(w, t);
+    g->done = g->stopped || t->count == w->settings->max_tokens;
+    if (g->done) t->finish = g->stopped ? FINISH_STOP : FINISH_LENGTH;
+    show(w, i, t->length - (g->done ? 0 : held_back(w, t)));
+    return TF_OK;
+}
+
+static tf_status step(void *context, const double *values, int32_t *next, bool *go_on) {
+    writer *w = context;
+    size_t width = w->sampler ? w->config->vocabulary : 1;
+    *go_on = false;
+    for (size_t i = 0; i < w->texts; i++) {
+        if (w->growing[i].done)
+            next[i] = 0; /* nobody looks at what follows */
+        else
+            TF_TRY(write_token(w, i, values + i * width, &next[i]));
+        if (!w->growing[i].done) *go_on = true;
+    }
+    return TF_OK;
+}
+
+generate_watch writer_watch(writer *w) {
+    return (generate_watch){.step = step, .context = w};
+}
+
+void writer_finish(writer *w) {
+    const char *more;
+    size_t length;
+    for (size_t i = 0; i < w->texts; i++) {
+        generated_text *t = &w->text[i];
+        growing_text *g = &w->growing[i];
+        if (!g->stopped && tf_decoder_finish(g->decoder, &more, &length) == TF_OK && append(t, more, length) == TF_OK)
+            (void)cut_at_stop(w, t);
+        show(w, i, t->length);
+    }
+}

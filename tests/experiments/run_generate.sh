@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# trefoil generate: in floating point and between three parties, against a continuation known from float64; batches,
+# stop strings, sampling, JSON, and what is refused.
+set -uo pipefail
+trefoil=$1/trefoil
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+model=$source/.cache/stories15m
+if [ ! -f "$model/model.safetensors" ]; then
+    echo "skipped: stories15M is not there (experiments/setup.sh stories)"
+    exit 77
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+prompt="Once upon a time, there was a little girl named Lily."
+story=" She loved to play outside in the sunshine. One"
+
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+# run ARGUMENTS...: generate with --json, into $work/out
+run() {
+    "$trefoil" generate --model "$model" --json "$@" >"$work/out" 2>"$work/err" || fail "$*: $(cat "$work/err")"
+}
+# value EXPRESSION: of the JSON object o
+value() {
+    python3 -c "import json, sys; o = json.load(open('$work/out')); print($1)"
+}
+check() {
+    [ "$(value "$1")" = "$2" ] || fail "$1 is $(value "$1"), not $2"
+}
+refused() {
+    local message=$1
+    shift
+    if "$trefoil" generate --model "$model" "$@" >"$work/out" 2>"$work/err"; then
+        fail "$* was not refused"
+    elif ! grep -qF -- "$message" "$work/err"; then
+        fail "$*: '$(cat "$work/err")' lacks '$message'"
+    fi
+}
+
+run --plain --prompt "$prompt" --max-tokens 12
+check "o['results'][0]['text'].strip()" "${story# }"
+check "o['results'][0]['prompt_tokens']" 15
+check "o['results'][0]['finish_reason']" length
+check "len(o['results'][0]['tokens'])" 12
+
+for reveal in token logits; do
+    run --local --reveal $reveal --prompt "$prompt" --max-tokens 4
+    check "o['results'][0]['tokens']" "[2296, 18012, 304, 1708]"
+    check "o['reveal']" $reveal
+    check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
+    check "o['bytes']['total'] == o['bytes']['prefill'] + 3 * o['bytes']['per_token']" True
+    check "o['rounds']['total'] == o['rounds']['prefill'] + 3 * o['rounds']['per_token']" True
+done
+
+# A batch says what each prompt says alone.
+printf '%s\nOne day\n' "$prompt" >"$work/prompts.txt"
+run --plain --prompt "One day" --max-tokens 4
+alone=$(value "o['results'][0]['tokens']")
+run --local --reveal logits --input "$work/prompts.txt" --max-tokens 4
+check "o['results'][0]['tokens']" "[2296, 18012, 304, 1708]"
+check "o['results'][1]['tokens']" "$alone"
+
+mpirun -n 3 "$trefoil" generate --model "$model" --prompt "$prompt" --max-tokens 3 --json >"$work/out" 2>"$work/err" ||
+    fail "mpirun: $(cat "$work/err")"
+check "o['results'][0]['tokens']" "[2296, 18012, 304]"
+
+run --plain --prompt "$prompt" --max-tokens 20 --stop "outside"
+check "o['results'][0]['text'].strip()" "She loved to play"
+check "o['results'][0]['finish_reason']" stop
+
+run --plain --prompt "$prompt" --max-tokens 12 --temperature 1 --seed 7
+first=$(value "o['results'][0]['tokens']")
+run --plain --prompt "$prompt" --max-tokens 12 --temperature 1 --seed 7
+check "o['results'][0]['tokens']" "$first"
+run --plain --prompt "$prompt" --max-tokens 12 --temperature 1 --seed 8
+[ "$(value "o['results'][0]['tokens']")" != "$first" ] || fail "another seed draws the same"
+run --plain --prompt "$prompt" --max-tokens 2 --logprobs 3
+check "[t['top'][0]['token'] for t in o['results'][0]['logprobs']]" "[2296, 18012]"
+check "all(t['logprob'] == t['top'][0]['logprob'] <= 0 for t in o['results'][0]['logprobs'])" True
+
+refused "do not fit a context of 20" --plain --prompt "$prompt" --context 20 --max-tokens 10
+refused "the model has 256 positions" --plain --prompt "$prompt" --context 300
+refused "16" --plain --prompt "$prompt $prompt" --context 16
+refused "neither token nor logits" --local --prompt "$prompt" --reveal all
+refused "--seed needs --plain" --local --prompt "$prompt" --seed 3
+refused "--logprobs needs --reveal logits" --local --prompt "$prompt" --logprobs 3
+refused "need --reveal logits" --local --prompt "$prompt" --temperature 1
+refused "either --prompt or --input" --plain
+exit $((failures > 0))
