@@ -178,6 +178,43 @@ void tf_config_free(tf_config *config) {
     *config = (tf_config){.labels = 0};
 }
 
+/* GPT-2's and LLaMA's own sizes. */
+static bool find_decoder(const char *name, tf_config *config) {
+    static const struct {
+        const char *name;
+        const tf_family *family;
+        size_t layers, hidden, heads, kv_heads, intermediate, vocabulary, positions;
+        bool tied;
+    } known[] = {
+        {"gpt2", &tf_gpt2_family, 12, 768, 12, 12, 3072, 50257, 1024, true},
+        {"gpt2-medium", &tf_gpt2_family, 24, 1024, 16, 16, 4096, 50257, 1024, true},
+        {"gpt2-large", &tf_gpt2_family, 36, 1280, 20, 20, 5120, 50257, 1024, true},
+        {"stories15m", &tf_llama_family, 6, 288, 6, 6, 768, 32000, 256, true},
+        {"tinyllama-1.1b", &tf_llama_family, 22, 2048, 32, 4, 5632, 32000, 2048, false},
+        {"llama-7b", &tf_llama_family, 32, 4096, 32, 32, 11008, 32000, 2048, false},
+        {"llama-13b", &tf_llama_family, 40, 5120, 40, 40, 13824, 32000, 2048, false},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].name, name)) continue;
+        bool gpt2 = known[i].family == &tf_gpt2_family;
+        *config = (tf_config){.family = known[i].family,
+                              .hidden = known[i].hidden,
+                              .layers = known[i].layers,
+                              .heads = known[i].heads,
+                              .kv_heads = known[i].kv_heads,
+                              .intermediate = known[i].intermediate,
+                              .vocabulary = known[i].vocabulary,
+                              .positions = known[i].positions,
+                              .rope_theta = gpt2 ? 0 : 10000,
+                              .layer_norm_eps = 1e-5,
+                              .tie_word_embeddings = known[i].tied,
+                              .head = TF_HEAD_CAUSAL};
+        strcpy(config->activation, gpt2 ? "gelu_new" : "silu");
+        return true;
+    }
+    return false;
+}
+
 tf_status tf_config_named(const char *name, tf_config *config) {
     static const struct {
         const char *name;
@@ -186,6 +223,7 @@ tf_status tf_config_named(const char *name, tf_config *config) {
         {"bert-tiny", 2, 128, 2, 512},    {"bert-mini", 4, 256, 4, 1024},   {"bert-small", 4, 512, 8, 2048},
         {"bert-medium", 8, 512, 8, 2048}, {"bert-base", 12, 768, 12, 3072}, {"bert-large", 24, 1024, 16, 4096},
     };
+    if (find_decoder(name, config)) return TF_OK;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, name)) continue;
         *config = (tf_config){.family = &tf_bert_family,
@@ -201,7 +239,9 @@ tf_status tf_config_named(const char *name, tf_config *config) {
         return TF_OK;
     }
     return tf_fail(TF_INVALID,
-                   "unknown architecture '%s'; known are bert-tiny, -mini, -small, -medium, -base and -large", name);
+                   "unknown architecture '%s'; known are bert-tiny, -mini, -small, -medium, -base and -large, gpt2, "
+                   "gpt2-medium, gpt2-large, stories15m, tinyllama-1.1b, llama-7b and llama-13b",
+                   name);
 }
 
 #define WRITE_SIZE(name)          fprintf(out, " " #name "=%zu", c->name);

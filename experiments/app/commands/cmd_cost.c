@@ -1,7 +1,21 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/cost.h"
+
+static tf_status generation(const command_line *o, const run_settings *settings, const model_files *model,
+                            size_t length, cost_report *report) {
+    size_t tokens = o->tokens ? o->tokens : 1;
+    bool logits = o->generate.reveal && !strcmp(o->generate.reveal, "logits");
+    private_job job = {
+        .settings = settings, .config = &model->config, .approx = &model->approx, .ranges = model_ranges(model)};
+    if (tokens > model->config.positions - length + 1)
+        return tf_fail(TF_INVALID, "%zu tokens and %zu more do not fit the model's %zu positions", length, tokens,
+                       model->config.positions);
+    return cost_generation(&job, logits ? REVEAL_LOGITS : REVEAL_TOKEN, o->batch ? o->batch : 1, length, tokens,
+                           o->is_network ? &o->network : NULL, report);
+}
 
 static tf_status forecast(const command_line *o, const model_files *model) {
     const tf_config *config = &model->config;
@@ -11,9 +25,12 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     cost_report report = {0};
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
-    TF_TRY(cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
-                         o->is_network ? &o->network : NULL, &report));
-    tf_status status = cost_report_print(&form, &report, o->ops);
+    tf_status status =
+        config->head == TF_HEAD_CAUSAL
+            ? generation(o, &settings, model, length, &report)
+            : cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
+                            o->is_network ? &o->network : NULL, &report);
+    if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);
     free(report.op);
     return status;
 }
@@ -39,9 +56,10 @@ const trefoil_command command_cost = {
                    "with --ops op by op, and in total. Runs nothing.",
     .example = {"trefoil cost --arch bert-base --seq 128 --network wan", "trefoil cost --model DIR --batch 32 --json"},
     .defaults = "batch=1",
-    .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_BATCH, OPTION_APPROX,
-                              OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, OPTION_OPS, 0},
+    .accepts =
+        (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE, OPTION_TOKENS, OPTION_REVEAL,
+                       OPTION_BATCH, OPTION_APPROX, OPTION_NO_RANGES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
+                       OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, OPTION_OPS, 0},
     .requires = "",
     .check = check,
     .run = run,

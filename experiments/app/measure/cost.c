@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"
@@ -27,24 +28,50 @@ static double network_seconds(const tf_plan *plan, const tf_network *network) {
     return sum;
 }
 
-static tf_status fill(const tf_graph *graph, const tf_program *program, const tf_plan *plan, cost_report *report) {
-    report->op = calloc((size_t)graph->nodes + 1, sizeof *report->op);
-    if (!report->op) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
-    report->rounds = (uint64_t)plan->rounds;
-    report->memory = plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
+/* The op of this name among those that are counted already, or a new one. */
+static op_cost *find_op(cost_report *report, const tf_node *node) {
+    for (size_t i = 0; i < report->ops; i++)
+        if (!strcmp(report->op[i].name, node->name)) return &report->op[i];
+    op_cost *cost = &report->op[report->ops++];
+    *cost = (op_cost){.kind = node->op->kind};
+    snprintf(cost->name, sizeof cost->name, "%s", node->name);
+    return cost;
+}
+
+/* Adds a program that is run so many times. */
+static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
+                             cost_report *report) {
+    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 1) * sizeof *grown);
+    if (!grown) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
+    report->op = grown;
+    report->rounds += times * (uint64_t)plan->rounds;
+    uint64_t memory = plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
+    if (memory > report->memory) report->memory = memory;
+    if (report->network) report->network_seconds += (double)times * network_seconds(plan, report->network);
     for (int i = 0; i < TF_PARTIES; i++)
-        for (int j = 0; j < TF_PARTIES; j++) report->links[i][j] = plan->bytes[i][j];
+        for (int j = 0; j < TF_PARTIES; j++) report->links[i][j] += times * plan->bytes[i][j];
     for (int i = 0; i < graph->nodes; i++) {
         const tf_node *node = &graph->node[i];
         if (!node->op) continue;
-        op_cost *cost = &report->op[report->ops++];
-        snprintf(cost->name, sizeof cost->name, "%s", node->name);
-        cost->kind = node->op->kind;
-        cost->rounds = (uint64_t)tf_plan_op_rounds(program, plan, i);
+        op_cost *cost = find_op(report, node);
+        cost->rounds += times * (uint64_t)tf_plan_op_rounds(program, plan, i);
         for (int k = 0; k < program->nodes; k++)
-            if (program->node[k].op == i) cost->bytes += tf_plan_node_bytes(plan, k);
+            if (program->node[k].op == i) cost->bytes += times * tf_plan_node_bytes(plan, k);
     }
     return TF_OK;
+}
+
+static tf_status add_graph(const run_settings *o, const tf_graph *graph, size_t times, cost_report *report) {
+    tf_program program;
+    tf_plan plan;
+    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
+    tf_status status = tf_plan_make(&program, &plan);
+    if (status == TF_OK) {
+        status = add_program(graph, &program, &plan, times, report);
+        tf_plan_free(&plan);
+    }
+    tf_program_free(&program);
+    return status;
 }
 
 tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf_approx *approx,
@@ -55,23 +82,40 @@ tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf
     for (size_t i = 0; i < texts; i++) lengths[i] = length;
     tf_batch batch = {.texts = texts, .length = length, .lengths = lengths};
     tf_graph graph;
-    tf_program program;
-    tf_plan plan;
     tf_graph_init(&graph);
+    report->network = network;
     tf_status status = tf_model_build(config, approx, &batch, NULL, o->public_weights, &graph);
     if (status == TF_OK && ranges) tf_ranges_apply(ranges, &graph);
-    if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
-    if (status == TF_OK) {
-        status = tf_plan_make(&program, &plan);
-        if (status == TF_OK) {
-            report->network = network;
-            if (network) report->network_seconds = network_seconds(&plan, network);
-            status = fill(&graph, &program, &plan, report);
-            tf_plan_free(&plan);
-        }
-        tf_program_free(&program);
-    }
+    if (status == TF_OK) status = add_graph(o, &graph, 1, report);
     tf_graph_free(&graph);
     free(lengths);
     return status;
+}
+
+static tf_status add_pass(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
+                          size_t times, cost_report *report) {
+    pass one;
+    TF_TRY(pass_make(job, reveal, texts, rows, capacity, false, NULL, &one));
+    tf_status status = add_graph(job->settings, &one.graph, times, report);
+    pass_free(&one);
+    return status;
+}
+
+tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t tokens,
+                          const tf_network *network, cost_report *report) {
+    report->network = network;
+    report->tokens = tokens;
+    TF_TRY(add_pass(job, reveal, texts, prompt, prompt, 1, report));
+    report->prefill_bytes = links_total(report->links);
+    report->prefill_rounds = report->rounds;
+    for (size_t length = prompt, end = prompt + tokens - 1, times; length < end; length += times) {
+        size_t capacity = pass_capacity(length, job->config->positions);
+        uint64_t bytes = links_total(report->links), rounds = report->rounds;
+        for (times = 1; length + times < end; times++)
+            if (pass_capacity(length + times, job->config->positions) != capacity) break;
+        TF_TRY(add_pass(job, reveal, texts, 1, capacity, times, report));
+        report->token_bytes = (links_total(report->links) - bytes) / times;
+        report->token_rounds = (report->rounds - rounds) / times;
+    }
+    return TF_OK;
 }

@@ -3,7 +3,7 @@
 #define TF_APP_COST_H
 
 #include "experiments/app/report/cost_report.h"
-#include "experiments/app/service/job.h"
+#include "experiments/app/service/passes.h"
 
 /**
  * Forecasts exactly a batch of `texts` texts of `length` tokens, and the time of its messages on `network` unless that
@@ -12,5 +12,9 @@
 TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config *config, const tf_approx *approx,
                                    const tf_ranges *ranges, size_t texts, size_t length, const tf_network *network,
                                    cost_report *report);
+
+/** The same for generating `tokens` tokens after prompts of `prompt` tokens: the passes of all of them together. */
+TF_CHECKED tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt,
+                                     size_t tokens, const tf_network *network, cost_report *report);
 
 #endif

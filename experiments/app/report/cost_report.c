@@ -12,6 +12,10 @@ static json_t *report_json(const cost_report *report) {
     }
     json_t *object = json_pack("{s:o,s:I,s:I,s:o}", "bytes", json_bytes(report->links), "rounds",
                                (json_int_t)report->rounds, "memory", (json_int_t)report->memory, "ops", ops);
+    if (report->tokens)
+        json_object_set_new(object, "prefill", json_forecast(report->prefill_bytes, report->prefill_rounds));
+    if (report->tokens > 1)
+        json_object_set_new(object, "per_token", json_forecast(report->token_bytes, report->token_rounds));
     if (report->network)
         json_object_set_new(object, "network",
                             json_pack("{s:f,s:f,s:f}", "seconds", report->network_seconds, "round_trip",
@@ -60,6 +64,13 @@ static void print_table(const cost_report *report, bool ops) {
     printf("\n%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
            (unsigned long long)report->rounds);
     printf("; at most %s of memory a party\n", bytes_text(report->memory, text));
+    if (report->tokens)
+        printf("the prompt: %s in %llu rounds", bytes_text(report->prefill_bytes, text),
+               (unsigned long long)report->prefill_rounds);
+    if (report->tokens > 1)
+        printf("; the last of %zu tokens: %s in %llu rounds", report->tokens, bytes_text(report->token_bytes, text),
+               (unsigned long long)report->token_rounds);
+    if (report->tokens) putchar('\n');
     for (int from = 0; from < TF_PARTIES; from++)
         for (int to = 0; to < TF_PARTIES; to++)
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
