@@ -49,6 +49,7 @@ static json_t *setting_json(const report_setting *setting) {
 }
 
 tf_status form_print(const report_form *form, json_t *object) {
+    if (!form->settings) return json_print(object);
     json_t *settings = json_object(), *whole = json_object();
     for (size_t i = 0; i < form->settings; i++)
         json_object_set_new(settings, form->setting[i].name, setting_json(&form->setting[i]));
