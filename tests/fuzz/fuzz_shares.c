@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "models/files/share_header.h"
+#include "models/shares/share_header.h"
 #include "tests/fuzz/shares.h"
 
 static volatile uint64_t sum; /* so that what is read is looked at */

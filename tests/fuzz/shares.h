@@ -2,8 +2,8 @@
 #ifndef TF_FUZZ_SHARES_H
 #define TF_FUZZ_SHARES_H
 
-#include "models/files/share_texts.h"
-#include "models/files/share_weights.h"
+#include "models/shares/share_texts.h"
+#include "models/shares/share_weights.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { SHARES_FRAC = 16, SHARES_BITS = 40, SHARES_ROWS = 2, SHARES_COLUMNS = 3 };

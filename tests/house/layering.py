@@ -26,6 +26,7 @@ ROOMS = [
     "models/files",
     "models/tokenize",
     "models",
+    "models/shares",
     "experiments/app/data",
     "experiments/app/parties",
     "experiments/app/report",
@@ -34,7 +35,7 @@ ROOMS = [
     "experiments/app/commands",
 ]
 # Rooms side by side: neither may use the other, though one stands after the other in the list.
-APART = [("ops", "models/files"), ("ops", "models/tokenize"), ("ops", "models")]
+APART = [("ops", "models/files"), ("ops", "models/tokenize"), ("ops", "models"), ("ops", "models/shares")]
 
 def room_of(path):
     fits = [room for room in ROOMS if path.startswith(room + "/")]

@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/files/share_file.h"
-#include "models/files/share_header.h"
+#include "models/shares/share_file.h"
+#include "models/shares/share_header.h"
 #include "net/base/hex.h"
 #include "net/link.h"
 #include "tests/support/scratch.h"

@@ -1,8 +1,8 @@
 /* Texts of an owner who is no party: the right rows are looked up, and one party's file and messages tell nothing. */
 #include <unistd.h>
 
-#include "models/files/share_texts.h"
-#include "models/files/share_weights.h"
+#include "models/shares/share_texts.h"
+#include "models/shares/share_weights.h"
 #include "runtime/program/step.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny.h"

@@ -1,8 +1,8 @@
 /* Weights from share files: no party knows them, and results are those of weights that a party puts in. */
 #include <unistd.h>
 
-#include "models/files/share_texts.h"
-#include "models/files/share_weights.h"
+#include "models/shares/share_texts.h"
+#include "models/shares/share_weights.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny.h"
 

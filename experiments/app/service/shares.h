@@ -2,8 +2,8 @@
 #ifndef TF_APP_SHARES_H
 #define TF_APP_SHARES_H
 
-#include "models/files/share_texts.h"
-#include "models/files/share_weights.h"
+#include "models/shares/share_texts.h"
+#include "models/shares/share_weights.h"
 
 /** The directories of share files: of all parties, or of this one alone. NULL where there are none. */
 typedef struct share_settings {

@@ -1,4 +1,4 @@
-#include "models/files/share_weights.h"
+#include "models/shares/share_weights.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>

@@ -1,4 +1,4 @@
-#include "models/files/share_texts.h"
+#include "models/shares/share_texts.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/files/share_weights.h"
+#include "models/shares/share_weights.h"
 #include "net/base/secret.h"
 #include "runtime/program/step.h"
 

@@ -5,8 +5,8 @@
 #ifndef TF_SHARE_TEXTS_H
 #define TF_SHARE_TEXTS_H
 
-#include "models/files/share_file.h"
 #include "models/model.h"
+#include "models/shares/share_file.h"
 #include "net/link.h"
 
 /** The files' names in a party's directory. */

@@ -2,8 +2,8 @@
 #ifndef TF_SHARE_WEIGHTS_H
 #define TF_SHARE_WEIGHTS_H
 
-#include "models/files/share_file.h"
 #include "models/model.h"
+#include "models/shares/share_file.h"
 #include "runtime/session/store.h"
 
 /** The file's name in a party's directory. */

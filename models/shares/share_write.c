@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/files/share_file.h"
-#include "models/files/share_header.h"
+#include "models/shares/share_file.h"
+#include "models/shares/share_header.h"
 #include "net/base/new_file.h"
 #include "net/base/secret.h"
 

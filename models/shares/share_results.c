@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/files/share_texts.h"
+#include "models/shares/share_texts.h"
 #include "net/base/secret.h"
 #include "runtime/kernels/kernels.h"
 

@@ -1,4 +1,4 @@
-#include "models/files/share_file.h"
+#include "models/shares/share_file.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/files/share_header.h"
+#include "models/shares/share_header.h"
 #include "net/base/file.h"
 #include "runtime/session/session.h"
 
