@@ -53,6 +53,9 @@ for reveal in token logits; do
     check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
     check "o['bytes']['total'] == o['bytes']['prefill'] + 3 * o['bytes']['per_token']" True
     check "o['rounds']['total'] == o['rounds']['prefill'] + 3 * o['rounds']['per_token']" True
+    moved=$(value "(o['bytes']['total'], o['bytes']['per_token'], o['rounds']['total'], o['rounds']['per_token'])")
+    "$trefoil" cost --model "$model" --seq 15 --tokens 4 --reveal $reveal --json >"$work/out" || fail "cost"
+    check "(o['bytes']['total'], o['per_token']['bytes'], o['rounds'], o['per_token']['rounds'])" "$moved"
 done
 
 # A batch says what each prompt says alone.
