@@ -25,4 +25,8 @@ size_t tf_shape_rows(tf_shape shape);
 /** Where the row-th row of a tensor of shape `to` begins in a tensor of shape `from` that is broadcast to it. */
 size_t tf_broadcast_row(tf_shape from, tf_shape to, size_t row);
 
+/** max(x, 0), of which several kinds of activations have a variant. */
+tf_status tf_plain_relu(const tf_node *node, const tf_array *in, tf_array *out);
+tf_value tf_lower_relu(struct tf_program *program, const tf_node *node, const tf_value *in);
+
 #endif

@@ -23,7 +23,7 @@ static tf_status plain_new(const tf_node *node, const tf_array *in, tf_array *ou
     return TF_OK;
 }
 
-static tf_status plain_relu(const tf_node *node, const tf_array *in, tf_array *out) {
+tf_status tf_plain_relu(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t count = tf_shape_count(out->shape);
     for (size_t i = 0; i < count; i++) out->data[i] = in[0].data[i] > 0 ? in[0].data[i] : 0;
     return TF_OK;
@@ -83,7 +83,7 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
     return tf_even_ramp(p, in[0], &erf_part);
 }
 
-static tf_value lower_relu(tf_program *p, const tf_node *node, const tf_value *in) {
+tf_value tf_lower_relu(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_relu(p, in[0]);
 }
 
@@ -179,11 +179,18 @@ static tf_value lower_quad(tf_program *p, const tf_node *node, const tf_value *i
     .kind = "gelu", .variant = #name, .summary = formula, .source = from, .min_inputs = 1, .max_inputs = 1,            \
     .infer = tf_infer_same, .plain = plain_##name, .lower = lower_##name, .low = -8, .high = 8
 
+#define RELU(name, after, range, error)                                                                                \
+    {                                                                                                                  \
+        .kind = name, .variant = "relu", .summary = "max(x, 0); for weights trained so",                               \
+        .source = "Liu and Liu 2023 (arXiv:2305.18396)", .min_inputs = 1, .max_inputs = 1, .infer = tf_infer_same,     \
+        .plain = tf_plain_relu, .lower = tf_lower_relu, .like = after, .trained = true, .truth = "exact",              \
+        .low = -range, .high = range, .approximation_error = error, .private_error = 2.1e-3                            \
+    }
+
 const tf_op tf_gelu_ops[] = {
     {VARIANT(exact, "x Phi(x), Phi the normal distribution function", "Hendrycks and Gimpel 2016, 2"), .places = 1,
      .private_error = 2e-3},
-    {VARIANT(relu, "max(x, 0); for weights trained so", "Liu and Liu 2023 (arXiv:2305.18396)"), .truth = "exact",
-     .trained = true, .approximation_error = 0.171, .private_error = 2.1e-3},
+    RELU("gelu", NULL, 8, 0.171),
     {VARIANT(poly4, "max(x, 0) plus a polynomial of degree 4 in |x| < 3", "piecewise least squares"), .truth = "exact",
      .approximation_error = 4.2e-3, .private_error = 4e-3},
     {VARIANT(puma, "0 | cubic | degree 6 | x, meeting at -4, -1.95 and 3", "Dong et al. 2023 (PUMA)"), .truth = "exact",
@@ -199,8 +206,23 @@ const tf_op tf_gelu_ops[] = {
      .infer = tf_infer_same,
      .plain = plain_new,
      .lower = lower_exact,
+     .places = 1,
+     .like = "gelu",
      .low = -8,
      .high = 8,
      .private_error = 2.7e-3},
+    RELU("gelu_new", "gelu", 8, 0.171),
+    {.kind = "relu",
+     .variant = "exact",
+     .summary = "max(x, 0)",
+     .source = "a comparison and a selection",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = tf_plain_relu,
+     .lower = tf_lower_relu,
+     .low = -8,
+     .high = 8,
+     .private_error = 2.1e-3},
     {0},
 };

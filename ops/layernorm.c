@@ -96,7 +96,7 @@ static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
 
 /** Sums of squares from LEAST to MOST are resolved; below, a row is scaled by less than it should be, and a row of
  * zeros stays zero. */
-static const double least = 0x1p-6, most = 0x1p22;
+static const double least = 0x1p-7, most = 0x1p22;
 
 /** d over the root of the mean of its row's squares plus eps, d being in a ring with room for products. The sum of
  *  squares is taken once per row; its inverse root times sqrt(n) is the factor. */
@@ -127,6 +127,18 @@ static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *
 static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_value d = normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most)));
     return node->inputs > 1 ? scaled(p, d, in[1]) : d;
+}
+
+/* Of no more than a product: what is not divided has no root to take. */
+static tf_status plain_rms_center(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
+    for (size_t i = 0; i < rows * n; i++)
+        out->data[i] = node->inputs > 1 ? in[0].data[i] * in[1].data[i % n] : in[0].data[i];
+    return TF_OK;
+}
+
+static tf_value lower_rms_center(tf_program *p, const tf_node *node, const tf_value *in) {
+    return node->inputs > 1 ? scaled(p, in[0], in[1]) : in[0];
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
@@ -215,7 +227,22 @@ const tf_op tf_layernorm_ops[] = {
      .infer = infer,
      .plain = plain_rms,
      .places = 2,
+     .like = "layernorm",
      .lower = lower_rms,
+     .low = -32,
+     .high = 32,
+     .private_error = 1e-3,
+     .example = &rmsnorm_example},
+    {.kind = "rmsnorm",
+     .variant = "center",
+     .summary = "x * gamma: LayerNorm's center where no mean is taken, no division; for weights trained so",
+     .source = "Liu and Liu 2023 (arXiv:2305.18396), of LayerNorm",
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer,
+     .plain = plain_rms_center,
+     .lower = lower_rms_center,
+     .trained = true,
      .low = -32,
      .high = 32,
      .private_error = 1e-3,

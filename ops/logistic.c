@@ -23,6 +23,14 @@ static tf_status plain_silu(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
+#define QUICK 1.702
+
+static tf_status plain_quick_gelu(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t count = tf_shape_count(out->shape);
+    for (size_t i = 0; i < count; i++) out->data[i] = in[0].data[i] / (1 + expf(-(float)QUICK * in[0].data[i]));
+    return TF_OK;
+}
+
 /* (sigmoid(x) - 1/2)/x for |x| < 8, to 5.3e-4/x; the tails are cut at 3.4e-4. */
 static const tf_even sigmoid_part = {.tail = 8,
                                      .input = 11,
@@ -69,6 +77,16 @@ static tf_value lower_silu(tf_program *p, const tf_node *node, const tf_value *i
     return tf_even_ramp(p, in[0], &silu_part);
 }
 
+/* silu(1.702 x) / 1.702 */
+static tf_value lower_quick_gelu(tf_program *p, const tf_node *node, const tf_value *in) {
+    enum { PRECISION = 14 };
+    if (p->status) return -1;
+    tf_value x = tf_trunc(p, tf_scale_real(p, in[0], QUICK, PRECISION), p->frac);
+    x = tf_assume(p, x, fmin(tf_type_of(p, x)->bound, tf_default_bound(p)));
+    tf_value y = tf_scale_real(p, tf_even_ramp(p, x, &silu_part), 1 / QUICK, PRECISION);
+    return tf_trunc(p, y, p->frac);
+}
+
 const tf_op tf_logistic_ops[] = {
     {.kind = "tanh",
      .variant = "exact",
@@ -104,8 +122,38 @@ const tf_op tf_logistic_ops[] = {
      .plain = plain_silu,
      .lower = lower_silu,
      .places = 1,
+     .like = "gelu",
      .low = -16,
      .high = 16,
      .private_error = 4.5e-3},
+    {.kind = "silu",
+     .variant = "relu",
+     .summary = "max(x, 0); for weights trained so",
+     .source = "Liu and Liu 2023 (arXiv:2305.18396), of GELU",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = tf_plain_relu,
+     .lower = tf_lower_relu,
+     .trained = true,
+     .truth = "exact",
+     .low = -16,
+     .high = 16,
+     .approximation_error = 0.279,
+     .private_error = 2.1e-3},
+    {.kind = "quick_gelu",
+     .variant = "exact",
+     .summary = "x / (1 + exp(-1.702 x)), for |x| below 9600",
+     .source = "Hendrycks and Gimpel 2016, 2; CLIP's activation",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = tf_infer_same,
+     .plain = plain_quick_gelu,
+     .lower = lower_quick_gelu,
+     .places = 1,
+     .like = "gelu",
+     .low = -16,
+     .high = 16,
+     .private_error = 4e-3},
     {0},
 };

@@ -42,12 +42,14 @@ static tf_value staircase(tf_program *p, tf_value bits, int count, const double 
     return tf_staircase(p, bits, step, y[count - 1], frac, y[0], 64);
 }
 
-/** Low bits that move `low` by 1/256 at most are not compared. */
+/** Low bits that move `low` by 1/256 at most are not compared, or by 1/32 for a root, whose residual is half as large.
+ */
 static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool root) {
     enum { COEFFICIENT = 5 }; /* bits of c in 1 + c r, where there is a root */
     seeds s = {-1, -1, FINE};
     if (p->status) return s;
-    int point = tf_type_of(p, a)->frac, count = (int)ceil(log(high / low) / log(SEED_STEP)), bottom;
+    int point = tf_type_of(p, a)->frac, count = (int)ceil(log(high / low) / log(SEED_STEP)), bottom,
+        finest = root ? 5 : 8;
     if (count < 2) count = 2;
     if (!(low > 0) || count > MAX_SEEDS) {
         tf_program_fail(p, tf_fail(TF_RANGE, "an inverse of %g to %g; the range is too large", low, high));
@@ -63,7 +65,8 @@ static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool ro
         inverse[i] = root ? square_root[i] * square_root[i] : rounded(middle, frac);
         threshold[i] = begin * SEED_STEP;
     }
-    tf_value bits = tf_thresholds(p, a, (size_t)count - 1, threshold, bottom > 8 ? (unsigned)bottom - 8 : 0);
+    tf_value bits =
+        tf_thresholds(p, a, (size_t)count - 1, threshold, bottom > finest ? (unsigned)(bottom - finest) : 0);
     s.inverse = staircase(p, bits, count, inverse, frac);
     int room = 60 - (int)ceil(log2(root ? square_root[0] : inverse[0])) - (root ? root_frac + COEFFICIENT : frac);
     if (room < s.fine) s.fine = room;

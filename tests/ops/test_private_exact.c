@@ -172,3 +172,21 @@ Test(private_exact, layernorm) {
 Test(private_exact, layernorm_centring) {
     check_layernorm("center");
 }
+
+/* Rows of little variance, sums of squares down to 2^-7: what a small model's first layers have. */
+Test(private_exact, small_variances) {
+    static const double variances[] = {4e-3, 1e-3, 4e-4};
+    for (int v = 0; v < 3; v++)
+        for (int rms = 0; rms < 2; rms++) {
+            enum { ROWS = 8, N = 32 };
+            tf_array x = grid_array(tf_dims(ROWS, N), 0, 0);
+            uint64_t seed = 5;
+            for (size_t i = 0; i < ROWS * N; i++)
+                x.data[i] = (float)((rms ? 0 : 1.5) + sqrt(variances[v]) * normal(&seed));
+            private_op run = on(rms ? "rmsnorm" : "layernorm", x);
+            run.attrs = 1;
+            run.attr[0] = (tf_attr){"eps", 1e-12};
+            /* a unit of the input counts for as much as the division enlarges it */
+            check_private(run, 4 * 0x1p-16 / sqrt(variances[v]), "small variance");
+        }
+}
