@@ -137,7 +137,9 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .config = &h->model.config,
                         .approx = &h->model.approx,
                         .weights = model_owner || o->public_weights ? h->model.weights : NULL,
-                        .ranges = model_ranges(&h->model)};
+                        .ranges = model_ranges(&h->model),
+                        .offered_tokenizer = h->model.offered,
+                        .pinned_tokenizer = h->model.pinned};
     generate_watch watch = writer_watch(&h->writer);
     generate_job job = {&base, reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN, h->context,
                         data_owner ? &h->prompts.batch : NULL, &watch};
@@ -194,6 +196,7 @@ const trefoil_command command_generate = {
                               OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
                               OPTION_DATA_OWNER,    OPTION_PUBLIC_WEIGHTS,
                               OPTION_NO_RANGES,     OPTION_PLUGIN,
+                              OPTION_TOKENIZER,     OPTION_TOKENIZER_DIGEST,
                               LINK_OPTIONS,         0},
     .example = {"mpirun -n 3 trefoil generate --model DIR --prompt \"Once upon a time\" --max-tokens 40",
                 "trefoil generate --plain --model DIR --prompt \"Once upon a time\" --temperature 0.8 --seed 1"},

@@ -38,6 +38,7 @@ typedef struct holdings {
     float *values;
     size_t answered; /* requests */
     int attempts;    /* at this one */
+    bool warned;
 } holdings;
 
 static void drop_request(holdings *h) {
@@ -132,6 +133,8 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         .approx = &h->model.approx,
         .weights = h->model.weights,
         .ranges = model_ranges(&h->model),
+        .offered_tokenizer = h->model.offered,
+        .pinned_tokenizer = h->model.pinned,
         .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, &job));
@@ -172,6 +175,17 @@ static tf_status open_shares(holdings *h) {
     return TF_OK;
 }
 
+/* Once: whoever chooses the vocabulary can have the lengths of texts, which all see, tell what they speak of. */
+static void warn_unpinned(holdings *h) {
+    char digest[TF_DIGEST_TEXT];
+    if (h->warned || !(h->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&h->model_settings.pin)) return;
+    h->warned = true;
+    fprintf(stderr,
+            "trefoil: warning: the vocabulary is the model owner's, who could make lengths of texts tell about their "
+            "words: hold to one that you trust, by --tokenizer DIR or --tokenizer-digest %s\n",
+            tf_digest_text(&h->model.offered, digest));
+}
+
 /* With a link to both others, until the data owner has no more requests. */
 static tf_status work(holdings *h, tf_link *link, double start) {
     const command_line *o = h->options;
@@ -182,6 +196,8 @@ static tf_status work(holdings *h, tf_link *link, double start) {
     if (h->needs) model_close(&h->model);
     if (!o->model_shares) TF_TRY(party_files(link, &h->model_settings, o->model_owner, o->model, h->needs, &h->model));
     if (h->needs) TF_TRY(open_shares(h));
+    if (h->data_owner && !h->model.tokenizer) TF_TRY(model_open_tokenizer(&h->model));
+    warn_unpinned(h);
     return answer_requests(h, link, start);
 }
 
@@ -220,7 +236,8 @@ static tf_status open_own(holdings *h) {
     else if (o->model_shares)
         TF_TRY(directory_of_party(o->model_shares, o->links.id, h->directory, sizeof h->directory));
     bool has_model = h->directory[0];
-    if (!has_model) h->needs = PARTY_NEEDS_CONFIG | (h->data_owner ? PARTY_NEEDS_TOKENIZER : 0);
+    bool needs_tokenizer = h->data_owner && !o->tokenizer;
+    if (!has_model) h->needs = PARTY_NEEDS_CONFIG | (needs_tokenizer ? PARTY_NEEDS_TOKENIZER : 0);
     if (has_model) TF_TRY(model_open_at(&h->model_settings, h->directory, &h->model));
     if (has_model) TF_TRY(open_shares(h));
     if (h->model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
@@ -280,13 +297,33 @@ const trefoil_command command_party = {
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
     .example = {"trefoil party --id 0 --parties parties.json --identity id0 --model DIR --serve",
                 "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
-    .accepts =
-        (const char[]){
-            OPTION_ID,      OPTION_SERVE,         OPTION_LISTEN,         OPTION_WAIT,      OPTION_MODEL,
-            OPTION_TEXT,    OPTION_INPUT,         OPTION_LIMIT,          OPTION_TRUNCATE,  OPTION_BATCH,
-            OPTION_APPROX,  OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS, OPTION_PLUGIN,    OPTION_MODEL_SHARES,
-            OPTION_STREAM,  OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,  OPTION_NO_RANGES, OPTION_TIMEOUT,
-            OPTION_PARTIES, OPTION_IDENTITY,      OPTION_SHAPE,          OPTION_THREADS,   0},
+    .accepts = (const char[]){OPTION_TOKENIZER,
+                              OPTION_TOKENIZER_DIGEST,
+                              OPTION_ID,
+                              OPTION_SERVE,
+                              OPTION_LISTEN,
+                              OPTION_WAIT,
+                              OPTION_MODEL,
+                              OPTION_TEXT,
+                              OPTION_INPUT,
+                              OPTION_LIMIT,
+                              OPTION_TRUNCATE,
+                              OPTION_BATCH,
+                              OPTION_APPROX,
+                              OPTION_FRACTION_BITS,
+                              OPTION_PUBLIC_WEIGHTS,
+                              OPTION_PLUGIN,
+                              OPTION_MODEL_SHARES,
+                              OPTION_STREAM,
+                              OPTION_INPUT_SHARES,
+                              OPTION_RESULT_SHARES,
+                              OPTION_NO_RANGES,
+                              OPTION_TIMEOUT,
+                              OPTION_PARTIES,
+                              OPTION_IDENTITY,
+                              OPTION_SHAPE,
+                              OPTION_THREADS,
+                              0},
     .requires = (const char[]){OPTION_ID, 0},
     .secrets = true,
     .texts_optional = true,

@@ -54,7 +54,7 @@ const trefoil_command command_plain = {
     .example = {"trefoil plain --model DIR --input texts.txt",
                 "trefoil plain --model DIR --text \"a good film\" --approx paper --json"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_APPROX, OPTION_PLUGIN, 0},
+                              OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

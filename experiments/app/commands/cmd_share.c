@@ -152,7 +152,7 @@ const trefoil_command command_share_input = {
     .example = {"trefoil share-input --model DIR --input texts.txt --out TEXTS",
                 "trefoil share-input --model SHARES/party0 --input texts.jsonl --out TEXTS --force"},
     .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_OUT, OPTION_FORCE, OPTION_PLUGIN, 0},
+                              OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_OUT, OPTION_FORCE, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_OUT, 0},
     .secrets = true,
     .run = run_share_input,

@@ -26,6 +26,10 @@ enum { LAST_PARTY = TF_PARTIES - 1, FEWEST_BITS = 8, MOST_BITS = 24, MOST_THREAD
 const option_row option_table[] = {
     {OPTION_MODEL, "model", TEXT(model, "DIR"), .source = FROM_DIRECTORIES,
      .help = "Model directory: config.json, model.safetensors, tokenizer.json or vocab.txt"},
+    {OPTION_TOKENIZER, "tokenizer", TEXT(tokenizer, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "The data owner's own copy of the tokenizer, in place of the model owner's, which must be the same"},
+    {OPTION_TOKENIZER_DIGEST, "tokenizer-digest", TEXT(tokenizer_digest, "HEX"),
+     .help = "The digest of the tokenizer that the data owner trusts: no other is used"},
     {OPTION_TEXT, "text", LIST(text, texts, "TEXT"), .secret = true,
      .help =
          "A text; may be given several times. It leaves the process list at once, but a launcher's own arguments show: "

@@ -80,7 +80,9 @@ enum option_key {
     OPTION_STOP,
     OPTION_IGNORE_END,
     OPTION_LOGPROBS,
-    OPTION_TOKENS
+    OPTION_TOKENS,
+    OPTION_TOKENIZER,
+    OPTION_TOKENIZER_DIGEST
 };
 
 enum { MOST_SETTINGS = 32 };
@@ -95,8 +97,8 @@ typedef struct generate_line {
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
-        *input_shares;    /**< NULL where not given */
-    const char *argument; /**< the one that is no option */
+        *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
+    const char *argument;                             /**< the one that is no option */
     const char **text, **plugin, **result_shares;
     size_t texts, plugins, results;
     size_t limit, batch, elements, sequence, tokens, layers, runs;

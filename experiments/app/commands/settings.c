@@ -10,6 +10,7 @@ model_settings settings_of_model(const command_line *o) {
                             .approx = o->approx,
                             .plugin = o->plugin,
                             .plugins = o->plugins,
+                            .pin = {o->tokenizer, o->tokenizer_digest},
                             .ranges = o->takes_ranges && !o->no_ranges && !o->plain};
 }
 

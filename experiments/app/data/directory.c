@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "experiments/app/data/tokenizer_files.h"
 #include "net/base/file.h"
 #include "net/base/new_file.h"
 
@@ -44,8 +45,7 @@ tf_status directory_mirror(const char *from, const char *to, const char *name) {
 }
 
 tf_status directory_mirror_tokenizer(const char *from, const char *to) {
-    static const char *const name[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json"};
-    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) TF_TRY(directory_mirror(from, to, name[i]));
+    for (int i = 0; i < TOKENIZER_FILES; i++) TF_TRY(directory_mirror(from, to, tokenizer_file[i]));
     return TF_OK;
 }
 

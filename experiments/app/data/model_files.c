@@ -65,8 +65,9 @@ static tf_status settle_head(model_files *model) {
 }
 
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
-    *model = (model_files){.directory = directory};
+    *model = (model_files){.directory = directory, .pin = s->pin};
     TF_TRY(register_ops(s));
+    TF_TRY(tokenizer_files_digest(directory, &model->offered));
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
     tf_status status = settle_head(model);
@@ -82,11 +83,17 @@ tf_status model_open(const model_settings *s, model_files *model) {
 }
 
 tf_status model_open_tokenizer(model_files *model) {
-    TF_TRY(tf_tokenizer_open(model->directory, &model->tokenizer));
+    const tokenizer_pin *pin = &model->pin;
+    const char *directory = pin->directory ? pin->directory : model->directory;
+    if (tokenizer_is_pinned(pin)) {
+        TF_TRY(tokenizer_files_digest(directory, &model->pinned));
+        TF_TRY(tokenizer_pin_check(pin, directory, &model->pinned));
+    }
+    TF_TRY(tf_tokenizer_open(directory, &model->tokenizer));
     size_t words = tf_tokenizer_vocabulary(model->tokenizer);
     if (words > model->config.vocabulary)
-        return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu",
-                       model->directory, words, model->config.vocabulary);
+        return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu", directory,
+                       words, model->config.vocabulary);
     return TF_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "experiments/app/data/tokenizer_files.h"
 #include "models/model.h"
 #include "models/ranges.h"
 
@@ -12,6 +13,9 @@ typedef struct model_files {
     tf_config config;
     tf_approx approx;
     tf_tokenizer *tokenizer; /**< NULL until opened */
+    tokenizer_pin pin;       /**< what it is held to */
+    tf_digest offered;       /**< of the tokenizer's files in the directory; zero where there are none */
+    tf_digest pinned;        /**< of those that were opened, if there is a pin; otherwise zero */
     tf_safetensors *weights; /**< NULL until opened */
     tf_ranges ranges;        /**< of ranges.json, if `calibrated` */
     bool calibrated;
@@ -25,7 +29,8 @@ typedef struct model_settings {
     const char *approx;        /**< approximations; NULL: those that the model was trained for, or exact */
     const char *const *plugin; /**< shared objects with more ops */
     size_t plugins;
-    bool ranges; /**< take ranges.json, where it is there */
+    tokenizer_pin pin; /**< the data owner's */
+    bool ranges;       /**< take ranges.json, where it is there */
 } model_settings;
 
 /**
@@ -36,6 +41,7 @@ typedef struct model_settings {
 TF_CHECKED tf_status model_open(const model_settings *settings, model_files *model);
 /** The same of another directory. */
 TF_CHECKED tf_status model_open_at(const model_settings *settings, const char *directory, model_files *model);
+/** Opens the tokenizer of the directory, or of the pin's; TF_MISMATCH when it is not the one of the pin. */
 TF_CHECKED tf_status model_open_tokenizer(model_files *model);
 TF_CHECKED tf_status model_open_weights(model_files *model);
 void model_close(model_files *model);

@@ -8,7 +8,7 @@
 
 #include "net/base/file.h"
 
-enum { FILES = 5, PATH_TEXT = 4096 };
+enum { FILES = 7, PATH_TEXT = 4096 };
 
 static const struct {
     const char *name;
@@ -18,7 +18,9 @@ static const struct {
                   {TF_RANGES_FILE, PARTY_NEEDS_CONFIG, 16 << 20},
                   {"tokenizer.json", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"vocab.txt", PARTY_NEEDS_TOKENIZER, 64 << 20},
-                  {"tokenizer_config.json", PARTY_NEEDS_TOKENIZER, 16 << 20}};
+                  {"tokenizer_config.json", PARTY_NEEDS_TOKENIZER, 16 << 20},
+                  {"added_tokens.json", PARTY_NEEDS_TOKENIZER, 16 << 20},
+                  {"special_tokens_map.json", PARTY_NEEDS_TOKENIZER, 16 << 20}};
 
 static const uint64_t absent = UINT64_MAX; /* a length, of a file that the model does not have */
 

@@ -34,6 +34,22 @@ tf_status party_agree_owners(tf_session *session, const run_settings *o) {
     return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
 }
 
+/**
+ * The digest of the tokenizer: what the model owner tells (or each party's part of a shared model), but at a data owner
+ * that holds to one of its own that digest, so that a difference ends all three. 32 B from the model owner to each.
+ */
+static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_fact *fact) {
+    const run_settings *o = job->settings;
+    const tf_digest none = {{0}};
+    *fact = (tf_fact){"the tokenizer (the data owner holds to its own: --tokenizer, --tokenizer-digest)", none};
+    if (session->party.id == o->model_owner || o->model_owner == TF_OUTSIDE) fact->digest = job->offered_tokenizer;
+    if (o->model_owner != TF_OUTSIDE)
+        TF_TRY(tf_session_publish(session, o->model_owner, &fact->digest, sizeof fact->digest));
+    bool pinned = session->party.id == o->data_owner && !tf_digest_equal(&job->pinned_tokenizer, &none);
+    if (pinned && !tf_digest_equal(&fact->digest, &none)) fact->digest = job->pinned_tokenizer;
+    return TF_OK;
+}
+
 /** What must be the same before any weight or text is touched. */
 tf_status party_agree(tf_session *session, const private_job *job) {
     const run_settings *o = job->settings;
@@ -44,6 +60,8 @@ tf_status party_agree(tf_session *session, const private_job *job) {
     if (shares && shares->weights) weights = shares->weights->id;
     if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
+    tf_fact tokenizer;
+    TF_TRY(party_doing(tokenizer_fact(session, job, &tokenizer), "comparing settings"));
     tf_fact facts[] = {
         {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
@@ -51,6 +69,7 @@ tf_status party_agree(tf_session *session, const private_job *job) {
         {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
         {"the precision (--frac-bits)", text_digest(precision)},
         owners_fact(o),
+        tokenizer,
         {"the sharing of the model (--model-shares)", weights},
         {"the sharing of the texts (--input-shares)", texts},
     };
