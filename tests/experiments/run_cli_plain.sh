@@ -82,10 +82,10 @@ works ops --json
 prints '"kind": "gelu"'
 
 # Texts.
-fails 1 "text 1: the text is empty" plain --model "$model" --text hello --text ""
+fails 1 "text 1: the text is empty" plain --model "$model" --text hello --text "" --strict
 fails 1 "text 0: the text is empty" plain --model "$model" --text "   "
 printf 'hello\n\nworld\n' >"$work/gap.txt"
-fails 1 "gap.txt line 2: the text is empty" plain --model "$model" --input "$work/gap.txt"
+fails 1 "gap.txt line 2: the text is empty" plain --model "$model" --input "$work/gap.txt" --strict
 : >"$work/nothing.txt"
 fails 1 "nothing.txt holds no text" plain --model "$model" --input "$work/nothing.txt"
 fails 1 "absent.txt: No such file" plain --model "$model" --input "$work/absent.txt"

@@ -26,17 +26,18 @@ static tf_status watch(const model_files *model, const text_batches *batches, tf
     return status;
 }
 
-static tf_status calibrate(const command_line *o, model_files *model, const text_list *texts, tf_ranges *ranges,
+static tf_status calibrate(const command_line *o, model_files *model, text_list *texts, tf_ranges *ranges,
                            double start) {
     text_batches batches;
     report_form form = settings_of_report(o);
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
     ranges->factor = o->factor;
-    ranges->texts = texts->count;
     tf_approx_text(&model->approx, ranges->approx);
     TF_TRY(model_digest_text(model, ranges->model));
-    TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
+    batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
+    TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
+    ranges->texts = texts->count;
     tf_status status = watch(model, &batches, ranges);
     batches_free(&batches);
     if (status == TF_OK) status = tf_ranges_write(o->model, ranges);
@@ -70,8 +71,9 @@ const trefoil_command command_calibrate = {
         "them cheaper; the ranges become known to all three parties, and a text that exceeds them gets a wrong result.",
     .example = {"trefoil calibrate --model DIR --data train.tsv --limit 5000",
                 "trefoil calibrate --model DIR --data train.jsonl --factor 3"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_FACTOR, OPTION_LIMIT, OPTION_TRUNCATE,
-                              OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts =
+        (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_FACTOR, OPTION_LIMIT, OPTION_TRUNCATE,
+                       OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, 0},
     .run = run,
 };

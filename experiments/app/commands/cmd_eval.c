@@ -46,8 +46,9 @@ static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
     TF_TRY(texts_read_data(&source, true, &e->texts));
     TF_TRY(eval_metric_find(o->metric, &e->model, &e->texts, metric));
     size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
-    size_t most = o->batch ? o->batch : share < TEXTS_A_BATCH ? share : TEXTS_A_BATCH;
-    return batches_make(&e->texts, e->model.tokenizer, &e->model.config, most, o->truncate, &e->batches);
+    batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
+    if (!o->batch && share < TEXTS_A_BATCH) cut.most = share;
+    return batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches);
 }
 
 /* The digest of all tokens and labels, whatever the batches are. */
@@ -243,6 +244,9 @@ const trefoil_command command_eval = {
                               OPTION_OUT,
                               OPTION_LIMIT,
                               OPTION_TRUNCATE,
+                              OPTION_MAX_LENGTH,
+                              OPTION_FORMAT,
+                              OPTION_STRICT,
                               OPTION_BATCH,
                               OPTION_APPROX,
                               OPTION_FRACTION_BITS,

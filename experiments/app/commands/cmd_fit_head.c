@@ -36,13 +36,14 @@ static tf_status make_labelling(const text_list *texts, labelling *out) {
 }
 
 /* The texts' frozen sentence embeddings, texts x hidden. */
-static tf_status embed(const command_line *o, model_files *model, const text_list *texts, float **embeddings) {
+static tf_status embed(const command_line *o, model_files *model, text_list *texts, float **embeddings) {
     model->config.head = TF_HEAD_EMBEDDING; /* whatever head the model has */
     model->config.sentence_head = false;
     text_batches batches;
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
-    TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
+    batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
+    TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
     *embeddings = calloc(texts->count, tf_model_width(&model->config) * sizeof **embeddings);
     tf_status status = *embeddings ? plain_run(model, &batches, NULL, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
     batches_free(&batches);
@@ -80,8 +81,8 @@ static tf_status run(const command_line *o) {
     text_source source = settings_of_data(o);
     TF_TRY(model_open(&settings, &model));
     tf_status status = texts_read_data(&source, true, &texts);
-    if (status == TF_OK) status = make_labelling(&texts, &labels);
     if (status == TF_OK) status = embed(o, &model, &texts, &embeddings);
+    if (status == TF_OK) status = make_labelling(&texts, &labels);
     if (status == TF_OK) status = fit(o, &model, &texts, &labels, embeddings, start);
     free(embeddings);
     free(labels.name);
@@ -99,8 +100,9 @@ const trefoil_command command_fit_head = {
         "point, by the model owner, and writes an ordinary model directory with the classifier.",
     .example = {"trefoil fit-head --model DIR --data train.tsv --out CLASSIFIER",
                 "trefoil fit-head --model DIR --data train.jsonl --out CLASSIFIER --approx paper"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE,
-                              OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts =
+        (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE,
+                       OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .run = run,
 };

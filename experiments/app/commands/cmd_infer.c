@@ -57,7 +57,8 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
     model_warn_untrained(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(&source, &h->texts));
-    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, settings_batch(o), o->truncate, &h->batches));
+    batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
     return allocate(h, &h->values);
 }
 
@@ -133,14 +134,20 @@ const trefoil_command command_infer = {
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
     .example = {"mpirun -n 3 trefoil infer --model DIR --input texts.txt --approx paper",
                 "trefoil infer --local --model DIR --text \"a good film\" --check"},
-    .accepts = (const char[]){OPTION_MODEL,         OPTION_TEXT,           OPTION_INPUT,
-                              OPTION_LIMIT,         OPTION_TRUNCATE,       OPTION_BATCH,
-                              OPTION_APPROX,        OPTION_FRACTION_BITS,  OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER,    OPTION_PUBLIC_WEIGHTS, OPTION_CHECK,
-                              OPTION_CHECK_RANGES,  OPTION_REPORT,         OPTION_NO_RANGES,
-                              OPTION_PLUGIN,        OPTION_TOKENIZER,      OPTION_TOKENIZER_DIGEST,
-                              OPTION_MODEL_SHARES,  OPTION_STREAM,         OPTION_INPUT_SHARES,
-                              OPTION_RESULT_SHARES, LINK_OPTIONS,          0},
+    .accepts = (const char[]){OPTION_MODEL,          OPTION_TEXT,
+                              OPTION_INPUT,          OPTION_LIMIT,
+                              OPTION_TRUNCATE,       OPTION_MAX_LENGTH,
+                              OPTION_FORMAT,         OPTION_STRICT,
+                              OPTION_COLUMNS,        OPTION_BATCH,
+                              OPTION_APPROX,         OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER,    OPTION_DATA_OWNER,
+                              OPTION_PUBLIC_WEIGHTS, OPTION_CHECK,
+                              OPTION_CHECK_RANGES,   OPTION_REPORT,
+                              OPTION_NO_RANGES,      OPTION_PLUGIN,
+                              OPTION_TOKENIZER,      OPTION_TOKENIZER_DIGEST,
+                              OPTION_MODEL_SHARES,   OPTION_STREAM,
+                              OPTION_INPUT_SHARES,   OPTION_RESULT_SHARES,
+                              LINK_OPTIONS,          0},
     .requires = "",
     .secrets = true,
     .check = check,

@@ -68,7 +68,8 @@ static tf_status print_refusal(const holdings *h) {
 /* Tokens of the texts at hand, and room for their results. */
 static tf_status prepare_texts(holdings *h) {
     const command_line *o = h->options;
-    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, settings_batch(o), o->truncate, &h->batches));
+    batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
+    TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
     h->values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof *h->values);
     return h->values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
 }
@@ -243,8 +244,8 @@ static tf_status open_own(holdings *h) {
     if (h->model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
     if (!h->data_owner) return TF_OK;
     if (has_model) TF_TRY(model_open_tokenizer(&h->model));
-    if (o->serve) return text_reader_open(o->input, o->columns, &h->reader);
     text_source source = settings_of_texts(o);
+    if (o->serve) return text_reader_open(&source, &h->reader);
     TF_TRY(texts_read(&source, &h->texts));
     return has_model ? prepare_texts(h) : TF_OK;
 }
@@ -308,6 +309,10 @@ const trefoil_command command_party = {
                               OPTION_INPUT,
                               OPTION_LIMIT,
                               OPTION_TRUNCATE,
+                              OPTION_MAX_LENGTH,
+                              OPTION_FORMAT,
+                              OPTION_STRICT,
+                              OPTION_COLUMNS,
                               OPTION_BATCH,
                               OPTION_APPROX,
                               OPTION_FRACTION_BITS,

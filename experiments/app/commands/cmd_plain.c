@@ -5,12 +5,13 @@
 #include "experiments/app/service/plain.h"
 #include "net/base/clock.h"
 
-static tf_status compute(const command_line *o, model_files *model, const text_list *texts, double start) {
+static tf_status compute(const command_line *o, model_files *model, text_list *texts, double start) {
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
     text_batches batches;
     report_form form = settings_of_report(o);
-    TF_TRY(batches_make(texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches));
+    batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
+    TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
     float *values = calloc(texts->count, tf_model_width(&model->config) * sizeof *values);
     tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
     double ready = tf_clock();
@@ -53,8 +54,9 @@ const trefoil_command command_plain = {
                    "approximations and the same form of output.",
     .example = {"trefoil plain --model DIR --input texts.txt",
                 "trefoil plain --model DIR --text \"a good film\" --approx paper --json"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH,
+                              OPTION_FORMAT, OPTION_STRICT, OPTION_COLUMNS, OPTION_BATCH, OPTION_TOKENIZER,
+                              OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

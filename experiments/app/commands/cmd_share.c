@@ -118,11 +118,11 @@ static tf_status share_input(const command_line *o, model_files *model, double s
     text_source source = settings_of_texts(o);
     text_list texts = {0};
     text_batches batches = {0};
+    batch_settings cut = settings_of_batches(o, EMPTY_FAILS);
     parts *p = calloc(1, sizeof *p);
     tf_status status = p ? model_open_tokenizer(model) : tf_fail(TF_NOMEM, "out of memory");
     if (status == TF_OK) status = texts_read(&source, &texts);
-    if (status == TF_OK)
-        status = batches_make(&texts, model->tokenizer, &model->config, settings_batch(o), o->truncate, &batches);
+    if (status == TF_OK) status = batches_make(&texts, model->tokenizer, &model->config, &cut, &batches);
     if (status == TF_OK) status = make_parts(o, TF_SHARE_TEXTS, p);
     if (status == TF_OK)
         status = tf_share_texts_write(p->path, &model->config, batches.batch, batches.count, batches.order);
@@ -151,8 +151,9 @@ const trefoil_command command_share_input = {
                    "config.json and the tokenizer alone, such as one party's part of a shared model.",
     .example = {"trefoil share-input --model DIR --input texts.txt --out TEXTS",
                 "trefoil share-input --model SHARES/party0 --input texts.jsonl --out TEXTS --force"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_BATCH,
-                              OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_OUT, OPTION_FORCE, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH,
+                              OPTION_FORMAT, OPTION_COLUMNS, OPTION_BATCH, OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST,
+                              OPTION_OUT, OPTION_FORCE, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_OUT, 0},
     .secrets = true,
     .run = run_share_input,

@@ -4,11 +4,11 @@
 #include "experiments/app/report/outcomes.h"
 
 /* All lines or, on an error, none. */
-static tf_status print_all(const tf_tokenizer *tokenizer, const text_list *texts, size_t limit) {
+static tf_status print_all(const tf_tokenizer *tokenizer, const text_list *texts, size_t limit, bool cut) {
     encoded_text *row = calloc(texts->count, sizeof *row);
     tf_status status = row ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
     for (size_t i = 0; i < texts->count && status == TF_OK; i++)
-        status = text_encode(texts, i, tokenizer, limit, limit > 0, &row[i]);
+        status = text_encode(texts, i, tokenizer, limit, cut, &row[i]);
     if (status == TF_OK) status = tokens_print(row, texts->count);
     for (size_t i = 0; row && i < texts->count; i++) encoded_text_free(&row[i]);
     free(row);
@@ -18,18 +18,21 @@ static tf_status print_all(const tf_tokenizer *tokenizer, const text_list *texts
 static tf_status run(const command_line *o) {
     size_t limit = 0;
     text_source source = settings_of_texts(o);
-    if (o->truncate) {
+    bool cut = false;
+    if (o->truncate || o->max_length) {
         tf_config config;
+        batch_settings settings = settings_of_batches(o, EMPTY_MARKED);
         TF_TRY(tf_config_read(o->model, &config));
-        limit = config.positions;
+        tf_status status = batches_limit(&config, &settings, &limit, &cut);
         tf_config_free(&config);
+        TF_TRY(status);
     }
     tf_tokenizer *tokenizer;
     text_list texts;
     TF_TRY(tf_tokenizer_open(o->model, &tokenizer));
     tf_status status = texts_read(&source, &texts);
     if (status == TF_OK) {
-        status = print_all(tokenizer, &texts, limit);
+        status = print_all(tokenizer, &texts, limit, cut);
         texts_free(&texts);
     }
     tf_tokenizer_close(tokenizer);
@@ -42,7 +45,8 @@ const trefoil_command command_tokenize = {
     .description = "Prints the WordPiece ids of each text as a line of JSON, special tokens included.",
     .example = {"trefoil tokenize --model DIR --text \"a good film\"",
                 "trefoil tokenize --model DIR --input texts.jsonl --truncate"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, 0},
+    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH,
+                              OPTION_FORMAT, OPTION_COLUMNS, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

@@ -35,10 +35,19 @@ const option_row option_table[] = {
          "A text; may be given several times. It leaves the process list at once, but a launcher's own arguments show: "
          "texts that matter go into --input"},
     {OPTION_INPUT, "input", TEXT(input, "FILE"), .source = FROM_FILES,
-     .help = "Texts from a file: .jsonl (strings, pairs of strings, or objects with \"text\"), .tsv (a header with "
-             "\"text\" or \"sentence\", and maybe \"label\"), otherwise one a line; - for lines of standard input"},
+     .help =
+         "Texts from a file: .jsonl, .ndjson or .json (strings, pairs of strings, or objects with \"text\" or a usual "
+         "pair such as \"question\" and \"context\"), .csv or .tsv (with such a header, and maybe \"label\"), "
+         "otherwise one a line; - for standard input"},
+    {OPTION_FORMAT, "format", TEXT(format, "NAME"), .source = FROM_CHOICES, .choices = "lines jsonl json csv tsv",
+     .fallback = "by the file's ending", .setting = true,
+     .help = "How texts are given: lines, jsonl, json, csv or tsv"},
+    {OPTION_STRICT, "strict", FLAG(strict), .setting = true,
+     .help = "Stop at an empty text, which otherwise is marked (of labelled texts: left out with a warning)"},
     {OPTION_TRUNCATE, "truncate", FLAG(truncate), .setting = true,
      .help = "Cut texts that are longer than the model's positions"},
+    {OPTION_MAX_LENGTH, "max-length", COUNT(max_length, "N"), .fallback = "the model's max_seq_length, or positions",
+     .setting = true, .help = "Cut texts to N tokens, special ones included"},
     {OPTION_LIMIT, "limit", COUNT(limit, "N"), .setting = true, .help = "Use the first N texts only"},
     {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32", .setting = true,
      .help =
@@ -78,12 +87,12 @@ const option_row option_table[] = {
     {OPTION_FACTOR, "factor", .type = OPTION_NUMBER, AT(factor), .placeholder = "NUMBER", .low = 1, .high = 1e6,
      .fallback = "2", .setting = true, .help = "By how much values may exceed those of the calibration"},
     {OPTION_DATA, "data", TEXT(data, "FILE"), .source = FROM_FILES,
-     .help = "Labelled texts: .jsonl (objects with \"text\", or \"text_a\" and \"text_b\", and \"label\"), otherwise a "
-             "tab-separated table with a header as in GLUE, or CoLA's"},
+     .help = "Labelled texts in the forms of --input; without such an ending a tab-separated table with a header as in "
+             "GLUE, or CoLA's"},
     {OPTION_COLUMNS, "columns", TEXT(columns, "LIST"), .setting = true,
-     .help =
-         "Which columns of the table to take: text=NAME,text_b=NAME,label=NAME by the header's names, or by numbers "
-         "from 1 where it has none"},
+     .help = "Which columns of a table, or keys of objects, to take: text=NAME,text_b=NAME,label=NAME; or by numbers "
+             "from 1 "
+             "where a table has no header"},
     {OPTION_METRIC, "metric", TEXT(metric, "NAME"), .source = FROM_CHOICES, .choices = "accuracy f1 matthews pearson",
      .fallback = "accuracy; for regression pearson", .setting = true, .help = "accuracy, f1, matthews or pearson"},
     {OPTION_PLAIN, "plain", FLAG(plain), .setting = true, .help = "In floating point in this process, without parties"},

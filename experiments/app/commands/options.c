@@ -9,7 +9,7 @@
 #include "experiments/app/commands/option_table.h"
 #include "runtime/program/program.h"
 
-enum { MOST_ROWS = 80, KEYS = 256, POSITIONAL = 1 };
+enum { MOST_ROWS = 112, KEYS = 256, POSITIONAL = 1 };
 
 typedef struct parser {
     const trefoil_command *command;

@@ -82,10 +82,13 @@ enum option_key {
     OPTION_LOGPROBS,
     OPTION_TOKENS,
     OPTION_TOKENIZER,
-    OPTION_TOKENIZER_DIGEST
+    OPTION_TOKENIZER_DIGEST,
+    OPTION_FORMAT,
+    OPTION_STRICT,
+    OPTION_MAX_LENGTH
 };
 
-enum { MOST_SETTINGS = 32 };
+enum { MOST_SETTINGS = 48 };
 
 /** How text is generated; 0 and NULL where not given. */
 typedef struct generate_line {
@@ -96,12 +99,12 @@ typedef struct generate_line {
 } generate_line;
 
 typedef struct command_line {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *metric, *report, *model_shares,
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *metric, *report, *model_shares,
         *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
     const char *argument;                             /**< the one that is no option */
     const char **text, **plugin, **result_shares;
     size_t texts, plugins, results;
-    size_t limit, batch, elements, sequence, tokens, layers, runs;
+    size_t limit, batch, max_length, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
@@ -110,8 +113,8 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile, force, ops,
-        quiet, json, help;
+    bool truncate, strict, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile,
+        force, ops, quiet, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

@@ -15,12 +15,16 @@ model_settings settings_of_model(const command_line *o) {
 }
 
 text_source settings_of_texts(const command_line *o) {
-    return (text_source){
-        .path = o->input, .columns = o->columns, .text = o->text, .texts = o->texts, .limit = o->limit};
+    return (text_source){.path = o->input,
+                         .format = o->format,
+                         .columns = o->columns,
+                         .text = o->text,
+                         .texts = o->texts,
+                         .limit = o->limit};
 }
 
 text_source settings_of_data(const command_line *o) {
-    return (text_source){.path = o->data, .columns = o->columns, .limit = o->limit};
+    return (text_source){.path = o->data, .format = o->format, .columns = o->columns, .limit = o->limit};
 }
 
 share_settings settings_of_shares(const command_line *o) {
@@ -40,8 +44,11 @@ report_form settings_of_report(const command_line *o) {
     return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings};
 }
 
-size_t settings_batch(const command_line *o) {
-    return o->batch ? o->batch : TEXTS_A_BATCH;
+batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
+    return (batch_settings){.most = o->batch ? o->batch : TEXTS_A_BATCH,
+                            .longest = o->max_length,
+                            .truncate = o->truncate,
+                            .empty = o->strict ? EMPTY_FAILS : empty};
 }
 
 tf_status settings_check_shares(const command_line *o) {

@@ -19,8 +19,8 @@ share_settings settings_of_shares(const command_line *line);
 run_settings settings_of_run(const command_line *line);
 report_form settings_of_report(const command_line *line);
 
-/** Texts a batch: of --batch, or so many as suit a command that reads texts. */
-size_t settings_batch(const command_line *line);
+/** Of --batch, --truncate, --max-length and --strict; without this an empty text is `empty`. */
+batch_settings settings_of_batches(const command_line *line, empty_texts empty);
 
 /** Checks what options of share files go together. */
 TF_CHECKED tf_status settings_check_shares(const command_line *line);

@@ -1,14 +1,21 @@
 #include "experiments/app/data/batches.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions, bool truncate,
                       encoded_text *out) {
     const text_item *t = &texts->item[i];
-    *out = (encoded_text){.text = i};
-    tf_status status = tf_tokenize(tokenizer, t->first, t->first_length, t->second, t->second_length, positions,
-                                   truncate, &out->ids, &out->types, &out->length);
+    tf_encode_request request = {.first = t->first,
+                                 .second = t->second,
+                                 .first_length = t->first_length,
+                                 .second_length = t->second_length,
+                                 .limit = positions,
+                                 .truncate = truncate};
+    tf_encoding encoding;
+    tf_status status = tf_tokenizer_encode(tokenizer, &request, &encoding);
+    *out = (encoded_text){i, encoding.count, encoding.ids, encoding.types, encoding.place};
     char place[4200];
     return status == TF_OK ? TF_OK : tf_fail_in(status, "%s", text_place(texts, i, place, sizeof place));
 }
@@ -16,17 +23,78 @@ tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *toke
 void encoded_text_free(encoded_text *text) {
     free(text->ids);
     free(text->types);
+    free(text->place);
+    *text = (encoded_text){.text = text->text};
 }
 
-static tf_status encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions,
-                        bool truncate, encoded_text *out) {
-    TF_TRY(text_encode(texts, i, tokenizer, positions, truncate, out));
-    size_t special = texts->item[i].second ? 3 : 2;
-    if (out->length > special) return TF_OK;
+/* Whether a text has only the tokens that are put around every text. */
+static bool is_empty(const encoded_text *text) {
+    for (size_t i = 0; i < text->length; i++)
+        if (text->place[i].text >= 0) return false;
+    return true;
+}
+
+tf_status batches_limit(const tf_config *config, const batch_settings *settings, size_t *limit, bool *cut) {
+    *limit = tf_model_longest(config);
+    *cut = settings->truncate || settings->longest || *limit < config->positions;
+    if (settings->longest > config->positions)
+        return tf_fail(TF_INVALID, "--max-length %zu: the model has %zu positions", settings->longest,
+                       config->positions);
+    if (settings->longest) *limit = settings->longest;
+    return TF_OK;
+}
+
+/* An empty text has no tokens from here on. */
+static tf_status mark_empty(text_list *texts, size_t i, empty_texts empty, encoded_text *text) {
     char place[4200];
-    return tf_fail(TF_INVALID, "%s: the text is empty", text_place(texts, i, place, sizeof place));
+    if (empty == EMPTY_FAILS)
+        return tf_fail(TF_INVALID, "%s: the text is empty", text_place(texts, i, place, sizeof place));
+    encoded_text_free(text);
+    texts->item[i].empty = true;
+    return TF_OK;
 }
 
+/* Takes the marked texts from the list, and their tokens. */
+static void leave_out(text_list *texts, encoded_text *item) {
+    size_t kept = 0;
+    char place[4200];
+    for (size_t i = 0; i < texts->count; i++) {
+        if (texts->item[i].empty) {
+            text_place(texts, i, place, sizeof place);
+            fprintf(stderr, "trefoil: warning: %s: the text is empty and left out\n", place);
+            text_item_free(&texts->item[i]);
+            continue;
+        }
+        texts->item[kept] = texts->item[i];
+        item[kept] = item[i];
+        item[kept].text = kept;
+        kept++;
+    }
+    for (size_t i = kept; i < texts->count; i++) item[i] = (encoded_text){.text = i}; /* what it had has moved */
+    texts->count = kept;
+}
+
+/* Encodes all texts; *full are not empty. */
+static tf_status encode_all(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
+                            const batch_settings *settings, encoded_text *item, size_t *full) {
+    size_t limit;
+    bool cut;
+    *full = 0;
+    TF_TRY(batches_limit(config, settings, &limit, &cut));
+    for (size_t i = 0; i < texts->count; i++) {
+        TF_TRY(text_encode(texts, i, tokenizer, limit, cut, &item[i]));
+        if (is_empty(&item[i]))
+            TF_TRY(mark_empty(texts, i, settings->empty, &item[i]));
+        else
+            ++*full;
+    }
+    char place[4200];
+    if (!*full) return tf_fail(TF_INVALID, "%s: the text is empty", text_place(texts, 0, place, sizeof place));
+    if (settings->empty == EMPTY_LEFT_OUT) leave_out(texts, item);
+    return TF_OK;
+}
+
+/* Empty texts come first. */
 static int by_length(const void *left, const void *right) {
     const encoded_text *a = left, *b = right;
     if (a->length != b->length) return a->length < b->length ? -1 : 1;
@@ -76,25 +144,30 @@ static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int
     return TF_OK;
 }
 
-tf_status batches_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config, size_t most,
-                       bool truncate, text_batches *out) {
-    *out = (text_batches){0};
+/* Brings the texts back into the order of the list. */
+static void sort_back(encoded_text *item, encoded_text *to, size_t count) {
+    for (size_t i = 0; i < count; i++) to[item[i].text] = item[i];
+}
+
+tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
+                       const batch_settings *settings, text_batches *out) {
+    *out = (text_batches){.listed = texts->count, .text = calloc(texts->count, sizeof *out->text)};
     encoded_text *item = calloc(texts->count, sizeof *item);
-    if (!item) return tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
-    tf_status status = TF_OK;
+    size_t full = 0;
+    tf_status status = item && out->text ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
+    if (status == TF_OK) status = encode_all(texts, tokenizer, config, settings, item, &full);
     bool pairs = false;
-    for (size_t i = 0; i < texts->count && status == TF_OK; i++) {
-        status = encode(texts, i, tokenizer, tf_model_longest(config), truncate, &item[i]);
-        pairs |= texts->item[i].second != NULL;
-    }
+    for (size_t i = 0; i < texts->count; i++) pairs |= texts->item[i].second != NULL;
     if (status == TF_OK && pairs && !tf_model_takes_pairs(config))
         status = tf_fail(TF_INVALID, "this model knows one token type only and takes no pairs of texts");
     pairs = pairs && config->types > 1; /* others tell the second text by its separators alone */
     if (status == TF_OK) {
+        out->listed = texts->count;
         qsort(item, texts->count, sizeof *item, by_length);
-        status = lay_out(item, texts->count, pairs, config->pad_token, most, out);
+        status = lay_out(item + texts->count - full, full, pairs, config->pad_token, settings->most, out);
     }
-    for (size_t i = 0; i < texts->count; i++) encoded_text_free(&item[i]);
+    if (status == TF_OK) sort_back(item, out->text, texts->count);
+    for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);
     free(item);
     if (status != TF_OK) batches_free(out);
     return status;
@@ -132,6 +205,8 @@ void batches_keep(text_batches *batches, const bool *finished, size_t group, siz
 }
 
 void batches_free(text_batches *batches) {
+    for (size_t i = 0; batches->text && i < batches->listed; i++) encoded_text_free(&batches->text[i]);
+    free(batches->text);
     free(batches->batch);
     free(batches->order);
     free(batches->lengths);

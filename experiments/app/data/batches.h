@@ -5,10 +5,11 @@
 #include "experiments/app/data/texts.h"
 #include "models/model.h"
 
-/** A text's tokens. */
+/** A text's tokens, and where in the text each of them stands. */
 typedef struct encoded_text {
     size_t text, length; /**< which text; how many ids */
     int32_t *ids, *types;
+    tf_token_place *place;
 } encoded_text;
 
 /** Tokenises a text; a failure names its place. The caller frees. */
@@ -21,6 +22,8 @@ enum { TEXTS_A_BATCH = 32 };
 
 /** Batches of texts, similar lengths together so that little is padded. */
 typedef struct text_batches {
+    encoded_text *text; /**< by the place in the list; without ids where the text is empty */
+    size_t listed;      /**< how many texts the list has */
     tf_batch *batch;
     size_t count, texts;
     size_t *order; /**< the text at each row of the batches, counted through */
@@ -28,12 +31,31 @@ typedef struct text_batches {
     int32_t *ids, *types;
 } text_batches;
 
+/** What is done with a text that has no token but special ones. */
+typedef enum empty_texts {
+    EMPTY_MARKED,   /**< text_item.empty is set, and no batch holds it */
+    EMPTY_LEFT_OUT, /**< it is taken from the list, and a warning says so */
+    EMPTY_FAILS
+} empty_texts;
+
+/** How texts are cut and put together. */
+typedef struct batch_settings {
+    size_t most;    /**< texts a batch */
+    size_t longest; /**< in tokens, longer texts are cut; 0: the model's limit */
+    bool truncate;  /**< cuts texts that are longer than the model's positions; otherwise they are errors */
+    empty_texts empty;
+} batch_settings;
+
+/** The most tokens of a text, and whether longer ones are cut: by the settings, or since the model's makers cut them
+ *  (max_seq_length). */
+TF_CHECKED tf_status batches_limit(const tf_config *config, const batch_settings *settings, size_t *limit, bool *cut);
+
 /**
- * Tokenises the texts and makes batches of at most `most` of them. An empty text, invalid UTF-8 and a text longer than
- * `positions` (unless `truncate`) fail with a message that names the place.
+ * Tokenises the texts and makes batches of them. Invalid UTF-8, a text that is too long and a list of empty texts alone
+ * fail with a message that names the place.
  */
-TF_CHECKED tf_status batches_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
-                                  size_t most, bool truncate, text_batches *out);
+TF_CHECKED tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
+                                  const batch_settings *settings, text_batches *out);
 
 /**
  * Drops the rows of `finished` texts, and of the batches that remain all but every `groups`-th, from the `group`-th on:

@@ -1,25 +1,63 @@
 #include "experiments/app/data/table.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST, SECOND, LABEL, ROLES, MOST_NAMES = 8 };
+enum { MOST_COLUMNS = 10000 };
 
-/* The names of columns in public data sets, among them GLUE's and the Microsoft paraphrase corpus's. */
-static const struct {
-    const char *option, *name[MOST_NAMES];
-} roles[ROLES] = {
-    [FIRST] = {"text", {"text", "sentence", "text_a", "sentence1", "question1", "question", "premise", "#1 String"}},
-    [SECOND] = {"text_b", {"text_b", "sentence2", "question2", "hypothesis", "#2 String"}},
-    [LABEL] = {"label", {"label", "Quality", "gold_label", "is_duplicate", "score"}},
-};
+/* A quote opens only where a field begins; within quotes two of them stand for one. */
+bool table_quote_open(const char *line, size_t from, size_t to, char separator, bool open) {
+    bool begins = from == 0;
+    for (size_t i = from; i < to; i++) {
+        if (line[i] == '"' && (open || begins))
+            open = !open;
+        else if (line[i] == '"' && i > 0 && line[i - 1] == '"') /* the second of two within quotes */
+            open = true;
+        begins = !open && line[i] == separator;
+    }
+    return open;
+}
 
-static bool is_name_of(int role, const char *field) {
-    for (int k = 0; k < MOST_NAMES && roles[role].name[k]; k++)
-        if (!strcmp(field, roles[role].name[k])) return true;
-    return false;
+char table_separator(const char *line) {
+    static const char separators[] = ",;\t|";
+    char found = ',';
+    size_t most = 0;
+    for (const char *s = separators; *s; s++) {
+        size_t count = 0;
+        bool open = false;
+        for (size_t i = 0; line[i]; i++) {
+            if (line[i] == '"') open = !open;
+            count += !open && line[i] == *s;
+        }
+        if (count > most) {
+            most = count;
+            found = *s;
+        }
+    }
+    return found;
+}
+
+/* Takes the field that begins at *rest out of the line, without its quotes; *rest is NULL after the last. */
+static char *take_quoted(char **rest, char separator) {
+    char *from = *rest, *to = from, *field = from;
+    bool open = *from == '"';
+    if (open) from++;
+    for (; *from && (open || *from != separator); from++) {
+        if (open && *from == '"' && from[1] != '"') {
+            open = false;
+            continue;
+        }
+        if (open && *from == '"') from++;
+        *to++ = *from;
+    }
+    *rest = *from ? from + 1 : NULL;
+    *to = 0;
+    return field;
+}
+
+static char *take_field(char **rest, const table_form *form) {
+    const char separator[2] = {form->separator};
+    return form->quoted ? take_quoted(rest, form->separator) : strsep(rest, separator);
 }
 
 /* source, 0 or 1, an asterisk or nothing, sentence */
@@ -31,90 +69,53 @@ static bool looks_like_cola(const char *line) {
     return label[3] == '\t' || (label[3] == '*' && label[4] == '\t');
 }
 
-static tf_status recognise(const char *path, char *line, int column[ROLES], bool *header) {
-    *header = !looks_like_cola(line);
-    if (!*header) {
-        column[FIRST] = 3;
-        column[LABEL] = 1;
-        return TF_OK;
-    }
-    int i = 0;
-    for (char *field; (field = strsep(&line, "\t")); i++)
-        for (int role = 0; role < ROLES; role++)
-            if (column[role] < 0 && is_name_of(role, field)) column[role] = i;
-    if (column[FIRST] >= 0) return TF_OK;
-    return tf_fail(TF_FORMAT,
-                   "%s: its header names no column \"text\" or \"sentence\"; --columns tells which one to take", path);
-}
-
-/* The column with this name in the header, or -1. */
-static int find_column(const char *header, const char *name) {
-    size_t length = strlen(name);
-    for (int i = 0;; i++) {
-        size_t field = strcspn(header, "\t");
-        if (field == length && !memcmp(header, name, length)) return i;
-        if (!header[field]) return -1;
-        header += field + 1;
-    }
-}
-
-static bool all_digits(const char *text) {
-    if (!*text) return false;
-    for (; *text; text++)
-        if (!isdigit((unsigned char)*text)) return false;
-    return true;
-}
-
-/* One ROLE=COLUMN of --columns. */
-static tf_status read_choice(const char *path, const char *header, char *item, int column[ROLES], int *by_number) {
-    char *value = strchr(item, '=');
-    int role = ROLES;
-    if (value) *value++ = 0;
-    for (int i = 0; value && i < ROLES; i++)
-        if (!strcmp(item, roles[i].option)) role = i;
-    if (role == ROLES)
-        return tf_fail(TF_INVALID, "--columns: '%s' is not text=COLUMN, text_b=COLUMN or label=COLUMN", item);
-    int number = all_digits(value);
-    if (*by_number >= 0 && *by_number != number)
-        return tf_fail(TF_INVALID, "--columns: give either names (of the header) or numbers (there is no header)");
-    *by_number = number;
-    if (!number) {
-        column[role] = find_column(header, value);
-        if (column[role] < 0) return tf_fail(TF_INVALID, "%s: its header names no column \"%s\"", path, value);
-        return TF_OK;
-    }
-    if (strlen(value) > 4 || !atoi(value)) return tf_fail(TF_INVALID, "--columns: columns count from 1 to 9999");
-    column[role] = atoi(value) - 1;
-    return TF_OK;
-}
-
-static tf_status read_choices(const char *path, const char *header, char *list, int column[ROLES], bool *has_header) {
-    int by_number = -1;
-    for (char *item; (item = strsep(&list, ","));) TF_TRY(read_choice(path, header, item, column, &by_number));
-    if (column[FIRST] < 0) return tf_fail(TF_INVALID, "--columns does not say which column is the text");
-    *has_header = by_number == 0;
-    return TF_OK;
-}
-
-tf_status table_form_find(const char *path, const char *columns, const char *first_line, table_form *form) {
-    int column[ROLES] = {-1, -1, -1};
-    char *copy = strdup(columns ? columns : first_line);
-    if (!copy) return tf_fail(TF_NOMEM, "out of memory");
-    tf_status status = columns ? read_choices(path, first_line, copy, column, &form->header)
-                               : recognise(path, copy, column, &form->header);
-    free(copy);
-    form->first = column[FIRST];
-    form->second = column[SECOND];
-    form->label = column[LABEL];
+/* Finds the columns by the names in the header. */
+static tf_status read_header(const char *path, const char *columns, char *header, table_form *form) {
+    const char **name = calloc(MOST_COLUMNS, sizeof *name);
+    if (!name) return tf_fail(TF_NOMEM, "out of memory");
+    field_names names = {.where = path, .what = "its header names no column", .name = name};
+    for (char *rest = header; rest && names.count < MOST_COLUMNS;) name[names.count++] = take_field(&rest, form);
+    form->columns = names.count;
+    tf_status status = fields_find(columns, &names, form->place);
+    free(name);
     return status;
 }
 
-void table_split(char *line, const table_form *form, char **first, char **second, char **label) {
-    *first = *second = *label = NULL;
-    int i = 0;
-    for (char *field; (field = strsep(&line, "\t")); i++) {
-        if (i == form->first) *first = field;
-        if (i == form->second) *second = field;
-        if (i == form->label) *label = field;
+tf_status table_form_find(const char *path, const char *columns, bool quoted, const char *first_line,
+                          table_form *form) {
+    bool by_number = false;
+    *form = (table_form){.separator = quoted ? table_separator(first_line) : '\t', .quoted = quoted};
+    if (columns) TF_TRY(fields_by_number(columns, &by_number, form->place));
+    if (by_number) return TF_OK;
+    if (!columns && !quoted && looks_like_cola(first_line)) {
+        form->place[FIELD_FIRST] = 3;
+        form->place[FIELD_SECOND] = -1;
+        form->place[FIELD_LABEL] = 1;
+        return TF_OK;
     }
+    char *copy = strdup(first_line);
+    if (!copy) return tf_fail(TF_NOMEM, "out of memory");
+    form->header = true;
+    tf_status status = read_header(path, columns, copy, form);
+    free(copy);
+    return status;
+}
+
+tf_status table_split(char *line, const char *place, table_form *form, char *field[FIELD_ROLES]) {
+    size_t count = 0;
+    for (int role = 0; role < FIELD_ROLES; role++) field[role] = NULL;
+    for (char *rest = line; rest; count++) {
+        char *taken = take_field(&rest, form);
+        for (int role = 0; role < FIELD_ROLES; role++)
+            if (form->place[role] == (int)count) field[role] = taken;
+    }
+    for (int role = 0; role < FIELD_ROLES; role++)
+        if (form->place[role] >= (int)count)
+            return tf_fail(TF_FORMAT, "%s has fewer columns than %s", place, form->header ? "the header" : "it should");
+    if (!form->quoted) return TF_OK;
+    if (!form->columns) form->columns = count;
+    if (count != form->columns)
+        return tf_fail(TF_FORMAT, "%s has %zu columns, not %zu: a text with separators stands in quotes", place, count,
+                       form->columns);
+    return TF_OK;
 }

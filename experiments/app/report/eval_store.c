@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "experiments/app/data/model_files.h"
@@ -234,8 +235,14 @@ static tf_status take_parts(eval_store *store) {
 }
 
 static tf_status open_file(eval_store *store, const char *path, int flags) {
-    store->file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0666);
-    if (store->file < 0) return io_error(path);
+    struct stat about;
+    store->file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | flags, 0666);
+    if (store->file < 0 || fstat(store->file, &about) != 0) return io_error(path);
+    if (!S_ISREG(about.st_mode)) { /* lines are read again */
+        close(store->file);
+        store->file = -1;
+        return tf_fail(TF_IO, "%s is not a regular file", path);
+    }
     if (flock(store->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TF_OK; /* not every disk can */
     close(store->file);
     store->file = -1;

@@ -36,13 +36,20 @@ static double largest_difference(const float *a, const float *b, size_t count) {
     return largest;
 }
 
+static const char empty_text[] = "the text is empty";
+
+/* Whether a text has no result. reveal has no list of texts. */
+static bool is_empty(const result_report *r, size_t i) {
+    return r->texts && r->texts->item && r->texts->item[i].empty;
+}
+
 /* Of the texts that came with a label: how many, and how many got it. */
 static size_t count_right(const result_report *r, size_t *labelled) {
     size_t width = tf_model_width(&r->model->config), right = 0;
     *labelled = 0;
     if (r->model->config.head != TF_HEAD_CLASSIFIER || !r->values) return 0;
     for (size_t i = 0; i < r->texts->count; i++) {
-        if (!r->texts->item[i].label) continue;
+        if (!r->texts->item[i].label || r->texts->item[i].empty) continue;
         ++*labelled;
         right += tf_model_find_label(&r->model->config, r->texts->item[i].label) ==
                  judge(&r->model->config, r->values + i * width).top;
@@ -56,6 +63,10 @@ static json_t *json_result(const result_report *r, size_t i) {
     const float *values = r->values + i * width;
     json_t *numbers = json_array();
     json_int_t index = (json_int_t)(r->offset + i);
+    if (is_empty(r, i)) {
+        json_decref(numbers);
+        return json_pack("{s:I,s:s}", "index", index, "error", empty_text);
+    }
     for (size_t k = 0; k < width; k++) json_array_append_new(numbers, json_real((double)values[k]));
     if (config->head == TF_HEAD_EMBEDDING)
         return json_pack("{s:I,s:o,s:n,s:n}", "index", index, "embedding", numbers, "label", "score");
@@ -117,6 +128,10 @@ static void print_row(const result_report *r, size_t i) {
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     const text_item *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
+    if (t->empty) {
+        printf("error: %s\n", empty_text);
+        return;
+    }
     print_cell(t->first, t->first_length, TEXT_COLUMNS);
     if (config->head == TF_HEAD_CLASSIFIER) {
         print_verdict(config, values);
@@ -193,8 +208,8 @@ static void print_summary(const result_report *r) {
     if (r->plain) {
         size_t same = 0;
         for (size_t i = 0; i < r->texts->count; i++)
-            same += judge(&r->model->config, r->values + i * width).top ==
-                    judge(&r->model->config, r->plain + i * width).top;
+            same += !r->texts->item[i].empty && judge(&r->model->config, r->values + i * width).top ==
+                                                    judge(&r->model->config, r->plain + i * width).top;
         if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
         printf(", largest difference %.6f", largest_difference(r->values, r->plain, r->texts->count * width));
     }
