@@ -96,13 +96,31 @@ void tf_added_free(tf_added *added) {
     *added = (tf_added){0};
 }
 
-/* The longest token that stands at the start of the text. */
-static const tf_added_token *token_at(const tf_added *added, bool normalized, const char *text, size_t length) {
+/* What is searched. */
+typedef struct search {
+    const tf_added *added;
+    bool normalized;
+    const tf_aligned *text;
+    const unsigned char *literal;
+} search;
+
+/* Whether a byte of the text from `from` on comes from a place that is marked. */
+static bool is_literal(const search *in, size_t from, size_t length) {
+    for (size_t i = from; in->literal && i < from + length; i++)
+        for (uint32_t k = in->text->from[i].start; k < in->text->from[i].end; k++)
+            if (in->literal[k]) return true;
+    return false;
+}
+
+/* The longest token that starts at a place of the text. */
+static const tf_added_token *token_at(const search *in, size_t start, size_t length) {
     const tf_added_token *best = NULL;
     tf_prefix_cursor cursor = {0};
     for (size_t i = 0; i < length && (!i || cursor.low < cursor.high); i++) {
-        int32_t place = tf_prefix_read(&added->index[normalized], &cursor, (unsigned char)text[i]);
-        if (place >= 0) best = &added->token[place];
+        int32_t place =
+            tf_prefix_read(&in->added->index[in->normalized], &cursor, (unsigned char)in->text->bytes[start + i]);
+        const tf_added_token *token = place >= 0 ? &in->added->token[place] : NULL;
+        if (token && !(token->special && is_literal(in, start, i + 1))) best = token;
     }
     return best;
 }
@@ -130,12 +148,11 @@ static void widen(const tf_added_token *token, const char *text, size_t length, 
     }
 }
 
-static tf_status split_piece(const tf_added *added, bool normalized, const char *bytes, const tf_text_piece *piece,
-                             tf_text_pieces *out) {
-    const char *text = bytes + piece->start;
+static tf_status split_piece(const search *in, const tf_text_piece *piece, tf_text_pieces *out) {
+    const char *text = in->text->bytes + piece->start;
     size_t done = 0, length = piece->length;
     for (size_t i = 0; i < length;) {
-        const tf_added_token *token = token_at(added, normalized, text + i, length - i);
+        const tf_added_token *token = token_at(in, piece->start + i, length - i);
         size_t start = i, end = i + (token ? token->length : 1);
         i = end;
         if (!token || (token->single_word && !stands_alone(text, length, start, end))) continue;
@@ -147,14 +164,14 @@ static tf_status split_piece(const tf_added *added, bool normalized, const char 
     return done < length ? tf_pieces_add(out, piece->start + done, length - done, -1) : TF_OK;
 }
 
-tf_status tf_added_split(const tf_added *added, bool normalized, tf_text_pieces *pieces) {
+tf_status tf_added_split(const tf_added *added, bool normalized, const unsigned char *literal, tf_text_pieces *pieces) {
     if (!added->index[normalized].count) return TF_OK;
+    const search in = {added, normalized, &pieces->text, literal};
     tf_text_pieces cut = {0};
     tf_status status = TF_OK;
     for (size_t i = 0; i < pieces->count && status == TF_OK; i++) {
         const tf_text_piece *p = &pieces->piece[i];
-        status = p->id >= 0 ? tf_pieces_add(&cut, p->start, p->length, p->id)
-                            : split_piece(added, normalized, pieces->text.bytes, p, &cut);
+        status = p->id >= 0 ? tf_pieces_add(&cut, p->start, p->length, p->id) : split_piece(&in, p, &cut);
     }
     free(pieces->piece);
     pieces->piece = cut.piece;

@@ -39,8 +39,10 @@ void tf_added_free(tf_added *added);
 
 /**
  * Cuts the pieces at the added tokens of one kind: the longest at each place, from left to right, as
- * tokenizer/added_vocabulary.rs of the tokenizers library.
+ * tokenizer/added_vocabulary.rs of the tokenizers library. Special ones are passed over where a byte of theirs comes
+ * from a place of the given text that `literal` marks; NULL for none.
  */
-TF_CHECKED tf_status tf_added_split(const tf_added *added, bool normalized, tf_text_pieces *pieces);
+TF_CHECKED tf_status tf_added_split(const tf_added *added, bool normalized, const unsigned char *literal,
+                                    tf_text_pieces *pieces);
 
 #endif

@@ -74,10 +74,28 @@ static void trim(const tf_tokenizer *t, tf_tokens *tokens) {
     }
 }
 
-static tf_status encode_pieces(const tf_tokenizer *t, tf_text_pieces *pieces, tf_tokens *out) {
-    TF_TRY(tf_added_split(&t->added, false, pieces));
+/* Fails when the model itself makes a special token, other than that of the unknown, of marked bytes. */
+static tf_status check_literal(const tf_tokenizer *t, const unsigned char *literal, const tf_tokens *tokens,
+                               size_t from) {
+    int32_t unknown = t->model == TF_MODEL_WORDPIECE ? t->wordpiece.unknown
+                      : t->model == TF_MODEL_BPE     ? t->bpe.unknown
+                                                     : t->unigram.unknown;
+    for (size_t i = from; literal && i < tokens->count; i++) {
+        const tf_token *token = &tokens->token[i];
+        const tf_added_token *added = tf_added_of(&t->added, token->id);
+        if (!added || !added->special || token->id == unknown) continue;
+        for (size_t k = token->start; k < token->end; k++)
+            if (literal[k])
+                return tf_fail(TF_INVALID, "the text at byte %zu makes the special token of id %d", k, token->id);
+    }
+    return TF_OK;
+}
+
+static tf_status encode_pieces(const tf_tokenizer *t, const unsigned char *literal, tf_text_pieces *pieces,
+                               tf_tokens *out) {
+    TF_TRY(tf_added_split(&t->added, false, literal, pieces));
     TF_TRY(tf_steps_run(&t->normalizer, pieces));
-    TF_TRY(tf_added_split(&t->added, true, pieces));
+    TF_TRY(tf_added_split(&t->added, true, literal, pieces));
     TF_TRY(tf_steps_run(&t->splitter, pieces));
     for (size_t i = 0; i < pieces->count; i++) {
         const tf_text_piece *p = &pieces->piece[i];
@@ -85,18 +103,20 @@ static tf_status encode_pieces(const tf_tokenizer *t, tf_text_pieces *pieces, tf
         TF_TRY(p->id >= 0 ? tf_tokens_add(out, p->id, 0, p->length)
                           : encode_piece(t, pieces->text.bytes + p->start, p->length, out));
         place_tokens(&pieces->text, p, out->token + before, out->count - before);
+        if (p->id < 0) TF_TRY(check_literal(t, literal, out, before));
     }
     if (t->trim_offsets) trim(t, out);
     return TF_OK;
 }
 
-static tf_status encode(const tf_tokenizer *t, const char *text, size_t length, const char *which, tf_tokens *out) {
+static tf_status encode(const tf_tokenizer *t, const char *text, size_t length, const unsigned char *literal,
+                        const char *which, tf_tokens *out) {
     size_t offset;
     if (!tf_utf8_valid(text, length, &offset))
         return tf_fail(TF_FORMAT, "%s is not valid UTF-8 at byte %zu", which, offset);
     tf_text_pieces pieces;
     tf_status status = tf_pieces_of(text, length, &pieces);
-    if (status == TF_OK) status = encode_pieces(t, &pieces, out);
+    if (status == TF_OK) status = encode_pieces(t, literal, &pieces, out);
     tf_pieces_free(&pieces);
     return status;
 }
@@ -163,10 +183,10 @@ tf_status tf_tokenizer_encode(const tf_tokenizer *t, const tf_encode_request *re
     tf_tokens part[2] = {{0}, {0}};
     const tf_template *template = request->second ? &t->pair : &t->single;
     *out = (tf_encoding){0};
-    tf_status status =
-        encode(t, request->first, request->first_length, request->second ? "the first text" : "the text", &part[0]);
+    tf_status status = encode(t, request->first, request->first_length, request->literal,
+                              request->second ? "the first text" : "the text", &part[0]);
     if (status == TF_OK && request->second)
-        status = encode(t, request->second, request->second_length, "the second text", &part[1]);
+        status = encode(t, request->second, request->second_length, NULL, "the second text", &part[1]);
     if (status == TF_OK) status = fit(part, request->bare ? 0 : template->specials, request);
     if (status == TF_OK) status = assemble(template, part, request->bare, out);
     for (int i = 0; i < 2; i++) tf_tokens_free(&part[i]);
@@ -184,7 +204,7 @@ void tf_encoding_free(tf_encoding *encoding) {
 tf_status tf_tokenize(const tf_tokenizer *tokenizer, const char *first, size_t first_length, const char *second,
                       size_t second_length, size_t limit, bool truncate, int32_t **ids, int32_t **types,
                       size_t *count) {
-    tf_encode_request request = {first, second, first_length, second_length, limit, truncate, false};
+    tf_encode_request request = {first, second, first_length, second_length, limit, truncate, false, NULL};
     tf_encoding encoding;
     TF_TRY(tf_tokenizer_encode(tokenizer, &request, &encoding));
     free(encoding.place);

@@ -37,6 +37,9 @@ typedef struct tf_encode_request {
     size_t limit;  /**< the most ids, special ones included; 0: no limit */
     bool truncate; /**< cuts what is too long as Hugging Face does, the longer text first, instead of failing */
     bool bare;     /**< without the special tokens around the texts; those within them are found all the same */
+    /** For each byte of the first text, whether special tokens are not found there: one that is written in such bytes,
+     * even in part, is ordinary text. NULL: they are found everywhere. */
+    const unsigned char *literal;
 } tf_encode_request;
 
 /** Where a token comes from: bytes start..end-1 of text 0 or 1; text -1 for a token that was put around them. */

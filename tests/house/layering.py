@@ -25,6 +25,7 @@ ROOMS = [
     "ops",
     "models/files",
     "models/tokenize",
+    "models/chat",
     "models",
     "models/shares",
     "experiments/app/data",
@@ -35,7 +36,7 @@ ROOMS = [
     "experiments/app/commands",
 ]
 # Rooms side by side: neither may use the other, though one stands after the other in the list.
-APART = [("ops", "models/files"), ("ops", "models/tokenize"), ("ops", "models"), ("ops", "models/shares")]
+APART = [("ops", room) for room in ("models/files", "models/tokenize", "models/chat", "models", "models/shares")]
 
 def room_of(path):
     fits = [room for room in ROOMS if path.startswith(room + "/")]
