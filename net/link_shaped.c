@@ -1,6 +1,6 @@
 /**
  * The shaped link. Each message is preceded over the inner link by a stamp: when it was queued. From the stamps alone
- * the receiver knows when each message would have come over the network that is played, and holds it back until then.
+ * the receiver knows when each message would have come over the simulated network, and holds it back until then.
  */
 #include "net/link_shaped.h"
 
@@ -77,7 +77,7 @@ static tf_status check_stamp(int peer, double stamp, bool first) {
     double age = tf_clock() - stamp;
     if (age >= -CLOCK_TOLERANCE && (!first || age <= OLDEST_STAMP)) return TF_OK;
     return tf_fail_public(TF_INVALID,
-                          "the clocks of party %d and this one differ: a network is only played on one machine", peer);
+                          "the clocks of party %d and this one differ: a network is simulated on one machine only", peer);
 }
 
 /* Moving ----------------------------------------------------------------------------------------------------------- */

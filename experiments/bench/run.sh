@@ -7,7 +7,7 @@
 #     --only REGEX      of these, cases whose name matches (grep -E), such as 'model/bert-base/paper'
 #     --list            print the names of the cases and measure nothing
 #     --runs N          runs of each case (default 5; large models 3; with --quick 3 and 1)
-#     --network NAME    play a network: lan, wan or DELAYms,RATEmbit
+#     --network NAME    simulate a network: lan, wan or DELAYms,RATEmbit
 #     --plaintext       do not encrypt
 #     --local           three threads of one process, not encrypted, instead of three processes under mpirun
 #     --timeout SECONDS for each case (default 3600)

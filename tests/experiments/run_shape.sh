@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A run on a played network takes as long as forecast for that network, plus what computing takes, and not much longer.
+# A run on a simulated network takes as long as forecast for that network, plus what computing takes, and not much longer.
 set -uo pipefail
 trefoil=$1/trefoil
 failures=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three hosts, played by three network namespaces on a bridge: parties started separately and by mpirun, a capture of all
+# Three hosts, simulated by three network namespaces on a bridge: parties started separately and by mpirun, a capture of all
 # that passes the bridge, a host that is cut off, and a slow network. Needs root and namespaces; skipped without.
 set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none

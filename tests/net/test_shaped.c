@@ -1,4 +1,4 @@
-/** The shaped link: what every link must do, and that it takes as long as the network that it plays. */
+/** The shaped link: what every link must do, and that it takes as long as the network that it simulates. */
 #include <criterion/criterion.h>
 #include <math.h>
 
