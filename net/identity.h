@@ -10,6 +10,8 @@
 
 #include "net/base/status.h"
 
+TF_PUBLIC_BEGIN
+
 typedef struct tf_identity tf_identity;
 
 typedef struct tf_fingerprint {
@@ -47,5 +49,7 @@ const char *tf_fingerprint_text(const tf_fingerprint *fingerprint, char text[TF_
 
 /** Reads 64 hexadecimal digits, which may have colons between the bytes as OpenSSL prints them. */
 TF_CHECKED tf_status tf_fingerprint_parse(const char *text, tf_fingerprint *fingerprint);
+
+TF_PUBLIC_END
 
 #endif

@@ -17,6 +17,8 @@
 
 #include "net/base/status.h"
 
+TF_PUBLIC_BEGIN
+
 enum { TF_PARTIES = 3 };
 
 /** The party after this one, and the one before; all things numbered 0..2 (parties, components, keys) go round. */
@@ -117,5 +119,7 @@ void tf_link_close(tf_link *link);
 
 /** Three connected ends for three threads of one process. Each end is used by one thread at a time. */
 TF_CHECKED tf_status tf_link_memory(tf_link *ends[TF_PARTIES]);
+
+TF_PUBLIC_END
 
 #endif

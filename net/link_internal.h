@@ -15,6 +15,8 @@
 #include "net/base/clock.h"
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 enum { TF_LINK_TEXT = 1024 };
 
 /** A queued transfer. `data` is only read when it is sent. */
@@ -118,5 +120,7 @@ TF_CHECKED tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIE
 
 /** Sets a record's payload in bytes (1..2^20), and after how many records a key is replaced. As above. */
 void tf_link_secure_set_records(tf_link *link, size_t payload, uint64_t records_per_key);
+
+TF_PUBLIC_END
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 /**
  * Starts MPI unless it runs already, with errors returned rather than fatal, and tells this process's place in the job.
  */
@@ -33,5 +35,7 @@ bool tf_mpi_on_one_host(void);
  * for the others 5 s at most.
  */
 void tf_mpi_leave(bool failed);
+
+TF_PUBLIC_END
 
 #endif

@@ -10,6 +10,8 @@
 #include "net/identity.h"
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 /** What must be equal at all three parties for them to talk, beside the version of the secure link itself. */
 typedef struct tf_config_digest {
     unsigned char byte[32];
@@ -42,5 +44,7 @@ TF_CHECKED tf_status tf_link_secure(tf_link *inner, const tf_secure_options *opt
 
 /** The version of handshake and records; parties of different versions refuse each other. */
 enum { TF_SECURE_VERSION = 1 };
+
+TF_PUBLIC_END
 
 #endif

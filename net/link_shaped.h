@@ -4,6 +4,8 @@
 
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 /**
  * A network between three hosts: every direction of every pair is a wire of its own.
  *
@@ -33,5 +35,7 @@ double tf_network_seconds(const tf_network *network, uint64_t bytes);
  * fails with TF_INVALID. They travel as messages of 8 bytes that are not counted.
  */
 TF_CHECKED tf_status tf_link_shaped(tf_link *inner, const tf_network *network, tf_link **link);
+
+TF_PUBLIC_END
 
 #endif

@@ -9,6 +9,8 @@
 #include "net/identity.h"
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 enum { TF_TCP_RUN = 16 };
 
 /** A host name or numeric address (IPv4 or IPv6) and a port number, as text. */
@@ -47,5 +49,7 @@ typedef struct tf_tcp_options {
  * gone". A failure notice goes over a connection of its own, past all queued data.
  */
 TF_CHECKED tf_status tf_link_tcp(const tf_tcp_options *options, tf_link **link);
+
+TF_PUBLIC_END
 
 #endif

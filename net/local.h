@@ -4,6 +4,8 @@
 
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 /** What a party does with its end of the links. */
 typedef tf_status tf_party_body(tf_link *link, int id, void *context);
 
@@ -22,5 +24,7 @@ TF_CHECKED tf_status tf_run_local(tf_party_body *body, void *context, tf_outcome
 /** The same on links that the caller has made, and closes. The message of a failure is the first party's own. */
 TF_CHECKED tf_status tf_run_on_links(tf_link *const link[TF_PARTIES], tf_party_body *body, void *context,
                                      tf_outcome *outcome);
+
+TF_PUBLIC_END
 
 #endif

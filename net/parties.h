@@ -20,6 +20,8 @@
 #include "net/identity.h"
 #include "net/link.h"
 
+TF_PUBLIC_BEGIN
+
 enum { TF_HOST_TEXT = 254 }; /**< the longest name of a host, and a zero byte */
 
 typedef struct tf_parties {
@@ -43,5 +45,7 @@ TF_CHECKED tf_status tf_parties_parse(const char *where, const char *data, size_
  */
 TF_CHECKED tf_status tf_parties_find(const tf_parties *parties, const tf_fingerprint *fingerprint, int expected,
                                      int *party);
+
+TF_PUBLIC_END
 
 #endif

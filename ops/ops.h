@@ -4,6 +4,8 @@
 
 #include "runtime/graph/registry.h"
 
+TF_PUBLIC_BEGIN
+
 /** Registers all built-in ops; calling it again changes nothing. */
 TF_CHECKED tf_status tf_ops_register(void);
 
@@ -11,5 +13,7 @@ TF_CHECKED tf_status tf_ops_register(void);
 extern const tf_op tf_argmax_ops[], tf_elementwise_ops[], tf_embedding_ops[], tf_gelu_ops[], tf_inverse_ops[],
     tf_layernorm_ops[], tf_linear_ops[], tf_logistic_ops[], tf_pooling_ops[], tf_rotary_ops[], tf_slicing_ops[],
     tf_softmax_ops[];
+
+TF_PUBLIC_END
 
 #endif

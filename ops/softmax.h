@@ -8,6 +8,8 @@
 #include "runtime/graph/example.h"
 #include "runtime/lower/compose.h"
 
+TF_PUBLIC_BEGIN
+
 /** What a variant makes of shared scores. */
 typedef struct tf_weights {
     tf_value value;     /**< the weights, in the variant's unit */
@@ -111,5 +113,7 @@ extern const tf_example tf_softmax_example, tf_attention_example;
         .infer = tf_attention_infer, .plain = tf_attention_plain, .lower = tf_attention_lower, .low = -4, .high = 4,   \
         .private_error = attention_error, .example = &tf_attention_example, .detail = of, __VA_ARGS__                  \
     }
+
+TF_PUBLIC_END
 
 #endif

@@ -2,6 +2,22 @@
 #ifndef TF_STATUS_H
 #define TF_STATUS_H
 
+/** Around what a public header declares: with C's names in C++, and among the symbols that libtrefoil exports, where
+ * all others are hidden. */
+#ifdef __cplusplus
+#define TF_PUBLIC_BEGIN                                                                                                \
+    extern "C" {                                                                                                       \
+    _Pragma("GCC visibility push(default)")
+#define TF_PUBLIC_END                                                                                                  \
+    _Pragma("GCC visibility pop")                                                                                      \
+    }
+#else
+#define TF_PUBLIC_BEGIN _Pragma("GCC visibility push(default)")
+#define TF_PUBLIC_END   _Pragma("GCC visibility pop")
+#endif
+
+TF_PUBLIC_BEGIN
+
 typedef enum tf_status {
     TF_OK = 0,
     TF_INVALID,  /**< an argument, option or request is wrong */
@@ -60,5 +76,7 @@ const char *tf_status_name(tf_status code);
         tf_status tf_try_status_ = (expr);                                                                             \
         if (tf_try_status_ != TF_OK) return tf_try_status_;                                                            \
     } while (0)
+
+TF_PUBLIC_END
 
 #endif

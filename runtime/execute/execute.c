@@ -37,7 +37,7 @@ static void set_views(run *r, const tf_view *params) {
         if (!node->step || tf_step_is_parameter(node) || node->step->held) continue;
         if (s->root != i) {
             r->view[i] = r->view[s->root];
-        } else if (node->type.class == TF_BIT) {
+        } else if (node->type.kind == TF_BIT) {
             r->view[i].bit = r->arena + s->offset;
         } else {
             r->view[i].c[0] = r->arena + s->offset;

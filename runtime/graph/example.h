@@ -7,6 +7,8 @@
 
 #include "runtime/graph/graph.h"
 
+TF_PUBLIC_BEGIN
+
 typedef enum tf_fill {
     TF_FILL_EVEN,   /**< even steps over the range; growing ones where that spans more than three powers of ten */
     TF_FILL_RANDOM, /**< random, evenly spread over the range */
@@ -66,5 +68,7 @@ void tf_sample_free(tf_sample *sample);
 /** Runs the floating-point form of `op`, or of another variant of its kind, on the sample; `output` has room for the
  *  node's shape. */
 TF_CHECKED tf_status tf_sample_plain(const tf_sample *sample, const tf_op *op, float *output);
+
+TF_PUBLIC_END
 
 #endif

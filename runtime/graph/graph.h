@@ -11,6 +11,8 @@
 #include "runtime/graph/registry.h"
 #include "runtime/graph/shape.h"
 
+TF_PUBLIC_BEGIN
+
 typedef int tf_id; /**< a node of a graph; negative means that building failed */
 
 typedef enum tf_leaf {
@@ -193,5 +195,7 @@ TF_CHECKED tf_status tf_graph_plain(const tf_graph *graph, tf_array *out, tf_pla
  */
 TF_CHECKED tf_status tf_graph_plain_with(const tf_graph *graph, tf_plain_state *state, tf_array *out,
                                          tf_plain_watch *watch, void *context);
+
+TF_PUBLIC_END
 
 #endif

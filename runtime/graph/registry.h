@@ -8,6 +8,8 @@
 
 #include "runtime/graph/shape.h"
 
+TF_PUBLIC_BEGIN
+
 struct tf_node;
 struct tf_array;
 struct tf_program;
@@ -62,6 +64,9 @@ typedef struct tf_plugin {
     const tf_op *const *ops; /**< NULL-terminated */
 } tf_plugin;
 
+/** Each plugin's own; the program and the library have none. */
+extern const tf_plugin trefoil_plugin;
+
 /** Adds an op. Fails with TF_INVALID when (kind, variant) is already taken or a field is missing. */
 TF_CHECKED tf_status tf_registry_add(const tf_op *op);
 
@@ -76,5 +81,7 @@ const tf_op *tf_registry_at(int i);
 
 /** Writes the known variants of a kind as "exact, relu, ..." into `text`. */
 char *tf_registry_variants(const char *kind, char *text, size_t size);
+
+TF_PUBLIC_END
 
 #endif

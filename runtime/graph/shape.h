@@ -8,6 +8,8 @@
 
 #include "net/base/status.h"
 
+TF_PUBLIC_BEGIN
+
 enum { TF_MAX_RANK = 4 };
 
 /** Row-major; dim[0] is the outermost. Rank 0 is a scalar of one element. */
@@ -38,5 +40,7 @@ char *tf_shape_text(tf_shape shape, char *buffer);
  * Fails with TF_INVALID when the two do not fit.
  */
 TF_CHECKED tf_status tf_shape_broadcast(tf_shape a, tf_shape b, tf_shape *out);
+
+TF_PUBLIC_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "runtime/program/program.h"
 
+TF_PUBLIC_BEGIN
+
 /** max(a, 0), to 2^(low - 1) units near zero with the default low bits dropped. A comparison and a selection. */
 tf_value tf_relu(tf_program *program, tf_value a);
 
@@ -46,5 +48,7 @@ enum { TF_COEFFICIENT_BITS = 11 };
 /** c[0] + c[1] a + c[2] a^2 ..., degree 3 to 6, |a| <= the bound of its type, powers kept with a's fractional bits. Two
  *  products one after the other, three from degree 5 on. */
 tf_value tf_polynomial(tf_program *program, tf_value a, int degree, const double *c, tf_result result);
+
+TF_PUBLIC_END
 
 #endif

@@ -101,7 +101,7 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
         const tf_step_node *node = &program->node[i];
         tf_hash_add_text(&hash, node->step ? node->step->name : "leaf");
         if (node->leaf) tf_hash_add_text(&hash, node->leaf->name);
-        int64_t facts[6 + TF_MAX_RANK] = {node->type.class, node->type.bits, node->type.frac,
+        int64_t facts[6 + TF_MAX_RANK] = {node->type.kind, node->type.bits, node->type.frac,
                                           node->type.zero,  node->inputs,    node->type.shape.rank};
         for (int k = 0; k < node->type.shape.rank; k++) facts[6 + k] = (int64_t)node->type.shape.dim[k];
         tf_hash_add(&hash, facts, sizeof facts);

@@ -223,7 +223,7 @@ static tf_status assign_memory(const tf_program *program, tf_plan *plan) {
         tf_schedule *s = &plan->schedule[i];
         if (!stored(node)) continue;
         size_t n = tf_shape_count(node->type.shape), state = node->step->state ? node->step->state(program, node) : 0;
-        s->words = node->type.class == TF_BIT ? (node->type.bits * tf_words(n) + 7) / 8 * 8 : 2 * ((n + 7) / 8 * 8);
+        s->words = node->type.kind == TF_BIT ? (node->type.bits * tf_words(n) + 7) / 8 * 8 : 2 * ((n + 7) / 8 * 8);
         int start = s->solo >= 0 && s->solo < s->pair ? s->solo : s->pair;
         list[count++] = (interval){start, last[i], s->words, &s->offset};
         if (state) list[count++] = (interval){start, s->end, (state + 7) / 8 * 8, &s->state};

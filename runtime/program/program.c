@@ -52,7 +52,7 @@ static tf_value append(tf_program *program, tf_step_node node) {
 tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits) {
     if (value < 0 || value >= program->nodes)
         return tf_fail(TF_INTERNAL, "step %s: value %d does not exist", step, value);
-    tf_class class = program->node[value].type.class;
+    tf_class class = program->node[value].type.kind;
     if (class == TF_LEAF) return tf_fail(TF_INTERNAL, "step %s: value %d is a leaf", step, value);
     if (class == TF_BIT && !bits)
         return tf_fail(TF_INVALID, "step %s: a split bit stands where shares are expected", step);
@@ -62,7 +62,7 @@ tf_status tf_check_operand(const tf_program *program, const char *step, tf_value
 tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type, int inputs, const tf_value *input) {
     if (program->status) return -1;
     tf_status status = tf_shape_check(type.shape);
-    if (!status && type.class == TF_SHARE && (type.bits < 1 || type.bits > 64))
+    if (!status && type.kind == TF_SHARE && (type.bits < 1 || type.bits > 64))
         status = tf_fail(TF_RANGE, "step %s needs a ring of %u bits; 64 is the most. Use fewer --frac-bits", step->name,
                          type.bits);
     if (status) return tf_program_fail(program, status);
@@ -117,12 +117,12 @@ static const tf_step parameter_step = {.name = "parameter", .summary = "a shared
 tf_value tf_program_leaf(tf_program *program, const tf_node *leaf) {
     if (program->status) return -1;
     tf_step_node node = {
-        .type = {.shape = leaf->shape, .class = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
+        .type = {.shape = leaf->shape, .kind = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
     return append(program, node);
 }
 
 const tf_node *tf_leaf_of(const tf_program *program, tf_value value) {
-    if (value < 0 || value >= program->nodes || program->node[value].type.class != TF_LEAF) return NULL;
+    if (value < 0 || value >= program->nodes || program->node[value].type.kind != TF_LEAF) return NULL;
     return program->node[value].leaf;
 }
 
@@ -151,7 +151,7 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
         program->param_capacity = capacity;
     }
     tf_type type = {.shape = node->shape,
-                    .class = TF_SHARE,
+                    .kind = TF_SHARE,
                     .bits = bits,
                     .frac = frac,
                     .bound = tf_default_bound(program),

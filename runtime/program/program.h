@@ -13,6 +13,8 @@
 #include "runtime/graph/registry.h"
 #include "runtime/graph/shape.h"
 
+TF_PUBLIC_BEGIN
+
 typedef enum tf_class {
     TF_SHARE, /**< replicated shares of ring elements */
     TF_BIT,   /**< split bits: delta known to L and R, rho known to the solo party; the bit is delta ^ rho */
@@ -23,7 +25,7 @@ typedef enum tf_class {
  * two. Shares are mod 2^bits; split bits have that many bits for each element, one plane each. */
 typedef struct tf_type {
     tf_shape shape;
-    tf_class class;
+    tf_class kind;
     unsigned bits;
     int frac;
     double bound;
@@ -263,5 +265,7 @@ tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);
 tf_value tf_lookup(tf_program *program, tf_value a, unsigned k, const double *table, int frac, double bound);
 
 /** @} */
+
+TF_PUBLIC_END
 
 #endif

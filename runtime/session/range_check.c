@@ -106,7 +106,7 @@ static tf_status examine(tf_range_check *check, const tf_program *program, const
                          const uint64_t *sum) {
     for (int i = root; i < program->nodes; i++) {
         const tf_step_node *n = &program->node[i];
-        if (!n->step || plan->schedule[i].root != root || n->type.class != TF_SHARE) continue;
+        if (!n->step || plan->schedule[i].root != root || n->type.kind != TF_SHARE) continue;
         double magnitude = magnitude_of(sum, tf_shape_count(n->type.shape), &n->type);
         if (!n->loose && magnitude > n->type.bound + slack(&n->type) && !widened(program, plan, i))
             return complain(program, i, magnitude);
@@ -158,7 +158,7 @@ static tf_status meet(tf_range_check *check, const tf_party *party, const tf_pro
 static tf_status observe(void *context, const tf_party *party, const tf_program *program, const tf_plan *plan, int node,
                          const tf_view *view) {
     tf_range_check *check = context;
-    if (party->id == 2 || program->node[node].type.class != TF_SHARE || program->node[node].step->sink) return TF_OK;
+    if (party->id == 2 || program->node[node].type.kind != TF_SHARE || program->node[node].step->sink) return TF_OK;
     pthread_mutex_lock(&check->lock);
     tf_status status = meet(check, party, program, plan, node, view);
     pthread_mutex_unlock(&check->lock);

@@ -336,7 +336,7 @@ static const tf_step compare_step = {.name = "compare",
 
 tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset) {
     if (p->status) return -1;
-    tf_type type = {.shape = tf_type_of(p, a)->shape, .class = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
+    tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
     compare_args args = {.low = low, .width = width, .top = top, .offset = (int64_t)offset};
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }

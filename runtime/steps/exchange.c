@@ -64,7 +64,7 @@ tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned b
     if (p->status) return -1;
     if (owner < 0 || owner >= TF_PARTIES) return tf_program_fail(p, tf_fail(TF_INVALID, "an input by party %d", owner));
     tf_type type = {
-        .shape = shape, .class = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = tf_zero_of(owner)};
+        .shape = shape, .kind = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = tf_zero_of(owner)};
     exchange_args args = {.party = owner, .slot = slot};
     return tf_append_args(p, &input_step, type, 0, NULL, &args, sizeof args);
 }

@@ -117,7 +117,7 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
     tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1);
     const double bound =
         1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
-    type = (tf_type){.shape = type.shape, .class = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
+    type = (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
     exp_args args = {.frac = frac, .octaves = octaves};
     tf_value q = tf_append_args(p, &exp_step, type, 2, (tf_value[]){wrap, a}, &args, sizeof args);
     return tf_trunc(p, q, result_frac);

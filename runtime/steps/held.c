@@ -37,7 +37,7 @@ static const tf_step held_step = {.name = "held", .summary = "a state of the ses
 tf_value tf_hold(tf_program *p, const tf_node *leaf, tf_value x, unsigned bits) {
     if (p->status) return -1;
     double bound = leaf->range > 0 ? leaf->range : tf_default_bound(p);
-    tf_type type = {.class = TF_SHARE, .bits = tf_width(p->frac, bound), .frac = p->frac, .bound = bound};
+    tf_type type = {.kind = TF_SHARE, .bits = tf_width(p->frac, bound), .frac = p->frac, .bound = bound};
     if (type.bits < bits) type.bits = bits;
     if (leaf->inputs) {
         tf_status status = tf_check_operand(p, append_step.name, x, false);

@@ -147,7 +147,7 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, doub
     if (status) return tf_program_fail(p, status);
     /* what is broadcast is lifted before, where it is small, to keep the ring of the other */
     size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape);
-    tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .class = TF_SHARE, .zero = -1};
+    tf_type ta = *tf_type_of(p, a), tb = *tf_type_of(p, b), type = {.shape = shape, .kind = TF_SHARE, .zero = -1};
     type.frac = ta.frac > tb.frac ? ta.frac : tb.frac;
     unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
     if (nb < na && tb.bits + up_b < ta.bits + up_a) b = tf_lift(p, b, ta.bits + up_a - up_b);

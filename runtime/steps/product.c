@@ -147,7 +147,7 @@ static const tf_step dot_step = {.name = "dot",
 
 tf_type tf_product_type(const tf_program *p, tf_shape shape, int frac, tf_result result, tf_truncation *t) {
     double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
-    tf_type type = {.shape = shape, .class = TF_SHARE, .frac = result.frac, .bound = bound, .zero = -1};
+    tf_type type = {.shape = shape, .kind = TF_SHARE, .frac = result.frac, .bound = bound, .zero = -1};
     unsigned shift = frac > result.frac ? (unsigned)(frac - result.frac) : 0;
     if (shift == 0) type.frac = frac;
     *t = tf_truncation_into(tf_width(type.frac, bound), shift, result.wide, 0);

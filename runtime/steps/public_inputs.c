@@ -69,6 +69,6 @@ static const tf_step compare_step = {.name = "compare_public",
                                      .whole = compare_whole};
 
 tf_value tf_compare_public(tf_program *p) {
-    tf_type type = {.shape = {.rank = 0}, .class = TF_SHARE, .bits = 1, .zero = -1};
+    tf_type type = {.shape = {.rank = 0}, .kind = TF_SHARE, .bits = 1, .zero = -1};
     return tf_append(p, &compare_step, type, 0, NULL);
 }

@@ -162,7 +162,7 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
     type.bound = 0;
     for (int k = 0; k < terms; k++) {
         tf_type t = *tf_type_of(p, term[k].value), bit = *tf_type_of(p, term[k].bit);
-        if (t.frac != type.frac || t.class != TF_SHARE || !tf_shape_equal(t.shape, type.shape) || bit.class != TF_BIT ||
+        if (t.frac != type.frac || t.kind != TF_SHARE || !tf_shape_equal(t.shape, type.shape) || bit.kind != TF_BIT ||
             bit.bits != 1 || !tf_shape_equal(bit.shape, type.shape))
             return tf_program_fail(p, tf_fail(TF_INVALID, "the terms of a selection differ in shape or scale"));
         type.bound += t.bound;
@@ -187,9 +187,9 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
 tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, bit);
-    if (type.class != TF_BIT || type.bits != 1)
+    if (type.kind != TF_BIT || type.bits != 1)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a split bit is expected"));
-    type.class = TF_SHARE;
+    type.kind = TF_SHARE;
     type.bits = bits;
     type.bound = 1;
     select_args args = {.negate = {negate}};

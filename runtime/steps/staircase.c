@@ -89,10 +89,10 @@ tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base
                       unsigned ring) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, bits);
-    if (type.class != TF_BIT) return tf_program_fail(p, tf_fail(TF_INVALID, "the bits of thresholds are expected"));
+    if (type.kind != TF_BIT) return tf_program_fail(p, tf_fail(TF_INVALID, "the bits of thresholds are expected"));
     size_t count = type.bits;
     type = (tf_type){.shape = type.shape,
-                     .class = TF_SHARE,
+                     .kind = TF_SHARE,
                      .bits = ring > tf_width(frac, bound) ? ring : tf_width(frac, bound),
                      .frac = frac,
                      .bound = bound,

@@ -338,7 +338,7 @@ tf_value tf_thresholds(tf_program *p, tf_value a, size_t count, const double *th
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "thresholds over %u bits; %d are the most", width, MAX_BLOCKS * MAX_BLOCK_BITS));
     a = tf_lift(p, a, low + width + 1);
-    tf_type bits = {.shape = type.shape, .class = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};
+    tf_type bits = {.shape = type.shape, .kind = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};
     thresholds_args args = {.low = low, .width = width};
     tf_value v = tf_append_args(p, &thresholds_step, bits, 1, &a, &args, sizeof args);
     int64_t *data = tf_append_data(p, v, count);

@@ -28,6 +28,7 @@ ROOMS = [
     "models/chat",
     "models",
     "models/shares",
+    "models/library",
     "experiments/app/data",
     "experiments/app/parties",
     "experiments/app/report",

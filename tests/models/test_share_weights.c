@@ -330,7 +330,7 @@ Test(share_weights, refuses_another_model_party_or_precision) {
     works(tf_share_weights_open(path, 1, &digest, 16, &file));
     tf_source source;
     tf_provider provider = tf_share_weights_provider(file);
-    tf_type type = {.shape = tf_dims(16, 16), .class = TF_SHARE, .bits = 48, .frac = 16};
+    tf_type type = {.shape = tf_dims(16, 16), .kind = TF_SHARE, .bits = 48, .frac = 16};
     const char *name = "encoder.layer.0.attention.self.query.weight.folded";
     works(provider.find(provider.context, name, &type, &source));
     type.bits = 40;

@@ -157,7 +157,7 @@ static const tf_step forgetful_step = {
 
 Test(memcheck, uninitialised_messages_are_noticed) {
     rig r = rig_open(16);
-    tf_type type = {.shape = tf_dims(4), .class = TF_SHARE, .bits = 32, .zero = -1};
+    tf_type type = {.shape = tf_dims(4), .kind = TF_SHARE, .bits = 32, .zero = -1};
     tf_append(&r.program, &forgetful_step, type, 0, NULL);
     cr_assert_eq(rig_try(&r), TF_OK, "%s", tf_error());
     cr_assert_eq(r.t.undefined[1], RUNNING_ON_VALGRIND ? 1 : 0);

@@ -100,7 +100,7 @@ static void check_memory(const tf_program *p, const tf_plan *plan) {
         const tf_schedule *s = &plan->schedule[i];
         if (!has_memory(p, i)) continue;
         size_t elements = tf_shape_count(node->type.shape), state = node->step->state ? node->step->state(p, node) : 0;
-        cr_assert_geq(s->words, node->type.class == TF_BIT ? tf_words(elements) : 2 * elements);
+        cr_assert_geq(s->words, node->type.kind == TF_BIT ? tf_words(elements) : 2 * elements);
         cr_assert_eq(s->offset % 8, 0);
         life[i].begin = s->offset, life[i].end = s->offset + s->words;
         life[p->nodes + i].begin = s->state, life[p->nodes + i].end = s->state + state;
