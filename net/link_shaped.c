@@ -76,8 +76,8 @@ static double read_stamp(const unsigned char stamp[STAMP]) {
 static tf_status check_stamp(int peer, double stamp, bool first) {
     double age = tf_clock() - stamp;
     if (age >= -CLOCK_TOLERANCE && (!first || age <= OLDEST_STAMP)) return TF_OK;
-    return tf_fail_public(TF_INVALID,
-                          "the clocks of party %d and this one differ: a network is simulated on one machine only", peer);
+    return tf_fail_public(
+        TF_INVALID, "the clocks of party %d and this one differ: a network is simulated on one machine only", peer);
 }
 
 /* Moving ----------------------------------------------------------------------------------------------------------- */
