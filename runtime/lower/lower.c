@@ -102,7 +102,7 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
         tf_hash_add_text(&hash, node->step ? node->step->name : "leaf");
         if (node->leaf) tf_hash_add_text(&hash, node->leaf->name);
         int64_t facts[6 + TF_MAX_RANK] = {node->type.kind, node->type.bits, node->type.frac,
-                                          node->type.zero,  node->inputs,    node->type.shape.rank};
+                                          node->type.zero, node->inputs,    node->type.shape.rank};
         for (int k = 0; k < node->type.shape.rank; k++) facts[6 + k] = (int64_t)node->type.shape.dim[k];
         tf_hash_add(&hash, facts, sizeof facts);
         tf_hash_add(&hash, &node->type.bound, sizeof node->type.bound);
