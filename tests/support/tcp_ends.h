@@ -79,4 +79,14 @@ static inline void connect_ends(tf_link *links[TF_PARTIES]) {
     }
 }
 
+/** Calls a port of this host; the connection, or -1. */
+static inline int call_port(const char *port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(s, (struct sockaddr *)&address, sizeof address) == 0) return s;
+    close(s);
+    return -1;
+}
+
 #endif
