@@ -8,6 +8,7 @@
 
 #include "net/base/file.h"
 #include "net/base/new_file.h"
+#include "runtime/lower/guard.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
 static const double MOST_MAGNITUDE = 1e30;
@@ -47,6 +48,19 @@ tf_status tf_ranges_note(tf_ranges *ranges, const char *name, double magnitude) 
     return TF_OK;
 }
 
+void tf_ranges_note_row(tf_ranges *ranges, const char *name, double square) {
+    tf_ranges_entry *entry = find(ranges, name);
+    if (entry && square > entry->square) entry->square = square;
+}
+
+/** The largest squared norm of the rows' sketches. */
+static double largest_square(const tf_array *value) {
+    size_t row = tf_shape_last(value->shape), rows = tf_shape_count(value->shape) / row;
+    double largest = 0;
+    for (size_t r = 0; r < rows; r++) largest = fmax(largest, tf_sketch_square(value->data + r * row, row));
+    return largest;
+}
+
 void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, const tf_array *value) {
     tf_ranges_watch *watch = context;
     size_t count = tf_shape_count(value->shape);
@@ -60,34 +74,54 @@ void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, cons
         watch->status = tf_fail(TF_RANGE, "%s has a value that is not finite", graph->node[node].name);
     else
         watch->status = tf_ranges_note(watch->ranges, graph->node[node].name, largest);
+    if (watch->status == TF_OK && tf_guarded(graph, node))
+        tf_ranges_note_row(watch->ranges, graph->node[node].name, largest_square(value));
+}
+
+static double power_from(double least) {
+    double power = 1;
+    while (power < least) power *= 2;
+    return power;
 }
 
 /** The range of a node: the same whether it is made of magnitudes or was read. */
 static double range_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
-    if (ranges->rounded) return entry->largest;
-    double least = entry->largest * ranges->factor * TF_ROUNDING_ROOM, range = 1;
-    while (range < least) range *= 2;
-    return range;
+    return ranges->rounded ? entry->largest : power_from(entry->largest * ranges->factor * TF_ROUNDING_ROOM);
+}
+
+/** The bound of a row's squared norm, likewise; 0 where there is none. */
+static double square_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
+    if (ranges->rounded || entry->square <= 0) return entry->square;
+    return power_from(entry->square * ranges->factor * ranges->factor * TF_ROUNDING_ROOM);
 }
 
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph) {
     for (int i = 0; i < graph->nodes; i++) {
         const tf_ranges_entry *entry = graph->node[i].op ? find(ranges, graph->node[i].name) : NULL;
-        if (entry) graph->node[i].range = range_of(ranges, entry);
+        if (!entry) continue;
+        graph->node[i].range = range_of(ranges, entry);
+        graph->node[i].square = ranges->unguarded ? 0 : square_of(ranges, entry);
     }
 }
 
 /* Files ------------------------------------------------------------------------------------------------------------ */
 
-static tf_status read_entries(const char *path, const json_t *object, tf_ranges *ranges) {
+/** Reads powers of two by the names of nodes: ranges, or (`rows`) the bounds of nodes that were read already. */
+static tf_status read_entries(const char *path, const json_t *object, const char *key, bool rows, tf_ranges *ranges) {
     const char *name;
     json_t *value;
-    if (!json_is_object(object)) return tf_fail(TF_FORMAT, "%s: \"ranges\" is no object", path);
+    object = json_object_get(object, key);
+    if (!json_is_object(object)) return tf_fail(TF_FORMAT, "%s: \"%s\" is no object: calibrate again", path, key);
     json_object_foreach((json_t *)object, name, value) {
+        int exponent;
         double number = json_is_number(value) ? json_number_value(value) : NAN;
-        if (!(number >= 0 && number <= MOST_MAGNITUDE) || !tf_printable(name))
-            return tf_fail(TF_FORMAT, "%s: \"ranges\" has a magnitude that is no number from 0 on", path);
-        tf_status status = tf_ranges_note(ranges, name, number);
+        if (!(number >= 1 && number <= MOST_MAGNITUDE) || frexp(number, &exponent) != 0.5 || !tf_printable(name))
+            return tf_fail(TF_FORMAT, "%s: \"%s\" has one that is no power of two from 1 on: calibrate again", path,
+                           key);
+        if (rows && !find(ranges, name))
+            return tf_fail(TF_FORMAT, "%s: \"%s\" has a node that has no range", path, key);
+        tf_status status = rows ? TF_OK : tf_ranges_note(ranges, name, number);
+        if (rows) tf_ranges_note_row(ranges, name, number);
         if (status != TF_OK) return tf_fail_in(status, "%s", path);
     }
     return TF_OK;
@@ -97,7 +131,6 @@ static tf_status read_object(const char *path, const json_t *object, tf_ranges *
     const char *id = json_string_value(json_object_get(object, "id"));
     const char *approx = json_string_value(json_object_get(object, "approx"));
     tf_digest parsed;
-    int exponent;
     if (!tf_digest_parse(id, &parsed))
         return tf_fail(TF_FORMAT, "%s: \"id\" is not 64 hexadecimal digits: calibrate again", path);
     if (!approx || strlen(approx) >= sizeof ranges->approx || !tf_printable(approx))
@@ -106,12 +139,8 @@ static tf_status read_object(const char *path, const json_t *object, tf_ranges *
     ranges->factor = 1;
     tf_digest_text(&parsed, ranges->id);
     strcpy(ranges->approx, approx);
-    TF_TRY(read_entries(path, json_object_get(object, "ranges"), ranges));
-    for (size_t i = 0; i < ranges->count; i++)
-        if (ranges->entry[i].largest < 1 || frexp(ranges->entry[i].largest, &exponent) != 0.5)
-            return tf_fail(TF_FORMAT, "%s: \"ranges\" has one that is no power of two from 1 on: calibrate again",
-                           path);
-    return TF_OK;
+    TF_TRY(read_entries(path, object, "ranges", false, ranges));
+    return read_entries(path, object, "rows", true, ranges);
 }
 
 tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) {
@@ -143,7 +172,7 @@ tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const 
 /** Takes over the reference to `object`. */
 static tf_status write_object(const char *directory, const char *name, unsigned mode, json_t *object) {
     char path[PATH_SIZE];
-    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(object);
     if (!text) return tf_fail(TF_NOMEM, "out of memory");
     tf_status status = tf_path_join(directory, name, path, sizeof path);
@@ -156,20 +185,25 @@ tf_status tf_ranges_write(const char *directory, tf_ranges *ranges) {
     tf_digest id;
     TF_TRY(tf_digest_random(&id));
     tf_digest_text(&id, ranges->id);
-    json_t *known = json_object(), *own = json_object();
+    json_t *known = json_object(), *own = json_object(), *rows = json_object(), *squares = json_object();
     for (size_t i = 0; i < ranges->count; i++) {
         const tf_ranges_entry *entry = &ranges->entry[i];
         json_object_set_new(known, entry->name, json_real(range_of(ranges, entry)));
         json_object_set_new(own, entry->name, json_real(entry->largest));
+        if (entry->square <= 0) continue;
+        json_object_set_new(rows, entry->name, json_real(square_of(ranges, entry)));
+        json_object_set_new(squares, entry->name, json_real(entry->square));
     }
     tf_status status = write_object(directory, TF_RANGES_PRIVATE_FILE, 0600,
-                                    json_pack("{s:s,s:s,s:s,s:f,s:I,s:o}", "id", ranges->id, "model", ranges->model,
+                                    json_pack("{s:s,s:s,s:s,s:f,s:I,s:o,s:o}", "id", ranges->id, "model", ranges->model,
                                               "approx", ranges->approx, "factor", ranges->factor, "texts",
-                                              (json_int_t)ranges->texts, "magnitudes", own));
+                                              (json_int_t)ranges->texts, "magnitudes", own, "squares", squares));
     if (status != TF_OK) {
         json_decref(known);
+        json_decref(rows);
         return status;
     }
-    return write_object(directory, TF_RANGES_FILE, 0666,
-                        json_pack("{s:s,s:s,s:o}", "id", ranges->id, "approx", ranges->approx, "ranges", known));
+    return write_object(
+        directory, TF_RANGES_FILE, 0666,
+        json_pack("{s:s,s:s,s:o,s:o}", "id", ranges->id, "approx", ranges->approx, "ranges", known, "rows", rows));
 }

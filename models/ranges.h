@@ -18,6 +18,7 @@
 typedef struct tf_ranges_entry {
     char name[sizeof((tf_node *)0)->name];
     double largest; /**< magnitude; once they are `rounded`, the range */
+    double square;  /**< the largest squared norm of a row's sketch, or its bound; 0 where rows are not guarded */
 } tf_ranges_entry;
 
 typedef struct tf_ranges {
@@ -25,6 +26,7 @@ typedef struct tf_ranges {
     size_t count, capacity;
     double factor;               /**< what magnitudes are multiplied by, at least 1 */
     size_t texts;                /**< how many it was made from */
+    bool unguarded;              /**< bounds of rows are not declared */
     bool rounded;                /**< as all parties know them; factor and texts are not known then */
     char id[TF_DIGEST_TEXT];     /**< drawn when they were written */
     char model[TF_DIGEST_TEXT];  /**< the digest of the weights' file, in hexadecimal digits; empty if rounded */
@@ -35,6 +37,9 @@ void tf_ranges_free(tf_ranges *ranges);
 
 /** Raises the largest magnitude of the node with this name. */
 TF_CHECKED tf_status tf_ranges_note(tf_ranges *ranges, const char *name, double magnitude);
+
+/** Raises the largest squared norm of a row of a node that was noted. */
+void tf_ranges_note_row(tf_ranges *ranges, const char *name, double square);
 
 /** The largest magnitude at a node; 0 where it is not known. */
 double tf_ranges_find(const tf_ranges *ranges, const char *name);
@@ -57,7 +62,8 @@ TF_CHECKED tf_status tf_ranges_match(const char *directory, const tf_ranges *ran
 TF_CHECKED tf_status tf_ranges_write(const char *directory, tf_ranges *ranges);
 
 /** Declares the ranges of the graph's nodes: the power of two from magnitude times factor, with TF_ROUNDING_ROOM, on,
- *  and at least 1. Nodes that are not known stay as they are. */
+ *  and at least 1. Likewise, unless they are `unguarded`, the bounds of rows' squared norms, times the factor's square.
+ *  Nodes that are not known stay as they are. */
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph);
 
 #endif

@@ -59,6 +59,7 @@ typedef struct tf_node {
     tf_shape shape;
     int axis;                      /**< of held state: along which it grows; its length there is the capacity */
     double range;                  /**< its magnitudes are known to be at most this; 0 where nothing is known */
+    double square;                 /**< bound of the squared norms of its rows, which is guarded; 0: not */
     const float *data;             /**< weights, where held: not owned by the graph; constants: the graph's own copy */
     const int32_t *tokens;         /**< tokens, where held: not owned by the graph */
     const tf_selection *selection; /**< or this party's shares of them; not owned by the graph */

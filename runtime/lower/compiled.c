@@ -9,7 +9,7 @@ static void add_node(tf_hash *hash, const tf_node *node) {
     struct {
         int32_t leaf, inputs, input[TF_MAX_INPUTS], attrs, rank, axis;
         uint64_t dim[TF_MAX_RANK];
-        double range, value[TF_MAX_ATTRS];
+        double range, square, value[TF_MAX_ATTRS];
     } facts;
     memset(&facts, 0, sizeof facts); /* padding is part of it */
     facts.leaf = (int32_t)node->leaf;
@@ -21,6 +21,7 @@ static void add_node(tf_hash *hash, const tf_node *node) {
     for (int i = 0; i < node->shape.rank; i++) facts.dim[i] = node->shape.dim[i];
     facts.axis = node->axis;
     facts.range = node->range;
+    facts.square = node->square;
     tf_hash_add(hash, &facts, sizeof facts);
     tf_hash_add_text(hash, node->name);
     if (node->op) tf_hash_add_text(hash, node->op->kind);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/lower/guard.h"
 #include "runtime/program/step.h"
 
 static tf_value lower_op(tf_program *program, const tf_node *node, const tf_value *value) {
@@ -36,6 +37,19 @@ static bool has_public_inputs(const tf_graph *graph) {
     return false;
 }
 
+/** Guards the rows of all nodes whose bound is known; the bit's slot comes after the outputs. */
+static void lower_guards(tf_program *program, const tf_value *value) {
+    const tf_graph *graph = program->graph;
+    tf_value count = -1;
+    program->op = -1;
+    for (int i = 0; i < graph->nodes && program->data_owner >= 0 && !program->status; i++)
+        if (graph->node[i].square > 0 && tf_guarded(graph, i))
+            count = tf_guard_rows(program, value[i], graph->node[i].square, count);
+    if (count < 0) return;
+    program->guard = graph->outputs;
+    tf_guard_open(program, count, program->guard);
+}
+
 /** `wish`: for each node that holds state, the bits that its readers want. */
 static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, const unsigned *wish,
                             tf_program *program) {
@@ -60,6 +74,7 @@ static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, in
         program->op = graph->output[k].id;
         lower_output(program, value[graph->output[k].id], graph->output[k].to, k);
     }
+    if (!program->status) lower_guards(program, value);
     return tf_program_status(program);
 }
 

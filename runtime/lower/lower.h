@@ -10,7 +10,8 @@
  * Lowers every node of the graph through its op, and opens or keeps its outputs, slot by slot; those of an owner who is
  * TF_OUTSIDE stay shared. The program refers to the graph, which must outlive it. Its parameters are the weights that
  * are needed, in the encodings that are needed; state is held in the widest ring that a reader wants. A graph with
- * public leaves or state begins with a comparison of both (tf_compare_public).
+ * public leaves or state begins with a comparison of both (tf_compare_public). Rows whose norms are bounded are guarded
+ * (guard.h), unless the data owner is outside.
  */
 TF_CHECKED tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program);
 

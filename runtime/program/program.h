@@ -76,7 +76,8 @@ typedef struct tf_program {
     int helds;
     int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
-    int op; /**< given to the nodes that follow */
+    int op;    /**< given to the nodes that follow */
+    int guard; /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
     tf_status status;
     char error[512];
 } tf_program;
@@ -165,6 +166,15 @@ tf_value tf_add_leaf_within(tf_program *program, tf_value a, tf_value leaf, tf_s
                             double offset, double bound);
 tf_value tf_mul_leaf(tf_program *program, tf_value a, tf_value leaf, tf_shape shape, int frac);
 tf_value tf_sum_axis(tf_program *program, tf_value a, int axis, double bound); /**< the axis disappears */
+/**
+ * A sketch of each row of a: its entries, each under a fixed public sign, added up in at most TF_SKETCH sums (rows x
+ * sums). In the mean over signs the squares of the sums add up to the squared norm of the row, and their own deviation
+ * is sqrt(2 / TF_SKETCH) of that at most. The sums must be within a quarter of a's ring.
+ */
+enum { TF_SKETCH = 16 };
+tf_value tf_sketch(tf_program *program, tf_value a);
+/** The squared norm of the sketch of a row, in floating point. */
+double tf_sketch_square(const float *row, size_t count);
 tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
 tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */
 tf_value tf_slice(tf_program *program, tf_value a, int axis, size_t begin, size_t count);

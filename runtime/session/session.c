@@ -150,8 +150,15 @@ tf_status tf_session_execute(tf_session *session, const tf_compiled *compiled, c
     *stats = (tf_session_stats){.online.op = -1};
     TF_TRY(tf_compiled_fits(compiled, graph));
     tf_slots bound = *slots;
+    double exceeded = 0, *output[TF_MAX_OUTPUTS + 1] = {NULL};
+    for (int k = 0; k < compiled->graph.outputs && slots->output; k++) output[k] = slots->output[k];
+    if (compiled->program.guard) output[compiled->program.guard] = &exceeded;
+    bound.output = output;
     bound.graph = graph;
     tf_status status = execute(session, &compiled->program, &compiled->plan, &bound, stats, profile);
+    if (!status && exceeded != 0)
+        return tf_fail(TF_RANGE, "the result is not to be trusted: values went beyond the ranges of the calibration. "
+                                 "Calibrate with texts like these or with a greater --factor, or give --no-ranges");
     int op = stats->online.op;
     return status == TF_PEER && op >= 0 ? tf_fail_in(status, "%s", graph->node[op].name) : status;
 }

@@ -66,8 +66,9 @@ TF_CHECKED tf_status tf_session_compile(tf_session *session, const tf_graph *gra
  * Runs a compiled program with the leaves of `graph`, which has the shape that was compiled: weights are read where
  * this party is the model owner, tokens where it is the data owner, public leaves everywhere. `slots` has room for the
  * outputs that this party receives or keeps, each in its slot. Weights that no earlier run has shared are shared now.
- * State grows by what the run appends. `profile`, if not NULL, has times for each node of the graph and gains those of
- * this run.
+ * State grows by what the run appends. TF_RANGE on the data owner, and on nobody else, if a guarded row exceeded its
+ * bound: the run is then complete, and its result is wrong or may be. `profile`, if not NULL, has times for each node
+ * of the graph and gains those of this run.
  */
 TF_CHECKED tf_status tf_session_execute(tf_session *session, const tf_compiled *compiled, const tf_graph *graph,
                                         const tf_slots *slots, tf_session_stats *stats, tf_profile *profile);

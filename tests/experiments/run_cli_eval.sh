@@ -151,7 +151,19 @@ LC_ALL=C tr '\275' '\301' <"$model/model.safetensors" >"$work/loud/model.safeten
 "$trefoil" calibrate --model "$work/loud" --data "$work/data.tsv" >/dev/null || complain "calibration failed"
 sed -i -E 's/("embeddings.LayerNorm": )[0-9.e+-]+/\11.0/' "$work/loud/ranges.json"
 says 'embeddings.LayerNorm \(layernorm\): a value of .* leaves its range of 1 ' \
-    "$trefoil" infer --local --check-ranges --model "$work/loud" --text "a good film"
+    "$trefoil" infer --local --check-ranges --no-guard --model "$work/loud" --text "a good film"
+says 'rows with a squared norm of up to .* give --no-guard' "$trefoil" infer --local --model "$work/loud" --text "a good film"
+
+# A row beyond its bound is told to the data owner, who then has no result.
+LC_ALL=C tr '\275' '\277' <"$model/model.safetensors" >"$work/loud/model.safetensors"
+"$trefoil" calibrate --model "$work/loud" --data "$work/data.tsv" >/dev/null || complain "calibration failed"
+"$trefoil" infer --local --model "$work/loud" --text "a good film" >/dev/null || complain "the guard found what is not there"
+sed -i -E '/"rows"/,$s/("embeddings.sum": )[0-9.e+-]+/\11.0/' "$work/loud/ranges.json"
+says 'the result is not to be trusted' "$trefoil" infer --local --model "$work/loud" --text "a good film"
+"$trefoil" infer --local --no-guard --model "$work/loud" --text "a good film" >/dev/null || complain "--no-guard failed"
+"$trefoil" cost --model "$work/loud" --seq 8 | grep -q '^guard ' || complain "the forecast does not know the guard"
+sed -i -E 's/"rows"/"lines"/' "$work/loud/ranges.json"
+says '"rows" is no object: calibrate again' "$trefoil" infer --local --model "$work/loud" --text "a good film"
 
 # Ranges of other weights are refused by who holds the weights.
 sed -i -E 's/("model": ")[0-9a-f]{8}/\100000000/' "$model/ranges.private.json"

@@ -45,9 +45,13 @@ Test(ranges, are_read_as_they_were_written) {
     cr_assert_eq(tf_ranges_note(&made, "x", 1.5), TF_OK);
     cr_assert_eq(tf_ranges_note(&made, "y", 0), TF_OK);
     cr_assert_eq(tf_ranges_note(&made, "x", 1.25), TF_OK); /* no larger than before */
+    tf_ranges_note_row(&made, "x", 2e6);
+    tf_ranges_note_row(&made, "x", 0.5);
     cr_assert_eq(tf_ranges_write(directory, &made), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_ranges_read(directory, &read, &found), TF_OK, "%s", tf_error());
     cr_assert(found);
+    cr_assert_eq(read.entry[0].square, 0x1p23, "8e6 with its room, rounded up");
+    cr_assert_eq(read.entry[1].square, 0, "its rows are not guarded");
     cr_assert_eq(read.count, 2);
     cr_assert_eq(tf_ranges_find(&read, "x"), 4, "3 with its room, rounded up");
     cr_assert_eq(tf_ranges_find(&read, "y"), 1);
@@ -106,18 +110,22 @@ Test(ranges, need_not_be_there) {
 #define DIGEST "0123456789012345678901234567890123456789012345678901234567890123"
 
 Test(ranges, that_are_malformed_are_refused) {
-    static const char *const bad[] = {"",
-                                      "[]",
-                                      "{}",
-                                      "{\"id\": \"12\", \"approx\": \"\", \"ranges\": {}}",
-                                      "{\"id\": \"" DIGEST "\", \"ranges\": {}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": [1]}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": -1}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 0.5}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 3}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": \"1\"}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1e300}}",
-                                      "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\\u0007\": 1}}"};
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"id\": \"12\", \"approx\": \"\", \"ranges\": {}}",
+        "{\"id\": \"" DIGEST "\", \"ranges\": {}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": [1]}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": -1}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 0.5}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 3}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": \"1\"}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1e300}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\\u0007\": 1}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1}, \"rows\": {\"x\": 3}}",
+        "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": {\"x\": 1}, \"rows\": {\"y\": 1}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tf_ranges ranges;
         bool found;

@@ -68,7 +68,9 @@ const trefoil_command command_calibrate = {
         "as "
         "ranges.json. Private runs of these weights then take every value to be within --factor times that, which "
         "makes "
-        "them cheaper; the ranges become known to all three parties, and a text that exceeds them gets a wrong result.",
+        "them cheaper; the ranges become known to all three parties. A text that exceeds them gets a wrong result, "
+        "which "
+        "the data owner is told of.",
     .example = {"trefoil calibrate --model DIR --data train.tsv --limit 5000",
                 "trefoil calibrate --model DIR --data train.jsonl --factor 3"},
     .accepts =

@@ -323,6 +323,7 @@ const trefoil_command command_party = {
                               OPTION_INPUT_SHARES,
                               OPTION_RESULT_SHARES,
                               OPTION_NO_RANGES,
+                              OPTION_NO_GUARD,
                               OPTION_TIMEOUT,
                               OPTION_PARTIES,
                               OPTION_IDENTITY,

@@ -79,6 +79,9 @@ const option_row option_table[] = {
     {OPTION_STREAM, "stream", FLAG(stream), .setting = true,
      .help = "Take weights from the share files each time they are used: little memory"},
     {OPTION_NO_RANGES, "no-ranges", FLAG(no_ranges), .setting = true, .help = "Do not use the model's ranges.json"},
+    {OPTION_NO_GUARD, "no-guard", FLAG(no_guard), .setting = true,
+     .help =
+         "Do not find out whether values exceed the model's ranges.json: a result may then be wrong, and nobody told"},
     {OPTION_CHECK_RANGES, "check-ranges", FLAG(check_ranges), .setting = true,
      .help = "With --local, for development: put every value together and stop at the first that leaves its range"},
     {OPTION_REPORT, "report", TEXT(report, "FILE"), .source = FROM_FILES,

@@ -50,6 +50,7 @@ enum option_key {
     OPTION_METRIC,
     OPTION_PLAIN,
     OPTION_NO_RANGES,
+    OPTION_NO_GUARD,
     OPTION_CHECK_RANGES,
     OPTION_REPORT,
     OPTION_FACTOR,
@@ -113,8 +114,8 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, strict, public_weights, link, check, check_ranges, plain, no_ranges, stream, fidelity, profile,
-        force, ops, quiet, json, help;
+    bool truncate, strict, public_weights, link, check, check_ranges, plain, no_ranges, no_guard, stream, fidelity,
+        profile, force, ops, quiet, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

@@ -11,7 +11,8 @@ model_settings settings_of_model(const command_line *o) {
                             .plugin = o->plugin,
                             .plugins = o->plugins,
                             .pin = {o->tokenizer, o->tokenizer_digest},
-                            .ranges = o->takes_ranges && !o->no_ranges && !o->plain};
+                            .ranges = o->takes_ranges && !o->no_ranges && !o->plain,
+                            .unguarded = o->no_guard};
 }
 
 text_source settings_of_texts(const command_line *o) {

@@ -20,9 +20,10 @@ static tf_status settle_approx(const model_settings *s, model_files *model) {
     return status;
 }
 
-static tf_status open_ranges(model_files *model) {
+static tf_status open_ranges(model_files *model, bool unguarded) {
     char approx[TF_APPROX_TEXT];
     TF_TRY(tf_ranges_read(model->directory, &model->ranges, &model->calibrated));
+    model->ranges.unguarded = unguarded;
     if (!model->calibrated || !strcmp(model->ranges.approx, tf_approx_text(&model->approx, approx))) return TF_OK;
     return tf_fail(TF_MISMATCH,
                    "%s/ranges.json is of the approximations %.200s, not %.200s: calibrate again, or give --no-ranges",
@@ -71,7 +72,7 @@ tf_status model_open_at(const model_settings *s, const char *directory, model_fi
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
     tf_status status = settle_head(model);
-    if (status == TF_OK && s->ranges) status = open_ranges(model);
+    if (status == TF_OK && s->ranges) status = open_ranges(model, s->unguarded);
     if (status != TF_OK) model_close(model);
     return status;
 }

@@ -31,6 +31,7 @@ typedef struct model_settings {
     size_t plugins;
     tokenizer_pin pin; /**< the data owner's */
     bool ranges;       /**< take ranges.json, where it is there */
+    bool unguarded;    /**< whatever exceeds them is not looked for */
 } model_settings;
 
 /**

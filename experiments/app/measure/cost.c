@@ -29,19 +29,27 @@ static double network_seconds(const tf_plan *plan, const tf_network *network) {
 }
 
 /* The op of this name among those that are counted already, or a new one. */
-static op_cost *find_op(cost_report *report, const tf_node *node) {
+static op_cost *find_op(cost_report *report, const char *name, const char *kind) {
     for (size_t i = 0; i < report->ops; i++)
-        if (!strcmp(report->op[i].name, node->name)) return &report->op[i];
+        if (!strcmp(report->op[i].name, name)) return &report->op[i];
     op_cost *cost = &report->op[report->ops++];
-    *cost = (op_cost){.kind = node->op->kind};
-    snprintf(cost->name, sizeof cost->name, "%s", node->name);
+    *cost = (op_cost){.kind = kind};
+    snprintf(cost->name, sizeof cost->name, "%s", name);
     return cost;
+}
+
+/* The bytes of an op of the graph; -1: of the steps that belong to none. */
+static uint64_t op_bytes(const tf_program *program, const tf_plan *plan, int op) {
+    uint64_t bytes = 0;
+    for (int k = 0; k < program->nodes; k++)
+        if (program->node[k].op == op) bytes += tf_plan_node_bytes(plan, k);
+    return bytes;
 }
 
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
-    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 1) * sizeof *grown);
+    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 2) * sizeof *grown);
     if (!grown) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
     report->op = grown;
     report->rounds += times * (uint64_t)plan->rounds;
@@ -53,11 +61,11 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
     for (int i = 0; i < graph->nodes; i++) {
         const tf_node *node = &graph->node[i];
         if (!node->op) continue;
-        op_cost *cost = find_op(report, node);
+        op_cost *cost = find_op(report, node->name, node->op->kind);
         cost->rounds += times * (uint64_t)tf_plan_op_rounds(program, plan, i);
-        for (int k = 0; k < program->nodes; k++)
-            if (program->node[k].op == i) cost->bytes += times * tf_plan_node_bytes(plan, k);
+        cost->bytes += times * op_bytes(program, plan, i);
     }
+    if (program->guard) find_op(report, "beyond the ranges", "guard")->bytes += times * op_bytes(program, plan, -1);
     return TF_OK;
 }
 

@@ -12,9 +12,10 @@
 
 tf_digest ranges_digest(const tf_ranges *ranges) {
     size_t count = ranges ? ranges->count : 0;
-    tf_digest part[2] = {{{0}}};
+    tf_digest part[3] = {{{0}}};
     if (count) part[0] = tf_digest_of(ranges->entry, count * sizeof *ranges->entry);
     if (count) part[1] = tf_digest_of(&ranges->factor, sizeof ranges->factor);
+    if (count) part[2] = tf_digest_of(&ranges->unguarded, sizeof ranges->unguarded);
     return tf_digest_of(part, sizeof part);
 }
 
@@ -63,7 +64,7 @@ tf_status party_agree(tf_session *session, const private_job *job) {
     tf_fact tokenizer;
     TF_TRY(party_doing(tokenizer_fact(session, job, &tokenizer), "comparing settings"));
     tf_fact facts[] = {
-        {"the calibrated ranges (ranges.json)", ranges_digest(job->ranges)},
+        {"the calibrated ranges (ranges.json, --no-guard)", ranges_digest(job->ranges)},
         {"their version of trefoil", text_digest(TREFOIL_VERSION)},
         {"the model's architecture (config.json)", architecture},
         {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
