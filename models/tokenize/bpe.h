@@ -15,7 +15,7 @@ typedef struct tf_merge {
 
 typedef struct tf_bpe {
     tf_merge *merge; /**< open addressing by (left, right); left -1: free */
-    size_t slots, merges;
+    size_t slots;
     char *prefix, *suffix; /**< of characters inside a word, and of its last one; "" for none */
     int32_t unknown;       /**< -1: none, and what is not known is left out */
     bool refuses_unknown;  /**< the file names an unknown token that does not exist */

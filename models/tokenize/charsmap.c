@@ -51,6 +51,11 @@ void tf_charsmap_free(tf_charsmap *charsmap) {
     free(charsmap);
 }
 
+const void *tf_charsmap_bytes(const tf_charsmap *charsmap, size_t *length) {
+    *length = 4 * charsmap->units + charsmap->length;
+    return charsmap->unit;
+}
+
 /* A unit of the double array: its label and flags; 0 outside, which is no label's. */
 static uint32_t unit_at(const tf_charsmap *map, size_t at) {
     uint32_t unit = 0;

@@ -12,6 +12,8 @@ typedef struct tf_charsmap tf_charsmap;
  */
 TF_CHECKED tf_status tf_charsmap_read(const char *base64, tf_charsmap **charsmap);
 void tf_charsmap_free(tf_charsmap *charsmap);
+/** The array and the replacements behind it. */
+const void *tf_charsmap_bytes(const tf_charsmap *charsmap, size_t *length);
 
 /** Rewrites a slice as normalizers/precompiled.rs of the tokenizers library: by grapheme, then by character. */
 TF_CHECKED tf_status tf_charsmap_rewrite(const tf_charsmap *charsmap, tf_rewriter *rewriter);

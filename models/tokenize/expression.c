@@ -14,6 +14,7 @@ enum { MATCH_LIMIT = 20000000, HEAP_LIMIT_KIB = 64 << 10, DEPTH_LIMIT = 100000, 
 struct tf_expression {
     pcre2_code *code;
     pcre2_match_context *limits;
+    char *pattern; /* as it was given */
 };
 
 /* ---- From Oniguruma's syntax to PCRE2's ---- */
@@ -190,6 +191,7 @@ tf_status tf_expression_compile(const char *pattern, tf_expression **expression)
     while (status == TF_OK && *t.from) status = put_one(&t);
     tf_expression *e = status == TF_OK ? calloc(1, sizeof *e) : NULL;
     if (status == TF_OK) status = e ? compile(t.to, t.length, e) : tf_text_no_memory();
+    if (status == TF_OK && !(e->pattern = strdup(pattern))) status = tf_text_no_memory();
     free(t.to);
     if (status == TF_OK)
         *expression = e;
@@ -202,7 +204,12 @@ void tf_expression_free(tf_expression *expression) {
     if (!expression) return;
     pcre2_code_free(expression->code);
     pcre2_match_context_free(expression->limits);
+    free(expression->pattern);
     free(expression);
+}
+
+const char *tf_expression_pattern(const tf_expression *expression) {
+    return expression->pattern;
 }
 
 tf_status tf_expression_find(const tf_expression *e, const char *text, size_t length, size_t from, size_t *start,

@@ -15,6 +15,8 @@ typedef struct tf_expression tf_expression;
  */
 TF_CHECKED tf_status tf_expression_compile(const char *pattern, tf_expression **expression);
 void tf_expression_free(tf_expression *expression);
+/** The expression as it was given. */
+const char *tf_expression_pattern(const tf_expression *expression);
 
 /**
  * Finds the first match at or after `from`; *found is false when there is none. TF_INVALID when the search takes more

@@ -5,20 +5,6 @@
 
 #include "models/tokenize/parts.h"
 
-tf_status tf_tokens_add(tf_tokens *out, int32_t id, size_t start, size_t end) {
-    tf_token *more = tf_grow(out->token, &out->capacity, out->count + 1, sizeof *more);
-    if (!more) return tf_text_no_memory();
-    out->token = more;
-    out->token[out->count++] = (tf_token){id, start, end};
-    return TF_OK;
-}
-
-void tf_tokens_free(tf_tokens *tokens) {
-    free(tokens->token);
-    free(tokens->word);
-    *tokens = (tf_tokens){0};
-}
-
 /* ---- A text ---- */
 
 static tf_status encode_piece(const tf_tokenizer *t, const char *text, size_t length, tf_tokens *out) {
@@ -123,15 +109,6 @@ static tf_status encode(const tf_tokenizer *t, const char *text, size_t length, 
 
 /* ---- Texts ---- */
 
-tf_status tf_template_add(tf_template *out, tf_template_item item) {
-    tf_template_item *more = tf_grow(out->item, &out->capacity, out->count + 1, sizeof *more);
-    if (!more) return tf_text_no_memory();
-    out->item = more;
-    out->item[out->count++] = item;
-    out->specials += item.kind == TF_ITEM_SPECIAL;
-    return TF_OK;
-}
-
 /* Cuts the longer of two first; where both must be cut, the shorter keeps half. */
 static tf_status fit(tf_tokens part[2], size_t special, const tf_encode_request *request) {
     size_t total = part[0].count + part[1].count + special, limit = request->limit;
@@ -212,37 +189,4 @@ tf_status tf_tokenize(const tf_tokenizer *tokenizer, const char *first, size_t f
     *types = encoding.types;
     *count = encoding.count;
     return TF_OK;
-}
-
-/* ---- The vocabulary ---- */
-
-size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer) {
-    return tokenizer->ids;
-}
-
-const char *tf_tokenizer_token(const tf_tokenizer *t, int32_t id, size_t *length) {
-    const tf_added_token *added = tf_added_of(&t->added, id);
-    if (!added) return tf_vocabulary_text(&t->vocabulary, id, length);
-    *length = strlen(added->content);
-    return added->content;
-}
-
-int32_t tf_tokenizer_find(const tf_tokenizer *t, const char *token) {
-    const tf_added_token *added = tf_added_find(&t->added, token);
-    return added ? added->id : tf_vocabulary_find(&t->vocabulary, token, strlen(token));
-}
-
-void tf_tokenizer_close(tf_tokenizer *t) {
-    if (!t) return;
-    tf_steps_free(&t->normalizer);
-    tf_steps_free(&t->splitter);
-    tf_added_free(&t->added);
-    tf_vocabulary_free(&t->vocabulary);
-    tf_bpe_free(&t->bpe);
-    tf_unigram_free(&t->unigram);
-    tf_decode_steps_free(&t->decoder);
-    free(t->wordpiece.prefix);
-    free(t->single.item);
-    free(t->pair.item);
-    free(t);
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/base/digest.h"
 #include "net/base/status.h"
 
 typedef struct tf_tokenizer tf_tokenizer;
@@ -20,6 +21,14 @@ typedef struct tf_tokenizer tf_tokenizer;
  */
 TF_CHECKED tf_status tf_tokenizer_open(const char *directory, tf_tokenizer **tokenizer);
 void tf_tokenizer_close(tf_tokenizer *tokenizer);
+
+/**
+ * The SHA-256 of all that decides which ids a text gets: steps, vocabulary, merges or scores, added and special tokens.
+ * Files that say the same in other words (an order of keys, vocab.txt for tokenizer.json) have one digest; what
+ * concerns decoding and offsets alone is not in it. Parties compare it, so that ids mean the same to the model's owner
+ * and the data's. TF_NOMEM when OpenSSL fails.
+ */
+TF_CHECKED tf_status tf_tokenizer_digest(const tf_tokenizer *tokenizer, tf_digest *digest);
 
 /** The number of ids: the largest one plus one. */
 size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer);

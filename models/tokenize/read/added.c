@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "models/files/json.h"
-#include "models/tokenize/read.h"
+#include "models/tokenize/read/read.h"
 #include "net/base/file.h"
 
 /* A token as a string, or as an object with its flags; `token` has what the file does not say. */

@@ -1,7 +1,7 @@
 /* "post_processor" and "decoder". */
 #include <string.h>
 
-#include "models/tokenize/read.h"
+#include "models/tokenize/read/read.h"
 
 /* ---- Post-processors ---- */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/tokenize/read.h"
+#include "models/tokenize/read/read.h"
 
 enum { MAX_WORD = 10000 };
 

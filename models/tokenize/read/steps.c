@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "models/tokenize/charsmap.h"
-#include "models/tokenize/read.h"
+#include "models/tokenize/read/read.h"
 
 static tf_status add(tf_text_steps *steps, tf_text_step step) {
     tf_text_step *more = tf_grow(steps->step, &steps->capacity, steps->count + 1, sizeof *more);
