@@ -241,6 +241,8 @@ tf_value tf_rotate(tf_program *program, tf_value a, tf_value table, size_t rotat
 /** [a < 0] as a split bit. With `low` > 0 the `low` least bits are not looked at: the sign of integers within
  *  2^(low-1) of zero may be wrong, no other. 5 rounds. */
 tf_value tf_negative(tf_program *program, tf_value a, unsigned low);
+/** The same in 3 rounds, for nearly twice the bytes: 22.2 B for 23 bits. For few elements. */
+tf_value tf_negative_soon(tf_program *program, tf_value a, unsigned low);
 /** The bits of a value of this type that a comparison with numbers up to `most` looks at, above the `low` that it does
  *  not (fewer are left out where there are not so many): the sign is bit low + width. */
 typedef struct tf_compared {

@@ -8,7 +8,8 @@
  * [a_j > t_j], without interaction: both know a. A binary tree combines the blocks:
  * gt = gt_h ^ eq_h gt_l, eq = eq_h eq_l. Its ANDs use masks made from streams of k_s (L) and k_(s+1) (R); S, who knows
  * both, deals the products of the masks with its first message. The result is opened between L and R under one more
- * pair of such masks, rho, known to S from the start.
+ * pair of such masks, rho, known to S from the start. Where rounds count, all blocks are combined in one exchange
+ * (compare_flat.h).
  *
  * All of it works on bit planes, 64 elements a word. Per block of TF_BLOCK elements a message holds plane after plane.
  *
@@ -18,13 +19,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/steps/compare_flat.h"
 #include "runtime/steps/steps.h"
 
 enum { DEAL = 1, OPEN }; /* purposes */
 
-/** lo, hi - lo, whether to add the top bits, what to add to c. */
+/** lo, hi - lo, whether to add the top bits, what to add to c, whether to combine all blocks at once. */
 typedef struct compare_args {
-    int64_t low, width, top, offset;
+    int64_t low, width, top, offset, flat;
 } compare_args;
 
 enum { MAX_LEAVES = 8, MAX_LEVELS = 3, BLOCK_WORDS = TF_BLOCK / 64, MAX_BLOCK_BITS = 6 };
@@ -39,13 +41,18 @@ typedef struct tree {
     size_t dealt_planes, opened_planes; /**< in all, the final one included in the latter */
 } tree;
 
-static tree tree_of_leaves(unsigned width, int leaves) {
+static tree tree_of_leaves(unsigned width, int leaves, bool flat) {
     tree t = {.leaves = leaves};
     for (int j = 0; j < leaves; j++) {
         t.bits[j] = width / (unsigned)leaves + ((unsigned)j < width % (unsigned)leaves);
         t.unit_planes += ((size_t)1 << t.bits[j]) - 1;
     }
-    for (int nodes = leaves; nodes > 1; nodes = (nodes + 1) / 2, t.levels++) {
+    if (flat && leaves > 1) {
+        t.levels = 1;
+        t.opened_planes = t.wires[0] = tf_flat_wires(leaves);
+        t.ands = tf_flat_products(leaves);
+    }
+    for (int nodes = leaves; nodes > 1 && !flat; nodes = (nodes + 1) / 2, t.levels++) {
         t.first_wire[t.levels] = t.opened_planes;
         t.first_and[t.levels] = t.ands;
         for (int j = 0; j + 1 < nodes; j += 2) { /* opened: eq_h, gt_l, and eq_l except in the lowest pair */
@@ -61,14 +68,17 @@ static tree tree_of_leaves(unsigned width, int leaves) {
     return t;
 }
 
-/** The tree of at most three levels with the fewest bits on the wire; a level less is worth an eighth more of them. */
+/** The tree of at most three levels with the fewest bits on the wire; a level less is worth an eighth more of them.
+ *  Of flat ones that with the fewest bits. */
 static tree tree_of(const tf_step_node *node) {
     unsigned width = (unsigned)tf_args(compare_args, node)->width;
+    bool flat = tf_args(compare_args, node)->flat;
+    int most = flat ? TF_FLAT_LEAVES : MAX_LEAVES;
     tree best = {0};
     size_t least = 0;
-    for (int leaves = 1; leaves <= MAX_LEAVES && leaves <= (int)width; leaves++) {
+    for (int leaves = 1; leaves <= most && leaves <= (int)width; leaves++) {
         if ((width + (unsigned)leaves - 1) / (unsigned)leaves > MAX_BLOCK_BITS) continue;
-        tree t = tree_of_leaves(width, leaves);
+        tree t = tree_of_leaves(width, leaves, flat);
         size_t bits = t.dealt_planes + 2 * t.opened_planes;
         size_t worth = t.levels > best.levels ? bits + bits / 8 : bits;
         if (!least || worth < least) least = bits, best = t;
@@ -117,6 +127,21 @@ TF_MULTIVERSION static void unit_vectors(const tree *t, const uint64_t *plane, s
     }
 }
 
+/** The products of the masks of the wires that L and R will open. */
+TF_MULTIVERSION static void deal_products(const tree *t, bool flat, const uint64_t *wire, size_t words,
+                                          uint64_t *product) {
+    if (flat) {
+        tf_flat_deal(t->leaves, words, wire, product);
+        return;
+    }
+    for (int nodes = t->leaves; nodes > 1; nodes = (nodes + 1) / 2)
+        for (int j = 0; j + 1 < nodes; j += 2) {
+            for (int k = 0; k < (j ? 2 : 1); k++, product += words)
+                for (size_t w = 0; w < words; w++) product[w] = wire[w] & wire[(size_t)(k + 1) * words + w];
+            wire += (j ? 3 : 2) * words;
+        }
+}
+
 TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     const tf_step_node *node = call->node;
     tree t = tree_of(node);
@@ -136,14 +161,8 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
         tf_stream(call->party, own, call->index, OPEN, t.opened_planes * from, left, t.opened_planes * words);
         tf_stream(call->party, 1 - own, call->index, OPEN, t.opened_planes * from, right, t.opened_planes * words);
         for (size_t i = 0; i < t.opened_planes * words; i++) left[i] ^= right[i];
-        const uint64_t *wire = left;
-        uint64_t *product = deal + t.unit_planes * words;
-        for (int nodes = t.leaves; nodes > 1; nodes = (nodes + 1) / 2)
-            for (int j = 0; j + 1 < nodes; j += 2) {
-                for (int k = 0; k < (j ? 2 : 1); k++, product += words)
-                    for (size_t w = 0; w < words; w++) product[w] = wire[w] & wire[(size_t)(k + 1) * words + w];
-                wire += (j ? 3 : 2) * words;
-            }
+        const uint64_t *wire = left + (t.opened_planes - 1) * words;
+        deal_products(&t, args->flat, left, words, deal + t.unit_planes * words);
         tf_stream(call->party, own, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
         for (size_t i = 0; i < t.dealt_planes * words; i++) deal[i] ^= stream[i];
         size_t skip = (at - call->part.span.begin) / 64;
@@ -201,11 +220,21 @@ static void open_masks(const side *b, int level, uint64_t *mask) {
               b->t->wires[level] * b->words);
 }
 
+static bool is_flat(const side *b) {
+    return tf_args(compare_args, b->call->node)->flat;
+}
+
 /** The unmasked shares of the wires that `level` opens, in order: eq_h, gt_l, eq_l for each pair, then the result. */
 static void gather_wires(const side *b, int level, int nodes, uint64_t *wire) {
     size_t words = b->words;
     if (level == b->t->levels) {
         memcpy(wire, b->gt, words * 8);
+        return;
+    }
+    if (is_flat(b)) {
+        size_t half = (size_t)(nodes - 1) * words;
+        memcpy(wire, b->eq + words, half * 8);
+        memcpy(wire + half, b->gt, half * 8);
         return;
     }
     for (int j = 0; j + 1 < nodes; j += 2) {
@@ -268,6 +297,11 @@ TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
     const uint64_t *d = other, *m = mask, *product = b->product + b->t->first_and[level] * words;
     uint64_t both = b->left ? ~UINT64_C(0) : 0; /* one side adds the product of the opened values */
     int next = 0;
+    if (is_flat(b)) {
+        memcpy(b->gt, b->gt + (size_t)(nodes - 1) * words, words * 8);
+        tf_flat_combine(nodes, words, d, m, product, both, b->gt);
+        return 1;
+    }
     for (int j = 0; j + 1 < nodes; j += 2, next++) {
         for (size_t w = 0; w < words; w++) {
             uint64_t dh = d[w], mh = m[w], dg = d[words + w], mg = m[words + w];
@@ -334,10 +368,11 @@ static const tf_step compare_step = {.name = "compare",
                                      .solo = compare_solo,
                                      .pair = compare_pair};
 
-tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset) {
+tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
-    compare_args args = {.low = low, .width = width, .top = top, .offset = (int64_t)offset};
+    if (width < 2 || width > TF_FLAT_LEAVES * MAX_BLOCK_BITS) flat = false;
+    compare_args args = {.low = low, .width = width, .top = top, .offset = (int64_t)offset, .flat = flat};
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }
 
@@ -355,7 +390,7 @@ unsigned tf_default_low(const tf_type *type) {
     return type->frac > 0 ? (unsigned)type->frac / 2 : 0;
 }
 
-tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
+static tf_value negative(tf_program *p, tf_value a, unsigned low, bool flat) {
     if (p->status) return -1;
     tf_compared bits = tf_compared_bits(tf_type_of(p, a), 0, low);
     unsigned width = bits.width;
@@ -365,5 +400,13 @@ tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
     if (width > MAX_LEAVES * MAX_BLOCK_BITS)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", width, MAX_LEAVES * MAX_BLOCK_BITS));
-    return tf_carry(p, a, low, width, true, low ? UINT64_C(1) << (low - 1) : 0);
+    return tf_carry(p, a, low, width, true, low ? UINT64_C(1) << (low - 1) : 0, flat);
+}
+
+tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
+    return negative(p, a, low, false);
+}
+
+tf_value tf_negative_soon(tf_program *p, tf_value a, unsigned low) {
+    return negative(p, a, low, true);
 }

@@ -7,8 +7,9 @@
 /** The same elements under another type; `type` says all. */
 tf_value tf_rename(tf_program *program, tf_value a, tf_type type);
 
-/** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit. */
-tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset);
+/** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit.
+ * `flat`: in two exchanges, for more bytes, where the width allows it. */
+tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat);
 
 /** Fractional bits of the weight that x is multiplied with: fewer where x has more, so that the ring does not grow. */
 int tf_linear_frac(const tf_program *program, tf_value x);

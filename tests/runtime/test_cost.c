@@ -68,6 +68,7 @@ STEP(lift_41_64, tf_lift(p, put(r, tf_dims(N), 16, 41, 1 << 14), 64))
 STEP(lift_a_product, tf_lift(p, multiply_to_32(r), 64))
 STEP(compare_31, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p15), 0))
 STEP(compare_31_drop_8, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p14), 8))
+STEP(compare_soon, tf_negative_soon(p, tf_assume(p, narrow(r), 0x1p7), 0))
 STEP(compare_30, tf_negative(p, narrow(r), 0))
 STEP(select_32, tf_select(p, 1, &(tf_term){a_bit(r), narrow(r), false}))
 STEP(select_48, tf_select(p, 1, &(tf_term){a_bit(r), put(r, tf_dims(N), 16, 48, 0x1p30), true}))
@@ -103,7 +104,9 @@ enum {
     PLANES_23 = 52 + 11,
     PLANES_30 = 104 + 11,
     PLANES_31 = 112 + 11,
-    OPEN_8_BLOCKS = 19
+    OPEN_8_BLOCKS = 19,
+    SOON_23 = 123 + 37,
+    OPEN_SOON = 9
 };
 
 /* Thresholds over 12 bits in two blocks of 6: their unit vectors, and one product of masks for each threshold. */
@@ -143,6 +146,7 @@ static const price prices[] = {
     {"lift after a product", lift_a_product, N, 32 + 64, 48 + 32, 2, 32},
     {"compare, 31 bits", compare_31, N, PLANES_31, OPEN_8_BLOCKS, 5, 20.2},
     {"compare, 31 bits, 8 dropped", compare_31_drop_8, N, PLANES_23, OPEN_8_BLOCKS, 5, 14.4},
+    {"compare, 23 bits, in one exchange", compare_soon, N, SOON_23, OPEN_SOON, 3, 22.25},
     {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_8_BLOCKS, 5, 20.2},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 3 * 1024 + 10 * 5, 10 * 5, 3, 402.75},

@@ -22,9 +22,11 @@ Test(step_compare, knows_every_sign) {
             tf_value bit = tf_negative(&r.program, x, 0);
             int is = rig_take(&r, tf_bit_to_share(&r.program, bit, width, false));
             int is_not = rig_take(&r, tf_bit_to_share(&r.program, bit, width, true));
+            int soon = rig_take(&r, tf_bit_to_share(&r.program, tf_negative_soon(&r.program, x, 0), width, false));
             rig_run(&r);
             for (size_t i = 0; i < n; i++)
-                if (rig_result(&r, is)[i] != (a[i] < 0) || rig_result(&r, is_not)[i] != (a[i] >= 0))
+                if (rig_result(&r, is)[i] != (a[i] < 0) || rig_result(&r, is_not)[i] != (a[i] >= 0) ||
+                    rig_result(&r, soon)[i] != (a[i] < 0))
                     cr_assert_fail("%u bits: %lld is %lld", bits, (long long)a[i], (long long)rig_result(&r, is)[i]);
             rig_close(&r);
             free(a);

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The graph's output becomes the position of its largest value. */
+/* The graph's output becomes the position of its largest value, to 1/256: logits are farther off than that. */
 static tf_status reveal_token(tf_graph *graph) {
+    enum { LOGIT_BITS = 8 };
     tf_id logits = graph->output[0].id;
     graph->outputs = 0;
-    return tf_graph_finish(graph, tf_graph_op(graph, "argmax", "", "next_token", TF_IN(logits), TF_NO_ATTRS));
+    return tf_graph_finish(
+        graph, tf_graph_op(graph, "argmax", "", "next_token", TF_IN(logits), TF_ATTRS({"frac", LOGIT_BITS})));
 }
 
 static tf_status build(const private_job *job, pass_reveal reveal, const tf_safetensors *weights, pass *p) {
