@@ -23,6 +23,10 @@ const char *tf_tokenizer_token(const tf_tokenizer *t, int32_t id, size_t *length
     return added->content;
 }
 
+bool tf_tokenizer_marks_pieces(const tf_tokenizer *t) {
+    return t->model == TF_MODEL_WORDPIECE && t->wordpiece.prefix_length > 0;
+}
+
 int32_t tf_tokenizer_find(const tf_tokenizer *t, const char *token) {
     const tf_added_token *added = tf_added_find(&t->added, token);
     return added ? added->id : tf_vocabulary_find(&t->vocabulary, token, strlen(token));

@@ -39,6 +39,10 @@ const char *tf_tokenizer_token(const tf_tokenizer *tokenizer, int32_t id, size_t
 /** The id of a token that is written so; -1 when there is none. */
 int32_t tf_tokenizer_find(const tf_tokenizer *tokenizer, const char *token);
 
+/** Whether tokens that continue a word are marked as such (## of WordPiece), so that they are longer than what they
+ * stand for. */
+bool tf_tokenizer_marks_pieces(const tf_tokenizer *tokenizer);
+
 /** A text, or a pair of them (second not NULL), in UTF-8 with explicit lengths. */
 typedef struct tf_encode_request {
     const char *first, *second;

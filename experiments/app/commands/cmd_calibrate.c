@@ -73,9 +73,9 @@ const trefoil_command command_calibrate = {
         "the data owner is told of.",
     .example = {"trefoil calibrate --model DIR --data train.tsv --limit 5000",
                 "trefoil calibrate --model DIR --data train.jsonl --factor 3"},
-    .accepts =
-        (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_FACTOR, OPTION_LIMIT, OPTION_TRUNCATE,
-                       OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_FILL_MASK, OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_FACTOR, OPTION_LIMIT,
+                              OPTION_TRUNCATE, OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_BATCH,
+                              OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, 0},
     .run = run,
 };

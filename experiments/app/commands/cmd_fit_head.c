@@ -44,8 +44,8 @@ static tf_status embed(const command_line *o, model_files *model, text_list *tex
     TF_TRY(model_open_weights(model));
     batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
-    *embeddings = calloc(texts->count, tf_model_width(&model->config) * sizeof **embeddings);
-    tf_status status = *embeddings ? plain_run(model, &batches, NULL, *embeddings) : tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = batches_allocate(&batches, &model->config, embeddings);
+    if (status == TF_OK) status = plain_run(model, &batches, NULL, *embeddings);
     batches_free(&batches);
     return status;
 }

@@ -14,6 +14,7 @@ typedef struct holdings {
     model_files model;
     text_list texts;
     text_batches batches;
+    token_settings tokens;
     float *values, *plain;
     tf_ranges seen; /* in floating point, with --check-ranges */
     tf_range_check *range_check;
@@ -30,11 +31,6 @@ static void release(holdings *h) {
     texts_free(&h->texts);
     for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&h->shares[p]);
     model_close(&h->model);
-}
-
-static tf_status allocate(const holdings *h, float **values) {
-    *values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof **values);
-    return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
 }
 
 /* Every party opens what is its own only; what is wrong with a text or a weight file is found before the run. */
@@ -59,12 +55,13 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
     TF_TRY(texts_read(&source, &h->texts));
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
-    return allocate(h, &h->values);
+    return batches_allocate(&h->batches, &h->model.config, &h->values);
 }
 
 static tf_status infer(const command_line *o, private_session *session, holdings *h, double start) {
     bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
     run_report report = {0};
+    TF_TRY(settings_of_tokens(o, &h->tokens));
     TF_TRY(open_own(o, session, h));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&h->range_check));
     run_settings settings = settings_of_run(o);
@@ -87,7 +84,7 @@ static tf_status infer(const command_line *o, private_session *session, holdings
     if (!reports) return TF_OK;
     text_list unknown = {.count = h->shares[0].texts.texts};
     if (o->check || o->check_ranges) {
-        TF_TRY(allocate(h, &h->plain));
+        TF_TRY(batches_allocate(&h->batches, &h->model.config, &h->plain));
         TF_TRY(plain_run(&h->model, &h->batches, o->check_ranges ? &h->seen : NULL, h->plain));
     }
     TF_TRY(results_print(&(result_report){.form = &form,
@@ -98,6 +95,8 @@ static tf_status infer(const command_line *o, private_session *session, holdings
                                           .kept_in = o->results ? o->result_shares[0] : NULL,
                                           .model = &h->model,
                                           .texts = o->input_shares ? &unknown : &h->texts,
+                                          .batches = o->input_shares ? NULL : &h->batches,
+                                          .tokens = &h->tokens,
                                           .values = h->values,
                                           .plain = o->check ? h->plain : NULL,
                                           .private = true,
@@ -134,35 +133,22 @@ const trefoil_command command_infer = {
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
     .example = {"mpirun -n 3 trefoil infer --model DIR --input texts.txt --approx paper",
                 "trefoil infer --local --model DIR --text \"a good film\" --check"},
-    .accepts = (const char[]){OPTION_MODEL,
-                              OPTION_TEXT,
-                              OPTION_INPUT,
-                              OPTION_LIMIT,
-                              OPTION_TRUNCATE,
-                              OPTION_MAX_LENGTH,
-                              OPTION_FORMAT,
-                              OPTION_STRICT,
-                              OPTION_COLUMNS,
-                              OPTION_BATCH,
-                              OPTION_APPROX,
-                              OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS,
-                              OPTION_CHECK,
-                              OPTION_CHECK_RANGES,
-                              OPTION_REPORT,
-                              OPTION_NO_RANGES,
-                              OPTION_NO_GUARD,
-                              OPTION_PLUGIN,
-                              OPTION_TOKENIZER,
-                              OPTION_TOKENIZER_DIGEST,
-                              OPTION_MODEL_SHARES,
-                              OPTION_STREAM,
-                              OPTION_INPUT_SHARES,
-                              OPTION_RESULT_SHARES,
-                              LINK_OPTIONS,
-                              0},
+    .accepts = (const char[]){OPTION_FILL_MASK,     OPTION_AGGREGATION,
+                              OPTION_TOP,           OPTION_MODEL,
+                              OPTION_TEXT,          OPTION_INPUT,
+                              OPTION_LIMIT,         OPTION_TRUNCATE,
+                              OPTION_MAX_LENGTH,    OPTION_FORMAT,
+                              OPTION_STRICT,        OPTION_COLUMNS,
+                              OPTION_BATCH,         OPTION_APPROX,
+                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+                              OPTION_DATA_OWNER,    OPTION_PUBLIC_WEIGHTS,
+                              OPTION_CHECK,         OPTION_CHECK_RANGES,
+                              OPTION_REPORT,        OPTION_NO_RANGES,
+                              OPTION_NO_GUARD,      OPTION_PLUGIN,
+                              OPTION_TOKENIZER,     OPTION_TOKENIZER_DIGEST,
+                              OPTION_MODEL_SHARES,  OPTION_STREAM,
+                              OPTION_INPUT_SHARES,  OPTION_RESULT_SHARES,
+                              LINK_OPTIONS,         0},
     .requires = "",
     .secrets = true,
     .check = check,

@@ -23,6 +23,7 @@ typedef struct holdings {
     model_settings model_settings;
     share_settings parts;
     report_form form;
+    token_settings tokens;
     bool model_owner, data_owner;
     unsigned needs;                 /* of the model owner's public files, on every connection */
     char directory[DIRECTORY_PATH]; /* of the model, or of this party's part of it; empty where it has none */
@@ -70,8 +71,7 @@ static tf_status prepare_texts(holdings *h) {
     const command_line *o = h->options;
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
-    h->values = calloc(h->texts.count, tf_model_width(&h->model.config) * sizeof *h->values);
-    return h->values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", h->texts.count);
+    return batches_allocate(&h->batches, &h->model.config, &h->values);
 }
 
 /* Reads until there is a text that can be asked about; one that cannot is answered here. */
@@ -108,6 +108,8 @@ static tf_status print_answer(const holdings *h, const text_list *texts, const r
                              .kept_in = h->parts.results,
                              .model = &h->model,
                              .texts = texts,
+                             .batches = texts == &h->texts ? &h->batches : NULL,
+                             .tokens = &h->tokens,
                              .values = h->values,
                              .private = true,
                              .seconds_total = seconds,
@@ -261,6 +263,7 @@ static tf_status run(const command_line *given) {
                   .model_owner = o.links.id == o.model_owner,
                   .data_owner = o.links.id == o.data_owner};
     bool fatal;
+    TF_TRY(settings_of_tokens(&o, &h.tokens));
     tf_status status = open_own(&h);
     links_guard();
     if (status == TF_OK) status = o.serve ? serve(&h) : connect_and_work(&h, &fatal);
@@ -298,7 +301,10 @@ const trefoil_command command_party = {
         "--model-shares no party knows the model, with --input-shares none knows texts and results.",
     .example = {"trefoil party --id 0 --parties parties.json --identity id0 --model DIR --serve",
                 "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
-    .accepts = (const char[]){OPTION_TOKENIZER,
+    .accepts = (const char[]){OPTION_FILL_MASK,
+                              OPTION_AGGREGATION,
+                              OPTION_TOP,
+                              OPTION_TOKENIZER,
                               OPTION_TOKENIZER_DIGEST,
                               OPTION_ID,
                               OPTION_SERVE,

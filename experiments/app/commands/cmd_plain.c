@@ -9,11 +9,13 @@ static tf_status compute(const command_line *o, model_files *model, text_list *t
     TF_TRY(model_open_tokenizer(model));
     TF_TRY(model_open_weights(model));
     text_batches batches;
+    token_settings tokens;
+    TF_TRY(settings_of_tokens(o, &tokens));
     report_form form = settings_of_report(o);
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
-    float *values = calloc(texts->count, tf_model_width(&model->config) * sizeof *values);
-    tf_status status = values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
+    float *values = NULL;
+    tf_status status = batches_allocate(&batches, &model->config, &values);
     double ready = tf_clock();
     if (status == TF_OK) status = plain_run(model, &batches, NULL, values);
     double end = tf_clock();
@@ -22,6 +24,8 @@ static tf_status compute(const command_line *o, model_files *model, text_list *t
             results_print(&(result_report){.form = &form,
                                            .model = model,
                                            .texts = texts,
+                                           .batches = &batches,
+                                           .tokens = &tokens,
                                            .values = values,
                                            .seconds_total = end - start,
                                            .run = {.seconds_setup = ready - start, .seconds_online = end - ready}});
@@ -54,9 +58,10 @@ const trefoil_command command_plain = {
                    "approximations and the same form of output.",
     .example = {"trefoil plain --model DIR --input texts.txt",
                 "trefoil plain --model DIR --text \"a good film\" --approx paper --json"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH,
-                              OPTION_FORMAT, OPTION_STRICT, OPTION_COLUMNS, OPTION_BATCH, OPTION_TOKENIZER,
-                              OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts =
+        (const char[]){OPTION_FILL_MASK, OPTION_AGGREGATION, OPTION_TOP, OPTION_MODEL, OPTION_TEXT, OPTION_INPUT,
+                       OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_COLUMNS,
+                       OPTION_BATCH, OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

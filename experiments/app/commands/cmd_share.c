@@ -104,8 +104,8 @@ const trefoil_command command_share_model = {
                    "weights: for a model owner who is no compute party. config.json, ranges.json and the tokenizer are "
                    "public and copied into each. With --arch, random weights for measurements.",
     .example = {"trefoil share-model --model DIR --out SHARES", "trefoil share-model --arch bert-base --out SHARES"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_OUT, OPTION_FORCE, OPTION_APPROX,
-                              OPTION_FRACTION_BITS, OPTION_NO_RANGES, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_FILL_MASK, OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_OUT, OPTION_FORCE,
+                              OPTION_APPROX, OPTION_FRACTION_BITS, OPTION_NO_RANGES, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_OUT, 0},
     .check = check_share_model,
     .secrets = true,

@@ -49,6 +49,14 @@ const option_row option_table[] = {
     {OPTION_MAX_LENGTH, "max-length", COUNT(max_length, "N"), .fallback = "the model's max_seq_length, or positions",
      .setting = true, .help = "Cut texts to N tokens, special ones included"},
     {OPTION_LIMIT, "limit", COUNT(limit, "N"), .setting = true, .help = "Use the first N texts only"},
+    {OPTION_FILL_MASK, "fill-mask", FLAG(fill_mask), .setting = true,
+     .help = "Guess the words that [MASK] stands for, with a model that was trained to; otherwise it gives embeddings"},
+    {OPTION_AGGREGATION, "aggregation", TEXT(aggregation, "NAME"), .source = FROM_CHOICES,
+     .choices = "none simple first average max", .fallback = "simple", .setting = true,
+     .help = "How labels of tokens become those of words: none, simple, first, average or max, as in Hugging Face's "
+             "pipeline"},
+    {OPTION_TOP, "top", COUNT(top, "K"), .fallback = "1 answer, 5 words for a mask", .setting = true,
+     .help = "Show the K best answers, or words for a mask"},
     {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32", .setting = true,
      .help =
          "Texts computed together. Similar lengths come together, and a batch is as long as its longest text; memory "

@@ -86,7 +86,10 @@ enum option_key {
     OPTION_TOKENIZER_DIGEST,
     OPTION_FORMAT,
     OPTION_STRICT,
-    OPTION_MAX_LENGTH
+    OPTION_MAX_LENGTH,
+    OPTION_FILL_MASK,
+    OPTION_AGGREGATION,
+    OPTION_TOP
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -100,12 +103,12 @@ typedef struct generate_line {
 } generate_line;
 
 typedef struct command_line {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *metric, *report, *model_shares,
-        *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
-    const char *argument;                             /**< the one that is no option */
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *metric, *report,
+        *model_shares, *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
+    const char *argument;                                            /**< the one that is no option */
     const char **text, **plugin, **result_shares;
     size_t texts, plugins, results;
-    size_t limit, batch, max_length, elements, sequence, tokens, layers, runs;
+    size_t limit, batch, max_length, top, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
@@ -114,8 +117,8 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, strict, public_weights, link, check, check_ranges, plain, no_ranges, no_guard, stream, fidelity,
-        profile, force, ops, quiet, json, help;
+    bool truncate, strict, fill_mask, public_weights, link, check, check_ranges, plain, no_ranges, no_guard, stream,
+        fidelity, profile, force, ops, quiet, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

@@ -11,6 +11,7 @@ model_settings settings_of_model(const command_line *o) {
                             .plugin = o->plugin,
                             .plugins = o->plugins,
                             .pin = {o->tokenizer, o->tokenizer_digest},
+                            .fills_masks = o->fill_mask,
                             .ranges = o->takes_ranges && !o->no_ranges && !o->plain,
                             .unguarded = o->no_guard};
 }
@@ -50,6 +51,11 @@ batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
                             .longest = o->max_length,
                             .truncate = o->truncate,
                             .empty = o->strict ? EMPTY_FAILS : empty};
+}
+
+tf_status settings_of_tokens(const command_line *o, token_settings *tokens) {
+    *tokens = (token_settings){.how = AGGREGATE_SIMPLE, .top = o->top};
+    return o->aggregation ? aggregation_find(o->aggregation, &tokens->how) : TF_OK;
 }
 
 tf_status settings_check_shares(const command_line *o) {

@@ -6,6 +6,7 @@
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/data/texts.h"
 #include "experiments/app/report/form.h"
+#include "experiments/app/report/token_report.h"
 #include "experiments/app/service/job.h"
 
 model_settings settings_of_model(const command_line *line);
@@ -21,6 +22,9 @@ report_form settings_of_report(const command_line *line);
 
 /** Of --batch, --truncate, --max-length and --strict; without this an empty text is `empty`. */
 batch_settings settings_of_batches(const command_line *line, empty_texts empty);
+
+/** Of --aggregation and --top. */
+TF_CHECKED tf_status settings_of_tokens(const command_line *line, token_settings *tokens);
 
 /** Checks what options of share files go together. */
 TF_CHECKED tf_status settings_check_shares(const command_line *line);

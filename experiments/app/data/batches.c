@@ -15,7 +15,8 @@ tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *toke
                                  .truncate = truncate};
     tf_encoding encoding;
     tf_status status = tf_tokenizer_encode(tokenizer, &request, &encoding);
-    *out = (encoded_text){i, encoding.count, encoding.ids, encoding.types, encoding.place};
+    *out = (encoded_text){
+        .text = i, .length = encoding.count, .ids = encoding.ids, .types = encoding.types, .place = encoding.place};
     char place[4200];
     return status == TF_OK ? TF_OK : tf_fail_in(status, "%s", text_place(texts, i, place, sizeof place));
 }
@@ -144,9 +145,32 @@ static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int
     return TF_OK;
 }
 
-/* Brings the texts back into the order of the list. */
-static void sort_back(encoded_text *item, encoded_text *to, size_t count) {
-    for (size_t i = 0; i < count; i++) to[item[i].text] = item[i];
+/* Brings the texts back into the order of the list, and says where their values stand. */
+static void sort_back(const encoded_text *item, size_t count, text_batches *out) {
+    size_t row = 0;
+    for (size_t i = 0; i < count; i++) out->text[item[i].text] = item[i];
+    for (size_t i = 0; i < count; i++) {
+        encoded_text *text = &out->text[i];
+        text->rows = out->row == ROW_TEXT ? 1 : out->row == ROW_TOKEN ? text->length : 0;
+        for (size_t k = 0; k < text->length && out->row == ROW_MASK; k++) text->rows += text->ids[k] == out->mask;
+        text->first = row;
+        row += text->rows;
+    }
+}
+
+/* What has a row of values, by the model's head, which may need pairs or a token for masks. */
+static tf_status find_rows(const text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
+                           text_batches *out) {
+    char place[4200];
+    out->row = !tf_model_output(config).per_token ? ROW_TEXT : config->head == TF_HEAD_MASKED ? ROW_MASK : ROW_TOKEN;
+    for (size_t i = 0; i < texts->count && config->head == TF_HEAD_SPAN; i++)
+        if (!texts->item[i].second)
+            return tf_fail(TF_INVALID, "%s: this model takes pairs: a question, and the context that may answer it",
+                           text_place(texts, i, place, sizeof place));
+    if (out->row != ROW_MASK) return TF_OK;
+    out->mask = tf_tokenizer_find(tokenizer, "[MASK]");
+    if (out->mask < 0) out->mask = tf_tokenizer_find(tokenizer, "<mask>");
+    return out->mask < 0 ? tf_fail(TF_INVALID, "the tokenizer has neither [MASK] nor <mask>") : TF_OK;
 }
 
 tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
@@ -156,6 +180,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
     size_t full = 0;
     tf_status status = item && out->text ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
     if (status == TF_OK) status = encode_all(texts, tokenizer, config, settings, item, &full);
+    if (status == TF_OK) status = find_rows(texts, tokenizer, config, out);
     bool pairs = false;
     for (size_t i = 0; i < texts->count; i++) pairs |= texts->item[i].second != NULL;
     if (status == TF_OK && pairs && !tf_model_takes_pairs(config))
@@ -166,7 +191,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
         qsort(item, texts->count, sizeof *item, by_length);
         status = lay_out(item + texts->count - full, full, pairs, config->pad_token, settings->most, out);
     }
-    if (status == TF_OK) sort_back(item, out->text, texts->count);
+    if (status == TF_OK) sort_back(item, texts->count, out);
     for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);
     free(item);
     if (status != TF_OK) batches_free(out);
@@ -202,6 +227,26 @@ void batches_keep(text_batches *batches, const bool *finished, size_t group, siz
     }
     batches->count = count;
     batches->texts = to;
+}
+
+size_t batches_values(const text_batches *batches, const tf_config *config) {
+    const encoded_text *last = &batches->text[batches->listed - 1];
+    return (last->first + last->rows) * tf_model_width(config);
+}
+
+tf_status batches_allocate(const text_batches *batches, const tf_config *config, float **values) {
+    *values = calloc(batches_values(batches, config) + 1, sizeof **values);
+    return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", batches->listed);
+}
+
+float *batches_row(const text_batches *batches, size_t text, size_t token, size_t width, float *values) {
+    const encoded_text *t = &batches->text[text];
+    size_t row = t->first;
+    if (batches->row == ROW_TEXT) return token ? NULL : values + row * width;
+    if (token >= t->length || (batches->row == ROW_MASK && t->ids[token] != batches->mask)) return NULL;
+    if (batches->row == ROW_TOKEN) return values + (row + token) * width;
+    for (size_t i = 0; i < token; i++) row += t->ids[i] == batches->mask;
+    return values + row * width;
 }
 
 void batches_free(text_batches *batches) {

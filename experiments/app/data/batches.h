@@ -10,6 +10,7 @@ typedef struct encoded_text {
     size_t text, length; /**< which text; how many ids */
     int32_t *ids, *types;
     tf_token_place *place;
+    size_t first, rows; /**< of its values; see text_batches */
 } encoded_text;
 
 /** Tokenises a text; a failure names its place. The caller frees. */
@@ -22,8 +23,10 @@ enum { TEXTS_A_BATCH = 32 };
 
 /** Batches of texts, similar lengths together so that little is padded. */
 typedef struct text_batches {
-    encoded_text *text; /**< by the place in the list; without ids where the text is empty */
-    size_t listed;      /**< how many texts the list has */
+    encoded_text *text;                         /**< by the place in the list; without ids where the text is empty */
+    enum { ROW_TEXT, ROW_TOKEN, ROW_MASK } row; /**< what has a row of values: a text, a token, a masked token */
+    int32_t mask;                               /**< the masked token's id */
+    size_t listed;                              /**< how many texts the list has */
     tf_batch *batch;
     size_t count, texts;
     size_t *order; /**< the text at each row of the batches, counted through */
@@ -62,6 +65,15 @@ TF_CHECKED tf_status batches_make(text_list *texts, const tf_tokenizer *tokenize
  * the share of one of several groups of parties that divide the batches among themselves.
  */
 void batches_keep(text_batches *batches, const bool *finished, size_t group, size_t groups);
+
+/** Makes room for the values of all texts: rows x width, in the order of the list. The caller frees *values. */
+TF_CHECKED tf_status batches_allocate(const text_batches *batches, const tf_config *config, float **values);
+
+/** How many values there are. */
+size_t batches_values(const text_batches *batches, const tf_config *config);
+
+/** Where the values of a text's token (of ROW_TEXT: its first) stand; NULL where none are kept. */
+float *batches_row(const text_batches *batches, size_t text, size_t token, size_t width, float *values);
 
 void batches_free(text_batches *batches);
 

@@ -54,15 +54,14 @@ static tf_status open_named(const model_settings *s, model_files *model) {
     return settle_approx(s, model);
 }
 
-/* The program shows one result a text. A model that was trained to guess masked words serves as the encoder it has. */
-static tf_status settle_head(model_files *model) {
-    if (model->config.head == TF_HEAD_MASKED) model->config.head = TF_HEAD_EMBEDDING;
-    if (!tf_model_output(&model->config).per_token) return TF_OK;
-    return tf_fail(
-        TF_INVALID,
-        "%s/config.json: \"architectures\" names a model with results for each token, which the library runs; "
-        "the program shows results for each text",
-        model->directory);
+/* A model that was trained to guess masked words serves as the encoder it has, unless that is what it is to do. */
+static tf_status settle_head(const model_settings *s, model_files *model) {
+    bool guesses = model->config.head == TF_HEAD_MASKED;
+    if (s->fills_masks && !guesses)
+        return tf_fail(TF_INVALID, "--fill-mask: \"architectures\" of %s/config.json names no model that guesses words",
+                       model->directory);
+    if (guesses && !s->fills_masks) model->config.head = TF_HEAD_EMBEDDING;
+    return TF_OK;
 }
 
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
@@ -71,7 +70,7 @@ tf_status model_open_at(const model_settings *s, const char *directory, model_fi
     TF_TRY(tokenizer_files_digest(directory, &model->offered));
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
-    tf_status status = settle_head(model);
+    tf_status status = settle_head(s, model);
     if (status == TF_OK && s->ranges) status = open_ranges(model, s->unguarded);
     if (status != TF_OK) model_close(model);
     return status;

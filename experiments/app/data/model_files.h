@@ -32,6 +32,7 @@ typedef struct model_settings {
     tokenizer_pin pin; /**< the data owner's */
     bool ranges;       /**< take ranges.json, where it is there */
     bool unguarded;    /**< whatever exceeds them is not looked for */
+    bool fills_masks;  /**< a model that guesses masked words does; otherwise it is taken as the encoder it has */
 } model_settings;
 
 /**

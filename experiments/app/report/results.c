@@ -57,16 +57,39 @@ static size_t count_right(const result_report *r, size_t *labelled) {
     return right;
 }
 
+static token_result token_result_of(const result_report *r, size_t i) {
+    const encoded_text *tokens = &r->batches->text[i];
+    return (token_result){.config = &r->model->config,
+                          .tokenizer = r->model->tokenizer,
+                          .settings = r->tokens,
+                          .text = &r->texts->item[i],
+                          .tokens = tokens,
+                          .values = r->values + tokens->first * tf_model_width(&r->model->config)};
+}
+
+/* NULL where there is no memory, as from jansson. */
+static json_t *json_tokens(const result_report *r, size_t i) {
+    json_t *object = json_pack("{s:I}", "index", (json_int_t)(r->offset + i));
+    token_result result = token_result_of(r, i);
+    if (object && token_result_json(&result, object) == TF_OK) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* How many values a comparison is over. */
+static size_t count_values(const result_report *r) {
+    return r->batches ? batches_values(r->batches, &r->model->config)
+                      : r->texts->count * tf_model_width(&r->model->config);
+}
+
 static json_t *json_result(const result_report *r, size_t i) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
+    json_int_t index = (json_int_t)(r->offset + i);
+    if (is_empty(r, i)) return json_pack("{s:I,s:s}", "index", index, "error", empty_text);
+    if (tf_model_output(config).per_token) return json_tokens(r, i);
     const float *values = r->values + i * width;
     json_t *numbers = json_array();
-    json_int_t index = (json_int_t)(r->offset + i);
-    if (is_empty(r, i)) {
-        json_decref(numbers);
-        return json_pack("{s:I,s:s}", "index", index, "error", empty_text);
-    }
     for (size_t k = 0; k < width; k++) json_array_append_new(numbers, json_real((double)values[k]));
     if (config->head == TF_HEAD_EMBEDDING)
         return json_pack("{s:I,s:o,s:n,s:n}", "index", index, "embedding", numbers, "label", "score");
@@ -83,7 +106,8 @@ static json_t *json_result(const result_report *r, size_t i) {
 
 static json_t *results_json(const result_report *r) {
     json_t *list = json_array();
-    for (size_t i = 0; i < r->texts->count && r->values; i++) json_array_append_new(list, json_result(r, i));
+    for (size_t i = 0; i < r->texts->count && r->values; i++)
+        if (json_array_append_new(list, json_result(r, i))) return json_decref(list), NULL;
     json_t *bytes = json_bytes(r->run.links);
     json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
     json_object_set_new(bytes, "encryption", json_integer((json_int_t)r->run.bytes_encryption));
@@ -94,8 +118,8 @@ static json_t *results_json(const result_report *r) {
     size_t labelled, right = count_right(r, &labelled);
     if (labelled) json_object_set_new(object, "accuracy", json_real((double)right / (double)labelled));
     if (r->plain) {
-        size_t count = r->texts->count * tf_model_width(&r->model->config);
-        json_object_set_new(object, "max_abs_error", json_real(largest_difference(r->values, r->plain, count)));
+        double error = largest_difference(r->values, r->plain, count_values(r));
+        json_object_set_new(object, "max_abs_error", json_real(error));
     }
     return object;
 }
@@ -122,17 +146,23 @@ static void print_embedding(const float *values, size_t width) {
     fputs(width > EMBEDDING_SHOWN ? " …" : "  ", stdout);
 }
 
-static void print_row(const result_report *r, size_t i) {
+static tf_status print_row(const result_report *r, size_t i) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
-    const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
+    bool per_token = tf_model_output(config).per_token;
     const text_item *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
     if (t->empty) {
         printf("error: %s\n", empty_text);
-        return;
+        return TF_OK;
     }
     print_cell(t->first, t->first_length, TEXT_COLUMNS);
+    if (per_token) {
+        token_result result = token_result_of(r, i);
+        putchar('\n');
+        return token_result_print(&result);
+    }
+    const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     if (config->head == TF_HEAD_CLASSIFIER) {
         print_verdict(config, values);
         if (plain) print_verdict(config, plain);
@@ -141,6 +171,7 @@ static void print_row(const result_report *r, size_t i) {
     }
     if (plain) printf("  %10.6f", largest_difference(values, plain, width));
     putchar('\n');
+    return TF_OK;
 }
 
 static void print_header(const result_report *r) {
@@ -150,12 +181,12 @@ static void print_header(const result_report *r) {
         int columns = label_columns(config);
         printf("  %-*s score", columns, r->private ? "label (private)" : "label");
         if (r->plain) printf("  %-*s score", columns, "label (plain)");
-    } else {
+    } else if (!tf_model_output(config).per_token) {
         char title[64];
         snprintf(title, sizeof title, " embedding, %zu values (see --json)", tf_model_width(config));
         printf("%-*s", EMBEDDING_COLUMNS, title);
     }
-    if (r->plain) printf("  %10s", "difference");
+    if (r->plain && !tf_model_output(config).per_token) printf("  %10s", "difference");
     putchar('\n');
 }
 
@@ -207,11 +238,11 @@ static void print_summary(const result_report *r) {
         printf(", %zu of %zu labelled right (%.1f%%)", right, labelled, 100.0 * (double)right / (double)labelled);
     if (r->plain) {
         size_t same = 0;
-        for (size_t i = 0; i < r->texts->count; i++)
+        for (size_t i = 0; i < r->texts->count && r->model->config.head == TF_HEAD_CLASSIFIER; i++)
             same += !r->texts->item[i].empty && judge(&r->model->config, r->values + i * width).top ==
                                                     judge(&r->model->config, r->plain + i * width).top;
         if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
-        printf(", largest difference %.6f", largest_difference(r->values, r->plain, r->texts->count * width));
+        printf(", largest difference %.6f", largest_difference(r->values, r->plain, count_values(r)));
     }
     printf("\n%.2f s (set-up %.2f s, online %.2f s)", r->seconds_total, r->run.seconds_setup, r->run.seconds_online);
     if (r->private) {
@@ -227,7 +258,7 @@ static void print_summary(const result_report *r) {
 tf_status results_print(const result_report *r) {
     if (r->form->json) return form_print(r->form, results_json(r));
     if (r->values) print_header(r);
-    for (size_t i = 0; i < r->texts->count && r->values; i++) print_row(r, i);
+    for (size_t i = 0; i < r->texts->count && r->values; i++) TF_TRY(print_row(r, i));
     print_summary(r);
     if (r->private) print_parties(r);
     return finish_output();
@@ -245,7 +276,7 @@ tf_status results_print_line(const result_report *r, bool header) {
         return json_print(object);
     }
     if (header) print_header(r);
-    print_row(r, 0);
+    TF_TRY(print_row(r, 0));
     return finish_output();
 }
 

@@ -6,20 +6,23 @@
 #include "experiments/app/data/texts.h"
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/run_report.h"
+#include "experiments/app/report/token_report.h"
 #include "runtime/program/program.h"
 
 typedef struct result_report {
     const report_form *form;
     const model_files *model;
     const text_list *texts;
-    const float *values;         /**< texts x width, in the order of the texts; NULL where they stay shared */
-    const float *plain;          /**< the same in floating point, where there is something to compare; or NULL */
-    bool private;                /**< whether three parties computed this */
-    bool local;                  /**< whether all three were threads of this process */
-    bool checked;                /**< whether the data owner opened the weights too */
-    int model_owner, data_owner; /**< TF_OUTSIDE: none of the parties */
-    const char *kept_in;         /**< the directory of results that stay shared, or NULL */
-    size_t offset;               /**< the number of the first text */
+    const text_batches *batches;  /**< of these texts; NULL where there are values alone, one row a text */
+    const token_settings *tokens; /**< how results of tokens are shown */
+    const float *values;          /**< see batches_allocate; NULL where they stay shared */
+    const float *plain;           /**< the same in floating point, where there is something to compare; or NULL */
+    bool private;                 /**< whether three parties computed this */
+    bool local;                   /**< whether all three were threads of this process */
+    bool checked;                 /**< whether the data owner opened the weights too */
+    int model_owner, data_owner;  /**< TF_OUTSIDE: none of the parties */
+    const char *kept_in;          /**< the directory of results that stay shared, or NULL */
+    size_t offset;                /**< the number of the first text */
     double seconds_total;
     run_report run;
 } result_report;

@@ -186,9 +186,12 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
 /** Hands a batch's results over, by the order of the texts and to the watch. */
 static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, float *values) {
     size_t width = tf_model_width(job->config);
-    for (size_t i = 0; values && i < job->batches->batch[b].texts; i++)
-        for (size_t k = 0; k < width; k++)
-            values[job->batches->order[row + i] * width + k] = (float)output[i * width + k];
+    const tf_batch *batch = &job->batches->batch[b];
+    size_t tokens = tf_model_output(job->config).per_token ? batch->length : 1;
+    for (size_t i = 0; values && i < batch->texts * tokens; i++) {
+        float *to = batches_row(job->batches, job->batches->order[row + i / tokens], i % tokens, width, values);
+        for (size_t k = 0; to && k < width; k++) to[k] = (float)output[i * width + k];
+    }
     return job->watch ? job->watch->end(job->watch->context, b, output) : TF_OK;
 }
 
@@ -201,8 +204,8 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
     tf_status status =
         party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
-    double *output =
-        status == TF_OK && owner ? calloc(batch.texts, tf_model_width(job->config) * sizeof *output) : NULL;
+    size_t rows = batch.texts * (tf_model_output(job->config).per_token ? batch.length : 1);
+    double *output = status == TF_OK && owner ? calloc(rows, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
     if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, sum);
     if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
@@ -260,6 +263,8 @@ static tf_status run_shared(tf_session *session, const private_job *job, kept_re
 
 /** Batches whose owner is outside: the results stay shared. */
 static tf_status infer_shared(tf_session *session, const private_job *job, progress *sum) {
+    if (tf_model_output(job->config).per_token)
+        return tf_fail_public(TF_INVALID, "results for each token are not kept as shares");
     size_t count = job->shares[session->party.id].texts.texts * tf_model_width(job->config);
     const size_t size = count * sizeof(uint64_t);
     kept_results kept = {.component = {tf_secret_alloc(size), tf_secret_alloc(size)}};

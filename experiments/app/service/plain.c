@@ -6,6 +6,11 @@
 
 #include "experiments/app/report/progress.h"
 
+static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
+    tf_output_form form = tf_model_output(config);
+    return form.per_token ? tf_dims(batch->texts, batch->length, form.width) : tf_dims(batch->texts, form.width);
+}
+
 tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
     tf_ranges_watch watch = {.ranges = seen};
     tf_graph graph;
@@ -17,7 +22,7 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
         free(out->data);
         status = watch.status;
     }
-    if (status == TF_OK && !tf_shape_equal(out->shape, tf_dims(batch->texts, tf_model_width(&model->config)))) {
+    if (status == TF_OK && !tf_shape_equal(out->shape, output_shape(&model->config, batch))) {
         char shape[96];
         free(out->data);
         status = tf_fail(TF_INTERNAL, "the model's output has the shape %s", tf_shape_text(out->shape, shape));
@@ -32,8 +37,12 @@ tf_status plain_run(const model_files *model, const text_batches *batches, tf_ra
         show_progress("plain model: text", row, batches->texts);
         tf_array out = {0};
         TF_TRY(plain_batch(model, batch, seen, &out));
-        for (size_t i = 0; i < batch->texts; i++, row++)
-            memcpy(values + batches->order[row] * width, out.data + i * width, width * sizeof *values);
+        size_t tokens = tf_shape_count(out.shape) / (batch->texts * width);
+        for (size_t i = 0; i < batch->texts * tokens; i++) {
+            float *to = batches_row(batches, batches->order[row + i / tokens], i % tokens, width, values);
+            if (to) memcpy(to, out.data + i * width, width * sizeof *values);
+        }
+        row += batch->texts;
         free(out.data);
     }
     show_progress("plain model: text", row, batches->texts);

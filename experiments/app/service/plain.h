@@ -7,13 +7,13 @@
 #include "experiments/app/data/batches.h"
 #include "experiments/app/data/model_files.h"
 
-/** Runs the model in floating point on one batch: texts x width, in the order of its rows. The caller frees out->data.
- *  The largest magnitude at each node is noted in `seen`, unless that is NULL. */
+/** Runs the model in floating point on one batch: texts x width, or texts x length x width, in the order of its rows.
+ * The caller frees out->data. The largest magnitude at each node is noted in `seen`, unless that is NULL. */
 TF_CHECKED tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out);
 
 /**
- * Runs the model in floating point on batches; values (texts x width) are in the order of the texts, not of the rows.
- * Shows progress on stderr when that is a terminal.
+ * Runs the model in floating point on batches; values (see batches_allocate) are in the order of the texts, not of the
+ * rows. Shows progress on stderr when that is a terminal.
  */
 TF_CHECKED tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values);
 
