@@ -16,6 +16,10 @@ size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer) {
     return tokenizer->ids;
 }
 
+size_t tf_tokenizer_longest(const tf_tokenizer *tokenizer) {
+    return tokenizer->longest;
+}
+
 const char *tf_tokenizer_token(const tf_tokenizer *t, int32_t id, size_t *length) {
     const tf_added_token *added = tf_added_of(&t->added, id);
     if (!added) return tf_vocabulary_text(&t->vocabulary, id, length);

@@ -34,7 +34,8 @@ struct tf_tokenizer {
     tf_template single, pair;
     bool trim_offsets, trim_prefix; /**< the white space at the ends of byte-level tokens is not counted as theirs */
     tf_decode_steps decoder;
-    size_t ids; /**< the largest id of a token, added ones included, plus one */
+    size_t ids;     /**< the largest id of a token, added ones included, plus one */
+    size_t longest; /**< "model_max_length"; 0 for none */
 };
 
 #endif

@@ -30,10 +30,6 @@ static void place_tokens(const tf_aligned *text, const tf_text_piece *piece, tf_
     }
 }
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /* How many characters at the start of a byte-level token (or its end) stand for white space. */
 static size_t spaces(const char *text, size_t length, bool at_end) {
     size_t count = 0;
@@ -45,18 +41,26 @@ static size_t spaces(const char *text, size_t length, bool at_end) {
     return count;
 }
 
-/* process_offsets of pre_tokenizers/byte_level.rs. */
-static void trim(const tf_tokenizer *t, tf_tokens *tokens) {
-    for (size_t i = 0; i < tokens->count; i++) {
+/* process_offsets of pre_tokenizers/byte_level.rs. `written` is what the token stands for in the text, `given` the text
+ * that places are of; the library counts in characters. */
+static void trim(const char *written, size_t length, const char *given, bool keep_first, tf_token *token) {
+    size_t leading = spaces(written, length, false), trailing = spaces(written, length, true), end = token->end;
+    int32_t code;
+    if (leading == 1 && keep_first) leading = 0; /* the one that was put there */
+    for (; leading && token->start < token->end; leading--)
+        token->start += tf_utf8_read(given + token->start, token->end - token->start, &code);
+    for (; trailing && end > 0; trailing--) end = tf_utf8_before(given, end, &code);
+    if (!trailing) token->end = end > token->start ? end : token->start;
+}
+
+static void trim_piece(const tf_tokenizer *t, const tf_text_pieces *pieces, const tf_text_piece *p, const char *given,
+                       size_t from, tf_tokens *tokens) {
+    for (size_t i = from; i < tokens->count; i++) {
         tf_token *token = &tokens->token[i];
-        size_t length;
-        const char *text = tf_tokenizer_token(t, token->id, &length);
-        if (!text) continue;
-        size_t leading = spaces(text, length, false), trailing = spaces(text, length, true);
-        if (leading == 1 && t->trim_prefix && (i == 0 || token->start == 0))
-            leading = 0; /* the one that was put there */
-        token->start = smaller(token->start + leading, token->end);
-        if (trailing && token->end >= trailing) token->end -= smaller(trailing, token->end - token->start);
+        size_t length = p->length;
+        const char *text = p->id >= 0 ? pieces->text.bytes + p->start /* white space beside an added token included */
+                                      : tf_tokenizer_token(t, token->id, &length);
+        if (text) trim(text, length, given, t->trim_prefix && (i == 0 || token->start == 0), token);
     }
 }
 
@@ -77,8 +81,8 @@ static tf_status check_literal(const tf_tokenizer *t, const unsigned char *liter
     return TF_OK;
 }
 
-static tf_status encode_pieces(const tf_tokenizer *t, const unsigned char *literal, tf_text_pieces *pieces,
-                               tf_tokens *out) {
+static tf_status encode_pieces(const tf_tokenizer *t, const char *given, const unsigned char *literal,
+                               tf_text_pieces *pieces, tf_tokens *out) {
     TF_TRY(tf_added_split(&t->added, false, literal, pieces));
     TF_TRY(tf_steps_run(&t->normalizer, pieces));
     TF_TRY(tf_added_split(&t->added, true, literal, pieces));
@@ -90,8 +94,8 @@ static tf_status encode_pieces(const tf_tokenizer *t, const unsigned char *liter
                           : encode_piece(t, pieces->text.bytes + p->start, p->length, out));
         place_tokens(&pieces->text, p, out->token + before, out->count - before);
         if (p->id < 0) TF_TRY(check_literal(t, literal, out, before));
+        if (t->trim_offsets) trim_piece(t, pieces, p, given, before, out);
     }
-    if (t->trim_offsets) trim(t, out);
     return TF_OK;
 }
 
@@ -102,7 +106,7 @@ static tf_status encode(const tf_tokenizer *t, const char *text, size_t length, 
         return tf_fail(TF_FORMAT, "%s is not valid UTF-8 at byte %zu", which, offset);
     tf_text_pieces pieces;
     tf_status status = tf_pieces_of(text, length, &pieces);
-    if (status == TF_OK) status = encode_pieces(t, literal, &pieces, out);
+    if (status == TF_OK) status = encode_pieces(t, text, literal, &pieces, out);
     tf_pieces_free(&pieces);
     return status;
 }

@@ -16,8 +16,8 @@
 typedef struct tf_tokenizer tf_tokenizer;
 
 /**
- * Opens DIR/tokenizer.json, or else DIR/vocab.txt with the options and special tokens of DIR/tokenizer_config.json, if
- * it is there. Settings for truncation and padding are ignored.
+ * Opens DIR/tokenizer.json, or else DIR/vocab.txt, with the settings and special tokens of DIR/tokenizer_config.json,
+ * if it is there, merged as Hugging Face's fast tokenizers do. Settings for truncation and padding are ignored.
  */
 TF_CHECKED tf_status tf_tokenizer_open(const char *directory, tf_tokenizer **tokenizer);
 void tf_tokenizer_close(tf_tokenizer *tokenizer);
@@ -32,6 +32,9 @@ TF_CHECKED tf_status tf_tokenizer_digest(const tf_tokenizer *tokenizer, tf_diges
 
 /** The number of ids: the largest one plus one. */
 size_t tf_tokenizer_vocabulary(const tf_tokenizer *tokenizer);
+
+/** The most tokens that tokenizer_config.json allows a text (model_max_length); 0 when it sets no bound. */
+size_t tf_tokenizer_longest(const tf_tokenizer *tokenizer);
 
 /** The text of an id as the vocabulary has it ("##ing", "Ġthe"), with its length; NULL when no token has this id. */
 const char *tf_tokenizer_token(const tf_tokenizer *tokenizer, int32_t id, size_t *length);

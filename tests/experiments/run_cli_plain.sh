@@ -78,6 +78,8 @@ works plain --model "$model" --text hello --approx paper
 works plain --model "$model" --text hello --approx gelu=relu,softmax=exact,layernorm@0=exact
 works tokenize --model "$model" --text "Hello worlds!"
 [ "$(cat "$work/out")" = "[2, 5, 6, 18, 16, 3]" ] || complain "tokenize: $(cat "$work/out")"
+works tokenize --model "$model" --text "Hello worlds!" --json
+prints '"offsets": [null, [0, 0, 5], [0, 6, 11], [0, 11, 12], [0, 12, 13], null]}'
 works ops --json
 prints '"kind": "gelu"'
 

@@ -35,8 +35,11 @@ static bool is_empty(const encoded_text *text) {
     return true;
 }
 
-tf_status batches_limit(const tf_config *config, const batch_settings *settings, size_t *limit, bool *cut) {
+tf_status batches_limit(const tf_config *config, const tf_tokenizer *tokenizer, const batch_settings *settings,
+                        size_t *limit, bool *cut) {
+    size_t longest = tf_tokenizer_longest(tokenizer);
     *limit = tf_model_longest(config);
+    if (longest && longest < *limit) *limit = longest;
     *cut = settings->truncate || settings->longest || *limit < config->positions;
     if (settings->longest > config->positions)
         return tf_fail(TF_INVALID, "--max-length %zu: the model has %zu positions", settings->longest,
@@ -81,7 +84,7 @@ static tf_status encode_all(text_list *texts, const tf_tokenizer *tokenizer, con
     size_t limit;
     bool cut;
     *full = 0;
-    TF_TRY(batches_limit(config, settings, &limit, &cut));
+    TF_TRY(batches_limit(config, tokenizer, settings, &limit, &cut));
     for (size_t i = 0; i < texts->count; i++) {
         TF_TRY(text_encode(texts, i, tokenizer, limit, cut, &item[i]));
         if (is_empty(&item[i]))

@@ -50,8 +50,9 @@ typedef struct batch_settings {
 } batch_settings;
 
 /** The most tokens of a text, and whether longer ones are cut: by the settings, or since the model's makers cut them
- *  (max_seq_length). */
-TF_CHECKED tf_status batches_limit(const tf_config *config, const batch_settings *settings, size_t *limit, bool *cut);
+ *  (max_seq_length, model_max_length). */
+TF_CHECKED tf_status batches_limit(const tf_config *config, const tf_tokenizer *tokenizer,
+                                   const batch_settings *settings, size_t *limit, bool *cut);
 
 /**
  * Tokenises the texts and makes batches of them. Invalid UTF-8, a text that is too long and a list of empty texts alone

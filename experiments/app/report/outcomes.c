@@ -59,8 +59,32 @@ tf_status parts_print(const report_form *form, const char *directory, const char
     return finish_output();
 }
 
-tf_status tokens_print(const encoded_text *text, size_t count) {
+static tf_status print_places(const encoded_text *text, const tf_tokenizer *tokenizer) {
+    json_t *ids = json_array(), *tokens = json_array(), *offsets = json_array();
+    for (size_t k = 0; k < text->length; k++) {
+        const tf_token_place *place = &text->place[k];
+        size_t length = 0;
+        const char *token = tf_tokenizer_token(tokenizer, text->ids[k], &length);
+        json_array_append_new(ids, json_integer(text->ids[k]));
+        json_array_append_new(tokens, token ? json_stringn(token, length) : json_null());
+        json_array_append_new(offsets, place->text < 0 ? json_null()
+                                                       : json_pack("[i,I,I]", place->text, (json_int_t)place->start,
+                                                                   (json_int_t)place->end));
+    }
+    json_t *line = json_pack("{s:o,s:o,s:o}", "ids", ids, "tokens", tokens, "offsets", offsets);
+    bool printed = line && !json_dumpf(line, stdout, JSON_PRESERVE_ORDER);
+    json_decref(line);
+    if (!printed) return tf_fail(TF_NOMEM, "the tokens cannot be printed");
+    putchar('\n');
+    return TF_OK;
+}
+
+tf_status tokens_print(const encoded_text *text, size_t count, const tf_tokenizer *tokenizer) {
     for (size_t i = 0; i < count; i++) {
+        if (tokenizer) {
+            TF_TRY(print_places(&text[i], tokenizer));
+            continue;
+        }
         putchar('[');
         for (size_t k = 0; k < text[i].length; k++) printf("%s%" PRId32, k ? ", " : "", text[i].ids[k]);
         puts("]");

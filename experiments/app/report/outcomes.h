@@ -10,8 +10,11 @@
 TF_CHECKED tf_status calibration_print(const report_form *form, const char *directory, const tf_ranges *ranges,
                                        double seconds);
 
-/** A line of JSON for each text: its ids. */
-TF_CHECKED tf_status tokens_print(const encoded_text *text, size_t count);
+/**
+ * A line of JSON for each text: its ids; with a tokenizer an object that also has their tokens, and in which text and
+ * at which bytes of it each one stands.
+ */
+TF_CHECKED tf_status tokens_print(const encoded_text *text, size_t count, const tf_tokenizer *tokenizer);
 
 /** A fitted classifier. */
 typedef struct head_outcome {

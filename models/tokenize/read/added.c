@@ -98,3 +98,39 @@ tf_status tf_read_added_files(const char *directory, const json_t *config, tf_to
     json_decref(map);
     return status;
 }
+
+/* ---- Beside tokenizer.json ---- */
+
+/* A token of tokenizer.json keeps its id; a new one has the next. */
+static tf_status merge_by_id(const char *path, const json_t *map, tf_tokenizer *t) {
+    const char *number;
+    json_t *value;
+    json_object_foreach((json_t *)map, number, value) {
+        const char *text = json_string_value(json_object_get(value, "content"));
+        bool known = text && tf_tokenizer_find(t, text) >= 0;
+        char *end;
+        long id = strtol(number, &end, 10);
+        if (!known && (*end || !*number || id < 0 || (size_t)id != t->ids))
+            return tf_fail(
+                TF_FORMAT,
+                "%s: \"added_tokens_decoder\" has %.60s, which tokenizer.json has not, and not as the next id", path,
+                number);
+        if (text && *text) TF_TRY(add(path, value, (tf_added_token){.id = -1, .normalized = true}, t));
+    }
+    return TF_OK;
+}
+
+tf_status tf_merge_added(const char *path, const json_t *config, tf_tokenizer *t) {
+    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                        "pad_token", "cls_token", "mask_token"};
+    const json_t *list = json_object_get(config, "additional_special_tokens");
+    size_t count = sizeof names / sizeof *names;
+    TF_TRY(merge_by_id(path, json_object_get(config, "added_tokens_decoder"), t));
+    for (size_t i = 0; i < count + json_array_size(list); i++) {
+        const json_t *value = i < count ? json_object_get(config, names[i]) : json_array_get(list, i - count);
+        const char *text = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+        if (!text || tf_added_find(&t->added, text) || tf_tokenizer_find(t, text) < 0) continue;
+        TF_TRY(add(path, value, (tf_added_token){.id = -1, .special = true}, t));
+    }
+    return TF_OK;
+}

@@ -23,10 +23,25 @@ static tf_status read_root(const char *path, const json_t *root, tf_tokenizer *t
     return status == TF_OK || strstr(tf_error(), path) ? status : tf_fail_in(status, "%s", path);
 }
 
-static tf_status read_json(const char *path, tf_tokenizer *t) {
-    json_t *root;
+/* tokenizer_config.json of the directory; an empty object when it is not there. */
+static tf_status open_config(const char *directory, char path[4096], json_t **config) {
+    TF_TRY(tf_path_join(directory, "tokenizer_config.json", path, 4096));
+    *config = access(path, F_OK) ? json_object() : NULL;
+    return *config ? TF_OK : tf_json_open(path, TF_MAX_TOKENIZER_FILE, config);
+}
+
+static tf_status read_json(const char *directory, const char *path, tf_tokenizer *t) {
+    char beside[4096];
+    json_t *root, *config;
     TF_TRY(tf_json_open(path, TF_MAX_TOKENIZER_FILE, &root));
-    tf_status status = read_root(path, root, t);
+    tf_status status = open_config(directory, beside, &config);
+    if (status == TF_OK) {
+        status = tf_merge_config(beside, config, root);
+        if (status == TF_OK) status = read_root(path, root, t);
+        if (status == TF_OK) status = tf_merge_added(beside, config, t);
+        if (status == TF_OK) status = tf_read_general(beside, config, t);
+        json_decref(config);
+    }
     json_decref(root);
     return status;
 }
@@ -103,13 +118,13 @@ static tf_status read_text_options(const char *path, const json_t *config, const
 
 static tf_status read_text(const char *directory, const char *vocabulary, tf_tokenizer *t) {
     char path[4096];
-    TF_TRY(tf_path_join(directory, "tokenizer_config.json", path, sizeof path));
+    json_t *config;
     TF_TRY(tf_read_lines(vocabulary, &t->vocabulary));
     t->ids = t->vocabulary.ids;
-    json_t *config = access(path, F_OK) ? json_object() : NULL;
-    if (!config) TF_TRY(tf_json_open(path, TF_MAX_TOKENIZER_FILE, &config));
+    TF_TRY(open_config(directory, path, &config));
     tf_status status = read_text_options(path, config, vocabulary, t);
     if (status == TF_OK) status = tf_read_added_files(directory, config, t);
+    if (status == TF_OK) status = tf_read_general(path, config, t);
     json_decref(config);
     return status;
 }
@@ -126,7 +141,7 @@ tf_status tf_tokenizer_open(const char *directory, tf_tokenizer **tokenizer) {
         return tf_fail(TF_IO, "%s: holds neither tokenizer.json nor vocab.txt", directory);
     tf_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return tf_fail(TF_NOMEM, "%s: no memory for the tokenizer", directory);
-    tf_status status = has_json ? read_json(json, t) : read_text(directory, text, t);
+    tf_status status = has_json ? read_json(directory, json, t) : read_text(directory, text, t);
     if (status == TF_OK) status = tf_added_prepare(&t->added, &t->normalizer);
     if (status == TF_OK)
         *tokenizer = t;

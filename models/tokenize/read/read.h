@@ -38,6 +38,23 @@ TF_CHECKED tf_status tf_read_decoder(const char *path, const json_t *decoder, tf
  */
 TF_CHECKED tf_status tf_read_added_files(const char *directory, const json_t *config, tf_tokenizer *t);
 
+/**
+ * Puts the settings of tokenizer_config.json into tokenizer.json's object, as Hugging Face's fast tokenizers do: those
+ * of BERT's class set lowercase, strip_accents and handle_chinese_chars of its normaliser, LLaMA's and Gemma's class
+ * makes the post-processor of add_bos_token and add_eos_token, and add_prefix_space goes to ByteLevel. Other classes
+ * look at none of these.
+ */
+TF_CHECKED tf_status tf_merge_config(const char *path, const json_t *config, json_t *root);
+
+/**
+ * Adds tokens of tokenizer_config.json to those of tokenizer.json: "added_tokens_decoder", whose flags win, and special
+ * tokens that the vocabulary has. One that it has not is left out: no text should become an id beyond the model.
+ */
+TF_CHECKED tf_status tf_merge_added(const char *path, const json_t *config, tf_tokenizer *t);
+
+/** What tokenizer_config.json says of any tokenizer: clean_up_tokenization_spaces, model_max_length. */
+TF_CHECKED tf_status tf_read_general(const char *path, const json_t *config, tf_tokenizer *t);
+
 /** A vocabulary of one token a line; the first has id 0. */
 TF_CHECKED tf_status tf_read_lines(const char *path, tf_vocabulary *vocabulary);
 
