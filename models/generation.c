@@ -46,7 +46,7 @@ static tf_status read_generation(const tf_json_source *from, size_t vocabulary, 
 tf_status tf_generation_read(const char *directory, const tf_json_source *from, tf_config *config) {
     char path[4096];
     json_t *json;
-    TF_TRY(tf_path_join(directory, "generation_config.json", path, sizeof path));
+    TF_TRY(tf_path_join(directory, TF_GENERATION_FILE, path, sizeof path));
     if (access(path, F_OK)) return read_generation(from, config->vocabulary, &config->generation);
     TF_TRY(tf_json_open(path, MAX_FILE, &json));
     tf_status status = read_generation(&(tf_json_source){path, json}, config->vocabulary, &config->generation);

@@ -5,6 +5,8 @@
 #include "models/config.h"
 #include "models/files/json.h"
 
+#define TF_GENERATION_FILE "generation_config.json"
+
 /**
  * Reads DIR/generation_config.json or, where there is none, the same keys of config.json (`from`) into
  * config->generation: which tokens begin and end a text, and what sampling the authors propose.

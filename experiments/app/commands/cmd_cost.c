@@ -4,8 +4,8 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/cost.h"
 
-static tf_status generation(const command_line *o, const run_settings *settings, const model_files *model,
-                            size_t length, cost_report *report) {
+static tf_status forecast_generation(const command_line *o, const run_settings *settings, const model_files *model,
+                                     size_t length, cost_report *report) {
     size_t tokens = o->tokens ? o->tokens : 1;
     bool logits = o->generate.reveal && !strcmp(o->generate.reveal, "logits");
     private_job job = {
@@ -27,7 +27,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     report_form form = settings_of_report(o);
     tf_status status =
         config->head == TF_HEAD_CAUSAL
-            ? generation(o, &settings, model, length, &report)
+            ? forecast_generation(o, &settings, model, length, &report)
             : cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
                             o->is_network ? &o->network : NULL, &report);
     if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);

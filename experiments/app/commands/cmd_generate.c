@@ -4,152 +4,104 @@
 #include <unistd.h>
 
 #include "experiments/app/commands/commands.h"
-#include "experiments/app/service/prompts.h"
-#include "experiments/app/service/writer.h"
+#include "experiments/app/data/directory.h"
+#include "experiments/app/service/generation.h"
+#include "experiments/app/service/private.h"
 #include "net/base/clock.h"
-
-enum { DEFAULT_TOKENS = 128 };
 
 /* What this process holds during a run. */
 typedef struct holdings {
+    run_settings run;
+    report_form form;
+    generation_settings settings;
     model_files model;
-    text_list texts;
-    prompt_list prompts;
-    writer_settings settings;
-    writer writer;
+    char directory[DIRECTORY_PATH]; /* of the model */
+    party_shares shares[TF_PARTIES];
     size_t context;
-    bool streams; /* text is shown as it grows */
+    text_list texts;
+    generation generation; /* of the data owner alone */
 } holdings;
 
 static void release(holdings *h) {
-    writer_close(&h->writer);
-    prompts_free(&h->prompts);
+    generation_close(&h->generation);
     texts_free(&h->texts);
+    for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&h->shares[p]);
     model_close(&h->model);
 }
 
-static bool reveals_logits(const command_line *o) {
-    return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
-}
-
-/* How tokens are chosen: as the command line says, otherwise as llama.cpp does once a temperature is given. */
-static sampler_settings sampling(const generate_line *g) {
-    bool sampled = g->temperature > 0;
-    return (sampler_settings){.repeat_penalty = g->repeat_penalty > 0 ? g->repeat_penalty : 1,
-                              .top_k = g->top_k  ? g->top_k
-                                       : sampled ? 40
-                                                 : 0,
-                              .top_p = g->top_p > 0 ? g->top_p
-                                       : sampled    ? 0.95
-                                                    : 1,
-                              .min_p = g->min_p > 0 ? g->min_p
-                                       : sampled    ? 0.05
-                                                    : 0,
-                              .temperature = g->temperature,
-                              .seeded = g->seed > 0,
-                              .seed = g->seed};
-}
-
-/* Texts, tokens and what is to be made of them: of the data owner alone. */
+/* Texts, tokens and what is to be made of them. */
 static tf_status open_prompts(const command_line *o, holdings *h) {
-    const generate_line *g = &o->generate;
     text_source source = settings_of_texts(o);
     model_warn_untrained(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(&source, &h->texts));
-    TF_TRY(prompts_make(&h->texts, h->model.tokenizer, h->context, &h->prompts));
-    size_t room = h->context - h->prompts.batch.longest, tokens = g->max_tokens;
-    if (!tokens)
-        tokens = h->model.config.generation.max_new_tokens ? h->model.config.generation.max_new_tokens : DEFAULT_TOKENS;
-    if (!g->max_tokens && tokens > room) tokens = room ? room : 1;
-    TF_TRY(generate_check(&h->model.config, &h->prompts.batch, tokens, h->context));
-    h->streams = !o->json && h->texts.count == 1;
-    h->settings = (writer_settings){.max_tokens = tokens,
-                                    .ignore_end = g->ignore_end,
-                                    .stop = g->stop,
-                                    .stops = g->stops,
-                                    .logprobs = g->logprobs,
-                                    .sampler = sampling(g),
-                                    .show = h->streams ? generation_stream : NULL};
-    return writer_open(&h->settings, &h->model.config, h->model.tokenizer,
-                       reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN, &h->prompts.batch, &h->writer);
+    return generation_open(&h->settings, &h->texts, &h->model, &h->generation);
 }
 
-static tf_status open_model(const command_line *o, holdings *h) {
+/* Every party opens what is its own only. */
+static tf_status open_own(const command_line *o, private_session *session, holdings *h) {
     model_settings settings = settings_of_model(o);
-    TF_TRY(model_open(&settings, &h->model));
-    if (h->model.config.head != TF_HEAD_CAUSAL)
-        return tf_fail(TF_INVALID, "%s holds a model that generates no text", o->model);
-    h->context = o->generate.context ? o->generate.context : h->model.config.positions;
-    if (h->context > h->model.config.positions)
-        return tf_fail(TF_INVALID, "--context %zu: the model has %zu positions", h->context, h->model.config.positions);
-    return TF_OK;
-}
-
-/* After the run or its failure: what was generated so far is kept, and marked as cut. */
-static tf_status report(const command_line *o, holdings *h, const generate_report *run, double start) {
-    report_form form = settings_of_report(o);
-    writer_finish(&h->writer);
-    return generation_print(&(generation_report){.form = &form,
-                                                 .text = h->writer.text,
-                                                 .texts = h->writer.texts,
-                                                 .logprobs = o->generate.logprobs,
-                                                 .private = !o->plain,
-                                                 .streamed = h->streams,
-                                                 .revealed = reveals_logits(o) ? "logits" : "token",
-                                                 .seconds_total = tf_clock() - start,
-                                                 .run = *run});
+    share_settings parts = settings_of_shares(o);
+    int party = private_plays(session, 0) ? 0 : private_plays(session, 1) ? 1 : 2;
+    if (o->model)
+        snprintf(h->directory, sizeof h->directory, "%s", o->model);
+    else
+        TF_TRY(directory_of_party(o->model_shares, party, h->directory, sizeof h->directory));
+    TF_TRY(model_open_at(&settings, h->directory, &h->model));
+    TF_TRY(generation_context(&h->settings, &h->model, &h->context));
+    for (int p = 0; p < TF_PARTIES; p++)
+        if (private_plays(session, p))
+            TF_TRY(party_shares_open(&parts, o->fraction_bits, &h->model.config, p, &h->shares[p]));
+    if (private_plays(session, o->model_owner) || o->public_weights) TF_TRY(model_open_weights(&h->model));
+    return private_plays(session, o->data_owner) ? open_prompts(o, h) : TF_OK;
 }
 
 /* Reports also what a failed run has left; its error stays. */
-static tf_status conclude(const command_line *o, holdings *h, const generate_report *run, double start,
-                          tf_status status) {
-    char message[1024];
-    if (!h->writer.texts) return status;
-    if (status == TF_OK) return report(o, h, run, start);
-    snprintf(message, sizeof message, "%s", tf_error());
-    (void)!report(o, h, run, start);
-    return tf_fail(status, "%s", message);
+static tf_status conclude(holdings *h, const generate_report *run, double start, tf_status status) {
+    if (!generation_is_open(&h->generation)) return status;
+    if (status == TF_OK) return generation_conclude(&h->generation, run, tf_clock() - start);
+    generation_conclude_cut(&h->generation, run, tf_clock() - start, status);
+    return status;
 }
 
 static tf_status run_plain(const command_line *o, holdings *h, double start) {
-    run_settings settings = settings_of_run(o);
+    model_settings settings = settings_of_model(o);
     generate_report run = {0};
-    TF_TRY(open_model(o, h));
+    TF_TRY(model_open(&settings, &h->model));
+    TF_TRY(generation_context(&h->settings, &h->model, &h->context));
     TF_TRY(model_open_weights(&h->model));
     TF_TRY(open_prompts(o, h));
     private_job base = {
-        .settings = &settings, .config = &h->model.config, .approx = &h->model.approx, .weights = h->model.weights};
-    generate_watch watch = writer_watch(&h->writer);
-    generate_job job = {&base, REVEAL_LOGITS, h->context, &h->prompts.batch, &watch};
+        .settings = &h->run, .config = &h->model.config, .approx = &h->model.approx, .weights = h->model.weights};
+    const prompt_list *prompts = &h->generation.prompts;
+    generate_watch watch = writer_watch(&h->generation.writer);
+    generate_job job = {&base, REVEAL_LOGITS, h->context, prompts->batch, prompts->batches, &watch};
     run.seconds_setup = tf_clock() - start;
-    return conclude(o, h, &run, start, generate_plain(&job, &run));
+    return conclude(h, &run, start, generate_plain(&job, &run));
 }
 
 static tf_status run_private(const command_line *o, private_session *session, holdings *h, double start) {
-    bool model_owner = private_plays(session, o->model_owner), data_owner = private_plays(session, o->data_owner);
-    run_settings settings = settings_of_run(o);
     generate_report run = {0};
-    TF_TRY(open_model(o, h));
-    if (model_owner || o->public_weights) TF_TRY(model_open_weights(&h->model));
-    if (data_owner) TF_TRY(open_prompts(o, h));
-    private_job base = {.settings = &settings,
+    TF_TRY(open_own(o, session, h));
+    private_job base = {.settings = &h->run,
                         .config = &h->model.config,
                         .approx = &h->model.approx,
-                        .weights = model_owner || o->public_weights ? h->model.weights : NULL,
+                        .weights = h->model.weights,
                         .ranges = model_ranges(&h->model),
                         .offered_tokenizer = h->model.offered,
-                        .pinned_tokenizer = h->model.pinned};
-    generate_watch watch = writer_watch(&h->writer);
-    generate_job job = {&base, reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN, h->context,
-                        data_owner ? &h->prompts.batch : NULL, &watch};
-    return conclude(o, h, &run, start, private_generate(session, &job, &run));
+                        .pinned_tokenizer = h->model.pinned,
+                        .shares = h->shares};
+    const prompt_list *prompts = &h->generation.prompts;
+    generate_watch watch = writer_watch(&h->generation.writer);
+    generate_job job = {&base, h->settings.reveal, h->context, prompts->batch, prompts->batches, &watch};
+    return conclude(h, &run, start, private_generate(session, &job, &run));
 }
 
 static tf_status run(const command_line *o) {
     double start = tf_clock();
     private_session *session = NULL;
-    holdings h = {.context = 0};
+    holdings h = {.run = settings_of_run(o), .form = settings_of_report(o)};
+    h.settings = settings_of_generation(o, &h.form);
     if (!o->plain) TF_TRY(private_open(&o->links, &session));
     tf_status status = o->plain ? run_plain(o, &h, start) : run_private(o, session, &h, start);
     private_close(session, status);
@@ -158,20 +110,12 @@ static tf_status run(const command_line *o) {
 }
 
 static tf_status check(const command_line *o) {
-    const generate_line *g = &o->generate;
     if (!o->texts == !o->input) return tf_fail(TF_INVALID, "generate needs either --prompt or --input (see --help)");
-    if (g->reveal && strcmp(g->reveal, "token") && strcmp(g->reveal, "logits"))
-        return tf_fail(TF_INVALID, "--reveal '%.40s' is neither token nor logits", g->reveal);
-    if (g->seed && !o->plain) return tf_fail(TF_INVALID, "--seed needs --plain: private samples must not repeat");
-    if (!reveals_logits(o) && g->logprobs)
-        return tf_fail(TF_INVALID, "--logprobs needs --reveal logits, or --plain (see --help)");
-    if (!reveals_logits(o) && (g->temperature > 0 || g->repeat_penalty > 0))
-        return tf_fail(TF_INVALID, "--temperature and --repeat-penalty need --reveal logits, or --plain (see --help)");
-    if (!(g->temperature > 0) && (g->top_k || g->top_p > 0 || g->min_p > 0))
-        return tf_fail(TF_INVALID, "--top-k, --top-p and --min-p need a --temperature (see --help)");
-    for (size_t i = 0; i < g->stops; i++)
-        if (!*g->stop[i]) return tf_fail(TF_INVALID, "--stop is empty");
-    return TF_OK;
+    if (!o->model && !o->model_shares)
+        return tf_fail(TF_INVALID, "generate needs --model or --model-shares (see --help)");
+    if (o->plain && !o->model) return tf_fail(TF_INVALID, "--plain needs --model (see --help)");
+    TF_TRY(settings_check_shares(o));
+    return settings_check_generation(o);
 }
 
 const trefoil_command command_generate = {
@@ -184,38 +128,26 @@ const trefoil_command command_generate = {
         "many tokens are generated. Of each step the data owner learns the most likely token (--reveal token), or all "
         "logits (--reveal logits: cheaper, and says more about the model). Without --temperature always the most "
         "likely token follows; with it the defaults are llama.cpp's: --top-k 40 --top-p 0.95 --min-p 0.05.",
-    .accepts = (const char[]){OPTION_MODEL,
-                              OPTION_PROMPT,
-                              OPTION_INPUT,
-                              OPTION_LIMIT,
-                              OPTION_MAX_TOKENS,
-                              OPTION_CONTEXT,
-                              OPTION_REVEAL,
-                              OPTION_PLAIN,
-                              OPTION_TEMPERATURE,
-                              OPTION_TOP_K,
-                              OPTION_TOP_P,
-                              OPTION_MIN_P,
-                              OPTION_REPEAT,
-                              OPTION_SEED,
-                              OPTION_STOP,
-                              OPTION_IGNORE_END,
-                              OPTION_LOGPROBS,
-                              OPTION_APPROX,
-                              OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER,
-                              OPTION_PUBLIC_WEIGHTS,
-                              OPTION_NO_RANGES,
-                              OPTION_NO_GUARD,
-                              OPTION_PLUGIN,
-                              OPTION_TOKENIZER,
-                              OPTION_TOKENIZER_DIGEST,
-                              LINK_OPTIONS,
-                              0},
+    .accepts = (const char[]){OPTION_MODEL,         OPTION_PROMPT,
+                              OPTION_INPUT,         OPTION_LIMIT,
+                              OPTION_MAX_TOKENS,    OPTION_CONTEXT,
+                              OPTION_REVEAL,        OPTION_PLAIN,
+                              OPTION_TEMPERATURE,   OPTION_TOP_K,
+                              OPTION_TOP_P,         OPTION_MIN_P,
+                              OPTION_REPEAT,        OPTION_SEED,
+                              OPTION_STOP,          OPTION_IGNORE_END,
+                              OPTION_LOGPROBS,      OPTION_APPROX,
+                              OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+                              OPTION_DATA_OWNER,    OPTION_PUBLIC_WEIGHTS,
+                              OPTION_NO_RANGES,     OPTION_NO_GUARD,
+                              OPTION_PLUGIN,        OPTION_MODEL_SHARES,
+                              OPTION_STREAM,        OPTION_BATCH,
+                              OPTION_TOKENIZER,     OPTION_TOKENIZER_DIGEST,
+                              LINK_OPTIONS,         0},
+    .defaults = "batch=all",
     .example = {"mpirun -n 3 trefoil generate --model DIR --prompt \"Once upon a time\" --max-tokens 40",
                 "trefoil generate --plain --model DIR --prompt \"Once upon a time\" --temperature 0.8 --seed 1"},
-    .requires = (const char[]){OPTION_MODEL, 0},
+    .requires = "",
     .secrets = true,
     .check = check,
     .run = run,

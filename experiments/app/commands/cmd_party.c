@@ -11,6 +11,7 @@
 #include "experiments/app/parties/links.h"
 #include "experiments/app/parties/party_files.h"
 #include "experiments/app/report/results.h"
+#include "experiments/app/service/generation.h"
 #include "experiments/app/service/party_infer.h"
 #include "net/base/clock.h"
 
@@ -24,6 +25,7 @@ typedef struct holdings {
     share_settings parts;
     report_form form;
     token_settings tokens;
+    generation_settings generation_settings;
     bool model_owner, data_owner;
     unsigned needs;                 /* of the model owner's public files, on every connection */
     char directory[DIRECTORY_PATH]; /* of the model, or of this party's part of it; empty where it has none */
@@ -37,6 +39,8 @@ typedef struct holdings {
     text_list texts;
     text_batches batches;
     float *values;
+    generation generation; /* in place of batches and values, where the model generates text */
+    generate_report generated;
     size_t answered; /* requests */
     int attempts;    /* at this one */
     bool warned;
@@ -46,6 +50,8 @@ static void drop_request(holdings *h) {
     free(h->values);
     h->values = NULL;
     batches_free(&h->batches);
+    generation_close(&h->generation);
+    h->generated = (generate_report){0};
     texts_free(&h->texts);
     h->attempts = 0;
 }
@@ -66,9 +72,22 @@ static tf_status print_refusal(const holdings *h) {
     return results_print_refusal(&(result_report){.form = &h->form, .offset = h->answered}, reason);
 }
 
+static bool generates(const holdings *h) {
+    return h->model.config.head == TF_HEAD_CAUSAL;
+}
+
+static bool has_request(const holdings *h) {
+    return h->batches.count > 0 || generation_is_open(&h->generation);
+}
+
 /* Tokens of the texts at hand, and room for their results. */
 static tf_status prepare_texts(holdings *h) {
     const command_line *o = h->options;
+    if (generates(h)) {
+        TF_TRY(generation_open(&h->generation_settings, &h->texts, &h->model, &h->generation));
+        h->generation.offset = o->serve ? h->answered : 0;
+        return TF_OK;
+    }
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
     return batches_allocate(&h->batches, &h->model.config, &h->values);
@@ -76,7 +95,7 @@ static tf_status prepare_texts(holdings *h) {
 
 /* Reads until there is a text that can be asked about; one that cannot is answered here. */
 static tf_status next_text(holdings *h) {
-    while (!h->batches.count) {
+    while (!has_request(h)) {
         bool end;
         if (h->options->limit && h->answered >= h->options->limit) return TF_OK;
         drop_request(h);
@@ -92,10 +111,11 @@ static tf_status next_text(holdings *h) {
     return TF_OK;
 }
 
-/* The next request in h->batches; none when all is asked. One that failed with the connection is asked again. */
+/* The next request in h->batches or h->generation; none when all is asked. One that failed with the connection is asked
+ * again. */
 static tf_status next_request(holdings *h) {
     if (h->options->serve) return next_text(h);
-    if (h->answered || h->batches.count) return TF_OK;
+    if (h->answered || has_request(h)) return TF_OK;
     text_source source = settings_of_texts(h->options);
     if (!h->texts.count) TF_TRY(texts_read(&source, &h->texts));
     return prepare_texts(h);
@@ -120,12 +140,44 @@ static tf_status print_answer(const holdings *h, const text_list *texts, const r
 
 /* A connection ----------------------------------------------------------------------------------------------------- */
 
+/* Where the requests of a connection have come. */
+typedef struct round_of_requests {
+    bool first, rests; /* rests: the data owner may think before it asks */
+    double opened;     /* seconds before the first */
+    party_counters before;
+} round_of_requests;
+
 /* Texts of an owner who is no party: the results go to files, and party 0 tells what it took. */
 static tf_status answer_shared(holdings *h, const private_job *job, double start) {
     run_report report = {0};
     TF_TRY(party_answer_shared(&h->session, job, tf_clock() - start, &report));
     text_list unknown = {.count = h->shares[h->options->links.id].texts.texts};
     return h->options->links.id == 0 ? print_answer(h, &unknown, &report, tf_clock() - start) : TF_OK;
+}
+
+/* One request of the data owner, or the end of all. */
+static tf_status infer_request(holdings *h, private_job *job, const round_of_requests *at, double asked_at,
+                               bool *asked) {
+    run_report report = {0};
+    if (h->data_owner) job->batches = &h->batches;
+    TF_TRY(party_answer(&h->session, job, h->values, at->opened, &at->before, at->rests, &report, asked));
+    return h->data_owner && *asked ? print_answer(h, &h->texts, &report, tf_clock() - asked_at) : TF_OK;
+}
+
+static tf_status generate_request(holdings *h, const private_job *base, const round_of_requests *at, double asked_at,
+                                  bool *asked) {
+    generation *g = &h->generation;
+    generate_watch watch = writer_watch(&g->writer);
+    generate_job job = {.job = base, .reveal = h->generation_settings.reveal, .watch = &watch};
+    TF_TRY(generation_context(&h->generation_settings, &h->model, &job.context));
+    if (at->first) TF_TRY(party_agree_generation(&h->session, &job));
+    if (h->data_owner) job.batch = g->prompts.batch, job.batches = g->prompts.batches;
+    h->generated = (generate_report){0};
+    tf_status status = party_continue(&h->session, &job, at->opened, &at->before, at->rests, &h->generated, asked);
+    double seconds = tf_clock() - asked_at;
+    if (status != TF_OK) generation_conclude_cut(g, &h->generated, seconds, status);
+    if (status != TF_OK) return status;
+    return h->data_owner && *asked ? generation_conclude(g, &h->generated, seconds) : TF_OK;
 }
 
 static tf_status answer_requests(holdings *h, tf_link *link, double start) {
@@ -141,28 +193,26 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, &job));
+    if (o->input_shares && generates(h))
+        return tf_fail(TF_INVALID, "--input-shares: prompts come from a data owner among the three parties");
     if (o->input_shares) return answer_shared(h, &job, start);
     uint64_t rests = o->serve; /* the data owner may think between requests; otherwise silence is a fault */
     TF_TRY(party_doing(tf_session_publish(&h->session, o->data_owner, &rests, sizeof rests), "comparing settings"));
-    party_counters before = {0};
-    double opened = tf_clock() - start;
+    round_of_requests at = {.first = true, .rests = rests != 0, .opened = tf_clock() - start};
     for (bool asked = true; asked;) {
-        run_report report = {0};
         double asked_at = start;
         if (h->data_owner) {
             TF_TRY(next_request(h));
             if (h->answered) asked_at = tf_clock();
-            job.batches = &h->batches;
             h->attempts++;
         }
-        TF_TRY(party_answer(&h->session, &job, h->values, opened, &before, rests != 0, &report, &asked));
+        TF_TRY(generates(h) ? generate_request(h, &job, &at, asked_at, &asked)
+                            : infer_request(h, &job, &at, asked_at, &asked));
         if (h->data_owner && asked) {
-            TF_TRY(print_answer(h, &h->texts, &report, tf_clock() - asked_at));
             drop_request(h);
             h->answered++;
         }
-        before = party_read_counters(link);
-        opened = 0;
+        at = (round_of_requests){.rests = at.rests, .before = party_read_counters(link)};
     }
     return TF_OK;
 }
@@ -217,6 +267,15 @@ static tf_status connect_and_work(holdings *h, bool *fatal) {
     return status;
 }
 
+/* A request that was printed as cut is not asked again. */
+static bool drop_cut(holdings *h) {
+    bool cut = generation_is_open(&h->generation) && writer_begun(&h->generation.writer);
+    if (!cut) return false;
+    drop_request(h);
+    h->answered++;
+    return true;
+}
+
 /* With --serve, connections follow each other: for ever, or until the data owner has nothing more to ask. */
 static tf_status serve(holdings *h) {
     for (;;) {
@@ -224,7 +283,8 @@ static tf_status serve(holdings *h) {
         tf_status status = connect_and_work(h, &fatal);
         if (h->data_owner && status == TF_OK) return TF_OK;
         if (status == TF_OK) continue;
-        bool again = !fatal && (!h->data_owner || (status == TF_PEER && h->batches.count && h->attempts < ATTEMPTS));
+        bool cut = drop_cut(h), asks = cut || (has_request(h) && h->attempts < ATTEMPTS);
+        bool again = !fatal && (!h->data_owner || (status == TF_PEER && asks));
         if (!again || tf_link_interrupted()) return status;
         print_error(tf_error());
         sleep(1); /* so that a lasting fault does not fill the log */
@@ -262,6 +322,7 @@ static tf_status run(const command_line *given) {
                   .form = settings_of_report(&o),
                   .model_owner = o.links.id == o.model_owner,
                   .data_owner = o.links.id == o.data_owner};
+    h.generation_settings = settings_of_generation(&o, &h.form);
     bool fatal;
     TF_TRY(settings_of_tokens(&o, &h.tokens));
     tf_status status = open_own(&h);
@@ -287,7 +348,8 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
     if (o->serve && o->input_shares)
         return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
-    return settings_check_shares(o);
+    TF_TRY(settings_check_shares(o));
+    return settings_check_generation(o);
 }
 
 const trefoil_command command_party = {
@@ -298,7 +360,9 @@ const trefoil_command command_party = {
         "over TCP by the parties file. The model is given at the model owner only, texts at the data owner only, "
         "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
         "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
-        "--model-shares no party knows the model, with --input-shares none knows texts and results.",
+        "--model-shares no party knows the model, with --input-shares none knows texts and results. "
+        "Where the model generates text, the data owner gives prompts; --context and --reveal are then the same at all "
+        "three.",
     .example = {"trefoil party --id 0 --parties parties.json --identity id0 --model DIR --serve",
                 "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
     .accepts = (const char[]){OPTION_FILL_MASK,
@@ -312,6 +376,18 @@ const trefoil_command command_party = {
                               OPTION_WAIT,
                               OPTION_MODEL,
                               OPTION_TEXT,
+                              OPTION_PROMPT,
+                              OPTION_MAX_TOKENS,
+                              OPTION_CONTEXT,
+                              OPTION_REVEAL,
+                              OPTION_TEMPERATURE,
+                              OPTION_TOP_K,
+                              OPTION_TOP_P,
+                              OPTION_MIN_P,
+                              OPTION_REPEAT,
+                              OPTION_STOP,
+                              OPTION_IGNORE_END,
+                              OPTION_LOGPROBS,
                               OPTION_INPUT,
                               OPTION_LIMIT,
                               OPTION_TRUNCATE,

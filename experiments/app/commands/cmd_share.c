@@ -10,6 +10,7 @@
 #include "experiments/app/measure/bench.h"
 #include "experiments/app/report/outcomes.h"
 #include "experiments/app/report/results.h"
+#include "models/decoding.h"
 #include "net/base/clock.h"
 #include "net/base/file.h"
 #include "runtime/lower/lower.h"
@@ -48,12 +49,19 @@ static tf_status print_parts(const command_line *o, const char *what, size_t cou
 
 /* share-model ------------------------------------------------------------------------------------------------------ */
 
-/** Any batch has the same weights; the smallest one will do. */
+/** Any batch, and any pass of a decoder, has the same weights; the smallest one will do. */
 static tf_status build(const model_files *model, tf_graph *graph, float **random) {
     size_t length = 1;
     tf_batch batch = {.texts = 1, .length = 1, .lengths = &length};
-    TF_TRY(tf_model_build(&model->config, &model->approx, &batch, model->weights, false, graph));
-    return model->weights ? TF_OK : bench_random_weights(graph, random);
+    tf_decoding decoding = {.texts = 0};
+    if (model->config.head == TF_HEAD_CAUSAL) {
+        TF_TRY(tf_decoding_make(&model->config, 1, 1, 1, &decoding));
+        batch.decoding = &decoding;
+    }
+    tf_status status = tf_model_build(&model->config, &model->approx, &batch, model->weights, false, graph);
+    tf_decoding_free(&decoding);
+    if (status != TF_OK || model->weights) return status;
+    return bench_random_weights(graph, random);
 }
 
 static tf_status share_model(const command_line *o, model_files *model, double start) {

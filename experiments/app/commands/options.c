@@ -183,7 +183,8 @@ static tf_status finish_links(link_settings *o) {
 
 static tf_status check_sources(const parser *p) {
     const trefoil_command *command = p->command;
-    int sources = p->given[OPTION_TEXT] + p->given[OPTION_INPUT] + p->given[OPTION_INPUT_SHARES];
+    int sources =
+        (p->given[OPTION_TEXT] || p->given[OPTION_PROMPT]) + p->given[OPTION_INPUT] + p->given[OPTION_INPUT_SHARES];
     if (command->texts_optional && sources > 1)
         return tf_fail(TF_INVALID, "--text, --input and --input-shares do not go together");
     if (accepts(command, OPTION_TEXT) && !command->texts_optional && sources != 1)

@@ -1,5 +1,7 @@
 #include "experiments/app/commands/settings.h"
 
+#include <string.h>
+
 #include "experiments/app/data/batches.h"
 #include "experiments/app/parties/links.h"
 
@@ -64,5 +66,61 @@ tf_status settings_check_shares(const command_line *o) {
         return tf_fail(TF_INVALID, "--public-weights: the weights of --model-shares are secret (see --help)");
     if (!o->input_shares != !o->results || o->results > 1)
         return tf_fail(TF_INVALID, "--input-shares needs one --result-shares, and only there (see --help)");
+    return TF_OK;
+}
+
+/* Generation --------------------------------------------------------------------------------------------------------
+ */
+
+static bool reveals_logits(const command_line *o) {
+    return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
+}
+
+/* How tokens are chosen: as the command line says, otherwise as llama.cpp does once a temperature is given. */
+static sampler_settings sampling(const generate_line *g) {
+    bool sampled = g->temperature > 0;
+    return (sampler_settings){.repeat_penalty = g->repeat_penalty > 0 ? g->repeat_penalty : 1,
+                              .top_k = g->top_k  ? g->top_k
+                                       : sampled ? 40
+                                                 : 0,
+                              .top_p = g->top_p > 0 ? g->top_p
+                                       : sampled    ? 0.95
+                                                    : 1,
+                              .min_p = g->min_p > 0 ? g->min_p
+                                       : sampled    ? 0.05
+                                                    : 0,
+                              .temperature = g->temperature,
+                              .seeded = g->seed > 0,
+                              .seed = g->seed};
+}
+
+generation_settings settings_of_generation(const command_line *o, const report_form *form) {
+    const generate_line *g = &o->generate;
+    return (generation_settings){.reveal = reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN,
+                                 .context = g->context,
+                                 .batch = o->batch,
+                                 .max_tokens = g->max_tokens,
+                                 .private = !o->plain,
+                                 .form = form,
+                                 .writing = {.ignore_end = g->ignore_end,
+                                             .stop = g->stop,
+                                             .stops = g->stops,
+                                             .logprobs = g->logprobs,
+                                             .sampler = sampling(g)}};
+}
+
+tf_status settings_check_generation(const command_line *o) {
+    const generate_line *g = &o->generate;
+    if (g->reveal && strcmp(g->reveal, "token") && strcmp(g->reveal, "logits"))
+        return tf_fail(TF_INVALID, "--reveal '%.40s' is neither token nor logits", g->reveal);
+    if (g->seed && !o->plain) return tf_fail(TF_INVALID, "--seed needs --plain: private samples must not repeat");
+    if (!reveals_logits(o) && g->logprobs)
+        return tf_fail(TF_INVALID, "--logprobs needs --reveal logits, or --plain (see --help)");
+    if (!reveals_logits(o) && (g->temperature > 0 || g->repeat_penalty > 0))
+        return tf_fail(TF_INVALID, "--temperature and --repeat-penalty need --reveal logits, or --plain (see --help)");
+    if (!(g->temperature > 0) && (g->top_k || g->top_p > 0 || g->min_p > 0))
+        return tf_fail(TF_INVALID, "--top-k, --top-p and --min-p need a --temperature (see --help)");
+    for (size_t i = 0; i < g->stops; i++)
+        if (!*g->stop[i]) return tf_fail(TF_INVALID, "--stop is empty");
     return TF_OK;
 }

@@ -7,6 +7,7 @@
 #include "experiments/app/data/texts.h"
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/token_report.h"
+#include "experiments/app/service/generation.h"
 #include "experiments/app/service/job.h"
 
 model_settings settings_of_model(const command_line *line);
@@ -26,7 +27,13 @@ batch_settings settings_of_batches(const command_line *line, empty_texts empty);
 /** Of --aggregation and --top. */
 TF_CHECKED tf_status settings_of_tokens(const command_line *line, token_settings *tokens);
 
+/** How texts are continued; `form` must outlive it. */
+generation_settings settings_of_generation(const command_line *line, const report_form *form);
+
 /** Checks what options of share files go together. */
 TF_CHECKED tf_status settings_check_shares(const command_line *line);
+
+/** Checks what options of generation go together. */
+TF_CHECKED tf_status settings_check_generation(const command_line *line);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "experiments/app/data/directory.h"
+#include "models/generation.h"
 #include "models/sentence.h"
 #include "net/base/file.h"
 
@@ -93,5 +94,6 @@ tf_status model_copy_public(const model_files *model, const char *given, const c
     tf_status status = directory_write_json(target, config);
     if (status == TF_OK)
         status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);
+    if (status == TF_OK) status = directory_mirror(model->directory, directory, TF_GENERATION_FILE);
     return status == TF_OK ? directory_mirror_tokenizer(model->directory, directory) : status;
 }

@@ -6,9 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "models/generation.h"
 #include "net/base/file.h"
 
-enum { FILES = 7, PATH_TEXT = 4096 };
+enum { FILES = 8, PATH_TEXT = 4096 };
 
 static const struct {
     const char *name;
@@ -16,6 +17,7 @@ static const struct {
     size_t limit; /* in bytes, of what is sent and taken */
 } files[FILES] = {{"config.json", PARTY_NEEDS_CONFIG, 16 << 20},
                   {TF_RANGES_FILE, PARTY_NEEDS_CONFIG, 16 << 20},
+                  {TF_GENERATION_FILE, PARTY_NEEDS_CONFIG, 16 << 20},
                   {"tokenizer.json", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"vocab.txt", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"tokenizer_config.json", PARTY_NEEDS_TOKENIZER, 16 << 20},

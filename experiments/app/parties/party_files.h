@@ -11,9 +11,10 @@
 enum { PARTY_NEEDS_NOTHING = 0, PARTY_NEEDS_CONFIG = 1, PARTY_NEEDS_TOKENIZER = 2 };
 
 /**
- * Party `owner`, from `directory`, gives the others what they lack: config.json, ranges.json (if the settings take it),
- * and to the data owner, if it lacks them, the tokenizer's files. None is a secret of the model owner. Where this party
- * `needs` something, *model is opened with it, by the settings. All three call it together.
+ * Party `owner`, from `directory`, gives the others what they lack: config.json, generation_config.json, ranges.json
+ * (if the settings take it), and to the data owner, if it lacks them, the tokenizer's files. None is a secret of the
+ * model owner. Where this party `needs` something, *model is opened with it, by the settings. All three call it
+ * together.
  */
 TF_CHECKED tf_status party_files(tf_link *link, const model_settings *settings, int owner, const char *directory,
                                  unsigned needs, model_files *model);

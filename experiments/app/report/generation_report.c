@@ -24,9 +24,9 @@ static json_t *json_text(const generation_report *r, size_t i) {
     const generated_text *t = &r->text[i];
     json_t *tokens = json_array();
     for (size_t k = 0; k < t->count; k++) json_array_append_new(tokens, json_integer(t->token[t->prompt_tokens + k]));
-    json_t *object =
-        json_pack("{s:I,s:I,s:o,s:s%,s:s}", "index", (json_int_t)i, "prompt_tokens", (json_int_t)t->prompt_tokens,
-                  "tokens", tokens, "text", t->text ? t->text : "", t->length, "finish_reason", finish_text(t->finish));
+    json_t *object = json_pack("{s:I,s:I,s:o,s:s%,s:s}", "index", (json_int_t)(r->offset + i), "prompt_tokens",
+                               (json_int_t)t->prompt_tokens, "tokens", tokens, "text", t->text ? t->text : "",
+                               t->length, "finish_reason", finish_text(t->finish));
     if (object && t->chance) json_object_set_new(object, "logprobs", json_chances(r, t));
     return object;
 }
@@ -69,9 +69,9 @@ void generation_stream(void *context, size_t text, const char *more, size_t leng
 static void print_texts(const generation_report *r) {
     for (size_t i = 0; i < r->texts; i++) {
         const generated_text *t = &r->text[i];
-        if (!r->streamed) printf("%zu: ", i);
+        if (!r->streamed) printf("%zu: ", r->offset + i);
         if (!r->streamed && t->text) fwrite(t->text, 1, t->length, stdout);
-        putchar('\n');
+        puts(t->finish == FINISH_CUT ? " [cut]" : "");
     }
     fflush(stdout);
 }

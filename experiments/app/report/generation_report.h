@@ -44,6 +44,7 @@ typedef struct generation_report {
     const report_form *form;
     const generated_text *text;
     size_t texts, logprobs;
+    size_t offset;          /**< the number of the first text */
     bool private, streamed; /**< streamed: generation_stream has printed the text already */
     const char *revealed;   /**< "token" or "logits" */
     double seconds_total;

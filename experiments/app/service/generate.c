@@ -1,9 +1,7 @@
 #include "experiments/app/service/generate.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "experiments/app/service/party_infer.h"
 #include "net/base/clock.h"
 
 tf_status generate_check(const tf_config *config, const prompt_batch *prompts, size_t tokens, size_t context) {
@@ -141,9 +139,13 @@ static tf_status generate(run *r) {
 }
 
 tf_status generate_plain(const generate_job *job, generate_report *report) {
-    run r = {.job = job, .owner = true, .weights = job->job->weights, .prompts = *job->prompts, .report = report};
-    tf_status status = generate(&r);
-    release(&r);
+    tf_status status = TF_OK;
+    for (size_t b = 0; status == TF_OK && b < job->batches; b++) {
+        run r = {.job = job, .owner = true, .weights = job->job->weights, .prompts = job->batch[b], .report = report};
+        job->watch->begin(job->watch->context, &job->batch[b]);
+        status = generate(&r);
+        release(&r);
+    }
     return status;
 }
 
@@ -151,13 +153,15 @@ tf_status generate_plain(const generate_job *job, generate_report *report) {
  */
 
 /* Every party tells what it sent in all. */
-static tf_status add_up(tf_session *session, generate_report *report) {
+static tf_status add_up(tf_session *session, const party_counters *before, generate_report *report) {
     party_counters now = party_read_counters(session->party.link);
     uint64_t everything = 0, on_wire = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
         uint64_t sent[2][TF_PARTIES];
-        memcpy(sent[0], now.payload.bytes_sent, sizeof sent[0]);
-        memcpy(sent[1], now.wire.bytes_sent, sizeof sent[1]);
+        for (int j = 0; j < TF_PARTIES; j++) {
+            sent[0][j] = now.payload.bytes_sent[j] - before->payload.bytes_sent[j];
+            sent[1][j] = now.wire.bytes_sent[j] - before->wire.bytes_sent[j];
+        }
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
         for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
     }
@@ -166,21 +170,47 @@ static tf_status add_up(tf_session *session, generate_report *report) {
     return TF_OK;
 }
 
-static tf_status play(tf_session *session, const generate_job *job, double start, generate_report *report) {
-    const private_job *base = job->job;
-    const run_settings *o = base->settings;
-    generate_report own = {0}, *filled = session->party.id == o->data_owner ? report : &own;
-    run r = {.job = job, .session = session, .owner = session->party.id == o->data_owner, .report = filled};
-    if (session->party.id == o->model_owner || o->public_weights) r.weights = base->weights;
-    if (r.owner) r.prompts = *job->prompts;
+tf_status party_agree_generation(tf_session *session, const generate_job *job) {
     uint64_t facts[] = {job->context, (uint64_t)job->reveal};
     tf_fact fact = {"what is revealed (--reveal), or the context (--context)", tf_digest_of(facts, sizeof facts)};
-    TF_TRY(party_agree(session, base));
-    TF_TRY(party_doing(tf_session_agree(session, &fact, 1), "comparing settings"));
-    filled->seconds_setup = tf_clock() - start;
+    return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
+}
+
+static tf_status continue_batch(tf_session *session, const generate_job *job, size_t b, generate_report *report) {
+    const private_job *base = job->job;
+    const run_settings *o = base->settings;
+    run r = {.job = job, .session = session, .owner = session->party.id == o->data_owner, .report = report};
+    if (session->party.id == o->model_owner || o->public_weights) r.weights = base->weights;
+    if (r.owner) {
+        r.prompts = job->batch[b];
+        job->watch->begin(job->watch->context, &job->batch[b]);
+    }
     tf_status status = generate(&r);
+    tf_session_truncate(session, 0);
     release(&r);
-    return status == TF_OK ? party_doing(add_up(session, filled), "adding up what was sent") : status;
+    return status;
+}
+
+tf_status party_continue(tf_session *session, const generate_job *job, double open_seconds,
+                         const party_counters *before, bool may_rest, generate_report *report, bool *asked) {
+    int data_owner = job->job->settings->data_owner;
+    bool owner = session->party.id == data_owner;
+    generate_report own = {0}, *filled = owner ? report : &own;
+    uint64_t batches = owner ? job->batches : 0;
+    TF_TRY(party_await_request(session, data_owner, may_rest, &batches));
+    *asked = batches > 0;
+    if (!*asked) return TF_OK;
+    filled->seconds_setup = open_seconds;
+    for (uint64_t b = 0; b < batches; b++) TF_TRY(continue_batch(session, job, (size_t)b, filled));
+    return party_doing(add_up(session, before, filled), "adding up what was sent");
+}
+
+static tf_status play(tf_session *session, const generate_job *job, double start, generate_report *report) {
+    const party_counters none = {0};
+    bool asked;
+    TF_TRY(party_agree(session, job->job));
+    TF_TRY(party_agree_generation(session, job));
+    return party_continue(session, job, tf_clock() - start, &none, false, report, &asked);
 }
 
 tf_status party_generate(tf_link *link, const generate_job *job, generate_report *report) {

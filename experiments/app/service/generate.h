@@ -7,19 +7,22 @@
 #define TF_APP_GENERATE_H
 
 #include "experiments/app/report/generation_report.h"
+#include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/passes.h"
 #include "experiments/app/service/private.h"
 
 /** Prompts that are continued together. */
 typedef struct prompt_batch {
+    size_t first; /**< the number of its first text, counted through all batches */
     size_t texts, longest;
     const size_t *lengths; /**< tokens of each prompt, 1..longest */
     const int32_t *ids;    /**< texts x longest, each prompt at the end of its row */
 } prompt_batch;
 
-/** Told to the data owner after each pass; `values` are texts x width. Fills `next`, a token for each text, and says
- *  whether to go on. An error ends the run. */
+/** The data owner's side. `begin` is told of each batch. `step` is told after each of its passes; `values` are texts x
+ *  width. It fills `next`, a token for each text, and says whether to go on. An error ends the run. */
 typedef struct generate_watch {
+    void (*begin)(void *context, const prompt_batch *batch);
     tf_status (*step)(void *context, const double *values, int32_t *next, bool *go_on);
     void *context;
 } generate_watch;
@@ -29,7 +32,8 @@ typedef struct generate_job {
     const private_job *job;
     pass_reveal reveal;
     size_t context;              /**< the most tokens of a text, prompt included */
-    const prompt_batch *prompts; /**< where this process plays the data owner, or NULL */
+    const prompt_batch *batch;   /**< where this process plays the data owner, or NULL */
+    size_t batches;              /**< 0: no request */
     const generate_watch *watch; /**< likewise */
 } generate_job;
 
@@ -40,7 +44,17 @@ TF_CHECKED tf_status generate_check(const tf_config *config, const prompt_batch 
 /** In floating point, in this process. */
 TF_CHECKED tf_status generate_plain(const generate_job *job, generate_report *report);
 
-/** One party's side, on its end of a link. The report is filled at the data owner. */
+/** Compares what must be the same in all requests, beside party_agree. */
+TF_CHECKED tf_status party_agree_generation(tf_session *session, const generate_job *job);
+
+/**
+ * One party's side of one request, in a session that has agreed: the data owner's batches, one after the other. The
+ * other arguments are those of party_answer. The report is filled at the data owner, up to a failure.
+ */
+TF_CHECKED tf_status party_continue(tf_session *session, const generate_job *job, double open_seconds,
+                                    const party_counters *before, bool may_rest, generate_report *report, bool *asked);
+
+/** A session with one request. */
 TF_CHECKED tf_status party_generate(tf_link *link, const generate_job *job, generate_report *report);
 
 /** The parties that this process plays; see private.h. */

@@ -214,8 +214,7 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     return status;
 }
 
-/** How many batches the next request has; 0: there is none. Without end, if the data owner may rest before it. */
-static tf_status await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches) {
+tf_status party_await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches) {
     tf_link *link = session->party.link;
     double deadline = tf_link_deadline(link);
     if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
@@ -231,7 +230,7 @@ tf_status party_answer(tf_session *session, const private_job *job, float *value
     size_t row = 0;
     uint64_t batches = owner && job->batches ? job->batches->count : 0;
     progress sum = {0};
-    TF_TRY(await_request(session, o->data_owner, may_rest, &batches));
+    TF_TRY(party_await_request(session, o->data_owner, may_rest, &batches));
     *asked = batches > 0;
     if (!*asked) return TF_OK;
     for (uint64_t b = 0; b < batches; b++) {

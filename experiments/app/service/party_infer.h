@@ -27,6 +27,10 @@ typedef struct party_counters {
 
 party_counters party_read_counters(const tf_link *link);
 
+/** Tells how many batches the data owner's next request has; 0: there is none. The data owner may rest before it, for
+ *  ever, if `may_rest`. */
+TF_CHECKED tf_status party_await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches);
+
 /**
  * Runs one request: the batches of the data owner's job, none of which (or NULL) means that there are no more requests;
  * *asked says on all parties whether there was one. `values` and `report` are filled at the data owner. What was set up

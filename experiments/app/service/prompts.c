@@ -3,45 +3,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tf_status encode_all(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, encoded_text *out,
-                            size_t *longest) {
+static tf_status encode_all(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, encoded_text *out) {
     for (size_t i = 0; i < texts->count; i++) {
         char place[256];
         TF_TRY(text_encode(texts, i, tokenizer, context, false, &out[i]));
         if (!out[i].length) return tf_fail(TF_INVALID, "%s is empty", text_place(texts, i, place, sizeof place));
-        if (out[i].length > *longest) *longest = out[i].length;
     }
     return TF_OK;
 }
 
-static tf_status pad(const encoded_text *text, size_t texts, size_t longest, prompt_list *prompts) {
-    prompts->lengths = calloc(texts, sizeof *prompts->lengths);
-    prompts->ids = calloc(texts * longest, sizeof *prompts->ids);
-    if (!prompts->lengths || !prompts->ids) return tf_fail(TF_NOMEM, "no memory for %zu prompts", texts);
+static int longer(const void *a, const void *b) {
+    const encoded_text *x = a, *y = b;
+    if (x->length != y->length) return x->length < y->length ? 1 : -1;
+    return x->text < y->text ? -1 : x->text > y->text;
+}
+
+/* A batch is as long as its first text. */
+static tf_status pad(const encoded_text *text, size_t texts, size_t most, prompt_list *p) {
+    size_t cells = 0, room = most && most < texts ? most : texts, offset = 0;
+    for (size_t i = 0; i < texts; i++) cells += text[i / room * room].length;
+    *p = (prompt_list){.texts = texts, .batches = (texts + room - 1) / room, .longest = text[0].length};
+    p->batch = calloc(p->batches, sizeof *p->batch);
+    p->order = calloc(texts, sizeof *p->order);
+    p->lengths = calloc(texts, sizeof *p->lengths);
+    p->ids = calloc(cells, sizeof *p->ids);
+    if (!p->batch || !p->order || !p->lengths || !p->ids) return tf_fail(TF_NOMEM, "no memory for %zu prompts", texts);
     for (size_t i = 0; i < texts; i++) {
-        prompts->lengths[i] = text[i].length;
-        memcpy(prompts->ids + (i + 1) * longest - text[i].length, text[i].ids, text[i].length * sizeof *text[i].ids);
+        prompt_batch *b = &p->batch[i / room];
+        if (i % room == 0)
+            *b = (prompt_batch){
+                .first = i, .longest = text[i].length, .lengths = p->lengths + i, .ids = p->ids + offset};
+        b->texts++;
+        offset += b->longest;
+        p->order[i] = text[i].text;
+        p->lengths[i] = text[i].length;
+        memcpy(p->ids + offset - text[i].length, text[i].ids, text[i].length * sizeof *text[i].ids);
     }
-    prompts->batch =
-        (prompt_batch){.texts = texts, .longest = longest, .lengths = prompts->lengths, .ids = prompts->ids};
     return TF_OK;
 }
 
-tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, prompt_list *prompts) {
-    size_t longest = 0;
+tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, size_t most,
+                       prompt_list *prompts) {
     *prompts = (prompt_list){.ids = NULL};
-    encoded_text *text = calloc(texts->count + 1, sizeof *text);
+    if (!texts->count) return tf_fail(TF_INVALID, "there are no prompts");
+    encoded_text *text = calloc(texts->count, sizeof *text);
     if (!text) return tf_fail(TF_NOMEM, "no memory for %zu prompts", texts->count);
-    tf_status status = encode_all(texts, tokenizer, context, text, &longest);
-    if (status == TF_OK) status = pad(text, texts->count, longest, prompts);
+    tf_status status = encode_all(texts, tokenizer, context, text);
+    qsort(text, texts->count, sizeof *text, longer);
+    if (status == TF_OK) status = pad(text, texts->count, most, prompts);
     for (size_t i = 0; i < texts->count; i++) encoded_text_free(&text[i]);
     free(text);
     if (status != TF_OK) prompts_free(prompts);
     return status;
 }
 
-void prompts_free(prompt_list *prompts) {
-    free(prompts->lengths);
-    free(prompts->ids);
-    *prompts = (prompt_list){.ids = NULL};
+void prompts_free(prompt_list *p) {
+    free(p->batch);
+    free(p->order);
+    free(p->lengths);
+    free(p->ids);
+    *p = (prompt_list){.ids = NULL};
 }

@@ -5,15 +5,18 @@
 #include "experiments/app/data/batches.h"
 #include "experiments/app/service/generate.h"
 
-/** A batch with its memory. */
+/** Prompts in batches, with their memory; similar lengths together, so that little is padded. */
 typedef struct prompt_list {
-    prompt_batch batch;
+    prompt_batch *batch;
+    size_t batches, texts, longest;
+    size_t *order; /**< the text at each row of the batches, counted through */
     size_t *lengths;
     int32_t *ids;
 } prompt_list;
 
-/** Tokenises prompts and pads them in front. An empty one, and one longer than the context, fail with their place. */
-TF_CHECKED tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context,
+/** Tokenises prompts, makes batches of at most `most` (0: all in one) and pads each in front. An empty prompt, and one
+ *  longer than the context, fail with their place. */
+TF_CHECKED tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, size_t most,
                                   prompt_list *prompts);
 void prompts_free(prompt_list *prompts);
 

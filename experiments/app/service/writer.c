@@ -4,27 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tf_status begin_text(const writer *w, const tf_tokenizer *tokenizer, const prompt_batch *prompts, size_t i) {
+static tf_status begin_text(const writer *w, const tf_tokenizer *tokenizer, const prompt_batch *batch, size_t row) {
+    size_t i = w->prompts->order[batch->first + row], length = batch->lengths[row];
     generated_text *t = &w->text[i];
-    size_t length = prompts->lengths[i], tokens = w->settings->max_tokens;
+    size_t tokens = w->settings->max_tokens;
     t->prompt_tokens = length;
     t->token = calloc(length + tokens, sizeof *t->token);
     if (w->settings->logprobs) t->chance = calloc(tokens, (1 + w->settings->logprobs) * sizeof *t->chance);
     if (!t->token || (w->settings->logprobs && !t->chance))
         return tf_fail(TF_NOMEM, "no memory for a text of %zu tokens", length + tokens);
-    memcpy(t->token, prompts->ids + (i + 1) * prompts->longest - length, length * sizeof *t->token);
+    memcpy(t->token, batch->ids + (row + 1) * batch->longest - length, length * sizeof *t->token);
     return tf_decoder_open(tokenizer, true, &w->growing[i].decoder);
 }
 
 tf_status writer_open(const writer_settings *settings, const tf_config *config, const tf_tokenizer *tokenizer,
-                      pass_reveal reveal, const prompt_batch *prompts, writer *w) {
-    *w = (writer){.settings = settings, .config = config, .texts = prompts->texts};
+                      pass_reveal reveal, const prompt_list *prompts, writer *w) {
+    *w = (writer){.settings = settings, .config = config, .prompts = prompts, .texts = prompts->texts};
     w->text = calloc(prompts->texts, sizeof *w->text);
     w->growing = calloc(prompts->texts, sizeof *w->growing);
     tf_status status = w->text && w->growing ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu texts", prompts->texts);
     if (status == TF_OK && reveal == REVEAL_LOGITS)
         status = sampler_open(&settings->sampler, config->vocabulary, &w->sampler);
-    for (size_t i = 0; status == TF_OK && i < w->texts; i++) status = begin_text(w, tokenizer, prompts, i);
+    for (size_t b = 0; status == TF_OK && b < prompts->batches; b++)
+        for (size_t row = 0; status == TF_OK && row < prompts->batch[b].texts; row++)
+            status = begin_text(w, tokenizer, &prompts->batch[b], row);
     if (status != TF_OK) writer_close(w);
     return status;
 }
@@ -131,22 +134,33 @@ static tf_status write_token(writer *w, size_t i, const double *values, int32_t 
     return TF_OK;
 }
 
+static void begin(void *context, const prompt_batch *batch) {
+    ((writer *)context)->batch = batch;
+}
+
 static tf_status step(void *context, const double *values, int32_t *next, bool *go_on) {
     writer *w = context;
+    const size_t *text = w->prompts->order + w->batch->first;
     size_t width = w->sampler ? w->config->vocabulary : 1;
     *go_on = false;
-    for (size_t i = 0; i < w->texts; i++) {
-        if (w->growing[i].done)
-            next[i] = 0; /* nobody looks at what follows */
+    for (size_t row = 0; row < w->batch->texts; row++) {
+        if (w->growing[text[row]].done)
+            next[row] = 0; /* nobody looks at what follows */
         else
-            TF_TRY(write_token(w, i, values + i * width, &next[i]));
-        if (!w->growing[i].done) *go_on = true;
+            TF_TRY(write_token(w, text[row], values + row * width, &next[row]));
+        if (!w->growing[text[row]].done) *go_on = true;
     }
     return TF_OK;
 }
 
 generate_watch writer_watch(writer *w) {
-    return (generate_watch){.step = step, .context = w};
+    return (generate_watch){.begin = begin, .step = step, .context = w};
+}
+
+bool writer_begun(const writer *w) {
+    for (size_t i = 0; i < w->texts; i++)
+        if (w->text[i].count) return true;
+    return false;
 }
 
 void writer_finish(writer *w) {

@@ -2,7 +2,7 @@
 #ifndef TF_APP_WRITER_H
 #define TF_APP_WRITER_H
 
-#include "experiments/app/service/generate.h"
+#include "experiments/app/service/prompts.h"
 #include "experiments/app/service/sampler.h"
 #include "models/tokenize/tokenizer.h"
 
@@ -28,19 +28,24 @@ typedef struct writer {
     const writer_settings *settings;
     const tf_config *config;
     sampler *sampler; /**< NULL where tokens are revealed */
+    const prompt_list *prompts;
+    const prompt_batch *batch; /**< at present */
     size_t texts;
-    generated_text *text;
+    generated_text *text; /**< in the order in which prompts were given */
     growing_text *growing;
 } writer;
 
-/** Begins the texts that continue the prompts. */
+/** Begins the texts that continue the prompts, which must outlive the writer. */
 TF_CHECKED tf_status writer_open(const writer_settings *settings, const tf_config *config,
-                                 const tf_tokenizer *tokenizer, pass_reveal reveal, const prompt_batch *prompts,
+                                 const tf_tokenizer *tokenizer, pass_reveal reveal, const prompt_list *prompts,
                                  writer *writer);
 void writer_close(writer *writer);
 
 /** The watch that writes. */
 generate_watch writer_watch(writer *writer);
+
+/** Whether any token has been generated. */
+bool writer_begun(const writer *writer);
 
 /** Hands out what was held back, after the run or its failure. */
 void writer_finish(writer *writer);
