@@ -7,7 +7,7 @@
 
 enum { N = 3 * 128 * 16 };
 
-static int64_t some[N];
+static int64_t some[2 * N];
 
 static tf_value put(rig *r, tf_shape shape, int frac, unsigned bits, double bound) {
     return rig_put(r, shape, some, frac, bits, bound);
@@ -79,7 +79,8 @@ STEP(bit_to_64, tf_bit_to_share(p, a_bit(r), 64, true))
 STEP(relu, tf_relu(p, narrow(r)))
 STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
-STEP(exponential, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
+STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
+STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
@@ -105,6 +106,7 @@ enum {
     PLANES_30 = 104 + 11,
     PLANES_31 = 112 + 11,
     OPEN_8_BLOCKS = 19,
+    SOON_20 = 75 + 37,
     SOON_23 = 123 + 37,
     OPEN_SOON = 9
 };
@@ -160,7 +162,8 @@ static const price prices[] = {
     {"ReLU, Z_2^32", relu, N, PLANES_23 + 64, OPEN_8_BLOCKS + 32, 6, 30.4},
     {"two ReLUs in a row", two_relus, N, 2 * (PLANES_23 + 64), 2 * (OPEN_8_BLOCKS + 32), 11, 60.8},
     {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 48 + OPEN_8_BLOCKS + 32, 6, 46.4},
-    {"2^x", exponential, N, PLANES_20 + 128 + 24, OPEN_20 + 64, 6, 69},
+    {"2^x", exponential, 2 * N, PLANES_20 + 128 + 24, OPEN_20 + 64, 6, 69},
+    {"2^x, few", exponential_few, N, SOON_20 + 128 + 24, OPEN_SOON + 64, 4, 51.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},
 };

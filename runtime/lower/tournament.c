@@ -1,0 +1,234 @@
+/** Tournaments along the last axis, each level of which is chosen by its bytes and rounds. */
+#include "runtime/lower/tournament.h"
+
+#include <math.h>
+
+#include "runtime/program/step.h"
+
+/*
+ * A tournament of groups. Its state: the elements that are left, texts x count, and of each the digits of where in the
+ * row it stood: the place in its first group, in its second one, and so on, each in a ring of its own few bits.
+ */
+enum { WIDEST = 64, MOST_LEVELS = 24, DIGIT_RING = 8 };
+
+/* What a round is worth in bytes: what a link of 400 Mbit/s carries in 3 ms, once for a whole program; less where there
+ * is one such tournament a layer. */
+enum { ONCE = 150000, EACH_LAYER = 16000 };
+
+typedef struct tournament {
+    tf_value x, digit[MOST_LEVELS];
+    size_t group[MOST_LEVELS];
+    int levels;
+    size_t rows, count;
+    double bound;  /* of elements */
+    bool position; /* which is wanted rather than the largest element itself */
+} tournament;
+
+/* How a level is played: in groups of how many, and whether comparisons take two exchanges and more bytes, or four. */
+typedef struct level {
+    size_t group;
+    bool quick;
+    double cost;
+} level;
+
+enum { KNOWN = 256 };
+
+/** Bytes of a comparison of w bits, nearly. */
+static double comparison(unsigned w, bool quick) {
+    return quick ? 0.042 * w * w + 1 : 0.6 * w;
+}
+
+/** What the choice of a level looks at, and the choices made so far. Only counts n / (2^a 3^b) occur. */
+typedef struct search {
+    size_t rows, found, count[KNOWN];
+    level best[KNOWN];
+    unsigned width; /* bits that a comparison looks at */
+    bool position;
+    double round;
+} search;
+
+static double level_cost(const search *s, size_t groups, size_t g, bool quick, int digits) {
+    size_t pairs = g * (g - 1) / 2, entries = 2;
+    double element = (s->width + 8) / 8,
+           bytes = (double)pairs * (comparison(s->width, quick) + (g > 2 || s->position ? 3 : 0));
+    while (entries < g) entries *= 2;
+    bytes += g == 2 ? 4 * element + 4 * digits : (double)(g * (entries + 2) + 3) * element + 3 * digits;
+    return bytes * (double)(groups * s->rows) + ((quick ? 2 : 4) + (g == 2 ? 1 : 3)) * s->round;
+}
+
+/** The level for `count` elements that costs least with all that follow. All pairs of a group meet: wide groups are for
+ *  when few are left. */
+static level best_level(search *s, size_t count, int digits) {
+    static const size_t widths[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+    for (size_t k = 0; k < s->found; k++)
+        if (s->count[k] == count) return s->best[k];
+    level best = {.cost = count > 1 ? -1 : 0};
+    for (size_t k = 0; k < 2 * sizeof widths / sizeof *widths && count > 1; k++) {
+        size_t g = widths[k / 2], groups = (count + g - 1) / g;
+        if (k >= 2 && widths[k / 2 - 1] >= count) break;
+        double cost = level_cost(s, groups, g, k % 2, digits);
+        cost += best_level(s, groups, s->position ? digits + 1 : 0).cost;
+        if (best.cost < 0 || cost < best.cost) best = (level){g, k % 2, cost};
+    }
+    if (s->found < KNOWN) s->best[s->found] = best, s->count[s->found++] = count;
+    return best;
+}
+
+static level level_of(const tf_program *p, const tournament *t) {
+    tf_type difference = *tf_type_of(p, t->x);
+    difference.bound = 2 * t->bound;
+    search s = {.rows = t->rows,
+                .width = tf_compared_bits(&difference, 0, 0).width,
+                .position = t->position,
+                .round = t->position ? ONCE : EACH_LAYER};
+    return best_level(&s, t->count, t->levels);
+}
+
+/** [a < b] */
+static tf_value less(tf_program *p, tf_value a, tf_value b, double bound, bool quick) {
+    tf_value difference = tf_assume(p, tf_add_within(p, a, tf_scale_int(p, b, -1), bound), 2 * bound);
+    return quick ? tf_negative_soon(p, difference, 0) : tf_negative(p, difference, 0);
+}
+
+/** a, or b where the bit is set. */
+static tf_value either(tf_program *p, tf_value bit, tf_value a, tf_value b, double bound) {
+    tf_value change = tf_assume(p, tf_add_within(p, b, tf_scale_int(p, a, -1), bound), bound);
+    return tf_add_within(p, a, tf_assume(p, tf_select(p, 1, &(tf_term){bit, change, false}), bound), bound);
+}
+
+/** Puts any number of tensors together along the last axis. */
+static tf_value join(tf_program *p, size_t count, tf_value *part) {
+    while (count > 1 && !p->status) {
+        size_t made = 0;
+        for (size_t at = 0; at < count; at += TF_STEP_INPUTS) {
+            size_t rest = count - at;
+            part[made++] = tf_concat(p, (int)(rest < TF_STEP_INPUTS ? rest : TF_STEP_INPUTS), part + at, -1);
+        }
+        count = made;
+    }
+    return p->status ? -1 : part[0];
+}
+
+/** As many zeros on the last axis as x has there at least. */
+static tf_value zeros(tf_program *p, tf_value x, size_t count) {
+    return tf_scale_int(p, tf_slice(p, x, -1, 0, count), 0);
+}
+
+/** By how many others of its group each of x (..., g) is beaten: by the larger ones, and by equal ones before it. */
+static tf_value losses(tf_program *p, tf_value x, size_t g, double bound, bool quick) {
+    tf_value left[WIDEST], right[WIDEST], sum = -1;
+    double before[WIDEST];
+    for (size_t d = 1; d < g; d++) {
+        left[d - 1] = tf_slice(p, x, -1, 0, g - d);
+        right[d - 1] = tf_slice(p, x, -1, d, g - d);
+    }
+    tf_value bit = less(p, join(p, g - 1, left), join(p, g - 1, right), bound, quick);
+    tf_value beaten = tf_bit_to_share(p, bit, DIGIT_RING, false);
+    for (size_t d = 1, at = 0; d < g && !p->status; at += g - d, d++) {
+        tf_value pairs = tf_slice(p, beaten, -1, at, g - d), none = zeros(p, beaten, d);
+        tf_value first = tf_concat(p, 2, (tf_value[]){pairs, none}, -1);
+        tf_value second = tf_concat(p, 2, (tf_value[]){none, pairs}, -1);
+        tf_value both = tf_add_within(p, first, tf_scale_int(p, second, -1), 1);
+        sum = sum < 0 ? both : tf_add_within(p, sum, both, WIDEST);
+    }
+    for (size_t i = 0; i < g; i++) before[i] = (double)i; /* each of these beats it unless it is beaten by it */
+    return tf_add_public_within(p, sum, tf_dims(g), before, WIDEST);
+}
+
+/** Leaves the larger of each two: a comparison and a selection. */
+static void play_pairs(tf_program *p, tournament *t, bool quick) {
+    tf_value a = tf_slice(p, t->x, -1, 0, 1), b = tf_slice(p, t->x, -1, 1, 1);
+    tf_value second = less(p, a, b, t->bound, quick);
+    if (t->count > 2 || !t->position) t->x = either(p, second, a, b, t->bound);
+    if (!t->position) return;
+    for (int k = 0; k < t->levels; k++)
+        t->digit[k] = either(p, second, tf_slice(p, t->digit[k], -1, 0, 1), tf_slice(p, t->digit[k], -1, 1, 1), WIDEST);
+    t->digit[t->levels] = tf_bit_to_share(p, second, DIGIT_RING, false);
+}
+
+/** Leaves the winner of each group. One element is beaten by none: a table tells which. */
+static void play_groups(tf_program *p, tournament *t, size_t g, bool quick) {
+    /* the ring has room for differences, in whole bytes */
+    int frac = tf_type_of(p, t->x)->frac;
+    unsigned log = 1, ring = (tf_width(frac, t->bound) + 7) / 8 * 8;
+    double room = ldexp(1, (int)ring - 2 - frac), table[WIDEST] = {1}, inside[WIDEST];
+    while ((size_t)1 << log < g) log++;
+    for (size_t i = 0; i < g; i++) inside[i] = (double)i;
+    tf_value winner = tf_lookup(p, losses(p, t->x, g, t->bound, quick), log, table, 0, ldexp(1, (int)ring - 2));
+    winner = tf_assume(p, winner, 1);
+    if (t->count > g || !t->position)
+        t->x = tf_assume(p, tf_dot(p, winner, t->x, (tf_result){frac, room, false}), t->bound);
+    if (!t->position) return;
+    for (int k = 0; k < t->levels; k++) t->digit[k] = tf_dot(p, winner, t->digit[k], (tf_result){0, WIDEST, false});
+    t->digit[t->levels] = tf_sum_axis(p, tf_mul_public(p, winner, tf_dims(g), inside, 0), -1, WIDEST);
+}
+
+/** Plays one level. What fills the last group up is no larger than any, and stands last. */
+static void play(tf_program *p, tournament *t) {
+    level how = level_of(p, t);
+    size_t g = how.group, groups = (t->count + g - 1) / g, missing = groups * g - t->count;
+    if (t->levels == MOST_LEVELS) tf_program_fail(p, tf_fail(TF_RANGE, "rows of too many elements"));
+    if (p->status) return;
+    for (int k = -1; k < (t->position ? t->levels : 0); k++) {
+        tf_value *v = k < 0 ? &t->x : &t->digit[k];
+        if (missing) {
+            tf_value fill = zeros(p, *v, missing);
+            if (k < 0) fill = tf_add_const_within(p, fill, -t->bound, t->bound);
+            *v = tf_concat(p, 2, (tf_value[]){*v, fill}, -1);
+        }
+        *v = tf_reshape(p, *v, tf_dims(t->rows, groups, g));
+    }
+    if (g == 2)
+        play_pairs(p, t, how.quick);
+    else
+        play_groups(p, t, g, how.quick);
+    for (int k = -1; k <= (t->position ? t->levels : -1) && !p->status; k++) {
+        tf_value *v = k < 0 ? &t->x : &t->digit[k];
+        if (groups > 1 || k >= 0 || !t->position) *v = tf_reshape(p, *v, tf_dims(t->rows, groups));
+    }
+    t->group[t->levels++] = g;
+    t->count = groups;
+}
+
+/** What the digits of the winner say, the last of which counts the most. */
+static tf_value position_of(tf_program *p, const tournament *t, double n) {
+    unsigned ring = tf_width(0, n);
+    tf_value sum = -1;
+    for (int k = t->levels; k-- > 0 && !p->status;) {
+        tf_value digit = tf_assume(p, tf_lift(p, tf_assume(p, t->digit[k], (double)t->group[k]), ring), n);
+        if (sum >= 0) digit = tf_add_within(p, digit, tf_scale_int(p, sum, (int64_t)t->group[k]), n);
+        sum = tf_assume(p, digit, n);
+    }
+    return sum;
+}
+
+static tournament enter(const tf_program *p, tf_value a, bool position) {
+    tf_type type = *tf_type_of(p, a);
+    return (tournament){.x = a,
+                        .rows = tf_shape_count(type.shape) / tf_shape_last(type.shape),
+                        .count = tf_shape_last(type.shape),
+                        .bound = type.bound,
+                        .position = position};
+}
+
+tf_value tf_argmax_last(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    tf_shape shape = tf_type_of(p, a)->shape;
+    tournament t = enter(p, a, true);
+    double n = (double)t.count;
+    shape.rank--;
+    if (t.count == 1) return tf_reshape(p, tf_scale_int(p, a, 0), shape);
+    t.x = tf_reshape(p, a, tf_dims(t.rows, t.count));
+    while (t.count > 1 && !p->status) play(p, &t);
+    return tf_reshape(p, position_of(p, &t, n), shape);
+}
+
+tf_value tf_max_last_soon(tf_program *p, tf_value a) {
+    if (p->status) return -1;
+    tf_shape shape = tf_type_of(p, a)->shape;
+    tournament t = enter(p, a, false);
+    shape.dim[shape.rank - 1] = 1;
+    t.x = tf_reshape(p, a, tf_dims(t.rows, t.count));
+    while (t.count > 1 && !p->status) play(p, &t);
+    return tf_reshape(p, t.x, shape);
+}
