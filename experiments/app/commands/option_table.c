@@ -56,7 +56,13 @@ const option_row option_table[] = {
      .help = "How labels of tokens become those of words: none, simple, first, average or max, as in Hugging Face's "
              "pipeline"},
     {OPTION_TOP, "top", COUNT(top, "K"), .fallback = "1 answer, 5 words for a mask", .setting = true,
-     .help = "Show the K best answers, or words for a mask"},
+     .help = "Show the K best answers, words for a mask, or texts found"},
+    {OPTION_QUERY, "query", LIST(query, queries, "TEXT"), .secret = true,
+     .help = "What to search for; may be given several times. It leaves the process list at once"},
+    {OPTION_VECTORS, "vectors", TEXT(vectors, "FILE"), .source = FROM_FILES,
+     .help = "Embeddings of the texts of --input, as embed wrote them with the same model"},
+    {OPTION_DIMENSIONS, "dimensions", COUNT(dimensions, "N"), .fallback = "all", .setting = true,
+     .help = "Only the first N values of each embedding, for models that were trained for that (Matryoshka)"},
     {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32", .setting = true,
      .help =
          "Texts computed together. Similar lengths come together, and a batch is as long as its longest text; memory "

@@ -272,7 +272,12 @@ void options_free(command_line *o) {
         explicit_bzero((char *)o->text[i], strlen(o->text[i]));
         free((char *)o->text[i]);
     }
+    for (size_t i = 0; i < o->queries; i++) {
+        explicit_bzero((char *)o->query[i], strlen(o->query[i]));
+        free((char *)o->query[i]);
+    }
     free(o->text);
+    free(o->query);
     free(o->plugin);
     free(o->result_shares);
     free(o->generate.stop);

@@ -89,7 +89,10 @@ enum option_key {
     OPTION_MAX_LENGTH,
     OPTION_FILL_MASK,
     OPTION_AGGREGATION,
-    OPTION_TOP
+    OPTION_TOP,
+    OPTION_DIMENSIONS,
+    OPTION_QUERY,
+    OPTION_VECTORS
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -103,12 +106,12 @@ typedef struct generate_line {
 } generate_line;
 
 typedef struct command_line {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *metric, *report,
-        *model_shares, *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
-    const char *argument;                                            /**< the one that is no option */
-    const char **text, **plugin, **result_shares;
-    size_t texts, plugins, results;
-    size_t limit, batch, max_length, top, elements, sequence, tokens, layers, runs;
+    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
+        *report, *model_shares, *input_shares, *tokenizer, *tokenizer_digest; /**< NULL where not given */
+    const char *argument;                                                     /**< the one that is no option */
+    const char **text, **query, **plugin, **result_shares;
+    size_t texts, queries, plugins, results;
+    size_t limit, batch, max_length, top, dimensions, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
