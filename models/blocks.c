@@ -193,7 +193,7 @@ tf_id tf_block_ids(tf_builder *b, const char *name, bool types) {
 }
 
 /* The weight of a token in a pooled embedding, or 1 in a mask. */
-static float token_weight(tf_pooling pooling, size_t token, size_t length) {
+float tf_token_weight(tf_pooling pooling, size_t token, size_t length) {
     double n = (double)length;
     switch (pooling) {
     case TF_POOL_MEAN: return 1.0f / (float)length;
@@ -206,15 +206,27 @@ static float token_weight(tf_pooling pooling, size_t token, size_t length) {
     return 1;
 }
 
-/* A public texts x length constant, 0 at padding. */
+/* Integers that the data owner puts in, in units of 2^-frac and at most 1; where this party holds none, without data.
+ */
+static tf_id hidden_weights(tf_builder *b, const char *name, const int32_t *data, int frac) {
+    char given[64];
+    snprintf(given, sizeof given, "%s.given", name);
+    tf_id leaf = tf_graph_leaf(b->graph, TF_LEAF_TOKENS, given, tf_dims(b->batch->texts, b->batch->length), data);
+    return tf_graph_op(b->graph, "given", "", name, TF_IN(leaf), TF_ATTRS({"frac", frac}, {"bound", 1}));
+}
+
+/* texts x length, 0 at padding: a public constant, or secret. */
 static tf_id token_weights(tf_builder *b, const char *name, tf_pooling pooling) {
     size_t texts = b->batch->texts, length = b->batch->length;
+    if (b->batch->hidden && pooling == TF_POOL_MAX)
+        return b->key_mask >= 0 ? b->key_mask : hidden_weights(b, name, b->batch->mask, 0);
+    if (b->batch->hidden) return hidden_weights(b, name, b->batch->weights, TF_HIDDEN_FRACTION);
     if (b->graph->status != TF_OK) return -1;
     float *data = calloc(texts * length, sizeof *data);
     if (!data) return tf_graph_fail(b->graph, tf_fail(TF_NOMEM, "no memory for %s", name));
     for (size_t text = 0; text < texts; text++)
         for (size_t i = 0; i < b->batch->lengths[text]; i++)
-            data[text * length + i] = token_weight(pooling, i, b->batch->lengths[text]);
+            data[text * length + i] = tf_token_weight(pooling, i, b->batch->lengths[text]);
     tf_id id = tf_graph_leaf(b->graph, TF_LEAF_CONSTANT, name, tf_dims(texts, length), data);
     free(data);
     return id;

@@ -21,7 +21,8 @@ typedef struct tf_builder {
     bool fold; /**< normalisations' scales and shifts into the layers that follow, means into those before */
     tf_graph *graph;
     char shared[132]; /**< where layers share their weights: the scope of their leaves, each of which exists once */
-    tf_id key_mask;   /**< texts x length, 1 for tokens and 0 for padding; -1 where there is no padding */
+    tf_id key_mask;   /**< texts x length, 1 for tokens and 0 for padding; -1 where there is no padding. A leaf, but
+                           where lengths are hidden: shares of what the data owner put in */
 } tf_builder;
 
 /** A leaf of the model owner's: the data of the tensor of this name, below the graph's scope. */
@@ -85,7 +86,7 @@ tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_i
 /** The batch's tokens or, with `types`, token types: as this party holds them, as shares, or not at all. */
 tf_id tf_block_ids(tf_builder *b, const char *name, bool types);
 
-/** A public texts x length constant: 1 at tokens and 0 at padding. */
+/** texts x length: 1 at tokens and 0 at padding, a public constant unless the batch's lengths are hidden. */
 tf_id tf_block_key_mask(tf_builder *b, const char *name);
 
 /** texts x width: the mean of each text's tokens. */

@@ -46,6 +46,8 @@ static tf_status check_batch(const tf_config *config, const tf_batch *batch) {
         if (batch->lengths[i] < 1 || batch->lengths[i] > batch->length)
             return tf_fail(TF_INVALID, "text %zu has %zu tokens in a batch of length %zu", i, batch->lengths[i],
                            batch->length);
+    if (batch->hidden && tf_batch_is_padded(batch))
+        return tf_fail(TF_INVALID, "a batch of hidden lengths tells a length");
     bool typed = batch->pairs && config->types > 1;
     if (typed && batch->ids && !batch->types) return tf_fail(TF_INVALID, "a batch of pairs has no token types");
     TF_TRY(check_ids("token id", batch->ids, count, config->vocabulary));
@@ -72,7 +74,8 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
                     .fold = !public_weights,
                     .graph = graph,
                     .key_mask = -1};
-    if (!batch->decoding && tf_batch_is_padded(batch)) b.key_mask = tf_block_key_mask(&b, "key_mask");
+    if (!batch->decoding && (batch->hidden || tf_batch_is_padded(batch)))
+        b.key_mask = tf_block_key_mask(&b, "key_mask");
     tf_status status = tf_graph_finish(graph, own.family->build(&b));
     if (status != TF_OK) tf_graph_free(graph);
     return status;

@@ -92,6 +92,8 @@ static tf_id near_mask(tf_builder *b) {
 }
 
 static public_leaves make_leaves(tf_builder *b) {
+    if (b->batch->hidden && b->config->layers > 1 && b->config->global_every > 1)
+        tf_graph_fail(b->graph, tf_fail(TF_INVALID, "lengths cannot be hidden from layers that look at near tokens"));
     bool local = b->config->layers > 1 && b->config->global_every > 1;
     public_leaves c = {.angles = {-1, -1}, .mask = {b->key_mask, -1}};
     if (b->graph->status != TF_OK) return c;

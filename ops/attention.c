@@ -18,7 +18,8 @@ typedef struct sizes {
 } sizes;
 
 /* q: texts x queries x (heads depth); k, v: texts x capacity x (heads/group depth); mask, 1 for keys that count and 0
- * for others: texts x keys, or texts x queries x keys, which may look at the first keys alone. */
+ * for others: texts x keys, or texts x queries x keys, which may look at the first keys alone. A mask that is no leaf
+ * but shares is secret, and texts x keys. */
 static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s) {
     TF_TRY(tf_expect_rank("q", shape[0], 3));
     TF_TRY(tf_expect_rank("k", shape[1], 3));
@@ -129,32 +130,67 @@ static tf_value lower_context(tf_program *p, const sizes *s, tf_value weight, tf
     return tf_matmul(p, weight, v, -1, layout, tf_dims(s->texts, s->queries, s->heads, s->depth), result);
 }
 
+/* A secret mask costs what the variant makes it cost: keys times zero (a product for each element of k), and scores
+ * lowered, which is local. */
+static tf_value secret_keys(tf_program *p, const sizes *s, const tf_softmax *softmax, tf_value k, tf_value mask) {
+    if (p->status || mask < 0) return k;
+    if (softmax->padding <= 0 && !softmax->masks_keys)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "this variant of attention takes no secret mask"));
+    if (!softmax->masks_keys) return k;
+    const tf_type *type = tf_type_of(p, k);
+    return tf_mul(p, k, tf_reshape(p, mask, tf_dims(s->texts, s->keys, 1)),
+                  (tf_result){type->frac, type->bound, false});
+}
+
+static tf_value secret_scores(tf_program *p, const sizes *s, const tf_softmax *softmax, tf_value score, tf_value mask) {
+    if (p->status || mask < 0 || softmax->padding <= 0) return score;
+    tf_value low = tf_scale_int(p, tf_add_const_within(p, mask, -1, 1), (int64_t)softmax->padding);
+    return tf_add_within(p, score, tf_reshape(p, low, tf_dims(s->texts, 1, 1, s->keys)), softmax->limit);
+}
+
+/* One over the number of keys of each text that count. */
+static tf_value secret_inverse(tf_program *p, const sizes *s, tf_value mask, int frac) {
+    tf_value count = tf_sum_axis(p, mask, -1, (double)s->keys);
+    return tf_reshape(p, tf_reciprocal(p, count, 1, (double)s->keys, frac), tf_dims(s->texts, 1, 1, 1));
+}
+
 tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     sizes s;
     tf_shape shape[4] = {[3] = {0}};
     tf_mask mask = {.leaf = node->inputs == 4 ? in[3] : -1};
     for (int i = 0; i < 3; i++) shape[i] = tf_type_of(p, in[i])->shape;
-    if (tf_leaf_of(p, mask.leaf)) shape[3] = tf_leaf_of(p, mask.leaf)->shape;
+    tf_value secret = -1;
+    if (tf_leaf_of(p, mask.leaf)) {
+        shape[3] = tf_leaf_of(p, mask.leaf)->shape;
+    } else if (mask.leaf >= 0) {
+        secret = mask.leaf;
+        mask.leaf = -1;
+        shape[3] = tf_type_of(p, secret)->shape;
+        if (shape[3].rank != 2) return tf_program_fail(p, tf_expect_rank("a secret mask", shape[3], 2));
+    }
     tf_status status = read_sizes(node, shape, &s);
     if (status) return tf_program_fail(p, status);
     const tf_softmax *softmax = tf_softmax_of(node);
+    const bool mean = softmax->mean && secret < 0; /* the number of keys is secret, too: divided by it afterwards */
     mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);
     int frac = tf_softmax_frac(softmax, p), query_frac = softmax->query;
     double factor = tf_softmax_scale(softmax) / sqrt((double)s.depth),
-           largest = tf_softmax_largest(softmax, p, mask, s.keys);
-    if (softmax->mean) query_frac += (int)floor(-log2(largest * factor)); /* smaller queries, smaller scores */
-    const int precision = softmax->mean ? 14
-                          : query_frac  ? 11
-                                        : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
-    tf_value scaled = tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
-                                        tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1));
+           largest = mean ? tf_softmax_largest(softmax, p, mask, s.keys) : 1;
+    if (mean) query_frac += (int)floor(-log2(largest * factor));          /* smaller queries, smaller scores */
+    const int precision = mean ? 14 : query_frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
+    tf_value scaled = mean ? tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
+                                               tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1))
+                           : tf_scale_real(p, in[0], factor, precision);
     if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
-    tf_value inverse, score = lower_scores(p, &s, scaled, in[1], (tf_result){frac, softmax->limit * largest, false}),
-                      weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse),
-                      context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
+    tf_value inverse, k = secret_keys(p, &s, softmax, in[1], secret);
+    tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
+    score = secret_scores(p, &s, softmax, score, secret);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse);
+    if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);
+    tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
     if (inverse < 0) return tf_reshape(p, context, shape[0]);
-    inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
+    if (!softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), shape[0]);
 }
 

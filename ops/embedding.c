@@ -1,4 +1,6 @@
-/** Rows of a table: looked up by secret tokens, or simply the first ones (positions). */
+/** What comes of the data owner's integers: rows of a table that they name, or numbers. And the first rows of a table.
+ */
+#include <math.h>
 #include <string.h>
 
 #include "ops/common.h"
@@ -56,6 +58,38 @@ static tf_value lower_rows(tf_program *p, const tf_node *node, const tf_value *i
     return tf_slice(p, table, 0, 0, node->shape.dim[0]);
 }
 
+/* Integers in units of 2^-frac, within a bound. */
+static double unit_of(const tf_node *node) {
+    return ldexp(1, -(int)tf_attr_get(node, "frac", 0));
+}
+
+static double bound_of(const tf_node *node) {
+    return tf_attr_get(node, "bound", 1);
+}
+
+static tf_status infer_given(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    double frac = tf_attr_get(node, "frac", 0);
+    if (!(frac >= 0 && frac <= 24) || !(bound_of(node) > 0 && bound_of(node) <= 1 << 14))
+        return tf_fail(TF_INVALID, "%g fractional bits or a bound of %g", frac, bound_of(node));
+    *out = shape[0];
+    return TF_OK;
+}
+
+static tf_status plain_given(const tf_node *node, const tf_array *in, tf_array *out) {
+    for (size_t i = 0; i < tf_shape_count(out->shape); i++) {
+        out->data[i] = (float)(in[0].data[i] * unit_of(node));
+        if (fabs((double)out->data[i]) > bound_of(node))
+            return tf_fail(TF_RANGE, "number %zu is outside its range of %g", i, bound_of(node));
+    }
+    return TF_OK;
+}
+
+static tf_value lower_given(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_input_leaf(p, p->data_owner, in[0], (int)tf_attr_get(node, "frac", 0), bound_of(node));
+}
+
+static const tf_example given_example = {.input = {{TF_LEAF_TOKENS, "bn", TF_FILL_TOKENS, 0, 0}},
+                                         .attr = {{"bound", 1 << 14, 0}}};
 static const tf_example embedding_example = {.input = {{TF_LEAF_TOKENS, "bn", TF_FILL_TOKENS, 0, 0},
                                                        {TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}}},
                         rows_example = {.input = {{TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}},
@@ -88,5 +122,18 @@ const tf_op tf_embedding_ops[] = {
      .high = 256,
      .private_error = 3e-5,
      .example = &rows_example},
+    {.kind = "given",
+     .variant = "",
+     .summary = "the data owner's integers, in units of 2^-frac, secret to the others",
+     .source = "Araki et al. 2016 (arXiv:1705.05524), sharing",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_given,
+     .plain = plain_given,
+     .lower = lower_given,
+     .low = 0,
+     .high = 1,
+     .private_error = 1e-6,
+     .example = &given_example},
     {0},
 };

@@ -67,9 +67,27 @@ static tf_value lower_first_token(tf_program *p, const tf_node *node, const tf_v
     return tf_reshape(p, tf_slice(p, in[0], 1, 0, 1), node->shape);
 }
 
+/* With weights that are shares a product for each element that comes out. */
+static tf_value secret_mean_pool(tf_program *p, const tf_node *node, const tf_value *in) {
+    size_t texts = node->shape.dim[0], width = node->shape.dim[1], length = tf_type_of(p, in[1])->shape.dim[1];
+    tf_matmul_layout layout = {.batch = {texts},
+                               .m = 1,
+                               .k = length,
+                               .n = width,
+                               .a_batch = {length},
+                               .a_row = length,
+                               .b_batch = {length * width},
+                               .b_row = width,
+                               .b_col = 1,
+                               .c_batch = {width},
+                               .c_row = width};
+    return tf_matmul(p, in[1], in[0], -1, layout, node->shape, (tf_result){p->frac, 0, false});
+}
+
 static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_value *in) {
     const tf_node *weights = tf_leaf_of(p, in[1]);
-    if (p->status || !weights) return tf_program_fail(p, tf_fail(TF_INVALID, "%s has no public weights", node->name));
+    if (p->status) return -1;
+    if (!weights) return secret_mean_pool(p, node, in);
     double bound = tf_default_bound(p);
     tf_shape column = tf_dims(weights->shape.dim[0], weights->shape.dim[1], 1);
     tf_value weighted = tf_mul_leaf(p, in[0], in[1], column, p->frac);
@@ -79,12 +97,17 @@ static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_val
 /* A tournament between the two halves of the tokens, round by round; padding goes in 2^10 lower, so that elements of
  * up to 2^9 stand above it. */
 static tf_value lower_max_pool(tf_program *p, const tf_node *node, const tf_value *in) {
-    const tf_node *mask = tf_leaf_of(p, in[1]);
-    if (p->status || !mask) return tf_program_fail(p, tf_fail(TF_INVALID, "%s has no public mask", node->name));
-    const double lower = 0x1p10;
-    tf_shape column = tf_dims(mask->shape.dim[0], mask->shape.dim[1], 1);
-    tf_value x = tf_add_leaf_within(p, in[0], in[1], column, lower, -lower, tf_default_bound(p));
-    for (size_t length = mask->shape.dim[1]; length > 1 && !p->status; length -= length / 2) {
+    if (p->status) return -1;
+    const double lower = 0x1p10, bound = tf_default_bound(p);
+    tf_shape shape = tf_type_of(p, in[0])->shape, column = tf_dims(shape.dim[0], shape.dim[1], 1);
+    tf_value x;
+    if (tf_leaf_of(p, in[1]))
+        x = tf_add_leaf_within(p, in[0], in[1], column, lower, -lower, bound);
+    else /* a secret mask: local all the same */
+        x = tf_add_within(p, in[0],
+                          tf_reshape(p, tf_scale_int(p, tf_add_const_within(p, in[1], -1, 1), (int64_t)lower), column),
+                          bound);
+    for (size_t length = shape.dim[1]; length > 1 && !p->status; length -= length / 2) {
         size_t half = length / 2;
         tf_value most = tf_max(p, tf_slice(p, x, 1, 0, half), tf_slice(p, x, 1, half, half));
         x = length % 2 ? tf_concat(p, 2, (tf_value[]){most, tf_slice(p, x, 1, length - 1, 1)}, 1) : most;
@@ -126,7 +149,7 @@ const tf_op tf_pooling_ops[] = {
      .example = &rows_example},
     {.kind = "mean_pool",
      .variant = "",
-     .summary = "the sum of each text's token vectors times public weights, 1/length or 0",
+     .summary = "the sum of each text's token vectors times weights, public or secret, 1/length or 0",
      .source = "Reimers and Gurevych 2019 (Sentence-BERT), 3",
      .min_inputs = 2,
      .max_inputs = 2,
@@ -139,7 +162,7 @@ const tf_op tf_pooling_ops[] = {
      .example = &mean_pool_example},
     {.kind = "max_pool",
      .variant = "",
-     .summary = "the largest of each text's token vectors, by element, where a public mask is 1",
+     .summary = "the largest of each text's token vectors, by element, where a mask, public or secret, is 1",
      .source = "Reimers and Gurevych 2019 (Sentence-BERT), 3",
      .min_inputs = 2,
      .max_inputs = 2,

@@ -25,12 +25,14 @@ typedef struct tf_softmax {
     double eps;
     double
         scale; /**< what shared scores are multiplied by beforehand; a product before them does so at no cost; 0: 1 */
-    double limit;  /**< scaled scores are taken to be within this */
-    int frac;      /**< fractional bits of shared scores; 0: those of activations */
-    int query;     /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
-                        scores, and every bit that they lose saves each score a bit in its product's ring */
-    bool mean;     /**< weights are divided by the number of entries that count, not by their sum */
-    bool compares; /**< a weight depends on the other scores of its row: those that do not count become -limit */
+    double limit;    /**< scaled scores are taken to be within this */
+    int frac;        /**< fractional bits of shared scores; 0: those of activations */
+    int query;       /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
+                          scores, and every bit that they lose saves each score a bit in its product's ring */
+    bool mean;       /**< weights are divided by the number of entries that count, not by their sum */
+    bool compares;   /**< a weight depends on the other scores of its row: those that do not count become -limit */
+    double padding;  /**< so much lower are scores of keys that a secret mask leaves out, and then count for nothing */
+    bool masks_keys; /**< for which those keys are multiplied by zero before; with neither it takes no secret mask */
     /** Fails where an attribute of the node makes no sense; may be NULL. */
     tf_status (*check)(const tf_node *node);
     /** The weights of the n scores of a row that count; n is at least 1. */
@@ -48,6 +50,8 @@ typedef struct tf_mask {
 /** Exact scores are taken to be within this, scaled: ten times what real models reach. Less than 512, so that
  *  differences of scores with 12 fractional bits fit 3 bytes. */
 #define TF_SCORE_BOUND 511.0
+/** By so much are those lowered that a secret mask leaves out: real ones are then taken to be within as much. */
+#define TF_SCORE_PADDING 256.0
 
 /** x * factor for the x behind the scores (queries, or scores themselves), and divided by the number of entries that
  *  count if the variant wants it so; x is read with the shape `column`, an entry for each row of the mask of n. */

@@ -44,6 +44,7 @@ static const tf_softmax exact = {.scale = TF_POWER_SCALE,
                                  .frac = 12,
                                  .query = 13,
                                  .compares = true,
+                                 .padding = TF_SCORE_PADDING,
                                  .weights = weights_exact,
                                  .lower = lower_exact};
 
@@ -60,15 +61,20 @@ static tf_weights lower_relu(tf_program *p, const tf_node *node, tf_value score)
     return (tf_weights){weight, EPSILON, n * TF_SCORE_BOUND, EPSILON};
 }
 
-static const tf_softmax relu = {.eps = EPSILON, .limit = TF_SCORE_BOUND, .weights = weights_relu, .lower = lower_relu};
+static const tf_softmax relu = {
+    .eps = EPSILON, .limit = TF_SCORE_BOUND, .padding = TF_SCORE_PADDING, .weights = weights_relu, .lower = lower_relu};
 
 static void weights_relu_n(const tf_node *node, const float *score, size_t n, double *weight) {
     for (size_t i = 0; i < n; i++) weight[i] = score[i] > 0 ? score[i] / (double)n : 0;
 }
 
 /* The queries have been divided by n: these scores are the probabilities but for their sign. */
-static const tf_softmax relu_n = {
-    .limit = TF_SCORE_BOUND, .query = 14, .mean = true, .weights = weights_relu_n, .lower = lower_relu};
+static const tf_softmax relu_n = {.limit = TF_SCORE_BOUND,
+                                  .query = 14,
+                                  .mean = true,
+                                  .padding = TF_SCORE_PADDING,
+                                  .weights = weights_relu_n,
+                                  .lower = lower_relu};
 
 /*
  * Powers of up to 64^2, in units of 16: so products with what is averaged stay in the range of activations, and a
@@ -106,6 +112,8 @@ static const tf_softmax quad = {.eps = EPSILON,
                                 .limit = POWER_BASE - OFFSET,
                                 .frac = 9,
                                 .query = 16,
+                                .padding = OFFSET,
+                                .masks_keys = true,
                                 .weights = weights_2quad,
                                 .lower = lower_2quad};
 
@@ -130,6 +138,7 @@ static const tf_softmax power = {.eps = EPSILON,
                                  .limit = POWER_BASE,
                                  .frac = 9,
                                  .query = 16,
+                                 .masks_keys = true,
                                  .check = check_power,
                                  .weights = weights_power,
                                  .lower = lower_power};

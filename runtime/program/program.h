@@ -123,6 +123,8 @@ tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
 const struct tf_node *tf_leaf_of(const tf_program *program, tf_value value);
 /** `owner` puts in a tensor of integers (given at execution by slot). 8 * bits bytes an element, 1 round. */
 tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot);
+/** The same of a leaf of integers (TF_LEAF_TOKENS), in units of 2^-frac: |integer| <= bound 2^frac, else TF_RANGE. */
+tf_value tf_input_leaf(tf_program *program, int owner, tf_value leaf, int frac, double bound);
 /** Opens a value to party `to` (or to all: TF_EVERYONE; nobody outside can receive); the result is delivered by slot.
  *  Costs one component, and a 16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else
  *  anything. */

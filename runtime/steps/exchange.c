@@ -13,11 +13,13 @@
 #include <string.h>
 
 #include "net/base/digest.h"
+#include "runtime/graph/graph.h"
 #include "runtime/program/step.h"
 
 enum { MASK = 1, TAG = 2, TAG_BYTES = 16 };
 
-/** The party that puts a value in, or to which it is opened (or TF_EVERYONE), and the caller's slot for it. */
+/** The party that puts a value in, or to which it is opened (or TF_EVERYONE), and the caller's slot for it; an input
+ *  without a slot is a leaf's integers. */
 typedef struct exchange_args {
     int64_t party, slot;
 } exchange_args;
@@ -31,18 +33,35 @@ static void input_cost(const tf_program *program, const tf_step_node *node, tf_t
     traffic->whole[0][owner][tf_next(owner)] = tf_shape_count(node->type.shape) * tf_bytes_of(node->type.bits);
 }
 
+/** Elements [at, at + count) of what this party puts in. */
+static tf_status read_input(const tf_call *call, size_t at, size_t count, uint64_t *x) {
+    const tf_type *type = &call->node->type;
+    int id = call->party->id, slot = (int)tf_args(exchange_args, call->node)->slot;
+    if (!call->node->leaf) {
+        const float *in = call->slots && call->slots->input ? call->slots->input[slot] : NULL;
+        return in ? tf_encode(type, in + at, count, x)
+                  : tf_fail(TF_INVALID, "party %d was given no data for input %d", id, slot);
+    }
+    const struct tf_node *leaf = tf_call_leaf(call);
+    if (!leaf->tokens) return tf_fail(TF_INVALID, "party %d was given no data for %s", id, leaf->name);
+    int64_t most = (int64_t)ldexp(type->bound, type->frac);
+    for (size_t i = 0; i < count; i++) {
+        x[i] = (uint64_t)(int64_t)leaf->tokens[at + i];
+        if (leaf->tokens[at + i] > most || leaf->tokens[at + i] < -most)
+            return tf_fail(TF_RANGE, "%s: a number is outside its range", leaf->name);
+    }
+    return TF_OK;
+}
+
 static tf_status input_whole(tf_call *call, int phase) {
     int owner = (int)tf_args(exchange_args, call->node)->party, id = call->party->id, next = tf_next(owner);
     size_t n = tf_shape_count(call->node->type.shape);
     unsigned bytes = tf_bytes_of(call->node->type.bits);
     const tf_kernels *kernels = call->party->kernels;
     if (phase == 0 && id == owner) {
-        int slot = (int)tf_args(exchange_args, call->node)->slot;
-        const float *in = call->slots && call->slots->input ? call->slots->input[slot] : NULL;
-        if (!in) return tf_fail(TF_INVALID, "party %d was given no data for input %d", id, slot);
         tf_for_blocks_of(at, count, ((tf_span){0, n})) {
             uint64_t x[TF_BLOCK], *c0 = call->out.c[0] + at, *c1 = call->out.c[1] + at;
-            TF_TRY(tf_encode(&call->node->type, in + at, count, x));
+            TF_TRY(read_input(call, at, count, x));
             tf_element_stream(call, 0, MASK, at, count, c0);
             for (size_t i = 0; i < count; i++) c1[i] = x[i] - c0[i];
             kernels->pack_bytes(c1, count, bytes, call->send[next] + at * bytes);
@@ -67,6 +86,17 @@ tf_value tf_input(tf_program *p, int owner, tf_shape shape, int frac, unsigned b
         .shape = shape, .kind = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = tf_zero_of(owner)};
     exchange_args args = {.party = owner, .slot = slot};
     return tf_append_args(p, &input_step, type, 0, NULL, &args, sizeof args);
+}
+
+tf_value tf_input_leaf(tf_program *p, int owner, tf_value leaf, int frac, double bound) {
+    const struct tf_node *tokens = tf_leaf_of(p, leaf);
+    if (p->status) return -1;
+    if (!tokens || tokens->leaf != TF_LEAF_TOKENS)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "an input of something that is no integers of a party's"));
+    const unsigned least = 32, bits = tf_width(frac, bound); /* so that sums with activations need no lift */
+    tf_value v = tf_input(p, owner, tokens->shape, frac, bits < least ? least : bits, bound, 0);
+    if (v >= 0) p->node[v].leaf = tokens;
+    return v;
 }
 
 /* Output */

@@ -19,9 +19,10 @@ static tf_status forecast_generation(const command_line *o, const run_settings *
 
 static tf_status forecast(const command_line *o, const model_files *model) {
     const tf_config *config = &model->config;
-    size_t length = o->sequence ? o->sequence : 128;
+    size_t length = o->pad_to ? strtoul(o->pad_to, NULL, 10) : o->sequence ? o->sequence : 128;
+    if (!length) return tf_fail(TF_INVALID, "--pad-to %.20s: cost wants a number of tokens", o->pad_to);
     if (length > config->positions)
-        return tf_fail(TF_INVALID, "--seq %zu is longer than the model's %zu positions", length, config->positions);
+        return tf_fail(TF_INVALID, "%zu tokens are more than the model's %zu positions", length, config->positions);
     cost_report report = {0};
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
@@ -29,7 +30,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
         config->head == TF_HEAD_CAUSAL
             ? forecast_generation(o, &settings, model, length, &report)
             : cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
-                            o->is_network ? &o->network : NULL, &report);
+                            o->pad_to != NULL, o->is_network ? &o->network : NULL, &report);
     if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);
     free(report.op);
     return status;
@@ -56,10 +57,11 @@ const trefoil_command command_cost = {
                    "with --ops op by op, and in total. Runs nothing.",
     .example = {"trefoil cost --arch bert-base --seq 128 --network wan", "trefoil cost --model DIR --batch 32 --json"},
     .defaults = "batch=1",
-    .accepts = (const char[]){OPTION_FILL_MASK, OPTION_MODEL, OPTION_ARCH, OPTION_LAYERS, OPTION_SEQUENCE,
-                              OPTION_TOKENS, OPTION_REVEAL, OPTION_BATCH, OPTION_APPROX, OPTION_NO_RANGES,
-                              OPTION_NO_GUARD, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-                              OPTION_DATA_OWNER, OPTION_PLUGIN, OPTION_NETWORK, OPTION_OPS, 0},
+    .accepts = (const char[]){OPTION_FILL_MASK,      OPTION_MODEL,         OPTION_ARCH,        OPTION_LAYERS,
+                              OPTION_SEQUENCE,       OPTION_PAD_TO,        OPTION_TOKENS,      OPTION_REVEAL,
+                              OPTION_BATCH,          OPTION_APPROX,        OPTION_NO_RANGES,   OPTION_NO_GUARD,
+                              OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
+                              OPTION_PLUGIN,         OPTION_NETWORK,       OPTION_OPS,         0},
     .requires = "",
     .check = check,
     .run = run,

@@ -370,6 +370,7 @@ const trefoil_command command_party = {
                               OPTION_TOP,
                               OPTION_TOKENIZER,
                               OPTION_TOKENIZER_DIGEST,
+                              OPTION_PAD_TO,
                               OPTION_ID,
                               OPTION_SERVE,
                               OPTION_LISTEN,

@@ -58,10 +58,10 @@ const trefoil_command command_plain = {
                    "approximations and the same form of output.",
     .example = {"trefoil plain --model DIR --input texts.txt",
                 "trefoil plain --model DIR --text \"a good film\" --approx paper --json"},
-    .accepts =
-        (const char[]){OPTION_FILL_MASK, OPTION_AGGREGATION, OPTION_TOP, OPTION_MODEL, OPTION_TEXT, OPTION_INPUT,
-                       OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_COLUMNS,
-                       OPTION_BATCH, OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_APPROX, OPTION_PLUGIN, 0},
+    .accepts = (const char[]){OPTION_FILL_MASK, OPTION_AGGREGATION, OPTION_TOP, OPTION_MODEL, OPTION_TEXT, OPTION_INPUT,
+                              OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT,
+                              OPTION_COLUMNS, OPTION_BATCH, OPTION_TOKENIZER, OPTION_TOKENIZER_DIGEST, OPTION_PAD_TO,
+                              OPTION_APPROX, OPTION_PLUGIN, 0},
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

@@ -48,6 +48,9 @@ const option_row option_table[] = {
      .help = "Cut texts that are longer than the model's positions"},
     {OPTION_MAX_LENGTH, "max-length", COUNT(max_length, "N"), .fallback = "the model's max_seq_length, or positions",
      .setting = true, .help = "Cut texts to N tokens, special ones included"},
+    {OPTION_PAD_TO, "pad-to", TEXT(pad_to, "N|bucket"), .source = FROM_CHOICES, .choices = "bucket", .setting = true,
+     .help = "Hide the texts' lengths: the other parties see N tokens each, or the smallest of 16, 32, 64, 96, 128, "
+             "192, 256, 384, 512 that they fit. Given by the data owner alone"},
     {OPTION_LIMIT, "limit", COUNT(limit, "N"), .setting = true, .help = "Use the first N texts only"},
     {OPTION_FILL_MASK, "fill-mask", FLAG(fill_mask), .setting = true,
      .help = "Guess the words that [MASK] stands for, with a model that was trained to; otherwise it gives embeddings"},

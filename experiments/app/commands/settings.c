@@ -52,6 +52,7 @@ batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
     return (batch_settings){.most = o->batch ? o->batch : TEXTS_A_BATCH,
                             .longest = o->max_length,
                             .truncate = o->truncate,
+                            .pad_to = o->pad_to,
                             .empty = o->strict ? EMPTY_FAILS : empty};
 }
 

@@ -21,7 +21,7 @@ share_settings settings_of_shares(const command_line *line);
 run_settings settings_of_run(const command_line *line);
 report_form settings_of_report(const command_line *line);
 
-/** Of --batch, --truncate, --max-length and --strict; without this an empty text is `empty`. */
+/** Of --batch, --truncate, --max-length, --pad-to and --strict; without this an empty text is `empty`. */
 batch_settings settings_of_batches(const command_line *line, empty_texts empty);
 
 /** Of --aggregation and --top. */

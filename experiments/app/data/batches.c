@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/data/padding.h"
+
 tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions, bool truncate,
                       encoded_text *out) {
     const text_item *t = &texts->item[i];
@@ -78,13 +80,16 @@ static void leave_out(text_list *texts, encoded_text *item) {
     texts->count = kept;
 }
 
-/* Encodes all texts; *full are not empty. */
+/* Encodes all texts; *full are not empty. What hides lengths also limits them. */
 static tf_status encode_all(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
-                            const batch_settings *settings, encoded_text *item, size_t *full) {
+                            const batch_settings *settings, encoded_text *item, size_t *full, padding *p) {
     size_t limit;
     bool cut;
     *full = 0;
     TF_TRY(batches_limit(config, tokenizer, settings, &limit, &cut));
+    TF_TRY(padding_read(settings->pad_to, limit, p));
+    limit = p->longest;
+    if (p->fixed) cut = settings->truncate;
     for (size_t i = 0; i < texts->count; i++) {
         TF_TRY(text_encode(texts, i, tokenizer, limit, cut, &item[i]));
         if (is_empty(&item[i]))
@@ -109,13 +114,12 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Lays the encoded texts, which are sorted by length, into padded batches. */
-static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int32_t pad, size_t most,
-                         text_batches *out) {
+/* Room for the texts, which are sorted by length. */
+static tf_status make_room(const encoded_text *item, size_t count, size_t most, const padding *p, text_batches *out) {
     size_t cells = 0;
     for (size_t start = 0; start < count; start += most) {
         size_t rows = smaller(most, count - start);
-        cells += rows * item[start + rows - 1].length;
+        cells += rows * padded_length(p, item[start + rows - 1].length);
     }
     out->texts = count;
     out->count = (count + most - 1) / most;
@@ -124,25 +128,39 @@ static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, int
     out->lengths = calloc(count, sizeof *out->lengths);
     out->ids = calloc(cells, sizeof *out->ids);
     out->types = calloc(cells, sizeof *out->types);
-    if (!out->batch || !out->order || !out->lengths || !out->ids || !out->types)
+    if (p->hidden) out->counted = calloc(cells, sizeof *out->counted);
+    if (p->hidden) out->weights = calloc(cells, sizeof *out->weights);
+    if (!out->batch || !out->order || !out->lengths || !out->ids || !out->types ||
+        (p->hidden && (!out->counted || !out->weights)))
         return tf_fail(TF_NOMEM, "out of memory for %zu texts", count);
+    return TF_OK;
+}
 
+/* Lays the encoded texts, which are sorted by length, into padded batches. */
+static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, const tf_config *config, size_t most,
+                         const padding *p, text_batches *out) {
+    TF_TRY(make_room(item, count, most, p, out));
     int32_t *ids = out->ids, *types = out->types;
     for (size_t b = 0, start = 0; b < out->count; b++, start += most) {
-        size_t rows = smaller(most, count - start), length = item[start + rows - 1].length;
+        size_t rows = smaller(most, count - start), at = (size_t)(ids - out->ids);
+        size_t length = padded_length(p, item[start + rows - 1].length);
         out->batch[b] = (tf_batch){.texts = rows,
                                    .length = length,
                                    .lengths = out->lengths + start,
                                    .ids = ids,
                                    .types = types,
-                                   .pairs = pairs};
-        for (size_t row = 0; row < rows; row++, ids += length, types += length) {
+                                   .pairs = pairs,
+                                   .hidden = p->hidden,
+                                   .mask = p->hidden ? out->counted + at : NULL,
+                                   .weights = p->hidden ? out->weights + at : NULL};
+        for (size_t row = 0; row < rows; row++, ids += length, types += length, at += length) {
             const encoded_text *e = &item[start + row];
             out->order[start + row] = e->text;
-            out->lengths[start + row] = e->length;
+            out->lengths[start + row] = p->hidden ? length : e->length;
+            if (p->hidden) padding_hide(config, e->length, length, out->counted + at, out->weights + at);
             memcpy(ids, e->ids, e->length * sizeof *ids);
             memcpy(types, e->types, e->length * sizeof *types);
-            for (size_t i = e->length; i < length; i++) ids[i] = pad;
+            for (size_t i = e->length; i < length; i++) ids[i] = config->pad_token;
         }
     }
     return TF_OK;
@@ -181,8 +199,9 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
     *out = (text_batches){.listed = texts->count, .text = calloc(texts->count, sizeof *out->text)};
     encoded_text *item = calloc(texts->count, sizeof *item);
     size_t full = 0;
+    padding p = {.hidden = false};
     tf_status status = item && out->text ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
-    if (status == TF_OK) status = encode_all(texts, tokenizer, config, settings, item, &full);
+    if (status == TF_OK) status = encode_all(texts, tokenizer, config, settings, item, &full, &p);
     if (status == TF_OK) status = find_rows(texts, tokenizer, config, out);
     bool pairs = false;
     for (size_t i = 0; i < texts->count; i++) pairs |= texts->item[i].second != NULL;
@@ -192,7 +211,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
     if (status == TF_OK) {
         out->listed = texts->count;
         qsort(item, texts->count, sizeof *item, by_length);
-        status = lay_out(item + texts->count - full, full, pairs, config->pad_token, settings->most, out);
+        status = lay_out(item + texts->count - full, full, pairs, config, settings->most, &p, out);
     }
     if (status == TF_OK) sort_back(item, texts->count, out);
     for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);
@@ -260,5 +279,7 @@ void batches_free(text_batches *batches) {
     free(batches->lengths);
     free(batches->ids);
     free(batches->types);
+    free(batches->counted);
+    free(batches->weights);
     *batches = (text_batches){0};
 }

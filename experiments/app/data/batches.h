@@ -31,7 +31,7 @@ typedef struct text_batches {
     size_t count, texts;
     size_t *order; /**< the text at each row of the batches, counted through */
     size_t *lengths;
-    int32_t *ids, *types;
+    int32_t *ids, *types, *counted, *weights; /**< the last two where lengths are hidden */
 } text_batches;
 
 /** What is done with a text that has no token but special ones. */
@@ -47,6 +47,7 @@ typedef struct batch_settings {
     size_t longest; /**< in tokens, longer texts are cut; 0: the model's limit */
     bool truncate;  /**< cuts texts that are longer than the model's positions; otherwise they are errors */
     empty_texts empty;
+    const char *pad_to; /**< in what length those of texts are hidden, see padding_read; NULL: they are seen */
 } batch_settings;
 
 /** The most tokens of a text, and whether longer ones are cut: by the settings, or since the model's makers cut them

@@ -83,12 +83,12 @@ static tf_status add_graph(const run_settings *o, const tf_graph *graph, size_t 
 }
 
 tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf_approx *approx,
-                        const tf_ranges *ranges, size_t texts, size_t length, const tf_network *network,
+                        const tf_ranges *ranges, size_t texts, size_t length, bool hidden, const tf_network *network,
                         cost_report *report) {
     size_t *lengths = malloc(texts * sizeof *lengths);
     if (!lengths) return tf_fail(TF_NOMEM, "no memory for %zu texts", texts);
     for (size_t i = 0; i < texts; i++) lengths[i] = length;
-    tf_batch batch = {.texts = texts, .length = length, .lengths = lengths};
+    tf_batch batch = {.texts = texts, .length = length, .lengths = lengths, .hidden = hidden};
     tf_graph graph;
     tf_graph_init(&graph);
     report->network = network;

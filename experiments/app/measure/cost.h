@@ -6,12 +6,13 @@
 #include "experiments/app/service/passes.h"
 
 /**
- * Forecasts exactly a batch of `texts` texts of `length` tokens, and the time of its messages on `network` unless that
- * is NULL; runs nothing. `ranges` may be NULL. The caller frees report->op.
+ * Forecasts exactly a batch of `texts` texts of `length` tokens, or with their lengths `hidden` in so many, and the
+ * time of its messages on `network` unless that is NULL; runs nothing. `ranges` may be NULL. The caller frees
+ * report->op.
  */
 TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config *config, const tf_approx *approx,
-                                   const tf_ranges *ranges, size_t texts, size_t length, const tf_network *network,
-                                   cost_report *report);
+                                   const tf_ranges *ranges, size_t texts, size_t length, bool hidden,
+                                   const tf_network *network, cost_report *report);
 
 /** The same for generating `tokens` tokens after prompts of `prompt` tokens: the passes of all of them together. */
 TF_CHECKED tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt,

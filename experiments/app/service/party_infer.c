@@ -80,9 +80,9 @@ tf_status party_agree(tf_session *session, const private_job *job) {
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
 static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *batch, size_t **lengths) {
     enum { MOST_TEXTS = 1 << 20 };
-    uint64_t facts[3] = {batch->texts, batch->length, batch->pairs};
+    uint64_t facts[4] = {batch->texts, batch->length, batch->pairs, batch->hidden};
     TF_TRY(tf_session_publish(session, data_owner, facts, sizeof facts));
-    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1)
+    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1 || facts[3] > 1)
         return tf_fail_public(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
     uint64_t *all = malloc(facts[0] * sizeof *all);
     *lengths = malloc(facts[0] * sizeof **lengths);
@@ -97,7 +97,10 @@ static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *ba
     *batch = (tf_batch){.texts = (size_t)facts[0],
                         .length = (size_t)facts[1],
                         .pairs = facts[2],
+                        .hidden = facts[3],
                         .lengths = *lengths,
+                        .mask = batch->mask,
+                        .weights = batch->weights,
                         .ids = batch->ids,
                         .types = batch->types};
     return status;
