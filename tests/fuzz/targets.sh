@@ -1,5 +1,5 @@
 # Sourced by the fuzz scripts, which set `build`, the directory of the build with clang.
-fuzz_targets="safetensors config tokenizer vocab parties shares records handshake"
+fuzz_targets="safetensors config tokenizer vocab chat parties shares records handshake"
 
 # Why there is no fuzzing on this machine; nothing if there can be.
 fuzz_obstacle() {
