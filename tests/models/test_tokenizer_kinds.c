@@ -295,3 +295,74 @@ Test(tokenizer_kinds, expressions) {
         tf_expression_free(e);
     }
 }
+
+/* ---- Post-processors ---- */
+
+static tf_status open_processor(const char *processor, tf_tokenizer **t) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"<s>\": 3, \"</s>\": 4}, "
+             "\"merges\": []}, \"post_processor\": %s}",
+             processor);
+    scratch_text("tokenizer.json", text);
+    return tf_tokenizer_open(scratch, t);
+}
+
+#define AROUND     "\"sep\": [\"</s>\", 4], \"cls\": [\"<s>\", 3]"
+#define BYTE_LEVEL "{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": false}"
+#define TEMPLATE                                                                                                       \
+    "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"S\", \"type_id\": 2}}, "            \
+    "{\"Sequence\": {\"id\": \"A\", \"type_id\": 1}}], \"pair\": [{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, "   \
+    "{\"SpecialToken\": {\"id\": \"E\", \"type_id\": 3}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], "          \
+    "\"special_tokens\": {\"S\": {\"ids\": [3]}, \"E\": {\"ids\": [4]}}}"
+
+/* "ab", and "ab" with "ba". */
+Test(tokenizer_kinds, post_processors) {
+    static const struct {
+        const char *processor;
+        size_t count, pair_count;
+        int32_t ids[4], types[4], pair_ids[8], pair_types[8];
+    } cases[] = {
+        {"null", 2, 4, {1, 2}, {0, 0}, {1, 2, 2, 1}, {0, 0, 1, 1}},
+        {BYTE_LEVEL, 2, 4, {1, 2}, {0, 0}, {1, 2, 2, 1}, {0, 0, 1, 1}},
+        {"{\"type\": \"BertProcessing\", " AROUND "}",
+         4,
+         7,
+         {3, 1, 2, 4},
+         {0},
+         {3, 1, 2, 4, 2, 1, 4},
+         {0, 0, 0, 0, 1, 1, 1}},
+        {"{\"type\": \"RobertaProcessing\", \"trim_offsets\": false, " AROUND "}",
+         4,
+         8,
+         {3, 1, 2, 4},
+         {0},
+         {3, 1, 2, 4, 4, 2, 1, 4},
+         {0}},
+        {TEMPLATE, 3, 5, {3, 1, 2}, {2, 1, 1}, {2, 1, 4, 1, 2}, {1, 1, 3, 0, 0}},
+        {"{\"type\": \"Sequence\", \"processors\": [" BYTE_LEVEL ", " TEMPLATE "]}",
+         3,
+         5,
+         {3, 1, 2},
+         {2, 1, 1},
+         {2, 1, 4, 1, 2},
+         {1, 1, 3, 0, 0}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tf_tokenizer *t;
+        works(open_processor(cases[i].processor, &t));
+        for (int pair = 0; pair < 2; pair++) {
+            int32_t *ids, *types;
+            size_t count, wanted = pair ? cases[i].pair_count : cases[i].count;
+            works(tf_tokenize(t, "ab", 2, pair ? "ba" : NULL, pair ? 2 : 0, 0, false, &ids, &types, &count));
+            cr_assert_eq(count, wanted, "case %zu: %zu ids", i, count);
+            cr_assert_arr_eq(ids, pair ? cases[i].pair_ids : cases[i].ids, count * sizeof *ids);
+            cr_assert_arr_eq(types, pair ? cases[i].pair_types : cases[i].types, count * sizeof *types);
+            free(ids), free(types);
+        }
+        tf_tokenizer_close(t);
+    }
+    tf_tokenizer *t;
+    fails(open_processor("{\"type\": \"Sequence\", \"processors\": [" TEMPLATE ", " TEMPLATE "]}", &t), TF_FORMAT,
+          "puts special tokens around a text twice");
+}
