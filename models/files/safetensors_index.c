@@ -34,7 +34,8 @@ tf_status tf_find_weights(const char *path, char **found) {
         if (i == count) {
             TF_TRY(tf_path_join(path, "pytorch_model.bin", joined, sizeof joined));
             return tf_fail(TF_IO, "%s: holds neither %s nor %s nor %s%s", path, names[0], names[1], names[2],
-                           access(joined, F_OK) ? "" : "; convert its pytorch_model.bin");
+                           access(joined, F_OK) ? ""
+                                                : "; experiments/convert/pytorch.py makes it of pytorch_model.bin");
         }
         path = joined;
     }
