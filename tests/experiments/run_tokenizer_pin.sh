@@ -54,6 +54,15 @@ grep -q "good\|film" "$work/err0" "$work/err2" && complain "the text is in a not
 # In one job, where each party has a directory of its own kind.
 "$trefoil" infer --local --model "$work/spells" --text "good film" --tokenizer "$work/own" >"$work/out" 2>"$work/err" && complain "--local: not refused"
 grep -q "differ in the tokenizer" "$work/err" || complain "--local: $(cat "$work/err")"
+# Beside tokenizer.json, tokenizer_config.json changes ids too.
+cp -r "$work/tiny" "$work/json"
+awk 'BEGIN { printf "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {" }
+    { printf "%s\"%s\": %d", (NR > 1 ? ", " : ""), $0, NR - 1 }
+    END { print "}}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}" }' "$work/tiny/vocab.txt" >"$work/json/tokenizer.json"
+cp -r "$work/json" "$work/flags" && echo '{"added_tokens_decoder": {"5": {"content": "[X]"}}}' >"$work/flags/tokenizer_config.json"
+"$trefoil" infer --local --model "$work/json" --text "good film" --tokenizer "$work/json" >"$work/out" 2>"$work/err" || complain "tokenizer.json: $(cat "$work/err")"
+"$trefoil" infer --local --model "$work/flags" --text "good film" --tokenizer "$work/json" >"$work/out" 2>"$work/err" && complain "other flags are not refused"
+grep -q "differ in the tokenizer" "$work/err" || complain "other flags: $(cat "$work/err")"
 "$trefoil" infer --local --model "$work/tiny" --text "good film" --tokenizer-digest 12 >"$work/out" 2>"$work/err" && complain "12 is no digest"
 grep -q "64 hexadecimal digits" "$work/err" || complain "12: $(cat "$work/err")"
 

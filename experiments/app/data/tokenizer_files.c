@@ -7,8 +7,9 @@
 
 enum { PATH_TEXT = 4096, LARGEST = 64 << 20 };
 
-const char *const tokenizer_file[TOKENIZER_FILES] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
-                                                     "added_tokens.json", "special_tokens_map.json"};
+const char *const tokenizer_file[TOKENIZER_FILES] = {"tokenizer.json",          "vocab.txt",
+                                                     "tokenizer_config.json",   "added_tokens.json",
+                                                     "special_tokens_map.json", "chat_template.jinja"};
 
 /* Names and lengths keep the files apart. */
 static tf_status add_file(tf_hash *hash, const char *directory, const char *name, bool *there) {
@@ -35,7 +36,6 @@ tf_status tokenizer_files_digest(const char *directory, tf_digest *digest) {
         bool there;
         status = add_file(&hash, directory, tokenizer_file[i], &there);
         any |= status == TF_OK && there && i < 2; /* without either of the first two it is no tokenizer */
-        if (i == 0 && any) break;
     }
     *digest = (tf_digest){{0}};
     if (status == TF_OK && any) return tf_hash_end(&hash, digest);

@@ -4,7 +4,7 @@
 
 #include "net/base/digest.h"
 
-enum { TOKENIZER_FILES = 5 };
+enum { TOKENIZER_FILES = 6 };
 
 /** Their names in a model's directory, not all of which need be there. */
 extern const char *const tokenizer_file[TOKENIZER_FILES];
@@ -20,8 +20,9 @@ static inline bool tokenizer_is_pinned(const tokenizer_pin *pin) {
 }
 
 /**
- * Makes the digest of the tokenizer in a directory: of names, lengths and bytes of tokenizer.json alone if it is there,
- * which then decides everything, otherwise of the other files. All zero where there is no tokenizer.
+ * Makes the digest of the tokenizer in a directory: of names, lengths and bytes of all of these files that are there,
+ * as each of them may change ids or prompts. No file is understood for that: what a pin refuses is never parsed. All
+ * zero where there is no tokenizer.
  */
 TF_CHECKED tf_status tokenizer_files_digest(const char *directory, tf_digest *digest);
 
