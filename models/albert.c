@@ -6,10 +6,8 @@
 #include "models/family.h"
 
 static tf_status read_albert(const tf_json_source *from, tf_config *c) {
-    const tf_json_only only[] = {{"inner_group_num", "1"}};
     TF_TRY(tf_encoder_read(from, 1e-12, c));
     TF_TRY(tf_json_size(from, "type_vocab_size", 1, 1024, &c->types));
-    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
     c->embedding = 128;
     c->groups = 1;
     TF_TRY(tf_json_optional_size(from, "embedding_size", 1, 16384, &c->embedding));
@@ -40,6 +38,8 @@ const tf_family tf_albert_family = {
     .model_types = (const char *const[]){"albert", NULL},
     .prefixes = (const char *const[]){"albert.", NULL},
     .read = read_albert,
+    .only = (const tf_json_only[]){TF_ENCODER_ONLY, {"inner_group_num", "1"}, {NULL, NULL}},
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"AlbertForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"AlbertForTokenClassification", TF_HEAD_TOKENS},
                                              {"AlbertForQuestionAnswering", TF_HEAD_SPAN},

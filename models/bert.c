@@ -23,6 +23,8 @@ const tf_family tf_bert_family = {
     .model_types = (const char *const[]){"bert", NULL},
     .prefixes = (const char *const[]){"bert.", NULL},
     .read = read_bert,
+    .only = (const tf_json_only[]){TF_ENCODER_ONLY, {NULL, NULL}},
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"BertForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"BertForTokenClassification", TF_HEAD_TOKENS},
                                              {"BertForQuestionAnswering", TF_HEAD_SPAN},

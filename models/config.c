@@ -150,6 +150,9 @@ static tf_status read_problem(const tf_json_source *from, tf_config *config) {
 static tf_status read_config(const tf_json_source *from, tf_config *config) {
     TF_TRY(find_family(from, config));
     TF_TRY(read_activation(from, config));
+    size_t keys = 0;
+    while (config->family->only && config->family->only[keys].key) keys++;
+    TF_TRY(tf_json_check_only(from, config->family->only, keys));
     TF_TRY(config->family->read(from, config));
     TF_TRY(read_head(from, config));
     bool labelled = config->head == TF_HEAD_CLASSIFIER || config->head == TF_HEAD_TOKENS;

@@ -49,6 +49,7 @@ const tf_family tf_distilbert_family = {
     .prefixes = (const char *const[]){"distilbert.", NULL},
     .activation_key = "activation",
     .read = read_distilbert,
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"DistilBertForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"DistilBertForTokenClassification", TF_HEAD_TOKENS},
                                              {"DistilBertForQuestionAnswering", TF_HEAD_SPAN},

@@ -31,6 +31,8 @@ const tf_family tf_electra_family = {
     .model_types = (const char *const[]){"electra", NULL},
     .prefixes = (const char *const[]){"electra.", NULL},
     .read = read_electra,
+    .only = (const tf_json_only[]){TF_ENCODER_ONLY, {NULL, NULL}},
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"ElectraForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"ElectraForTokenClassification", TF_HEAD_TOKENS},
                                              {"ElectraForQuestionAnswering", TF_HEAD_SPAN},

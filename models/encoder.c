@@ -9,11 +9,6 @@ tf_status tf_encoder_read(const tf_json_source *from, double default_eps, tf_con
         {"num_attention_heads", 1024, &c->heads}, {"intermediate_size", 65536, &c->intermediate},
         {"vocab_size", 1 << 20, &c->vocabulary},  {"max_position_embeddings", 65536, &c->positions},
     };
-    const tf_json_only only[] = {{"position_embedding_type", "absolute"},
-                                 {"is_decoder", "false"},
-                                 {"add_cross_attention", "false"},
-                                 {"is_encoder_decoder", "false"}};
-    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
     TF_TRY(tf_json_sizes(from, sizes, sizeof sizes / sizeof *sizes));
     if (c->hidden % c->heads)
         return tf_fail(TF_FORMAT, "%s: \"hidden_size\" %zu is not a multiple of \"num_attention_heads\" %zu",

@@ -41,4 +41,10 @@ typedef struct tf_rename {
 /** Replaces `from` by `to` once in the name, for the first entry whose `from` it has; then tries the entries after. */
 void tf_rename_leaf(const tf_rename *table, size_t entries, tf_place *place);
 
+/** What config.json must say of an encoder of BERT's kind, for tf_family.only. */
+#define TF_ENCODER_ONLY                                                                                                \
+    {"position_embedding_type", "absolute"}, {"is_decoder", "false"}, {"add_cross_attention", "false"}, {              \
+        "is_encoder_decoder", "false"                                                                                  \
+    }
+
 #endif

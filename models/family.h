@@ -16,9 +16,13 @@ typedef struct tf_family {
 
     bool untyped_pairs; /**< one token type serves for both texts of a pair */
 
-    /** Fills the family's fields of `config` from config.json and refuses what would make another network of it, by
-     *  file and key. The head, labels and trefoil's own keys have been read by then. */
+    /** Fills the family's fields of `config` from config.json and refuses what it cannot be, by file and key; `only`
+     *  has been checked. The head, labels and trefoil's own keys have been read by then. */
     tf_status (*read)(const tf_json_source *from, tf_config *config);
+
+    const tf_json_only *only; /**< keys that would make another network of it, with the value that each may have; ends
+                                   with a NULL key. NULL: none */
+    const char *tried;        /**< with what it has been compared, for people */
 
     /** The heads that "architectures" may name; ends with a NULL name. */
     const struct tf_family_head {

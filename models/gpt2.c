@@ -9,9 +9,6 @@ static tf_status read_gpt2(const tf_json_source *from, tf_config *c) {
         {"n_embd", 16384, &c->hidden},           {"n_layer", 128, &c->layers},          {"n_head", 1024, &c->heads},
         {"vocab_size", 1 << 20, &c->vocabulary}, {"n_positions", 65536, &c->positions},
     };
-    const tf_json_only only[] = {
-        {"scale_attn_weights", "true"}, {"scale_attn_by_inverse_layer_idx", "false"}, {"add_cross_attention", "false"}};
-    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
     TF_TRY(tf_json_sizes(from, sizes, sizeof sizes / sizeof *sizes));
     if (c->hidden % c->heads)
         return tf_fail(TF_FORMAT, "%s: \"n_embd\" %zu is not a multiple of \"n_head\" %zu", from->path, c->hidden,
@@ -89,6 +86,11 @@ const tf_family tf_gpt2_family = {
     .activation_key = "activation_function",
     .activations = (const char *const[]){"gelu_new", "gelu", NULL},
     .read = read_gpt2,
+    .only = (const tf_json_only[]){{"scale_attn_weights", "true"},
+                                   {"scale_attn_by_inverse_layer_idx", "false"},
+                                   {"add_cross_attention", "false"},
+                                   {NULL, NULL}},
+    .tried = "a tiny random model against float64, in the open and in private",
     .heads = (const struct tf_family_head[]){{"GPT2LMHeadModel", TF_HEAD_CAUSAL}, {NULL, 0}},
     .place = place,
     .build = build,

@@ -66,8 +66,6 @@ static tf_status read_llama(const tf_json_source *from, tf_config *c) {
         {"num_attention_heads", 1024, &c->heads}, {"intermediate_size", 1 << 18, &c->intermediate},
         {"vocab_size", 1 << 20, &c->vocabulary},  {"max_position_embeddings", 1 << 24, &c->positions},
     };
-    const tf_json_only only[] = {{"pretraining_tp", "1"}};
-    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
     TF_TRY(tf_json_sizes(from, sizes, sizeof sizes / sizeof *sizes));
     TF_TRY(read_attention(from, c));
     TF_TRY(tf_json_optional_flag(from, "tie_word_embeddings", &c->tie_word_embeddings));
@@ -83,16 +81,12 @@ static tf_status read_mistral(const tf_json_source *from, tf_config *c) {
 }
 
 static tf_status read_qwen2(const tf_json_source *from, tf_config *c) {
-    const tf_json_only only[] = {{"use_sliding_window", "false"}};
-    TF_TRY(tf_json_check_only(from, only, 1));
     TF_TRY(read_llama(from, c));
     c->attention_bias = true;
     return TF_OK;
 }
 
 static tf_status read_qwen3(const tf_json_source *from, tf_config *c) {
-    const tf_json_only only[] = {{"use_sliding_window", "false"}, {"attention_bias", "false"}};
-    TF_TRY(tf_json_check_only(from, only, 2));
     c->head_dim = 128;
     return read_llama(from, c);
 }
@@ -179,15 +173,25 @@ static tf_id build(tf_builder *b) {
     return tf_decoder_head(b, tf_decoder_rms_norm(b, x, norm("norm", "layernorm", -1)), "embed_tokens");
 }
 
-#define FAMILY(name_, architecture_, reader, ...)                                                                      \
+static const tf_json_only llama_only[] = {{"pretraining_tp", "1"}, {NULL, NULL}};
+static const tf_json_only qwen2_only[] = {{"use_sliding_window", "false"}, {"pretraining_tp", "1"}, {NULL, NULL}};
+static const tf_json_only qwen3_only[] = {
+    {"use_sliding_window", "false"}, {"attention_bias", "false"}, {"pretraining_tp", "1"}, {NULL, NULL}};
+
+#define FAMILY(name_, architecture_, reader, tried_, only_, ...)                                                       \
     {                                                                                                                  \
         .name = name_, .model_types = (const char *const[]){__VA_ARGS__, NULL},                                        \
         .prefixes = (const char *const[]){"model.", NULL}, .activations = (const char *const[]){"silu", NULL},         \
-        .read = reader, .heads = (const struct tf_family_head[]){{architecture_, TF_HEAD_CAUSAL}, {NULL, 0}},          \
-        .build = build                                                                                                 \
+        .read = reader, .only = only_, .tried = tried_,                                                                \
+        .heads = (const struct tf_family_head[]){{architecture_, TF_HEAD_CAUSAL}, {NULL, 0}}, .build = build           \
     }
 
-const tf_family tf_llama_family = FAMILY("llama", "LlamaForCausalLM", read_llama, "llama");
-const tf_family tf_mistral_family = FAMILY("mistral", "MistralForCausalLM", read_mistral, "mistral");
-const tf_family tf_qwen2_family = FAMILY("qwen2", "Qwen2ForCausalLM", read_qwen2, "qwen2");
-const tf_family tf_qwen3_family = FAMILY("qwen3", "Qwen3ForCausalLM", read_qwen3, "qwen3");
+const tf_family tf_llama_family =
+    FAMILY("llama", "LlamaForCausalLM", read_llama,
+           "a tiny random model and stories15M against float64, in the open and in private", llama_only, "llama");
+const tf_family tf_mistral_family = FAMILY("mistral", "MistralForCausalLM", read_mistral,
+                                           "nothing yet but the reading of configurations", llama_only, "mistral");
+const tf_family tf_qwen2_family = FAMILY("qwen2", "Qwen2ForCausalLM", read_qwen2,
+                                         "nothing yet but the reading of configurations", qwen2_only, "qwen2");
+const tf_family tf_qwen3_family = FAMILY("qwen3", "Qwen3ForCausalLM", read_qwen3,
+                                         "nothing yet but the reading of configurations", qwen3_only, "qwen3");

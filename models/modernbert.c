@@ -16,10 +16,7 @@ static tf_status read_modernbert(const tf_json_source *from, tf_config *c) {
         {"num_attention_heads", 1024, &c->heads}, {"intermediate_size", 65536, &c->intermediate},
         {"vocab_size", 1 << 20, &c->vocabulary},  {"max_position_embeddings", 65536, &c->positions},
     };
-    const tf_json_only only[] = {
-        {"norm_bias", "false"}, {"classifier_activation", "gelu"}, {"decoder_bias", "true"}, {"is_decoder", "false"}};
     const char *pooling;
-    TF_TRY(tf_json_check_only(from, only, sizeof only / sizeof *only));
     TF_TRY(tf_json_sizes(from, sizes, sizeof sizes / sizeof *sizes));
     if (c->hidden % (2 * c->heads))
         return tf_fail(TF_FORMAT,
@@ -189,6 +186,12 @@ const tf_family tf_modernbert_family = {
     .prefixes = (const char *const[]){"model.", NULL},
     .activation_key = "hidden_activation",
     .read = read_modernbert,
+    .only = (const tf_json_only[]){{"norm_bias", "false"},
+                                   {"classifier_activation", "gelu"},
+                                   {"decoder_bias", "true"},
+                                   {"is_decoder", "false"},
+                                   {NULL, NULL}},
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"ModernBertForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"ModernBertForTokenClassification", TF_HEAD_TOKENS},
                                              {"ModernBertForMaskedLM", TF_HEAD_MASKED},

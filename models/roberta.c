@@ -37,6 +37,8 @@ const tf_family tf_roberta_family = {
     .prefixes = (const char *const[]){"roberta.", NULL},
     .untyped_pairs = true,
     .read = read_roberta,
+    .only = (const tf_json_only[]){TF_ENCODER_ONLY, {NULL, NULL}},
+    .tried = "tiny random models of each head, in the open and in private, against float64",
     .heads = (const struct tf_family_head[]){{"RobertaForSequenceClassification", TF_HEAD_CLASSIFIER},
                                              {"RobertaForTokenClassification", TF_HEAD_TOKENS},
                                              {"RobertaForQuestionAnswering", TF_HEAD_SPAN},
