@@ -6,6 +6,7 @@
 
 #include "net/base/clock.h"
 #include "runtime/execute/rounds.h"
+#include "runtime/steps/copies.h"
 
 /** A moment, for the times of a run. */
 typedef struct instant {
@@ -22,6 +23,8 @@ typedef struct run {
     tf_view *view;                   /* of every node */
     tf_mail (*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
     tf_mail (*dealt)[TF_PARTIES];    /* of every node: what each S sent to us as R */
+    uint64_t (*copies)[2];           /* of every node, where copies are compared; or NULL */
+    uint64_t seed[2];                /* of these hashes */
     tf_rounds rounds;
     int op;          /* the op of the graph that ran last */
     instant counted; /* until when times have been counted */
@@ -281,6 +284,7 @@ static tf_status run_entry(run *r, int e) {
                        .index = (uint32_t)entry.node,
                        .out = r->view[entry.node],
                        .state = r->arena + s->state,
+                       .copies = (const uint64_t(*)[2])r->copies,
                        .workers = 1,
                        .slots = r->slots}};
     for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
@@ -291,8 +295,12 @@ static tf_status run_entry(run *r, int e) {
                                            : run_parts(r, entry, &t);
     tf_packed_free(packed);
     expect_mail(r, e);
-    if (status || !r->party->observer || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
-    return r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out);
+    if (status || entry.phase == TF_SOLO_PHASE || s->pair + entry.phase < s->end) return status;
+    if (r->party->observer)
+        TF_TRY(r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out));
+    if (entry.node < r->program->copies && !node->step->sink)
+        tf_copies_hash(r->party->id, &node->type, &t.call.out, r->seed, r->copies[entry.node]);
+    return TF_OK;
 }
 
 static tf_status run_time(run *r, int time) {
@@ -343,11 +351,16 @@ static tf_status open_run(run *r, const tf_view *params) {
     r->dealt = calloc(nodes, sizeof *r->dealt);
     if (!r->view || !r->received || !r->dealt) return tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
     set_views(r, params);
+    if (!r->program->copies) return TF_OK;
+    r->copies = calloc(nodes, sizeof *r->copies);
+    if (!r->copies) return tf_fail(TF_NOMEM, "no memory for the hashes of %zu steps", nodes);
+    tf_copies_seed(r->party, r->program->copies, r->seed);
     return TF_OK;
 }
 
 static void close_run(run *r) {
     if (r->arena) explicit_bzero(r->arena, (r->plan->arena_words + 1) * sizeof(uint64_t));
+    free(r->copies);
     free(r->view);
     free(r->received);
     free(r->dealt);

@@ -31,7 +31,7 @@ static void add_node(tf_hash *hash, const tf_node *node) {
 }
 
 tf_status tf_compiled_key(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_digest *key) {
-    int32_t facts[] = {frac, model_owner, data_owner, graph->nodes, graph->outputs};
+    int32_t facts[] = {frac, model_owner, data_owner, graph->nodes, graph->outputs, graph->check_copies};
     tf_hash hash;
     tf_hash_begin(&hash);
     tf_hash_add(&hash, facts, sizeof facts);

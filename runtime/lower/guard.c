@@ -49,7 +49,6 @@ tf_value tf_guard_rows(tf_program *p, tf_value x, double most, tf_value count) {
     return count < 0 ? beyond : tf_add(p, count, beyond);
 }
 
-void tf_guard_open(tf_program *p, tf_value count, int slot) {
-    tf_value any = tf_bit_to_share(p, tf_negative(p, tf_scale_int(p, count, -1), 0), 32, false);
-    tf_output(p, any, p->data_owner, slot);
+tf_value tf_guard_any(tf_program *p, tf_value count) {
+    return tf_bit_to_share(p, tf_negative(p, tf_scale_int(p, count, -1), 0), 32, false);
 }

@@ -21,7 +21,7 @@ bool tf_guarded(const tf_graph *graph, tf_id id);
  *  some 300 B a row. */
 tf_value tf_guard_rows(tf_program *program, tf_value x, double most, tf_value count);
 
-/** Opens to the data owner, by slot, whether the count is above zero: 1 or 0. */
-void tf_guard_open(tf_program *program, tf_value count, int slot);
+/** Whether the count is above zero: 1 or 0. */
+tf_value tf_guard_any(tf_program *program, tf_value count);
 
 #endif

@@ -37,17 +37,33 @@ static bool has_public_inputs(const tf_graph *graph) {
     return false;
 }
 
-/** Guards the rows of all nodes whose bound is known; the bit's slot comes after the outputs. */
-static void lower_guards(tf_program *program, const tf_value *value) {
+/** Guards the rows of all nodes whose bound is known: the bit that the data owner gets, or -1. */
+static tf_value lower_guards(tf_program *program, const tf_value *value) {
     const tf_graph *graph = program->graph;
     tf_value count = -1;
-    program->op = -1;
     for (int i = 0; i < graph->nodes && program->data_owner >= 0 && !program->status; i++)
         if (graph->node[i].square > 0 && tf_guarded(graph, i))
             count = tf_guard_rows(program, value[i], graph->node[i].square, count);
-    if (count < 0) return;
-    program->guard = graph->outputs;
-    tf_guard_open(program, count, program->guard);
+    return count < 0 ? -1 : tf_guard_any(program, count);
+}
+
+/** Outputs, and in the slot after them what the guard says, once all copies are known to agree. */
+static void lower_outputs(tf_program *program, const tf_value *value) {
+    const tf_graph *graph = program->graph;
+    tf_value last[TF_MAX_OUTPUTS + 1];
+    int count = graph->outputs;
+    for (int k = 0; k < count; k++) last[k] = value[graph->output[k].id];
+    program->op = -1;
+    tf_value guard = last[count] = lower_guards(program, value);
+    if (graph->check_copies) tf_compare_copies(program, count + (guard >= 0), last);
+    for (int k = 0; k < count && !program->status; k++) {
+        program->op = graph->output[k].id;
+        lower_output(program, last[k], graph->output[k].to, k);
+    }
+    program->op = -1;
+    if (guard < 0) return;
+    program->guard = count;
+    tf_output(program, guard, program->data_owner, count);
 }
 
 /** `wish`: for each node that holds state, the bits that its readers want. */
@@ -70,11 +86,7 @@ static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, in
             strncpy(program->error, tf_error(), sizeof program->error - 1);
         }
     }
-    for (int k = 0; k < graph->outputs && !program->status; k++) {
-        program->op = graph->output[k].id;
-        lower_output(program, value[graph->output[k].id], graph->output[k].to, k);
-    }
-    if (!program->status) lower_guards(program, value);
+    if (!program->status) lower_outputs(program, value);
     return tf_program_status(program);
 }
 

@@ -76,8 +76,9 @@ typedef struct tf_program {
     int helds;
     int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
-    int op;    /**< given to the nodes that follow */
-    int guard; /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
+    int op;     /**< given to the nodes that follow */
+    int guard;  /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
+    int copies; /**< the comparison of copies, which outputs wait for; 0: none */
     tf_status status;
     char error[512];
 } tf_program;
@@ -139,6 +140,9 @@ tf_value tf_hold(tf_program *program, const struct tf_node *leaf, tf_value x, un
 /** Compares what is public and given at each run: public leaves of the graph, lengths of state. 32 B on each link, in
  *  the first round. */
 tf_value tf_compare_public(tf_program *program);
+/** Compares all that two parties hold alike once these values are there, at most TF_STEP_INPUTS, and before what is
+ *  opened or kept from then on. 8 B a step on each link, 1 round. TF_MISMATCH names the first step that differs. */
+void tf_compare_copies(tf_program *program, int count, const tf_value *before);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
  * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);

@@ -194,7 +194,8 @@ tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (to != TF_EVERYONE && (to < 0 || to >= TF_PARTIES))
         return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
     exchange_args args = {.party = to, .slot = slot};
-    return tf_append_args(p, &output_step, *tf_type_of(p, x), 1, &x, &args, sizeof args);
+    tf_value in[] = {x, p->copies};
+    return tf_append_args(p, &output_step, *tf_type_of(p, x), p->copies ? 2 : 1, in, &args, sizeof args);
 }
 
 /* Keep */
@@ -214,5 +215,6 @@ static const tf_step keep_step = {
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;
     exchange_args args = {.slot = slot};
-    return tf_append_args(p, &keep_step, *tf_type_of(p, x), 1, &x, &args, sizeof args);
+    tf_value in[] = {x, p->copies};
+    return tf_append_args(p, &keep_step, *tf_type_of(p, x), p->copies ? 2 : 1, in, &args, sizeof args);
 }

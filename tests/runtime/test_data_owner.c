@@ -1,72 +1,8 @@
 /* What a data owner can find out beyond what results say: by deviating, the weights of linear layers; by asking again,
  * the bits that rounding left off. Both are stated in net/THREAT-MODEL.md; these tests show that they are so. */
-#include "tests/support/rig.h"
+#include "tests/support/deviation.h"
 
-enum { DATA_OWNER = 1, PARTNER = 2, N = 384 };
-
-/* The data owner adds `error` units to element `at` of a product, where it is L or R: to its message, at `skip` bytes
- * from its first one in the run on, and to its own copy. */
-typedef struct deviation {
-    three *t;
-    tf_value product;
-    size_t at;
-    int64_t error;
-    uint64_t skip, seen;
-    unsigned bytes, shift; /* of an element on the link; bits that the product truncates */
-    bool deviates;
-} deviation;
-
-static void change_message(void *context, int peer, const void *data, uint64_t length) {
-    deviation *d = context;
-    if (peer != DATA_OWNER) return;
-    if (d->deviates && d->skip >= d->seen && d->skip + d->bytes <= d->seen + length) {
-        uint8_t *element = (uint8_t *)data + (d->skip - d->seen);
-        uint64_t x = 0;
-        memcpy(&x, element, d->bytes);
-        x += (uint64_t)d->error << d->shift;
-        memcpy(element, &x, d->bytes);
-    }
-    d->seen += length;
-}
-
-static tf_status change_copy(void *context, const tf_party *party, const tf_program *program, const tf_plan *plan,
-                             int node, const tf_view *view) {
-    const deviation *d = context;
-    if (d->deviates && node == d->product) view->c[1][d->at] += (uint64_t)d->error;
-    return TF_OK;
-}
-
-static tf_status play(tf_link *link, int id, void *context) {
-    deviation *d = context;
-    three_party *own = &d->t->party[id];
-    tf_party party;
-    TF_TRY(tf_party_open(&party, link));
-    if (id == DATA_OWNER) party.observer = change_copy, party.observer_context = d;
-    if (id == PARTNER) tf_link_observe(link, change_message, d);
-    tf_status status = tf_execute(&party, d->t->program, &d->t->plan, own->params, &own->slots, &own->stats, NULL);
-    tf_link_observe(link, NULL, NULL);
-    tf_party_close(&party);
-    return status;
-}
-
-/* Where element `at` of the product stands among the bytes that the data owner sends its partner. */
-static void find_message(deviation *d) {
-    const tf_plan *plan = &d->t->plan;
-    const tf_traffic *traffic = &plan->traffic[plan->schedule[d->product].traffic];
-    tf_span part = tf_part_span(N, 0); /* of the third of P0, in which the others are L and R */
-    cr_assert(d->at >= part.begin && d->at < part.end);
-    d->bytes = (unsigned)(traffic->swapped[0][0] / tf_span_count(part));
-    d->skip = (d->at - part.begin) * d->bytes;
-    for (int time = 0; time <= plan->rounds; time++) {
-        for (int e = plan->first_entry[time]; e < plan->first_entry[time + 1]; e++)
-            if (plan->entry[e].node == d->product && plan->entry[e].phase == 0) {
-                d->skip += tf_plan_place(plan, time, e, DATA_OWNER, PARTNER).begin;
-                return;
-            }
-        d->skip += plan->round_bytes[time][DATA_OWNER][PARTNER];
-    }
-    cr_assert_fail("the product sends nothing");
-}
+enum { N = 384 };
 
 /* y = (a b) . w, w being what the data owner is not to know: weight j shows in y when element j is moved by 1. */
 Test(data_owner, who_deviates_reads_weights_and_is_not_noticed) {
@@ -81,7 +17,7 @@ Test(data_owner, who_deviates_reads_weights_and_is_not_noticed) {
                         (tf_result){16, 0, false});
     tf_value y = tf_dot(&r.program, tf_reshape(&r.program, x, tf_dims(1, N)), rig_put(&r, tf_dims(1, N), w, 16, 48, 2),
                         (tf_result){16, 4096, false});
-    tf_output(&r.program, y, DATA_OWNER, 0);
+    tf_output(&r.program, y, DEVIANT, 0);
     cr_assert_eq(tf_program_status(&r.program), TF_OK, "%s", tf_error());
     double opened, honest = 0, *output[] = {&opened};
     r.t.program = &r.program;
@@ -91,9 +27,10 @@ Test(data_owner, who_deviates_reads_weights_and_is_not_noticed) {
     }
     cr_assert_eq(tf_plan_make(&r.program, &r.t.plan), TF_OK);
     for (int run = 0; run < 4; run++) {
-        deviation d = {.t = &r.t, .product = x, .at = (size_t)run * 7, .error = 1 << 16, .shift = 16, .deviates = run};
-        find_message(&d);
-        cr_assert_eq(three_do(play, &d, &r.t.outcome), TF_OK, "%s", tf_error());
+        deviation d = {
+            .t = &r.t, .product = x, .at = (size_t)run * 7, .error = 1 << 16, .shift = 16, .message = run, .copy = run};
+        deviation_find(&d);
+        cr_assert_eq(three_do(deviation_play, &d, &r.t.outcome), TF_OK, "%s", tf_error());
         for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(r.t.outcome.status[p], TF_OK, "party %d noticed", p);
         if (run == 0) honest = opened;
         double weight = ldexp((double)w[d.at], -16), read = opened - honest;

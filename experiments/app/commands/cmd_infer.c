@@ -156,6 +156,7 @@ const trefoil_command command_infer = {
                               OPTION_REPORT,
                               OPTION_NO_RANGES,
                               OPTION_NO_GUARD,
+                              OPTION_CHECK_COPIES,
                               OPTION_PLUGIN,
                               OPTION_TOKENIZER,
                               OPTION_TOKENIZER_DIGEST,

@@ -407,6 +407,7 @@ const trefoil_command command_party = {
                               OPTION_RESULT_SHARES,
                               OPTION_NO_RANGES,
                               OPTION_NO_GUARD,
+                              OPTION_CHECK_COPIES,
                               OPTION_TIMEOUT,
                               OPTION_PARTIES,
                               OPTION_IDENTITY,

@@ -99,6 +99,8 @@ const option_row option_table[] = {
     {OPTION_NO_GUARD, "no-guard", FLAG(no_guard), .setting = true,
      .help =
          "Do not find out whether values exceed the model's ranges.json: a result may then be wrong, and nobody told"},
+    {OPTION_CHECK_COPIES, "check-copies", FLAG(check_copies), .setting = true,
+     .help = "Compare what two parties hold alike, step by step, before a result opens: faults are found and named"},
     {OPTION_CHECK_RANGES, "check-ranges", FLAG(check_ranges), .setting = true,
      .help = "With --local, for development: put every value together and stop at the first that leaves its range"},
     {OPTION_REPORT, "report", TEXT(report, "FILE"), .source = FROM_FILES,

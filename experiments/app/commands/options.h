@@ -51,6 +51,7 @@ enum option_key {
     OPTION_PLAIN,
     OPTION_NO_RANGES,
     OPTION_NO_GUARD,
+    OPTION_CHECK_COPIES,
     OPTION_CHECK_RANGES,
     OPTION_REPORT,
     OPTION_FACTOR,
@@ -121,8 +122,8 @@ typedef struct command_line {
     bool is_network; /**< whether `network` was given */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
-    bool truncate, strict, fill_mask, public_weights, link, check, check_ranges, plain, no_ranges, no_guard, stream,
-        fidelity, profile, force, ops, quiet, json, help;
+    bool truncate, strict, fill_mask, public_weights, link, check, check_copies, check_ranges, plain, no_ranges,
+        no_guard, stream, fidelity, profile, force, ops, quiet, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

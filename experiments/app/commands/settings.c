@@ -40,6 +40,7 @@ run_settings settings_of_run(const command_line *o) {
                           .model_owner = o->model_owner,
                           .data_owner = o->data_owner,
                           .public_weights = o->public_weights,
+                          .check_copies = o->check_copies,
                           .stream = o->stream,
                           .threads = links_threads(&o->links)};
 }

@@ -49,7 +49,7 @@ static uint64_t op_bytes(const tf_program *program, const tf_plan *plan, int op)
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
-    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 2) * sizeof *grown);
+    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 3) * sizeof *grown);
     if (!grown) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
     report->op = grown;
     report->rounds += times * (uint64_t)plan->rounds;
@@ -65,7 +65,10 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
         cost->rounds += times * (uint64_t)tf_plan_op_rounds(program, plan, i);
         cost->bytes += times * op_bytes(program, plan, i);
     }
-    if (program->guard) find_op(report, "beyond the ranges", "guard")->bytes += times * op_bytes(program, plan, -1);
+    uint64_t copies = program->copies ? tf_plan_node_bytes(plan, program->copies) : 0;
+    if (copies) find_op(report, "copies", "check")->bytes += times * copies;
+    if (program->guard)
+        find_op(report, "beyond the ranges", "guard")->bytes += times * (op_bytes(program, plan, -1) - copies);
     return TF_OK;
 }
 
@@ -94,6 +97,7 @@ tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf
     report->network = network;
     tf_status status = tf_model_build(config, approx, &batch, NULL, o->public_weights, &graph);
     if (status == TF_OK && ranges) tf_ranges_apply(ranges, &graph);
+    graph.check_copies = o->check_copies;
     if (status == TF_OK) status = add_graph(o, &graph, 1, report);
     tf_graph_free(&graph);
     free(lengths);

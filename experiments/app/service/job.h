@@ -12,6 +12,7 @@ typedef struct run_settings {
     int fraction_bits;           /**< of fixed-point numbers */
     int model_owner, data_owner; /**< TF_OUTSIDE: none of the parties */
     bool public_weights;         /**< those of linear layers */
+    bool check_copies;           /**< what two parties hold alike is compared before a result opens */
     bool stream;                 /**< weights are read from their share file each time they are used */
     int threads;                 /**< of each party */
 } run_settings;

@@ -139,6 +139,7 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
     tf_status status =
         tf_model_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
+    graph.check_copies = o->check_copies;
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
         status = run_kept(session, o, &graph, tf_model_width(job->config), kept, &stats);
     else if (status == TF_OK)

@@ -17,6 +17,7 @@ static tf_status build(const private_job *job, pass_reveal reveal, const tf_safe
     TF_TRY(tf_model_build(job->config, job->approx, &batch, weights, job->settings->public_weights, &p->graph));
     if (reveal == REVEAL_TOKEN) TF_TRY(reveal_token(&p->graph));
     if (job->ranges) tf_ranges_apply(job->ranges, &p->graph);
+    p->graph.check_copies = job->settings->check_copies;
     return TF_OK;
 }
 
