@@ -8,11 +8,42 @@
 
 #include "runtime/session/session.h"
 
-enum { STORED = 2, MASK = 1 }; /* the component that is stored; purpose of the streams of the others */
+enum { STORED = 2, MASK = 1, ROOT = 2 }; /* the component that is stored; purposes of streams */
 
 /** The high word of the stream addresses of a tensor. Seeds belong to one sharing alone. */
 static uint64_t address_of(uint32_t number) {
     return number;
+}
+
+/* Roots: of a component's tensors in order, after what its holders alone know: a piece of its key's stream at an
+ * address that no tensor has, or the salt of the one that is stored. */
+
+static tf_status root_begin(tf_hash *root, EVP_CIPHER_CTX *prf, const tf_digest *salt, int component) {
+    enum { WORDS = sizeof(tf_digest) / sizeof(uint64_t) };
+    uint64_t known[WORDS];
+    if (component == STORED)
+        memcpy(known, salt, sizeof known);
+    else if (!tf_prf_words(prf, UINT64_MAX, ROOT, 0, known, WORDS))
+        return tf_fail(TF_INTERNAL, "AES-128-CTR failed");
+    tf_hash_begin(root);
+    tf_hash_add_text(root, "component of a model");
+    tf_hash_add(root, &component, sizeof component);
+    tf_hash_add(root, known, sizeof known);
+    OPENSSL_cleanse(known, sizeof known);
+    return TF_OK;
+}
+
+/** `data`: the digest of what is stored; NULL of a component that comes from a seed. */
+static void root_add(tf_hash *root, const char *name, tf_shape shape, int frac, unsigned bits, const tf_digest *data) {
+    uint64_t facts[3 + TF_MAX_RANK] = {(uint64_t)shape.rank, (uint64_t)frac, bits};
+    for (int i = 0; i < shape.rank; i++) facts[3 + i] = shape.dim[i];
+    tf_hash_add_text(root, name);
+    tf_hash_add(root, facts, sizeof facts);
+    if (data) tf_hash_add(root, data, sizeof *data);
+}
+
+tf_digest tf_share_model_root(const tf_share_roots *roots) {
+    return tf_digest_of(roots, sizeof *roots);
 }
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
@@ -20,6 +51,7 @@ static uint64_t address_of(uint32_t number) {
 typedef struct splitter {
     tf_share_writer *file[TF_PARTIES];
     EVP_CIPHER_CTX *prf[2];
+    tf_hash root[TF_PARTIES]; /* by component */
     uint32_t tensors;
 } splitter;
 
@@ -28,9 +60,12 @@ static tf_status split(splitter *s, const tf_program *program, const tf_param *p
     size_t elements = tf_shape_count(type->shape);
     unsigned bytes = tf_bytes_of(type->bits);
     const tf_kernels *kernels = tf_kernels_get();
+    tf_hash stored;
+    tf_digest digest;
     if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
     for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
         TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
+    tf_hash_begin(&stored);
     tf_for_blocks_of(at, count, ((tf_span){0, elements})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         uint8_t packed[TF_BLOCK * 8];
@@ -42,8 +77,12 @@ static tf_status split(splitter *s, const tf_program *program, const tf_param *p
         }
         for (size_t i = 0; i < count; i++) x[i] &= tf_mask(type->bits);
         kernels->pack_bytes(x, count, bytes, packed);
+        tf_hash_add(&stored, packed, count * bytes);
         for (int p = 1; p < TF_PARTIES; p++) TF_TRY(tf_share_write(s->file[p], packed, count * bytes));
     }
+    TF_TRY(tf_hash_end(&stored, &digest));
+    for (int j = 0; j < TF_PARTIES; j++)
+        root_add(&s->root[j], param->leaf->name, type->shape, type->frac, type->bits, j == STORED ? &digest : NULL);
     s->tensors++;
     return TF_OK;
 }
@@ -63,14 +102,25 @@ static bool covered(const tf_program *program, int i) {
 }
 
 static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture) {
-    char text[TF_DIGEST_TEXT];
+    char text[TF_DIGEST_TEXT], root[TF_PARTIES][TF_DIGEST_TEXT], salt_text[TF_DIGEST_TEXT];
+    tf_digest salt;
+    TF_TRY(tf_digest_random(&salt));
+    tf_digest_text(&salt, salt_text);
     tf_digest_text(architecture, text);
+    for (int j = 0; j < TF_PARTIES; j++) TF_TRY(root_begin(&s->root[j], j == STORED ? NULL : s->prf[j], &salt, j));
     for (int i = 0; i < program->params; i++) {
         if (covered(program, i)) continue;
         tf_status status = split(s, program, &program->param[i]);
         if (status) return tf_fail_in(status, "weight %s", program->param[i].leaf->name);
     }
+    for (int j = 0; j < TF_PARTIES; j++) {
+        tf_digest digest;
+        TF_TRY(tf_hash_end(&s->root[j], &digest));
+        tf_digest_text(&digest, root[j]);
+    }
     for (int p = 0; p < TF_PARTIES; p++) {
+        TF_TRY(tf_share_fact(s->file[p], "roots", json_pack("[s,s,s]", root[0], root[1], root[2])));
+        if (p == STORED || tf_next(p) == STORED) TF_TRY(tf_share_fact(s->file[p], "salt", json_string(salt_text)));
         TF_TRY(tf_share_fact(s->file[p], "architecture", json_string(text)));
         TF_TRY(tf_share_fact(s->file[p], "fraction_bits", json_integer(program->frac)));
     }
@@ -97,6 +147,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
     }
     if (!status) status = write_all(&s, program, architecture);
     for (int p = 0; p < TF_PARTIES; p++) tf_share_abandon(s.file[p]);
+    for (int j = 0; j < TF_PARTIES; j++) tf_hash_abandon(&s.root[j]);
     for (int j = 0; j < 2; j++) EVP_CIPHER_CTX_free(s.prf[j]);
     OPENSSL_cleanse(key, sizeof key);
     return status;
@@ -117,6 +168,31 @@ static tf_status check_facts(const tf_share_file *file, const tf_digest *archite
     for (int k = 0; k < 2; k++)
         if (tf_component_of(file->party, k) != STORED && !file->prf[tf_component_of(file->party, k)])
             return tf_fail(TF_FORMAT, "%s: a seed is missing: a damaged share file", file->path);
+    return TF_OK;
+}
+
+tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *roots) {
+    const json_t *list = json_object_get(file->facts, "roots");
+    for (size_t j = 0; j < TF_PARTIES; j++)
+        if (!tf_digest_parse(json_string_value(json_array_get(list, j)), &roots->component[j]))
+            return tf_fail(TF_FORMAT, "%s: holds no roots: share the model again", file->path);
+    for (int k = 0; k < 2; k++) {
+        int j = tf_component_of(file->party, k);
+        tf_hash root;
+        tf_digest own, salt;
+        bool known = j == STORED ? tf_digest_parse(json_string_value(json_object_get(file->facts, "salt")), &salt)
+                                 : file->prf[j] != NULL;
+        if (!known) return tf_fail(TF_FORMAT, "%s: a seed or salt is missing: a damaged share file", file->path);
+        TF_TRY(root_begin(&root, file->prf[j], &salt, j));
+        for (size_t i = 0; i < file->entries; i++) {
+            const tf_share_entry *e = &file->entry[i];
+            root_add(&root, e->name, e->shape, e->frac, e->bits, j == STORED ? &e->digest : NULL);
+        }
+        TF_TRY(tf_hash_end(&root, &own));
+        if (!tf_digest_equal(&own, &roots->component[j]))
+            return tf_fail(TF_MISMATCH, "%s: component %d is not that of the model whose roots it tells", file->path,
+                           j);
+    }
     return TF_OK;
 }
 

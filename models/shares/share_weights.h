@@ -24,6 +24,24 @@ TF_CHECKED tf_status tf_share_weights_write(const char *const path[TF_PARTIES], 
 TF_CHECKED tf_status tf_share_weights_open(const char *path, int party, const tf_digest *architecture, int frac,
                                            tf_share_file **file);
 
+/**
+ * What a shared model is known by: a root for each component, which commits to all of it. It is made with a key of that
+ * component's two holders, so the third party, who could work it out from a guess of the model, cannot check the guess.
+ */
+typedef struct tf_share_roots {
+    tf_digest component[TF_PARTIES];
+} tf_share_roots;
+
+/**
+ * Makes the roots of the two components that the file holds, from what it holds, and compares them with those that the
+ * owner published, which stand in all three files: TF_MISMATCH on a difference. The third is as published. Digests of
+ * stored tensors are compared when these are first used.
+ */
+TF_CHECKED tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *roots);
+
+/** The digest of all three roots, which names the model. */
+tf_digest tf_share_model_root(const tf_share_roots *roots);
+
 /** The weights of the file, for a session's store. The provider must not outlive the file. */
 tf_provider tf_share_weights_provider(tf_share_file *file);
 

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 model=$work/tiny
 make_tiny_model "$model"
 
-commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal keygen fingerprint"
+commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal verify keygen fingerprint"
 "$trefoil" 2>"$work/err"
 [ $? = 2 ] || complain "a missing command is no misuse"
 for command in $commands; do

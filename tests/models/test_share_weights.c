@@ -294,6 +294,39 @@ Test(share_weights, one_party_holds_seeds_alone) {
     }
 }
 
+/* Roots are the same in all three files and name one sharing; each party makes those of what it holds and cannot make
+ * the third, for it lacks what that component's holders alone know: with it, a guess of the model would be checked. */
+Test(share_weights, roots_name_the_model_and_check_no_guess) {
+    tf_share_roots roots[TF_PARTIES], other, changed;
+    tf_share_file *file;
+    share_tiny("tiny", "exact");
+    share_tiny("again", "exact");
+    for (int p = 0; p < TF_PARTIES; p++) {
+        works(tf_share_open(part("tiny", p), "weights", p, &file));
+        works(tf_share_weights_roots(file, &roots[p]));
+        cr_assert_arr_eq(&roots[p], &roots[0], sizeof roots[p]);
+        bool salted = json_object_get(file->facts, "salt") != NULL;
+        int missing = (p + 2) % 3;
+        cr_assert(missing == 2 ? !salted : file->prf[missing] == NULL, "party %d could make root %d", p, missing);
+
+        file->entry[1].digest.byte[3] ^= 1; /* another component than the published one */
+        tf_status status = tf_share_weights_roots(file, &changed);
+        cr_assert_eq(status, p == 0 ? TF_OK : TF_MISMATCH, "party %d", p);
+        file->entry[1].digest.byte[3] ^= 1;
+        file->entry[1].frac++;
+        fails(tf_share_weights_roots(file, &changed), TF_MISMATCH, "not that of the model");
+        file->entry[1].frac--;
+        json_object_del(file->facts, "roots");
+        fails(tf_share_weights_roots(file, &changed), TF_FORMAT, "share the model again");
+        tf_share_close(file);
+    }
+    works(tf_share_open(part("again", 0), "weights", 0, &file));
+    works(tf_share_weights_roots(file, &other));
+    for (int j = 0; j < TF_PARTIES; j++)
+        cr_assert_not(tf_digest_equal(&other.component[j], &roots[0].component[j]), "component %d", j);
+    tf_share_close(file);
+}
+
 /* What parties 1 and 2 hold of one number is uniform, whatever the number. */
 Test(share_weights, stored_components_are_uniform) {
     enum { N = 1 << 16 };

@@ -163,6 +163,7 @@ const trefoil_command command_infer = {
                               OPTION_PAD_TO,
                               OPTION_MODEL_SHARES,
                               OPTION_STREAM,
+                              OPTION_MODEL_ROOT,
                               OPTION_INPUT_SHARES,
                               OPTION_RESULT_SHARES,
                               LINK_OPTIONS,

@@ -36,7 +36,8 @@ static tf_status make_parts(const command_line *o, const char *name, parts *p) {
     return TF_OK;
 }
 
-static tf_status print_parts(const command_line *o, const char *what, size_t count, double seconds, const parts *p) {
+static tf_status print_parts(const command_line *o, const char *what, size_t count, double seconds, const parts *p,
+                             const tf_digest *root) {
     size_t size[TF_PARTIES] = {0};
     for (int i = 0; i < TF_PARTIES; i++) {
         int file;
@@ -44,7 +45,16 @@ static tf_status print_parts(const command_line *o, const char *what, size_t cou
         close(file);
     }
     report_form form = settings_of_report(o);
-    return parts_print(&form, o->out, what, count, size, seconds);
+    return parts_print(&form, o->out, what, count, size, root, seconds);
+}
+
+static tf_status read_root(const parts *p, tf_digest *root) {
+    tf_share_file *file;
+    tf_share_roots roots;
+    TF_TRY(tf_share_open(p->path[0], "weights", 0, &file));
+    tf_status status = party_shares_root(file, NULL, &roots, root);
+    tf_share_close(file);
+    return status;
 }
 
 /* share-model ------------------------------------------------------------------------------------------------------ */
@@ -68,7 +78,7 @@ static tf_status share_model(const command_line *o, model_files *model, double s
     parts *p = calloc(1, sizeof *p);
     tf_graph graph;
     tf_program program = {0};
-    tf_digest architecture;
+    tf_digest architecture, root;
     float *random = NULL;
     tf_graph_init(&graph);
     tf_status status = p ? make_parts(o, TF_SHARE_WEIGHTS, p) : tf_fail(TF_NOMEM, "out of memory");
@@ -82,7 +92,8 @@ static tf_status share_model(const command_line *o, model_files *model, double s
     }
     for (int i = 0; i < TF_PARTIES && status == TF_OK && model->directory; i++)
         status = model_copy_public(model, o->approx, p->directory[i]);
-    if (status == TF_OK) status = print_parts(o, "weights", weights, tf_clock() - start, p);
+    if (status == TF_OK) status = read_root(p, &root);
+    if (status == TF_OK) status = print_parts(o, "weights", weights, tf_clock() - start, p, &root);
     tf_graph_free(&graph);
     free(random);
     free(p);
@@ -134,7 +145,7 @@ static tf_status share_input(const command_line *o, model_files *model, double s
     if (status == TF_OK) status = make_parts(o, TF_SHARE_TEXTS, p);
     if (status == TF_OK)
         status = tf_share_texts_write(p->path, &model->config, batches.batch, batches.count, batches.order);
-    if (status == TF_OK) status = print_parts(o, "texts", texts.count, tf_clock() - start, p);
+    if (status == TF_OK) status = print_parts(o, "texts", texts.count, tf_clock() - start, p, NULL);
     batches_free(&batches);
     texts_free(&texts);
     free(p);

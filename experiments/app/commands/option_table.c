@@ -89,6 +89,8 @@ const option_row option_table[] = {
      .help =
          "Weights from share files, so that no party knows the model: what share-model wrote, or this party's part of "
          "it"},
+    {OPTION_MODEL_ROOT, "model-root", TEXT(model_root, "HEX"),
+     .help = "Which shared model is wanted, by the root that share-model and verify tell: no other is used"},
     {OPTION_INPUT_SHARES, "input-shares", TEXT(input_shares, "DIR"), .source = FROM_DIRECTORIES,
      .help = "Texts from share files, so that no party knows them: what share-input wrote, or this party's part of it"},
     {OPTION_RESULT_SHARES, "result-shares", LIST(result_shares, results, "DIR"), .source = FROM_DIRECTORIES,

@@ -85,6 +85,7 @@ enum option_key {
     OPTION_TOKENS,
     OPTION_TOKENIZER,
     OPTION_PAD_TO,
+    OPTION_MODEL_ROOT,
     OPTION_TOKENIZER_DIGEST,
     OPTION_FORMAT,
     OPTION_STRICT,
@@ -109,8 +110,9 @@ typedef struct generate_line {
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
-        *report, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to; /**< NULL where not given */
-    const char *argument;                                                              /**< the one that is no option */
+        *report, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to,
+        *model_root;      /**< NULL where not given */
+    const char *argument; /**< the one that is no option */
     const char **text, **query, **plugin, **result_shares;
     size_t texts, queries, plugins, results;
     size_t limit, batch, max_length, top, dimensions, elements, sequence, tokens, layers, runs;

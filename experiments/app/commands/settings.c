@@ -32,7 +32,7 @@ text_source settings_of_data(const command_line *o) {
 }
 
 share_settings settings_of_shares(const command_line *o) {
-    return (share_settings){o->model_shares, o->input_shares, o->results ? o->result_shares[0] : NULL};
+    return (share_settings){o->model_shares, o->input_shares, o->results ? o->result_shares[0] : NULL, o->model_root};
 }
 
 run_settings settings_of_run(const command_line *o) {

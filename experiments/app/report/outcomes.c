@@ -47,14 +47,17 @@ tf_status fingerprint_print(const report_form *form, const char *fingerprint, in
 }
 
 tf_status parts_print(const report_form *form, const char *directory, const char *what, size_t count,
-                      const size_t bytes[TF_PARTIES], double seconds) {
+                      const size_t bytes[TF_PARTIES], const tf_digest *root, double seconds) {
+    char hex[TF_DIGEST_TEXT];
+    if (root) tf_digest_text(root, hex);
     if (form->json)
-        return form_print(form, json_pack("{s:s,s:I,s:[I,I,I],s:f}", "out", directory, what, (json_int_t)count, "bytes",
-                                          (json_int_t)bytes[0], (json_int_t)bytes[1], (json_int_t)bytes[2], "seconds",
-                                          seconds));
+        return form_print(form, json_pack("{s:s,s:I,s:[I,I,I],s:s*,s:f}", "out", directory, what, (json_int_t)count,
+                                          "bytes", (json_int_t)bytes[0], (json_int_t)bytes[1], (json_int_t)bytes[2],
+                                          "model_root", root ? hex : NULL, "seconds", seconds));
     char text[TF_PARTIES][32];
     printf("%s: %zu %s for three parties in %.2f s: party0 %s, party1 %s, party2 %s\n", directory, count, what, seconds,
            bytes_text(bytes[0], text[0]), bytes_text(bytes[1], text[1]), bytes_text(bytes[2], text[2]));
+    if (root) printf("The model's root, by which a party knows which model it has (--model-root): %s\n", hex);
     printf("Give each directory to its party, by a way that no other party can read.\n");
     return finish_output();
 }
@@ -89,5 +92,22 @@ tf_status tokens_print(const encoded_text *text, size_t count, const tf_tokenize
         for (size_t k = 0; k < text[i].length; k++) printf("%s%" PRId32, k ? ", " : "", text[i].ids[k]);
         puts("]");
     }
+    return finish_output();
+}
+
+tf_status verified_print(const report_form *form, const char *directory, int party, const tf_digest *model,
+                         const tf_digest root[3], const tf_digest *tokenizer) {
+    char text[5][TF_DIGEST_TEXT];
+    for (int j = 0; j < 3; j++) tf_digest_text(&root[j], text[j]);
+    tf_digest_text(model, text[3]);
+    tf_digest_text(tokenizer, text[4]);
+    if (form->json)
+        return form_print(form,
+                          json_pack("{s:s,s:i,s:s,s:[s,s,s],s:s}", "directory", directory, "party", party, "model_root",
+                                    text[3], "roots", text[0], text[1], text[2], "tokenizer_digest", text[4]));
+    printf("%s, party %d\n  model root  %s\n", directory, party, text[3]);
+    for (int j = 0; j < 3; j++)
+        printf("  component %d %s%s\n", j, text[j], j == (party + 2) % 3 ? " (as published)" : "");
+    printf("  tokenizer   %s\n", text[4]);
     return finish_output();
 }

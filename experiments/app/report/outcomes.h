@@ -5,6 +5,7 @@
 #include "experiments/app/data/batches.h"
 #include "experiments/app/report/form.h"
 #include "models/ranges.h"
+#include "net/base/digest.h"
 
 /** What calibrate wrote to `directory`. */
 TF_CHECKED tf_status calibration_print(const report_form *form, const char *directory, const tf_ranges *ranges,
@@ -32,6 +33,10 @@ TF_CHECKED tf_status fingerprint_print(const report_form *form, const char *fing
 
 /** Share files for three parties, of `count` things called `what`, with their bytes. */
 TF_CHECKED tf_status parts_print(const report_form *form, const char *directory, const char *what, size_t count,
-                                 const size_t bytes[TF_PARTIES], double seconds);
+                                 const size_t bytes[TF_PARTIES], const tf_digest *root, double seconds);
+
+/** A party's part of a shared model: which model it is, its roots, and the digest of the tokenizer beside it. */
+TF_CHECKED tf_status verified_print(const report_form *form, const char *directory, int party, const tf_digest *model,
+                                    const tf_digest root[3], const tf_digest *tokenizer);
 
 #endif

@@ -58,7 +58,7 @@ tf_status party_agree(tf_session *session, const private_job *job) {
     char approximations[TF_APPROX_TEXT], precision[64];
     tf_digest architecture, weights = {{0}}, texts = {{0}};
     TF_TRY(tf_architecture_digest(job->config, &architecture));
-    if (shares && shares->weights) weights = shares->weights->id;
+    if (shares && shares->weights) weights = shares->root;
     if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
     tf_fact tokenizer;

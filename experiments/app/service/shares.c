@@ -9,6 +9,19 @@ static tf_status part_path(const char *directory, int party, const char *name, c
     return tf_path_join(part, name, path, DIRECTORY_PATH);
 }
 
+tf_status party_shares_root(const tf_share_file *file, const char *wanted, tf_share_roots *roots, tf_digest *root) {
+    tf_digest digest;
+    char text[TF_DIGEST_TEXT];
+    TF_TRY(tf_share_weights_roots(file, roots));
+    *root = tf_share_model_root(roots);
+    if (!wanted) return TF_OK;
+    if (!tf_digest_parse(wanted, &digest))
+        return tf_fail(TF_INVALID, "--model-root %.80s: 64 hexadecimal digits are expected", wanted);
+    if (tf_digest_equal(&digest, root)) return TF_OK;
+    return tf_fail(TF_MISMATCH, "%s: its root is %s, not that of --model-root: it is another model", file->path,
+                   tf_digest_text(root, text));
+}
+
 static tf_status open_all(const share_settings *s, int fraction_bits, const tf_config *config, int party,
                           party_shares *shares) {
     char path[DIRECTORY_PATH];
@@ -17,6 +30,8 @@ static tf_status open_all(const share_settings *s, int fraction_bits, const tf_c
         TF_TRY(tf_architecture_digest(config, &architecture));
         TF_TRY(part_path(s->model, party, TF_SHARE_WEIGHTS, path));
         TF_TRY(tf_share_weights_open(path, party, &architecture, fraction_bits, &shares->weights));
+        tf_share_roots roots;
+        TF_TRY(party_shares_root(shares->weights, s->root, &roots, &shares->root));
     }
     if (!s->input) return TF_OK;
     TF_TRY(part_path(s->input, party, TF_SHARE_TEXTS, path));

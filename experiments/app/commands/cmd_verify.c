@@ -1,0 +1,43 @@
+/* Which shared model a party has, and whether its part of it is whole. */
+#include "experiments/app/commands/commands.h"
+#include "experiments/app/data/directory.h"
+#include "experiments/app/data/tokenizer_files.h"
+#include "experiments/app/report/outcomes.h"
+#include "net/base/file.h"
+
+static tf_status verify(const command_line *o, const char *directory, tf_share_file *file) {
+    report_form form = settings_of_report(o);
+    tf_share_roots roots;
+    tf_digest model, tokenizer;
+    TF_TRY(party_shares_root(file, o->model_root, &roots, &model));
+    TF_TRY(tokenizer_files_digest(directory, &tokenizer));
+    for (size_t i = 0; i < file->entries; i++) {
+        const uint8_t *data;
+        if (file->entry[i].has_data) TF_TRY(tf_share_data(file, &file->entry[i], &data));
+    }
+    return verified_print(&form, directory, file->party, &model, roots.component, &tokenizer);
+}
+
+static tf_status run(const command_line *o) {
+    char path[DIRECTORY_PATH];
+    tf_share_file *file;
+    TF_TRY(tf_path_join(o->model_shares, TF_SHARE_WEIGHTS, path, sizeof path));
+    TF_TRY(tf_share_open(path, "weights", -1, &file));
+    tf_status status = verify(o, o->model_shares, file);
+    tf_share_close(file);
+    return status;
+}
+
+const trefoil_command command_verify = {
+    .name = "verify",
+    .summary = "tell which shared model a party has",
+    .description = "Reads a party's part of a shared model whole, compares it with the roots that its owner published, "
+                   "and prints them, the root of the model, which --model-root of a party takes, and the digest of the "
+                   "tokenizer, which --tokenizer-digest takes.",
+    .example = {"trefoil verify --model-shares SHARES/party1",
+                "trefoil verify --model-shares SHARES/party1 --model-root HEX"},
+    .accepts = (const char[]){OPTION_MODEL_SHARES, OPTION_MODEL_ROOT, 0},
+    .requires = (const char[]){OPTION_MODEL_SHARES, 0},
+    .secrets = true,
+    .run = run,
+};
