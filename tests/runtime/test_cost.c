@@ -79,6 +79,7 @@ STEP(bit_to_64, tf_bit_to_share(p, a_bit(r), 64, true))
 STEP(relu, tf_relu(p, narrow(r)))
 STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
+STEP(spline, tf_spline(p, narrow(r), fabs, (tf_window){4, 7}, (tf_result){16, 1 << 14, false}))
 STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
 STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
@@ -163,6 +164,7 @@ static const price prices[] = {
     {"two ReLUs in a row", two_relus, N, 2 * (PLANES_23 + 64), 2 * (OPEN_8_BLOCKS + 32), 11, 60.8},
     {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 48 + OPEN_8_BLOCKS + 32, 6, 46.4},
     {"2^x", exponential, 2 * N, PLANES_20 + 128 + 24, OPEN_20 + 64, 6, 69},
+    {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40 + 32, 3 * 40, 3, 65},
     {"2^x, few", exponential_few, N, SOON_20 + 128 + 24, OPEN_SOON + 64, 4, 51.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},

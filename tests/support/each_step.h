@@ -88,6 +88,12 @@ static void step_lookup(rig *r, const int64_t *x) {
     tf_lookup(&r->program, index, 4, table, 8, 64);
 }
 
+static double step_square(double x) {
+    return x * x;
+}
+STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7}, RESULT(8, 16, false)))
+STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
+
 /* A multiple of 128 elements, few of them: what S deals is large. */
 static void step_staircase(rig *r, const int64_t *x) {
     double threshold[STEP_THRESHOLDS], y[STEP_THRESHOLDS];
@@ -121,7 +127,11 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},
                                             {0}};
-static const step_case step_tables[] = {
-    {"2^x", step_exponential}, {"lookup", step_lookup}, {"thresholds and staircase", step_staircase}, {0}};
+static const step_case step_tables[] = {{"2^x", step_exponential},
+                                        {"spline", step_spline},
+                                        {"spline of 256 segments", step_spline_fine},
+                                        {"lookup", step_lookup},
+                                        {"thresholds and staircase", step_staircase},
+                                        {0}};
 
 #endif
