@@ -11,8 +11,8 @@ TF_CHECKED tf_status tf_ops_register(void);
 
 /** One array per file of this directory, ended by an op without kind. The first of a kind is its default. */
 extern const tf_op tf_argmax_ops[], tf_elementwise_ops[], tf_embedding_ops[], tf_gelu_ops[], tf_inverse_ops[],
-    tf_layernorm_ops[], tf_linear_ops[], tf_logistic_ops[], tf_pooling_ops[], tf_rotary_ops[], tf_slicing_ops[],
-    tf_softmax_ops[];
+    tf_layernorm_ops[], tf_linear_ops[], tf_logistic_ops[], tf_pooling_ops[], tf_rotary_ops[], tf_sample_ops[],
+    tf_slicing_ops[], tf_softmax_ops[];
 
 TF_PUBLIC_END
 

@@ -88,6 +88,9 @@ static tf_status add_leaf(tf_graph *graph, tf_leaf leaf, const char *name, tf_sh
     case TF_LEAF_PUBLIC_WEIGHT:
     case TF_LEAF_PUBLIC: node.data = data; break;
     case TF_LEAF_TOKENS: node.tokens = data; break;
+    case TF_LEAF_NOISE:
+        if (data) return tf_fail(TF_INVALID, "%s: noise takes no data", node.name);
+        break;
     case TF_LEAF_CONSTANT: {
         if (!data) return tf_fail(TF_INVALID, "%s: a constant needs data", node.name);
         size_t bytes = tf_shape_count(shape) * sizeof(float);

@@ -22,7 +22,8 @@ typedef enum tf_leaf {
     TF_LEAF_TOKENS,        /**< integers of the data owner, secret to the others */
     TF_LEAF_CONSTANT,      /**< public floats made with the graph: part of what is compiled */
     TF_LEAF_PUBLIC,        /**< public floats given at each run, the same on all parties: see tf_graph_public */
-    TF_LEAF_HELD           /**< state that outlives a run: see tf_graph_append */
+    TF_LEAF_HELD,          /**< state that outlives a run: see tf_graph_append */
+    TF_LEAF_NOISE /**< Gumbel noise, drawn anew at each run by a party that is not the data owner: see tf_noise */
 } tf_leaf;
 
 /**

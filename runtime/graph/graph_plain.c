@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/graph/noise.h"
 #include "runtime/graph/plain_state.h"
 
 /* The state of one run: the values of the nodes, NULL where not yet computed or no longer needed. */
@@ -49,6 +50,10 @@ static tf_status load_leaf(const tf_node *node, tf_array *value) {
         size_t count = tf_shape_count(node->shape);
         for (size_t i = 0; i < count; i++) value->data[i] = (float)node->tokens[i];
         return TF_OK;
+    }
+    if (node->leaf == TF_LEAF_NOISE) {
+        TF_TRY(allocate(node, value));
+        return tf_gumbel(tf_shape_count(node->shape), value->data);
     }
     if (!node->data) return tf_fail(TF_INVALID, "%s has no data here", node->name);
     *value = (tf_array){node->shape, (float *)node->data}; /* only read */

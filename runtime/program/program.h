@@ -126,6 +126,12 @@ const struct tf_node *tf_leaf_of(const tf_program *program, tf_value value);
 tf_value tf_input(tf_program *program, int owner, tf_shape shape, int frac, unsigned bits, double bound, int slot);
 /** The same of a leaf of integers (TF_LEAF_TOKENS), in units of 2^-frac: |integer| <= bound 2^frac, else TF_RANGE. */
 tf_value tf_input_leaf(tf_program *program, int owner, tf_value leaf, int frac, double bound);
+/** The party that deals noise: the model owner, who could change the outcome by other weights too and so gains nothing,
+ *  unless it is the data owner or outside; then another party, and never the data owner, who learns what is drawn. */
+int tf_noise_dealer(const tf_program *program);
+/** The noise behind a leaf (TF_LEAF_NOISE): Gumbel numbers that the dealer draws anew at each run, which nobody else
+ *  learns, and of which the dealer learns no more. bits/8 B an element, 1 round. */
+tf_value tf_noise(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** Opens a value to party `to` (or to all: TF_EVERYONE; nobody outside can receive); the result is delivered by slot.
  *  Costs one component, and a 16-byte digest from the other holder; 1 round. The receiver learns the value, nobody else
  *  anything. */
