@@ -162,6 +162,9 @@ sed -i -E '/"rows"/,$s/("embeddings.sum": )[0-9.e+-]+/\11.0/' "$work/loud/ranges
 says 'the result is not to be trusted' "$trefoil" infer --local --model "$work/loud" --text "a good film"
 "$trefoil" infer --local --no-guard --model "$work/loud" --text "a good film" >/dev/null || complain "--no-guard failed"
 "$trefoil" cost --model "$work/loud" --seq 8 | grep -q '^guard ' || complain "the forecast does not know the guard"
+"$trefoil" infer --local --no-guard --check-copies --model "$work/loud" --text "a good film" >/dev/null ||
+    complain "--check-copies failed"
+"$trefoil" cost --check-copies --model "$work/loud" --seq 8 | grep -q '^check ' || complain "the forecast does not know the copies"
 sed -i -E 's/"rows"/"lines"/' "$work/loud/ranges.json"
 says '"rows" is no object: calibrate again' "$trefoil" infer --local --model "$work/loud" --text "a good film"
 
