@@ -55,3 +55,55 @@ double tf_pearson(const double *x, const double *y, size_t count) {
     }
     return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
 }
+
+double tf_macro_f1(const size_t *truth, const size_t *predicted, size_t count, size_t labels) {
+    double *hits = calloc(labels, sizeof *hits), *claims = calloc(labels, sizeof *claims), sum = 0, seen = 0;
+    for (size_t i = 0; i < count && hits && claims; i++) {
+        hits[truth[i]] += truth[i] == predicted[i];
+        claims[truth[i]]++;
+        claims[predicted[i]]++;
+    }
+    for (size_t k = 0; k < labels && hits && claims; k++) {
+        if (claims[k] == 0) continue;
+        sum += 2 * hits[k] / claims[k];
+        seen++;
+    }
+    double value = hits && claims ? sum / seen : NAN;
+    free(hits);
+    free(claims);
+    return value;
+}
+
+typedef struct ranked {
+    double value;
+    size_t place;
+} ranked;
+
+static int by_value(const void *left, const void *right) {
+    const ranked *a = left, *b = right;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+/* The ranks of the values, to `rank`; `room` is for sorting. */
+static void rank_all(const double *value, size_t count, ranked *room, double *rank) {
+    for (size_t i = 0; i < count; i++) room[i] = (ranked){value[i], i};
+    qsort(room, count, sizeof *room, by_value);
+    for (size_t i = 0, to; i < count; i = to) {
+        for (to = i + 1; to < count && room[to].value == room[i].value;) to++;
+        for (size_t k = i; k < to; k++) rank[room[k].place] = (double)(i + to - 1) / 2;
+    }
+}
+
+double tf_spearman(const double *x, const double *y, size_t count) {
+    ranked *room = calloc(count, sizeof *room);
+    double *of_x = calloc(count, sizeof *of_x), *of_y = calloc(count, sizeof *of_y), value = NAN;
+    if (room && of_x && of_y) {
+        rank_all(x, count, room, of_x);
+        rank_all(y, count, room, of_y);
+        value = tf_pearson(of_x, of_y, count);
+    }
+    free(room);
+    free(of_x);
+    free(of_y);
+    return value;
+}

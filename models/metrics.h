@@ -16,6 +16,16 @@ double tf_f1(const size_t *truth, const size_t *predicted, size_t count);
  */
 double tf_matthews(const size_t *truth, const size_t *predicted, size_t count, size_t labels);
 
+/**
+ * The mean over the labels below `labels` of the F1 score of each, 2 tp / (2 tp + fp + fn); a label that occurs on
+ * neither side is left out. NaN when out of memory.
+ */
+double tf_macro_f1(const size_t *truth, const size_t *predicted, size_t count, size_t labels);
+
+/** Spearman's correlation coefficient: Pearson's of the ranks, equal values having the mean of theirs. NaN where one
+ *  sequence is constant, or when out of memory. */
+double tf_spearman(const double *x, const double *y, size_t count);
+
 /** Pearson's correlation coefficient of two sequences; NaN where one of them is constant. */
 double tf_pearson(const double *x, const double *y, size_t count);
 

@@ -115,6 +115,7 @@ bad 'bad.jsonl line 2' '{"text": "hello", "label": 1}\n{"text": 3, "label": 1}\n
 bad 'bad.jsonl line 2: the second of a pair' '{"text_a": "a", "text_b": "b", "label": 1}\n{"text_a": "a", "text_b": 4, "label": 1}\n' jsonl
 bad 'f1 is for two labels; the model has 3' 'text\tlabel\nhello\t1\n' tsv --metric f1
 bad 'pearson is for one value' 'text\tlabel\nhello\t1\n' tsv --metric pearson
+bad 'spearman is for one value' 'text\tlabel\nhello\t1\n' tsv --metric spearman
 bad "'bleu' is unknown" 'text\tlabel\nhello\t1\n' tsv --metric bleu
 bad 'names no column "words"' 'text\tlabel\nhello\t1\n' tsv --columns text=words,label=label
 
@@ -133,6 +134,11 @@ good '\xef\xbb\xbfQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\thello\tw
 good 'a\tb\thello\t1\na\tb\tworld\t0\n' tsv --columns text=3,label=4
 good 'a\tthe text\tgold\nx\thello\t1\ny\tworld\t0\n' tsv --columns 'text=the text,label=gold'
 good '{"text_a": "hello", "text_b": "world", "label": 1}\n{"text": "bad", "label": "0"}\n' jsonl
+
+# A metric of three labels.
+"$trefoil" eval --model "$model" --plain --out "$work/macro" --data "$work/data.tsv" --metric macro_f1 --json >"$work/said" ||
+    complain "macro_f1: $(cat "$work/said")"
+grep -q '"metric": "macro_f1", "value": 0\.' "$work/said" || complain "macro_f1: $(cat "$work/said")"
 
 # Calibration: picked up by itself, refused where it does not belong, and checked.
 "$trefoil" calibrate --model "$model" --data "$work/data.tsv" >"$work/said" || complain "calibration failed"

@@ -48,3 +48,21 @@ Test(metrics, pearson) {
     near(tf_pearson(x, down, 4), -1);
     cr_assert(isnan(tf_pearson(x, same, 4)));
 }
+
+/* Labels 0, 1, 2 of the six above: 2 of 2 + 1 hits over 3 + 2; 1 over 2 + 2; 1 over 1 + 2. Label 3 does not occur. */
+Test(metrics, macro_f1) {
+    const size_t t[] = {0, 0, 0, 1, 1, 2}, p[] = {0, 0, 1, 1, 2, 2};
+    near(tf_macro_f1(t, p, 6, 4), (2 * 2 / 5.0 + 2 * 1 / 4.0 + 2 * 1 / 3.0) / 3);
+    near(tf_macro_f1(t, t, 6, 3), 1);
+    near(tf_macro_f1(truth, given, 10, 2), (2 * 3 / 9.0 + 2 * 4 / 11.0) / 2);
+}
+
+/* Ranks 0, 1.5, 1.5, 3 and 0, 2, 1, 3; products of the differences from the mean 4.5, squares 4.5 and 5. */
+Test(metrics, spearman) {
+    const double x[] = {1, 10, 10, 1000}, y[] = {-5, 2, 1, 7}, same[] = {7, 7, 7, 7}, cubes[] = {1, 8, 27, 64};
+    near(tf_spearman(x, y, 4), 4.5 / sqrt(4.5 * 5));
+    const double up[] = {1, 2, 3, 4}, down[] = {4, 3, 2, 1};
+    near(tf_spearman(up, cubes, 4), 1);
+    near(tf_spearman(cubes, down, 4), -1);
+    cr_assert(isnan(tf_spearman(x, same, 4)));
+}

@@ -117,8 +117,9 @@ const option_row option_table[] = {
      .help = "Which columns of a table, or keys of objects, to take: text=NAME,text_b=NAME,label=NAME; or by numbers "
              "from 1 "
              "where a table has no header"},
-    {OPTION_METRIC, "metric", TEXT(metric, "NAME"), .source = FROM_CHOICES, .choices = "accuracy f1 matthews pearson",
-     .fallback = "accuracy; for regression pearson", .setting = true, .help = "accuracy, f1, matthews or pearson"},
+    {OPTION_METRIC, "metric", TEXT(metric, "NAME"), .source = FROM_CHOICES,
+     .choices = "accuracy f1 macro_f1 matthews pearson spearman", .fallback = "accuracy; for regression pearson",
+     .setting = true, .help = "accuracy, f1, macro_f1, matthews, pearson or spearman"},
     {OPTION_PLAIN, "plain", FLAG(plain), .setting = true, .help = "In floating point in this process, without parties"},
     {OPTION_OUT, "out", TEXT(out, "PATH"), .source = FROM_FILES, .help = "What to write"},
     {OPTION_FORCE, "force", FLAG(force), .help = "Replace share files that are there already"},

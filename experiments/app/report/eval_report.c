@@ -8,7 +8,8 @@
 #include "models/metrics.h"
 
 static const char *const names[] = {
-    [METRIC_ACCURACY] = "accuracy", [METRIC_F1] = "f1", [METRIC_MATTHEWS] = "matthews", [METRIC_PEARSON] = "pearson"};
+    [METRIC_ACCURACY] = "accuracy", [METRIC_F1] = "f1",           [METRIC_MACRO_F1] = "macro_f1",
+    [METRIC_MATTHEWS] = "matthews", [METRIC_PEARSON] = "pearson", [METRIC_SPEARMAN] = "spearman"};
 enum { METRICS = sizeof names / sizeof *names };
 
 static bool read_number(const char *text, double *number) {
@@ -17,15 +18,19 @@ static bool read_number(const char *text, double *number) {
     return end != text && !*end && isfinite(*number);
 }
 
+static bool is_of_values(eval_metric metric) {
+    return metric >= METRIC_PEARSON;
+}
+
 static tf_status check_labels(const tf_config *config, const text_list *texts, eval_metric metric) {
     char place[4200];
     double number;
     for (size_t i = 0; i < texts->count; i++) {
         const char *label = texts->item[i].label;
-        if (metric == METRIC_PEARSON && !read_number(label, &number))
-            return tf_fail(TF_FORMAT, "%s: the label '%.60s' is no number, which pearson needs",
-                           text_place(texts, i, place, sizeof place), label);
-        if (metric != METRIC_PEARSON && tf_model_find_label(config, label) == config->labels)
+        if (is_of_values(metric) && !read_number(label, &number))
+            return tf_fail(TF_FORMAT, "%s: the label '%.60s' is no number, which %s needs",
+                           text_place(texts, i, place, sizeof place), label, names[metric]);
+        if (!is_of_values(metric) && tf_model_find_label(config, label) == config->labels)
             return tf_fail(TF_FORMAT, "%s: the label '%.60s' is none of the model's %zu",
                            text_place(texts, i, place, sizeof place), label, config->labels);
     }
@@ -40,17 +45,19 @@ tf_status eval_metric_find(const char *name, const model_files *model, const tex
     if (name)
         for (found = 0; found < METRICS && strcmp(name, names[found]) != 0;) found++;
     if (found == METRICS)
-        return tf_fail(TF_INVALID, "--metric '%s' is unknown; known are accuracy, f1, matthews and pearson", name);
+        return tf_fail(TF_INVALID,
+                       "--metric '%s' is unknown; known are accuracy, f1, macro_f1, matthews, pearson and spearman",
+                       name);
     *metric = (eval_metric)found;
     if (*metric == METRIC_F1 && config->labels != 2)
         return tf_fail(TF_INVALID, "--metric f1 is for two labels; the model has %zu", config->labels);
-    if (*metric == METRIC_PEARSON && config->labels > 2)
+    if (is_of_values(*metric) && config->labels > 2)
         return tf_fail(TF_INVALID,
-                       "--metric pearson is for one value, or the score of label 1 of two; the model has "
-                       "%zu labels",
-                       config->labels);
-    if (*metric != METRIC_PEARSON && config->labels == 1)
-        return tf_fail(TF_INVALID, "--metric %s is for labels; the model gives one value: use pearson", names[*metric]);
+                       "--metric %s is for one value, or the score of label 1 of two; the model has %zu labels",
+                       names[*metric], config->labels);
+    if (!is_of_values(*metric) && config->labels == 1)
+        return tf_fail(TF_INVALID, "--metric %s is for labels; the model gives one value: use pearson or spearman",
+                       names[*metric]);
     return check_labels(config, texts, *metric);
 }
 
@@ -61,7 +68,7 @@ static size_t top(const float *values, size_t width) {
     return best;
 }
 
-static tf_status measure_scores(const eval_store *store, const float *values, double *value) {
+static tf_status measure_scores(const eval_store *store, eval_metric metric, const float *values, double *value) {
     size_t count = store->texts->count, width = store->width;
     double *truth = malloc(count * sizeof *truth), *given = malloc(count * sizeof *given);
     tf_status status = truth && given ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
@@ -70,14 +77,14 @@ static tf_status measure_scores(const eval_store *store, const float *values, do
         truth[i] = strtod(store->texts->item[i].label, NULL);
         given[i] = width == 1 ? (double)row[0] : 1 / (1 + exp((double)row[0] - (double)row[1]));
     }
-    if (status == TF_OK) *value = tf_pearson(truth, given, count);
+    if (status == TF_OK) *value = (metric == METRIC_SPEARMAN ? tf_spearman : tf_pearson)(truth, given, count);
     free(truth);
     free(given);
     return status;
 }
 
 static tf_status measure(const eval_store *store, eval_metric metric, const float *values, double *value) {
-    if (metric == METRIC_PEARSON) return measure_scores(store, values, value);
+    if (is_of_values(metric)) return measure_scores(store, metric, values, value);
     size_t count = store->texts->count, labels = store->config->labels;
     size_t *truth = malloc(count * sizeof *truth), *given = malloc(count * sizeof *given);
     tf_status status = truth && given ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
@@ -87,6 +94,7 @@ static tf_status measure(const eval_store *store, eval_metric metric, const floa
     }
     if (status == TF_OK)
         *value = metric == METRIC_F1         ? tf_f1(truth, given, count)
+                 : metric == METRIC_MACRO_F1 ? tf_macro_f1(truth, given, count, labels)
                  : metric == METRIC_MATTHEWS ? tf_matthews(truth, given, count, labels)
                                              : tf_accuracy(truth, given, count);
     free(truth);

@@ -7,7 +7,14 @@
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/run_report.h"
 
-typedef enum eval_metric { METRIC_ACCURACY, METRIC_F1, METRIC_MATTHEWS, METRIC_PEARSON } eval_metric;
+typedef enum eval_metric {
+    METRIC_ACCURACY,
+    METRIC_F1,
+    METRIC_MACRO_F1,
+    METRIC_MATTHEWS,
+    METRIC_PEARSON, /**< this one and the next are of values */
+    METRIC_SPEARMAN
+} eval_metric;
 
 /**
  * The metric by its name, or (NULL) the one that suits the model. Fails when it does not fit the model's labels, or a
