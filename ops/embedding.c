@@ -69,7 +69,7 @@ static double bound_of(const tf_node *node) {
 
 static tf_status infer_given(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     double frac = tf_attr_get(node, "frac", 0);
-    if (!(frac >= 0 && frac <= 24) || !(bound_of(node) > 0 && bound_of(node) <= 1 << 14))
+    if (!(frac >= 0 && frac <= 24) || !(bound_of(node) > 0 && bound_of(node) <= 1 << 24))
         return tf_fail(TF_INVALID, "%g fractional bits or a bound of %g", frac, bound_of(node));
     *out = shape[0];
     return TF_OK;
@@ -89,7 +89,7 @@ static tf_value lower_given(tf_program *p, const tf_node *node, const tf_value *
 }
 
 static const tf_example given_example = {.input = {{TF_LEAF_TOKENS, "bn", TF_FILL_TOKENS, 0, 0}},
-                                         .attr = {{"bound", 1 << 14, 0}}};
+                                         .attr = {{"bound", 1 << 20, 0}}};
 static const tf_example embedding_example = {.input = {{TF_LEAF_TOKENS, "bn", TF_FILL_TOKENS, 0, 0},
                                                        {TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}}},
                         rows_example = {.input = {{TF_LEAF_WEIGHT, "rw", TF_FILL_ROWS, 0, 0}},

@@ -140,7 +140,7 @@ sed 's/^/0\t/; 1s/^/label\ttext\n/' "$work/texts.txt" >"$work/texts.tsv"
 "$trefoil" calibrate --model "$work/calibrated" --data "$work/texts.tsv" >"$work/out" || complain "calibrate"
 online() { echo $(($(sed 's/.*"bytes": {"total": \([0-9]*\),.*/\1/' "$work/out1") - $(setup "$work/out1"))); }
 ask_three() {
-    start 1 "$@" --input "$work/texts.txt" --json
+    start 1 "$@" --no-guard --input "$work/texts.txt" --json # the guard has a price of its own
     together ""
     [ "$(labels "$work/out1")" = "$(labels "$work/plain")" ] || complain "calibrated: $(cat "$work/out1")"
     taken+=("$(online)")
@@ -148,11 +148,11 @@ ask_three() {
 taken=()
 for withheld in --no-ranges ""; do
     # shellcheck disable=SC2086
-    start 0 --model "$work/calibrated" $withheld && start 2
+    start 0 --model "$work/calibrated" --no-guard $withheld && start 2 --no-guard
     ask_three
     # shellcheck disable=SC2086
     "$trefoil" share-model --force --model "$work/calibrated" --out "$work/narrow" $withheld >"$work/out" || complain "share-model $withheld"
-    for n in 0 2; do start $n --model-shares "$work/narrow"; done
+    for n in 0 2; do start $n --model-shares "$work/narrow" --no-guard; done
     ask_three --model-shares "$work/narrow"
 done
 [ "${taken[2]}" -lt "${taken[0]}" ] && [ "${taken[3]}" -lt "${taken[1]}" ] || complain "ranges save no bytes: ${taken[*]}"
