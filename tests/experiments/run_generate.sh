@@ -58,6 +58,13 @@ for reveal in token logits; do
     check "(o['bytes']['total'], o['per_token']['bytes'], o['rounds'], o['per_token']['rounds'])" "$moved"
 done
 
+# In pieces a prompt says what it says at once, and what is forecast.
+run --local --prompt "$prompt" --prefill 6 --max-tokens 3
+check "o['results'][0]['tokens']" "[2296, 18012, 304]"
+moved=$(value "(o['bytes']['prefill'], o['bytes']['total'], o['rounds']['total'])")
+"$trefoil" cost --model "$model" --seq 15 --prefill 6 --tokens 3 --json >"$work/out" || fail "cost --prefill"
+check "(o['prefill']['bytes'], o['bytes']['total'], o['rounds'])" "$moved"
+
 # A batch says what each prompt says alone.
 printf '%s\nOne day\n' "$prompt" >"$work/prompts.txt"
 run --plain --prompt "One day" --max-tokens 4

@@ -83,6 +83,25 @@ done
     complain "generate --model-shares"
 [ "$(texts "$work/out")" = "$(texts "$work/plain")" ] || complain "generate --model-shares: $(cat "$work/out")"
 
+# A conversation by the template of the model's directory, which the data owner gets with the tokenizer; in pieces.
+together_chat() {
+    start 0 --model "$model" --prefill 4 && start 2 --prefill 4
+    start 1 --prompt "hi" --chat --prefill 4 --max-tokens 6 --json
+}
+together_chat
+await 20 1
+[ "$status" = 1 ] && grep -q "template" "$work/err1" || complain "--chat without a template: $(cat "$work/err1")"
+for n in 0 2; do await 20 $n; pid[n]=; done
+echo "{% for message in messages %}{{ message['role'] }}. {{ message['content'] }}.{% endfor %} a" >"$model/chat_template.jinja"
+together_chat
+together ""
+cp "$work/out1" "$work/chat"
+start 0 --model "$model" && start 2
+start 1 --prompt "user. hi. a" --max-tokens 6 --json
+together ""
+[ "$(texts "$work/chat")" = "$(texts "$work/out1")" ] && grep -q '"prompt_tokens": 11' "$work/chat" || complain "--chat: $(cat "$work/chat")"
+rm "$model/chat_template.jinja"
+
 # Parties that stay: prompt after prompt, a line for each; the caches of one are not those of the next.
 start 0 --model "$model" --serve --timeout 5
 start 2 --serve --timeout 5

@@ -13,8 +13,8 @@ static tf_status forecast_generation(const command_line *o, const run_settings *
     if (tokens > model->config.positions - length + 1)
         return tf_fail(TF_INVALID, "%zu tokens and %zu more do not fit the model's %zu positions", length, tokens,
                        model->config.positions);
-    return cost_generation(&job, logits ? REVEAL_LOGITS : REVEAL_TOKEN, o->batch ? o->batch : 1, length, tokens,
-                           o->is_network ? &o->network : NULL, report);
+    return cost_generation(&job, logits ? REVEAL_LOGITS : REVEAL_TOKEN, o->batch ? o->batch : 1, length,
+                           o->generate.piece, tokens, o->is_network ? &o->network : NULL, report);
 }
 
 static tf_status forecast(const command_line *o, const model_files *model) {
@@ -64,6 +64,7 @@ const trefoil_command command_cost = {
                               OPTION_SEQUENCE,
                               OPTION_PAD_TO,
                               OPTION_TOKENS,
+                              OPTION_PREFILL,
                               OPTION_REVEAL,
                               OPTION_BATCH,
                               OPTION_APPROX,

@@ -75,7 +75,7 @@ static tf_status run_plain(const command_line *o, holdings *h, double start) {
         .settings = &h->run, .config = &h->model.config, .approx = &h->model.approx, .weights = h->model.weights};
     const prompt_list *prompts = &h->generation.prompts;
     generate_watch watch = writer_watch(&h->generation.writer);
-    generate_job job = {&base, REVEAL_LOGITS, h->context, prompts->batch, prompts->batches, &watch};
+    generate_job job = {&base, REVEAL_LOGITS, h->context, h->settings.piece, prompts->batch, prompts->batches, &watch};
     run.seconds_setup = tf_clock() - start;
     return conclude(h, &run, start, generate_plain(&job, &run));
 }
@@ -93,7 +93,8 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .shares = h->shares};
     const prompt_list *prompts = &h->generation.prompts;
     generate_watch watch = writer_watch(&h->generation.writer);
-    generate_job job = {&base, h->settings.reveal, h->context, prompts->batch, prompts->batches, &watch};
+    generate_job job = {&base,          h->settings.reveal, h->context, h->settings.piece,
+                        prompts->batch, prompts->batches,   &watch};
     return conclude(h, &run, start, private_generate(session, &job, &run));
 }
 
@@ -134,6 +135,8 @@ const trefoil_command command_generate = {
                               OPTION_LIMIT,
                               OPTION_MAX_TOKENS,
                               OPTION_CONTEXT,
+                              OPTION_PREFILL,
+                              OPTION_CHAT,
                               OPTION_REVEAL,
                               OPTION_PLAIN,
                               OPTION_TEMPERATURE,

@@ -168,7 +168,8 @@ static tf_status generate_request(holdings *h, const private_job *base, const ro
                                   bool *asked) {
     generation *g = &h->generation;
     generate_watch watch = writer_watch(&g->writer);
-    generate_job job = {.job = base, .reveal = h->generation_settings.reveal, .watch = &watch};
+    generate_job job = {
+        .job = base, .reveal = h->generation_settings.reveal, .piece = h->generation_settings.piece, .watch = &watch};
     TF_TRY(generation_context(&h->generation_settings, &h->model, &job.context));
     if (at->first) TF_TRY(party_agree_generation(&h->session, &job));
     if (h->data_owner) job.batch = g->prompts.batch, job.batches = g->prompts.batches;
@@ -361,22 +362,63 @@ const trefoil_command command_party = {
         "which prints the results; the others are told the architecture, and the data owner the vocabulary. With "
         "--serve a party stays for one data owner after another, and a data owner asks line by line. With "
         "--model-shares no party knows the model, with --input-shares none knows texts and results. "
-        "Where the model generates text, the data owner gives prompts; --context and --reveal are then the same at all "
+        "Where the model generates text, the data owner gives prompts; --context, --prefill and --reveal are then the "
+        "same at all "
         "three.",
     .example = {"trefoil party --id 0 --parties parties.json --identity id0 --model DIR --serve",
                 "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
-    .accepts =
-        (const char[]){
-            OPTION_FILL_MASK,     OPTION_AGGREGATION,  OPTION_TOP,        OPTION_TOKENIZER,     OPTION_TOKENIZER_DIGEST,
-            OPTION_PAD_TO,        OPTION_ID,           OPTION_SERVE,      OPTION_LISTEN,        OPTION_WAIT,
-            OPTION_MODEL,         OPTION_TEXT,         OPTION_PROMPT,     OPTION_MAX_TOKENS,    OPTION_CONTEXT,
-            OPTION_REVEAL,        OPTION_TEMPERATURE,  OPTION_TOP_K,      OPTION_TOP_P,         OPTION_MIN_P,
-            OPTION_REPEAT,        OPTION_STOP,         OPTION_IGNORE_END, OPTION_LOGPROBS,      OPTION_INPUT,
-            OPTION_LIMIT,         OPTION_TRUNCATE,     OPTION_MAX_LENGTH, OPTION_FORMAT,        OPTION_STRICT,
-            OPTION_COLUMNS,       OPTION_BATCH,        OPTION_APPROX,     OPTION_FRACTION_BITS, OPTION_PUBLIC_WEIGHTS,
-            OPTION_PLUGIN,        OPTION_MODEL_SHARES, OPTION_STREAM,     OPTION_MODEL_ROOT,    OPTION_INPUT_SHARES,
-            OPTION_RESULT_SHARES, OPTION_NO_RANGES,    OPTION_NO_GUARD,   OPTION_CHECK_COPIES,  OPTION_TIMEOUT,
-            OPTION_PARTIES,       OPTION_IDENTITY,     OPTION_SHAPE,      OPTION_THREADS,       0},
+    .accepts = (const char[]){OPTION_FILL_MASK,
+                              OPTION_AGGREGATION,
+                              OPTION_TOP,
+                              OPTION_TOKENIZER,
+                              OPTION_TOKENIZER_DIGEST,
+                              OPTION_PAD_TO,
+                              OPTION_ID,
+                              OPTION_SERVE,
+                              OPTION_LISTEN,
+                              OPTION_WAIT,
+                              OPTION_MODEL,
+                              OPTION_TEXT,
+                              OPTION_PROMPT,
+                              OPTION_MAX_TOKENS,
+                              OPTION_CONTEXT,
+                              OPTION_PREFILL,
+                              OPTION_CHAT,
+                              OPTION_REVEAL,
+                              OPTION_TEMPERATURE,
+                              OPTION_TOP_K,
+                              OPTION_TOP_P,
+                              OPTION_MIN_P,
+                              OPTION_REPEAT,
+                              OPTION_STOP,
+                              OPTION_IGNORE_END,
+                              OPTION_LOGPROBS,
+                              OPTION_INPUT,
+                              OPTION_LIMIT,
+                              OPTION_TRUNCATE,
+                              OPTION_MAX_LENGTH,
+                              OPTION_FORMAT,
+                              OPTION_STRICT,
+                              OPTION_COLUMNS,
+                              OPTION_BATCH,
+                              OPTION_APPROX,
+                              OPTION_FRACTION_BITS,
+                              OPTION_PUBLIC_WEIGHTS,
+                              OPTION_PLUGIN,
+                              OPTION_MODEL_SHARES,
+                              OPTION_STREAM,
+                              OPTION_MODEL_ROOT,
+                              OPTION_INPUT_SHARES,
+                              OPTION_RESULT_SHARES,
+                              OPTION_NO_RANGES,
+                              OPTION_NO_GUARD,
+                              OPTION_CHECK_COPIES,
+                              OPTION_TIMEOUT,
+                              OPTION_PARTIES,
+                              OPTION_IDENTITY,
+                              OPTION_SHAPE,
+                              OPTION_THREADS,
+                              0},
     .requires = (const char[]){OPTION_ID, 0},
     .secrets = true,
     .texts_optional = true,

@@ -83,6 +83,8 @@ enum option_key {
     OPTION_IGNORE_END,
     OPTION_LOGPROBS,
     OPTION_TOKENS,
+    OPTION_PREFILL,
+    OPTION_CHAT,
     OPTION_TOKENIZER,
     OPTION_PAD_TO,
     OPTION_MODEL_ROOT,
@@ -103,9 +105,9 @@ enum { MOST_SETTINGS = 48 };
 /** How text is generated; 0 and NULL where not given. */
 typedef struct generate_line {
     const char *reveal, **stop;
-    size_t stops, max_tokens, context, top_k, logprobs, seed;
+    size_t stops, max_tokens, context, piece, top_k, logprobs, seed;
     double temperature, top_p, min_p, repeat_penalty;
-    bool ignore_end;
+    bool ignore_end, chat;
 } generate_line;
 
 typedef struct command_line {

@@ -12,6 +12,7 @@ model_settings settings_of_model(const command_line *o) {
                             .approx = o->approx,
                             .plugin = o->plugin,
                             .plugins = o->plugins,
+                            .chat = o->generate.chat,
                             .pin = {o->tokenizer, o->tokenizer_digest},
                             .fills_masks = o->fill_mask,
                             .ranges = o->takes_ranges && !o->no_ranges && !o->plain,
@@ -100,6 +101,7 @@ generation_settings settings_of_generation(const command_line *o, const report_f
     const generate_line *g = &o->generate;
     return (generation_settings){.reveal = reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN,
                                  .context = g->context,
+                                 .piece = g->piece,
                                  .batch = o->batch,
                                  .max_tokens = g->max_tokens,
                                  .private = !o->plain,

@@ -95,5 +95,6 @@ tf_status model_copy_public(const model_files *model, const char *given, const c
     if (status == TF_OK)
         status = directory_mirror(model->calibrated ? model->directory : NULL, directory, TF_RANGES_FILE);
     if (status == TF_OK) status = directory_mirror(model->directory, directory, TF_GENERATION_FILE);
+    if (status == TF_OK) status = directory_mirror(model->directory, directory, "chat_template.jinja");
     return status == TF_OK ? directory_mirror_tokenizer(model->directory, directory) : status;
 }

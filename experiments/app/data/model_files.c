@@ -65,7 +65,7 @@ static tf_status settle_head(const model_settings *s, model_files *model) {
 }
 
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
-    *model = (model_files){.directory = directory, .pin = s->pin};
+    *model = (model_files){.directory = directory, .scores = s->scores, .pin = s->pin, .chats = s->chat};
     TF_TRY(register_ops(s));
     TF_TRY(tokenizer_files_digest(directory, &model->offered));
     TF_TRY(tf_config_read(directory, &model->config));
@@ -90,6 +90,7 @@ tf_status model_open_tokenizer(model_files *model) {
         TF_TRY(tokenizer_pin_check(pin, directory, &model->pinned));
     }
     TF_TRY(tf_tokenizer_open(directory, &model->tokenizer));
+    if (model->chats) TF_TRY(tf_chat_open(directory, &model->chat));
     size_t words = tf_tokenizer_vocabulary(model->tokenizer);
     if (words > model->config.vocabulary)
         return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu", directory,
@@ -119,6 +120,7 @@ tf_status model_digest_text(const model_files *model, char text[65]) {
 void model_close(model_files *model) {
     tf_config_free(&model->config);
     if (model->tokenizer) tf_tokenizer_close(model->tokenizer);
+    tf_chat_close(model->chat);
     tf_ranges_free(&model->ranges);
     if (model->weights) tf_safetensors_close(model->weights);
     *model = (model_files){0};

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "experiments/app/data/tokenizer_files.h"
+#include "models/chat/chat.h"
 #include "models/model.h"
 #include "models/ranges.h"
 
@@ -13,12 +14,15 @@ typedef struct model_files {
     tf_config config;
     tf_approx approx;
     tf_tokenizer *tokenizer; /**< NULL until opened */
+    tf_chat *chat;           /**< the template of conversations, opened with the tokenizer if that is asked for */
+    bool chats;              /**< whether it is */
     tokenizer_pin pin;       /**< what it is held to */
     tf_digest offered;       /**< of the tokenizer's files in the directory; zero where there are none */
     tf_digest pinned;        /**< of those that were opened, if there is a pin; otherwise zero */
     tf_safetensors *weights; /**< NULL until opened */
     tf_ranges ranges;        /**< of ranges.json, if `calibrated` */
     bool calibrated;
+    bool scores; /**< a decoder gives the logits after each token of a text */
 } model_files;
 
 /** Which model, and how it is to be taken. */
@@ -30,7 +34,9 @@ typedef struct model_settings {
     const char *const *plugin; /**< shared objects with more ops */
     size_t plugins;
     tokenizer_pin pin; /**< the data owner's */
+    bool chat;         /**< texts are what a user says in a conversation */
     bool ranges;       /**< take ranges.json, where it is there */
+    bool scores;       /**< of model_files */
     bool unguarded;    /**< whatever exceeds them is not looked for */
     bool fills_masks;  /**< a model that guesses masked words does; otherwise it is taken as the encoder it has */
 } model_settings;

@@ -109,15 +109,24 @@ static tf_status add_pass(const private_job *job, pass_reveal reveal, size_t tex
     pass one;
     TF_TRY(pass_make(job, reveal, texts, rows, capacity, false, NULL, &one));
     tf_status status = add_graph(job->settings, &one.graph, times, report);
+    if (reveal != REVEAL_NOTHING) { /* the data owner tells whether there is a next pass */
+        int from = job->settings->data_owner;
+        for (int j = 0; j < TF_PARTIES; j++)
+            if (j != from) report->links[from][j] += times * GO_ON_BYTES / 2;
+        report->rounds += times;
+    }
     pass_free(&one);
     return status;
 }
 
-tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t tokens,
-                          const tf_network *network, cost_report *report) {
+tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t piece,
+                          size_t tokens, const tf_network *network, cost_report *report) {
     report->network = network;
     report->tokens = tokens;
-    TF_TRY(add_pass(job, reveal, texts, prompt, prompt, 1, report));
+    size_t read = 0;
+    for (; piece && prompt - read > piece; read += piece)
+        TF_TRY(add_pass(job, REVEAL_NOTHING, texts, piece, read + piece, 1, report));
+    TF_TRY(add_pass(job, reveal, texts, prompt - read, prompt, 1, report));
     report->prefill_bytes = links_total(report->links);
     report->prefill_rounds = report->rounds;
     for (size_t length = prompt, end = prompt + tokens - 1, times; length < end; length += times) {

@@ -9,7 +9,7 @@
 #include "models/generation.h"
 #include "net/base/file.h"
 
-enum { FILES = 8, PATH_TEXT = 4096 };
+enum { FILES = 9, PATH_TEXT = 4096 };
 
 static const struct {
     const char *name;
@@ -20,6 +20,7 @@ static const struct {
                   {TF_GENERATION_FILE, PARTY_NEEDS_CONFIG, 16 << 20},
                   {"tokenizer.json", PARTY_NEEDS_TOKENIZER, 64 << 20},
                   {"vocab.txt", PARTY_NEEDS_TOKENIZER, 64 << 20},
+                  {"chat_template.jinja", PARTY_NEEDS_TOKENIZER, 16 << 20},
                   {"tokenizer_config.json", PARTY_NEEDS_TOKENIZER, 16 << 20},
                   {"added_tokens.json", PARTY_NEEDS_TOKENIZER, 16 << 20},
                   {"special_tokens_map.json", PARTY_NEEDS_TOKENIZER, 16 << 20}};

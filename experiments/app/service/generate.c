@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "net/base/clock.h"
+#include "net/base/secret.h"
 
 tf_status generate_check(const tf_config *config, const prompt_batch *prompts, size_t tokens, size_t context) {
     if (context > config->positions)
@@ -74,10 +75,10 @@ static tf_status publish_prompts(run *r) {
 /* Passes ------------------------------------------------------------------------------------------------------------
  */
 
-static tf_status make_pass(run *r, size_t rows, size_t capacity) {
+static tf_status make_pass(run *r, pass_reveal reveal, size_t rows, size_t capacity) {
     size_t texts = r->prompts.texts;
     pass_free(&r->pass);
-    TF_TRY(pass_make(r->job->job, r->job->reveal, texts, rows, capacity, r->owner, r->weights, &r->pass));
+    TF_TRY(pass_make(r->job->job, reveal, texts, rows, capacity, r->owner, r->weights, &r->pass));
     free(r->values);
     r->values = calloc(texts * r->pass.width, sizeof *r->values);
     return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", texts);
@@ -91,11 +92,30 @@ static tf_status compute_plain(run *r) {
     return TF_OK;
 }
 
+/* A piece of a prompt: what comes out stays shared, and is forgotten. */
+static tf_status compute_kept(run *r, tf_session_stats *stats) {
+    const run_settings *o = r->job->job->settings;
+    const tf_compiled *compiled;
+    size_t size = r->prompts.texts * r->pass.width * sizeof(uint64_t);
+    tf_view view = {.c = {tf_secret_alloc(size), tf_secret_alloc(size)}};
+    tf_status status = view.c[0] && view.c[1] ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of a pass");
+    if (status == TF_OK)
+        status =
+            tf_session_compile(r->session, &r->pass.graph, o->fraction_bits, o->model_owner, o->data_owner, &compiled);
+    if (status == TF_OK)
+        status = tf_session_execute(r->session, compiled, &r->pass.graph, &(tf_slots){.kept = &view}, stats, NULL);
+    for (int j = 0; j < 2; j++) tf_secret_free(view.c[j], size);
+    return status;
+}
+
 static tf_status compute_private(run *r, pass_cost *cost) {
     const run_settings *o = r->job->job->settings;
     tf_session_stats stats;
-    TF_TRY(tf_session_run(r->session, &r->pass.graph, o->fraction_bits, o->model_owner, o->data_owner,
-                          r->owner ? r->values : NULL, &stats, NULL));
+    if (r->pass.graph.output[0].to == TF_KEPT)
+        TF_TRY(compute_kept(r, &stats));
+    else
+        TF_TRY(tf_session_run(r->session, &r->pass.graph, o->fraction_bits, o->model_owner, o->data_owner,
+                              r->owner ? r->values : NULL, &stats, NULL));
     r->report->seconds_setup += stats.setup_seconds;
     cost->seconds -= stats.setup_seconds;
     cost->rounds += stats.rounds;
@@ -104,36 +124,63 @@ static tf_status compute_private(run *r, pass_cost *cost) {
     return TF_OK;
 }
 
-/* A pass over the rows after `length`, and whether to go on. */
-static tf_status take_step(run *r, size_t length, const int32_t *ids, pass_cost *cost, bool *go_on) {
-    double start = tf_clock();
-    uint64_t more = 0;
-    pass_set(r->job->job, &r->pass, r->padding, length, ids);
-    TF_TRY(r->session ? compute_private(r, cost) : compute_plain(r));
-    *go_on = false;
-    if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
-    more = *go_on;
-    if (r->session)
-        TF_TRY(party_doing(tf_session_publish(r->session, r->job->job->settings->data_owner, &more, sizeof more),
-                           "waiting for the next token"));
+/* The data owner tells whether there is a next pass, which counts as a round. */
+static tf_status publish_end(run *r, bool *go_on, pass_cost *cost) {
+    uint8_t more = *go_on;
+    if (!r->session) return TF_OK;
+    cost->bytes += GO_ON_BYTES;
+    cost->rounds++;
+    TF_TRY(party_doing(tf_session_publish(r->session, r->job->job->settings->data_owner, &more, sizeof more),
+                       "waiting for the next token"));
     *go_on = more == 1;
+    return TF_OK;
+}
+
+/* A pass over the rows after `length`. */
+static tf_status take_pass(run *r, size_t length, const int32_t *ids, size_t stride, pass_cost *cost) {
+    double start = tf_clock();
+    pass_set(r->job->job, &r->pass, r->padding, length, ids, stride);
+    TF_TRY(r->session ? compute_private(r, cost) : compute_plain(r));
     cost->passes++;
     cost->seconds += tf_clock() - start;
     return TF_OK;
+}
+
+/* The same, and whether to go on. */
+static tf_status take_step(run *r, size_t length, const int32_t *ids, size_t stride, pass_cost *cost, bool *go_on) {
+    TF_TRY(take_pass(r, length, ids, stride, cost));
+    double start = tf_clock();
+    *go_on = false;
+    if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
+    TF_TRY(publish_end(r, go_on, cost));
+    cost->seconds += tf_clock() - start;
+    return TF_OK;
+}
+
+/* The prompts, in pieces if that is asked for: of all but the last only the caches are wanted. */
+static tf_status prefill(run *r, bool *go_on) {
+    size_t longest = r->prompts.longest, piece = r->job->piece ? r->job->piece : longest, length = 0;
+    const int32_t *ids = r->prompts.ids;
+    for (; longest - length > piece; length += piece) {
+        TF_TRY(make_pass(r, REVEAL_NOTHING, piece, length + piece));
+        TF_TRY(take_pass(r, length, ids ? ids + length : NULL, longest, &r->report->prefill));
+    }
+    TF_TRY(make_pass(r, r->job->reveal, longest - length, longest));
+    return take_step(r, length, ids ? ids + length : NULL, longest, &r->report->prefill, go_on);
 }
 
 static tf_status generate(run *r) {
     bool go_on;
     TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
     size_t length = r->prompts.longest, context = r->job->context;
-    TF_TRY(make_pass(r, length, length));
-    TF_TRY(take_step(r, 0, r->prompts.ids, &r->report->prefill, &go_on));
+    TF_TRY(prefill(r, &go_on));
     for (; go_on; length++) {
         size_t capacity = pass_capacity(length, context);
         if (length >= context)
             return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
-        if (r->pass.decoding.rows != 1 || r->pass.decoding.capacity != capacity) TF_TRY(make_pass(r, 1, capacity));
-        TF_TRY(take_step(r, length, r->next, &r->report->decode, &go_on));
+        if (r->pass.decoding.rows != 1 || r->pass.decoding.capacity != capacity)
+            TF_TRY(make_pass(r, r->job->reveal, 1, capacity));
+        TF_TRY(take_step(r, length, r->next, 1, &r->report->decode, &go_on));
     }
     return TF_OK;
 }
@@ -171,8 +218,9 @@ static tf_status add_up(tf_session *session, const party_counters *before, gener
 }
 
 tf_status party_agree_generation(tf_session *session, const generate_job *job) {
-    uint64_t facts[] = {job->context, (uint64_t)job->reveal};
-    tf_fact fact = {"what is revealed (--reveal), or the context (--context)", tf_digest_of(facts, sizeof facts)};
+    uint64_t facts[] = {job->context, (uint64_t)job->reveal, job->piece};
+    tf_fact fact = {"what is revealed (--reveal), or the context (--context), or the pieces of prompts (--prefill)",
+                    tf_digest_of(facts, sizeof facts)};
     return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
 }
 

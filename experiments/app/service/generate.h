@@ -32,6 +32,7 @@ typedef struct generate_job {
     const private_job *job;
     pass_reveal reveal;
     size_t context;              /**< the most tokens of a text, prompt included */
+    size_t piece;                /**< tokens of a prompt that are read in one pass; 0: all */
     const prompt_batch *batch;   /**< where this process plays the data owner, or NULL */
     size_t batches;              /**< 0: no request */
     const generate_watch *watch; /**< likewise */

@@ -17,7 +17,7 @@ static tf_status open_prompts(const generation_settings *s, const text_list *tex
                               generation *g) {
     size_t context = 0, tokens = s->max_tokens, proposed = model->config.generation.max_new_tokens;
     TF_TRY(generation_context(s, model, &context));
-    TF_TRY(prompts_make(texts, model->tokenizer, context, s->batch, &g->prompts));
+    TF_TRY(prompts_make(texts, model->tokenizer, model->chat, context, s->batch, &g->prompts));
     size_t room = context - g->prompts.longest;
     if (!tokens) {
         tokens = proposed ? proposed : DEFAULT_TOKENS;

@@ -9,6 +9,7 @@
 typedef struct generation_settings {
     pass_reveal reveal; /**< the same on all parties */
     size_t context;     /**< likewise; 0: the model's */
+    size_t piece;       /**< likewise: tokens of a prompt that are read in one pass; 0: all */
     size_t batch;       /**< prompts that are continued together; 0: all */
     size_t max_tokens;  /**< 0: what the model says, or 128, as far as there is room */
     bool private;

@@ -16,6 +16,7 @@ static tf_status build(const private_job *job, pass_reveal reveal, const tf_safe
     tf_batch batch = {.texts = p->decoding.texts, .length = p->decoding.rows, .ids = p->ids, .decoding = &p->decoding};
     TF_TRY(tf_model_build(job->config, job->approx, &batch, weights, job->settings->public_weights, &p->graph));
     if (reveal == REVEAL_TOKEN) TF_TRY(reveal_token(&p->graph));
+    if (reveal == REVEAL_NOTHING) p->graph.output[0].to = TF_KEPT;
     if (job->ranges) tf_ranges_apply(job->ranges, &p->graph);
     p->graph.check_copies = job->settings->check_copies;
     return TF_OK;
@@ -42,9 +43,12 @@ void pass_free(pass *p) {
     *p = (pass){.ids = NULL};
 }
 
-void pass_set(const private_job *job, pass *p, const size_t *padding, size_t length, const int32_t *ids) {
+void pass_set(const private_job *job, pass *p, const size_t *padding, size_t length, const int32_t *ids,
+              size_t stride) {
+    size_t rows = p->decoding.rows;
     tf_decoding_set(job->config, &p->decoding, padding, length);
-    if (p->ids && ids) memcpy(p->ids, ids, p->decoding.texts * p->decoding.rows * sizeof *ids);
+    for (size_t i = 0; p->ids && ids && i < p->decoding.texts; i++)
+        memcpy(p->ids + i * rows, ids + i * stride, rows * sizeof *ids);
 }
 
 size_t pass_capacity(size_t length, size_t context) {

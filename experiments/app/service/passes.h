@@ -7,9 +7,13 @@
 
 /** What the data owner's program learns of a pass. */
 typedef enum pass_reveal {
-    REVEAL_TOKEN, /**< the most likely next token of each text, nothing else */
-    REVEAL_LOGITS /**< the logits of all tokens of the vocabulary */
+    REVEAL_TOKEN,  /**< the most likely next token of each text, nothing else */
+    REVEAL_LOGITS, /**< the logits of all tokens of the vocabulary */
+    REVEAL_NOTHING /**< of a piece of a prompt: what comes out stays shared */
 } pass_reveal;
+
+/** After a pass the data owner tells both others in a byte each whether there is a next one. */
+enum { GO_ON_BYTES = 2 };
 
 /** A graph and what it is given: refilled by pass_set, it serves until the caches need another capacity. */
 typedef struct pass {
@@ -28,8 +32,10 @@ TF_CHECKED tf_status pass_make(const private_job *job, pass_reveal reveal, size_
                                bool holds_ids, const tf_safetensors *weights, pass *pass);
 void pass_free(pass *pass);
 
-/** Fills what it is given for the rows after `length`; `ids` NULL where this party does not hold them. */
-void pass_set(const private_job *job, pass *pass, const size_t *padding, size_t length, const int32_t *ids);
+/** Fills what it is given for the rows after `length`; the ids of each text come `stride` after those of the one
+ * before; NULL where this party does not hold them. */
+void pass_set(const private_job *job, pass *pass, const size_t *padding, size_t length, const int32_t *ids,
+              size_t stride);
 
 /** The capacity of caches with which a token after `length` rows is decoded: programs are made for few of them. */
 size_t pass_capacity(size_t length, size_t context);

@@ -3,10 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tf_status encode_all(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, encoded_text *out) {
+static tf_status encode_turn(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, const tf_chat *chat,
+                             size_t context, encoded_text *out) {
+    const text_item *text = &texts->item[i];
+    char place[256];
+    tf_encoding encoding;
+    tf_chat_message turn = {.role = "user", .content = text->first, .length = text->first_length};
+    tf_status status = tf_chat_encode(chat, tokenizer, &turn, 1, true, context, &encoding);
+    if (status != TF_OK) return tf_fail_in(status, "%s", text_place(texts, i, place, sizeof place));
+    *out = (encoded_text){
+        .text = i, .length = encoding.count, .ids = encoding.ids, .types = encoding.types, .place = encoding.place};
+    return TF_OK;
+}
+
+static tf_status encode_all(const text_list *texts, const tf_tokenizer *tokenizer, const tf_chat *chat, size_t context,
+                            encoded_text *out) {
     for (size_t i = 0; i < texts->count; i++) {
         char place[256];
-        TF_TRY(text_encode(texts, i, tokenizer, context, false, &out[i]));
+        TF_TRY(chat ? encode_turn(texts, i, tokenizer, chat, context, &out[i])
+                    : text_encode(texts, i, tokenizer, context, false, &out[i]));
         if (!out[i].length) return tf_fail(TF_INVALID, "%s is empty", text_place(texts, i, place, sizeof place));
     }
     return TF_OK;
@@ -42,13 +57,13 @@ static tf_status pad(const encoded_text *text, size_t texts, size_t most, prompt
     return TF_OK;
 }
 
-tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, size_t most,
-                       prompt_list *prompts) {
+tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_chat *chat, size_t context,
+                       size_t most, prompt_list *prompts) {
     *prompts = (prompt_list){.ids = NULL};
     if (!texts->count) return tf_fail(TF_INVALID, "there are no prompts");
     encoded_text *text = calloc(texts->count, sizeof *text);
     if (!text) return tf_fail(TF_NOMEM, "no memory for %zu prompts", texts->count);
-    tf_status status = encode_all(texts, tokenizer, context, text);
+    tf_status status = encode_all(texts, tokenizer, chat, context, text);
     qsort(text, texts->count, sizeof *text, longer);
     if (status == TF_OK) status = pad(text, texts->count, most, prompts);
     for (size_t i = 0; i < texts->count; i++) encoded_text_free(&text[i]);

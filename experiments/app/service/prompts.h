@@ -4,6 +4,7 @@
 
 #include "experiments/app/data/batches.h"
 #include "experiments/app/service/generate.h"
+#include "models/chat/chat.h"
 
 /** Prompts in batches, with their memory; similar lengths together, so that little is padded. */
 typedef struct prompt_list {
@@ -14,10 +15,11 @@ typedef struct prompt_list {
     int32_t *ids;
 } prompt_list;
 
-/** Tokenises prompts, makes batches of at most `most` (0: all in one) and pads each in front. An empty prompt, and one
- *  longer than the context, fail with their place. */
-TF_CHECKED tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, size_t context, size_t most,
-                                  prompt_list *prompts);
+/** Tokenises prompts, each by itself or (`chat` not NULL) as what a user says first in a conversation, makes batches of
+ * at most `most` (0: all in one) and pads each in front. An empty prompt, and one longer than the context, fail with
+ * their place. */
+TF_CHECKED tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_chat *chat,
+                                  size_t context, size_t most, prompt_list *prompts);
 void prompts_free(prompt_list *prompts);
 
 #endif
