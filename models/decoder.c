@@ -118,7 +118,8 @@ tf_decoder_pass tf_decoder_begin(tf_builder *b) {
 }
 
 bool tf_decoder_last_only(const tf_builder *b, int layer) {
-    return (size_t)layer + 1 == b->config->layers && b->batch->decoding->rows > 1;
+    const tf_decoding *d = b->batch->decoding;
+    return (size_t)layer + 1 == b->config->layers && d->rows > 1 && !d->every_row;
 }
 
 tf_id tf_decoder_last_token(tf_builder *b, const char *name, tf_id x, bool last_only) {

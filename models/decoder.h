@@ -52,7 +52,8 @@ tf_id tf_decoder_attention(tf_builder *b, const tf_decoder_pass *pass, const cha
 /** The embeddings of the tokens: texts x rows x hidden. */
 tf_id tf_decoder_tokens(tf_builder *b, const char *table);
 
-/** Logits over the vocabulary from the last row, texts x 1 x vocabulary; `table`: of the embedding, where it is tied.
+/** Logits over the vocabulary from the rows of x, texts x rows (or 1) x vocabulary; `table`: of the embedding, where it
+ * is tied.
  */
 tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table);
 

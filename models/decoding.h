@@ -10,6 +10,7 @@
 
 typedef struct tf_decoding {
     size_t texts, rows; /**< rows: tokens of a text in this pass */
+    bool every_row;     /**< the head is applied to each row, not to the last alone */
     size_t capacity;    /**< of the caches, which hold these rows too after the pass */
     float *mask;        /**< texts x rows x capacity: 1 for keys that a token looks at, 0 for others */
     float *last_mask;   /**< texts x 1 x capacity: the last row's */

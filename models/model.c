@@ -102,7 +102,7 @@ tf_output_form tf_model_output(const tf_config *config) {
     case TF_HEAD_TOKENS: return (tf_output_form){.per_token = true, .labelled = true, .width = config->labels};
     case TF_HEAD_SPAN: return (tf_output_form){.per_token = true, .width = 2};
     case TF_HEAD_MASKED: return (tf_output_form){.per_token = true, .width = config->vocabulary};
-    case TF_HEAD_CAUSAL: return (tf_output_form){.width = config->vocabulary};
+    case TF_HEAD_CAUSAL: return (tf_output_form){.per_token = true, .width = config->vocabulary};
     case TF_HEAD_EMBEDDING: break;
     }
     return (tf_output_form){.width = config->sentence_width ? config->sentence_width : config->hidden};

@@ -7,6 +7,7 @@
 #include "experiments/app/report/progress.h"
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/service/infer.h"
+#include "experiments/app/service/likelihood.h"
 #include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/plain.h"
 #include "net/base/clock.h"
@@ -43,11 +44,12 @@ static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
     const command_line *o = e->options;
     TF_TRY(model_open_tokenizer(&e->model));
     text_source source = settings_of_data(o);
-    TF_TRY(texts_read_data(&source, true, &e->texts));
+    TF_TRY(texts_read_data(&source, e->model.config.head != TF_HEAD_CAUSAL, &e->texts));
     TF_TRY(eval_metric_find(o->metric, &e->model, &e->texts, metric));
     size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
     batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
     if (!o->batch && share < TEXTS_A_BATCH) cut.most = share;
+    if (!o->batch && e->model.config.head == TF_HEAD_CAUSAL) cut.most = 1; /* logits after each token are many */
     return batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches);
 }
 
@@ -60,7 +62,7 @@ static tf_status digest_data(const evaluation *e, char text[TF_DIGEST_TEXT]) {
         const tf_batch *batch = &e->batches.batch[b];
         for (size_t i = 0; i < batch->texts; i++, row++) {
             size_t index = e->batches.order[row], at = i * batch->length, bytes = batch->lengths[i] * sizeof(int32_t);
-            const char *label = e->texts.item[index].label;
+            const char *label = e->texts.item[index].label ? e->texts.item[index].label : "";
             row_digest[3 * index] = tf_digest_of(batch->ids + at, bytes);
             row_digest[3 * index + 1] = tf_digest_of(batch->types + at, bytes);
             row_digest[3 * index + 2] = tf_digest_of(label, strlen(label));
@@ -102,8 +104,17 @@ static tf_status begin_batch(void *context, size_t b) {
     return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
 }
 
-static tf_status finish_batch(evaluation *e, size_t b, const float *values, const float *plain) {
+/* Of a decoder's logits the likelihoods are kept, in their place. */
+static tf_status reduce(const evaluation *e, size_t b, float *values) {
+    const tf_config *config = &e->model.config;
+    if (config->head != TF_HEAD_CAUSAL || !values) return TF_OK;
+    return likelihood_of(&e->batches.batch[b], config->vocabulary, values, values);
+}
+
+static tf_status finish_batch(evaluation *e, size_t b, float *values, float *plain) {
     const tf_batch *batch = &e->batches.batch[b];
+    TF_TRY(reduce(e, b, values));
+    TF_TRY(reduce(e, b, plain));
     TF_TRY(eval_store_append(&e->store, batch->texts, e->batches.order + e->row, values, plain));
     e->row += batch->texts;
     progress_step(&e->progress, batch->texts, (double)batch->texts * (double)batch->length);
@@ -112,7 +123,9 @@ static tf_status finish_batch(evaluation *e, size_t b, const float *values, cons
 
 static tf_status end_batch(void *context, size_t b, const double *values) {
     evaluation *e = context;
-    size_t count = e->batches.batch[b].texts * e->store.width;
+    const tf_batch *batch = &e->batches.batch[b];
+    size_t count = batch->texts * (e->model.config.head == TF_HEAD_CAUSAL ? batch->length * e->model.config.vocabulary
+                                                                          : e->store.width);
     float *grown = realloc(e->values, count * sizeof *grown), *plain = NULL;
     if (!grown) return tf_fail(TF_NOMEM, "out of memory");
     e->values = grown;
@@ -148,6 +161,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     private_group(session, &group, &groups);
     report.groups = groups;
     model_settings opened = settings_of_model(o);
+    opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
     if (data_owner) TF_TRY(open_data(e, groups, &report.metric));
@@ -160,6 +174,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
         .batches = data_owner ? &e->batches : NULL,
         .ranges = model_ranges(&e->model),
         .range_check = e->range_check,
+        .scores = true,
         .offered_tokenizer = e->model.offered,
         .pinned_tokenizer = e->model.pinned,
         .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
@@ -184,6 +199,7 @@ static tf_status evaluate_plain(evaluation *e, double start) {
     eval_report report = {.groups = 1};
     model_digest digest;
     model_settings opened = settings_of_model(o);
+    opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     TF_TRY(model_open_weights(&e->model));
     TF_TRY(open_data(e, 1, &report.metric));
@@ -234,7 +250,9 @@ const trefoil_command command_eval = {
     .description =
         "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
         "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
-        "file of --out, and what is in it already is not computed again. Roles are those of infer.",
+        "file of --out, and what is in it already is not computed again. Roles are those of infer. Of a model that "
+        "generates text it is the perplexity of texts, which need no labels; the data owner then gets the logits after "
+        "each of its tokens.",
     .example = {"trefoil eval --model DIR --data dev.tsv --out results.jsonl --local --check",
                 "mpirun -n 6 trefoil eval --model DIR --data dev.tsv --out results.jsonl"},
     .accepts = (const char[]){OPTION_MODEL,

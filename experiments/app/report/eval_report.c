@@ -8,8 +8,9 @@
 #include "models/metrics.h"
 
 static const char *const names[] = {
-    [METRIC_ACCURACY] = "accuracy", [METRIC_F1] = "f1",           [METRIC_MACRO_F1] = "macro_f1",
-    [METRIC_MATTHEWS] = "matthews", [METRIC_PEARSON] = "pearson", [METRIC_SPEARMAN] = "spearman"};
+    [METRIC_ACCURACY] = "accuracy",    [METRIC_F1] = "f1",           [METRIC_MACRO_F1] = "macro_f1",
+    [METRIC_MATTHEWS] = "matthews",    [METRIC_PEARSON] = "pearson", [METRIC_SPEARMAN] = "spearman",
+    [METRIC_PERPLEXITY] = "perplexity"};
 enum { METRICS = sizeof names / sizeof *names };
 
 static bool read_number(const char *text, double *number) {
@@ -39,6 +40,12 @@ static tf_status check_labels(const tf_config *config, const text_list *texts, e
 
 tf_status eval_metric_find(const char *name, const model_files *model, const text_list *texts, eval_metric *metric) {
     const tf_config *config = &model->config;
+    *metric = METRIC_PERPLEXITY;
+    if (config->head == TF_HEAD_CAUSAL) {
+        if (!name || !strcmp(name, names[METRIC_PERPLEXITY])) return TF_OK;
+        return tf_fail(TF_INVALID, "--metric %.40s is for classifiers; %s generates text: use perplexity", name,
+                       model->directory);
+    }
     if (config->head != TF_HEAD_CLASSIFIER)
         return tf_fail(TF_INVALID, "%s has no classifier to evaluate: it gives embeddings", model->directory);
     int found = config->labels == 1 ? METRIC_PEARSON : METRIC_ACCURACY;
@@ -46,8 +53,12 @@ tf_status eval_metric_find(const char *name, const model_files *model, const tex
         for (found = 0; found < METRICS && strcmp(name, names[found]) != 0;) found++;
     if (found == METRICS)
         return tf_fail(TF_INVALID,
-                       "--metric '%s' is unknown; known are accuracy, f1, macro_f1, matthews, pearson and spearman",
+                       "--metric '%s' is unknown; known are accuracy, f1, macro_f1, matthews, pearson, spearman and "
+                       "perplexity",
                        name);
+    if (found == METRIC_PERPLEXITY)
+        return tf_fail(TF_INVALID, "--metric perplexity is for models that generate text; %s is a classifier",
+                       model->directory);
     *metric = (eval_metric)found;
     if (*metric == METRIC_F1 && config->labels != 2)
         return tf_fail(TF_INVALID, "--metric f1 is for two labels; the model has %zu", config->labels);
@@ -83,7 +94,21 @@ static tf_status measure_scores(const eval_store *store, eval_metric metric, con
     return status;
 }
 
+/* exp of the mean negative log-likelihood of a token, over all texts. */
+static double perplexity(const eval_store *store, const float *values) {
+    double sum = 0, tokens = 0;
+    for (size_t i = 0; i < store->texts->count; i++) {
+        sum += (double)values[i * EVAL_LIKELIHOOD];
+        tokens += (double)values[i * EVAL_LIKELIHOOD + 1];
+    }
+    return exp(sum / tokens);
+}
+
 static tf_status measure(const eval_store *store, eval_metric metric, const float *values, double *value) {
+    if (metric == METRIC_PERPLEXITY) {
+        *value = perplexity(store, values);
+        return TF_OK;
+    }
     if (is_of_values(metric)) return measure_scores(store, metric, values, value);
     size_t count = store->texts->count, labels = store->config->labels;
     size_t *truth = malloc(count * sizeof *truth), *given = malloc(count * sizeof *given);
@@ -139,7 +164,8 @@ static tf_status print_json(const report_form *form, const eval_store *store, co
     }
     if (both) {
         json_object_set_new(object, "plain_value", number_or_null(both->plain));
-        json_object_set_new(object, "agreement", json_real((double)both->agreeing / (double)store->texts->count));
+        if (r->metric != METRIC_PERPLEXITY)
+            json_object_set_new(object, "agreement", json_real((double)both->agreeing / (double)store->texts->count));
         json_object_set_new(object, "max_abs_error", json_real(both->difference));
     }
     return form_print(form, object);
@@ -152,10 +178,11 @@ static tf_status print_lines(const eval_store *store, const eval_report *r, doub
     printf("%s %.4f on %zu examples of %s\n", name, value, count, store->texts->file);
     if (both) {
         printf("%s %.4f of the plain model", name, both->plain);
-        if (store->width > 1)
+        if (store->width > 1 && r->metric != METRIC_PERPLEXITY)
             printf(", which agrees on %zu of %zu (%.2f%%)", both->agreeing, count,
                    100 * (double)both->agreeing / (double)count);
-        printf("; largest difference of a logit %.6f\n", both->difference);
+        printf("; largest difference of a %s %.6f\n",
+               r->metric == METRIC_PERPLEXITY ? "text's log-likelihood" : "logit", both->difference);
     }
     printf("%zu computed now in %.2f s (set-up %.2f s, online %.2f s)", r->computed, r->seconds_total,
            r->run.seconds_setup, r->run.seconds_online);

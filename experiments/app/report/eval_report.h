@@ -13,7 +13,8 @@ typedef enum eval_metric {
     METRIC_MACRO_F1,
     METRIC_MATTHEWS,
     METRIC_PEARSON, /**< this one and the next are of values */
-    METRIC_SPEARMAN
+    METRIC_SPEARMAN,
+    METRIC_PERPLEXITY
 } eval_metric;
 
 /**

@@ -21,13 +21,14 @@ static tf_status io_error(const char *path) {
 
 tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts, const tf_config *config,
                           const text_list *texts) {
-    size_t width = tf_model_width(config);
-    bool plain = facts->check;
+    bool causal = config->head == TF_HEAD_CAUSAL, plain = facts->check;
+    size_t width = causal ? EVAL_LIKELIHOOD : tf_model_width(config);
     json_t *header = json_pack(
         "{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil", facts->plain ? "plain evaluation" : "evaluation", "model",
         facts->model, "approx", facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data",
         facts->data, "examples", (json_int_t)texts->count, "check", (int)facts->check, "ranges", facts->ranges);
     *store = (eval_store){.path = path, .header = header, .config = config, .texts = texts, .width = width, .file = -1};
+    store->key = causal ? "likelihood" : "logits";
     store->finished = calloc(texts->count, sizeof *store->finished);
     store->values = calloc(texts->count, width * sizeof *store->values);
     store->plain = plain ? calloc(texts->count, width * sizeof *store->plain) : NULL;
@@ -83,10 +84,11 @@ static tf_status put_values(const eval_store *store, json_t *row, const char *pr
         if (values[k] > values[top]) top = k;
     }
     snprintf(key, sizeof key, "%sprediction", prefix);
-    json_object_set_new(row, key,
-                        store->width == 1 ? json_real((double)values[0])
-                                          : json_string(tf_model_label(store->config, top, name, sizeof name)));
-    snprintf(key, sizeof key, "%slogits", prefix);
+    if (store->config->head != TF_HEAD_CAUSAL)
+        json_object_set_new(row, key,
+                            store->width == 1 ? json_real((double)values[0])
+                                              : json_string(tf_model_label(store->config, top, name, sizeof name)));
+    snprintf(key, sizeof key, "%s%s", prefix, store->key);
     json_object_set_new(row, key, list);
     return TF_OK;
 }
@@ -118,7 +120,9 @@ tf_status eval_store_append(eval_store *store, size_t count, const size_t *index
 /* Reading back ------------------------------------------------------------------------------------------------------
  */
 
-static bool get_values(const eval_store *store, const json_t *row, const char *key, float *values) {
+static bool get_values(const eval_store *store, const json_t *row, const char *prefix, float *values) {
+    char key[32];
+    snprintf(key, sizeof key, "%s%s", prefix, store->key);
     const json_t *list = json_object_get(row, key);
     if (json_array_size(list) != store->width) return false;
     for (size_t k = 0; k < store->width; k++) {
@@ -171,8 +175,8 @@ static tf_status read_line(eval_store *store, reading *r, const char *line, size
     json_int_t i = json_is_integer(index) ? json_integer_value(index) : -1;
     if (r->line == 1)
         status = check_header(store, r->path, object);
-    else if (i < 0 || (json_int_t)store->texts->count <= i || !get_values(store, object, "logits", r->values) ||
-             (store->plain && !get_values(store, object, "plain_logits", r->plain)))
+    else if (i < 0 || (json_int_t)store->texts->count <= i || !get_values(store, object, "", r->values) ||
+             (store->plain && !get_values(store, object, "plain_", r->plain)))
         status = tf_fail(TF_FORMAT, "%s line %zu is not the result of an example of %s", r->path, r->line,
                          store->texts->file);
     else if (!store->finished[i]) {

@@ -12,9 +12,13 @@
 #include "experiments/app/data/texts.h"
 #include "models/model.h"
 
+/** Values of a text under a decoder: the sum of its tokens' negative log-likelihoods, and how many tokens these are. */
+enum { EVAL_LIKELIHOOD = 2 };
+
 typedef struct eval_store {
     const char *path; /**< of the whole, also in groups that write a part */
     json_t *header;
+    const char *key; /**< of an example's values in its line */
     const tf_config *config;
     const text_list *texts;
     size_t width, done; /**< values an example; finished examples */

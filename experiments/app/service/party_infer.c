@@ -7,6 +7,7 @@
 
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/report/progress.h"
+#include "experiments/app/service/likelihood.h"
 #include "net/base/clock.h"
 #include "net/base/secret.h"
 
@@ -135,9 +136,13 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
     bool holds_weights = session->party.id == o->model_owner || o->public_weights;
     tf_graph graph;
     tf_session_stats stats;
+    tf_batch taken = *batch;
+    tf_decoding decoding = {.texts = 0};
     tf_graph_init(&graph);
-    tf_status status =
-        tf_model_build(job->config, job->approx, batch, holds_weights ? job->weights : NULL, o->public_weights, &graph);
+    tf_status status = job->scores ? likelihood_batch(job->config, &taken, &decoding) : TF_OK;
+    if (status == TF_OK)
+        status = tf_model_build(job->config, job->approx, &taken, holds_weights ? job->weights : NULL,
+                                o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     graph.check_copies = o->check_copies;
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
@@ -145,6 +150,8 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
     else if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
     tf_graph_free(&graph);
+    tf_decoding_free(&decoding);
+    tf_session_truncate(session, 0); /* a decoder's caches */
     if (status != TF_OK) return status;
     sum->setup += stats.setup_seconds;
     sum->online += stats.online.seconds;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/app/report/progress.h"
+#include "experiments/app/service/likelihood.h"
 
 static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
     tf_output_form form = tf_model_output(config);
@@ -14,10 +15,14 @@ static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
 tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
     tf_ranges_watch watch = {.ranges = seen};
     tf_graph graph;
-    tf_status status = tf_model_build(&model->config, &model->approx, batch, model->weights, false, &graph);
-    if (status != TF_OK) return status;
-    status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
+    tf_batch taken = *batch;
+    tf_decoding decoding = {.texts = 0};
+    tf_graph_init(&graph);
+    tf_status status = model->scores ? likelihood_batch(&model->config, &taken, &decoding) : TF_OK;
+    if (status == TF_OK) status = tf_model_build(&model->config, &model->approx, &taken, model->weights, false, &graph);
+    if (status == TF_OK) status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
     tf_graph_free(&graph);
+    tf_decoding_free(&decoding);
     if (status == TF_OK && watch.status != TF_OK) {
         free(out->data);
         status = watch.status;
