@@ -17,6 +17,7 @@ static tf_status measure(const command_line *o, private_session *session) {
         .matmul = o->matmul[0] ? o->matmul : NULL,
         .texts = o->batch ? o->batch : 1,
         .length = o->sequence ? o->sequence : 128,
+        .token = o->tokens > 1,
         .runs = o->runs   ? o->runs
                 : o->arch ? 1
                           : 5,
@@ -25,6 +26,8 @@ static tf_status measure(const command_line *o, private_session *session) {
     if (o->arch) {
         model_settings named = settings_of_model(o);
         TF_TRY(model_open(&named, &model));
+        if (job.length + job.token > model.config.positions)
+            return tf_fail(TF_INVALID, "--seq %zu: the model has %zu positions", job.length, model.config.positions);
         job.config = &model.config;
         job.approx = &model.approx;
     }
@@ -62,6 +65,7 @@ static tf_status check(const command_line *o) {
     if (o->link + !!o->step + !!o->matmul[0] + !!o->arch != 1)
         return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
+    if (o->tokens > 2) return tf_fail(TF_INVALID, "--tokens: 1, the prompt, or 2, the token after it (see --help)");
     if (o->profile && !o->arch) return tf_fail(TF_INVALID, "--report: with --arch only (see --help)");
     return settings_check_shares(o);
 }
@@ -69,17 +73,21 @@ static tf_status check(const command_line *o) {
 const trefoil_command command_bench = {
     .name = "bench",
     .summary = "measure a protocol step, a matrix product, a model or the link",
-    .description = "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
-                   "weights, or the speed of the link between the parties (--n is then the bytes of a message): mpirun "
-                   "-n 3 trefoil bench ..., or with --local in one process. Party 0 prints.",
+    .description =
+        "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
+        "weights, or the speed of the link between the parties (--n is then the bytes of a message): mpirun "
+        "-n 3 trefoil bench ..., or with --local in one process. Of a decoder it is the pass over a prompt of --seq "
+        "tokens, or with --tokens 2 the one for the token after it. Party 0 prints.",
     .example = {"mpirun -n 3 trefoil bench --step relu --n 393216",
                 "trefoil bench --local --arch bert-base --seq 128 --report"},
     .defaults = "batch=1",
-    .accepts = (const char[]){OPTION_LINK,        OPTION_STEP,       OPTION_ELEMENTS,       OPTION_MATMUL,
-                              OPTION_ARCH,        OPTION_LAYERS,     OPTION_SEQUENCE,       OPTION_BATCH,
-                              OPTION_RUNS,        OPTION_APPROX,     OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
-                              OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,         OPTION_MODEL_SHARES,
-                              OPTION_STREAM,      OPTION_PROFILE,    LINK_OPTIONS,          0},
+    .accepts = (const char[]){OPTION_LINK,         OPTION_STEP,           OPTION_ELEMENTS,
+                              OPTION_MATMUL,       OPTION_ARCH,           OPTION_LAYERS,
+                              OPTION_SEQUENCE,     OPTION_BATCH,          OPTION_RUNS,
+                              OPTION_APPROX,       OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
+                              OPTION_MODEL_OWNER,  OPTION_DATA_OWNER,     OPTION_PLUGIN,
+                              OPTION_MODEL_SHARES, OPTION_STREAM,         OPTION_TOKENS,
+                              OPTION_PROFILE,      LINK_OPTIONS,          0},
     .requires = "",
     .check = check,
     .secrets = true,

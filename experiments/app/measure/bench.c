@@ -8,6 +8,7 @@
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
+#include "experiments/app/service/passes.h"
 #include "runtime/session/session.h"
 
 /* Inputs that cost no accuracy to anyone: a fixed linear congruential sequence. They are no secret and mask nothing. */
@@ -31,8 +32,9 @@ static double median(double *value, size_t n) {
     return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
 }
 
-/** Runs the program `runs` times and fills the report from the last run, with the median of the seconds. */
-static tf_status measure(tf_session *session, const tf_program *program, size_t runs, double *output,
+/** Runs the program `runs` times, each time with the first `held` rows of what stays shared, and fills the report from
+ * the last run, with the median of the seconds. */
+static tf_status measure(tf_session *session, const tf_program *program, size_t held, size_t runs, double *output,
                          tf_profile *profile, bench_report *report) {
     double *seconds = malloc(runs * sizeof *seconds), setup = 0;
     tf_session_stats stats = {0};
@@ -40,6 +42,7 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
     for (size_t i = 0; i < runs && status == TF_OK; i++) {
+        tf_session_truncate(session, held);
         status = tf_session_run_program(session, program, &slots, &stats, profile);
         if (i == 0) setup = stats.setup_seconds;
         seconds[i] = stats.online.seconds;
@@ -92,7 +95,7 @@ static tf_status bench_small(tf_session *session, const bench_job *job, bench_re
     tf_status status = tf_program_status(&program);
     if (status == TF_OK) {
         report->shape = tf_type_of(&program, result)->shape;
-        status = measure(session, &program, job->runs, NULL, NULL, report);
+        status = measure(session, &program, 0, job->runs, NULL, NULL, report);
     }
     tf_program_free(&program);
     free(data[0]), free(data[1]);
@@ -115,12 +118,13 @@ tf_status bench_random_weights(tf_graph *graph, float **data) {
     return TF_OK;
 }
 
-static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program,
+static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program, size_t held,
                                const bench_job *job, double *output, bench_report *report) {
-    if (!job->profile || session->party.id != 0) return measure(session, program, job->runs, output, NULL, report);
+    if (!job->profile || session->party.id != 0)
+        return measure(session, program, held, job->runs, output, NULL, report);
     tf_profile profile = {.op = calloc((size_t)graph->nodes + 1, sizeof *profile.op)};
     if (!profile.op) return tf_fail(TF_NOMEM, "no memory for the times of %d ops", graph->nodes);
-    tf_status status = measure(session, program, job->runs, output, &profile, report);
+    tf_status status = measure(session, program, held, job->runs, output, &profile, report);
     if (status == TF_OK) status = profile_report_make(graph, program, &profile, job->runs, &report->profile);
     free(profile.op);
     return status;
@@ -149,13 +153,48 @@ static tf_status bench_model(tf_session *session, const bench_job *job, bench_re
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
         if (status == TF_OK) {
             report->shape = tf_dims(job->texts, width);
-            status = measure_model(session, &graph, &program, job, data_owner ? output : NULL, report);
+            status = measure_model(session, &graph, &program, 0, job, data_owner ? output : NULL, report);
             tf_program_free(&program);
         }
     }
     tf_graph_free(&graph);
     free(lengths), free(ids), free(output), free(data);
     return status;
+}
+
+/** A pass of a decoder after `length` rows: all of a prompt, or one token. */
+static tf_status bench_pass(tf_session *session, const bench_job *job, size_t rows, size_t length,
+                            bench_report *report) {
+    const run_settings *o = job->settings;
+    bool model_owner = session->party.id == o->model_owner || o->public_weights;
+    size_t none[1] = {0}, capacity = length ? pass_capacity(length, job->config->positions) : rows;
+    private_job base = {.settings = o, .config = job->config, .approx = job->approx};
+    float *data = NULL;
+    double output;
+    pass one;
+    tf_program program;
+    TF_TRY(pass_make(&base, REVEAL_TOKEN, 1, rows, capacity, session->party.id == o->data_owner, NULL, &one));
+    pass_set(&base, &one, none, length, NULL, 0);
+    tf_status status = model_owner && !job->shares ? bench_random_weights(&one.graph, &data) : TF_OK;
+    if (status == TF_OK) status = tf_lower(&one.graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
+    if (status == TF_OK) {
+        report->shape = tf_dims(1, 1);
+        status = measure_model(session, &one.graph, &program, length, job, &output, report);
+        tf_program_free(&program);
+    }
+    pass_free(&one);
+    free(data);
+    return status;
+}
+
+/** The pass over a prompt of job->length tokens or, with job->token, one token after it. */
+static tf_status bench_generation(tf_session *session, const bench_job *job, bench_report *report) {
+    bench_report prompt = {0};
+    bench_job once = *job;
+    if (!job->token) return bench_pass(session, job, job->length, 0, report);
+    once.runs = 1, once.profile = false;
+    TF_TRY(bench_pass(session, &once, job->length, 0, &prompt));
+    return bench_pass(session, job, 1, job->length, report);
 }
 
 static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *report) {
@@ -171,7 +210,10 @@ static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *
         session.store.stream = job->settings->stream;
     }
     tf_status status = tf_party_set_threads(&session.party, job->settings->threads);
-    if (status == TF_OK) status = job->config ? bench_model(&session, job, report) : bench_small(&session, job, report);
+    if (status == TF_OK)
+        status = !job->config                          ? bench_small(&session, job, report)
+                 : job->config->head == TF_HEAD_CAUSAL ? bench_generation(&session, job, report)
+                                                       : bench_model(&session, job, report);
     tf_session_close(&session);
     return status;
 }

@@ -16,7 +16,8 @@ typedef struct bench_job {
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
     const tf_config *config; /**< with random weights and tokens; or NULL */
     const tf_approx *approx;
-    size_t texts, length;       /**< of the batch, with config */
+    size_t texts, length;       /**< of the batch, with config; of a decoder one prompt */
+    bool token;                 /**< of a decoder: the token after the prompt's first, in place of the prompt */
     const party_shares *shares; /**< with config: weights from share files; or NULL */
     size_t runs;
     bool profile; /**< with config: say where the time goes */

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# trefoil bench of decoders with random weights: what a prompt and a token move is what cost forecasts of them, with
+# weights from the owner and from share files that are read each time.
+set -uo pipefail
+trefoil=$1/trefoil
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+small=(--arch stories15m --layers 1 --seq 20)
+"$trefoil" cost "${small[@]}" --tokens 2 --json >"$work/cost" || complain cost
+"$trefoil" share-model --arch stories15m --layers 1 --out "$work/shares" >"$work/out" || complain "share-model"
+"$trefoil" bench --local "${small[@]}" --runs 2 --json >"$work/prompt" || complain "a prompt"
+"$trefoil" bench --local "${small[@]}" --tokens 2 --runs 2 --json >"$work/token" || complain "a token"
+"$trefoil" bench --local "${small[@]}" --tokens 2 --model-shares "$work/shares" --stream --json >"$work/streamed" ||
+    complain "a token, streamed"
+python3 - "$work" <<'PY' || failures=$((failures + 1))
+import json, sys
+read = lambda name: json.load(open(f"{sys.argv[1]}/{name}"))
+cost = read("cost")
+# the word that there is a next token takes two bytes and a round
+for name, part in [("prompt", "prefill"), ("token", "per_token"), ("streamed", "per_token")]:
+    found = read(name)
+    assert found["bytes"]["total"] + 2 == cost[part]["bytes"], (name, found, cost)
+    assert found["rounds"] + 1 == cost[part]["rounds"], (name, found, cost)
+PY
+"$trefoil" bench --local "${small[@]}" --tokens 3 2>"$work/err" && complain "--tokens 3 was accepted"
+"$trefoil" bench --local --arch stories15m --layers 1 --seq 300 2>"$work/err" && complain "a prompt beyond the positions was accepted"
+grep -q "256 positions" "$work/err" || complain "too long: $(cat "$work/err")"
+exit $((failures > 0))
