@@ -83,6 +83,27 @@ done
     complain "generate --model-shares"
 [ "$(texts "$work/out")" = "$(texts "$work/plain")" ] || complain "generate --model-shares: $(cat "$work/out")"
 
+# The tokens that end a text are the model owner's generation_config.json's; stop strings are the data owner's own.
+echo '{"eos_token_id": 16}' >"$model/generation_config.json" # the letter o
+for options in "" "--ignore-eos" "--stop oq --ignore-eos"; do
+    start 0 --model "$model" && start 2
+    # shellcheck disable=SC2086
+    start 1 --prompt "once upon a time" --max-tokens 6 --json $options
+    together ""
+    case $options in
+        "") expected='"text": "wq", "finish_reason": "stop"' ;;
+        --ignore-eos) expected='"text": "wqoqoq", "finish_reason": "length"' ;;
+        *) expected='"text": "wq", "finish_reason": "stop"' ;;
+    esac
+    grep -qF "$expected" "$work/out1" || complain "$options: $(cat "$work/out1")"
+done
+rm "$model/generation_config.json"
+start 0 --model "$model" --wait 3 && start 2 --wait 3
+start 1 --prompt hi --pad-to 8 --wait 3
+await 20 1
+[ "$status" = 1 ] && grep -q "lengths of prompts are public" "$work/err1" || complain "--pad-to: $(cat "$work/err1")"
+for n in 0 2; do await 20 $n; pid[n]=; done
+
 # A conversation by the template of the model's directory, which the data owner gets with the tokenizer; in pieces.
 together_chat() {
     start 0 --model "$model" --prefill 4 && start 2 --prefill 4

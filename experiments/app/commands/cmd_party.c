@@ -83,6 +83,8 @@ static bool has_request(const holdings *h) {
 /* Tokens of the texts at hand, and room for their results. */
 static tf_status prepare_texts(holdings *h) {
     const command_line *o = h->options;
+    if (generates(h) && o->pad_to)
+        return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
     if (generates(h)) {
         TF_TRY(generation_open(&h->generation_settings, &h->texts, &h->model, &h->generation));
         h->generation.offset = o->serve ? h->answered : 0;
