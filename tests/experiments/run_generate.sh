@@ -97,6 +97,14 @@ refused "16" --plain --prompt "$prompt $prompt" --context 16
 refused "neither token nor logits" --local --prompt "$prompt" --reveal all
 refused "--seed needs --plain" --local --prompt "$prompt" --seed 3
 refused "--logprobs needs --reveal logits" --local --prompt "$prompt" --logprobs 3
-refused "need --reveal logits" --local --prompt "$prompt" --temperature 1
+refused "--repeat-penalty needs --reveal logits" --local --prompt "$prompt" --repeat-penalty 1.1
+refused "at most 256" --local --prompt "$prompt" --temperature 1 --top-k 1000
+
+# Drawn inside: one of few candidates is always the likeliest, and what is forecast is moved.
+run --local --prompt "$prompt" --max-tokens 3 --temperature 0.7 --top-k 1
+check "o['results'][0]['tokens']" "[2296, 18012, 304]"
+run --local --prompt "$prompt" --max-tokens 3 --temperature 0.9 --top-k 40 --top-p 0.9
+check "len(o['results'][0]['tokens'])" 3
+check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
 refused "either --prompt or --input" --plain
 exit $((failures > 0))

@@ -62,9 +62,9 @@ together "differ in what is revealed .* or the context"
 start 1 --model "$model" --prompt hello --context 32 --max-tokens 30
 await 20 1
 [ "$status" = 1 ] && grep -q "do not fit a context of 32" "$work/err1" || complain "too long: $(cat "$work/err1")"
-start 1 --prompt hello --temperature 1
+start 1 --prompt hello --repeat-penalty 1.1
 await 20 1
-[ "$status" = 2 ] || [ "$status" = 1 ] && grep -q "need --reveal logits" "$work/err1" || complain "temperature: $(cat "$work/err1")"
+[ "$status" = 2 ] || [ "$status" = 1 ] && grep -q "needs --reveal logits" "$work/err1" || complain "repeat-penalty: $(cat "$work/err1")"
 
 # A model that no party knows: no weight travels, and with --stream none stays in memory.
 "$trefoil" share-model --model "$model" --out "$work/shared" >"$work/out" || complain "share-model"

@@ -126,9 +126,10 @@ const trefoil_command command_generate = {
         "Continues prompts between three parties: mpirun -n 3 trefoil generate ..., or with --local in one process. "
         "The data owner alone learns prompts and tokens; public are the number of prompts, their lengths in tokens and "
         "how "
-        "many tokens are generated. Of each step the data owner learns the most likely token (--reveal token), or all "
+        "many tokens are generated. Of each step the data owner learns the token (--reveal token), or all "
         "logits (--reveal logits: cheaper, and says more about the model). Without --temperature always the most "
-        "likely token follows; with it the defaults are llama.cpp's: --top-k 40 --top-p 0.95 --min-p 0.05.",
+        "likely token follows; with it one is drawn, inside, and all parties give it; the defaults are llama.cpp's: "
+        "--top-k 40 --top-p 0.95 --min-p 0.05.",
     .accepts = (const char[]){OPTION_MODEL,
                               OPTION_PROMPT,
                               OPTION_INPUT,

@@ -36,6 +36,15 @@ share_settings settings_of_shares(const command_line *o) {
     return (share_settings){o->model_shares, o->input_shares, o->results ? o->result_shares[0] : NULL, o->model_root};
 }
 
+/* How tokens are chosen: as the command line says, otherwise as llama.cpp does once a temperature is given. */
+static tf_sampling settings_of_sampling(const generate_line *g) {
+    if (!(g->temperature > 0)) return (tf_sampling){.top_p = 1};
+    return (tf_sampling){.temperature = g->temperature,
+                         .top_k = g->top_k ? g->top_k : 40,
+                         .top_p = g->top_p > 0 ? g->top_p : 0.95,
+                         .min_p = g->min_p > 0 ? g->min_p : 0.05};
+}
+
 run_settings settings_of_run(const command_line *o) {
     return (run_settings){.fraction_bits = o->fraction_bits,
                           .model_owner = o->model_owner,
@@ -43,7 +52,8 @@ run_settings settings_of_run(const command_line *o) {
                           .public_weights = o->public_weights,
                           .check_copies = o->check_copies,
                           .stream = o->stream,
-                          .threads = links_threads(&o->links)};
+                          .threads = links_threads(&o->links),
+                          .sampling = settings_of_sampling(&o->generate)};
 }
 
 report_form settings_of_report(const command_line *o) {
@@ -79,20 +89,10 @@ static bool reveals_logits(const command_line *o) {
     return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
 }
 
-/* How tokens are chosen: as the command line says, otherwise as llama.cpp does once a temperature is given. */
+/* What is put in front of choosing a token. */
 static sampler_settings sampling(const generate_line *g) {
-    bool sampled = g->temperature > 0;
     return (sampler_settings){.repeat_penalty = g->repeat_penalty > 0 ? g->repeat_penalty : 1,
-                              .top_k = g->top_k  ? g->top_k
-                                       : sampled ? 40
-                                                 : 0,
-                              .top_p = g->top_p > 0 ? g->top_p
-                                       : sampled    ? 0.95
-                                                    : 1,
-                              .min_p = g->min_p > 0 ? g->min_p
-                                       : sampled    ? 0.05
-                                                    : 0,
-                              .temperature = g->temperature,
+                              .sampling = settings_of_sampling(g),
                               .seeded = g->seed > 0,
                               .seed = g->seed};
 }
@@ -120,8 +120,15 @@ tf_status settings_check_generation(const command_line *o) {
     if (g->seed && !o->plain) return tf_fail(TF_INVALID, "--seed needs --plain: private samples must not repeat");
     if (!reveals_logits(o) && g->logprobs)
         return tf_fail(TF_INVALID, "--logprobs needs --reveal logits, or --plain (see --help)");
-    if (!reveals_logits(o) && (g->temperature > 0 || g->repeat_penalty > 0))
-        return tf_fail(TF_INVALID, "--temperature and --repeat-penalty need --reveal logits, or --plain (see --help)");
+    if (!reveals_logits(o) && g->repeat_penalty > 0)
+        return tf_fail(TF_INVALID, "--repeat-penalty needs --reveal logits, or --plain (see --help)");
+    if (g->temperature > 0) {
+        tf_sampling draws = settings_of_sampling(g);
+        TF_TRY(tf_sampling_check(&draws));
+        if (!reveals_logits(o) && draws.top_k > TF_MOST_CANDIDATES)
+            return tf_fail(TF_INVALID, "--top-k %zu: at most %d with --reveal token", draws.top_k,
+                           (int)TF_MOST_CANDIDATES);
+    }
     if (!(g->temperature > 0) && (g->top_k || g->top_p > 0 || g->min_p > 0))
         return tf_fail(TF_INVALID, "--top-k, --top-p and --min-p need a --temperature (see --help)");
     for (size_t i = 0; i < g->stops; i++)

@@ -5,6 +5,7 @@
 #include "experiments/app/data/batches.h"
 #include "experiments/app/service/shares.h"
 #include "models/ranges.h"
+#include "ops/sample.h"
 #include "runtime/session/range_check.h"
 
 /** What the parties must agree on, and how a party computes. */
@@ -15,6 +16,7 @@ typedef struct run_settings {
     bool check_copies;           /**< what two parties hold alike is compared before a result opens */
     bool stream;                 /**< weights are read from their share file each time they are used */
     int threads;                 /**< of each party */
+    tf_sampling sampling;        /**< how tokens are drawn that alone are revealed; temperature 0: the likeliest */
 } run_settings;
 
 /** Told to the data owner's process at both ends of each batch; `values` are texts x width. An error ends the run. */

@@ -12,10 +12,25 @@ static tf_status reveal_token(tf_graph *graph) {
         graph, tf_graph_op(graph, "argmax", "", "next_token", TF_IN(logits), TF_ATTRS({"frac", LOGIT_BITS})));
 }
 
+/* The same with noise: a draw. */
+static tf_status reveal_draw(tf_graph *graph, const tf_sampling *s) {
+    tf_id logits = graph->output[0].id;
+    tf_shape shape = graph->node[logits].shape;
+    size_t last = (size_t)shape.rank - 1;
+    shape.dim[last] = tf_sampling_candidates(s, shape.dim[last]);
+    graph->outputs = 0;
+    tf_id noise = tf_graph_leaf(graph, TF_LEAF_NOISE, "noise", shape, NULL);
+    return tf_graph_finish(graph, tf_graph_op(graph, "sample", "", "next_token", TF_IN(logits, noise),
+                                              TF_ATTRS({"temperature", s->temperature}, {"top_k", (double)s->top_k},
+                                                       {"top_p", s->top_p}, {"min_p", s->min_p})));
+}
+
 static tf_status build(const private_job *job, pass_reveal reveal, const tf_safetensors *weights, pass *p) {
     tf_batch batch = {.texts = p->decoding.texts, .length = p->decoding.rows, .ids = p->ids, .decoding = &p->decoding};
     TF_TRY(tf_model_build(job->config, job->approx, &batch, weights, job->settings->public_weights, &p->graph));
-    if (reveal == REVEAL_TOKEN) TF_TRY(reveal_token(&p->graph));
+    const tf_sampling *sampling = &job->settings->sampling;
+    if (reveal == REVEAL_TOKEN)
+        TF_TRY(sampling->temperature > 0 ? reveal_draw(&p->graph, sampling) : reveal_token(&p->graph));
     if (reveal == REVEAL_NOTHING) p->graph.output[0].to = TF_KEPT;
     if (job->ranges) tf_ranges_apply(job->ranges, &p->graph);
     p->graph.check_copies = job->settings->check_copies;

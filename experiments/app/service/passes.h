@@ -7,7 +7,7 @@
 
 /** What the data owner's program learns of a pass. */
 typedef enum pass_reveal {
-    REVEAL_TOKEN,  /**< the most likely next token of each text, nothing else */
+    REVEAL_TOKEN,  /**< the next token of each text, the most likely or one that is drawn, nothing else */
     REVEAL_LOGITS, /**< the logits of all tokens of the vocabulary */
     REVEAL_NOTHING /**< of a piece of a prompt: what comes out stays shared */
 } pass_reveal;

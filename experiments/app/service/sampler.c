@@ -14,6 +14,7 @@ struct sampler {
     sampler_settings settings;
     size_t vocabulary;
     candidate *candidate;
+    double *sorted;
     bool *seen;
     uint64_t state;
 };
@@ -24,7 +25,8 @@ tf_status sampler_open(const sampler_settings *settings, size_t vocabulary, samp
     *s = (sampler){.settings = *settings, .vocabulary = vocabulary, .state = settings->seed};
     s->candidate = calloc(vocabulary, sizeof *s->candidate);
     s->seen = calloc(vocabulary, sizeof *s->seen);
-    if (s->candidate && s->seen) {
+    s->sorted = calloc(vocabulary, sizeof *s->sorted);
+    if (s->candidate && s->seen && s->sorted) {
         *out = s;
         return TF_OK;
     }
@@ -35,6 +37,7 @@ tf_status sampler_open(const sampler_settings *settings, size_t vocabulary, samp
 void sampler_close(sampler *s) {
     if (!s) return;
     free(s->candidate);
+    free(s->sorted);
     free(s->seen);
     free(s);
 }
@@ -71,21 +74,6 @@ static void penalise(sampler *s, const int32_t *text, size_t length) {
     }
 }
 
-/* How many of the sorted candidates are kept. */
-static size_t keep(const sampler *s) {
-    const sampler_settings *o = &s->settings;
-    size_t count = s->vocabulary, k = 0;
-    if (o->top_k && o->top_k < count) count = o->top_k;
-    double total = 0, sum = 0, best = s->candidate[0].logit;
-    for (size_t i = 0; i < count; i++) total += exp(s->candidate[i].logit - best);
-    for (; k < count; k++) {
-        double weight = exp(s->candidate[k].logit - best);
-        if (k && (sum >= o->top_p * total || weight < o->min_p)) break;
-        sum += weight;
-    }
-    return k;
-}
-
 tf_status sampler_choose(sampler *s, const double *logits, const int32_t *text, size_t length, int32_t *token) {
     size_t best = 0;
     for (size_t i = 0; i < s->vocabulary; i++) {
@@ -93,25 +81,27 @@ tf_status sampler_choose(sampler *s, const double *logits, const int32_t *text, 
         s->candidate[i] = (candidate){logits[i], (int32_t)i};
     }
     penalise(s, text, length);
-    if (s->settings.temperature == 0) {
+    const tf_sampling *o = &s->settings.sampling;
+    if (o->temperature == 0) {
         for (size_t i = 1; i < s->vocabulary; i++)
             if (s->candidate[i].logit > s->candidate[best].logit) best = i;
         *token = s->candidate[best].token;
         return TF_OK;
     }
+    size_t count = tf_sampling_candidates(o, s->vocabulary);
+    double at = 0, total = 0, highest;
+    for (size_t i = 0; i < s->vocabulary; i++) s->candidate[i].logit /= o->temperature;
     qsort(s->candidate, s->vocabulary, sizeof *s->candidate, better);
-    size_t kept = keep(s);
-    double at = 0, total = 0, highest = s->candidate[0].logit;
+    for (size_t i = 0; i < count; i++) s->sorted[i] = s->candidate[i].logit;
+    size_t kept = tf_sampling_kept(o, s->sorted, count);
+    highest = s->sorted[0];
     TF_TRY(uniform(s, &at));
-    for (size_t i = 0; i < kept; i++) {
-        s->candidate[i].logit = exp((s->candidate[i].logit - highest) / s->settings.temperature);
-        total += s->candidate[i].logit;
-    }
+    for (size_t i = 0; i < kept; i++) total += s->sorted[i] = exp(s->sorted[i] - highest);
     at *= total;
     for (size_t i = 0; i < kept; i++) {
         *token = s->candidate[i].token;
-        if (at < s->candidate[i].logit) break;
-        at -= s->candidate[i].logit;
+        if (at < s->sorted[i]) break;
+        at -= s->sorted[i];
     }
     return TF_OK;
 }

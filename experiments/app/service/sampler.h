@@ -7,17 +7,15 @@
 #include <stdint.h>
 
 #include "experiments/app/report/generation_report.h"
+#include "ops/sample.h"
 
 /**
- * In the order in which they act, as in llama.cpp: repeated tokens are made less likely, then the most likely ones are
- * kept (of them the first so many, those that make up so much, those not far below the first), then the temperature.
+ * Repeated tokens are made less likely first; then it is as everywhere: see ops/sample.h.
  */
 typedef struct sampler_settings {
     double repeat_penalty; /**< 1: none. Logits of tokens that are in the text are divided by it, negative ones
                                 multiplied */
-    size_t top_k;          /**< 0: all */
-    double top_p, min_p;   /**< 1 and 0: all */
-    double temperature;    /**< 0: always the most likely token */
+    tf_sampling sampling;  /**< of temperature 0: always the most likely token */
     bool seeded;           /**< otherwise from the system's random numbers */
     uint64_t seed;
 } sampler_settings;
