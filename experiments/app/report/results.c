@@ -203,7 +203,8 @@ static void print_party(const result_report *r, int party, const char *role, con
 }
 
 static void print_parties(const result_report *r) {
-    printf("\nWho saw what (all three: the architecture, %show many texts there are and how many tokens each has)\n",
+    printf("\nWho saw what (all three: the architecture, %show many texts there are, how many tokens each has or is "
+           "padded to)\n",
            r->model->calibrated ? "calibrated ranges, " : "");
     for (int party = 0; party < TF_PARTIES; party++) {
         bool model = party == r->model_owner, data = party == r->data_owner;
