@@ -113,14 +113,14 @@ together_chat
 await 20 1
 [ "$status" = 1 ] && grep -q "template" "$work/err1" || complain "--chat without a template: $(cat "$work/err1")"
 for n in 0 2; do await 20 $n; pid[n]=; done
-echo "{% for message in messages %}{{ message['role'] }}. {{ message['content'] }}.{% endfor %} a" >"$model/chat_template.jinja"
+echo "{% for message in messages %}{{ message['role'] }}. {{ message['content'] }}.{% endfor %} once" >"$model/chat_template.jinja"
 together_chat
 together ""
 cp "$work/out1" "$work/chat"
 start 0 --model "$model" && start 2
-start 1 --prompt "user. hi. a" --max-tokens 6 --json
+start 1 --prompt "user. hi. once" --max-tokens 6 --json
 together ""
-[ "$(texts "$work/chat")" = "$(texts "$work/out1")" ] && grep -q '"prompt_tokens": 11' "$work/chat" || complain "--chat: $(cat "$work/chat")"
+[ "$(texts "$work/chat")" = "$(texts "$work/out1")" ] && grep -q '"prompt_tokens": 14' "$work/chat" || complain "--chat: $(cat "$work/chat")"
 rm "$model/chat_template.jinja"
 
 # Parties that stay: prompt after prompt, a line for each; the caches of one are not those of the next.
