@@ -56,7 +56,7 @@ static tf_status decompose(const char *text, size_t length, bool compatible, let
         for (size_t k = 0; k < parts; k++) {
             int class = tf_combining_class(part[k]);
             if (!class) {
-                TF_TRY(order(out->letter + run, out->count - run));
+                if (run < out->count) TF_TRY(order(out->letter + run, out->count - run));
                 run = out->count + 1;
             }
             TF_TRY(append(out, (letter){part[k], k > 0, class}));
