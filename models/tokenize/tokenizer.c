@@ -17,8 +17,9 @@ static tf_status encode_piece(const tf_tokenizer *t, const char *text, size_t le
 }
 
 /* Turns places in a piece into places in the given text. */
-static void place_tokens(const tf_aligned *text, const tf_text_piece *piece, tf_token *token, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+static void place_tokens(const tf_aligned *text, const tf_text_piece *piece, size_t first, tf_tokens *tokens) {
+    tf_token *token = tokens->token;
+    for (size_t i = first; i < tokens->count; i++) {
         size_t start = token[i].start, end = token[i].end;
         if (end > piece->length) end = piece->length; /* what is unknown and left out leaves places that mean nothing */
         if (start >= end) {
@@ -92,7 +93,7 @@ static tf_status encode_pieces(const tf_tokenizer *t, const char *given, const u
         size_t before = out->count;
         TF_TRY(p->id >= 0 ? tf_tokens_add(out, p->id, 0, p->length)
                           : encode_piece(t, pieces->text.bytes + p->start, p->length, out));
-        place_tokens(&pieces->text, p, out->token + before, out->count - before);
+        place_tokens(&pieces->text, p, before, out);
         if (p->id < 0) TF_TRY(check_literal(t, literal, out, before));
         if (t->trim_offsets) trim_piece(t, pieces, p, given, before, out);
     }
