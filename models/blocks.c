@@ -206,8 +206,8 @@ float tf_token_weight(tf_pooling pooling, size_t token, size_t length) {
     return 1;
 }
 
-/* Integers that the data owner puts in, in units of 2^-frac and at most 1; where this party holds none, without data.
- */
+/* Integers that the data owner puts in, in units of 2^-frac and at most 1; where this party holds
+ * none, without data. */
 static tf_id hidden_weights(tf_builder *b, const char *name, const int32_t *data, int frac) {
     char given[64];
     snprintf(given, sizeof given, "%s.given", name);

@@ -9,8 +9,7 @@ static bool inert(const tf_builder *b) {
     return b->graph->status != TF_OK;
 }
 
-/* Products of several layers ----------------------------------------------------------------------------------------
- */
+/* Products of several layers --------------------------------------------------------------------------------------- */
 
 enum { PARTS = 3 };
 
@@ -81,8 +80,7 @@ tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *f, tf_id angl
     return tf_graph_op(b->graph, "rotary_linear", "", f->name, inputs, in, TF_ATTRS({"rotated", (double)rotated}));
 }
 
-/* Parts of layers ---------------------------------------------------------------------------------------------------
- */
+/* Parts of layers -------------------------------------------------------------------------------------------------- */
 
 tf_stream tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm) {
     tf_attr eps = {"eps", b->config->layer_norm_eps};

@@ -18,8 +18,8 @@ static double llama3_speed(const tf_config *c, double speed) {
     return (1 - kept) * speed / c->rope_factor + kept * speed;
 }
 
-/* Peng et al. 2023 (YaRN), 3.2: the same as a ramp over the number of the rotation, from beta_fast turns to beta_slow.
- */
+/* Peng et al. 2023 (YaRN), 3.2: the same as a ramp over the number of the rotation, from beta_fast
+ * turns to beta_slow. */
 static double yarn_edge(const tf_config *c, double turns) {
     double depth = (double)tf_head_dim(c);
     return depth * log((double)c->rope_original_positions / (turns * 2 * M_PI)) / (2 * log(c->rope_theta));

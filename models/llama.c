@@ -8,8 +8,7 @@
 #include "models/decoder.h"
 #include "models/family.h"
 
-/* config.json -------------------------------------------------------------------------------------------------------
- */
+/* config.json ------------------------------------------------------------------------------------------------------ */
 
 static tf_status read_scaling(const tf_json_source *from, tf_config *c) {
     const json_t *json = tf_json_lookup(from, "rope_scaling");
@@ -91,8 +90,7 @@ static tf_status read_qwen3(const tf_json_source *from, tf_config *c) {
     return read_llama(from, c);
 }
 
-/* The graph ---------------------------------------------------------------------------------------------------------
- */
+/* The graph -------------------------------------------------------------------------------------------------------- */
 
 static tf_norm norm(const char *name, const char *place, int layer) {
     return (tf_norm){.name = name, .place = place, .layer = layer, .no_bias = true};

@@ -91,8 +91,7 @@ static void lose(handshake *h, pair *p, tf_status status) {
     p->deaf = true;
 }
 
-/* TLS ---------------------------------------------------------------------------------------------------------------
- */
+/* TLS -------------------------------------------------------------------------------------------------------------- */
 
 /** Any certificate will do at first: it is compared with its fingerprint when the peer has proved to hold its key. */
 static int accept_for_now(X509_STORE_CTX *store, void *context) {
@@ -192,8 +191,7 @@ static tf_status fill_frame(const handshake *h, pair *p, int round) {
                    sizeof f->data);
 }
 
-/* Frames ------------------------------------------------------------------------------------------------------------
- */
+/* Frames ----------------------------------------------------------------------------------------------------------- */
 
 /** Reads what can be known of a peer before TLS, in the first frame and again in all others. */
 static tf_status check_introduction(const handshake *h, const pair *p, const introduction *i) {
@@ -260,8 +258,7 @@ static tf_status swap_frames(handshake *h, int round) {
     return TF_OK;
 }
 
-/* The course of it --------------------------------------------------------------------------------------------------
- */
+/* The course of it ------------------------------------------------------------------------------------------------- */
 
 /** Takes in what came in a round. A peer that is refused gets its frames all the same, to learn it in order. */
 static void take_frame(handshake *h, pair *p, int round) {

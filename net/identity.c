@@ -22,8 +22,7 @@ enum { PATH_SIZE = 4096, LARGEST_PEM = 64 << 10, YEARS_VALID = 30 };
 
 static const char KEY_FILE[] = "key.pem", CERTIFICATE_FILE[] = "certificate.pem";
 
-/* Making ------------------------------------------------------------------------------------------------------------
- */
+/* Making ----------------------------------------------------------------------------------------------------------- */
 
 /** A certificate that says nothing but a name, signed with its own key. Its dates are not looked at by anyone. */
 static X509 *self_signed(EVP_PKEY *key, const char *name) {
@@ -75,8 +74,7 @@ void tf_identity_free(tf_identity *identity) {
     free(identity);
 }
 
-/* Fingerprints ------------------------------------------------------------------------------------------------------
- */
+/* Fingerprints ----------------------------------------------------------------------------------------------------- */
 
 tf_status tf_certificate_fingerprint(const X509 *certificate, tf_fingerprint *fingerprint) {
     unsigned length = 0;
@@ -103,8 +101,7 @@ tf_status tf_fingerprint_parse(const char *text, tf_fingerprint *fingerprint) {
     return *at ? tf_fail(TF_FORMAT, "a fingerprint is 64 hexadecimal digits, this is longer") : TF_OK;
 }
 
-/* Files -------------------------------------------------------------------------------------------------------------
- */
+/* Files ------------------------------------------------------------------------------------------------------------ */
 
 /** Creates a file that must not exist yet and writes what `print` prints. The file is removed again on a failure. */
 static tf_status write_new(const char *path, mode_t mode, int (*print)(FILE *, const tf_identity *),

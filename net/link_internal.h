@@ -45,8 +45,8 @@ typedef struct tf_notice {
 } tf_notice;
 
 typedef struct tf_link_table {
-    /** A transfer of at least one byte was queued last in `link->queues[receive][peer]`: begin it if that is possible.
-     */
+    /** A transfer of at least one byte was queued last in `link->queues[receive][peer]`: begin it if
+     *  that is possible. */
     tf_status (*start)(tf_link *link, int peer, bool receive);
     /** Moves what can be moved without waiting, and fails if a peer has reported a failure or is known to be gone. */
     tf_status (*progress)(tf_link *link);
@@ -87,8 +87,8 @@ void tf_link_init(tf_link *link, const tf_link_table *table, int party);
 /** Reports that `bytes` more of the oldest queued transfer have moved; the bytes must not reach beyond its end. */
 void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes);
 
-/** Fails with TF_PEER because of the notice of `peer`, and keeps it, so that a later announcement passes the cause on.
- */
+/** Fails with TF_PEER because of the notice of `peer`, and keeps it, so that a later announcement passes
+ *  the cause on. */
 TF_CHECKED tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice);
 
 /** The set of parties that an innermost link waits to receive from, for telling it to the others. */

@@ -24,8 +24,7 @@ static uint64_t get64(const unsigned char *at) {
     return value;
 }
 
-/* Keys --------------------------------------------------------------------------------------------------------------
- */
+/* Keys ------------------------------------------------------------------------------------------------------------- */
 
 tf_status tf_session_key(SSL *session, const char *use, int sender, int receiver, uint64_t number, void *key,
                          size_t size) {
@@ -65,11 +64,10 @@ void tf_channel_close(tf_channel *channel) {
     channel->cipher = NULL;
 }
 
-/* Encryption --------------------------------------------------------------------------------------------------------
- */
+/* Encryption ------------------------------------------------------------------------------------------------------- */
 
-/** En- or decrypts as the cipher was set up; false on any failure, above all when the tag of an opened text is wrong.
- */
+/** En- or decrypts as the cipher was set up; false on any failure, above all when the tag of an opened
+ *  text is wrong. */
 static bool crypt(EVP_CIPHER_CTX *cipher, bool seals, const unsigned char nonce[NONCE_SIZE], const unsigned char *extra,
                   int extra_size, const unsigned char *in, int size, unsigned char *out, unsigned char *tag) {
     int moved, last;
@@ -131,8 +129,7 @@ tf_status tf_record_open(tf_channel *channel, tf_record_place place, const unsig
                           (unsigned long long)place.length, channel->receiver, (unsigned long long)expected);
 }
 
-/* Notices -----------------------------------------------------------------------------------------------------------
- */
+/* Notices ---------------------------------------------------------------------------------------------------------- */
 
 /** A sealed notice: tag, then the origin and as much of the text as there is room for, encrypted. */
 enum { NOTICE_TEXT = sizeof((tf_notice *)0)->text - TF_RECORD_TAG };

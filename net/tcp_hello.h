@@ -60,8 +60,8 @@ tf_verdict tf_hello_judge(const tf_tcp_options *options, const tf_hello *hello);
  *  ended or has said something else. */
 bool tf_hello_hear(int socket, void *data, size_t size, size_t *heard);
 
-/** Makes a challenge: the secret half, to be freed with EVP_PKEY_free, and what is sent of it. NULL if OpenSSL fails.
- */
+/** Makes a challenge: the secret half, to be freed with EVP_PKEY_free, and what is sent of it. NULL
+ *  if OpenSSL fails. */
 EVP_PKEY *tf_challenge_make(tf_challenge *challenge);
 
 /** Makes the caller's proof, for what its hello said. */

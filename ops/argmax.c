@@ -56,6 +56,7 @@ const tf_op tf_argmax_ops[] = {
      .lower = lower,
      .low = -256,
      .high = 256,
-     .private_error = 0.5}, /* of a whole number: none */
-    {0, .example = &example},
+     .private_error = 0.5, /* of a whole number: none */
+     .example = &example},
+    {0},
 };

@@ -1,5 +1,5 @@
-/** What comes of the data owner's integers: rows of a table that they name, or numbers. And the first rows of a table.
- */
+/** What comes of the data owner's integers: rows of a table that they name, or numbers. And the first rows
+ *  of a table. */
 #include <math.h>
 #include <string.h>
 

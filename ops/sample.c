@@ -68,8 +68,7 @@ static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out
     return TF_OK;
 }
 
-/* In floating point --------------------------------------------------------------------------------------------------
- */
+/* In floating point ------------------------------------------------------------------------------------------------ */
 
 typedef struct entry {
     double value;
@@ -118,8 +117,7 @@ static tf_status plain(const tf_node *node, const tf_array *in, tf_array *out) {
     return status;
 }
 
-/* Privately ----------------------------------------------------------------------------------------------------------
- */
+/* Privately -------------------------------------------------------------------------------------------------------- */
 
 /* Scores keep this many fractional bits. Rounding them by up to 2^-14 changes what is drawn only where the two largest
  * noisy scores are that close together: the density of their gap is below 1, so the draw's distribution is within 2^-13

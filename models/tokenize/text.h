@@ -1,5 +1,5 @@
-/** Part of models/tokenize: a text on its way from what was given to pieces, with the place that each byte comes from.
- */
+/** Part of models/tokenize: a text on its way from what was given to pieces, with the place that each
+ *  byte comes from. */
 #ifndef TF_TOKENIZE_TEXT_H
 #define TF_TOKENIZE_TEXT_H
 

@@ -78,8 +78,8 @@ TF_CHECKED tf_status tf_tokenizer_encode(const tf_tokenizer *tokenizer, const tf
                                          tf_encoding *encoding);
 void tf_encoding_free(tf_encoding *encoding);
 
-/** tf_tokenizer_encode with special tokens, for those who want ids and types alone. The caller frees *ids and *types.
- */
+/** tf_tokenizer_encode with special tokens, for those who want ids and types alone. The caller frees
+ *  *ids and *types. */
 TF_CHECKED tf_status tf_tokenize(const tf_tokenizer *tokenizer, const char *first, size_t first_length,
                                  const char *second, size_t second_length, size_t limit, bool truncate, int32_t **ids,
                                  int32_t **types, size_t *count);

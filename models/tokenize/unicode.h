@@ -32,8 +32,8 @@ bool tf_is_number(int32_t code);      /**< N* */
 bool tf_is_ideograph(int32_t code);   /**< the blocks that BertNormalizer puts spaces around */
 bool tf_is_word(int32_t code);        /**< what \w stands for in a regular expression */
 
-/** The lower case of a character: one, or two for U+0130. Returns how many. Neighbours do not matter, not even sigma's.
- */
+/** The lower case of a character: one, or two for U+0130. Returns how many. Neighbours do not matter,
+ *  not even sigma's. */
 size_t tf_lowercase(int32_t code, int32_t out[2]);
 
 /** The full canonical or compatible decomposition. Returns how many characters it has. */

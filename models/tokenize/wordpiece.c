@@ -4,8 +4,8 @@
 
 #include "models/tokenize/text.h"
 
-/* Copies the word behind room for the prefix. A continuation's prefix is later written over bytes that are done with.
- */
+/* Copies the word behind room for the prefix. A continuation's prefix is later written over bytes that
+ * are done with. */
 static tf_status copy_word(const tf_wordpiece *m, const char *word, size_t length, tf_tokens *out) {
     char *more = tf_grow(out->word, &out->word_capacity, m->prefix_length + length, 1);
     if (!more) return tf_text_no_memory();

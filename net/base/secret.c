@@ -43,8 +43,7 @@ static size_t round_up(size_t size, size_t unit) {
     return (size + unit - 1) / unit * unit;
 }
 
-/* Small ones, and all where there are no guards ---------------------------------------------------------------------
- */
+/* Small ones, and all where there are no guards -------------------------------------------------------------------- */
 
 static void *plain_alloc(size_t size) {
     const size_t unit = size >= page ? page : LINE, whole = size ? round_up(size, unit) : unit;
@@ -61,8 +60,7 @@ static void plain_free(void *data, size_t size) {
     free(data);
 }
 
-/* Between guards: a page that nobody may touch, pages of which the data are the end, such a page again ----------------
- */
+/* Between guards: a page that nobody may touch, pages of which the data are the end, such a page again ------------- */
 
 /** Where the pages of some data begin and how many bytes they are. */
 typedef struct region {

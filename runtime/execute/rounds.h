@@ -22,8 +22,8 @@ typedef struct tf_incoming {
     size_t pieces, capacity, arrived;
 } tf_incoming;
 
-/** What a round sends to a peer: `placed` bytes belong to steps, which have filled `filled` of them; `sent` have left.
- */
+/** What a round sends to a peer: `placed` bytes belong to steps, which have filled `filled` of them;
+ *  `sent` have left. */
 typedef struct tf_outgoing {
     uint8_t *data;
     uint64_t placed, filled, sent;
@@ -56,8 +56,8 @@ uint8_t *tf_rounds_place(tf_rounds *rounds, int peer, uint64_t bytes);
 /** All that was placed is filled: it leaves if it makes a piece, or anyway if it is the `last` of the round. */
 TF_CHECKED tf_status tf_rounds_send(tf_rounds *rounds, bool last);
 
-/** Moves on what is under way: some links do nothing while nobody calls them. Worth its microseconds after long work.
- */
+/** Moves on what is under way: some links do nothing while nobody calls them. Worth its microseconds
+ *  after long work. */
 TF_CHECKED tf_status tf_rounds_poll(tf_rounds *rounds);
 
 /** Where bytes [from, from + bytes) of a peer's message of this round will be at the next time. */

@@ -42,8 +42,8 @@ static tf_value staircase(tf_program *p, tf_value bits, int count, const double 
     return tf_staircase(p, bits, step, y[count - 1], frac, y[0], 64);
 }
 
-/** Low bits that move `low` by 1/256 at most are not compared, or by 1/32 for a root, whose residual is half as large.
- */
+/** Low bits that move `low` by 1/256 at most are not compared, or by 1/32 for a root, whose residual is
+ *  half as large. */
 static seeds seed_of(tf_program *p, tf_value a, double low, double high, bool root) {
     enum { COEFFICIENT = 5 }; /* bits of c in 1 + c r, where there is a root */
     seeds s = {-1, -1, FINE};

@@ -13,8 +13,8 @@ typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 
 enum { TF_KEY_BYTES = 16 };
 
-/** The stream of a key; NULL if OpenSSL cannot make it. Used by one thread at a time; freed with EVP_CIPHER_CTX_free.
- */
+/** The stream of a key; NULL if OpenSSL cannot make it. Used by one thread at a time;
+ *  freed with EVP_CIPHER_CTX_free. */
 EVP_CIPHER_CTX *tf_prf_new(const unsigned char key[TF_KEY_BYTES]);
 
 /** 64-bit words [offset, offset + words) of the stream (high, purpose); `offset` is even and below 2^48. On a failure

@@ -76,8 +76,8 @@ typedef struct tf_step {
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
-    bool shares_work; /**< several threads may call a phase at the same time, each doing its worker slice of the blocks
-                       */
+    bool shares_work; /**< several threads may call a phase at the same time, each doing its worker slice
+                       *  of the blocks */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
     size_t (*state)(const tf_program *program, const tf_step_node *node);                   /**< words; NULL: none */
     /* Either these two, which are called for each part, empty ones included: S's own first, the others by number; */

@@ -14,8 +14,7 @@
 
 enum { RHO = 1, RHO_V = 4, MU = 7, MAX_TERMS = 3 }; /* purposes; RHO and RHO_V one for each term */
 
-/* Select: inputs bit_0, x_0, bit_1, x_1, ... ------------------------------------------------------------------------
- */
+/* Select: inputs bit_0, x_0, bit_1, x_1, ... ----------------------------------------------------------------------- */
 
 /** Whether each term has 1 - bit in place of bit. A bit turned into shares is one such term. */
 typedef struct select_args {
@@ -150,8 +149,7 @@ static const tf_step b2a_step = {.name = "bit_to_share",
                                  .solo = b2a_solo,
                                  .pair = b2a_pair};
 
-/* Builders ----------------------------------------------------------------------------------------------------------
- */
+/* Builders --------------------------------------------------------------------------------------------------------- */
 
 tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
     if (p->status) return -1;

@@ -30,8 +30,8 @@ static inline tf_truncation_args tf_truncation_write(tf_truncation t) {
  */
 tf_truncation tf_truncation_into(unsigned bits, unsigned shift, bool wide, unsigned most);
 
-/** The ring that a wide truncation of a value of this tf_width takes: above 64 bits, which cannot be had, from 64 on.
- */
+/** The ring that a wide truncation of a value of this tf_width takes: above 64 bits, which cannot be had,
+ *  from 64 on. */
 unsigned tf_truncation_ring(unsigned width);
 
 /** Bytes of an element in S's message, and in each direction of the exchange that corrects the wrap. */

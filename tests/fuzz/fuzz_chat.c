@@ -1,5 +1,5 @@
-/* chat_template.jinja: of a conversation it makes a text whose every byte is known to be a message's or the template's.
- */
+/* chat_template.jinja: of a conversation it makes a text whose every byte is known to be a message's
+ * or the template's. */
 #include "models/chat/chat.h"
 #include "tests/fuzz/fuzz.h"
 

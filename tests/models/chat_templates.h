@@ -1,5 +1,5 @@
-/** Chat templates that models were published with, and what Jinja 3.1 with trim_blocks and lstrip_blocks makes of them.
- */
+/** Chat templates that models were published with, and what Jinja 3.1 with trim_blocks and lstrip_blocks
+ *  makes of them. */
 #ifndef TF_TESTS_CHAT_TEMPLATES_H
 #define TF_TESTS_CHAT_TEMPLATES_H
 

@@ -1,5 +1,5 @@
-/* Each family and head against the float64 implementation of family_oracle.py, in the open and between three parties.
- */
+/* Each family and head against the float64 implementation of family_oracle.py, in the open and
+ * between three parties. */
 #include <dirent.h>
 #include <math.h>
 #include <unistd.h>

@@ -25,8 +25,7 @@ static void write_program(const char *name, const tf_program *program, const tf_
     works(tf_share_weights_write(path, program, architecture));
 }
 
-/* Linear layers -------------------------------------------------------------------------------------------------------
- */
+/* Linear layers ---------------------------------------------------------------------------------------------------- */
 
 typedef struct layer {
     int frac;
@@ -143,8 +142,7 @@ Test(share_weights, linear_layers_in_the_widest_ring) {
             (layer){.frac = 16, .rows = 9, .in = 33, .out = 20, .biased = k & 1, .stream = k & 2, .bound = 0x1p29});
 }
 
-/* A whole model -------------------------------------------------------------------------------------------------------
- */
+/* A whole model ---------------------------------------------------------------------------------------------------- */
 
 static tf_digest architecture(void) {
     tf_digest digest;
@@ -349,8 +347,7 @@ Test(share_weights, stored_components_are_uniform) {
     tf_program_free(&program);
 }
 
-/* Refusals ------------------------------------------------------------------------------------------------------------
- */
+/* Refusals --------------------------------------------------------------------------------------------------------- */
 
 Test(share_weights, refuses_another_model_party_or_precision) {
     share_tiny("tiny", "exact");

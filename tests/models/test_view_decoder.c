@@ -74,8 +74,8 @@ static tf_status make_graph(const watched *w, int id, const tf_decoding *d, cons
     return tf_graph_finish(graph, best);
 }
 
-/* Both peers say the same of the public inputs, one of them nothing else. The rest of the other's message is looked at.
- */
+/* Both peers say the same of the public inputs, one of them nothing else. The rest of the other's message
+ * is looked at. */
 static tf_status end_pass(eye *e) {
     view_message *a = e->first.message, *b = a + 1;
     if (e->first.messages == 2 && b->length < a->length) a = b, b = e->first.message;

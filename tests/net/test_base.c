@@ -121,8 +121,7 @@ Test(new_file, leaves_nothing_of_what_is_abandoned) {
     cr_assert_eq(tf_file_write(path_of("absent/x"), 0600, "x", 1), TF_IO);
 }
 
-/* Memory of secrets ---------------------------------------------------------------------------------------------------
- */
+/* Memory of secrets ------------------------------------------------------------------------------------------------ */
 
 Test(secret, begins_at_a_line_and_is_whole) {
     const size_t size[] = {0, 1, 63, 64, 4095, 4096, 4097, 10000, (4 << 20) - 1, (4 << 20) + 65, 9 << 20};

@@ -131,8 +131,8 @@ Test(private_ops, every_one_keeps_its_bound_in_calibrated_ranges) {
     }
 }
 
-/* An approximation as the function that it stands for, in floating point. Ops on more than one input do not declare it.
- */
+/* An approximation as the function that it stands for, in floating point. Ops on more than one input do
+ * not declare it. */
 Test(private_ops, approximations_keep_their_bound) {
     enum { N = 200001 };
     cr_assert_eq(tf_ops_register(), TF_OK);

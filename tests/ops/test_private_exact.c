@@ -122,8 +122,7 @@ Test(private_exact, attention_of_padded_texts) {
     }
 }
 
-/* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ------------------------
- */
+/* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ---------------------- */
 
 static double normal(uint64_t *seed) {
     double sum = -6;

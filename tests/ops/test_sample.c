@@ -13,8 +13,7 @@ static int sampling_attrs(const tf_sampling *s, tf_attr attr[4]) {
     return 4;
 }
 
-/* The same noise ------------------------------------------------------------------------------------------------------
- */
+/* The same noise --------------------------------------------------------------------------------------------------- */
 
 /* Even steps over low..high, shuffled: what is nearly equal, rounding could order otherwise. */
 static tf_array steps(tf_shape shape, double low, double high, uint64_t seed) {
@@ -96,8 +95,7 @@ Test(sample, numbers_out_of_range_are_refused) {
     private_free(&run);
 }
 
-/* Dealt noise ---------------------------------------------------------------------------------------------------------
- */
+/* Dealt noise ------------------------------------------------------------------------------------------------------ */
 
 enum { WORDS = 24, DRAWS = 10000, FEW = 1000, RUNS = 2, HELPER = 2 };
 
@@ -281,8 +279,7 @@ Test(sample, nobody_but_the_data_owner_learns_a_token) {
     check_views(DATA_OWNER, HELPER); /* who owns both gets its noise from another */
 }
 
-/* Costs ---------------------------------------------------------------------------------------------------------------
- */
+/* Costs ------------------------------------------------------------------------------------------------------------ */
 
 static void check_cost(tf_sampling s, size_t n, int rounds, uint64_t bytes) {
     tf_graph g;

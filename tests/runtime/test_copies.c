@@ -1,5 +1,5 @@
-/* Copies of components are compared before an output opens: a fault on one side is found and named, and nothing opens.
- */
+/* Copies of components are compared before an output opens: a fault on one side is found and named,
+ * and nothing opens. */
 #include "tests/support/deviation.h"
 #include "tests/support/tiny.h"
 

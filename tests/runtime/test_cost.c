@@ -244,8 +244,8 @@ Test(cost, of_an_embedding) {
         }
 }
 
-/* Any size: every element of the last, shorter third is counted, and the three parties' loads are close for large ones.
- */
+/* Any size: every element of the last, shorter third is counted, and the three parties' loads are close
+ * for large ones. */
 Test(cost, is_balanced_between_the_parties) {
     for (size_t i = 0; i < sizeof prices / sizeof *prices; i++) {
         if (prices[i].elements != N) continue;

@@ -232,8 +232,7 @@ Test(held, a_program_fits_graphs_of_its_shape_alone) {
     tf_graph_free(&other.graph);
 }
 
-/* Weights in several forms ------------------------------------------------------------------------------------------
- */
+/* Weights in several forms ----------------------------------------------------------------------------------------- */
 
 enum { ROWS = 70, COLUMNS = 6 };
 

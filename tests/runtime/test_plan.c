@@ -4,8 +4,7 @@
 #include "runtime/lower/lower.h"
 #include "tests/support/rig.h"
 
-/* Programs ------------------------------------------------------------------------------------------------------------
- */
+/* Programs --------------------------------------------------------------------------------------------------------- */
 
 static tf_value in(tf_program *p, size_t n, int slot) {
     return tf_input(p, slot % 3, tf_dims(n), 16, 32, 1 << 14, slot);
@@ -62,8 +61,7 @@ static void build_bert(tf_graph *graph, const char *approximations) {
     cr_assert_eq(tf_model_build(&config, &approx, &batch, NULL, false, graph), TF_OK, "%s", tf_error());
 }
 
-/* Memory --------------------------------------------------------------------------------------------------------------
- */
+/* Memory ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct lifetime {
     int first, last; /* times at which some phase of its node, or of one that reads it, runs */
@@ -193,8 +191,7 @@ Test(plan, other_names_keep_memory) {
     free(a);
 }
 
-/* Rounds --------------------------------------------------------------------------------------------------------------
- */
+/* Rounds ----------------------------------------------------------------------------------------------------------- */
 
 static int rounds_of(const tf_program *p) {
     tf_plan plan;
@@ -297,8 +294,7 @@ Test(plan, programs_without_rounds) {
     rig_close(&r);
 }
 
-/* What a plan and a digest depend on ----------------------------------------------------------------------------------
- */
+/* What a plan and a digest depend on ------------------------------------------------------------------------------- */
 
 Test(plan, follows_from_the_program_alone) {
     tf_program p[2];

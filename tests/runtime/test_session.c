@@ -17,8 +17,7 @@ static void check_ended(const three_outcome *o, int origin, tf_status status, co
     }
 }
 
-/* Weights -------------------------------------------------------------------------------------------------------------
- */
+/* Weights ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct several {
     double logits[3][TINY_TEXTS * TINY_LABELS];
@@ -159,8 +158,7 @@ Test(session, tells_weights_of_one_name_apart_by_their_shape) {
     free(c.data[0]), free(c.data[1]);
 }
 
-/* Agreement -----------------------------------------------------------------------------------------------------------
- */
+/* Agreement -------------------------------------------------------------------------------------------------------- */
 
 typedef struct difference {
     int party; /* the one that differs */
@@ -267,8 +265,7 @@ Test(session, compares_facts_and_publishes) {
     }
 }
 
-/* One party fails -----------------------------------------------------------------------------------------------------
- */
+/* One party fails -------------------------------------------------------------------------------------------------- */
 
 typedef struct failure {
     enum { BAD_WEIGHT, LARGE_WEIGHT, NO_WEIGHT, NO_TOKENS, BAD_TOKEN, BAD_FRACTION } kind;
@@ -329,8 +326,7 @@ Test(session, ends_all_parties_with_the_first_cause) {
     }
 }
 
-/* Shares that do not agree --------------------------------------------------------------------------------------------
- */
+/* Shares that do not agree ----------------------------------------------------------------------------------------- */
 
 /* Adds one to a component where one of its two holders keeps it: arg[0] is the party, arg[1] the component, arg[2] the
    element. */
@@ -378,8 +374,8 @@ Test(session, finds_shares_that_do_not_agree) {
     for (int receiver = 0; receiver < TF_PARTIES; receiver++)
         for (int k = 0; k < 4; k++) {
             three_outcome o;
-            /* the component that the receiver lacks is the second of the party after it and the first of the one before
-             */
+            /* the component that the receiver lacks is the second of the party after it and the first of
+             * the one before */
             fault f = {.receiver = receiver,
                        .element = element[k],
                        .holder = (receiver + 1 + k % 2) % 3,

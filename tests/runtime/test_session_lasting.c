@@ -14,8 +14,7 @@ static uint64_t sent(const tf_link *link) {
     return c.bytes_sent[0] + c.bytes_sent[1] + c.bytes_sent[2];
 }
 
-/* Resuming ------------------------------------------------------------------------------------------------------------
- */
+/* Resuming --------------------------------------------------------------------------------------------------------- */
 
 typedef struct resumed {
     tf_session session[TF_PARTIES]; /* kept from link to link */
@@ -67,8 +66,7 @@ Test(session, keeps_weights_from_link_to_link) {
     for (int i = 0; i < TF_PARTIES; i++) tf_session_close(&r.session[i]);
 }
 
-/* Many requests -------------------------------------------------------------------------------------------------------
- */
+/* Many requests ---------------------------------------------------------------------------------------------------- */
 
 enum { REQUESTS = 40 };
 

@@ -170,8 +170,8 @@ Test(step_lift, is_widened_under_its_readers) {
     free(a);
 }
 
-/* Values that went through several rings and scales keep their precision: x -> Z_2^48 -> Z_2^32 -> lifted -> product.
- */
+/* Values that went through several rings and scales keep their precision: x -> Z_2^48 -> Z_2^32 ->
+ * lifted -> product. */
 Test(step_lift, joins_chains_of_products) {
     enum { N = 5000 };
     const int fracs[] = {12, 16, 18};

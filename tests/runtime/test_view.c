@@ -143,8 +143,7 @@ Test(view, of_tables) {
     check_cases(step_tables);
 }
 
-/* Inputs, outputs, embedding: only some parties receive anything ------------------------------------------------------
- */
+/* Inputs, outputs, embedding: only some parties receive anything --------------------------------------------------- */
 
 typedef struct party_step {
     const char *name;
@@ -253,8 +252,7 @@ Test(view, a_round_arrives_in_pieces) {
     free(x);
 }
 
-/* Steps without proper masks ------------------------------------------------------------------------------------------
- */
+/* Steps without proper masks --------------------------------------------------------------------------------------- */
 
 typedef enum flaw { NO_MASK, ONE_MASK_TWICE, OLD_MASK } flaw;
 

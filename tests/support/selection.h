@@ -44,8 +44,8 @@ static inline void selection_free(tf_selection selection[TF_PARTIES]) {
         for (int k = 0; k < 2; k++) free((void *)selection[p].vector[k]), free((void *)selection[p].sign[k]);
 }
 
-/** A lookup by each party's own selection. Programs are shared in a rig, so each party gets a copy with its own leaf.
- */
+/** A lookup by each party's own selection. Programs are shared in a rig, so each party gets a copy with
+ *  its own leaf. */
 typedef struct selection_rig {
     tf_node leaf[TF_PARTIES];
     tf_selection selection[TF_PARTIES];

@@ -82,8 +82,7 @@ tf_status settings_check_shares(const command_line *o) {
     return TF_OK;
 }
 
-/* Generation --------------------------------------------------------------------------------------------------------
- */
+/* Generation ------------------------------------------------------------------------------------------------------- */
 
 static bool reveals_logits(const command_line *o) {
     return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));

@@ -71,8 +71,7 @@ static tf_status write_line(int file, const char *path, const json_t *object) {
     return status;
 }
 
-/* Rows --------------------------------------------------------------------------------------------------------------
- */
+/* Rows ------------------------------------------------------------------------------------------------------------- */
 
 static tf_status put_values(const eval_store *store, json_t *row, const char *prefix, const float *values) {
     char name[32], key[32];
@@ -117,8 +116,7 @@ tf_status eval_store_append(eval_store *store, size_t count, const size_t *index
     return synchronise(store->file, store->path);
 }
 
-/* Reading back ------------------------------------------------------------------------------------------------------
- */
+/* Reading back ----------------------------------------------------------------------------------------------------- */
 
 static bool get_values(const eval_store *store, const json_t *row, const char *prefix, float *values) {
     char key[32];
@@ -292,8 +290,7 @@ tf_status eval_store_open_part(eval_store *store, int group) {
     return write_line(store->file, path, store->header);
 }
 
-/* The end -----------------------------------------------------------------------------------------------------------
- */
+/* The end ---------------------------------------------------------------------------------------------------------- */
 
 /* Copies the header and then every example's first line, in the order of the data. */
 static tf_status copy_sorted(eval_store *store, FILE *from, const tf_new_file *to) {

@@ -22,8 +22,7 @@ tf_status generate_check(const tf_config *config, const prompt_batch *prompts, s
     return TF_OK;
 }
 
-/* The state of a run ------------------------------------------------------------------------------------------------
- */
+/* The state of a run ----------------------------------------------------------------------------------------------- */
 
 typedef struct run {
     const generate_job *job;
@@ -72,8 +71,7 @@ static tf_status publish_prompts(run *r) {
     return status;
 }
 
-/* Passes ------------------------------------------------------------------------------------------------------------
- */
+/* Passes ----------------------------------------------------------------------------------------------------------- */
 
 static tf_status make_pass(run *r, pass_reveal reveal, size_t rows, size_t capacity) {
     size_t texts = r->prompts.texts;
@@ -196,8 +194,7 @@ tf_status generate_plain(const generate_job *job, generate_report *report) {
     return status;
 }
 
-/* Between three parties ---------------------------------------------------------------------------------------------
- */
+/* Between three parties -------------------------------------------------------------------------------------------- */
 
 /* Every party tells what it sent in all. */
 static tf_status add_up(tf_session *session, const party_counters *before, generate_report *report) {

@@ -45,8 +45,7 @@ void writer_close(writer *w) {
     *w = (writer){.texts = 0};
 }
 
-/* Text --------------------------------------------------------------------------------------------------------------
- */
+/* Text ------------------------------------------------------------------------------------------------------------- */
 
 static tf_status append(generated_text *t, const char *more, size_t length) {
     char *grown = realloc(t->text, t->length + length + 1);
@@ -89,8 +88,7 @@ static void show(writer *w, size_t i, size_t end) {
     g->shown = end;
 }
 
-/* Tokens ------------------------------------------------------------------------------------------------------------
- */
+/* Tokens ----------------------------------------------------------------------------------------------------------- */
 
 static bool ends_text(const writer *w, int32_t token) {
     for (size_t i = 0; i < w->config->generation.ends; i++)
