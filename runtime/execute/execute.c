@@ -382,13 +382,12 @@ static tf_status run_rounds(run *r, tf_run_stats *stats) {
 static tf_status time_rounds(run *r, tf_run_stats *stats, tf_profile *profile) {
     tf_party *party = r->party;
     tf_link_counters before = tf_link_read_counters(party->link);
-    const tf_kernels *kernels = party->kernels;
     double start = tf_clock();
     party->profile = profile;
-    if (profile) party->kernels = tf_kernels_metered();
+    tf_thread_meter.on = profile;
     tf_status status = run_rounds(r, stats);
     party->profile = NULL;
-    party->kernels = kernels;
+    tf_thread_meter.on = false;
     stats->seconds = tf_clock() - start;
     return status ? status : check_forecast(party, r->plan, &before, stats);
 }

@@ -38,7 +38,7 @@ static void choose(void) {
     for (size_t i = 0; !chosen; i++) chosen = tf_kernels_named(names[i]);
 }
 
-const tf_kernels *tf_kernels_get(void) {
+const tf_kernels *tf_kernels_best(void) {
     call_once(&once, choose);
     return chosen;
 }

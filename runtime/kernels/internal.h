@@ -94,6 +94,9 @@ void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t 
         .unpack_bytes = tf_unpack_bytes_avx2,                                                                          \
     };
 
+/** The best table for this CPU, without clocks: see tf_kernels_get. */
+const tf_kernels *tf_kernels_best(void);
+
 extern const tf_kernels tf_kernels_c, tf_kernels_avx2, tf_kernels_avx512, tf_kernels_amx;
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef TF_KERNELS_H
 #define TF_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -80,16 +81,14 @@ typedef struct tf_product_meter {
     uint64_t multiplications[TF_PRODUCT_WIDTHS];
 } tf_product_meter;
 
-/** What the calling thread has spent in kernels of the metered table, and in streams that were timed. */
+/** What the calling thread has spent in packing and products while its meter was on, and in streams that were timed. */
 typedef struct tf_meter {
+    bool on;
     double packing, prf;
     tf_product_meter product;
 } tf_meter;
 
 extern _Thread_local tf_meter tf_thread_meter;
-
-/** The table of tf_kernels_get with packing and products metered. */
-const tf_kernels *tf_kernels_metered(void);
 
 /**
  * The best table for this CPU, the same on every call and in every thread. The environment variable
