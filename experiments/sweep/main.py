@@ -114,7 +114,7 @@ def prepare(options):
     store = Store(options.out) if options.out else None
     if store:
         store.create()
-    digests = plan.Digests(str(store.directory / "digests.json") if store else None)
+    digests = plan.Digests(store.directory / "digests.json" if store else None)
     points = plan.make_points(spec, program, digests)
     digests.save()
     if options.only is None:
@@ -144,8 +144,8 @@ def run(options):
         command = [sys.executable, os.path.abspath(__file__), os.path.abspath(options.what), *options.overrides,
                    "--out", str(store.directory.resolve())] + (["--retry-failed"] if options.retry_failed else [])
         os.environ["TREFOIL"] = os.path.abspath(program.path) if os.sep in program.path else program.path
-        script, extra = slurm.write_job(store, groups, options.slurm, command, 3 * spec.groups, options.throttle)
-        print(f"job {slurm.submit(script, extra)}: {len(todo)} points in {len(groups)} tasks; "
+        script = slurm.write_job(store, groups, command, 3 * spec.groups, options.throttle)
+        print(f"job {slurm.submit(script, options.slurm)}: {len(todo)} points in {len(groups)} tasks; "
               f"trefoil sweep {options.out} --table md shows what is done")
         return
     skipped = len(points) - len(todo)

@@ -4,7 +4,7 @@ import json
 import os
 
 from program import NETWORKS, ProgramError
-from store import Point, digest_of, state_of
+from store import Point, digest_of, state_of, write_whole
 
 
 class PlanError(Exception):
@@ -12,7 +12,7 @@ class PlanError(Exception):
 
 
 def file_digest(path):
-    """The SHA-256 of a file; of large ones what is known is kept beside the process, by size and time of change."""
+    """The SHA-256 of a file."""
     sha = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):
@@ -41,10 +41,7 @@ class Digests:
 
     def save(self):
         if self.path:
-            temporary = f"{self.path}.{os.getpid()}.tmp"
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(self.known, file)
-            os.replace(temporary, self.path)
+            write_whole(self.path, json.dumps(self.known))
 
 
 def model_digest(model, digests):

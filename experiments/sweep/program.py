@@ -15,28 +15,24 @@ class ProgramError(Exception):
 class Program:
     def __init__(self, path):
         self.path = path
-        words = self.text(["--version"]).split(None, 2)
+        words = self.call(["--version"])[0].split(None, 2)
         self.version = words[1] if len(words) > 1 else "unknown"
         self.commit = words[2].strip("()\n ") if len(words) > 2 else ""
 
-    def text(self, arguments):
+    def call(self, arguments):
+        """A command that needs no parties, ended well: its output and its errors."""
         try:
             done = subprocess.run([self.path, *arguments], capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ProgramError(f"{self.path}: {error}") from None
         if done.returncode:
             raise ProgramError(reason(done.stderr) or f"{self.path} ended with status {done.returncode}")
-        return done.stdout
+        return done.stdout, done.stderr
 
     def json(self, arguments):
-        """What a command that needs no parties prints with --json, and its warnings."""
-        try:
-            done = subprocess.run([self.path, *arguments, "--json"], capture_output=True, text=True, timeout=600)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ProgramError(f"{self.path}: {error}") from None
-        if done.returncode:
-            raise ProgramError(reason(done.stderr) or f"status {done.returncode}")
-        return json.loads(done.stdout), warnings(done.stderr)
+        """What such a command prints with --json, and its warnings."""
+        out, errors = self.call([*arguments, "--json"])
+        return json.loads(out), warnings(errors)
 
 
 def reason(text):

@@ -1,5 +1,4 @@
 """Submits a sweep to Slurm: an array of jobs, each a pack of points, that are requeued when they are preempted."""
-import os
 import re
 import shlex
 import subprocess
@@ -39,7 +38,7 @@ def max_array_size():
     return int(match.group(1)) - 1 if match else 1000
 
 
-def write_job(store, groups, options, command, ranks, throttle):
+def write_job(store, groups, command, ranks, throttle):
     """The job's script, and beside it the digests of each task's points."""
     folder = store.directory / "jobs"
     folder.mkdir(exist_ok=True)
@@ -61,13 +60,12 @@ child=$!
 trap 'kill -TERM $child; wait $child; scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; exit 0' TERM
 wait $child
 """, encoding="utf-8")
-    return script, options
+    return script
 
 
 def submit(script, options):
     try:
-        done = subprocess.run(["sbatch", "--parsable", *shlex.split(options), str(script)], capture_output=True, text=True,
-                              env={**os.environ})
+        done = subprocess.run(["sbatch", "--parsable", *shlex.split(options), str(script)], capture_output=True, text=True)
     except OSError as error:
         raise SlurmError(f"sbatch: {error}") from None
     if done.returncode:

@@ -27,6 +27,21 @@ def digest_of(settings):
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def write_whole(path, text):
+    """Puts a file in place by rename, so that readers see all of it or nothing."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 class Point:
     """One thing to measure: `settings` name it; `where` says how to get at the model and the data on this machine."""
 
@@ -59,20 +74,7 @@ class Store:
         return result if isinstance(result, dict) and result.get("digest") == digest else None
 
     def write(self, digest, result):
-        """Puts a result in place by rename, so that readers see all of it or nothing."""
-        path = self.path(digest)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump({"digest": digest, **result}, file, indent=1, sort_keys=True)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        write_whole(self.path(digest), json.dumps({"digest": digest, **result}, indent=1, sort_keys=True) + "\n")
 
     @contextlib.contextmanager
     def lock(self, digest):
