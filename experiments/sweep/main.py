@@ -43,6 +43,9 @@ def parse(arguments):
     parser.add_argument("--threshold", type=float, default=0.05, metavar="PART", help="with --compare: from which change on (0.05)")
     parser.add_argument("--report", metavar="FILE.html", help="one page with everything; plots need Debian's python3-matplotlib")
     parser.add_argument("--pack", metavar="FILE.tar.gz", help="an archive of the store, without locks and logs")
+    if "--slurm" in arguments[:-1]:  # its value begins with dashes, which argparse takes for an option of its own
+        at = arguments.index("--slurm")
+        arguments = [*arguments[:at], f"--slurm={arguments[at + 1]}", *arguments[at + 2:]]
     return parser.parse_intermixed_args(arguments)
 
 

@@ -117,6 +117,18 @@ sweep "$work/late.toml" --out "$work/late" >/dev/null 2>&1 && complain "a point 
 sweep "$work/late" --table csv | grep "took more than 0 s" >/dev/null || complain "the reason is lost: $(sweep "$work/late" --table csv)"
 sweep "$work/late.toml" --out "$work/late" 2>&1 | grep "took more" >/dev/null && complain "a failure is tried again unasked"
 
+# Submitting, to commands in the place of Slurm's: sbatch gets its options and an array, whose tasks hold every open point.
+mkdir "$work/bin"
+printf '#!/bin/sh\necho "$@" >%s/sbatch\necho 7\n' "$work" >"$work/bin/sbatch"
+printf '#!/bin/sh\necho "MaxArraySize = 1001"\n' >"$work/bin/scontrol"
+chmod +x "$work/bin/sbatch" "$work/bin/scontrol"
+PATH=$work/bin:$PATH sweep "$work/spec.toml" --out "$work/queued" --slurm "--partition=short" >"$work/out" 2>"$work/err" ||
+    complain "--slurm: $(cat "$work/err")"
+grep -q "^job 7: 9 points in" "$work/out" || complain "--slurm says: $(cat "$work/out")"
+grep -q -- "--partition=short" "$work/sbatch" || complain "sbatch got: $(cat "$work/sbatch")"
+[ "$(wc -w <"$work/queued/jobs/1.tasks")" = 9 ] || complain "the tasks hold $(wc -w <"$work/queued/jobs/1.tasks") points"
+bash -n "$work/queued/jobs/1.sh" || complain "the job is no script"
+
 # The report is one page that loads nothing.
 sweep "$store" --report "$work/report.html" 2>"$work/err" || complain "--report: $(cat "$work/err")"
 grep -qE '(src|href)="?https?:' "$work/report.html" && complain "the report loads something"
