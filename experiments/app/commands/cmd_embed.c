@@ -157,7 +157,13 @@ const trefoil_command command_embed = {
                    "a row is NaN where a text is empty.",
     .example = {"mpirun -n 3 trefoil embed --model DIR --input texts.txt --out vectors.npy",
                 "trefoil embed --local --model DIR --input texts.csv --out vectors.npy --dimensions 256"},
-    .accepts = (const char[]){OPTION_TEXT, OPTION_OUT, EMBEDDING_OPTIONS, 0},
+    .accepts =
+        (const char[]){
+            OPTION_TEXT,
+            OPTION_OUT,
+            EMBEDDING_OPTIONS,
+            0,
+        },
     .requires = (const char[]){OPTION_MODEL, OPTION_OUT, 0},
     .secrets = true,
     .check = check,
@@ -175,7 +181,14 @@ const trefoil_command command_similarity = {
         {"trefoil similarity --local --model DIR --input texts.txt --query \"refund\" --top 3",
          "mpirun -n 3 trefoil similarity --model DIR --input texts.txt --vectors vectors.npy --query \"refund\""},
     .defaults = "top=10",
-    .accepts = (const char[]){OPTION_QUERY, OPTION_VECTORS, OPTION_TOP, EMBEDDING_OPTIONS, 0},
+    .accepts =
+        (const char[]){
+            OPTION_QUERY,
+            OPTION_VECTORS,
+            OPTION_TOP,
+            EMBEDDING_OPTIONS,
+            0,
+        },
     .requires = (const char[]){OPTION_MODEL, OPTION_INPUT, OPTION_QUERY, 0},
     .secrets = true,
     .check = check,

@@ -101,8 +101,21 @@ const trefoil_command command_fit_head = {
     .example = {"trefoil fit-head --model DIR --data train.tsv --out CLASSIFIER",
                 "trefoil fit-head --model DIR --data train.jsonl --out CLASSIFIER --approx paper"},
     .accepts =
-        (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_COLUMNS, OPTION_OUT, OPTION_LIMIT, OPTION_TRUNCATE,
-                       OPTION_MAX_LENGTH, OPTION_FORMAT, OPTION_STRICT, OPTION_BATCH, OPTION_APPROX, OPTION_PLUGIN, 0},
+        (const char[]){
+            OPTION_MODEL,
+            OPTION_DATA,
+            OPTION_COLUMNS,
+            OPTION_OUT,
+            OPTION_LIMIT,
+            OPTION_TRUNCATE,
+            OPTION_MAX_LENGTH,
+            OPTION_FORMAT,
+            OPTION_STRICT,
+            OPTION_BATCH,
+            OPTION_APPROX,
+            OPTION_PLUGIN,
+            0,
+        },
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
     .run = run,
 };

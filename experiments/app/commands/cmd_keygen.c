@@ -18,7 +18,12 @@ const trefoil_command command_keygen = {
                    "certificate's fingerprint. Each party does this on its own host; the three fingerprints go into "
                    "the parties file (net/LINKS.md), which is the same for all.",
     .example = {"trefoil keygen --party 0 --out id0", "trefoil keygen --party 1 --out /etc/trefoil/id1 --json"},
-    .accepts = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
+    .accepts =
+        (const char[]){
+            OPTION_PARTY,
+            OPTION_OUT,
+            0,
+        },
     .requires = (const char[]){OPTION_PARTY, OPTION_OUT, 0},
     .secrets = true,
     .run = run_keygen,

@@ -70,7 +70,12 @@ const trefoil_command command_ops = {
     .summary = "list the registry of ops",
     .description = "Lists the ops: kind, variants, source, rounds, bytes and error bounds; or measures the errors.",
     .example = {"trefoil ops gelu", "trefoil ops --fidelity --plugin my_op.so"},
-    .accepts = (const char[]){OPTION_FIDELITY, OPTION_PLUGIN, 0},
+    .accepts =
+        (const char[]){
+            OPTION_FIDELITY,
+            OPTION_PLUGIN,
+            0,
+        },
     .requires = "",
     .argument = "[KIND]",
     .run = run,

@@ -50,8 +50,18 @@ const trefoil_command command_tokenize = {
                    "object that also has the tokens and where they stand in the text, in bytes.",
     .example = {"trefoil tokenize --model DIR --text \"a good film\"",
                 "trefoil tokenize --model DIR --input texts.jsonl --truncate"},
-    .accepts = (const char[]){OPTION_MODEL, OPTION_TEXT, OPTION_INPUT, OPTION_LIMIT, OPTION_TRUNCATE, OPTION_MAX_LENGTH,
-                              OPTION_FORMAT, OPTION_COLUMNS, 0},
+    .accepts =
+        (const char[]){
+            OPTION_MODEL,
+            OPTION_TEXT,
+            OPTION_INPUT,
+            OPTION_LIMIT,
+            OPTION_TRUNCATE,
+            OPTION_MAX_LENGTH,
+            OPTION_FORMAT,
+            OPTION_COLUMNS,
+            0,
+        },
     .requires = (const char[]){OPTION_MODEL, 0},
     .run = run,
 };

@@ -36,7 +36,12 @@ const trefoil_command command_verify = {
                    "tokenizer, which --tokenizer-digest takes.",
     .example = {"trefoil verify --model-shares SHARES/party1",
                 "trefoil verify --model-shares SHARES/party1 --model-root HEX"},
-    .accepts = (const char[]){OPTION_MODEL_SHARES, OPTION_MODEL_ROOT, 0},
+    .accepts =
+        (const char[]){
+            OPTION_MODEL_SHARES,
+            OPTION_MODEL_ROOT,
+            0,
+        },
     .requires = (const char[]){OPTION_MODEL_SHARES, 0},
     .secrets = true,
     .run = run,
