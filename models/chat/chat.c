@@ -43,50 +43,57 @@ static tf_status read_specials(const json_t *from, tf_chat *chat) {
     return TF_OK;
 }
 
-static tf_status read_tags(const char *path, const char *text, size_t length, tf_chat *chat) {
+static tf_status read_tags(const char *directory, const char *text, size_t length, tf_chat *chat) {
     size_t offset;
-    if (length > MAX_TEMPLATE)
-        return tf_fail(TF_FORMAT, "%s: a chat template of more than %d bytes", path, MAX_TEMPLATE);
     if (!tf_utf8_valid(text, length, &offset))
-        return tf_fail(TF_FORMAT, "%s: the chat template is not valid UTF-8 at byte %zu", path, offset);
+        return tf_fail(TF_FORMAT, "%s: the chat template is not valid UTF-8 at byte %zu", directory, offset);
     tf_status status = tf_tags_read(text, length, &chat->tags);
-    return status == TF_OK ? TF_OK : tf_fail_in(status, "%s: chat template", path);
+    return status == TF_OK ? TF_OK : tf_fail_in(status, "%s: chat template", directory);
 }
 
-/* "chat_template" of tokenizer_config.json. */
-static tf_status read_config_template(const char *directory, const json_t *config, tf_chat *chat) {
+/* "chat_template" of tokenizer_config.json, without a copy; NULL where there is none. */
+static tf_status find_in_config(const char *directory, const json_t *config, const char **text, size_t *length) {
     const json_t *value = json_object_get(config, "chat_template");
-    char path[4096];
-    TF_TRY(tf_path_join(directory, "tokenizer_config.json", path, sizeof path));
-    if (!value || json_is_null(value))
-        return tf_fail(TF_INVALID, "%s: no chat template, neither in chat_template.jinja nor in tokenizer_config.json",
-                       directory);
+    *text = NULL;
+    if (!value || json_is_null(value)) return TF_OK;
     for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
         const json_t *entry = json_array_get(value, i);
         const char *name = json_string_value(json_object_get(entry, "name"));
         if (name && !strcmp(name, "default")) value = json_object_get(entry, "template");
     }
     if (!json_is_string(value))
-        return tf_fail(TF_FORMAT, "%s: \"chat_template\" is neither a text nor a list with one named \"default\"",
-                       path);
-    return read_tags(path, json_string_value(value), json_string_length(value), chat);
+        return tf_fail(TF_FORMAT,
+                       "%s/tokenizer_config.json: \"chat_template\" is neither a text nor a list with one named "
+                       "\"default\"",
+                       directory);
+    *text = json_string_value(value);
+    *length = json_string_length(value);
+    if (*length <= MAX_TEMPLATE) return TF_OK;
+    return tf_fail(TF_FORMAT, "%s/tokenizer_config.json: a chat template of more than %d bytes", directory,
+                   MAX_TEMPLATE);
 }
 
-static tf_status read_template(const char *directory, const json_t *config, tf_chat *chat) {
-    char path[4096], *text;
-    size_t length;
+/* The template's text, a copy; NULL where there is none. */
+static tf_status read_template(const char *directory, const json_t *config, char **text, size_t *length) {
+    char path[4096];
+    const char *found;
+    *text = NULL;
     TF_TRY(tf_path_join(directory, "chat_template.jinja", path, sizeof path));
-    if (access(path, F_OK)) return read_config_template(directory, config, chat);
-    TF_TRY(tf_file_read(path, MAX_TEMPLATE, &text, &length));
-    tf_status status = read_tags(path, text, length, chat);
-    free(text);
-    return status;
+    if (!access(path, F_OK)) return tf_file_read(path, MAX_TEMPLATE, text, length);
+    TF_TRY(find_in_config(directory, config, &found, length));
+    if (!found) return TF_OK;
+    *text = malloc(*length + 1);
+    if (!*text) return tf_fail(TF_NOMEM, "no memory for a chat template");
+    memcpy(*text, found, *length + 1);
+    return TF_OK;
 }
 
-static tf_status read_all(const char *directory, tf_chat *chat) {
+/* The special tokens, and the template's text: NULL where there is none. */
+static tf_status read_all(const char *directory, tf_chat *chat, char **text, size_t *length) {
     json_t *config, *map;
+    *text = NULL;
     TF_TRY(open_optional(directory, "tokenizer_config.json", &config));
-    tf_status status = read_template(directory, config, chat);
+    tf_status status = read_template(directory, config, text, length);
     if (status == TF_OK) status = read_specials(config, chat);
     json_decref(config);
     TF_TRY(status);
@@ -96,11 +103,23 @@ static tf_status read_all(const char *directory, tf_chat *chat) {
     return status;
 }
 
+static tf_status open_chat(const char *directory, tf_chat *chat) {
+    char *text;
+    size_t length;
+    tf_status status = read_all(directory, chat, &text, &length);
+    if (status == TF_OK && !text)
+        status = tf_fail(
+            TF_INVALID, "%s: no chat template, neither in chat_template.jinja nor in tokenizer_config.json", directory);
+    if (status == TF_OK) status = read_tags(directory, text, length, chat);
+    free(text);
+    return status;
+}
+
 tf_status tf_chat_open(const char *directory, tf_chat **chat) {
     *chat = NULL;
     tf_chat *c = calloc(1, sizeof *c);
     if (!c) return tf_fail(TF_NOMEM, "no memory for a chat template");
-    tf_status status = read_all(directory, c);
+    tf_status status = open_chat(directory, c);
     if (status == TF_OK)
         *chat = c;
     else
@@ -113,6 +132,28 @@ void tf_chat_close(tf_chat *chat) {
     for (size_t i = 0; i < SPECIALS; i++) free(chat->special[i]);
     tf_tags_free(&chat->tags);
     free(chat);
+}
+
+tf_status tf_chat_digest(const char *directory, tf_digest *digest) {
+    tf_chat chat = {0};
+    tf_hash hash;
+    char *text;
+    size_t length;
+    tf_status status = read_all(directory, &chat, &text, &length);
+    *digest = (tf_digest){{0}};
+    if (status == TF_OK && text) {
+        tf_hash_begin(&hash);
+        tf_hash_add_text(&hash, "trefoil chat template 1");
+        tf_hash_add(&hash, text, length);
+        for (size_t i = 0; i < SPECIALS; i++) {
+            tf_hash_add_text(&hash, special_names[i]);
+            tf_hash_add_text(&hash, chat.special[i] ? chat.special[i] : "");
+        }
+        status = tf_hash_end(&hash, digest);
+    }
+    free(text);
+    for (size_t i = 0; i < SPECIALS; i++) free(chat.special[i]);
+    return status;
 }
 
 /* ---- Rendering ---- */

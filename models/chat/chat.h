@@ -34,6 +34,12 @@ typedef struct tf_chat_text {
  * special_tokens_map.json. TF_INVALID when there is no template; TF_FORMAT for one that cannot be read.
  */
 TF_CHECKED tf_status tf_chat_open(const char *directory, tf_chat **chat);
+/**
+ * Makes the SHA-256 of the template and of the texts of special tokens that it may use, without understanding it: all
+ * zero where there is no template.
+ */
+TF_CHECKED tf_status tf_chat_digest(const char *directory, tf_digest *digest);
+
 /** Frees it. NULL is allowed. */
 void tf_chat_close(tf_chat *chat);
 

@@ -46,6 +46,11 @@ for pin in "--tokenizer $work/own" "--tokenizer-digest $digest" "--tokenizer $wo
     grep -q "vocabulary" "$work/err1" && complain "$pin: a warning: $(cat "$work/err1")"
     grep -q "$plain" "$work/out1" || complain "$pin: another result: $(cat "$work/out1")"
 done
+# Files that say the same otherwise are the same tokenizer, as after fine-tuning; a chat template is part of it.
+echo '{"model_max_length": 512, "tokenizer_class": "BertTokenizer"}' >"$work/own/tokenizer_config.json"
+ask "$work/tiny" "" --tokenizer "$work/own"
+cp -r "$work/own" "$work/chats" && echo "{{ messages[0]['content'] }}" >"$work/chats/chat_template.jinja"
+ask "$work/tiny" "differ in the tokenizer" --tokenizer "$work/chats"
 ask "$work/spells" "differ in the tokenizer" --tokenizer "$work/own"
 for n in 0 2; do grep -q "differ in the tokenizer" "$work/err$n" || complain "party $n: $(cat "$work/err$n")"; done
 ask "$work/spells" "not that of --tokenizer-digest" --tokenizer-digest "$digest"
@@ -59,7 +64,7 @@ cp -r "$work/tiny" "$work/json"
 awk 'BEGIN { printf "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {" }
     { printf "%s\"%s\": %d", (NR > 1 ? ", " : ""), $0, NR - 1 }
     END { print "}}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}" }' "$work/tiny/vocab.txt" >"$work/json/tokenizer.json"
-cp -r "$work/json" "$work/flags" && echo '{"added_tokens_decoder": {"5": {"content": "[X]"}}}' >"$work/flags/tokenizer_config.json"
+cp -r "$work/json" "$work/flags" && echo "{\"added_tokens_decoder\": {\"5\": {\"content\": \"$(sed -n 6p "$work/tiny/vocab.txt")\"}}}" >"$work/flags/tokenizer_config.json"
 "$trefoil" infer --local --model "$work/json" --text "good film" --tokenizer "$work/json" >"$work/out" 2>"$work/err" || complain "tokenizer.json: $(cat "$work/err")"
 "$trefoil" infer --local --model "$work/flags" --text "good film" --tokenizer "$work/json" >"$work/out" 2>"$work/err" && complain "other flags are not refused"
 grep -q "differ in the tokenizer" "$work/err" || complain "other flags: $(cat "$work/err")"

@@ -175,8 +175,8 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
         .ranges = model_ranges(&e->model),
         .range_check = e->range_check,
         .scores = true,
-        .offered_tokenizer = e->model.offered,
-        .pinned_tokenizer = e->model.pinned,
+        .directory = e->model.directory,
+        .pinned_tokenizer = model_pinned_tokenizer(&e->model),
         .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
     };
     TF_TRY(private_identify(session, &job, &digest));

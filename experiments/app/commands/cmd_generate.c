@@ -88,8 +88,8 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .approx = &h->model.approx,
                         .weights = h->model.weights,
                         .ranges = model_ranges(&h->model),
-                        .offered_tokenizer = h->model.offered,
-                        .pinned_tokenizer = h->model.pinned,
+                        .directory = h->model.directory,
+                        .pinned_tokenizer = model_pinned_tokenizer(&h->model),
                         .shares = h->shares};
     const prompt_list *prompts = &h->generation.prompts;
     generate_watch watch = writer_watch(&h->generation.writer);

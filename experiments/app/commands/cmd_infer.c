@@ -74,8 +74,8 @@ static tf_status infer(const command_line *o, private_session *session, holdings
         .batches = data_owner ? &h->batches : NULL,
         .ranges = model_ranges(&h->model),
         .range_check = h->range_check,
-        .offered_tokenizer = h->model.offered,
-        .pinned_tokenizer = h->model.pinned,
+        .directory = h->model.directory,
+        .pinned_tokenizer = model_pinned_tokenizer(&h->model),
         .shares = h->shares,
     };
     TF_TRY(private_infer(session, &job, h->values, &report));

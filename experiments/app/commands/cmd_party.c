@@ -191,8 +191,8 @@ static tf_status answer_requests(holdings *h, tf_link *link, double start) {
         .approx = &h->model.approx,
         .weights = h->model.weights,
         .ranges = model_ranges(&h->model),
-        .offered_tokenizer = h->model.offered,
-        .pinned_tokenizer = h->model.pinned,
+        .directory = h->model.directory,
+        .pinned_tokenizer = model_pinned_tokenizer(&h->model),
         .shares = h->shares,
     };
     TF_TRY(party_agree(&h->session, &job));
@@ -239,7 +239,7 @@ static void warn_unpinned(holdings *h) {
     fprintf(stderr,
             "trefoil: warning: the vocabulary is the model owner's, who could make lengths of texts tell about their "
             "words: hold to one that you trust, by --tokenizer DIR or --tokenizer-digest %s\n",
-            tf_digest_text(&h->model.offered, digest));
+            tf_digest_text(&h->model.told, digest));
 }
 
 /* With a link to both others, until the data owner has no more requests. */

@@ -67,7 +67,6 @@ static tf_status settle_head(const model_settings *s, model_files *model) {
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
     *model = (model_files){.directory = directory, .scores = s->scores, .pin = s->pin, .chats = s->chat};
     TF_TRY(register_ops(s));
-    TF_TRY(tokenizer_files_digest(directory, &model->offered));
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
     tf_status status = settle_head(s, model);
@@ -85,17 +84,19 @@ tf_status model_open(const model_settings *s, model_files *model) {
 tf_status model_open_tokenizer(model_files *model) {
     const tokenizer_pin *pin = &model->pin;
     const char *directory = pin->directory ? pin->directory : model->directory;
-    if (tokenizer_is_pinned(pin)) {
-        TF_TRY(tokenizer_files_digest(directory, &model->pinned));
-        TF_TRY(tokenizer_pin_check(pin, directory, &model->pinned));
-    }
     TF_TRY(tf_tokenizer_open(directory, &model->tokenizer));
+    TF_TRY(tokenizer_digest(model->tokenizer, directory, &model->told));
+    TF_TRY(tokenizer_pin_check(pin, directory, &model->told));
     if (model->chats) TF_TRY(tf_chat_open(directory, &model->chat));
     size_t words = tf_tokenizer_vocabulary(model->tokenizer);
     if (words > model->config.vocabulary)
         return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu", directory,
                        words, model->config.vocabulary);
     return TF_OK;
+}
+
+tf_digest model_pinned_tokenizer(const model_files *model) {
+    return tokenizer_is_pinned(&model->pin) ? model->told : (tf_digest){{0}};
 }
 
 tf_status model_open_weights(model_files *model) {

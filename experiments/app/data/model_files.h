@@ -17,8 +17,7 @@ typedef struct model_files {
     tf_chat *chat;           /**< the template of conversations, opened with the tokenizer if that is asked for */
     bool chats;              /**< whether it is */
     tokenizer_pin pin;       /**< what it is held to */
-    tf_digest offered;       /**< of the tokenizer's files in the directory; zero where there are none */
-    tf_digest pinned;        /**< of those that were opened, if there is a pin; otherwise zero */
+    tf_digest told;          /**< the digest of the tokenizer that was opened */
     tf_safetensors *weights; /**< NULL until opened */
     tf_ranges ranges;        /**< of ranges.json, if `calibrated` */
     bool calibrated;
@@ -51,6 +50,8 @@ TF_CHECKED tf_status model_open(const model_settings *settings, model_files *mod
 TF_CHECKED tf_status model_open_at(const model_settings *settings, const char *directory, model_files *model);
 /** Opens the tokenizer of the directory, or of the pin's; TF_MISMATCH when it is not the one of the pin. */
 TF_CHECKED tf_status model_open_tokenizer(model_files *model);
+/** The digest of the tokenizer that the data owner holds to; zero where it takes whichever the model owner has. */
+tf_digest model_pinned_tokenizer(const model_files *model);
 TF_CHECKED tf_status model_open_weights(model_files *model);
 void model_close(model_files *model);
 

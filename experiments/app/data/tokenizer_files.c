@@ -1,45 +1,36 @@
 #include "experiments/app/data/tokenizer_files.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "models/chat/chat.h"
 #include "net/base/file.h"
 
-enum { PATH_TEXT = 4096, LARGEST = 64 << 20 };
+enum { PATH_TEXT = 4096 };
 
 const char *const tokenizer_file[TOKENIZER_FILES] = {"tokenizer.json",          "vocab.txt",
                                                      "tokenizer_config.json",   "added_tokens.json",
                                                      "special_tokens_map.json", "chat_template.jinja"};
 
-/* Names and lengths keep the files apart. */
-static tf_status add_file(tf_hash *hash, const char *directory, const char *name, bool *there) {
-    char path[PATH_TEXT], *data;
-    size_t size;
-    TF_TRY(tf_path_join(directory, name, path, sizeof path));
-    *there = access(path, F_OK) == 0;
-    if (!*there) return TF_OK;
-    TF_TRY(tf_file_read(path, LARGEST, &data, &size));
-    uint64_t length = size;
-    tf_hash_add_text(hash, name);
-    tf_hash_add(hash, &length, sizeof length);
-    tf_hash_add(hash, data, size);
-    free(data);
+static bool has_file(const char *directory, const char *name) {
+    char path[PATH_TEXT];
+    return tf_path_join(directory, name, path, sizeof path) == TF_OK && access(path, F_OK) == 0;
+}
+
+tf_status tokenizer_digest(const tf_tokenizer *tokenizer, const char *directory, tf_digest *digest) {
+    tf_digest part[2];
+    TF_TRY(tf_tokenizer_digest(tokenizer, &part[0]));
+    TF_TRY(tf_chat_digest(directory, &part[1]));
+    *digest = tf_digest_of(part, sizeof part);
     return TF_OK;
 }
 
-tf_status tokenizer_files_digest(const char *directory, tf_digest *digest) {
-    tf_hash hash;
-    tf_status status = TF_OK;
-    bool any = false;
-    tf_hash_begin(&hash);
-    for (int i = 0; i < TOKENIZER_FILES && status == TF_OK; i++) {
-        bool there;
-        status = add_file(&hash, directory, tokenizer_file[i], &there);
-        any |= status == TF_OK && there && i < 2; /* without either of the first two it is no tokenizer */
-    }
+tf_status tokenizer_directory_digest(const char *directory, tf_digest *digest) {
+    tf_tokenizer *tokenizer;
     *digest = (tf_digest){{0}};
-    if (status == TF_OK && any) return tf_hash_end(&hash, digest);
-    tf_hash_abandon(&hash);
+    if (!has_file(directory, "tokenizer.json") && !has_file(directory, "vocab.txt")) return TF_OK;
+    TF_TRY(tf_tokenizer_open(directory, &tokenizer));
+    tf_status status = tokenizer_digest(tokenizer, directory, digest);
+    tf_tokenizer_close(tokenizer);
     return status;
 }
 

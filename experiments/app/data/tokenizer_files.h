@@ -2,7 +2,7 @@
 #ifndef TF_APP_TOKENIZER_FILES_H
 #define TF_APP_TOKENIZER_FILES_H
 
-#include "net/base/digest.h"
+#include "models/tokenize/tokenizer.h"
 
 enum { TOKENIZER_FILES = 6 };
 
@@ -20,11 +20,14 @@ static inline bool tokenizer_is_pinned(const tokenizer_pin *pin) {
 }
 
 /**
- * Makes the digest of the tokenizer in a directory: of names, lengths and bytes of all of these files that are there,
- * as each of them may change ids or prompts. No file is understood for that: what a pin refuses is never parsed. All
- * zero where there is no tokenizer.
+ * Makes the digest of an open tokenizer and of the chat template beside it in its directory: of what they do to a text,
+ * not of how their files are written. So a model that was saved again after fine-tuning keeps the digest of the one it
+ * came from, and a copy from elsewhere has it too.
  */
-TF_CHECKED tf_status tokenizer_files_digest(const char *directory, tf_digest *digest);
+TF_CHECKED tf_status tokenizer_digest(const tf_tokenizer *tokenizer, const char *directory, tf_digest *digest);
+
+/** The same of a directory; all zero where there is no tokenizer. */
+TF_CHECKED tf_status tokenizer_directory_digest(const char *directory, tf_digest *digest);
 
 /** Compares a directory's digest with that of the pin, if it has one: TF_MISMATCH tells both. */
 TF_CHECKED tf_status tokenizer_pin_check(const tokenizer_pin *pin, const char *directory, const tf_digest *digest);

@@ -58,8 +58,8 @@ tf_status embeddings_make(const embedding_settings *s, private_session *session,
         .weights = e->model.weights,
         .batches = texts ? &e->batches : NULL,
         .ranges = model_ranges(&e->model),
-        .offered_tokenizer = e->model.offered,
-        .pinned_tokenizer = e->model.pinned,
+        .directory = e->model.directory,
+        .pinned_tokenizer = model_pinned_tokenizer(&e->model),
     };
     if (session)
         TF_TRY(private_infer(session, &job, e->values, &e->run));

@@ -36,7 +36,7 @@ typedef struct private_job {
     const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
     const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
     tf_range_check *range_check;   /**< with --check-ranges, or NULL */
-    tf_digest offered_tokenizer;   /**< where this process plays the model owner: of the tokenizer that goes with it */
+    const char *directory;         /**< where this process plays the model owner: of the model, with its tokenizer */
     tf_digest pinned_tokenizer;    /**< where it plays the data owner: of the one it holds to; zero: any */
     bool scores;                   /**< a decoder gives the logits after each token, see likelihood.h */
     const party_shares *shares;    /**< of each party that this process plays, where owners are outside */

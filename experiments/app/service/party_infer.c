@@ -44,7 +44,8 @@ static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_
     const run_settings *o = job->settings;
     const tf_digest none = {{0}};
     *fact = (tf_fact){"the tokenizer (the data owner holds to its own: --tokenizer, --tokenizer-digest)", none};
-    if (session->party.id == o->model_owner || o->model_owner == TF_OUTSIDE) fact->digest = job->offered_tokenizer;
+    bool offers = session->party.id == o->model_owner || o->model_owner == TF_OUTSIDE;
+    if (offers && job->directory) TF_TRY(tokenizer_directory_digest(job->directory, &fact->digest));
     if (o->model_owner != TF_OUTSIDE)
         TF_TRY(tf_session_publish(session, o->model_owner, &fact->digest, sizeof fact->digest));
     bool pinned = session->party.id == o->data_owner && !tf_digest_equal(&job->pinned_tokenizer, &none);
