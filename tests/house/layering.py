@@ -29,6 +29,7 @@ ROOMS = [
     "models",
     "models/shares",
     "models/library",
+    "experiments/app/log",
     "experiments/app/data",
     "experiments/app/parties",
     "experiments/app/report",

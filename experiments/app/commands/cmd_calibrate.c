@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/report/outcomes.h"
-#include "experiments/app/report/progress.h"
 #include "experiments/app/service/plain.h"
 #include "net/base/clock.h"
 

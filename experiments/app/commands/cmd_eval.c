@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/report/eval_report.h"
-#include "experiments/app/report/progress.h"
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/service/infer.h"
 #include "experiments/app/service/likelihood.h"

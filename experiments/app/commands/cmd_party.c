@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "experiments/app/commands/commands.h"
-#include "experiments/app/commands/error.h"
 #include "experiments/app/data/directory.h"
+#include "experiments/app/log/log.h"
 #include "experiments/app/parties/links.h"
 #include "experiments/app/parties/party_files.h"
 #include "experiments/app/report/results.h"
@@ -236,10 +236,10 @@ static void warn_unpinned(holdings *h) {
     char digest[TF_DIGEST_TEXT];
     if (h->warned || !(h->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&h->model_settings.pin)) return;
     h->warned = true;
-    fprintf(stderr,
-            "trefoil: warning: the vocabulary is the model owner's, who could make lengths of texts tell about their "
-            "words: hold to one that you trust, by --tokenizer DIR or --tokenizer-digest %s\n",
-            tf_digest_text(&h->model.told, digest));
+    log_line(LOG_WARNING,
+             "the vocabulary is the model owner's, who could make lengths of texts tell about their words: hold to one "
+             "that you trust, by --tokenizer DIR or --tokenizer-digest %s",
+             tf_digest_text(&h->model.told, digest));
 }
 
 /* With a link to both others, until the data owner has no more requests. */
@@ -289,7 +289,7 @@ static tf_status serve(holdings *h) {
         bool cut = drop_cut(h), asks = cut || (has_request(h) && h->attempts < ATTEMPTS);
         bool again = !fatal && (!h->data_owner || (status == TF_PEER && asks));
         if (!again || tf_link_interrupted()) return status;
-        print_error(tf_error());
+        log_line(LOG_ERROR, "%s", tf_error());
         sleep(1); /* so that a lasting fault does not fill the log */
     }
 }
@@ -327,6 +327,7 @@ static tf_status run(const command_line *given) {
                   .data_owner = o.links.id == o.data_owner};
     h.generation_settings = settings_of_generation(&o, &h.form);
     bool fatal;
+    log_party(o.links.id);
     TF_TRY(settings_of_tokens(&o, &h.tokens));
     tf_status status = open_own(&h);
     links_guard();
@@ -371,6 +372,8 @@ const trefoil_command command_party = {
                 "trefoil party --id 1 --parties parties.json --identity id1 --input texts.txt"},
     .accepts =
         (const char[]){
+            OPTION_LOG_LEVEL,
+            OPTION_LOG_JSON,
             OPTION_FILL_MASK,
             OPTION_AGGREGATION,
             OPTION_TOP,

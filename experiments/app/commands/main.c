@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
-#include "experiments/app/commands/error.h"
 #include "experiments/app/commands/help.h"
 #include "experiments/app/commands/launch.h"
+#include "experiments/app/commands/settings.h"
 #include "experiments/app/commands/sweep.h"
 #include "experiments/app/commands/version.h"
+#include "experiments/app/log/log.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/parties/hardening.h"
-#include "experiments/app/report/progress.h"
 #include "net/link_mpi.h"
 
 static const trefoil_command *const commands[] = {
@@ -31,7 +32,7 @@ static bool is_misplaced(const trefoil_command *command, const command_line *opt
              options->links.local ? " --local"
              : options->plain     ? " --plain"
                                   : "");
-    if (rank == 0) print_error(message);
+    if (rank == 0) log_line(LOG_ERROR, "%s", message);
     return true;
 }
 
@@ -39,17 +40,19 @@ static int run_command(const trefoil_command *command, int argc, char **argv) {
     command_line options;
     int code = 0;
     if (options_parse(command, argc, argv, &options) != TF_OK) {
-        print_error(tf_error());
+        log_line(LOG_ERROR, "%s", tf_error());
         code = USAGE_ERROR;
     } else if (options.help) {
         help_command(command);
     } else if (is_misplaced(command, &options)) {
         code = USAGE_ERROR;
     } else {
+        log_settings log = settings_of_log(&options);
+        log_open(&log);
         if (command->secrets) harden_process();
         if (options.quiet) progress_silence();
         if (command->run(&options) != TF_OK) {
-            print_error(tf_error());
+            log_line(LOG_ERROR, "%s", tf_error());
             code = tf_link_interrupted() == SIGINT ? INTERRUPTED : 1;
         }
     }
@@ -70,13 +73,13 @@ static int refuse(const char *name) {
             used += snprintf(message + used, sizeof message - (size_t)used, " %s", commands[i]->name);
         snprintf(message + used, sizeof message - (size_t)used, " (see trefoil --help)");
     }
-    print_error(message);
+    log_line(LOG_ERROR, "%s", message);
     return USAGE_ERROR;
 }
 
 static int complete(const char *shell) {
     if (help_completion(commands, COMMANDS, shell)) return 0;
-    print_error("completion is there for bash and zsh: trefoil completion bash");
+    log_line(LOG_ERROR, "completion is there for bash and zsh: trefoil completion bash");
     return USAGE_ERROR;
 }
 
@@ -99,12 +102,12 @@ static int run_program(int argc, char **argv) {
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(name, commands[i]->name)) return run_command(commands[i], argc - 1, argv + 1);
     if (!strcmp(name, "sweep") && sweep_start(argc - 1, argv + 1)) {
-        print_error(tf_error());
+        log_line(LOG_ERROR, "%s", tf_error());
         return 1;
     }
     if (!strcmp(name, "run")) {
         tf_status status = launch_parties(argc - 1, argv + 1);
-        print_error(tf_error());
+        log_line(LOG_ERROR, "%s", tf_error());
         return status == TF_INVALID ? USAGE_ERROR : 1;
     }
     return refuse(name);

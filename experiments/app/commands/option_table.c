@@ -211,6 +211,11 @@ const option_row option_table[] = {
      .fallback = "this host's cores, divided among the parties on it", .setting = true,
      .help = "Threads of each party"},
     {OPTION_QUIET, "quiet", FLAG(quiet), .help = "No progress on standard error"},
+    {OPTION_VERBOSE, "verbose", FLAG(verbose), .help = "Tell more: the log in detail, and of results who saw what"},
+    {OPTION_LOG_LEVEL, "log-level", TEXT(log_level, "LEVEL"), .source = FROM_CHOICES,
+     .choices = "error warning info debug", .fallback = "info; warning with --quiet, debug with --verbose",
+     .help = "What the log on standard error tells: error, warning, info or debug"},
+    {OPTION_LOG_JSON, "log-json", FLAG(log_json), .help = "The log on standard error as a JSON object a line"},
     {OPTION_JSON, "json", FLAG(json), .help = "Print JSON"},
     {OPTION_HELP, "help", FLAG(help), .help = "Print this help"},
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "experiments/app/commands/option_table.h"
+#include "experiments/app/log/log.h"
 #include "runtime/program/program.h"
 
 enum { MOST_ROWS = 112, KEYS = 256, POSITIONAL = 1 };
@@ -201,6 +202,8 @@ static tf_status check_all(const parser *p) {
             return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, row_of((unsigned char)*key)->name);
     if (o->check_ranges && !o->links.local)
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
+    log_level level;
+    if (o->log_level) TF_TRY(log_level_find(o->log_level, &level));
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
     TF_TRY(check_sources(p));
     if (command->argument && !o->argument && command->argument[0] != '[')

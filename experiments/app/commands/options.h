@@ -37,6 +37,7 @@ enum option_key {
     OPTION_RUNS = 'r',
     OPTION_HELP = 'h',
     OPTION_QUIET = 'q',
+    OPTION_VERBOSE = 'v',
     OPTION_LOCAL = 'l',
     OPTION_TIMEOUT = 'T',
     OPTION_PARTIES = 'P',
@@ -97,7 +98,9 @@ enum option_key {
     OPTION_TOP,
     OPTION_DIMENSIONS,
     OPTION_QUERY,
-    OPTION_VECTORS
+    OPTION_VECTORS,
+    OPTION_LOG_LEVEL,
+    OPTION_LOG_JSON
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -112,7 +115,7 @@ typedef struct generate_line {
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
-        *report, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to,
+        *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to,
         *model_root;      /**< NULL where not given */
     const char *argument; /**< the one that is no option */
     const char **text, **query, **plugin, **result_shares;
@@ -127,7 +130,7 @@ typedef struct command_line {
     tf_network network;
     bool serve; /**< of a party that is started by itself */
     bool truncate, strict, fill_mask, public_weights, link, check, check_copies, check_ranges, plain, no_ranges,
-        no_guard, stream, fidelity, profile, force, ops, quiet, json, help;
+        no_guard, stream, fidelity, profile, force, ops, quiet, verbose, log_json, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

@@ -19,6 +19,16 @@ model_settings settings_of_model(const command_line *o) {
                             .unguarded = o->no_guard};
 }
 
+log_settings settings_of_log(const command_line *o) {
+    log_settings log = {.level = o->verbose ? LOG_DEBUG
+                                 : o->quiet ? LOG_WARNING
+                                            : LOG_INFO,
+                        .json = o->log_json,
+                        .service = o->serve};
+    if (o->log_level && log_level_find(o->log_level, &log.level) != TF_OK) log.level = LOG_INFO; /* was checked */
+    return log;
+}
+
 text_source settings_of_texts(const command_line *o) {
     return (text_source){.path = o->input,
                          .format = o->format,

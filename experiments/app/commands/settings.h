@@ -5,10 +5,14 @@
 #include "experiments/app/commands/options.h"
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/data/texts.h"
+#include "experiments/app/log/log.h"
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/token_report.h"
 #include "experiments/app/service/generation.h"
 #include "experiments/app/service/job.h"
+
+/** Of --log-level, --log-json, --quiet and --verbose; a party with --serve is a service. */
+log_settings settings_of_log(const command_line *line);
 
 model_settings settings_of_model(const command_line *line);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/app/data/padding.h"
+#include "experiments/app/log/log.h"
 
 tf_status text_encode(const text_list *texts, size_t i, const tf_tokenizer *tokenizer, size_t positions, bool truncate,
                       encoded_text *out) {
@@ -67,7 +68,7 @@ static void leave_out(text_list *texts, encoded_text *item) {
     for (size_t i = 0; i < texts->count; i++) {
         if (texts->item[i].empty) {
             text_place(texts, i, place, sizeof place);
-            fprintf(stderr, "trefoil: warning: %s: the text is empty and left out\n", place);
+            log_line(LOG_WARNING, "%s: the text is empty and left out", place);
             text_item_free(&texts->item[i]);
             continue;
         }

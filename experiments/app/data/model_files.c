@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/log/log.h"
 #include "net/base/hex.h"
 #include "ops/ops.h"
 
@@ -39,10 +40,9 @@ void model_warn_untrained(const model_files *model) {
     char text[TF_APPROX_TEXT];
     const char *trained_for = model->config.approx[0] ? model->config.approx : "exact";
     if (tf_approx_parse(trained_for, &trained) != TF_OK)
-        fprintf(stderr, "trefoil: warning: config.json says that the weights were trained for what is not known: %s\n",
-                tf_error());
+        log_line(LOG_WARNING, "config.json says that the weights were trained for what is not known: %s", tf_error());
     else if (tf_approx_untrained(&model->approx, &trained, model->config.layers, text))
-        fprintf(stderr, "trefoil: warning: the weights were not trained for %s (but for %s)\n", text, trained_for);
+        log_line(LOG_WARNING, "the weights were not trained for %s (but for %s)", text, trained_for);
 }
 
 static tf_status open_named(const model_settings *s, model_files *model) {

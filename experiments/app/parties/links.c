@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "experiments/app/log/log.h"
 #include "experiments/app/parties/meet.h"
 #include "experiments/app/parties/secure.h"
 
@@ -96,9 +97,8 @@ static tf_status open_mpi(const link_settings *o, link_groups *groups, tf_link *
     tf_link_set_deadline(inner, o->timeout);
     if (o->plaintext) {
         if (tf_link_party(inner) == 0)
-            fputs("trefoil: warning: --plaintext-links: whoever can read or change what the parties send each other "
-                  "learns and controls everything\n",
-                  stderr);
+            log_line(LOG_WARNING, "--plaintext-links: whoever can read or change what the parties send each other "
+                                  "learns and controls everything");
         *link = inner;
         return TF_OK;
     }

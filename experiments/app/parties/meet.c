@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/app/log/log.h"
 #include "experiments/app/parties/secure.h"
 #include "net/link_secure.h"
 #include "net/link_tcp.h"
@@ -10,8 +11,8 @@
 enum { PORT_TEXT = 6 };
 
 static void print_progress(void *context, const char *line) {
-    const link_settings *o = context;
-    fprintf(stderr, "trefoil: party %d: %s\n", o->id, line);
+    (void)context;
+    log_line(LOG_INFO, "%s", line);
 }
 
 /** Splits HOST:PORT or [HOST]:PORT in `copy`. */
@@ -43,8 +44,7 @@ static tf_status name_run(const link_settings *o, unsigned char run[TF_TCP_RUN])
 
 tf_status links_meet(const link_settings *o, tf_link **link) {
     char port[TF_PARTIES][PORT_TEXT], copy[TF_HOST_TEXT + PORT_TEXT];
-    tf_tcp_options tcp = {
-        .party = o->id, .wait = o->wait, .silence = o->timeout, .progress = print_progress, .context = (void *)o};
+    tf_tcp_options tcp = {.party = o->id, .wait = o->wait, .silence = o->timeout, .progress = print_progress};
     for (int i = 0; i < TF_PARTIES; i++) {
         snprintf(port[i], sizeof port[i], "%u", (unsigned)o->file.party[i].port);
         tcp.address[i] = (tf_tcp_address){o->file.party[i].host, port[i]};

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "experiments/app/data/model_files.h"
-#include "experiments/app/report/progress.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/service/likelihood.h"
 #include "net/base/clock.h"
 #include "net/base/secret.h"

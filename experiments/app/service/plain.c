@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiments/app/report/progress.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/service/likelihood.h"
 
 static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {

@@ -1,4 +1,4 @@
-#include "experiments/app/report/progress.h"
+#include "experiments/app/log/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>
