@@ -19,8 +19,8 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.6e-5 relative and two units. a is compared with
- * thresholds a fifth of an octave apart, all at once; they select a seed, and a cubic in its residual corrects it.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.6e-5 relative and two and a half units. a is compared
+ * with thresholds a fifth of an octave apart, all at once; they select a seed, and a cubic in its residual corrects it.
  * Meant for what occurs once per row: 7 rounds, and 12 bytes for each threshold.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);

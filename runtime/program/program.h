@@ -215,7 +215,7 @@ typedef struct tf_result {
     bool wide;    /**< stay in Z_2^64 (truncation with wrap correction) */
 } tf_result;
 
-/** a * b element by element, with broadcasting, truncated. 16 B an element at 16 bits and default range, 1 round. */
+/** a * b element by element, with broadcasting, truncated. 12 B an element at 16 bits and default range, 1 round. */
 tf_value tf_mul(tf_program *program, tf_value a, tf_value b, tf_result result);
 /** The sum over the last axis of a * b, truncated once. */
 tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);

@@ -7,7 +7,8 @@
  *
  * What the receivers learn. z_L is masked by a stream of k_s that R does not hold, z_R by one of k_(s+1) that L does
  * not hold; S adds the first and subtracts the second, so the masks cancel in c + v and both messages are uniform to
- * their receivers. S's message is the truncation's.
+ * their receivers. S's message is the truncation's. A narrow truncation comes first: each party drops the low bits of
+ * its own masked part, so that they are never swapped.
  *
  * Local work. The nine cross products x_a y_b take five ring products over the three parties: the party of a row third
  * makes (x_t + x_(t+1))(y_t + y_(t+1)), the other two make two each. Where one component of y is publicly zero (what a
@@ -20,8 +21,14 @@
 
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
 
-void tf_product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+/** What is left to do once each party has dropped what it drops by itself: nothing, but in Z_2^64. */
+static tf_truncation truncation_of(const tf_step_node *node) {
     tf_truncation t = tf_product_truncation(node);
+    return t.wide ? t : (tf_truncation){.bits = t.bits - t.shift};
+}
+
+void tf_product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    tf_truncation t = truncation_of(node);
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 1;
     traffic->exchanges = t.wide ? 2 : 1;
@@ -35,32 +42,47 @@ size_t tf_product_state(const tf_program *program, const tf_step_node *node) {
 }
 
 /**
- * From masked parts that add up to 2^d times the product, or nearly, mod 2^(bits+d), to parts that add up to the
- * product mod 2^bits, less three units at most: each party drops d bits of its own, and what wraps vanishes with them.
- * Doubled parts take d = 1, rotated ones the bits of cosines and sines. Being masked already, what is lost of each says
- * nothing; it goes to the word's upper end, which pads messages, so that they are uniform throughout.
+ * From masked parts that add up to 2^d times the result, or nearly, mod 2^(bits+d), to parts that add up to the
+ * result mod 2^bits, less three units at most: each party drops d bits of its own, and what wraps vanishes with them.
+ * These are the truncation's bits, 1 of doubled parts, and of rotated ones the bits of cosines and sines. Being masked
+ * already, what is lost of each says nothing; it goes to the word's upper end, which pads messages, so that they are
+ * uniform throughout.
  */
+static unsigned dropped(const tf_step_node *node) {
+    const tf_product_args *args = tf_args(tf_product_args, node);
+    return (unsigned)(args->doubled + args->turned + (args->truncation.wide ? 0 : args->truncation.shift));
+}
+
+/** Whether units are those of the result: without, what is dropped lies below what a later truncation rounds. */
+static bool truncates(const tf_step_node *node) {
+    const tf_truncation_args *args = &tf_args(tf_product_args, node)->truncation;
+    return !args->wide && args->shift;
+}
+
 TF_MULTIVERSION static void drop_bits(const tf_step_node *node, uint64_t *part, size_t count) {
-    unsigned drop = (unsigned)(tf_args(tf_product_args, node)->doubled + tf_args(tf_product_args, node)->turned);
+    unsigned drop = dropped(node);
     if (!drop) return;
     for (size_t i = 0; i < count; i++) part[i] = part[i] >> drop | part[i] << (64 - drop);
 }
 
 TF_MULTIVERSION void tf_product_solo(tf_call *call) {
     int own = call->part.own;
+    unsigned drop = dropped(call->node);
+    /* three floors lower the sum by a unit and a half in the mean */
+    uint64_t centre = truncates(call->node) ? (UINT64_C(3) << (drop - 1)) - 1 : 0;
     tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK], mask[TF_BLOCK];
         const uint64_t *z = call->out.c[0] + at;
         tf_element_stream(call, own, ZERO, at, count, v);
         tf_element_stream(call, 1 - own, ZERO, at, count, mask);
-        for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i];
+        for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i] + centre;
         drop_bits(call->node, v, count);
-        tf_truncation_solo(call, tf_product_truncation(call->node), at, count, v);
+        tf_truncation_solo(call, truncation_of(call->node), at, count, v);
     }
 }
 
 TF_MULTIVERSION void tf_product_pair(tf_call *call, int phase) {
-    tf_truncation t = tf_product_truncation(call->node);
+    tf_truncation t = truncation_of(call->node);
     const tf_kernels *kernels = call->party->kernels;
     unsigned bytes = tf_bytes_of(t.bits);
     int own = call->part.own;

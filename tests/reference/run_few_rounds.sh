@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the executable reference with the first Python that has numpy.
+# Runs the executable references of steps with the first Python that has numpy.
 here=$(dirname "${BASH_SOURCE[0]}")
 for python in /usr/bin/python3 python3; do
     command -v "$python" >/dev/null 2>&1 || continue
-    "$python" "$here/few_rounds.py"
+    "$python" "$here/truncation.py" && "$python" "$here/few_rounds.py"
     status=$?
     [ $status = 77 ] || exit $status
 done

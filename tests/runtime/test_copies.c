@@ -34,7 +34,7 @@ static fault run_fault(bool checks, bool message, bool copy) {
         r.t.party[p].slots.output = output;
     }
     cr_assert_eq(tf_plan_make(&r.program, &r.t.plan), TF_OK);
-    deviation d = {.t = &r.t, .product = x, .at = 5, .error = 1, .shift = 16, .message = message, .copy = copy};
+    deviation d = {.t = &r.t, .product = x, .at = 5, .error = 1, .message = message, .copy = copy};
     deviation_find(&d);
     f.status = three_do(deviation_play, &d, &r.t.outcome);
     for (int p = 0; p < TF_PARTIES && checks; p++)

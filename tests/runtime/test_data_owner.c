@@ -27,8 +27,7 @@ Test(data_owner, who_deviates_reads_weights_and_is_not_noticed) {
     }
     cr_assert_eq(tf_plan_make(&r.program, &r.t.plan), TF_OK);
     for (int run = 0; run < 4; run++) {
-        deviation d = {
-            .t = &r.t, .product = x, .at = (size_t)run * 7, .error = 1 << 16, .shift = 16, .message = run, .copy = run};
+        deviation d = {.t = &r.t, .product = x, .at = (size_t)run * 7, .error = 1 << 16, .message = run, .copy = run};
         deviation_find(&d);
         cr_assert_eq(three_do(deviation_play, &d, &r.t.outcome), TF_OK, "%s", tf_error());
         for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(r.t.outcome.status[p], TF_OK, "party %d noticed", p);

@@ -239,11 +239,11 @@ Test(view, a_round_arrives_in_pieces) {
     for (int p = 0; p < TF_PARTIES; p++) {
         cr_assert_eq(seen[p].messages, 4, "party %d: %zu messages", p, seen[p].messages);
         for (int peer = 0; peer < TF_PARTIES; peer++) {
-            uint64_t next = LARGE / 6 * 4; /* dealt of a sixth, 32 bits each; then swapped of a third, 48 bits each */
+            uint64_t next = LARGE / 6 * 4; /* dealt of a sixth, 32 bits each; then swapped of a third, as many each */
             for (size_t m = 0; m < 4; m++) {
                 if (seen[p].message[m].peer != peer) continue;
                 cr_assert_eq(seen[p].message[m].length, next);
-                next = LARGE / 3 * 6;
+                next = LARGE / 3 * 4;
             }
         }
         view_free(&seen[p]);

@@ -17,8 +17,8 @@ typedef struct deviation {
     size_t at;
     int64_t error;
     uint64_t skip, seen;
-    unsigned bytes, shift; /* of an element on the link; bits that the product truncates */
-    bool message, copy;    /* what is changed */
+    unsigned bytes;     /* of an element on the link */
+    bool message, copy; /* what is changed */
 } deviation;
 
 static inline void deviation_of_message(void *context, int peer, const void *data, uint64_t length) {
@@ -28,7 +28,7 @@ static inline void deviation_of_message(void *context, int peer, const void *dat
         uint8_t *element = (uint8_t *)data + (d->skip - d->seen);
         uint64_t x = 0;
         memcpy(&x, element, d->bytes);
-        x += (uint64_t)d->error << d->shift;
+        x += (uint64_t)d->error;
         memcpy(element, &x, d->bytes);
     }
     d->seen += length;
