@@ -122,6 +122,15 @@ generation_settings settings_of_generation(const command_line *o, const report_f
                                              .sampler = sampling(g)}};
 }
 
+resident_settings settings_of_resident(const command_line *o, int party, const generation_settings *prompts) {
+    return (resident_settings){.party = party,
+                               .run = settings_of_run(o),
+                               .model = settings_of_model(o),
+                               .parts = settings_of_shares(o),
+                               .generation = prompts,
+                               .rests = o->serve};
+}
+
 tf_status settings_check_generation(const command_line *o) {
     const generate_line *g = &o->generate;
     if (g->reveal && strcmp(g->reveal, "token") && strcmp(g->reveal, "logits"))

@@ -9,7 +9,7 @@
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/token_report.h"
 #include "experiments/app/service/generation.h"
-#include "experiments/app/service/job.h"
+#include "experiments/app/service/resident.h"
 
 /** Of --log-level, --log-json, --quiet and --verbose; a party with --serve is a service. */
 log_settings settings_of_log(const command_line *line);
@@ -33,6 +33,9 @@ TF_CHECKED tf_status settings_of_tokens(const command_line *line, token_settings
 
 /** How texts are continued; `form` must outlive it. */
 generation_settings settings_of_generation(const command_line *line, const report_form *form);
+
+/** How a party stays and answers; `prompts` must outlive it. */
+resident_settings settings_of_resident(const command_line *line, int party, const generation_settings *prompts);
 
 /** Checks what options of share files go together. */
 TF_CHECKED tf_status settings_check_shares(const command_line *line);

@@ -1,0 +1,179 @@
+#include "experiments/app/service/resident.h"
+
+#include <stdio.h>
+
+#include "experiments/app/log/log.h"
+#include "experiments/app/parties/links.h"
+#include "experiments/app/parties/party_files.h"
+#include "net/base/clock.h"
+
+bool resident_generates(const resident *r) {
+    return r->model.config.head == TF_HEAD_CAUSAL;
+}
+
+/* Its own files ---------------------------------------------------------------------------------------------------- */
+
+/* This party's parts of what owners outside have shared. */
+static tf_status open_shares(resident *r) {
+    const resident_settings *s = r->settings;
+    party_shares *own = &r->shares[s->party];
+    TF_TRY(party_shares_open(&s->parts, s->run.fraction_bits, &r->model.config, s->party, own));
+    if (!own->weights) return TF_OK;
+    r->provider = tf_share_weights_provider(own->weights);
+    r->session.store.provider = &r->provider;
+    r->session.store.stream = s->run.stream;
+    return TF_OK;
+}
+
+tf_status resident_open(const resident_settings *s, const resident_desk *desk, resident *r) {
+    *r = (resident){.settings = s,
+                    .desk = desk,
+                    .model_owner = s->party == s->run.model_owner,
+                    .data_owner = s->party == s->run.data_owner};
+    if (s->model.directory)
+        snprintf(r->directory, sizeof r->directory, "%s", s->model.directory);
+    else if (s->parts.model)
+        TF_TRY(directory_of_party(s->parts.model, s->party, r->directory, sizeof r->directory));
+    bool has_model = r->directory[0];
+    bool needs_tokenizer = r->data_owner && !s->model.pin.directory;
+    if (!has_model) r->needs = PARTY_NEEDS_CONFIG | (needs_tokenizer ? PARTY_NEEDS_TOKENIZER : 0);
+    if (has_model) TF_TRY(model_open_at(&s->model, r->directory, &r->model));
+    if (has_model) TF_TRY(open_shares(r));
+    if (r->model_owner || s->run.public_weights) TF_TRY(model_open_weights(&r->model));
+    return r->data_owner && has_model ? model_open_tokenizer(&r->model) : TF_OK;
+}
+
+void resident_close(resident *r) {
+    if (!r->settings) return;
+    tf_session_close(&r->session); /* before the files that its weights are read from */
+    party_shares_close(&r->shares[r->settings->party]);
+    model_close(&r->model);
+}
+
+/* Requests --------------------------------------------------------------------------------------------------------- */
+
+/* Where the requests of a connection have come. */
+typedef struct round_of_requests {
+    bool first, rests; /* rests: the data owner may think before it asks */
+    double opened;     /* seconds before the first */
+    party_counters before;
+} round_of_requests;
+
+/* Texts of an owner who is no party: the results go to files, and party 0 tells what it took. */
+static tf_status answer_shared(resident *r, const private_job *job, double start) {
+    resident_answer answer = {.shared = r->shares[r->settings->party].texts.texts};
+    if (resident_generates(r))
+        return tf_fail(TF_INVALID, "--input-shares: prompts come from a data owner among the three parties");
+    TF_TRY(party_answer_shared(&r->session, job, tf_clock() - start, &answer.run));
+    answer.seconds = tf_clock() - start;
+    return r->settings->party == 0 ? r->desk->answered(r->desk->context, &answer) : TF_OK;
+}
+
+static tf_status infer_request(resident *r, private_job *job, const resident_request *request,
+                               const round_of_requests *at, resident_answer *answer, bool *asked) {
+    job->batches = request->batches;
+    return party_answer(&r->session, job, request->values, at->opened, &at->before, at->rests, &answer->run, asked);
+}
+
+static tf_status generate_request(resident *r, const private_job *base, const resident_request *request,
+                                  const round_of_requests *at, resident_answer *answer, bool *asked) {
+    const generation_settings *s = r->settings->generation;
+    generate_job job = {.job = base,
+                        .reveal = s->reveal,
+                        .piece = s->piece,
+                        .batch = request->prompts,
+                        .batches = request->prompt_batches,
+                        .watch = request->watch};
+    TF_TRY(generation_context(s, &r->model, &job.context));
+    if (at->first) TF_TRY(party_agree_generation(&r->session, &job));
+    return party_continue(&r->session, &job, at->opened, &at->before, at->rests, &answer->generated, asked);
+}
+
+/* Tells the data owner's desk how a request ended; a failure's message stays. */
+static tf_status tell(resident *r, resident_answer *answer, double asked_at) {
+    tf_failure failure;
+    answer->seconds = tf_clock() - asked_at;
+    tf_failure_keep(answer->status, &failure);
+    tf_status status = r->desk->answered(r->desk->context, answer);
+    return failure.status != TF_OK ? tf_failure_raise(&failure) : status;
+}
+
+/* One request of the data owner, or the end of all. */
+static tf_status answer_one(resident *r, private_job *job, tf_link *link, double start, const round_of_requests *at,
+                            bool *asked) {
+    resident_request request = {.batches = NULL};
+    resident_answer answer = {.status = TF_OK};
+    double asked_at = start;
+    *asked = false;
+    if (r->data_owner) TF_TRY(r->desk->next(r->desk->context, link, &request));
+    if (!at->first) asked_at = tf_clock();
+    answer.status = resident_generates(r) ? generate_request(r, job, &request, at, &answer, asked)
+                                          : infer_request(r, job, &request, at, &answer, asked);
+    bool told = r->data_owner && (request.batches || request.prompt_batches);
+    return told ? tell(r, &answer, asked_at) : answer.status;
+}
+
+static tf_status answer_requests(resident *r, tf_link *link, double start) {
+    const resident_settings *s = r->settings;
+    private_job job = {
+        .settings = &s->run,
+        .config = &r->model.config,
+        .approx = &r->model.approx,
+        .weights = r->model.weights,
+        .ranges = model_ranges(&r->model),
+        .directory = r->model.directory,
+        .pinned_tokenizer = model_pinned_tokenizer(&r->model),
+        .shares = r->shares,
+    };
+    TF_TRY(party_agree(&r->session, &job));
+    if (s->parts.input) return answer_shared(r, &job, start);
+    uint64_t rests = s->rests;
+    TF_TRY(party_doing(tf_session_publish(&r->session, s->run.data_owner, &rests, sizeof rests), "comparing settings"));
+    round_of_requests at = {.first = true, .rests = rests != 0, .opened = tf_clock() - start};
+    for (bool asked = true; asked;) {
+        TF_TRY(answer_one(r, &job, link, start, &at, &asked));
+        at = (round_of_requests){.rests = at.rests, .before = party_read_counters(link)};
+    }
+    return TF_OK;
+}
+
+/* A connection ----------------------------------------------------------------------------------------------------- */
+
+/* Once: whoever chooses the vocabulary can have the lengths of texts, which all see, tell what they speak of. */
+static void warn_unpinned(resident *r) {
+    char digest[TF_DIGEST_TEXT];
+    if (r->warned || !(r->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&r->settings->model.pin)) return;
+    r->warned = true;
+    log_line(LOG_WARNING,
+             "the vocabulary is the model owner's, who could make lengths of texts tell about their words: hold to one "
+             "that you trust, by --tokenizer DIR or --tokenizer-digest %s",
+             tf_digest_text(&r->model.told, digest));
+}
+
+tf_status resident_answer_all(resident *r, tf_link *link, double start) {
+    const resident_settings *s = r->settings;
+    tf_status status = tf_session_resume(&r->session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
+    TF_TRY(tf_party_set_threads(&r->session.party, s->run.threads));
+    TF_TRY(party_agree_owners(&r->session, &s->run));
+    if (r->needs) model_close(&r->model);
+    if (!s->parts.model)
+        TF_TRY(party_files(link, &s->model, s->run.model_owner, s->model.directory, r->needs, &r->model));
+    if (r->needs) TF_TRY(open_shares(r));
+    if (r->data_owner && !r->model.tokenizer) TF_TRY(model_open_tokenizer(&r->model));
+    warn_unpinned(r);
+    return answer_requests(r, link, start);
+}
+
+tf_status resident_connect(resident *r, const link_settings *settings, bool *fatal) {
+    tf_link *links[TF_PARTIES];
+    double start = tf_clock();
+    tf_status status = links_open(settings, NULL, links);
+    *fatal = status != TF_OK && status != TF_PEER && status != TF_MISMATCH;
+    if (status != TF_OK) return status;
+    tf_link *link = links[r->settings->party];
+    status = resident_answer_all(r, link, start);
+    if (status != TF_OK) tf_link_announce_failure(link, tf_error_for_peers(status));
+    tf_link_close(link); /* which keeps the message */
+    return status;
+}
