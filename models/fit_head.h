@@ -20,11 +20,4 @@
 TF_CHECKED tf_status tf_fit_logistic(const float *x, const int *label, size_t n, size_t dim, size_t labels, double l2,
                                      float *weight, float *bias, double *train_accuracy);
 
-/**
- * Estimates the accuracy on unseen samples: fits on all but one fold and classifies that fold, for every fold. The i-th
- * sample of each label belongs to fold i mod `folds`, folds at least 2.
- */
-TF_CHECKED tf_status tf_fit_logistic_folds(const float *x, const int *label, size_t n, size_t dim, size_t labels,
-                                           double l2, size_t folds, double *accuracy);
-
 #endif

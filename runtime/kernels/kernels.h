@@ -57,11 +57,7 @@ typedef struct tf_kernels {
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 } tf_kernels;
 
-/** k and n of a packed operand; its size in bytes. */
-size_t tf_packed_k(const tf_packed *packed);
-size_t tf_packed_n(const tf_packed *packed);
-size_t tf_packed_bytes(const tf_packed *packed);
-/** The columns that lie together in it. */
+/** The columns that lie together in a packed operand. */
 size_t tf_packed_columns(const tf_packed *packed);
 void tf_packed_free(tf_packed *packed); /**< wipes and frees; NULL is allowed */
 

@@ -35,16 +35,6 @@ tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm,
     return packed;
 }
 
-size_t tf_packed_k(const tf_packed *packed) {
-    return packed->k;
-}
-size_t tf_packed_n(const tf_packed *packed) {
-    return packed->n;
-}
-size_t tf_packed_bytes(const tf_packed *packed) {
-    return packed->bytes;
-}
-
 size_t tf_packed_columns(const tf_packed *packed) {
     return packed->gemm ? packed->gemm->columns : 1;
 }

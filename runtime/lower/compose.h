@@ -25,9 +25,6 @@ tf_value tf_max_last(tf_program *program, tf_value a);
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
-/** 1 / u for 1/2 <= u <= 1 to 4e-6, with 22 fractional bits. */
-tf_value tf_reciprocal_unit(tf_program *program, tf_value u);
-
 /** scale / sqrt(a) likewise, for a public scale of at least 1. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac);
 

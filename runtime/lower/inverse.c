@@ -88,22 +88,12 @@ static tf_value correct(tf_program *p, tf_value seed, tf_value r, double c, tf_v
     return roomy(p, first, second, result.frac, result.bound, 64);
 }
 
-/** 1/a = seed / (1 - r), nearly seed (1 + r)(1 + c r^2). */
-static tf_value divide(tf_program *p, tf_value a, tf_value seed, int fine, double centre, double c, tf_result result) {
-    tf_value r = residual(p, a, seed, centre, fine);
-    tf_value second = tf_mul(p, r, tf_scale_real(p, r, c, 10), (tf_result){SECOND, 2, false});
-    return correct(p, seed, r, 1, tf_add_const_within(p, second, 1, 2), 1, result);
-}
-
-tf_value tf_reciprocal_unit(tf_program *p, tf_value u) {
-    u = tf_lift(p, u, 64); /* |r| < 0.061 */
-    tf_value seed = tf_add_const_within(p, tf_scale_real(p, u, -1.875, 4), 2.8203, 2);
-    return divide(p, u, seed, FINE, -1.6e-6, 257.0 / 256, (tf_result){FINE, 4, false});
-}
-
 tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
+    /* 1/a = seed / (1 - r), nearly seed (1 + r)(1 + r^2) */
     seeds s = seed_of(p, a, low, high, false);
-    return divide(p, a, s.inverse, s.fine, 1.4e-5, 1, (tf_result){frac, 2 / low, false});
+    tf_value r = residual(p, a, s.inverse, 1.4e-5, s.fine);
+    tf_value second = tf_mul(p, r, r, (tf_result){SECOND, 2, false});
+    return correct(p, s.inverse, r, 1, tf_add_const_within(p, second, 1, 2), 1, (tf_result){frac, 2 / low, false});
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac) {

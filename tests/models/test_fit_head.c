@@ -106,34 +106,17 @@ Test(fit_head, reports_the_accuracy) {
 Test(fit_head, is_deterministic_and_separates) {
     float *x, *weight = calloc(20 * 64, 4), *again = calloc(20 * 64, 4), bias[20], bias_again[20];
     int *label;
-    double accuracy, unseen;
+    double accuracy;
     blobs(400, 64, 20, 0.5, &x, &label);
     cr_assert_eq(tf_fit_logistic(x, label, 400, 64, 20, 1e-4, weight, bias, &accuracy), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_fit_logistic(x, label, 400, 64, 20, 1e-4, again, bias_again, NULL), TF_OK, "%s", tf_error());
     cr_assert_eq(memcmp(weight, again, 20 * 64 * 4), 0);
     cr_assert_eq(memcmp(bias, bias_again, sizeof bias), 0);
     cr_assert_eq(accuracy, 1);
-    cr_assert_eq(tf_fit_logistic_folds(x, label, 400, 64, 20, 1e-4, 4, &unseen), TF_OK, "%s", tf_error());
-    cr_assert_geq(unseen, 0.98);
     free(x);
     free(label);
     free(weight);
     free(again);
-}
-
-Test(fit_head, folds_do_not_see_what_they_classify) {
-    /* Labels without any relation to the embeddings can be learnt by heart, but not foretold. */
-    float *x, weight[2 * 120], bias[2];
-    int *label;
-    double known, unseen;
-    blobs(100, 120, 1, 1, &x, &label);
-    for (size_t i = 0; i < 100; i++) label[i] = normal() > 0;
-    cr_assert_eq(tf_fit_logistic(x, label, 100, 120, 2, 1e-4, weight, bias, &known), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_fit_logistic_folds(x, label, 100, 120, 2, 1e-4, 5, &unseen), TF_OK, "%s", tf_error());
-    cr_assert_eq(known, 1);
-    cr_assert(unseen > 0.3 && unseen < 0.7, "%g", unseen);
-    free(x);
-    free(label);
 }
 
 static void check_refused(const float *x, const int *label, size_t n, size_t dim, size_t labels, double l2,
@@ -146,7 +129,6 @@ static void check_refused(const float *x, const int *label, size_t n, size_t dim
 Test(fit_head, refuses_what_cannot_be_fitted) {
     float x[] = {1, 2, 3, 4}, nan[] = {1, 2, NAN, 4};
     int label[] = {0, 1}, high[] = {0, 2}, low[] = {0, -1};
-    double accuracy;
     check_refused(x, label, 0, 2, 2, 0.1, "samples");
     check_refused(x, label, 2, 0, 2, 0.1, "samples");
     check_refused(x, label, 2, 2, 1, 0.1, "2 labels");
@@ -155,6 +137,4 @@ Test(fit_head, refuses_what_cannot_be_fitted) {
     check_refused(x, high, 2, 2, 2, 0.1, "sample 1 has label 2");
     check_refused(x, low, 2, 2, 2, 0.1, "sample 1 has label -1");
     check_refused(nan, label, 2, 2, 2, 0.1, "sample 1 is not finite");
-    cr_assert_eq(tf_fit_logistic_folds(x, label, 2, 2, 2, 0.1, 1, &accuracy), TF_INVALID);
-    cr_assert(strstr(tf_error(), "folds") != NULL, "%s", tf_error());
 }

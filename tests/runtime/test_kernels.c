@@ -86,7 +86,6 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
     tf_packed *packed = gemm ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
                              : kernels->pack(b, b2, s.k, s.n, row_stride, column_stride, s.bits);
     cr_assert_not_null(packed);
-    cr_assert(tf_packed_k(packed) == s.k && tf_packed_n(packed) == s.n && tf_packed_bytes(packed) > 0);
     void *scratch = aligned_alloc(64, kernels->matmul_scratch(s.m, s.k));
     kernels->matmul(s.m, a, a2, lda, packed, c, ldc, scratch);
     for (size_t i = 0; i < s.m * ldc + 1; i++) {
