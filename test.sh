@@ -29,7 +29,7 @@ closing=$(mktemp)
 trap 'rm -f "$closing"' EXIT
 status=0
 ctest --test-dir $build --output-on-failure --parallel $jobs --exclude-regex "$left_out" |
-    awk -v closing="$closing" '/^[0-9]+% tests passed/ { end = 1 } end { print >closing; next } { print; fflush() }' ||
+    sed -u -e "/^[0-9]*% tests passed/,\$ { w $closing" -e 'd; }' ||
     status=$?
 tests/support/skipped.sh $build
 cat "$closing"

@@ -35,7 +35,8 @@ tf_digest tf_store_digest(const tf_store *store, tf_digest before);
  * together.
  *
  * A weight that is wanted in several rings or forms is shared once, in the widest, and the others are made of it by
- * each party alone.
+ * each party alone. Only what a later program wants in a wider ring than a weight has that was packed is shared anew:
+ * rings follow from a model's widths, not from its texts, so programs of one model agree on them.
  *
  * Sharing by party o: x_o is a stream of k_o, which party o-1 derives too; x_(o+1) = x - x_o goes to party o+1, who
  * does not hold k_o: uniform to it. The third component is zero. All weights travel in one sequence of messages, each

@@ -124,10 +124,21 @@ Test(step_product, takes_dot_products) {
         }
 }
 
-/* The product by layout in exact integers; `shape` holds a's, b's and c's numbers of elements. */
+/* One of the products in exact integers; `at` tells where its operands begin. */
+static void check_one(const rig *r, int z, const product *c, const char *name, const tf_matmul_layout *l,
+                      const int64_t *a, const int64_t *b, const int64_t *bias, size_t c_at) {
+    for (size_t i = 0; i < l->m; i++)
+        for (size_t j = 0; j < l->n; j++) {
+            __int128 sum = bias ? bias[j] : 0;
+            for (size_t k = 0; k < l->k; k++) sum += (__int128)a[i * l->a_row + k] * b[k * l->b_row + j * l->b_col];
+            check_rounded(rig_result(r, z)[c_at + i * l->c_row + j], sum, shift_of(c), name);
+        }
+}
+
+/* The products of a layout, of which all three axes are given; a and b have so many elements. */
 static void check_matmul(const product *c, const char *name, tf_matmul_layout l, size_t a_count, size_t b_count,
                          bool biased) {
-    size_t count = l.batch[0] * l.batch[1] * l.m * l.n;
+    size_t batches = l.batch[0] * l.batch[1] * l.batch[2], count = batches * l.m * l.n;
     unsigned bits = c->bits - 4;
     int64_t *a = rig_integers(a_count, bits), *b = rig_integers(b_count, bits), *bias = rig_integers(l.n, 2 * bits);
     double bound = ldexp(1, (int)bits - c->frac);
@@ -137,17 +148,16 @@ static void check_matmul(const product *c, const char *name, tf_matmul_layout l,
     tf_value added = biased ? rig_put(&r, tf_dims(l.n), bias, 2 * c->frac, 2 * bits + 2, bound * bound) : -1;
     int z = rig_take(&r, tf_matmul(&r.program, x, y, added, l, tf_dims(count), c->result));
     rig_run(&r);
-    for (size_t b0 = 0; b0 < l.batch[0]; b0++)
-        for (size_t b1 = 0; b1 < l.batch[1]; b1++)
-            for (size_t i = 0; i < l.m; i++)
-                for (size_t j = 0; j < l.n; j++) {
-                    __int128 sum = biased ? bias[j] : 0;
-                    for (size_t k = 0; k < l.k; k++)
-                        sum += (__int128)a[b0 * l.a_batch[0] + b1 * l.a_batch[1] + i * l.a_row + k] *
-                               b[b0 * l.b_batch[0] + b1 * l.b_batch[1] + k * l.b_row + j * l.b_col];
-                    size_t at = b0 * l.c_batch[0] + b1 * l.c_batch[1] + i * l.c_row + j;
-                    check_rounded(rig_result(&r, z)[at], sum, shift_of(c), name);
-                }
+    for (size_t i = 0; i < batches; i++) {
+        size_t at[] = {i / (l.batch[1] * l.batch[2]), i / l.batch[2] % l.batch[1], i % l.batch[2]};
+        size_t in_a = 0, in_b = 0, in_c = 0;
+        for (int axis = 0; axis < 3; axis++) {
+            in_a += at[axis] * l.a_batch[axis];
+            in_b += at[axis] * l.b_batch[axis];
+            in_c += at[axis] * l.c_batch[axis];
+        }
+        check_one(&r, z, c, name, &l, a + in_a, b + in_b, biased ? bias : NULL, in_c);
+    }
     rig_close(&r);
     free(a), free(b), free(bias);
 }
@@ -158,7 +168,7 @@ Test(step_product, multiplies_matrices) {
         for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
             size_t m = size[s][0], k = size[s][1], n = size[s][2];
             tf_matmul_layout l = {
-                .batch = {1, 1}, .m = m, .k = k, .n = n, .a_row = k, .b_row = n, .b_col = 1, .c_row = n};
+                .batch = {1, 1, 1}, .m = m, .k = k, .n = n, .a_row = k, .b_row = n, .b_col = 1, .c_row = n};
             check_matmul(c, c->name, l, m * k, k * n, s % 2);
             l.b_row = 1, l.b_col = k;
             check_matmul(c, "b transposed", l, m * k, k * n, s % 2 == 0);
@@ -171,7 +181,7 @@ Test(step_product, multiplies_batches_of_matrices) {
         for (size_t b1 = 1; b1 <= 3; b1++) {
             enum { M = 5, K = 12, N = 9 };
             size_t batches = b0 * b1, width = b1 * K;
-            tf_matmul_layout dense = {.batch = {b0, b1},
+            tf_matmul_layout dense = {.batch = {b0, b1, 1},
                                       .m = M,
                                       .k = K,
                                       .n = N,
@@ -186,7 +196,7 @@ Test(step_product, multiplies_batches_of_matrices) {
             dense.b_batch[0] = dense.b_batch[1] = 0;
             check_matmul(c, "one b for all", dense, batches * M * K, K * N, false);
             /* heads side by side in rows of a and b, as attention has them: c is texts x queries x heads x keys */
-            tf_matmul_layout heads = {.batch = {b0, b1},
+            tf_matmul_layout heads = {.batch = {b0, b1, 1},
                                       .m = M,
                                       .k = K,
                                       .n = N,
@@ -198,5 +208,27 @@ Test(step_product, multiplies_batches_of_matrices) {
                                       .c_batch = {M * b1 * N, N},
                                       .c_row = b1 * N};
             check_matmul(c, "heads", heads, b0 * M * width, b0 * N * width, false);
+        }
+}
+
+/* Heads in groups that share their keys, as in models with grouped queries: texts x groups x heads of a group. */
+Test(step_product, multiplies_grouped_heads) {
+    enum { M = 3, K = 10, N = 7, TEXTS = 2 };
+    const product *c = &products[5];
+    for (size_t groups = 1; groups <= 3; groups++)
+        for (size_t heads = 1; heads <= 3; heads++) {
+            size_t queries = groups * heads * K, keys = groups * K, scores = groups * heads * N;
+            tf_matmul_layout l = {.batch = {TEXTS, groups, heads},
+                                  .m = M,
+                                  .k = K,
+                                  .n = N,
+                                  .a_batch = {M * queries, heads * K, K},
+                                  .a_row = queries,
+                                  .b_batch = {N * keys, K, 0},
+                                  .b_row = 1,
+                                  .b_col = keys,
+                                  .c_batch = {M * scores, heads * N, N},
+                                  .c_row = scores};
+            check_matmul(c, "grouped heads", l, TEXTS * M * queries, TEXTS * N * keys, heads == 2);
         }
 }
