@@ -73,9 +73,16 @@ void tf_from_plane_avx2(const uint64_t *plane, size_t n, uint64_t *out);
 void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
+/** Rows that are looked up together. */
+enum { TF_PICK_ROWS = 64 };
+size_t tf_pick_room_avx2(size_t columns, unsigned bytes, size_t count);
+void tf_pick_rows_avx2(const uint64_t *c, size_t rows, size_t columns, unsigned bytes, size_t first,
+                       const int32_t *index, size_t count, void *room);
+void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_t count, uint64_t *out);
+
 /**
  * Defines a table with products by the micro-kernel choose(bits), which must be some kernel for bits out of range too:
- * they are refused later. Planes and bytes move at the speed of memory with AVX2 already.
+ * they are refused later. Planes, bytes and rows move at the speed of memory with AVX2 already.
  */
 #define TF_GEMM_KERNELS(set, choose)                                                                                   \
     static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,               \
@@ -92,6 +99,9 @@ void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t 
         .from_plane = tf_from_plane_avx2,                                                                              \
         .pack_bytes = tf_pack_bytes_avx2,                                                                              \
         .unpack_bytes = tf_unpack_bytes_avx2,                                                                          \
+        .pick_room = tf_pick_room_avx2,                                                                                \
+        .pick_rows = tf_pick_rows_avx2,                                                                                \
+        .picked_rows = tf_picked_rows_avx2,                                                                            \
     };
 
 /** The best table for this CPU, without clocks: see tf_kernels_get. */

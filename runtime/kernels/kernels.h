@@ -55,6 +55,17 @@ typedef struct tf_kernels {
 
     /** The inverse; upper bits become zero. */
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+
+    /**
+     * Gathers rows without showing which: every row is read for every index. `room` of pick_room bytes, zeroed and 64-
+     * byte aligned, gathers the low 8 * bytes bits of the rows with numbers index[0..count), of which c (rows x
+     * columns) holds those from number `first` on; an index that lies elsewhere leaves it as it is, and each lies in
+     * one call at most. picked_rows adds what was gathered to out (count x columns).
+     */
+    size_t (*pick_room)(size_t columns, unsigned bytes, size_t count);
+    void (*pick_rows)(const uint64_t *c, size_t rows, size_t columns, unsigned bytes, size_t first,
+                      const int32_t *index, size_t count, void *room);
+    void (*picked_rows)(const void *room, size_t columns, unsigned bytes, size_t count, uint64_t *out);
 } tf_kernels;
 
 /** The columns that lie together in a packed operand. */

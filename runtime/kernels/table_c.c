@@ -66,6 +66,25 @@ static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *
     }
 }
 
+static size_t pick_room(size_t columns, unsigned bytes, size_t count) {
+    return columns * count * sizeof(uint64_t);
+}
+
+static void pick_rows(const uint64_t *c, size_t rows, size_t columns, unsigned bytes, size_t first,
+                      const int32_t *index, size_t count, void *room) {
+    uint64_t *found = room;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < count; i++) {
+            const uint64_t differ = (first + r) ^ (uint64_t)index[i], take = ((differ | -differ) >> 63) - 1;
+            for (size_t k = 0; k < columns; k++) found[i * columns + k] |= c[r * columns + k] & take;
+        }
+}
+
+static void picked_rows(const void *room, size_t columns, unsigned bytes, size_t count, uint64_t *out) {
+    const uint64_t *found = room, mask = UINT64_MAX >> (64 - 8 * bytes);
+    for (size_t i = 0; i < count * columns; i++) out[i] += found[i] & mask;
+}
+
 const tf_kernels tf_kernels_c = {
     .name = "c",
     .pack = pack,
@@ -76,4 +95,7 @@ const tf_kernels tf_kernels_c = {
     .from_plane = from_plane,
     .pack_bytes = pack_bytes,
     .unpack_bytes = unpack_bytes,
+    .pick_room = pick_room,
+    .pick_rows = pick_rows,
+    .picked_rows = picked_rows,
 };

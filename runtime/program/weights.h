@@ -24,6 +24,11 @@ typedef struct tf_source {
     bool mapped;    /**< the data are a mapped file: pages are fetched ahead and given back after use */
 } tf_source;
 
+/** Whether component j is publicly zero. */
+static inline bool tf_source_is_zero(const tf_source *source, int j) {
+    return !source->part[j].data && !source->part[j].prf;
+}
+
 /** Elements [at, at + count) of a component; upper bits past the ring's width are meaningless. */
 TF_CHECKED tf_status tf_source_read(const tf_kernels *kernels, const tf_source *source, int j, size_t at, size_t count,
                                     uint64_t *out);

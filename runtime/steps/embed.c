@@ -109,15 +109,17 @@ static tf_status deal_vectors(tf_call *call, const sizes *z) {
     return TF_OK;
 }
 
-/** S: its part of the rows, less masks. */
+/** S: its part of the rows, by all workers, less masks. */
 static tf_status deal_rows(tf_call *call, const sizes *z) {
     const size_t room = 3 * z->columns * sizeof(uint64_t), pitch = tf_even(z->columns);
-    uint64_t *row = call->state + tf_even(z->tokens), *mu[2] = {tf_secret_alloc(room)}, *mask;
+    uint64_t *row = call->state + tf_even(z->tokens);
+    if (call->worker == 0) memset(row, 0, z->tokens * z->columns * sizeof *row);
+    TF_TRY(tf_pick_rows(call, tf_call_leaf(call)->tokens, z->tokens, row));
+    if (call->worker) return TF_OK;
+    uint64_t *mu[2] = {tf_secret_alloc(room)}, *mask;
     if (!mu[0]) return tf_fail(TF_NOMEM, "no memory for a lookup");
     mu[1] = mu[0] + z->columns, mask = mu[1] + z->columns;
-    tf_status status = tf_pick_rows(call->party->kernels, &call->in[0], z->rows, z->columns, call->node->type.bits,
-                                    tf_call_leaf(call)->tokens, z->tokens, row);
-    for (size_t i = 0; i < z->tokens && !status; i++, row += z->columns) {
+    for (size_t i = 0; i < z->tokens; i++, row += z->columns) {
         tf_stream(call->party, 0, call->index, MU, i * pitch, mu[0], z->columns);
         tf_stream(call->party, 1, call->index, MU, i * pitch, mu[1], z->columns);
         tf_stream(call->party, 0, call->index, ROW, i * pitch, mask, z->columns);
@@ -125,7 +127,7 @@ static tf_status deal_rows(tf_call *call, const sizes *z) {
         call->party->kernels->pack_bytes(row, z->columns, z->bytes, call->send[z->right] + i * z->columns * z->bytes);
     }
     tf_secret_free(mu[0], room);
-    return status;
+    return TF_OK;
 }
 
 /** The bit vectors of this worker's rows, `pitch` words each, in `room` bytes of secret memory. */
@@ -176,11 +178,11 @@ static tf_status embed_whole(tf_call *call, int phase) {
     sizes z = sizes_of(call->program, call->node);
     const tf_kernels *kernels = call->party->kernels;
     size_t elements = z.tokens * z.columns, pitch = tf_even(z.columns);
-    if (call->party->id != z.s && phase == 1) TF_TRY(sum_table(call, &z, call->party->id == z.left));
+    if (phase == 1)
+        TF_TRY(call->party->id == z.s ? deal_rows(call, &z) : sum_table(call, &z, call->party->id == z.left));
     if (call->worker) return TF_OK;
     if (call->party->id == z.s) {
         if (phase == 0) TF_TRY(deal_vectors(call, &z));
-        if (phase == 1) TF_TRY(deal_rows(call, &z));
         for (int j = 0; j < 2 && phase == 0; j++)
             for (size_t i = 0; i < z.tokens; i++)
                 tf_stream(call->party, j, call->index, OUT, i * pitch, call->out.c[j] + i * z.columns, z.columns);

@@ -1,6 +1,6 @@
 /**
- * tf_select_block32 and tf_select_block64, tf_pick_block32 and tf_pick_block64: the including file defines word, the
- * type of what is added up, and SELECT_BLOCK and PICK_BLOCK, the functions' names.
+ * tf_select_block32 and tf_select_block64: the including file defines word, the type of what is added up, and
+ * SELECT_BLOCK, the function's name.
  *
  * Each group of four rows has a table of its 16 sums (the method of four Russians). The tables of all groups of a
  * block, a line wide, take half of the level-1 cache, so that a token's sum goes through a block in registers.
@@ -59,32 +59,4 @@ TF_MULTIVERSION void SELECT_BLOCK(const uint64_t *c, size_t rows, size_t columns
             to[i][0] = low, to[i][1] = high;
         }
     }
-}
-
-/** All ones where a and b are equal, without a branch. */
-static inline word all_if_equal(size_t a, size_t b) {
-    uint64_t x = (uint64_t)a ^ (uint64_t)b;
-    return (word)((x | -x) >> 63) - 1;
-}
-
-TF_MULTIVERSION void PICK_BLOCK(const uint64_t *c, size_t rows, size_t columns, size_t first, const int32_t *token,
-                                size_t tokens, void *sum) {
-    enum { HALVES = 8, WIDTH = HALVES * LANES / 2 }; /* columns that a token's sum has in registers */
-    _Alignas(TF_SELECT_LINE) word tile[TF_SELECT_ROWS][WIDTH] = {{0}};
-    word *to = sum;
-    for (size_t k = 0; k < columns; k += WIDTH) {
-        const size_t width = columns - k < WIDTH ? columns - k : WIDTH;
-        for (size_t r = 0; r < rows; r++)
-            for (size_t j = 0; j < width; j++) tile[r][j] = (word)c[r * columns + k + j];
-        for (size_t i = 0; i < tokens; i++) {
-            half part[HALVES] = {0};
-            for (size_t r = 0; r < rows; r++) {
-                const half *row = (const half *)tile[r], take = (half){0} + all_if_equal(first + r, (size_t)token[i]);
-                _Pragma("GCC unroll 8") for (size_t h = 0; h < HALVES; h++) part[h] += row[h] & take;
-            }
-            const word *found = (const word *)part;
-            for (size_t j = 0; j < width; j++) to[i * columns + k + j] += found[j];
-        }
-    }
-    explicit_bzero(tile, sizeof tile);
 }

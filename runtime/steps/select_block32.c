@@ -3,5 +3,4 @@
 typedef uint32_t word;
 
 #define SELECT_BLOCK tf_select_block32
-#define PICK_BLOCK   tf_pick_block32
 #include "runtime/steps/select_block.h"

@@ -3,5 +3,4 @@
 typedef uint64_t word;
 
 #define SELECT_BLOCK tf_select_block64
-#define PICK_BLOCK   tf_pick_block64
 #include "runtime/steps/select_block.h"

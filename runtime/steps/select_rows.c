@@ -17,64 +17,114 @@ static void add_lines(const void *lines, bool narrow, size_t tokens, size_t colu
         }
 }
 
-/** This worker's rows alone. */
-static tf_status select_span(const tf_kernels *kernels, const tf_view *table, int j, tf_span rows, size_t columns,
-                             unsigned bits, const uint64_t *q, size_t pitch, size_t tokens, uint64_t *sum) {
-    const bool narrow = bits <= 32;
-    const size_t lanes = TF_SELECT_LINE / (narrow ? sizeof(uint32_t) : sizeof(uint64_t));
-    const size_t lines = (columns + lanes - 1) / lanes * tokens, line_bytes = lines * TF_SELECT_LINE;
-    const size_t bytes = line_bytes + (TF_SELECT_ROWS * columns + tokens) * sizeof(uint64_t);
+/** What a worker adds up of a table: its rows. */
+typedef struct reading {
+    const tf_kernels *kernels;
+    const tf_view *table;
+    tf_span rows;
+    size_t columns, tokens;
+    unsigned bits;
+    /* Either bit vectors over these rows, for component j, */
+    int j;
+    const uint64_t *q;
+    size_t pitch;
+    /* or the numbers of rows of the whole table, for the sum of both components. */
+    const int32_t *token;
+} reading;
+
+/** sum (tokens x columns) += the rows that the bit vectors select. */
+static tf_status select_span(const reading *r, uint64_t *sum) {
+    const bool narrow = r->bits <= 32;
+    const size_t lanes = TF_SELECT_LINE / (narrow ? sizeof(uint32_t) : sizeof(uint64_t)), columns = r->columns;
+    const size_t lines = (columns + lanes - 1) / lanes * r->tokens, line_bytes = lines * TF_SELECT_LINE;
+    const size_t bytes = line_bytes + (TF_SELECT_ROWS * columns + r->tokens) * sizeof(uint64_t);
     unsigned char *scratch = tf_secret_alloc(bytes);
-    if (!scratch) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, tokens);
+    if (!scratch) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, r->tokens);
     uint64_t *c = (uint64_t *)(scratch + line_bytes), *chosen = c + TF_SELECT_ROWS * columns;
     memset(scratch, 0, line_bytes);
     tf_status status = TF_OK;
-    for (size_t r = rows.begin; r < rows.end && !status; r += TF_SELECT_ROWS) {
-        const size_t count = rows.end - r < TF_SELECT_ROWS ? rows.end - r : TF_SELECT_ROWS;
-        status = tf_view_read(kernels, table, j, r * columns, count * columns, c);
+    for (size_t at = r->rows.begin; at < r->rows.end && !status; at += TF_SELECT_ROWS) {
+        const size_t count = r->rows.end - at < TF_SELECT_ROWS ? r->rows.end - at : TF_SELECT_ROWS;
+        status = tf_view_read(r->kernels, r->table, r->j, at * columns, count * columns, c);
         if (status) break;
-        for (size_t i = 0; i < tokens; i++) chosen[i] = q[i * pitch + (r - rows.begin) / TF_SELECT_ROWS];
-        (narrow ? tf_select_block32 : tf_select_block64)(c, count, columns, chosen, tokens, scratch);
+        for (size_t i = 0; i < r->tokens; i++) chosen[i] = r->q[i * r->pitch + (at - r->rows.begin) / TF_SELECT_ROWS];
+        (narrow ? tf_select_block32 : tf_select_block64)(c, count, columns, chosen, r->tokens, scratch);
     }
-    if (!status) add_lines(scratch, narrow, tokens, columns, sum);
+    if (!status) add_lines(scratch, narrow, r->tokens, columns, sum);
     tf_secret_free(scratch, bytes);
     return status;
 }
 
-/** The same with a cipher of this worker's own, where the component is a stream. */
-static tf_status select_own(const tf_call *call, int j, tf_span rows, size_t columns, const uint64_t *q, size_t pitch,
-                            size_t tokens, uint64_t *sum) {
-    const tf_kernels *kernels = call->party->kernels;
-    const unsigned bits = call->node->type.bits;
-    const tf_view *table = &call->in[0];
-    if (call->workers < 2 || !table->source || !table->source->part[j].prf)
-        return select_span(kernels, table, j, rows, columns, bits, q, pitch, tokens, sum);
-    tf_source source = *table->source;
-    tf_view own = {.source = &source};
+/** c = elements [at, at + count) of the sum of both components. */
+static tf_status read_sum(const reading *r, size_t at, size_t count, uint64_t *c, uint64_t *other) {
+    const tf_source *source = r->table->source;
+    const bool zero[2] = {source && tf_source_is_zero(source, 0), source && tf_source_is_zero(source, 1)};
+    TF_TRY(tf_view_read(r->kernels, r->table, zero[0], at, count, c));
+    if (zero[0] || zero[1]) return TF_OK;
+    TF_TRY(tf_view_read(r->kernels, r->table, 1, at, count, other));
+    for (size_t i = 0; i < count; i++) c[i] += other[i];
+    return TF_OK;
+}
+
+/** sum (tokens x columns) += those of these rows that have a token's number; all are read for every token. */
+static tf_status pick_span(const reading *r, uint64_t *sum) {
+    const size_t columns = r->columns, block = TF_SELECT_ROWS * columns;
+    const unsigned width = tf_bytes_of(r->bits);
+    const size_t room = (r->kernels->pick_room(columns, width, r->tokens) + 63) / 64 * 64;
+    const size_t bytes = room + 2 * block * sizeof(uint64_t);
+    unsigned char *found = tf_secret_alloc(bytes);
+    if (!found) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, r->tokens);
+    uint64_t *c = (uint64_t *)(found + room);
+    memset(found, 0, room);
     tf_status status = TF_OK;
-    source.part[j].prf = EVP_CIPHER_CTX_new();
-    if (!source.part[j].prf || EVP_CIPHER_CTX_copy(source.part[j].prf, table->source->part[j].prf) != 1)
-        status = tf_fail(TF_NOMEM, "no memory for the key of a table");
-    if (!status) status = select_span(kernels, &own, j, rows, columns, bits, q, pitch, tokens, sum);
-    EVP_CIPHER_CTX_free(source.part[j].prf);
+    for (size_t at = r->rows.begin; at < r->rows.end && !status; at += TF_SELECT_ROWS) {
+        const size_t count = r->rows.end - at < TF_SELECT_ROWS ? r->rows.end - at : TF_SELECT_ROWS;
+        status = read_sum(r, at * columns, count * columns, c, c + block);
+        if (!status) r->kernels->pick_rows(c, count, columns, width, at, r->token, r->tokens, found);
+    }
+    if (!status) r->kernels->picked_rows(found, columns, width, r->tokens, sum);
+    tf_secret_free(found, bytes);
     return status;
 }
 
-tf_span tf_selected_rows(const tf_call *call, size_t rows) {
-    const size_t unit = 2 * TF_SELECT_ROWS;
-    tf_span blocks = tf_worker_items(call, (rows + unit - 1) / unit);
-    return (tf_span){blocks.begin * unit, blocks.end * unit < rows ? blocks.end * unit : rows};
+static tf_status add_rows(const reading *r, uint64_t *sum) {
+    return r->token ? pick_span(r, sum) : select_span(r, sum);
 }
 
-tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, size_t tokens, uint64_t *sum) {
+/** The same with ciphers of this worker's own, where components are streams. */
+static tf_status add_own(const tf_call *call, reading *r, uint64_t *sum) {
+    const tf_source *source = r->table->source;
+    if (call->workers < 2 || !source) return add_rows(r, sum);
+    tf_source own_source = *source;
+    tf_view own = {.source = &own_source};
+    tf_status status = TF_OK;
+    for (int j = 0; j < 2; j++) {
+        if (!source->part[j].prf) continue;
+        own_source.part[j].prf = EVP_CIPHER_CTX_new();
+        if (!own_source.part[j].prf || EVP_CIPHER_CTX_copy(own_source.part[j].prf, source->part[j].prf) != 1)
+            status = tf_fail(TF_NOMEM, "no memory for the key of a table");
+    }
+    r->table = &own;
+    if (!status) status = add_rows(r, sum);
+    for (int j = 0; j < 2; j++)
+        if (source->part[j].prf) EVP_CIPHER_CTX_free(own_source.part[j].prf);
+    return status;
+}
+
+/** Fills in what all readings have in common, and adds up what the workers found. */
+static tf_status add_all(tf_call *call, reading r, uint64_t *sum) {
     const tf_shape table = call->program->node[call->node->input[0]].type.shape;
-    const size_t columns = table.dim[1], n = tokens * columns, bytes = n * sizeof *sum;
-    const tf_span rows = tf_selected_rows(call, table.dim[0]);
-    tf_status status = q ? TF_OK : tf_fail(TF_NOMEM, "no memory for the bit vectors of %zu tokens", tokens);
+    const size_t n = r.tokens * table.dim[1], bytes = n * sizeof *sum;
+    r.kernels = call->party->kernels;
+    r.table = &call->in[0];
+    r.rows = tf_selected_rows(call, table.dim[0]);
+    r.columns = table.dim[1];
+    r.bits = call->node->type.bits;
+    tf_status status = r.q || r.token ? TF_OK : tf_fail(TF_NOMEM, "no memory for what selects %zu rows", r.tokens);
     uint64_t *part = call->workers > 1 ? tf_secret_alloc(bytes) : sum;
-    if (!part) status = tf_fail(TF_NOMEM, "no memory for %zu sums of rows", tokens);
+    if (!part) status = tf_fail(TF_NOMEM, "no memory for %zu sums of rows", r.tokens);
     if (!status && part != sum) memset(part, 0, bytes);
-    if (!status && rows.begin < rows.end) status = select_own(call, j, rows, columns, q, pitch, tokens, part);
+    if (!status && r.rows.begin < r.rows.end) status = add_own(call, &r, part);
     tf_meet(call);
     for (int k = 0; k < call->workers && call->workers > 1; k++) {
         for (size_t i = 0; i < n && k == call->worker && !status; i++) sum[i] += part[i];
@@ -85,27 +135,16 @@ tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, 
     return status;
 }
 
-tf_status tf_pick_rows(const tf_kernels *kernels, const tf_view *table, size_t rows, size_t columns, unsigned bits,
-                       const int32_t *token, size_t tokens, uint64_t *out) {
-    const bool narrow = bits <= 32;
-    const size_t word = narrow ? sizeof(uint32_t) : sizeof(uint64_t), block = TF_SELECT_ROWS * columns;
-    const size_t sum_bytes = (tokens * columns * word + 63) / 64 * 64, bytes = sum_bytes + 2 * block * sizeof(uint64_t);
-    unsigned char *scratch = tf_secret_alloc(bytes);
-    if (!scratch) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, tokens);
-    uint64_t *c = (uint64_t *)(scratch + sum_bytes), *other = c + block;
-    memset(scratch, 0, sum_bytes);
-    tf_status status = TF_OK;
-    for (size_t r = 0; r < rows && !status; r += TF_SELECT_ROWS) {
-        const size_t count = rows - r < TF_SELECT_ROWS ? rows - r : TF_SELECT_ROWS;
-        status = tf_view_read(kernels, table, 0, r * columns, count * columns, c);
-        if (!status) status = tf_view_read(kernels, table, 1, r * columns, count * columns, other);
-        if (status) break;
-        for (size_t i = 0; i < count * columns; i++) c[i] += other[i];
-        (narrow ? tf_pick_block32 : tf_pick_block64)(c, count, columns, r, token, tokens, scratch);
-    }
-    for (size_t i = 0; i < tokens * columns && !status; i++)
-        out[i] = narrow ? ((const uint32_t *)scratch)[i] : ((const uint64_t *)scratch)[i];
-    if (table->source) tf_source_release(table->source);
-    tf_secret_free(scratch, bytes);
-    return status;
+tf_span tf_selected_rows(const tf_call *call, size_t rows) {
+    const size_t unit = 2 * TF_SELECT_ROWS;
+    tf_span blocks = tf_worker_items(call, (rows + unit - 1) / unit);
+    return (tf_span){blocks.begin * unit, blocks.end * unit < rows ? blocks.end * unit : rows};
+}
+
+tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, size_t tokens, uint64_t *sum) {
+    return add_all(call, (reading){.j = j, .q = q, .pitch = pitch, .tokens = tokens}, sum);
+}
+
+tf_status tf_pick_rows(tf_call *call, const int32_t *token, size_t tokens, uint64_t *sum) {
+    return add_all(call, (reading){.token = token, .tokens = tokens}, sum);
 }

@@ -18,12 +18,4 @@ typedef void tf_select_block(const uint64_t *c, size_t rows, size_t columns, con
                              void *sum);
 tf_select_block tf_select_block32, tf_select_block64;
 
-/**
- * sum += row token[i] - first of c (rows x columns), for those tokens for which it has one: every row is read for every
- * token, in the same order. sum: tokens x columns words of 32 or 64 bits.
- */
-typedef void tf_pick_block(const uint64_t *c, size_t rows, size_t columns, size_t first, const int32_t *token,
-                           size_t tokens, void *sum);
-tf_pick_block tf_pick_block32, tf_pick_block64;
-
 #endif

@@ -259,6 +259,37 @@ Test(kernels, bytes_are_dense_and_little_endian) {
             }
 }
 
+/* In calls of any number of rows, for indices that repeat, and whatever lies above the bytes. */
+Test(kernels, picked_rows_are_those_of_the_indices) {
+    for (size_t i = 0; i < TABLES; i++)
+        for (int k = 0; k < 40 && table(i); k++) {
+            const tf_kernels *kernels = table(i);
+            const size_t rows = 1 + random_below(200), columns = 1 + random_below(30), count = random_below(70);
+            const unsigned bytes = 1 + (unsigned)random_below(8);
+            uint64_t *c = words(rows * columns, RANDOM), *out = words(count * columns, RANDOM);
+            uint64_t *before = malloc((count * columns + 1) * sizeof *before);
+            int32_t index[70];
+            for (size_t j = 0; j < count; j++) index[j] = (int32_t)random_below(rows);
+            memcpy(before, out, (count * columns + 1) * sizeof *before);
+            const size_t size = (kernels->pick_room(columns, bytes, count) + 63) / 64 * 64 + 64;
+            void *room = aligned_alloc(64, size);
+            memset(room, 0, size);
+            for (size_t at = 0, piece; at < rows; at += piece) {
+                piece = 1 + random_below(rows - at);
+                kernels->pick_rows(c + at * columns, piece, columns, bytes, at, index, count, room);
+            }
+            kernels->picked_rows(room, columns, bytes, count, out);
+            for (size_t j = 0; j < count * columns; j++) {
+                const uint64_t found = c[(size_t)index[j / columns] * columns + j % columns];
+                cr_assert_eq(out[j], before[j] + (found & mask_of(8 * bytes)), "%s: %zu x %zu, %zu indices, %u bytes",
+                             kernels->name, rows, columns, count, bytes);
+            }
+            for (size_t j = 0; j < 64; j++) cr_assert_eq(((uint8_t *)room)[size - 64 + j], 0);
+            cr_assert_eq(out[count * columns], GUARD);
+            free(c), free(out), free(before), free(room);
+        }
+}
+
 Test(kernels, tables_are_found_by_name) {
     cr_assert_str_eq(tf_kernels_named("c")->name, "c");
     cr_assert_null(tf_kernels_named("mmx"));

@@ -115,8 +115,13 @@ Test(memcheck, rows_are_picked_without_showing_which) {
         for (size_t i = 0; i < 2 * ROWS * COLUMNS; i++) table[i % 2][i / 2] = rig_random();
         memcpy(known, tokens, sizeof known);
         VALGRIND_MAKE_MEM_UNDEFINED(tokens, sizeof tokens);
-        tf_view view = {.c = {table[0], table[1]}};
-        cr_assert_eq(tf_pick_rows(tf_kernels_get(), &view, ROWS, COLUMNS, bits, tokens, TOKENS, out), TF_OK);
+        tf_party party = {.kernels = tf_kernels_get()};
+        tf_step_node node[2] = {{.type.shape = tf_dims(ROWS, COLUMNS)}, {.type.bits = bits}};
+        tf_program program = {.node = node};
+        tf_call call = {
+            .party = &party, .program = &program, .node = &node[1], .in = {{.c = {table[0], table[1]}}}, .workers = 1};
+        memset(out, 0, sizeof out);
+        cr_assert_eq(tf_pick_rows(&call, tokens, TOKENS, out), TF_OK);
         VALGRIND_MAKE_MEM_DEFINED(out, sizeof out);
         for (size_t i = 0; i < TOKENS * COLUMNS; i++) {
             size_t at = (size_t)known[i / COLUMNS] * COLUMNS + i % COLUMNS;
