@@ -45,7 +45,7 @@ tf_status trefoil_session_open(tf_link *link, const trefoil_settings *settings, 
     self->settings = *settings;
     tf_status status = tf_session_open(&self->session, link);
     int agreed[] = {settings->frac_bits, settings->model_owner, settings->data_owner};
-    tf_fact fact = {"their settings (fractional bits, owners)", tf_digest_of(agreed, sizeof agreed)};
+    tf_fact fact = {.name = "their settings (fractional bits, owners)", .digest = tf_digest_of(agreed, sizeof agreed)};
     if (!status) status = tf_session_agree(&self->session, &fact, 1);
     if (!status) status = tf_party_set_threads(&self->session.party, settings->threads);
     if (status) {
@@ -131,8 +131,7 @@ enum { MOST_TEXTS = 1 << 16 };
 static tf_status agree_on_model(trefoil_session *session, const trefoil_model *model) {
     char list[TF_APPROX_TEXT];
     tf_approx_text(&model->approx, list);
-    tf_fact fact[] = {{.name = "the model's architecture (config.json)"},
-                      {"the approximations", tf_digest_of(list, strlen(list))}};
+    tf_fact fact[] = {{.name = "the model's architecture (config.json)"}, tf_fact_of("the approximations", list)};
     TF_TRY(tf_architecture_digest(&model->config, &fact[0].digest));
     return tf_session_agree(&session->session, fact, sizeof fact / sizeof *fact);
 }

@@ -1,5 +1,6 @@
 #include "runtime/session/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,32 +18,8 @@ void tf_session_close(tf_session *session) {
     tf_party_close(&session->party);
 }
 
-/** Sends `out` to both others and receives their `size` bytes each into in[0] (the next party's) and in[1] (the
- * previous one's). */
-static tf_status swap_public(tf_link *link, const void *out, void *in[2], size_t size) {
-    int id = tf_link_party(link), peer[2] = {tf_next(id), tf_previous(id)};
-    tf_ticket sent[2], received[2];
-    for (int k = 0; k < 2; k++) {
-        TF_TRY(tf_link_receive(link, peer[k], in[k], size, &received[k]));
-        TF_TRY(tf_link_send(link, peer[k], out, size, &sent[k]));
-    }
-    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, received[k]));
-    for (int k = 0; k < 2; k++) TF_TRY(tf_link_wait(link, sent[k]));
-    return TF_OK;
-}
-
 tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts) {
-    enum { MOST = 16 };
-    tf_digest own[MOST] = {0}, other[2][MOST];
-    if (facts > MOST) return tf_fail_public(TF_INTERNAL, "more than %d facts to compare", MOST);
-    for (size_t i = 0; i < facts; i++) own[i] = fact[i].digest;
-    TF_TRY(swap_public(session->party.link, own, (void *[]){other[0], other[1]}, facts * sizeof *own));
-    for (size_t i = 0; i < facts; i++)
-        for (int k = 0; k < 2; k++)
-            if (!tf_digest_equal(&own[i], &other[k][i]))
-                return tf_fail_public(TF_MISMATCH, "the parties differ in %s: start all three with the same",
-                                      fact[i].name);
-    return TF_OK;
+    return tf_facts_compare(session->party.link, fact, facts);
 }
 
 tf_status tf_session_publish(tf_session *session, int from, void *data, size_t size) {
@@ -73,7 +50,7 @@ tf_status tf_session_resume(tf_session *session, tf_link *link) {
                            tf_state_digest(&session->state, session->generation), tf_cache_digest(&session->programs)},
               other[2][KEPT];
     bool same[KEPT];
-    TF_TRY(swap_public(link, own, (void *[]){other[0], other[1]}, sizeof own));
+    TF_TRY(tf_swap_public(link, own, (void *[]){other[0], other[1]}, sizeof own));
     for (int i = 0; i < KEPT; i++)
         same[i] = tf_digest_equal(&own[i], &other[0][i]) && tf_digest_equal(&own[i], &other[1][i]);
     if (!same[1]) tf_state_forget(&session->state);
@@ -96,9 +73,12 @@ void tf_session_truncate(tf_session *session, size_t length) {
 
 static tf_status agree_on_program(tf_session *session, const tf_program *program, const tf_digest *digest) {
     int owners[] = {program->model_owner, program->data_owner};
-    tf_fact fact[] = {{"the fractional bits of activations", tf_digest_of(&program->frac, sizeof program->frac)},
-                      {"who owns the model and who the data", tf_digest_of(owners, sizeof owners)},
-                      {"the lowered program (model, lengths of texts, approximations, or version)", *digest}};
+    char bits[16];
+    snprintf(bits, sizeof bits, "%d", program->frac);
+    tf_fact fact[] = {
+        tf_fact_of("the fractional bits of activations", bits),
+        {.name = "who owns the model and who the data", .digest = tf_digest_of(owners, sizeof owners)},
+        {.name = "the lowered program (model, lengths of texts, approximations, or version)", .digest = *digest}};
     tf_status agreed = tf_session_agree(session, fact, sizeof fact / sizeof *fact);
     return agreed == TF_PEER ? tf_fail_in(agreed, "comparing programs") : agreed;
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/execute/execute.h"
 #include "runtime/lower/compiled.h"
+#include "runtime/session/facts.h"
 #include "runtime/session/state.h"
 #include "runtime/session/store.h"
 
@@ -42,13 +43,7 @@ TF_CHECKED tf_status tf_session_resume(tf_session *session, tf_link *link);
 /** Wipes keys and shares. */
 void tf_session_close(tf_session *session);
 
-/** One fact that must be the same on all parties, as its digest, with the name that an error gives it. */
-typedef struct tf_fact {
-    const char *name;
-    tf_digest digest;
-} tf_fact;
-
-/** Compares facts with both other parties; TF_MISMATCH on every party that sees a difference, naming it. 1 round. */
+/** Compares facts with both other parties, as tf_facts_compare does. 1 round. */
 TF_CHECKED tf_status tf_session_agree(tf_session *session, const tf_fact *fact, size_t facts);
 
 /** Party `from` sends public data to both others; `size` bytes, known to all. */

@@ -97,7 +97,7 @@ exec 5>&-
 
 # A data owner with other settings is refused, and does no harm.
 ask --text hello --frac-bits 14 >"$work/answer" && complain "another precision was accepted"
-grep -q "precision" "$work/err1" || complain "another precision: $(cat "$work/err1")"
+grep -q "the parties differ in the precision (--frac-bits): party 1 14, parties 0 and 2 16" "$work/err1" || complain "another precision: $(cat "$work/err1")"
 ask --text hello >"$work/answer" || complain "after a refusal: $(cat "$work"/err*)"
 
 # The helper is stopped for longer than the deadline: the data owner says so, asks again when it is back, and as all

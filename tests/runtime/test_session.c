@@ -244,12 +244,16 @@ static tf_status run_facts(tf_link *link, int id, void *context) {
     char text[8] = "nothing";
     const int other = *(int *)context;
     TF_TRY(tf_session_open(&session, link));
-    tf_fact facts[2] = {{"the first fact", tf_digest_of("same", 4)},
-                        {"the second fact", tf_digest_of(id == other ? "this" : "that", 4)}};
+    char own[4] = {'v', (char)('0' + id), '\n'};
+    tf_fact facts[] = {{.name = "the first fact", .digest = tf_digest_of("same", 4)},
+                       other == TF_PARTIES  ? tf_fact_of("the told fact", own)
+                       : other > TF_PARTIES ? tf_fact_of("the told fact", id == other - 4 ? "paper" : "exact")
+                                            : tf_fact_of("the told fact", "same"),
+                       {.name = "the second fact", .digest = tf_digest_of(id == other ? "this" : "that", 4)}};
     if (id == 2) snprintf(text, sizeof text, "text");
     tf_status status = tf_session_publish(&session, 2, text, sizeof text);
     if (!status && strcmp(text, "text")) status = tf_fail(TF_INTERNAL, "published: %s", text);
-    if (!status) status = tf_session_agree(&session, facts, 2);
+    if (!status) status = tf_session_agree(&session, facts, 3);
     tf_session_close(&session);
     return status;
 }
@@ -261,8 +265,29 @@ Test(session, compares_facts_and_publishes) {
     for (other = 0; other < TF_PARTIES; other++) {
         cr_assert_eq(three_do(run_facts, &other, &o), TF_MISMATCH);
         for (int p = 0; p < TF_PARTIES; p++)
-            cr_assert(strstr(o.error[p], "the parties differ in the second fact") != NULL, "%s", o.error[p]);
+            cr_assert(strstr(o.error[p], "the parties differ in the second fact: ") != NULL, "%s", o.error[p]);
     }
+}
+
+/* Who has what, on all three; a peer's control characters do not come through. */
+Test(session, says_who_has_which_value) {
+    static const char *const wanted[] = {
+        "the told fact: party 0 v0?, party 1 v1?, party 2 v2?", "the told fact: party 0 paper, parties 1 and 2 exact",
+        "the told fact: party 1 paper, parties 0 and 2 exact", "the told fact: party 2 paper, parties 0 and 1 exact"};
+    three_outcome o;
+    for (int k = 0; k < 4; k++) {
+        int other = TF_PARTIES + k;
+        cr_assert_eq(three_do(run_facts, &other, &o), TF_MISMATCH);
+        for (int p = 0; p < TF_PARTIES; p++)
+            cr_assert(strstr(o.error[p], wanted[k]) != NULL, "party %d: %s", p, o.error[p]);
+    }
+    const int digests = 1;
+    tf_digest this = tf_digest_of("this", 4), that = tf_digest_of("that", 4);
+    char text[200], a[TF_DIGEST_TEXT], b[TF_DIGEST_TEXT];
+    snprintf(text, sizeof text, "party 1 %.8s..., parties 0 and 2 %.8s...", tf_digest_text(&this, a),
+             tf_digest_text(&that, b));
+    cr_assert_eq(three_do(run_facts, (void *)&digests, &o), TF_MISMATCH);
+    cr_assert(strstr(o.error[0], text) != NULL, "%s", o.error[0]);
 }
 
 /* One party fails -------------------------------------------------------------------------------------------------- */

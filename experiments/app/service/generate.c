@@ -216,13 +216,17 @@ static tf_status add_up(tf_session *session, const party_counters *before, gener
 
 tf_status party_agree_generation(tf_session *session, const generate_job *job) {
     const tf_sampling *s = &job->job->settings->sampling;
-    uint64_t facts[] = {job->context, (uint64_t)job->reveal, job->piece};
-    double draws[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p};
-    tf_fact fact[] = {
-        {"what is revealed (--reveal), or the context (--context), or the pieces of prompts (--prefill)",
-         tf_digest_of(facts, sizeof facts)},
-        {"how tokens are drawn (--temperature, --top-k, --top-p, --min-p)", tf_digest_of(draws, sizeof draws)}};
-    return party_doing(tf_session_agree(session, fact, 2), "comparing settings");
+    char context[32], pieces[32], draws[128];
+    snprintf(context, sizeof context, "%zu", job->context);
+    snprintf(pieces, sizeof pieces, "%zu", job->piece);
+    snprintf(draws, sizeof draws, "%.17g %zu %.17g %.17g", s->temperature, s->top_k, s->top_p, s->min_p);
+    const tf_fact fact[] = {
+        tf_fact_of("what is revealed (--reveal)", job->reveal == REVEAL_LOGITS ? "logits" : "token"),
+        tf_fact_of("the context (--context)", context),
+        tf_fact_of("the pieces of prompts (--prefill)", pieces),
+        tf_fact_of("how tokens are drawn (--temperature, --top-k, --top-p, --min-p)", draws),
+    };
+    return party_doing(tf_session_agree(session, fact, sizeof fact / sizeof *fact), "comparing settings");
 }
 
 static tf_status continue_batch(tf_session *session, const generate_job *job, size_t b, generate_report *report) {

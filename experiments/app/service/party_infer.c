@@ -11,6 +11,8 @@
 #include "net/base/clock.h"
 #include "net/base/secret.h"
 
+enum { OWNERS_TEXT = 80 };
+
 tf_digest ranges_digest(const tf_ranges *ranges) {
     size_t count = ranges ? ranges->count : 0;
     tf_digest part[3] = {{{0}}};
@@ -20,19 +22,22 @@ tf_digest ranges_digest(const tf_ranges *ranges) {
     return tf_digest_of(part, sizeof part);
 }
 
-static tf_digest text_digest(const char *text) {
-    return tf_digest_of(text, strlen(text));
+/** An owner in words: "outside", or the party. */
+static const char *owner_text(int owner, char text[16]) {
+    snprintf(text, 16, owner == TF_OUTSIDE ? "outside" : "party %d", owner);
+    return text;
 }
 
-static tf_fact owners_fact(const run_settings *o) {
-    char owners[64];
-    snprintf(owners, sizeof owners, "%d %d %d", o->model_owner, o->data_owner, (int)o->public_weights);
-    return (tf_fact){"who owns what (--model-owner, --data-owner, --public-weights, or share files)",
-                     text_digest(owners)};
+static tf_fact owners_fact(const run_settings *o, char text[OWNERS_TEXT]) {
+    char model[16], data[16];
+    snprintf(text, OWNERS_TEXT, "model %s, data %s%s", owner_text(o->model_owner, model),
+             owner_text(o->data_owner, data), o->public_weights ? ", public weights" : "");
+    return tf_fact_of("who owns what (--model-owner, --data-owner, --public-weights, or share files)", text);
 }
 
 tf_status party_agree_owners(tf_session *session, const run_settings *o) {
-    tf_fact fact = owners_fact(o);
+    char owners[OWNERS_TEXT];
+    tf_fact fact = owners_fact(o, owners);
     return party_doing(tf_session_agree(session, &fact, 1), "comparing settings");
 }
 
@@ -43,7 +48,7 @@ tf_status party_agree_owners(tf_session *session, const run_settings *o) {
 static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_fact *fact) {
     const run_settings *o = job->settings;
     const tf_digest none = {{0}};
-    *fact = (tf_fact){"the tokenizer (the data owner holds to its own: --tokenizer, --tokenizer-digest)", none};
+    *fact = (tf_fact){.name = "the tokenizer (the data owner holds to its own: --tokenizer, --tokenizer-digest)"};
     bool offers = session->party.id == o->model_owner || o->model_owner == TF_OUTSIDE;
     if (offers && job->directory) TF_TRY(tokenizer_directory_digest(job->directory, &fact->digest));
     if (o->model_owner != TF_OUTSIDE)
@@ -57,7 +62,7 @@ static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_
 tf_status party_agree(tf_session *session, const private_job *job) {
     const run_settings *o = job->settings;
     const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
-    char approximations[TF_APPROX_TEXT], precision[64];
+    char approximations[TF_APPROX_TEXT], precision[64], owners[OWNERS_TEXT];
     tf_digest architecture, weights = {{0}}, texts = {{0}};
     TF_TRY(tf_architecture_digest(job->config, &architecture));
     if (shares && shares->weights) weights = shares->root;
@@ -66,15 +71,15 @@ tf_status party_agree(tf_session *session, const private_job *job) {
     tf_fact tokenizer;
     TF_TRY(party_doing(tokenizer_fact(session, job, &tokenizer), "comparing settings"));
     tf_fact facts[] = {
-        {"the calibrated ranges (ranges.json, --no-guard)", ranges_digest(job->ranges)},
-        {"their version of trefoil", text_digest(TREFOIL_VERSION)},
-        {"the model's architecture (config.json)", architecture},
-        {"the approximations (--approx)", text_digest(tf_approx_text(job->approx, approximations))},
-        {"the precision (--frac-bits)", text_digest(precision)},
-        owners_fact(o),
+        {.name = "the calibrated ranges (ranges.json, --no-guard)", .digest = ranges_digest(job->ranges)},
+        tf_fact_of("their version of trefoil", TREFOIL_VERSION),
+        {.name = "the model's architecture (config.json)", .digest = architecture},
+        tf_fact_of("the approximations (--approx)", tf_approx_text(job->approx, approximations)),
+        tf_fact_of("the precision (--frac-bits)", precision),
+        owners_fact(o, owners),
         tokenizer,
-        {"the sharing of the model (--model-shares)", weights},
-        {"the sharing of the texts (--input-shares)", texts},
+        {.name = "the sharing of the model (--model-shares)", .digest = weights},
+        {.name = "the sharing of the texts (--input-shares)", .digest = texts},
     };
     return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
 }
