@@ -177,6 +177,11 @@ double tf_link_deadline(const tf_link *link) {
     return link->deadline;
 }
 
+/** What all three find together, as that they differ, is nobody's failure: whoever hears of it first says the same. */
+static bool is_everybodys(const char *text) {
+    return !strncmp(text, "the parties ", strlen("the parties "));
+}
+
 tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) {
     link->received = link->cause = *notice;
     link->received_from = peer;
@@ -186,7 +191,14 @@ tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) 
     text[sizeof link->cause.text - 1] = '\0';
     for (; *text; text++) // a peer's text must not steer the terminal that shows it
         if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
+    if (is_everybodys(link->cause.text)) return tf_fail_public(TF_MISMATCH, "%s", link->cause.text);
     return tf_fail_public(TF_PEER, "party %u failed: %s", link->cause.origin, link->cause.text);
+}
+
+tf_status tf_fail_doing(tf_status status, const char *what) {
+    int after = 0;
+    bool told = sscanf(tf_error(), "party %*u failed: %n", &after) == 0 && after > 0;
+    return status == TF_PEER && !told ? tf_fail_in(status, "%s", what) : status;
 }
 
 void tf_link_announce_failure(tf_link *link, const char *message) {

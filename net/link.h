@@ -110,6 +110,10 @@ bool tf_link_exports_keys(const tf_link *link);
  */
 TF_CHECKED tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size);
 
+/** Puts what this party was doing in front of a failure that is TF_PEER and returns the status; not where a peer has
+ * told what it failed of, which says enough. */
+TF_CHECKED tf_status tf_fail_doing(tf_status status, const char *what);
+
 /** Observes every received payload, in tests of what a party sees. `observer` NULL removes it. */
 typedef void tf_link_observer(void *context, int peer, const void *data, uint64_t length);
 void tf_link_observe(tf_link *link, tf_link_observer *observer, void *context);

@@ -406,5 +406,7 @@ tf_status tf_execute(tf_party *party, const tf_program *program, const tf_plan *
     close_run(&r);
     if (!status) return TF_OK;
     party->abandoned = true;
-    return status == TF_PEER ? tf_fail_in(status, "round %d of %d", stats->round, plan->rounds) : status;
+    char round[64];
+    snprintf(round, sizeof round, "round %d of %d", stats->round, plan->rounds);
+    return tf_fail_doing(status, round);
 }

@@ -80,7 +80,7 @@ static tf_status agree_on_program(tf_session *session, const tf_program *program
         {.name = "who owns the model and who the data", .digest = tf_digest_of(owners, sizeof owners)},
         {.name = "the lowered program (model, lengths of texts, approximations, or version)", .digest = *digest}};
     tf_status agreed = tf_session_agree(session, fact, sizeof fact / sizeof *fact);
-    return agreed == TF_PEER ? tf_fail_in(agreed, "comparing programs") : agreed;
+    return tf_fail_doing(agreed, "comparing programs");
 }
 
 tf_status tf_session_compile(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,

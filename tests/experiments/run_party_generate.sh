@@ -58,7 +58,7 @@ start 1 --prompt hello --reveal logits
 together "differ in what is revealed"
 start 0 --model "$model" && start 2
 start 1 --prompt hello --context 32
-together "differ in what is revealed .* or the context"
+together "differ in the context .--context.: party 1 32, parties 0 and 2 64"
 start 1 --model "$model" --prompt hello --context 32 --max-tokens 30
 await 20 1
 [ "$status" = 1 ] && grep -q "do not fit a context of 32" "$work/err1" || complain "too long: $(cat "$work/err1")"

@@ -175,6 +175,22 @@ Test(link, passes_the_first_cause_on) {
     tf_link_announce_failure(link, tf_error());
     cr_expect_eq(announced.origin, 2);
     cr_expect_str_eq(announced.text, "no ?[2Jspace");
+    cr_expect_eq(tf_fail_doing(TF_PEER, "reading"), TF_PEER); /* what a peer has told says enough */
+    cr_expect_str_eq(tf_error(), "party 2 failed: no ?[2Jspace", "%s", tf_error());
+    cr_expect_eq(tf_fail_doing(tf_fail(TF_PEER, "party 2 has gone"), "reading"), TF_PEER);
+    cr_expect_str_eq(tf_error(), "reading: party 2 has gone", "%s", tf_error());
+    tf_link_close(link);
+}
+
+Test(link, tells_what_all_find_as_its_own) {
+    unsigned char byte;
+    tf_ticket ticket;
+    tf_link *link = make_fake();
+    from_peer = (tf_notice){.origin = 2, .text = "the parties differ in approx"};
+    has_notice = true;
+    cr_assert_eq(tf_link_receive(link, 1, &byte, 1, &ticket), TF_OK);
+    cr_assert_eq(tf_link_wait(link, ticket), TF_MISMATCH);
+    cr_expect_str_eq(tf_error(), "the parties differ in approx", "%s", tf_error());
     tf_link_close(link);
 }
 

@@ -61,5 +61,5 @@ tf_status links_meet(const link_settings *o, tf_link **link) {
     TF_TRY(met);
     tf_link_set_deadline(inner, o->timeout);
     tf_status status = links_secure(o, inner, link);
-    return status == TF_PEER ? tf_fail_in(status, "proving who is who") : status;
+    return tf_fail_doing(status, "proving who is who");
 }

@@ -116,5 +116,5 @@ static tf_status exchange(tf_link *link, const model_settings *s, int owner, con
 tf_status party_files(tf_link *link, const model_settings *s, int owner, const char *directory, unsigned needs,
                       model_files *model) {
     tf_status status = exchange(link, s, owner, directory, needs, model);
-    return status == TF_PEER ? tf_fail_in(status, "exchanging config.json") : status;
+    return tf_fail_doing(status, "exchanging config.json");
 }

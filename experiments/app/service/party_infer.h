@@ -8,7 +8,7 @@
 
 /** A failure because of a peer, with what this party was doing in front of the message. */
 static inline tf_status party_doing(tf_status status, const char *what) {
-    return status == TF_PEER ? tf_fail_in(status, "%s", what) : status;
+    return tf_fail_doing(status, what);
 }
 
 /** The digest of the numbers that the lowering sees; ranges may be NULL. */
