@@ -198,6 +198,16 @@ static void append_rule(char *list, const char *separator, const char *kind, int
     append(list, separator, item);
 }
 
+tf_status tf_approx_check_layers(const tf_approx *approx, size_t layers) {
+    for (int i = 0; i < approx->rules; i++) {
+        const tf_approx_rule *rule = &approx->rule[i];
+        if (rule->layer >= 0 && (size_t)rule->layer >= layers)
+            return tf_fail(TF_INVALID, "approximations: %s@%d: the model's layers are 0 to %zu", rule->kind,
+                           rule->layer, layers - 1);
+    }
+    return TF_OK;
+}
+
 char *tf_approx_text(const tf_approx *approx, char *text) {
     *text = '\0';
     for (int i = 0; i < approx->rules; i++)

@@ -32,6 +32,9 @@ typedef struct tf_approx {
  */
 TF_CHECKED tf_status tf_approx_parse(const char *text, tf_approx *approx);
 
+/** Fails with TF_INVALID where a rule is for a layer that a model of so many layers has not. */
+TF_CHECKED tf_status tf_approx_check_layers(const tf_approx *approx, size_t layers);
+
 /** The list again, rule by rule; what was the same list is the same text. `text` has room for TF_APPROX_TEXT bytes. */
 char *tf_approx_text(const tf_approx *approx, char *text);
 

@@ -74,6 +74,20 @@ grep -E '}$' "$work/killed" >"$work/finished"
 whole "$work/killed"
 [ "$(grep -cFxf "$work/finished" "$work/killed")" = "$(wc -l <"$work/finished")" ] || complain "a finished example was lost"
 
+# What it took is that of all its runs together: of batches of one, the same as without a kill.
+"${eval[@]}" --local --batch 1 --json --out "$work/calm" >"$work/calmly" || complain "batches of one failed"
+head -n 9 "$work/calm" >"$work/cut"
+"${eval[@]}" --local --batch 1 --json --out "$work/cut" >"$work/said" || complain "a cut file was not continued"
+sum() { grep -oE '"bytes": \{"total": [0-9]+|"rounds": [0-9]+' "$1" | tr '\n' ' '; }
+[ "$(sum "$work/said")" = "$(sum "$work/calmly")" ] || complain "in two runs $(sum "$work/said"), in one $(sum "$work/calmly")"
+grep -q '"rounds": 0' "$work/said" && complain "no rounds in: $(cat "$work/said")"
+
+# What the weights were not trained for is said, in JSON too; what the model has not is refused.
+"${eval[@]}" --local --approx gelu=quad --limit 1 --json --out "$work/quad" >"$work/said" 2>"$work/err" || complain "gelu=quad failed"
+grep -q 'warning: the weights were not trained for gelu=quad' "$work/err" || complain "no warning: $(cat "$work/err")"
+grep -q '"warnings": \["the weights were not trained for gelu=quad' "$work/said" || complain "no warning in $(cat "$work/said")"
+says 'layernorm@9: the model.s layers are 0 to 0' "${eval[@]}" --local --approx layernorm@9=center --out "$work/none"
+
 # Two groups of three processes share the examples, after parts that a job of another size left behind.
 head -n 4 "$work/killed" >"$work/groups.part3"
 (head -n 1 "$work/killed" && sed -n 5,6p "$work/killed") >"$work/groups"

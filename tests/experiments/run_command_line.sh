@@ -81,6 +81,19 @@ grep -q '^softmax' "$work/out" && complain "ops gelu lists other kinds"
 grep -q '^linear  *[0-9]* .*%' "$work/out" || complain "cost does not sum up by kind: $(cat "$work/out")"
 "$trefoil" cost --arch bert-tiny --ops >"$work/out"
 grep -q '^encoder.layer.1.* gelu ' "$work/out" || complain "cost --ops does not list ops"
+# Many in one process: each line as by itself, and a wrong one holds up none.
+printf '%s\n' '{"arch":"bert-tiny","seq":16}' '{"arch":"bert-tiny","sec":16}' '{"arch":"bert-mini","approx":"gelu=rilu"}' \
+    '{"seq":8,"arch":"gpt2","layers":1,"tokens":2,"frac_bits":14}' | "$trefoil" cost --each - >"$work/out" || complain "cost --each"
+totals() { grep -oE '"total": [0-9]+' "$@"; }
+[ "$(totals "$work/out" | tr '\n' ' ')" = "$({
+    "$trefoil" cost --arch bert-tiny --seq 16 --json
+    "$trefoil" cost --arch gpt2 --layers 1 --seq 8 --tokens 2 --frac-bits 14 --json
+} | totals | tr '\n' ' ')" ] || complain "cost --each differs: $(cut -c1-80 "$work/out")"
+sed -n 2p "$work/out" | grep -q '"error": "--each takes no .*sec' || complain "cost --each takes any key"
+sed -n 3p "$work/out" | grep -q "unknown variant 'rilu'" || complain "cost --each takes any variant"
+# Threads are those that were granted.
+taskset -c "$(taskset -pc $$ | grep -oE '[0-9]+' | tail -1)" "$trefoil" bench --local --step relu --n 8 --json |
+    grep '"threads": 1' >/dev/null || complain "a process on one processor does not take one thread"
 echo hello >"$work/hello.txt"
 "$trefoil" run -- infer --model "$model" --input "$work/hello.txt" --json >"$work/out" 2>"$work/err" || complain "run: $(cat "$work/err")"
 grep -q '"rounds"' "$work/out" || complain "run prints nothing"

@@ -3,6 +3,23 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/bench.h"
 
+/* A directory's model comes with its weights, an architecture with random ones. */
+static tf_status open_model(const command_line *o, const private_session *session, model_files *model, bench_job *job) {
+    model_settings named = settings_of_model(o);
+    TF_TRY(model_open(&named, model));
+    tf_status status = TF_OK;
+    if (job->length + job->token > model->config.positions)
+        status = tf_fail(TF_INVALID, "--seq %zu: the model has %zu positions", job->length, model->config.positions);
+    else if (o->model && (private_plays(session, o->model_owner) || o->public_weights))
+        status = model_open_weights(model);
+    if (status != TF_OK) model_close(model);
+    job->config = &model->config;
+    job->approx = &model->approx;
+    job->ranges = model_ranges(model);
+    job->weights = model->weights;
+    return status;
+}
+
 static tf_status measure(const command_line *o, private_session *session) {
     model_files model = {0};
     run_settings settings = settings_of_run(o);
@@ -18,19 +35,12 @@ static tf_status measure(const command_line *o, private_session *session) {
         .texts = o->batch ? o->batch : 1,
         .length = o->sequence ? o->sequence : 128,
         .token = o->tokens > 1,
-        .runs = o->runs   ? o->runs
-                : o->arch ? 1
-                          : 5,
+        .runs = o->runs               ? o->runs
+                : o->arch || o->model ? 1
+                                      : 5,
         .profile = o->profile,
     };
-    if (o->arch) {
-        model_settings named = settings_of_model(o);
-        TF_TRY(model_open(&named, &model));
-        if (job.length + job.token > model.config.positions)
-            return tf_fail(TF_INVALID, "--seq %zu: the model has %zu positions", job.length, model.config.positions);
-        job.config = &model.config;
-        job.approx = &model.approx;
-    }
+    if (o->arch || o->model) TF_TRY(open_model(o, session, &model, &job));
     bench_report report = {0};
     party_shares shares[TF_PARTIES] = {{0}};
     tf_status status = TF_OK;
@@ -43,9 +53,13 @@ static tf_status measure(const command_line *o, private_session *session) {
         const char *made = o->links.local       ? "threads, not encrypted"
                            : o->links.plaintext ? "not encrypted"
                                                 : "encrypted";
-        const char *name = o->arch ? o->arch : o->step ? o->step : "matmul";
+        const char *name = o->model ? o->model : o->arch ? o->arch : o->step ? o->step : "matmul";
         status = o->link ? link_report_print(&form, made, job.runs, &report.link)
-                         : bench_report_print(&form, o->arch ? "arch" : "step", name, job.runs, o->profile, &report);
+                         : bench_report_print(&form,
+                                              o->model  ? "model"
+                                              : o->arch ? "arch"
+                                                        : "step",
+                                              name, job.runs, o->profile, &report);
     }
     free(report.profile.row);
     for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&shares[p]);
@@ -62,11 +76,13 @@ static tf_status run(const command_line *o) {
 }
 
 static tf_status check(const command_line *o) {
-    if (o->link + !!o->step + !!o->matmul[0] + !!o->arch != 1)
-        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch and --link (see --help)");
+    bool whole = o->arch || o->model;
+    if (o->link + !!o->step + !!o->matmul[0] + !!o->arch + !!o->model != 1)
+        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch, --model and --link (see --help)");
+    if (o->layers && !o->arch) return tf_fail(TF_INVALID, "--layers: with --arch only (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
     if (o->tokens > 2) return tf_fail(TF_INVALID, "--tokens: 1, the prompt, or 2, the token after it (see --help)");
-    if (o->profile && !o->arch) return tf_fail(TF_INVALID, "--report: with --arch only (see --help)");
+    if (o->profile && !whole) return tf_fail(TF_INVALID, "--report: with --arch or --model (see --help)");
     return settings_check_shares(o);
 }
 
@@ -74,8 +90,10 @@ const trefoil_command command_bench = {
     .name = "bench",
     .summary = "measure a protocol step, a matrix product, a model or the link",
     .description =
-        "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model with random "
-        "weights, or the speed of the link between the parties (--n is then the bytes of a message): mpirun "
+        "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model (that of a directory, or "
+        "a "
+        "named architecture with random weights) on random tokens, or the speed of the link between the parties (--n "
+        "is then the bytes of a message): mpirun "
         "-n 3 trefoil bench ..., or with --local in one process. Of a decoder it is the pass over a prompt of --seq "
         "tokens, or with --tokens 2 the one for the token after it. Party 0 prints.",
     .example = {"mpirun -n 3 trefoil bench --step relu --n 393216",
@@ -83,13 +101,12 @@ const trefoil_command command_bench = {
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_LINK,         OPTION_STEP,           OPTION_ELEMENTS,
-            OPTION_MATMUL,       OPTION_ARCH,           OPTION_LAYERS,
-            OPTION_SEQUENCE,     OPTION_BATCH,          OPTION_RUNS,
-            OPTION_APPROX,       OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
-            OPTION_MODEL_OWNER,  OPTION_DATA_OWNER,     OPTION_PLUGIN,
-            OPTION_MODEL_SHARES, OPTION_STREAM,         OPTION_TOKENS,
-            OPTION_PROFILE,      LINK_OPTIONS,          0,
+            OPTION_LINK,        OPTION_STEP,       OPTION_ELEMENTS,       OPTION_MATMUL,
+            OPTION_ARCH,        OPTION_LAYERS,     OPTION_SEQUENCE,       OPTION_BATCH,
+            OPTION_RUNS,        OPTION_APPROX,     OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,         OPTION_MODEL_SHARES,
+            OPTION_STREAM,      OPTION_TOKENS,     OPTION_PROFILE,        OPTION_MODEL,
+            OPTION_NO_RANGES,   OPTION_NO_GUARD,   LINK_OPTIONS,          0,
         },
     .requires = "",
     .check = check,

@@ -1,8 +1,12 @@
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/cost.h"
+
+enum { MOST_OF_EACH = 1 << 30 };
 
 static tf_status forecast_generation(const command_line *o, const run_settings *settings, const model_files *model,
                                      size_t length, cost_report *report) {
@@ -36,17 +40,77 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     return status;
 }
 
-static tf_status run(const command_line *o) {
+static tf_status forecast_one(const command_line *o) {
     model_files model;
     model_settings settings = settings_of_model(o);
     TF_TRY(model_open(&settings, &model));
+    if (o->model) model_warn_untrained(&model);
     tf_status status = forecast(o, &model);
     model_close(&model);
     return status;
 }
 
+/* Takes what a line of --each says. */
+static tf_status read_point(const json_t *object, command_line *o) {
+    struct {
+        const char *key, **text;
+        size_t *count;
+        int *number;
+    } known[] = {{"model", &o->model, NULL, NULL},   {"arch", &o->arch, NULL, NULL},
+                 {"approx", &o->approx, NULL, NULL}, {"layers", NULL, &o->layers, NULL},
+                 {"seq", NULL, &o->sequence, NULL},  {"batch", NULL, &o->batch, NULL},
+                 {"tokens", NULL, &o->tokens, NULL}, {"frac_bits", NULL, NULL, &o->fraction_bits}};
+    enum { KNOWN = sizeof known / sizeof *known };
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        size_t i = 0;
+        while (i < KNOWN && strcmp(known[i].key, key) != 0) i++;
+        if (i == KNOWN) return tf_fail(TF_INVALID, "--each takes no \"%.40s\"", key);
+        json_int_t number = json_integer_value(value);
+        if (known[i].text ? !json_is_string(value) : !json_is_integer(value) || number < 1 || number > MOST_OF_EACH)
+            return tf_fail(TF_INVALID, "--each: \"%s\" is to be %s", key,
+                           known[i].text ? "a string" : "a whole number from 1 on");
+        if (known[i].text) *known[i].text = json_string_value(value);
+        if (known[i].count) *known[i].count = (size_t)number;
+        if (known[i].number) *known[i].number = (int)number;
+    }
+    return TF_OK;
+}
+
+/* A line that cannot be forecast is answered with its reason, and the next one follows. */
+static tf_status forecast_line(const command_line *o, const char *line) {
+    command_line one = *o;
+    json_error_t error;
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    one.settings = 0;
+    one.json = true;
+    tf_status status = json_is_object(object) ? read_point(object, &one) : tf_fail(TF_FORMAT, "no JSON object");
+    if (status == TF_OK && !one.model == !one.arch) status = tf_fail(TF_INVALID, "either model or arch is needed");
+    if (status == TF_OK) status = forecast_one(&one);
+    json_decref(object);
+    return status == TF_OK || status == TF_IO ? status : json_print(json_pack("{s:s}", "error", tf_error()));
+}
+
+static tf_status forecast_each(const command_line *o) {
+    bool standard = !strcmp(o->each, "-");
+    FILE *file = standard ? stdin : fopen(o->each, "r");
+    char *line = NULL;
+    size_t capacity = 0;
+    tf_status status = file ? TF_OK : tf_fail(TF_IO, "%s: %s", o->each, strerror(errno));
+    while (status == TF_OK && getline(&line, &capacity, file) > 0) status = forecast_line(o, line);
+    free(line);
+    if (file && !standard) fclose(file);
+    return status;
+}
+
+static tf_status run(const command_line *o) {
+    return o->each ? forecast_each(o) : forecast_one(o);
+}
+
 static tf_status check(const command_line *o) {
-    if (!o->model == !o->arch) return tf_fail(TF_INVALID, "cost needs either --model or --arch (see --help)");
+    if (!o->each && !o->model == !o->arch)
+        return tf_fail(TF_INVALID, "cost needs either --model or --arch (see --help)");
     return TF_OK;
 }
 
@@ -80,6 +144,7 @@ const trefoil_command command_cost = {
             OPTION_PLUGIN,
             OPTION_NETWORK,
             OPTION_OPS,
+            OPTION_EACH,
             0,
         },
     .requires = "",

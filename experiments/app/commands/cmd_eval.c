@@ -24,7 +24,8 @@ typedef struct evaluation {
     tf_ranges seen;   /* in floating point, with --check-ranges */
     tf_range_check *range_check;
     progress_line progress;
-    size_t row; /* of the batches, how many are finished */
+    size_t row;   /* of the batches, how many are finished */
+    double since; /* when the last of them was, or when this run began */
     float *values;
 } evaluation;
 
@@ -39,9 +40,10 @@ static void release(evaluation *e) {
     model_close(&e->model);
 }
 
-/* What is wrong with the data or the metric is found before anything is computed. */
-static tf_status open_data(evaluation *e, int groups, eval_metric *metric) {
+/* What is wrong with the data or the metric is found before anything is computed. One group `shows` warnings. */
+static tf_status open_data(evaluation *e, int groups, bool shows, eval_metric *metric) {
     const command_line *o = e->options;
+    if (shows) model_warn_untrained(&e->model);
     TF_TRY(model_open_tokenizer(&e->model));
     text_source source = settings_of_data(o);
     TF_TRY(texts_read_data(&source, e->model.config.head != TF_HEAD_CAUSAL, &e->texts));
@@ -111,17 +113,21 @@ static tf_status reduce(const evaluation *e, size_t b, float *values) {
     return likelihood_of(&e->batches.batch[b], config->vocabulary, values, values);
 }
 
-static tf_status finish_batch(evaluation *e, size_t b, float *values, float *plain) {
+/* A batch's seconds are those since the one before; what is not computing among the parties counts as set-up. */
+static tf_status finish_batch(evaluation *e, size_t b, float *values, float *plain, run_report run) {
     const tf_batch *batch = &e->batches.batch[b];
+    double now = tf_clock();
+    run.seconds_setup = now - e->since - run.seconds_online;
+    e->since = now;
     TF_TRY(reduce(e, b, values));
     TF_TRY(reduce(e, b, plain));
-    TF_TRY(eval_store_append(&e->store, batch->texts, e->batches.order + e->row, values, plain));
+    TF_TRY(eval_store_append(&e->store, batch->texts, e->batches.order + e->row, values, plain, &run));
     e->row += batch->texts;
     progress_step(&e->progress, batch->texts, (double)batch->texts * (double)batch->length);
     return TF_OK;
 }
 
-static tf_status end_batch(void *context, size_t b, const double *values) {
+static tf_status end_batch(void *context, size_t b, const double *values, const run_report *run) {
     evaluation *e = context;
     const tf_batch *batch = &e->batches.batch[b];
     size_t count = batch->texts * (e->model.config.head == TF_HEAD_CAUSAL ? batch->length * e->model.config.vocabulary
@@ -131,7 +137,7 @@ static tf_status end_batch(void *context, size_t b, const double *values) {
     e->values = grown;
     for (size_t i = 0; i < count; i++) grown[i] = (float)values[i];
     if (e->plain.running) TF_TRY(plain_side_finish(&e->plain, &plain));
-    tf_status status = finish_batch(e, b, grown, e->options->check ? plain : NULL);
+    tf_status status = finish_batch(e, b, grown, e->options->check ? plain : NULL, *run);
     free(plain);
     return status;
 }
@@ -150,7 +156,7 @@ static tf_status open_store(evaluation *e, private_session *session, const model
     return TF_OK;
 }
 
-static tf_status evaluate_private(evaluation *e, private_session *session, double start) {
+static tf_status evaluate_private(evaluation *e, private_session *session) {
     const command_line *o = e->options;
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
@@ -164,7 +170,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
-    if (data_owner) TF_TRY(open_data(e, groups, &report.metric));
+    if (data_owner) TF_TRY(open_data(e, groups, group == 0, &report.metric));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&e->range_check));
     private_job job = {
         .settings = &settings,
@@ -187,13 +193,12 @@ static tf_status evaluate_private(evaluation *e, private_session *session, doubl
     TF_TRY(private_meet(session));
     if (group > 0) return TF_OK;
     report.computed = e->row;
-    report.seconds_total = tf_clock() - start;
     TF_TRY(eval_store_gather(&e->store));
     TF_TRY(eval_report_print(&form, &e->store, &report));
     return o->check_ranges ? range_report(&form, o->report, e->range_check, &e->seen) : TF_OK;
 }
 
-static tf_status evaluate_plain(evaluation *e, double start) {
+static tf_status evaluate_plain(evaluation *e) {
     const command_line *o = e->options;
     report_form form = settings_of_report(o);
     eval_report report = {.groups = 1};
@@ -202,35 +207,33 @@ static tf_status evaluate_plain(evaluation *e, double start) {
     opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     TF_TRY(model_open_weights(&e->model));
-    TF_TRY(open_data(e, 1, &report.metric));
+    TF_TRY(open_data(e, 1, true, &report.metric));
     TF_TRY(tf_safetensors_digest(e->model.weights, digest.byte));
     TF_TRY(open_store(e, NULL, &digest));
-    report.run.seconds_setup = tf_clock() - start;
     for (size_t b = 0; b < e->batches.count; b++) {
         tf_array out;
+        double begun = tf_clock();
         TF_TRY(plain_batch(&e->model, &e->batches.batch[b], NULL, &out));
-        tf_status status = finish_batch(e, b, out.data, NULL);
+        run_report run = {.seconds_online = tf_clock() - begun};
+        tf_status status = finish_batch(e, b, out.data, NULL, run);
         free(out.data);
         TF_TRY(status);
     }
     progress_end(&e->progress);
     report.computed = e->row;
-    report.seconds_total = tf_clock() - start;
-    report.run.seconds_online = report.seconds_total - report.run.seconds_setup;
     TF_TRY(eval_store_gather(&e->store));
     return eval_report_print(&form, &e->store, &report);
 }
 
 static tf_status run(const command_line *o) {
-    double start = tf_clock();
-    evaluation e = {.options = o};
+    evaluation e = {.options = o, .since = tf_clock()};
     tf_status status;
     if (o->plain) {
-        status = evaluate_plain(&e, start);
+        status = evaluate_plain(&e);
     } else {
         private_session *session;
         TF_TRY(private_open_groups(&o->links, &session));
-        status = evaluate_private(&e, session, start);
+        status = evaluate_private(&e, session);
         private_close(session, status);
     }
     if (e.progress.what) progress_end(&e.progress);

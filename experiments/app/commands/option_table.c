@@ -107,7 +107,7 @@ const option_row option_table[] = {
      .help = "With --local, for development: put every value together and stop at the first that leaves its range"},
     {OPTION_REPORT, "report", TEXT(report, "FILE"), .source = FROM_FILES,
      .help = "Write what --check-ranges saw at each node as JSON"},
-    {OPTION_PROFILE, "report", FLAG(profile), .help = "With --arch: where the time goes, op by op"},
+    {OPTION_PROFILE, "report", FLAG(profile), .help = "With --arch or --model: where the time goes, op by op"},
     {OPTION_FACTOR, "factor", .type = OPTION_NUMBER, AT(factor), .placeholder = "NUMBER", .low = 1, .high = 1e6,
      .fallback = "2", .setting = true, .help = "By how much values may exceed those of the calibration"},
     {OPTION_DATA, "data", TEXT(data, "FILE"), .source = FROM_FILES,
@@ -137,6 +137,10 @@ const option_row option_table[] = {
      .fallback = "60; with --serve for ever", .help = "How long to wait for the other parties"},
     {OPTION_NETWORK, "network", A_NETWORK(network, is_network), .setting = true,
      .help = "Tell how long messages take on " NETWORKS},
+    {OPTION_EACH, "each", TEXT(each, "FILE"), .source = FROM_FILES,
+     .help =
+         "A forecast a line, as JSON, for each line of FILE (- for standard input): a JSON object with some of model, "
+         "arch, layers, approx, frac_bits, seq, batch and tokens, and the other options for all of them"},
     {OPTION_STEP, "step", TEXT(step, "NAME"), .source = FROM_CHOICES,
      .choices =
          "multiply multiply_wide truncate truncate_wide lift sign sign_low bit_to_share relu multiply_relu maximum "
@@ -208,8 +212,8 @@ const option_row option_table[] = {
     {OPTION_TIMEOUT, "timeout", .type = OPTION_SECONDS, AT(links.timeout), .placeholder = "SECONDS", .fallback = "30",
      .help = "How long to wait for a silent party"},
     {OPTION_THREADS, "threads", WHOLE(links.threads, "N", 1, MOST_THREADS),
-     .fallback = "this host's cores, divided among the parties on it", .setting = true,
-     .help = "Threads of each party"},
+     .fallback = "what Slurm grants a task; otherwise the processors granted here, divided among the parties",
+     .setting = true, .help = "Threads of each party"},
     {OPTION_QUIET, "quiet", FLAG(quiet), .help = "No progress on standard error"},
     {OPTION_VERBOSE, "verbose", FLAG(verbose), .help = "Tell more: the log in detail, and of results who saw what"},
     {OPTION_LOG_LEVEL, "log-level", TEXT(log_level, "LEVEL"), .source = FROM_CHOICES,

@@ -8,6 +8,7 @@
 
 #include "experiments/app/commands/option_table.h"
 #include "experiments/app/log/log.h"
+#include "experiments/app/parties/threads.h"
 #include "runtime/program/program.h"
 
 enum { MOST_ROWS = 112, KEYS = 256, POSITIONAL = 1 };
@@ -252,6 +253,7 @@ static void describe_all(const parser *p) {
         report_setting *setting = &o->setting[o->settings++];
         *setting = describe(p->command, row, o);
         bool as_given = row->type == OPTION_NETWORKS || row->type == OPTION_PRODUCT;
+        if (row->key == OPTION_THREADS) setting->number = party_threads(&o->links);
         if (as_given && p->raw[row->key]) *setting = (report_setting){.type = SETTING_TEXT, .text = p->raw[row->key]};
         snprintf(setting->name, sizeof setting->name, "%s", row->name);
         for (char *c = setting->name; *c; c++)

@@ -100,7 +100,8 @@ enum option_key {
     OPTION_QUERY,
     OPTION_VECTORS,
     OPTION_LOG_LEVEL,
-    OPTION_LOG_JSON
+    OPTION_LOG_JSON,
+    OPTION_EACH
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -115,7 +116,7 @@ typedef struct generate_line {
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
-        *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to,
+        *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
         *model_root;      /**< NULL where not given */
     const char *argument; /**< the one that is no option */
     const char **text, **query, **plugin, **result_shares;

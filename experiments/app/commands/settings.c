@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "experiments/app/data/batches.h"
-#include "experiments/app/parties/links.h"
+#include "experiments/app/parties/threads.h"
 
 model_settings settings_of_model(const command_line *o) {
     return (model_settings){.directory = o->model,
@@ -62,7 +62,7 @@ run_settings settings_of_run(const command_line *o) {
                           .public_weights = o->public_weights,
                           .check_copies = o->check_copies,
                           .stream = o->stream,
-                          .threads = links_threads(&o->links),
+                          .threads = party_threads(&o->links),
                           .sampling = settings_of_sampling(&o->generate)};
 }
 

@@ -17,6 +17,7 @@ tf_status register_ops(const model_settings *s) {
 static tf_status settle_approx(const model_settings *s, model_files *model) {
     const char *trained_for = model->config.approx;
     tf_status status = tf_approx_parse(s->approx ? s->approx : trained_for[0] ? trained_for : "exact", &model->approx);
+    if (status == TF_OK) status = tf_approx_check_layers(&model->approx, model->config.layers);
     if (status != TF_OK) model_close(model);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "experiments/app/log/log.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,9 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static log_settings settings = {.level = LOG_INFO};
 static int own_party = -1;
 static void (*clear_terminal)(void);
+static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER; /* under --local the parties are threads */
+static char kept[LOG_KEPT][LOG_LINE];
+static size_t kept_lines;
 static _Thread_local char session[SESSION_TEXT];
 static _Thread_local uint64_t request;
 
@@ -101,10 +105,24 @@ static void put_json(log_level level, const log_number *number, size_t numbers, 
     if (length > 0 && length < sizeof line) put(line, length);
 }
 
+static void keep(const char *message) {
+    pthread_mutex_lock(&keeping);
+    if (kept_lines < LOG_KEPT) snprintf(kept[kept_lines++], LOG_LINE, "%s", message);
+    pthread_mutex_unlock(&keeping);
+}
+
+const char *log_warning(size_t i) {
+    pthread_mutex_lock(&keeping);
+    const char *text = i < kept_lines ? kept[i] : NULL;
+    pthread_mutex_unlock(&keeping);
+    return text;
+}
+
 static void say(log_level level, const log_number *number, size_t numbers, const char *format, va_list args) {
     char message[LOG_LINE];
-    if (!log_shows(level)) return;
     vsnprintf(message, sizeof message, format, args);
+    if (level == LOG_WARNING) keep(message);
+    if (!log_shows(level)) return;
     if (settings.json)
         put_json(level, number, numbers, message);
     else

@@ -14,7 +14,10 @@
 
 typedef enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } log_level;
 
-enum { LOG_LINE = 1280 }; /**< the most bytes of a line; what is longer is cut */
+enum {
+    LOG_LINE = 1280, /**< the most bytes of a line; what is longer is cut */
+    LOG_KEPT = 16    /**< warnings that are kept */
+};
 
 typedef struct log_settings {
     log_level level; /**< lines beyond it are left out */
@@ -51,6 +54,10 @@ __attribute__((format(printf, 2, 3))) void log_line(log_level level, const char 
 /** The same with the numbers of the message, for those who read JSON. */
 __attribute__((format(printf, 4, 5))) void log_numbers(log_level level, const log_number *number, size_t numbers,
                                                        const char *format, ...);
+
+/** The i-th warning of this process, whether it was written or not, for those who read JSON; NULL beyond the last, and
+ *  beyond LOG_KEPT. */
+const char *log_warning(size_t i);
 
 /** What is called before each line, to clear what stands on the terminal and a line would tear; or NULL. */
 void log_before(void (*clear)(void));

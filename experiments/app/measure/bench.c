@@ -147,9 +147,11 @@ static tf_status bench_model(tf_session *session, const bench_job *job, bench_re
         for (size_t i = 0; i < cells; i++) ids[i] = (int32_t)((i * 7919) % job->config->vocabulary);
         tf_batch batch = {
             .texts = job->texts, .length = job->length, .lengths = lengths, .ids = data_owner ? ids : NULL};
-        status = tf_model_build(job->config, job->approx, &batch, NULL, o->public_weights, &graph);
-        if (status == TF_OK && (session->party.id == o->model_owner || o->public_weights))
-            status = bench_random_weights(&graph, &data);
+        bool owns = session->party.id == o->model_owner || o->public_weights;
+        status =
+            tf_model_build(job->config, job->approx, &batch, owns ? job->weights : NULL, o->public_weights, &graph);
+        if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
+        if (status == TF_OK && owns && !job->weights) status = bench_random_weights(&graph, &data);
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
         if (status == TF_OK) {
             report->shape = tf_dims(job->texts, width);
@@ -168,14 +170,15 @@ static tf_status bench_pass(tf_session *session, const bench_job *job, size_t ro
     const run_settings *o = job->settings;
     bool model_owner = session->party.id == o->model_owner || o->public_weights;
     size_t none[1] = {0}, capacity = length ? pass_capacity(length, job->config->positions) : rows;
-    private_job base = {.settings = o, .config = job->config, .approx = job->approx};
+    private_job base = {.settings = o, .config = job->config, .approx = job->approx, .ranges = job->ranges};
     float *data = NULL;
     double output;
     pass one;
     tf_program program;
-    TF_TRY(pass_make(&base, REVEAL_TOKEN, 1, rows, capacity, session->party.id == o->data_owner, NULL, &one));
+    TF_TRY(pass_make(&base, REVEAL_TOKEN, 1, rows, capacity, session->party.id == o->data_owner,
+                     model_owner ? job->weights : NULL, &one));
     pass_set(&base, &one, none, length, NULL, 0);
-    tf_status status = model_owner && !job->shares ? bench_random_weights(&one.graph, &data) : TF_OK;
+    tf_status status = model_owner && !job->shares && !job->weights ? bench_random_weights(&one.graph, &data) : TF_OK;
     if (status == TF_OK) status = tf_lower(&one.graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
     if (status == TF_OK) {
         report->shape = tf_dims(1, 1);

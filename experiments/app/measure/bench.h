@@ -1,4 +1,4 @@
-/** Measures a protocol step, a matrix product, a model with random weights, or the link. */
+/** Measures a protocol step, a matrix product, a model, or the link. */
 #ifndef TF_APP_BENCH_H
 #define TF_APP_BENCH_H
 
@@ -14,11 +14,13 @@ typedef struct bench_job {
     const char *step;
     size_t elements;
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
-    const tf_config *config; /**< with random weights and tokens; or NULL */
+    const tf_config *config; /**< of a model, on random tokens; or NULL */
     const tf_approx *approx;
-    size_t texts, length;       /**< of the batch, with config; of a decoder one prompt */
-    bool token;                 /**< of a decoder: the token after the prompt's first, in place of the prompt */
-    const party_shares *shares; /**< with config: weights from share files; or NULL */
+    const tf_safetensors *weights; /**< the model's, where this process plays their owner; NULL: random ones */
+    const tf_ranges *ranges;       /**< the model's, or NULL */
+    size_t texts, length;          /**< of the batch, with config; of a decoder one prompt */
+    bool token;                    /**< of a decoder: the token after the prompt's first, in place of the prompt */
+    const party_shares *shares;    /**< with config: weights from share files; or NULL */
     size_t runs;
     bool profile; /**< with config: say where the time goes */
 } bench_job;

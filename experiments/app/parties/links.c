@@ -14,20 +14,7 @@
 #include "experiments/app/parties/meet.h"
 #include "experiments/app/parties/secure.h"
 
-enum { MOST_THREADS = 1024 };
-
 static const double SHORTEST_JOINING = 10; // seconds: MPI itself may take some to start
-
-int links_threads(const link_settings *o) {
-    const char *ranks = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN), parties = o->local     ? TF_PARTIES
-                                                          : o->id >= 0 ? 1
-                                                          : ranks      ? atol(ranks)
-                                                                       : TF_PARTIES;
-    if (o->threads) return o->threads;
-    long share = parties > 0 ? cores / parties : 1;
-    return share < 1 ? 1 : share > MOST_THREADS ? MOST_THREADS : (int)share;
-}
 
 /** Joining an MPI job waits without end for a party that is stopped or hangs, so it is watched. */
 typedef struct watch {

@@ -22,9 +22,6 @@ typedef struct link_groups {
  */
 TF_CHECKED tf_status links_open(const link_settings *settings, link_groups *groups, tf_link *links[TF_PARTIES]);
 
-/** How many threads each party on this host uses: what --threads says, or the cores divided by the parties here. */
-int links_threads(const link_settings *settings);
-
 /** From now on SIGTERM and SIGINT end waits (see tf_link_interrupt); a second one ends the process, as it does again
  * after links_unguard. */
 void links_guard(void);

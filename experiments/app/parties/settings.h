@@ -12,7 +12,7 @@ typedef struct link_settings {
         *identity;   /**< the parties file and the directory of this party's identity; NULL where not given */
     tf_parties file; /**< what the parties file says, where it was given */
     double timeout;
-    int threads; /**< of each party; 0: the host's cores, divided among the parties on it */
+    int threads; /**< of each party; 0: what is granted, see party_threads */
     bool local, plaintext, shaped;
     tf_network network; /**< that is simulated, if `shaped` */
     int id;             /**< a party that is started by itself; -1: MPI or --local */

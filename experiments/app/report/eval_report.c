@@ -151,16 +151,17 @@ static json_t *number_or_null(double value) {
 static tf_status print_json(const report_form *form, const eval_store *store, const eval_report *r, double value,
                             const comparison *both) {
     const char *name = names[r->metric];
-    json_t *object =
-        json_pack("{s:I,s:I,s:s,s:o,s:{s:f,s:f,s:f}}", "examples", (json_int_t)store->texts->count, "computed",
-                  (json_int_t)r->computed, "metric", name, "value", number_or_null(value), "seconds", "total",
-                  r->seconds_total, "setup", r->run.seconds_setup, "online", r->run.seconds_online);
+    const run_report *spent = &store->spent;
+    json_t *object = json_pack("{s:I,s:I,s:s,s:o,s:{s:f,s:f,s:f}}", "examples", (json_int_t)store->texts->count,
+                               "computed", (json_int_t)r->computed, "metric", name, "value", number_or_null(value),
+                               "seconds", "total", spent->seconds_setup + spent->seconds_online, "setup",
+                               spent->seconds_setup, "online", spent->seconds_online);
     if (r->private) {
         json_object_set_new(object, "groups", json_integer(r->groups));
-        json_t *bytes = json_bytes(r->run.links);
+        json_t *bytes = json_bytes(spent->links);
         json_object_set_new(bytes, "setup", json_integer((json_int_t)r->run.bytes_setup));
         json_object_set_new(object, "bytes", bytes);
-        json_object_set_new(object, "rounds", json_integer((json_int_t)r->run.rounds));
+        json_object_set_new(object, "rounds", json_integer((json_int_t)spent->rounds));
     }
     if (both) {
         json_object_set_new(object, "plain_value", number_or_null(both->plain));
@@ -173,6 +174,7 @@ static tf_status print_json(const report_form *form, const eval_store *store, co
 
 static tf_status print_lines(const eval_store *store, const eval_report *r, double value, const comparison *both) {
     const char *name = names[r->metric];
+    const run_report *spent = &store->spent;
     size_t count = store->texts->count;
     char moved[32], setup[32];
     printf("%s %.4f on %zu examples of %s\n", name, value, count, store->texts->file);
@@ -184,12 +186,12 @@ static tf_status print_lines(const eval_store *store, const eval_report *r, doub
         printf("; largest difference of a %s %.6f\n",
                r->metric == METRIC_PERPLEXITY ? "text's log-likelihood" : "logit", both->difference);
     }
-    printf("%zu computed now in %.2f s (set-up %.2f s, online %.2f s)", r->computed, r->seconds_total,
-           r->run.seconds_setup, r->run.seconds_online);
+    printf("%zu computed now; in all %.2f s (set-up %.2f s, online %.2f s)", r->computed,
+           spent->seconds_setup + spent->seconds_online, spent->seconds_setup, spent->seconds_online);
     if (r->private)
-        printf(", %s in %llu rounds, and %s for set-up", bytes_text(links_total(r->run.links), moved),
-               (unsigned long long)r->run.rounds, bytes_text(r->run.bytes_setup, setup));
-    if (r->groups > 1) printf(", in the first of %d groups", r->groups);
+        printf(", %s in %llu rounds, and %s for this run's set-up", bytes_text(links_total(spent->links), moved),
+               (unsigned long long)spent->rounds, bytes_text(r->run.bytes_setup, setup));
+    if (r->groups > 1) printf(", summed over %d groups", r->groups);
     printf("\nresults in %s\n", store->path);
     return finish_output();
 }

@@ -29,8 +29,7 @@ typedef struct eval_report {
     size_t computed; /**< by this run, of this process's group */
     int groups;
     bool private;
-    double seconds_total;
-    run_report run; /**< of this process's group */
+    run_report run; /**< of this process's group, of which the set-up's bytes are told; store->spent has the rest */
 } eval_report;
 
 /** Prints the summary of a finished evaluation, as --json or as lines. */

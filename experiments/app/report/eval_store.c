@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "experiments/app/data/model_files.h"
+#include "experiments/app/report/form.h"
 #include "net/base/new_file.h"
 
 enum { LINE_FORM = JSON_COMPACT | JSON_REAL_PRECISION(9) }; /* nine digits tell any two floats apart */
@@ -71,6 +72,40 @@ static tf_status write_line(int file, const char *path, const json_t *object) {
     return status;
 }
 
+/* What batches took ----------------------------------------------------------------------------------------------- */
+
+static json_t *run_json(const run_report *run) {
+    json_t *bytes = json_bytes(run->links);
+    json_t *links = json_incref(json_object_get(bytes, "links"));
+    json_decref(bytes);
+    return json_pack("{s:{s:f,s:f},s:I,s:o}", "seconds", "setup", run->seconds_setup, "online", run->seconds_online,
+                     "rounds", (json_int_t)run->rounds, "links", links);
+}
+
+static void add_run(run_report *sum, const run_report *run) {
+    sum->seconds_setup += run->seconds_setup;
+    sum->seconds_online += run->seconds_online;
+    sum->rounds += run->rounds;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) sum->links[i][j] += run->links[i][j];
+}
+
+static uint64_t count_of(const json_t *number) {
+    json_int_t count = json_integer_value(number);
+    return count > 0 ? (uint64_t)count : 0;
+}
+
+/* What a line says of its batch; nothing where it says nothing. */
+static run_report run_of(const json_t *batch) {
+    const json_t *seconds = json_object_get(batch, "seconds"), *links = json_object_get(batch, "links");
+    run_report run = {.seconds_setup = json_number_value(json_object_get(seconds, "setup")),
+                      .seconds_online = json_number_value(json_object_get(seconds, "online")),
+                      .rounds = count_of(json_object_get(batch, "rounds"))};
+    for (size_t i = 0; i < TF_PARTIES; i++)
+        for (size_t j = 0; j < TF_PARTIES; j++) run.links[i][j] = count_of(json_array_get(json_array_get(links, i), j));
+    return run;
+}
+
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
 static tf_status put_values(const eval_store *store, json_t *row, const char *prefix, const float *values) {
@@ -101,18 +136,20 @@ static void keep(eval_store *store, size_t index, const float *values, const flo
 }
 
 tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
-                            const float *plain) {
+                            const float *plain, const run_report *run) {
     for (size_t i = 0; i < count; i++) {
         const text_item *text = &store->texts->item[index[i]];
         const float *row_values = values + i * store->width, *row_plain = plain ? plain + i * store->width : NULL;
         json_t *row = json_pack("{s:I,s:s?}", "index", (json_int_t)index[i], "label", text->label);
         tf_status status = put_values(store, row, "", row_values);
         if (status == TF_OK && plain) status = put_values(store, row, "plain_", row_plain);
+        if (i + 1 == count) json_object_set_new(row, "batch", run_json(run));
         if (status == TF_OK) status = write_line(store->file, store->path, row);
         json_decref(row);
         TF_TRY(status);
         keep(store, index[i], row_values, row_plain);
     }
+    add_run(&store->spent, run);
     return synchronise(store->file, store->path);
 }
 
@@ -179,7 +216,9 @@ static tf_status read_line(eval_store *store, reading *r, const char *line, size
                          store->texts->file);
     else if (!store->finished[i]) {
         if (r->copy_to >= 0) status = write_bytes(r->copy_to, store->path, line, length);
+        run_report run = run_of(json_object_get(object, "batch"));
         if (status == TF_OK) keep(store, (size_t)i, r->values, r->plain);
+        if (status == TF_OK) add_run(&store->spent, &run);
     }
     json_decref(object);
     return status;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "experiments/app/data/texts.h"
+#include "experiments/app/report/run_report.h"
 #include "models/model.h"
 
 /** Values of a text under a decoder: the sum of its tokens' negative log-likelihoods, and how many tokens these are. */
@@ -26,6 +27,7 @@ typedef struct eval_store {
     float *values;      /**< texts x width, of finished examples */
     float *plain;       /**< the same of the plain model, or NULL */
     int file;           /**< -1: none is open */
+    run_report spent;   /**< on the batches that were finished, by all groups and all runs that went on */
 } eval_store;
 
 /** What must be the same for a file of results to be continued; digests in hexadecimal digits. */
@@ -52,10 +54,10 @@ TF_CHECKED tf_status eval_store_open(eval_store *store);
 /** Begins the part of group `group`. */
 TF_CHECKED tf_status eval_store_open_part(eval_store *store, int group);
 
-/** Adds the results of `count` examples, `index` and `values` by row; `plain` NULL without --check. Synchronised when
- * it returns. */
+/** Adds the results of a batch of `count` examples, `index` and `values` by row; `plain` NULL without --check; what the
+ *  batch took stands in its last line. Synchronised when it returns. */
 TF_CHECKED tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
-                                       const float *plain);
+                                       const float *plain, const run_report *run);
 
 /** Takes over the parts and, once all examples are finished, brings the lines into the order of the data. */
 TF_CHECKED tf_status eval_store_gather(eval_store *store);

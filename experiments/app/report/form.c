@@ -1,7 +1,10 @@
 #include "experiments/app/report/form.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <utf8proc.h>
+
+#include "experiments/app/log/log.h"
 
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
     uint64_t total = 0;
@@ -54,6 +57,13 @@ tf_status form_print(const report_form *form, json_t *object) {
     for (size_t i = 0; i < form->settings; i++)
         json_object_set_new(settings, form->setting[i].name, setting_json(&form->setting[i]));
     json_object_set_new(whole, "settings", settings);
+    json_t *warnings = json_array();
+    for (size_t i = 0; log_warning(i); i++) json_array_append_new(warnings, json_string(log_warning(i)));
+    if (json_array_size(warnings)) json_object_set(whole, "warnings", warnings);
+    json_decref(warnings);
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        json_object_set_new(whole, "peak_memory", json_integer((json_int_t)usage.ru_maxrss * 1024));
     if (object && json_object_update(whole, object) == 0) {
         json_decref(object);
         return json_print(whole);

@@ -22,7 +22,8 @@ typedef struct report_form {
     size_t settings;
 } report_form;
 
-/** Prints an object with the settings in front, as its member "settings", and frees it, as json_print does. */
+/** Prints an object with the settings in front, as its member "settings", "warnings" where there were any, and
+ * "peak_memory" of this process in bytes, and frees it, as json_print does. */
 TF_CHECKED tf_status form_print(const report_form *form, json_t *object);
 
 /** The sum over a matrix of links. */

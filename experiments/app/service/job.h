@@ -3,6 +3,7 @@
 #define TF_APP_JOB_H
 
 #include "experiments/app/data/batches.h"
+#include "experiments/app/report/run_report.h"
 #include "experiments/app/service/shares.h"
 #include "models/ranges.h"
 #include "ops/sample.h"
@@ -19,10 +20,11 @@ typedef struct run_settings {
     tf_sampling sampling;        /**< how tokens are drawn that alone are revealed; temperature 0: the likeliest */
 } run_settings;
 
-/** Told to the data owner's process at both ends of each batch; `values` are texts x width. An error ends the run. */
+/** Told to the data owner's process at both ends of each batch; `values` are texts x width, and `run` what it took and
+ *  moved. An error ends the run. */
 typedef struct batch_watch {
     tf_status (*begin)(void *context, size_t batch);
-    tf_status (*end)(void *context, size_t batch, const double *values);
+    tf_status (*end)(void *context, size_t batch, const double *values, const run_report *run);
     void *context;
 } batch_watch;
 

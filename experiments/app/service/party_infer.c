@@ -200,8 +200,19 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     return TF_OK;
 }
 
+/** What was added to a sum. */
+static run_report added(const progress *sum, const progress *before) {
+    run_report run = {.seconds_setup = sum->setup - before->setup,
+                      .seconds_online = sum->online - before->online,
+                      .rounds = sum->rounds - before->rounds};
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) run.links[i][j] = sum->bytes[i][j] - before->bytes[i][j];
+    return run;
+}
+
 /** Hands a batch's results over, by the order of the texts and to the watch. */
-static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, float *values) {
+static tf_status deliver(const private_job *job, size_t b, size_t row, const double *output, const run_report *run,
+                         float *values) {
     size_t width = tf_model_width(job->config);
     const tf_batch *batch = &job->batches->batch[b];
     size_t tokens = tf_model_output(job->config).per_token ? batch->length : 1;
@@ -209,7 +220,7 @@ static tf_status deliver(const private_job *job, size_t b, size_t row, const dou
         float *to = batches_row(job->batches, job->batches->order[row + i / tokens], i % tokens, width, values);
         for (size_t k = 0; to && k < width; k++) to[k] = (float)output[i * width + k];
     }
-    return job->watch ? job->watch->end(job->watch->context, b, output) : TF_OK;
+    return job->watch ? job->watch->end(job->watch->context, b, output, run) : TF_OK;
 }
 
 static tf_status infer_batch(tf_session *session, const private_job *job, size_t b, size_t row, float *values,
@@ -218,6 +229,7 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     bool owner = session->party.id == o->data_owner;
     tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
     size_t *lengths = NULL;
+    progress before = *sum;
     if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
     tf_status status =
         party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
@@ -225,7 +237,8 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     double *output = status == TF_OK && owner ? calloc(rows, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
     if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, sum);
-    if (status == TF_OK && owner) status = deliver(job, b, row, output, values);
+    run_report run = added(sum, &before);
+    if (status == TF_OK && owner) status = deliver(job, b, row, output, &run, values);
     free(output);
     free(lengths);
     return status;

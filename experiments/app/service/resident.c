@@ -139,11 +139,14 @@ static tf_status answer_requests(resident *r, tf_link *link, double start) {
 
 /* A connection ----------------------------------------------------------------------------------------------------- */
 
-/* Once: whoever chooses the vocabulary can have the lengths of texts, which all see, tell what they speak of. */
-static void warn_unpinned(resident *r) {
+/* Once: of approximations that the weights do not suit, and that whoever chooses the vocabulary can have the lengths of
+ * texts, which all see, tell what they speak of. */
+static void warn_data_owner(resident *r) {
     char digest[TF_DIGEST_TEXT];
-    if (r->warned || !(r->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&r->settings->model.pin)) return;
+    if (r->warned || !r->data_owner) return;
     r->warned = true;
+    model_warn_untrained(&r->model);
+    if (!(r->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&r->settings->model.pin)) return;
     log_line(LOG_WARNING,
              "the vocabulary is the model owner's, who could make lengths of texts tell about their words: hold to one "
              "that you trust, by --tokenizer DIR or --tokenizer-digest %s",
@@ -161,7 +164,7 @@ tf_status resident_answer_all(resident *r, tf_link *link, double start) {
         TF_TRY(party_files(link, &s->model, s->run.model_owner, s->model.directory, r->needs, &r->model));
     if (r->needs) TF_TRY(open_shares(r));
     if (r->data_owner && !r->model.tokenizer) TF_TRY(model_open_tokenizer(&r->model));
-    warn_unpinned(r);
+    warn_data_owner(r);
     return answer_requests(r, link, start);
 }
 
