@@ -120,6 +120,7 @@ const char *log_warning(size_t i) {
 
 static void say(log_level level, const log_number *number, size_t numbers, const char *format, va_list args) {
     char message[LOG_LINE];
+    if (!log_shows(level) && level != LOG_WARNING) return;
     vsnprintf(message, sizeof message, format, args);
     if (level == LOG_WARNING) keep(message);
     if (!log_shows(level)) return;
