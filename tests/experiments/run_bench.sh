@@ -5,14 +5,9 @@ source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 run=$source/experiments/bench/run.sh
 export TREFOIL=$1/trefoil
 [ -x /usr/bin/python3 ] || { echo "skipped: the table needs /usr/bin/python3"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 list=$("$run" --list) || complain "--list"
 for case in link/64MiB step/relu=393216 matmul/128x768x768 model/bert-{tiny,mini,small,medium,base,large}/{paper,exact}/{32,128,512}/{1,8}/1 \
     layers/bert-base/paper/128/2 profile/bert-large/exact/128/1/1; do

@@ -3,13 +3,9 @@
 # weights from the owner and from share files that are read each time.
 set -uo pipefail
 trefoil=$1/trefoil
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 small=(--arch stories15m --layers 1 --seq 20)
 "$trefoil" cost "${small[@]}" --tokens 2 --json >"$work/cost" || complain cost
 "$trefoil" share-model --arch stories15m --layers 1 --out "$work/shares" >"$work/out" || complain "share-model"
@@ -30,4 +26,4 @@ PY
 "$trefoil" bench --local "${small[@]}" --tokens 3 2>"$work/err" && complain "--tokens 3 was accepted"
 "$trefoil" bench --local --arch stories15m --layers 1 --seq 300 2>"$work/err" && complain "a prompt beyond the positions was accepted"
 grep -q "256 positions" "$work/err" || complain "too long: $(cat "$work/err")"
-exit $((failures > 0))
+conclude

@@ -6,14 +6,8 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 
 cc -shared -fPIC -o "$work/wire_log.so" "$here/../support/wire_log.c" -ldl || exit 1
 model=$work/tiny
@@ -73,5 +67,4 @@ printf '{"canary": not JSON}' | cat "$work/head" - >"$model/model.safetensors"
 printf 'hello\n' >"$work/good.txt"
 secret 0 "weights that are no safetensors" "model.safetensors" "${infer[@]}" "$work/good.txt"
 
-[ $failures = 0 ] && echo "no canary left its owner"
-exit $((failures > 0))
+conclude

@@ -6,14 +6,8 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 
 # says PATTERN COMMAND...: the command fails with one line that matches.
 says() {
@@ -198,5 +192,4 @@ says 'ranges.json is of other weights' "$trefoil" infer --local --model "$model"
 echo '{"id": 1}' >"$model/ranges.json"
 says 'ranges.json: "id" is not 64 hexadecimal digits' "$trefoil" infer --local --model "$model" --text hello
 
-[ $failures = 0 ] && echo "all as expected"
-exit $((failures > 0))
+conclude

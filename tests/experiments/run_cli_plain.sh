@@ -5,14 +5,8 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 
 # fails CODE PATTERN ARGUMENT...: exits with the code, prints nothing, and one line that matches on stderr.
 fails() {

@@ -6,14 +6,8 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 
 # refused PATTERN COMMAND...: the command fails with one line that has the pattern, and prints no result.
 refused() {
@@ -100,5 +94,4 @@ refused "needs --model or --model-shares" "${local_run[@]}"
 refused "either --text or --input" "$trefoil" infer --local --model "$model"
 refused "either --model or --arch" "$trefoil" share-model --out "$work/x"
 
-[ $failures = 0 ] && echo "all as it should be"
-exit $((failures > 0))
+conclude

@@ -6,7 +6,6 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
 # shellcheck source=tests/support/parties.sh
 . "$here/../support/parties.sh"
 model=$work/tiny
@@ -101,4 +100,4 @@ grep -q '"rounds"' "$work/out" || complain "run prints nothing"
 [ "$(grep -c "without mpirun" "$work/err")" = 1 ] || complain "cost does not refuse once: $(cat "$work/err")"
 "$trefoil" run 2>"$work/err"
 [ $? = 2 ] || complain "run without a command"
-exit $((failures > 0))
+conclude

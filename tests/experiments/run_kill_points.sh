@@ -12,7 +12,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
 . "$here/../support/parties.sh"
-work=$(mktemp -d)
 deadline=30 texts=${4:-40}
 
 model=$work/tiny

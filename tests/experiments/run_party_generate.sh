@@ -10,7 +10,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
 . "$here/../support/parties.sh"
-work=$(mktemp -d)
 model=$work/tiny
 make_tiny_decoder "$model"
 make_tiny_model "$work/reader"
@@ -197,5 +196,4 @@ cp "$work/process1.out" "$work/out1"
 cut "under mpirun"
 grep -qE "rank 2 .*signal 9|exited on signal" "$work/mpirun.err" || complain "mpirun says: $(cat "$work/mpirun.err")"
 
-[ $failures = 0 ] && echo "all as it should be"
-exit $((failures > 0))
+conclude

@@ -6,13 +6,8 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 model=$work/tiny
 make_tiny_decoder "$model"
 make_tiny_model "$work/reader"
@@ -61,4 +56,4 @@ printf 'label\ttext\nred\thello\n' >"$work/labels.tsv"
 refused "generate text" eval --plain --model "$work/reader" --data "$work/labels.tsv" --metric perplexity --out "$work/p.jsonl"
 refused "see trefoil generate" infer --local --model "$model" --text hi
 refused "see trefoil generate" plain --model "$model" --text hi
-exit $((failures > 0))
+conclude

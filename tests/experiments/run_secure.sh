@@ -2,15 +2,10 @@
 # Keys, fingerprints and the parties file on the command line; encryption between processes is what happens by default.
 set -uo pipefail
 trefoil=$1/trefoil
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 cd "$work" || exit 1
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # says STATUS PATTERN COMMAND...: the command exits so and prints the pattern somewhere.
 says() {

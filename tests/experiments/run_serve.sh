@@ -10,7 +10,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
 . "$here/../support/parties.sh"
-work=$(mktemp -d)
 
 make_tiny_model "$work/tiny"
 make_parties || exit 1

@@ -2,11 +2,8 @@
 # A run on a simulated network takes as long as forecast for that network, plus what computing takes, and not much longer.
 set -uo pipefail
 trefoil=$1/trefoil
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 number() { sed "s/.*\"$1\": {*\(\"seconds\": \)*\([0-9.e+-]*\).*/\2/" <<<"$2"; }
 what=(--arch bert-tiny --layers 1 --seq 16)
 

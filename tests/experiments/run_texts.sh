@@ -5,18 +5,12 @@ trefoil=$1/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 model=$work/tiny
 make_tiny_model "$model"
 pair="[2, 5, 6, 3, 7, 10, 3]" # hello world, a film
 one="[2, 5, 6, 3]"
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # gives WANTED FILE CONTENT ARGUMENT...: the file's texts have these ids.
 gives() {

@@ -17,7 +17,6 @@ skip() {
 command -v ip >/dev/null || skip "three hosts need ip (iproute2)"
 hosts=(trefoil$$-0 trefoil$$-1 trefoil$$-2) switch=trefoil$$-switch
 ip netns add "$switch" 2>/dev/null || skip "network namespaces are not permitted here (root is needed)"
-work=$(mktemp -d)
 
 clean_up() {
     local n inside

@@ -1,18 +1,14 @@
-# Sourced by tests of separately started parties, which set `trefoil` (the program) and `work` (a scratch directory, which
-# is removed at the end with whatever party is left).
+# Sourced by tests of separately started parties, which set `trefoil` (the program). Brings checks.sh along; whatever
+# party is left at the end is killed.
 
-# complain WHAT: a failure, which the test counts in `failures` and goes on.
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 clean_up() {
     local n
     for n in 0 1 2; do [ -z "${pid[n]:-}" ] || kill -KILL "${pid[n]}" 2>/dev/null; done
     wait 2>/dev/null
-    [ -z "${work:-}" ] || rm -rf "$work"
+    rm -rf "$work"
 }
 trap clean_up EXIT
 
