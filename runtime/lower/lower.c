@@ -47,7 +47,8 @@ static tf_value lower_guards(tf_program *program, const tf_value *value) {
     return count < 0 ? -1 : tf_guard_any(program, count);
 }
 
-/** Outputs, and in the slot after them what the guard says, once all copies are known to agree. */
+/** Outputs, and in the slot after them what the guard says, once an outside owner's tokens are known to be tokens, and
+ *  all copies to agree. */
 static void lower_outputs(tf_program *program, const tf_value *value) {
     const tf_graph *graph = program->graph;
     tf_value last[TF_MAX_OUTPUTS + 1];
@@ -55,6 +56,7 @@ static void lower_outputs(tf_program *program, const tf_value *value) {
     for (int k = 0; k < count; k++) last[k] = value[graph->output[k].id];
     program->op = -1;
     tf_value guard = last[count] = lower_guards(program, value);
+    tf_check_selections(program);
     if (graph->check_copies) tf_compare_copies(program, count + (guard >= 0), last);
     for (int k = 0; k < count && !program->status; k++) {
         program->op = graph->output[k].id;

@@ -99,6 +99,18 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     return status;
 }
 
+tf_status tf_party_coin(const tf_party *party, EVP_CIPHER_CTX **coin) {
+    tf_hash hash;
+    tf_digest key;
+    tf_hash_begin(&hash);
+    tf_hash_add_text(&hash, "trefoil coin");
+    tf_hash_add(&hash, &party->session, sizeof party->session);
+    TF_TRY(tf_hash_end(&hash, &key));
+    *coin = tf_prf_new(key.byte);
+    OPENSSL_cleanse(&key, sizeof key);
+    return *coin ? TF_OK : tf_fail_public(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+}
+
 void tf_buffer_release(tf_buffer *buffer) {
     tf_secret_free(buffer->data, buffer->capacity);
     *buffer = (tf_buffer){0};

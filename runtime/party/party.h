@@ -45,7 +45,7 @@ typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
     const tf_kernels *kernels;
-    tf_digest session;                   /**< of the nonces of all three parties */
+    tf_digest session;                   /**< of the nonces of all three parties, which nobody else is told */
     uint32_t run;                        /**< part of every stream's address; advanced before each execution */
     EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
@@ -69,6 +69,12 @@ typedef struct tf_party {
  * together.
  */
 TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
+
+/**
+ * The keystream of a coin: all three parties toss it alike, and nobody else knows it, for it follows from the session's
+ * nonces. Read by tf_prf_words at (run << 32 | node, purpose); freed with EVP_CIPHER_CTX_free.
+ */
+TF_CHECKED tf_status tf_party_coin(const tf_party *party, EVP_CIPHER_CTX **coin);
 
 /** Lets `threads` threads share the work of what runs from now on; 1 is the default. */
 TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);

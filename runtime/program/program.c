@@ -126,9 +126,13 @@ const tf_node *tf_leaf_of(const tf_program *program, tf_value value) {
     return program->node[value].leaf;
 }
 
-const tf_node *tf_call_leaf(const tf_call *call) {
+const tf_node *tf_leaf_now(const tf_call *call, const tf_node *leaf) {
     const tf_graph *compiled = call->program->graph, *now = call->slots ? call->slots->graph : NULL;
-    return compiled && now ? &now->node[call->node->leaf - compiled->node] : call->node->leaf;
+    return compiled && now ? &now->node[leaf - compiled->node] : leaf;
+}
+
+const tf_node *tf_call_leaf(const tf_call *call) {
+    return tf_leaf_now(call, call->node->leaf);
 }
 
 static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed, bool table) {

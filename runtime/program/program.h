@@ -76,9 +76,10 @@ typedef struct tf_program {
     int helds;
     int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
-    int op;     /**< given to the nodes that follow */
-    int guard;  /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
-    int copies; /**< the comparison of copies, which outputs wait for; 0: none */
+    int op;         /**< given to the nodes that follow */
+    int guard;      /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
+    int copies;     /**< the comparison of copies, which outputs wait for; 0: none */
+    int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
     tf_status status;
     char error[512];
 } tf_program;
@@ -152,6 +153,14 @@ void tf_compare_copies(tf_program *program, int count, const tf_value *before);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
  * 3 rounds; or that an owner outside (TF_OUTSIDE) shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
+
+/**
+ * Checks what an owner outside dealt for all lookups so far, before what is opened or kept from then on: each token's
+ * vectors select one row, the same of all three components of the table, and its signs fit; else TF_MISMATCH at every
+ * party, but for a probability of 2^-62. 32 B a token and 120 B; 3 rounds, beside others. Nobody learns anything from
+ * it where the owner is honest.
+ */
+void tf_check_selections(tf_program *program);
 
 /** @} @name Local: no communication @{ */
 

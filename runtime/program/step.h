@@ -178,7 +178,8 @@ typedef struct tf_slots {
     const tf_held_view *held;     /**< for each of program->held */
 } tf_slots;
 
-/** The node's leaf with the data of this run. */
+/** A leaf of the program, and that of the call's own node, with the data of this run. */
+const struct tf_node *tf_leaf_now(const tf_call *call, const struct tf_node *leaf);
 const struct tf_node *tf_call_leaf(const tf_call *call);
 
 #endif

@@ -189,13 +189,23 @@ static const tf_step output_step = {.name = "output",
                                     .state = output_state,
                                     .whole = output_whole};
 
+/** What an output takes: the value, and the checks that it waits for. Returns how many. */
+static int with_checks(const tf_program *p, tf_value x, tf_value in[3]) {
+    int count = 1;
+    in[0] = x;
+    if (p->copies) in[count++] = p->copies;
+    if (p->selections) in[count++] = p->selections;
+    return count;
+}
+
 tf_value tf_output(tf_program *p, tf_value x, int to, int slot) {
     if (p->status) return -1;
     if (to != TF_EVERYONE && (to < 0 || to >= TF_PARTIES))
         return tf_program_fail(p, tf_fail(TF_INVALID, "an output to party %d", to));
     exchange_args args = {.party = to, .slot = slot};
-    tf_value in[] = {x, p->copies};
-    return tf_append_args(p, &output_step, *tf_type_of(p, x), p->copies ? 2 : 1, in, &args, sizeof args);
+    tf_value in[3];
+    int inputs = with_checks(p, x, in);
+    return tf_append_args(p, &output_step, *tf_type_of(p, x), inputs, in, &args, sizeof args);
 }
 
 /* Keep */
@@ -215,6 +225,7 @@ static const tf_step keep_step = {
 tf_value tf_keep(tf_program *p, tf_value x, int slot) {
     if (p->status) return -1;
     exchange_args args = {.slot = slot};
-    tf_value in[] = {x, p->copies};
-    return tf_append_args(p, &keep_step, *tf_type_of(p, x), p->copies ? 2 : 1, in, &args, sizeof args);
+    tf_value in[3];
+    int inputs = with_checks(p, x, in);
+    return tf_append_args(p, &keep_step, *tf_type_of(p, x), inputs, in, &args, sizeof args);
 }

@@ -64,6 +64,37 @@ done
 "$trefoil" reveal --model "$model" --result-shares "$work/results" --json >"$work/out" || complain "reveal of one directory"
 [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--input-shares with a model owner: other labels"
 
+# An owner that cheats: of some token two rows are selected, no row, or a row with another factor. cheat OUT PLACE: flips
+# a bit of what parties 0, 1 and 2 hold, with all digests made anew, as whoever shares texts can.
+cheat() {
+    cp -r "$work/texts" "$1"
+    python3 - "$1" "$2" <<'END'
+import hashlib, json, struct, sys
+for party in range(3):
+    path = f"{sys.argv[1]}/party{party}/texts.shares"
+    data = bytearray(open(path, "rb").read())
+    offset, length = struct.unpack_from("<QQ", data, 16)
+    index = json.loads(data[offset:offset + length])
+    entry = next(e for e in index["entries"] if e["name"] == "batch 0 tokens " + sys.argv[2])
+    size = entry["shape"][0] * entry["shape"][1] * (entry["bits"] // 8) * (entry["shape"][2] if len(entry["shape"]) > 2 else 1)
+    if sys.argv[2] == "vectors" or party != 1:  # each component's vector at its first holder; sign share 0 at its two
+        data[entry["offset"] + (entry["shape"][1] * 24 if sys.argv[2] == "signs" and party == 2 else 0)] ^= 4
+    entry["digest"] = hashlib.sha256(data[entry["offset"]:entry["offset"] + size]).hexdigest()
+    packed = json.dumps(index).encode()
+    data = data[:offset] + packed
+    struct.pack_into("<QQ", data, 16, offset, len(packed))
+    data[32:64] = hashlib.sha256(data[:32] + data[64:4096] + packed).digest()
+    open(path, "wb").write(data)
+END
+}
+for place in vectors signs; do
+    cheat "$work/cheat-$place" $place
+    rm -rf "$work/none"
+    refused "do not select one row" "$trefoil" infer --local --model-shares "$work/shared" \
+        --input-shares "$work/cheat-$place" --result-shares "$work/none"
+    [ -z "$(find "$work/none" -name '*.shares' 2>/dev/null)" ] || complain "results of texts that are none ($place)"
+done
+
 # What does not belong together.
 local_run=("$trefoil" infer --local --text hello)
 refused "shared with 16 fractional bits" "${local_run[@]}" --model-shares "$work/shared" --frac-bits 12

@@ -96,7 +96,9 @@ Test(memcheck, nothing_branches_on_a_table_for_an_owner_outside) {
         int64_t *x = rig_integers(V * H, 20);
         rig r = rig_open(16);
         selection_rig own;
-        rig_take(&r, selection_embed(&r, &own, rig_put(&r, tf_dims(V, H), x, 16, 32, 16), tf_dims(TOKENS), id));
+        tf_value rows = selection_embed(&r, &own, rig_put(&r, tf_dims(V, H), x, 16, 32, 16), tf_dims(TOKENS), id);
+        tf_check_selections(&r.program);
+        rig_take(&r, rows);
         selection_bind(&r, &own);
         r.t.tainted = tainted;
         rig_run(&r);

@@ -49,7 +49,7 @@ static uint64_t op_bytes(const tf_program *program, const tf_plan *plan, int op)
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
-    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 3) * sizeof *grown);
+    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 4) * sizeof *grown);
     if (!grown) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
     report->op = grown;
     report->rounds += times * (uint64_t)plan->rounds;
@@ -66,9 +66,12 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
         cost->bytes += times * op_bytes(program, plan, i);
     }
     uint64_t copies = program->copies ? tf_plan_node_bytes(plan, program->copies) : 0;
+    uint64_t selections = program->selections ? tf_plan_node_bytes(plan, program->selections) : 0;
     if (copies) find_op(report, "copies", "check")->bytes += times * copies;
+    if (selections) find_op(report, "tokens of an owner outside", "check")->bytes += times * selections;
     if (program->guard)
-        find_op(report, "beyond the ranges", "guard")->bytes += times * (op_bytes(program, plan, -1) - copies);
+        find_op(report, "beyond the ranges", "guard")->bytes +=
+            times * (op_bytes(program, plan, -1) - copies - selections);
     return TF_OK;
 }
 
