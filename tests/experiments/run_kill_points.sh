@@ -53,7 +53,7 @@ start_apart() {
 gone() { ! kill -0 "$1" 2>/dev/null || [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null || echo Z)" = Z ]; }
 
 # How long a whole run takes, to spread the points over it.
-phase_words='round [0-9]+ of|connecting|proving who is who|making keys|exchanging config|comparing|waiting for a request|telling the lengths|adding up|weight |this is no handshake|of the handshake|secure link'
+phase_words='round [0-9]+ of|connecting|proving who is who|making keys|exchanging config|comparing|waiting for a request|telling the lengths|adding up|weight |this is no handshake|of the handshake|secure link|ended from outside'
 declare -A took
 for how in mpirun apart; do
     begin=$(date +%s%N)
@@ -124,7 +124,7 @@ while [ $done_points -lt "$points" ]; do
             [ $? = 1 ] || complain "$what: party $n ended with status $?"
         fi
         [ ! -s "$work/out$n" ] || complain "$what: party $n printed a result"
-        reason=$(grep '^trefoil: ' "$work/err$n" | grep -v "^trefoil: party $n: " | tail -1)
+        reason=$(grep '^trefoil: ' "$work/err$n" | grep -vE ': (waiting for party|party [012] is connected)' | tail -1)
         # Nobody can tell who is missing before all have joined the job.
         if grep -q "joining the MPI job: not all parties came" "$work"/err? 2>/dev/null; then
             echo "$what, ${seconds} s: $n: ${reason:-(ended by mpirun)}"

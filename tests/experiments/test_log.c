@@ -32,7 +32,10 @@ Test(log, of_a_command_begins_with_its_name) {
     log_line(LOG_DEBUG, "left out");
     cr_assert_str_eq(line(0), "trefoil: model: no such file");
     cr_assert_str_eq(line(1), "trefoil: warning: careful");
-    cr_assert_str_eq(line(2), "");
+    log_party(1);
+    log_line(LOG_WARNING, "careful");
+    cr_assert_str_eq(line(2), "trefoil: party 1: warning: careful");
+    cr_assert_str_eq(line(3), "");
 }
 
 Test(log, of_a_service_tells_time_party_session_and_request) {

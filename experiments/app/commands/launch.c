@@ -25,8 +25,16 @@ tf_status launch_parties(int argc, char **argv) {
     return tf_fail(TF_IO, "mpirun could not be started (%s): install Open MPI, or give --local", strerror(errno));
 }
 
+/* What one of the environment variables says; `otherwise` where there is none. */
+static int number_in(const char *const names[], int otherwise) {
+    for (; *names; names++)
+        if (getenv(*names)) return atoi(getenv(*names));
+    return otherwise;
+}
+
 void launch_place(int *processes, int *rank) {
-    const char *size = getenv("OMPI_COMM_WORLD_SIZE"), *number = getenv("OMPI_COMM_WORLD_RANK");
-    *processes = size ? atoi(size) : 1;
-    *rank = number ? atoi(number) : 0;
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", NULL};
+    *rank = number_in(ranks, 0);
+    *processes = getenv("OMPI_COMM_WORLD_RANK") || getenv("PMIX_RANK") ? number_in(sizes, 1) : 1;
 }

@@ -22,9 +22,7 @@ static const trefoil_command *const commands[] = {
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2, INTERRUPTED = 130 };
 
 /* What runs in one process is refused in a job of several, by one of them. */
-static bool is_misplaced(const trefoil_command *command, const command_line *options) {
-    int processes, rank;
-    launch_place(&processes, &rank);
+static bool is_misplaced(const trefoil_command *command, const command_line *options, int processes, int rank) {
     bool alone = options->links.local || options->plain || !strchr(command->accepts, OPTION_TIMEOUT);
     if (processes < 2 || !alone) return false;
     char message[128];
@@ -32,19 +30,22 @@ static bool is_misplaced(const trefoil_command *command, const command_line *opt
              options->links.local ? " --local"
              : options->plain     ? " --plain"
                                   : "");
+    log_party(-1);
     if (rank == 0) log_line(LOG_ERROR, "%s", message);
     return true;
 }
 
 static int run_command(const trefoil_command *command, int argc, char **argv) {
     command_line options;
-    int code = 0;
+    int code = 0, processes, rank;
+    launch_place(&processes, &rank);
+    if (processes >= TF_PARTIES) log_party(rank % TF_PARTIES);
     if (options_parse(command, argc, argv, &options) != TF_OK) {
         log_line(LOG_ERROR, "%s", tf_error());
         code = USAGE_ERROR;
     } else if (options.help) {
         help_command(command);
-    } else if (is_misplaced(command, &options)) {
+    } else if (is_misplaced(command, &options, processes, rank)) {
         code = USAGE_ERROR;
     } else {
         log_settings log = settings_of_log(&options);

@@ -82,10 +82,10 @@ static void put_words(log_level level, const char *message) {
         used += snprintf(place + used, sizeof place - (size_t)used, "%srequest %llu", used ? " " : "",
                          (unsigned long long)request);
     time_text(time);
-    int length =
-        settings.service
-            ? snprintf(line, LOG_LINE, "%s %s %s%s%s", time, level_names[level], place, used ? ": " : "", message)
-            : snprintf(line, LOG_LINE, "trefoil: %s%s", level == LOG_WARNING ? "warning: " : "", message);
+    int length = settings.service ? snprintf(line, LOG_LINE, "%s %s %s%s%s", time, level_names[level], place,
+                                             used ? ": " : "", message)
+                                  : snprintf(line, LOG_LINE, "trefoil: %s%s%s%s", place, used ? ": " : "",
+                                             level == LOG_WARNING ? "warning: " : "", message);
     if (length >= LOG_LINE) length = LOG_LINE - 1;
     put(line, (size_t)length);
 }

@@ -1,6 +1,7 @@
 /**
  * What a process says on standard error: a line at a time, which is written at once, so that the lines of three parties
- * do not mix. A command's lines begin with "trefoil: "; those of a service tell time, party, session and request. Lines
+ * do not mix. A command's lines begin with "trefoil: " and the party, where the process plays one;
+ * those of a service tell time, party, session and request. Lines
  * are made of counts, times and places: never of texts, prompts, results, weights or keys.
  */
 #ifndef TF_APP_LOG_H
