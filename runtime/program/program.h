@@ -301,9 +301,10 @@ typedef struct tf_window {
 } tf_window;
 typedef double tf_function(double);
 /**
- * f(a) within a window, as lines over segments: off by (f'' h^2)/4, h being the length of a segment, and by 2^-12 f'
- * for the rounding of a. Outside of the window the line of some other segment. 16 or 32 B, 9 ring elements of 8 bits
- * more than the result, and its truncation: 65 B for 128 segments and a result in 32 bits. 3 rounds.
+ * f(a) within a window, as lines over segments: off by 5/12 f'' h^2 at most, h being the length of a segment, and in
+ * the mean over shares and over a segment not at all; and by 2^-12 f' for the rounding of a. Outside of the window the
+ * line of some other segment. 16 or 32 B, 9 ring elements of 8 bits more than the result, and its truncation: 65 B for
+ * 128 segments and a result in 32 bits. 3 rounds.
  */
 tf_value tf_spline(tf_program *program, tf_value a, tf_function *f, tf_window window, tf_result result);
 /** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */

@@ -233,17 +233,18 @@ static const tf_step spline_step = {.name = "spline",
                                     .solo = spline_solo,
                                     .pair = spline_pair};
 
-/** The line a + b r on 0 <= r <= width nearest to f(from + r): the chord, moved by half of what it is off. */
+/** The line a + b r on 0 <= r <= width for f(from + r): the chord, moved so that it is right in the mean. r, the sum of
+ *  two low parts one of which is uniform, is near the middle more often than near the ends. */
 static void line(tf_function *f, double from, double width, double *a, double *b) {
     enum { SAMPLES = 64 };
-    double least = 0, most = 0;
+    double sum = 0, weights = 0;
     *b = (f(from + width) - f(from)) / width;
-    for (int i = 0; i <= SAMPLES; i++) {
-        double r = width * i / SAMPLES, off = f(from + r) - f(from) - *b * r;
-        least = fmin(least, off);
-        most = fmax(most, off);
+    for (int i = 1; i < SAMPLES; i++) {
+        double r = width * i / SAMPLES, weight = i < SAMPLES / 2 ? i : SAMPLES - i;
+        sum += weight * (f(from + r) - f(from) - *b * r);
+        weights += weight;
     }
-    *a = f(from) + (least + most) / 2;
+    *a = f(from) + sum / weights;
 }
 
 tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, tf_result result) {
