@@ -76,6 +76,26 @@ sum() { grep -oE '"bytes": \{"total": [0-9]+|"rounds": [0-9]+' "$1" | tr '\n' ' 
 [ "$(sum "$work/said")" = "$(sum "$work/calmly")" ] || complain "in two runs $(sum "$work/said"), in one $(sum "$work/calmly")"
 grep -q '"rounds": 0' "$work/said" && complain "no rounds in: $(cat "$work/said")"
 
+# A file of the first examples grows; what it took is told beforehand, to the byte.
+"${eval[@]}" --local --batch 1 --limit 5 --out "$work/grows" >"$work/said" || complain "--limit 5 failed"
+head -n 6 "$work/grows" | tail -n 5 >"$work/finished"
+"${eval[@]}" --local --batch 1 --json --out "$work/grows" >"$work/said" || complain "a file of fewer examples was refused"
+whole "$work/grows"
+grep -q '"computed": 11' "$work/said" || complain "the first examples were computed again: $(cat "$work/said")"
+[ "$(grep -cFxf "$work/finished" "$work/grows")" = 5 ] || complain "the first examples have changed"
+"${eval[@]}" --batch 1 --dry-run --json >"$work/forecast" || complain "--dry-run failed"
+[ "$(sum "$work/said")" = "$(sum "$work/forecast")" ] || complain "forecast $(sum "$work/forecast"), moved $(sum "$work/said")"
+says 'eval needs --out' "${eval[@]}" --local
+
+# Long texts make small batches, unless --batch says otherwise.
+mkdir "$work/long"
+sed 's/"max_position_embeddings": 16/"max_position_embeddings": 512/' "$model/config.json" >"$work/long/config.json"
+cp "$model/vocab.txt" "$work/long"
+{ printf 'sentence\tlabel\n' && for i in {1..40}; do printf 'hello %.0s' {1..300} && printf '\tred\n'; done; } >"$work/long.tsv"
+long=("$trefoil" eval --model "$work/long" --data "$work/long.tsv" --dry-run --json)
+"${long[@]}" | grep '"batches": 4, "longest": 302' >/dev/null || complain "13 texts of 302 tokens are no batch: $("${long[@]}")"
+"${long[@]}" --batch 32 | grep '"batches": 2' >/dev/null || complain "--batch 32 is not obeyed"
+
 # What the weights were not trained for is said, in JSON too; what the model has not is refused.
 "${eval[@]}" --local --approx gelu=quad --limit 1 --json --out "$work/quad" >"$work/said" 2>"$work/err" || complain "gelu=quad failed"
 grep -q 'warning: the weights were not trained for gelu=quad' "$work/err" || complain "no warning: $(cat "$work/err")"

@@ -4,6 +4,7 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/log/progress.h"
+#include "experiments/app/measure/cost.h"
 #include "experiments/app/report/eval_report.h"
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/service/infer.h"
@@ -27,12 +28,14 @@ typedef struct evaluation {
     size_t row;   /* of the batches, how many are finished */
     double since; /* when the last of them was, or when this run began */
     float *values;
+    tf_digest *digest; /* of the examples */
 } evaluation;
 
 static void release(evaluation *e) {
     plain_side_stop(&e->plain);
     if (e->store.header) eval_store_close(&e->store);
     free(e->values);
+    free(e->digest);
     tf_ranges_free(&e->seen);
     tf_range_check_free(e->range_check);
     batches_free(&e->batches);
@@ -55,24 +58,21 @@ static tf_status open_data(evaluation *e, int groups, bool shows, eval_metric *m
     return batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches);
 }
 
-/* The digest of all tokens and labels, whatever the batches are. */
-static tf_status digest_data(const evaluation *e, char text[TF_DIGEST_TEXT]) {
+/* Digests of tokens and labels, whatever the batches are. */
+static tf_status digest_rows(evaluation *e) {
     size_t row = 0;
-    tf_digest *row_digest = calloc(3 * e->texts.count, sizeof *row_digest);
-    if (!row_digest) return tf_fail(TF_NOMEM, "out of memory");
+    tf_digest *digest = e->digest = calloc(EVAL_ROW * e->texts.count, sizeof *digest);
+    if (!digest) return tf_fail(TF_NOMEM, "out of memory");
     for (size_t b = 0; b < e->batches.count; b++) {
         const tf_batch *batch = &e->batches.batch[b];
         for (size_t i = 0; i < batch->texts; i++, row++) {
             size_t index = e->batches.order[row], at = i * batch->length, bytes = batch->lengths[i] * sizeof(int32_t);
             const char *label = e->texts.item[index].label ? e->texts.item[index].label : "";
-            row_digest[3 * index] = tf_digest_of(batch->ids + at, bytes);
-            row_digest[3 * index + 1] = tf_digest_of(batch->types + at, bytes);
-            row_digest[3 * index + 2] = tf_digest_of(label, strlen(label));
+            digest[EVAL_ROW * index] = tf_digest_of(batch->ids + at, bytes);
+            digest[EVAL_ROW * index + 1] = tf_digest_of(batch->types + at, bytes);
+            digest[EVAL_ROW * index + 2] = tf_digest_of(label, strlen(label));
         }
     }
-    tf_digest all = tf_digest_of(row_digest, 3 * e->texts.count * sizeof *row_digest);
-    free(row_digest);
-    tf_digest_text(&all, text);
     return TF_OK;
 }
 
@@ -80,15 +80,17 @@ static tf_status digest_data(const evaluation *e, char text[TF_DIGEST_TEXT]) {
 static tf_status make_store(evaluation *e, const model_digest *digest) {
     const command_line *o = e->options;
     char model[TF_DIGEST_TEXT], data[TF_DIGEST_TEXT], ranges[TF_DIGEST_TEXT], approx[TF_APPROX_TEXT];
-    TF_TRY(digest_data(e, data));
+    TF_TRY(digest_rows(e));
+    tf_digest of_data = tf_digest_of(e->digest, EVAL_ROW * e->texts.count * sizeof *e->digest);
     tf_digest of_ranges = ranges_digest(&e->model.ranges);
     eval_facts facts = {.plain = o->plain,
                         .model = tf_hex_write(digest->byte, sizeof digest->byte, model),
-                        .data = data,
+                        .data = tf_digest_text(&of_data, data),
                         .approx = tf_approx_text(&e->model.approx, approx),
                         .fraction_bits = o->fraction_bits,
                         .ranges = e->model.calibrated ? tf_digest_text(&of_ranges, ranges) : NULL,
-                        .check = o->check};
+                        .check = o->check,
+                        .row = e->digest};
     return eval_store_make(&e->store, o->out, &facts, &e->model.config, &e->texts);
 }
 
@@ -225,10 +227,37 @@ static tf_status evaluate_plain(evaluation *e) {
     return eval_report_print(&form, &e->store, &report);
 }
 
+/* Opens all that an evaluation needs but the weights, and tells what it would take. */
+static tf_status evaluate_nothing(evaluation *e) {
+    const command_line *o = e->options;
+    run_settings settings = settings_of_run(o);
+    report_form form = settings_of_report(o);
+    eval_plan plan = {.metric = METRIC_ACCURACY};
+    model_settings opened = settings_of_model(o);
+    opened.scores = true;
+    TF_TRY(model_open(&opened, &e->model));
+    TF_TRY(open_data(e, 1, true, &plan.metric));
+    private_job job = {.settings = &settings,
+                       .config = &e->model.config,
+                       .approx = &e->model.approx,
+                       .batches = &e->batches,
+                       .ranges = model_ranges(&e->model),
+                       .scores = true};
+    tf_status status = o->plain ? TF_OK : cost_batches(&job, &plan.cost);
+    plan.examples = e->texts.count;
+    plan.batches = e->batches.count;
+    plan.longest = e->batches.batch[e->batches.count - 1].length;
+    if (status == TF_OK) status = eval_plan_print(&form, &plan);
+    free(plan.cost.op);
+    return status;
+}
+
 static tf_status run(const command_line *o) {
     evaluation e = {.options = o, .since = tf_clock()};
     tf_status status;
-    if (o->plain) {
+    if (o->dry_run) {
+        status = evaluate_nothing(&e);
+    } else if (o->plain) {
         status = evaluate_plain(&e);
     } else {
         private_session *session;
@@ -242,6 +271,7 @@ static tf_status run(const command_line *o) {
 }
 
 static tf_status check(const command_line *o) {
+    if (!o->out && !o->dry_run) return tf_fail(TF_INVALID, "eval needs --out (see --help)");
     if (o->plain && (o->check || o->links.local))
         return tf_fail(TF_INVALID, "eval takes either --plain, or --local and --check (see --help)");
     return TF_OK;
@@ -286,10 +316,11 @@ const trefoil_command command_eval = {
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,
             OPTION_PLUGIN,
+            OPTION_DRY_RUN,
             LINK_OPTIONS,
             0,
         },
-    .requires = (const char[]){OPTION_MODEL, OPTION_DATA, OPTION_OUT, 0},
+    .requires = (const char[]){OPTION_MODEL, OPTION_DATA, 0},
     .secrets = true,
     .check = check,
     .run = run,

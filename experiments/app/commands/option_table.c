@@ -66,7 +66,7 @@ const option_row option_table[] = {
      .help = "Embeddings of the texts of --input, as embed wrote them with the same model"},
     {OPTION_DIMENSIONS, "dimensions", COUNT(dimensions, "N"), .fallback = "all", .setting = true,
      .help = "Only the first N values of each embedding, for models that were trained for that (Matryoshka)"},
-    {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32", .setting = true,
+    {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32, and no more than 4096 tokens", .setting = true,
      .help =
          "Texts computed together. Similar lengths come together, and a batch is as long as its longest text; memory "
          "grows with texts and tokens, with the square of the tokens in attention"},
@@ -123,6 +123,8 @@ const option_row option_table[] = {
      .help = "accuracy, f1, macro_f1, matthews, pearson, spearman or perplexity"},
     {OPTION_PLAIN, "plain", FLAG(plain), .setting = true, .help = "In floating point in this process, without parties"},
     {OPTION_OUT, "out", TEXT(out, "PATH"), .source = FROM_FILES, .help = "What to write"},
+    {OPTION_DRY_RUN, "dry-run", FLAG(dry_run),
+     .help = "Check options, data and labels, forecast bytes, rounds and memory, and run nothing"},
     {OPTION_FORCE, "force", FLAG(force), .help = "Replace share files that are there already"},
     {OPTION_PARTY, "party", WHOLE(party, "PARTY", 0, LAST_PARTY), .source = FROM_CHOICES, .choices = "0 1 2",
      .help = "The party's number, 0 to 2"},

@@ -101,7 +101,8 @@ enum option_key {
     OPTION_VECTORS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_JSON,
-    OPTION_EACH
+    OPTION_EACH,
+    OPTION_DRY_RUN
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -131,7 +132,7 @@ typedef struct command_line {
     tf_network network;
     bool serve; /**< of a party that is started by itself */
     bool truncate, strict, fill_mask, public_weights, link, check, check_copies, check_ranges, plain, no_ranges,
-        no_guard, stream, fidelity, profile, force, ops, quiet, verbose, log_json, json, help;
+        no_guard, stream, fidelity, profile, dry_run, force, ops, quiet, verbose, log_json, json, help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

@@ -72,6 +72,7 @@ report_form settings_of_report(const command_line *o) {
 
 batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
     return (batch_settings){.most = o->batch ? o->batch : TEXTS_A_BATCH,
+                            .tokens = o->batch ? 0 : TOKENS_A_BATCH,
                             .longest = o->max_length,
                             .truncate = o->truncate,
                             .pad_to = o->pad_to,

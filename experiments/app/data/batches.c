@@ -115,15 +115,28 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+/* How many of the texts, which are sorted by length, make the next batch, and how long it is. */
+static size_t next_batch(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
+                         size_t *length) {
+    size_t rows = 1;
+    *length = padded_length(p, item[0].length);
+    for (; rows < smaller(settings->most, count); rows++) {
+        size_t longer = padded_length(p, item[rows].length);
+        if (settings->tokens && (rows + 1) * longer > settings->tokens) break;
+        *length = longer;
+    }
+    return rows;
+}
+
 /* Room for the texts, which are sorted by length. */
-static tf_status make_room(const encoded_text *item, size_t count, size_t most, const padding *p, text_batches *out) {
-    size_t cells = 0;
-    for (size_t start = 0; start < count; start += most) {
-        size_t rows = smaller(most, count - start);
-        cells += rows * padded_length(p, item[start + rows - 1].length);
+static tf_status make_room(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
+                           text_batches *out) {
+    size_t cells = 0, length;
+    for (size_t start = 0, rows; start < count; start += rows, out->count++) {
+        rows = next_batch(item + start, count - start, settings, p, &length);
+        cells += rows * length;
     }
     out->texts = count;
-    out->count = (count + most - 1) / most;
     out->batch = calloc(out->count, sizeof *out->batch);
     out->order = calloc(count, sizeof *out->order);
     out->lengths = calloc(count, sizeof *out->lengths);
@@ -138,13 +151,13 @@ static tf_status make_room(const encoded_text *item, size_t count, size_t most, 
 }
 
 /* Lays the encoded texts, which are sorted by length, into padded batches. */
-static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, const tf_config *config, size_t most,
-                         const padding *p, text_batches *out) {
-    TF_TRY(make_room(item, count, most, p, out));
+static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, const tf_config *config,
+                         const batch_settings *settings, const padding *p, text_batches *out) {
+    TF_TRY(make_room(item, count, settings, p, out));
     int32_t *ids = out->ids, *types = out->types;
-    for (size_t b = 0, start = 0; b < out->count; b++, start += most) {
-        size_t rows = smaller(most, count - start), at = (size_t)(ids - out->ids);
-        size_t length = padded_length(p, item[start + rows - 1].length);
+    for (size_t b = 0, start = 0, rows, length; b < out->count; b++, start += rows) {
+        size_t at = (size_t)(ids - out->ids);
+        rows = next_batch(item + start, count - start, settings, p, &length);
         out->batch[b] = (tf_batch){.texts = rows,
                                    .length = length,
                                    .lengths = out->lengths + start,
@@ -212,7 +225,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
     if (status == TF_OK) {
         out->listed = texts->count;
         qsort(item, texts->count, sizeof *item, by_length);
-        status = lay_out(item + texts->count - full, full, pairs, config, settings->most, &p, out);
+        status = lay_out(item + texts->count - full, full, pairs, config, settings, &p, out);
     }
     if (status == TF_OK) sort_back(item, texts->count, out);
     for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);

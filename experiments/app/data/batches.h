@@ -18,8 +18,8 @@ TF_CHECKED tf_status text_encode(const text_list *texts, size_t i, const tf_toke
                                  bool truncate, encoded_text *out);
 void encoded_text_free(encoded_text *text);
 
-/** How many texts are computed together where --batch does not say. */
-enum { TEXTS_A_BATCH = 32 };
+/** How many texts, and tokens of texts, are computed together where --batch does not say: memory grows with both. */
+enum { TEXTS_A_BATCH = 32, TOKENS_A_BATCH = 4096 };
 
 /** Batches of texts, similar lengths together so that little is padded. */
 typedef struct text_batches {
@@ -44,6 +44,7 @@ typedef enum empty_texts {
 /** How texts are cut and put together. */
 typedef struct batch_settings {
     size_t most;    /**< texts a batch */
+    size_t tokens;  /**< likewise, padding included; a text may have more by itself; 0: any number */
     size_t longest; /**< in tokens, longer texts are cut; 0: the model's limit */
     bool truncate;  /**< cuts texts that are longer than the model's positions; otherwise they are errors */
     empty_texts empty;

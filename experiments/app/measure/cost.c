@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/service/likelihood.h"
 #include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"
 #include "runtime/session/store.h"
@@ -105,6 +106,36 @@ tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf
     tf_graph_free(&graph);
     free(lengths);
     return status;
+}
+
+static tf_status add_batch(const private_job *job, const tf_batch *batch, size_t times, cost_report *report) {
+    tf_batch taken = *batch;
+    tf_decoding decoding = {.texts = 0};
+    tf_graph graph;
+    tf_graph_init(&graph);
+    tf_status status = job->scores ? likelihood_batch(job->config, &taken, &decoding) : TF_OK;
+    if (status == TF_OK)
+        status = tf_model_build(job->config, job->approx, &taken, NULL, job->settings->public_weights, &graph);
+    if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
+    graph.check_copies = job->settings->check_copies;
+    if (status == TF_OK) status = add_graph(job->settings, &graph, times, report);
+    tf_graph_free(&graph);
+    tf_decoding_free(&decoding);
+    return status;
+}
+
+tf_status cost_batches(const private_job *job, cost_report *report) {
+    const tf_batch *batch = job->batches->batch;
+    for (size_t b = 0; b < job->batches->count; b++) {
+        size_t times = 0, earlier = 0;
+        for (size_t i = 0; i < job->batches->count; i++) {
+            bool alike = batch[i].texts == batch[b].texts && batch[i].length == batch[b].length;
+            times += alike;
+            earlier += alike && i < b;
+        }
+        if (!earlier) TF_TRY(add_batch(job, &batch[b], times, report));
+    }
+    return TF_OK;
 }
 
 static tf_status add_pass(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,

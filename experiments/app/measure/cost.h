@@ -14,6 +14,9 @@ TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config
                                    const tf_ranges *ranges, size_t texts, size_t length, bool hidden,
                                    const tf_network *network, cost_report *report);
 
+/** The same for the batches of an evaluation, whose job has no weights. */
+TF_CHECKED tf_status cost_batches(const private_job *job, cost_report *report);
+
 /** The same for generating `tokens` tokens after prompts of `prompt` tokens, read in pieces of `piece` (0: at once):
  * the passes of all of them together. */
 TF_CHECKED tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt,

@@ -204,3 +204,18 @@ tf_status eval_report_print(const report_form *form, const eval_store *store, co
     const comparison *compared = store->plain ? &both : NULL;
     return form->json ? print_json(form, store, report, value, compared) : print_lines(store, report, value, compared);
 }
+
+tf_status eval_plan_print(const report_form *form, const eval_plan *plan) {
+    const cost_report *cost = &plan->cost;
+    char moved[32], memory[32];
+    if (form->json)
+        return form_print(form, json_pack("{s:I,s:I,s:I,s:s,s:o,s:I,s:I}", "examples", (json_int_t)plan->examples,
+                                          "batches", (json_int_t)plan->batches, "longest", (json_int_t)plan->longest,
+                                          "metric", names[plan->metric], "bytes", json_bytes(cost->links), "rounds",
+                                          (json_int_t)cost->rounds, "memory", (json_int_t)cost->memory));
+    printf(
+        "%zu examples in %zu batches of at most %zu tokens, for %s: %s in %llu rounds; at most %s of memory a party\n",
+        plan->examples, plan->batches, plan->longest, names[plan->metric], bytes_text(links_total(cost->links), moved),
+        (unsigned long long)cost->rounds, bytes_text(cost->memory, memory));
+    return finish_output();
+}

@@ -28,7 +28,13 @@ tf_status eval_store_make(eval_store *store, const char *path, const eval_facts 
         "{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil", facts->plain ? "plain evaluation" : "evaluation", "model",
         facts->model, "approx", facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data",
         facts->data, "examples", (json_int_t)texts->count, "check", (int)facts->check, "ranges", facts->ranges);
-    *store = (eval_store){.path = path, .header = header, .config = config, .texts = texts, .width = width, .file = -1};
+    *store = (eval_store){.path = path,
+                          .header = header,
+                          .config = config,
+                          .texts = texts,
+                          .width = width,
+                          .row = facts->row,
+                          .file = -1};
     store->key = causal ? "likelihood" : "logits";
     store->finished = calloc(texts->count, sizeof *store->finished);
     store->values = calloc(texts->count, width * sizeof *store->values);
@@ -168,12 +174,24 @@ static bool get_values(const eval_store *store, const json_t *row, const char *p
     return true;
 }
 
+/* Whether a header is of the first examples of these alone: what a smaller --limit left. */
+static bool is_of_first_examples(const eval_store *store, const json_t *found) {
+    char text[TF_DIGEST_TEXT];
+    json_int_t count = json_integer_value(json_object_get(found, "examples"));
+    const char *data = json_string_value(json_object_get(found, "data"));
+    if (!store->row || !data || count < 1 || count >= (json_int_t)store->texts->count) return false;
+    tf_digest first = tf_digest_of(store->row, (size_t)count * EVAL_ROW * sizeof *store->row);
+    return !strcmp(tf_digest_text(&first, text), data);
+}
+
 /* Says what differs from the header of this evaluation. */
 static tf_status check_header(const eval_store *store, const char *path, const json_t *found) {
     const char *key;
     json_t *wanted;
+    bool grows = is_of_first_examples(store, found);
     json_object_foreach(store->header, key, wanted) {
         const json_t *other = json_object_get(found, key);
+        if (grows && (!strcmp(key, "examples") || !strcmp(key, "data"))) continue;
         if (other && json_equal(wanted, other)) continue;
         char *mine = json_dumps(wanted, JSON_ENCODE_ANY), *its = other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
         tf_status status =
@@ -331,20 +349,27 @@ tf_status eval_store_open_part(eval_store *store, int group) {
 
 /* The end ---------------------------------------------------------------------------------------------------------- */
 
-/* Copies the header and then every example's first line, in the order of the data. */
+static tf_status write_header(const eval_store *store, const tf_new_file *to, uint64_t *written) {
+    char *text = json_dumps(store->header, LINE_FORM);
+    if (!text) return tf_fail(TF_NOMEM, "out of memory");
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the closing zero */
+    tf_status status = tf_new_file_write(to, text, length + 1, 0);
+    free(text);
+    *written = length + 1;
+    return status;
+}
+
+/* Writes the header, and every example's first line, in the order of the data. */
 static tf_status copy_sorted(eval_store *store, FILE *from, const tf_new_file *to) {
     off_t *place = calloc(store->texts->count, sizeof *place), at = 0;
     uint64_t written = 0;
     char *line = NULL;
     size_t capacity = 0, count = 0;
     ssize_t got;
-    tf_status status = place ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
+    tf_status status = place ? write_header(store, to, &written) : tf_fail(TF_NOMEM, "out of memory");
     for (; status == TF_OK && (got = getline(&line, &capacity, from)) > 0; at += got, count++) {
-        if (count == 0) {
-            status = tf_new_file_write(to, line, (size_t)got, 0);
-            written = (uint64_t)got;
-            continue;
-        }
+        if (count == 0) continue; /* the header, which may be of fewer examples */
         json_t *object = json_loadb(line, (size_t)got, 0, NULL);
         json_int_t i = json_integer_value(json_object_get(object, "index"));
         json_decref(object);

@@ -16,18 +16,22 @@
 /** Values of a text under a decoder: the sum of its tokens' negative log-likelihoods, and how many tokens these are. */
 enum { EVAL_LIKELIHOOD = 2 };
 
+/** Digests of an example: of its ids, of their types, of its label. */
+enum { EVAL_ROW = 3 };
+
 typedef struct eval_store {
     const char *path; /**< of the whole, also in groups that write a part */
     json_t *header;
     const char *key; /**< of an example's values in its line */
     const tf_config *config;
     const text_list *texts;
-    size_t width, done; /**< values an example; finished examples */
-    bool *finished;     /**< of each text */
-    float *values;      /**< texts x width, of finished examples */
-    float *plain;       /**< the same of the plain model, or NULL */
-    int file;           /**< -1: none is open */
-    run_report spent;   /**< on the batches that were finished, by all groups and all runs that went on */
+    size_t width, done;   /**< values an example; finished examples */
+    bool *finished;       /**< of each text */
+    float *values;        /**< texts x width, of finished examples */
+    float *plain;         /**< the same of the plain model, or NULL */
+    int file;             /**< -1: none is open */
+    const tf_digest *row; /**< of eval_facts */
+    run_report spent;     /**< on the batches that were finished, by all groups and all runs that went on */
 } eval_store;
 
 /** What must be the same for a file of results to be continued; digests in hexadecimal digits. */
@@ -36,8 +40,9 @@ typedef struct eval_facts {
     const char *model, *data;
     const char *approx;
     int fraction_bits;
-    const char *ranges; /**< NULL where there are none */
-    bool check;         /**< the plain model's results are kept too */
+    const char *ranges;   /**< NULL where there are none */
+    bool check;           /**< the plain model's results are kept too */
+    const tf_digest *row; /**< EVAL_ROW digests an example, of which `data` is the digest; until the store is closed */
 } eval_facts;
 
 /** Makes room for the results of all texts. */
@@ -46,7 +51,8 @@ TF_CHECKED tf_status eval_store_make(eval_store *store, const char *path, const 
 
 /**
  * Opens or begins the whole file, for this process alone, and reads what is finished, from parts that a killed
- * evaluation left behind too; a last line that is torn is dropped. Fails with TF_MISMATCH when the file is of another
+ * evaluation left behind too; a last line that is torn is dropped. The file may be of fewer examples, the first ones of
+ * these. Fails with TF_MISMATCH when the file is of another
  * evaluation, with TF_IO when another process writes it.
  */
 TF_CHECKED tf_status eval_store_open(eval_store *store);
