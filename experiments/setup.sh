@@ -42,6 +42,7 @@ missing_for_build() {
     have_library jansson || echo libjansson-dev
     have_library libutf8proc || echo libutf8proc-dev
     have_library libpcre2-8 || echo libpcre2-dev
+    have_library libmicrohttpd || echo libmicrohttpd-dev
     have_library criterion || echo libcriterion-dev
     missing_for_fuzzing
 }

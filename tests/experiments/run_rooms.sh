@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The rooms of the program: only commands/ knows the command line, and what is printed is made in report/ alone.
+# The rooms of the program: only commands/ knows the command line, and what is printed is made in report/ alone
+# (JSON of HTTP is made in gateway/).
 set -euo pipefail
 cd "$(dirname "$0")/../../experiments/app"
 failed=0

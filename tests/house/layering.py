@@ -34,6 +34,7 @@ ROOMS = [
     "experiments/app/parties",
     "experiments/app/report",
     "experiments/app/service",
+    "experiments/app/gateway",
     "experiments/app/measure",
     "experiments/app/commands",
 ]

@@ -15,10 +15,11 @@
 #include "net/link_mpi.h"
 
 static const trefoil_command *const commands[] = {
-    &command_infer,       &command_generate, &command_embed,     &command_similarity, &command_eval,
-    &command_party,       &command_plain,    &command_cost,      &command_ops,        &command_models,
-    &command_bench,       &command_fit_head, &command_calibrate, &command_tokenize,   &command_share_model,
-    &command_share_input, &command_reveal,   &command_keygen,    &command_verify,     &command_fingerprint};
+    &command_infer,       &command_generate,    &command_embed,    &command_similarity, &command_eval,
+    &command_party,       &command_gateway,     &command_plain,    &command_cost,       &command_ops,
+    &command_models,      &command_bench,       &command_fit_head, &command_calibrate,  &command_tokenize,
+    &command_share_model, &command_share_input, &command_reveal,   &command_keygen,     &command_verify,
+    &command_fingerprint};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2, INTERRUPTED = 130 };
 
 /* What runs in one process is refused in a job of several, by one of them. */
@@ -49,6 +50,7 @@ static int run_command(const trefoil_command *command, int argc, char **argv) {
         code = USAGE_ERROR;
     } else {
         log_settings log = settings_of_log(&options);
+        log.service |= command->stays;
         log_open(&log);
         if (command->secrets) harden_process();
         if (options.quiet) progress_silence();

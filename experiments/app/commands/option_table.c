@@ -133,6 +133,19 @@ const option_row option_table[] = {
     {OPTION_SERVE, "serve", FLAG(serve),
      .help = "Stay: answer one request after another. The data owner reads texts from --input or standard input, and "
              "prints a line for each"},
+    {OPTION_HTTP, "http", TEXT(http, "HOST:PORT"), .fallback = "127.0.0.1:7380",
+     .help = "Where clients are answered: an address of this host alone, unless there are --token and --tls"},
+    {OPTION_TOKEN, "token", TEXT(token, "FILE"), .source = FROM_FILES,
+     .fallback = "that of TREFOIL_TOKEN, if it is set",
+     .help =
+         "The token that clients must bring (Authorization: Bearer), of 16 characters at least, in a file that nobody "
+         "else may read"},
+    {OPTION_TLS, "tls", TEXT(tls, "DIR"), .source = FROM_DIRECTORIES,
+     .help = "Clients are answered by HTTPS, with cert.pem and key.pem of this directory"},
+    {OPTION_NAME, "name", TEXT(name, "NAME"), .fallback = "that of the model's directory",
+     .help = "What clients call the model"},
+    {OPTION_QUEUE, "queue", COUNT(queue, "N"), .fallback = "64",
+     .help = "Requests that may wait; more are told to come again"},
     {OPTION_LISTEN, "listen", TEXT(links.listen, "HOST:PORT"),
      .help = "Where to listen, if not at this party's address in the parties file"},
     {OPTION_WAIT, "wait", .type = OPTION_SECONDS, AT(links.wait), .placeholder = "SECONDS",

@@ -99,6 +99,11 @@ enum option_key {
     OPTION_DIMENSIONS,
     OPTION_QUERY,
     OPTION_VECTORS,
+    OPTION_HTTP,
+    OPTION_TOKEN,
+    OPTION_TLS,
+    OPTION_NAME,
+    OPTION_QUEUE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_JSON,
     OPTION_EACH,
@@ -118,11 +123,12 @@ typedef struct generate_line {
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
         *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
-        *model_root;      /**< NULL where not given */
-    const char *argument; /**< the one that is no option */
+        *model_root;                       /**< NULL where not given */
+    const char *http, *token, *tls, *name; /**< of the gateway; likewise */
+    const char *argument;                  /**< the one that is no option */
     const char **text, **query, **plugin, **result_shares;
     size_t texts, queries, plugins, results;
-    size_t limit, batch, max_length, top, dimensions, elements, sequence, tokens, layers, runs;
+    size_t limit, batch, queue, max_length, top, dimensions, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
     double factor;
@@ -151,6 +157,7 @@ typedef struct trefoil_command {
     const char *argument; /**< what a single argument is, needed unless it is in brackets; or NULL */
     const char *defaults; /**< where they are not the table's: "batch=1 seq=" (none) */
     bool secrets;         /**< keys or shares are in its memory: see hardening.h */
+    bool stays;           /**< it is a service, whose lines are for a log */
     bool texts_optional;  /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const command_line *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const command_line *options);

@@ -66,7 +66,8 @@ static tf_status settle_head(const model_settings *s, model_files *model) {
 }
 
 tf_status model_open_at(const model_settings *s, const char *directory, model_files *model) {
-    *model = (model_files){.directory = directory, .scores = s->scores, .pin = s->pin, .chats = s->chat};
+    *model = (model_files){
+        .directory = directory, .scores = s->scores, .pin = s->pin, .chats = s->chat, .may_chat = s->may_chat};
     TF_TRY(register_ops(s));
     TF_TRY(tf_config_read(directory, &model->config));
     TF_TRY(settle_approx(s, model));
@@ -82,13 +83,20 @@ tf_status model_open(const model_settings *s, model_files *model) {
     return open_named(s, model);
 }
 
+/* The template of conversations, where one is asked for; where there need not be one, none is no failure. */
+static tf_status open_chat(const char *directory, model_files *model) {
+    if (!model->chats && !model->may_chat) return TF_OK;
+    tf_status status = tf_chat_open(directory, &model->chat);
+    return status == TF_INVALID && model->may_chat ? TF_OK : status;
+}
+
 tf_status model_open_tokenizer(model_files *model) {
     const tokenizer_pin *pin = &model->pin;
     const char *directory = pin->directory ? pin->directory : model->directory;
     TF_TRY(tf_tokenizer_open(directory, &model->tokenizer));
     TF_TRY(tokenizer_digest(model->tokenizer, directory, &model->told));
     TF_TRY(tokenizer_pin_check(pin, directory, &model->told));
-    if (model->chats) TF_TRY(tf_chat_open(directory, &model->chat));
+    TF_TRY(open_chat(directory, model));
     size_t words = tf_tokenizer_vocabulary(model->tokenizer);
     if (words > model->config.vocabulary)
         return tf_fail(TF_FORMAT, "%s: the tokenizer has %zu words, but config.json's vocab_size is %zu", directory,

@@ -15,7 +15,7 @@ typedef struct model_files {
     tf_approx approx;
     tf_tokenizer *tokenizer; /**< NULL until opened */
     tf_chat *chat;           /**< the template of conversations, opened with the tokenizer if that is asked for */
-    bool chats;              /**< whether it is */
+    bool chats, may_chat;    /**< whether it is, or where there is one */
     tokenizer_pin pin;       /**< what it is held to */
     tf_digest told;          /**< the digest of the tokenizer that was opened */
     tf_safetensors *weights; /**< NULL until opened */
@@ -34,6 +34,7 @@ typedef struct model_settings {
     size_t plugins;
     tokenizer_pin pin; /**< the data owner's */
     bool chat;         /**< texts are what a user says in a conversation */
+    bool may_chat;     /**< they may be, where the model has a template for that */
     bool ranges;       /**< take ranges.json, where it is there */
     bool scores;       /**< of model_files */
     bool unguarded;    /**< whatever exceeds them is not looked for */

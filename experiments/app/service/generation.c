@@ -29,7 +29,7 @@ static tf_status open_prompts(const generation_settings *s, const text_list *tex
     g->writing = s->writing;
     g->writing.max_tokens = tokens;
     g->writing.show = g->streams ? generation_stream : NULL;
-    return writer_open(&g->writing, &model->config, model->tokenizer, s->reveal, &g->prompts, &g->writer);
+    return writer_open(&g->writing, false, &model->config, model->tokenizer, s->reveal, &g->prompts, &g->writer);
 }
 
 tf_status generation_open(const generation_settings *s, const text_list *texts, const model_files *model,

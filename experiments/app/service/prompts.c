@@ -34,7 +34,7 @@ static int longer(const void *a, const void *b) {
 }
 
 /* A batch is as long as its first text. */
-static tf_status pad(const encoded_text *text, size_t texts, size_t most, prompt_list *p) {
+static tf_status lay_out(const encoded_text *text, size_t texts, size_t most, prompt_list *p) {
     size_t cells = 0, room = most && most < texts ? most : texts, offset = 0;
     for (size_t i = 0; i < texts; i++) cells += text[i / room * room].length;
     *p = (prompt_list){.texts = texts, .batches = (texts + room - 1) / room, .longest = text[0].length};
@@ -57,6 +57,14 @@ static tf_status pad(const encoded_text *text, size_t texts, size_t most, prompt
     return TF_OK;
 }
 
+tf_status prompts_pack(encoded_text *text, size_t texts, size_t most, prompt_list *prompts) {
+    *prompts = (prompt_list){.ids = NULL};
+    qsort(text, texts, sizeof *text, longer);
+    tf_status status = lay_out(text, texts, most, prompts);
+    if (status != TF_OK) prompts_free(prompts);
+    return status;
+}
+
 tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_chat *chat, size_t context,
                        size_t most, prompt_list *prompts) {
     *prompts = (prompt_list){.ids = NULL};
@@ -64,11 +72,9 @@ tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, co
     encoded_text *text = calloc(texts->count, sizeof *text);
     if (!text) return tf_fail(TF_NOMEM, "no memory for %zu prompts", texts->count);
     tf_status status = encode_all(texts, tokenizer, chat, context, text);
-    qsort(text, texts->count, sizeof *text, longer);
-    if (status == TF_OK) status = pad(text, texts->count, most, prompts);
+    if (status == TF_OK) status = prompts_pack(text, texts->count, most, prompts);
     for (size_t i = 0; i < texts->count; i++) encoded_text_free(&text[i]);
     free(text);
-    if (status != TF_OK) prompts_free(prompts);
     return status;
 }
 

@@ -20,6 +20,10 @@ typedef struct prompt_list {
  * their place. */
 TF_CHECKED tf_status prompts_make(const text_list *texts, const tf_tokenizer *tokenizer, const tf_chat *chat,
                                   size_t context, size_t most, prompt_list *prompts);
+
+/** Makes batches of at least one prompt that is tokenised already, each of which says which one it is (`text`); sorts
+ *  them by length. */
+TF_CHECKED tf_status prompts_pack(encoded_text *text, size_t texts, size_t most, prompt_list *prompts);
 void prompts_free(prompt_list *prompts);
 
 #endif

@@ -34,6 +34,10 @@ tf_status sampler_open(const sampler_settings *settings, size_t vocabulary, samp
     return tf_fail(TF_NOMEM, "no memory to choose among %zu tokens", vocabulary);
 }
 
+void sampler_use(sampler *s, const sampler_settings *settings) {
+    s->settings = *settings;
+}
+
 void sampler_close(sampler *s) {
     if (!s) return;
     free(s->candidate);

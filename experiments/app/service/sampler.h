@@ -26,6 +26,9 @@ typedef struct sampler sampler;
 TF_CHECKED tf_status sampler_open(const sampler_settings *settings, size_t vocabulary, sampler **sampler);
 void sampler_close(sampler *sampler);
 
+/** Takes other settings from the next token on; the numbers that are drawn go on. */
+void sampler_use(sampler *sampler, const sampler_settings *settings);
+
 /** Chooses a token. `text`: the ids that are there already. Changes nothing in `logits`; fails where none
  *  is a number. */
 TF_CHECKED tf_status sampler_choose(sampler *sampler, const double *logits, const int32_t *text, size_t length,

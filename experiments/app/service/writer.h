@@ -11,6 +11,7 @@ typedef struct growing_text {
     tf_decoder *decoder;
     size_t shown;       /**< bytes that were handed out */
     bool done, stopped; /**< stopped: at a stop string */
+    bool finished;      /**< what was held back is handed out */
 } growing_text;
 
 typedef struct writer_settings {
@@ -26,6 +27,7 @@ typedef struct writer_settings {
 
 typedef struct writer {
     const writer_settings *settings;
+    bool each; /**< settings are of each text, in the order in which prompts were given; otherwise of all */
     const tf_config *config;
     sampler *sampler; /**< NULL where tokens are revealed */
     const prompt_list *prompts;
@@ -35,8 +37,9 @@ typedef struct writer {
     growing_text *growing;
 } writer;
 
-/** Begins the texts that continue the prompts, which must outlive the writer. */
-TF_CHECKED tf_status writer_open(const writer_settings *settings, const tf_config *config,
+/** Begins the texts that continue the prompts, which must outlive the writer, and so must the settings: one for all
+ *  texts, or one for `each`. */
+TF_CHECKED tf_status writer_open(const writer_settings *settings, bool each, const tf_config *config,
                                  const tf_tokenizer *tokenizer, pass_reveal reveal, const prompt_list *prompts,
                                  writer *writer);
 void writer_close(writer *writer);
@@ -47,7 +50,7 @@ generate_watch writer_watch(writer *writer);
 /** Whether any token has been generated. */
 bool writer_begun(const writer *writer);
 
-/** Hands out what was held back, after the run or its failure. */
+/** Hands out what was held back of texts that have no end yet, after the run or its failure. */
 void writer_finish(writer *writer);
 
 #endif

@@ -1,0 +1,39 @@
+/** Asking the desk from a connection's thread: submitting, waiting, and what an answer's parts look like for clients.
+ */
+#ifndef TF_APP_ASK_H
+#define TF_APP_ASK_H
+
+#include "experiments/app/gateway/body.h"
+#include "experiments/app/gateway/desk.h"
+
+/** Puts a request to the desk; refuses it where it is not taken. */
+TF_CHECKED tf_status ask_submit(gateway_desk *desk, gateway_request *request, refusal *refusal);
+
+/** Waits for the answer. Refuses where there is none; with HTTP_CLIENT_GONE where nobody waits for it. */
+TF_CHECKED tf_status ask_wait(gateway_desk *desk, gateway_request *request, refusal *refusal);
+
+/** Why a request that is done was not answered; TF_OK if it was. */
+TF_CHECKED tf_status ask_outcome(const gateway_request *request, refusal *refusal);
+
+/** Adds a string, or each string of an array, to the texts. Ids of tokens are refused. */
+TF_CHECKED tf_status ask_texts(const json_t *body, const char *name, gateway_request *request, refusal *refusal);
+
+/** Refuses another model than the gateway's, by "model", where that is given. */
+TF_CHECKED tf_status ask_model(const gateway_desk *desk, const json_t *body, refusal *refusal);
+
+/** Reads "truncate" and "truncation_direction". */
+TF_CHECKED tf_status ask_truncation(const json_t *body, gateway_request *request, refusal *refusal);
+
+/** Refuses what the model does not do, and everything before the parties have met for the first time. */
+TF_CHECKED tf_status ask_head(gateway_desk *desk, tf_head head, refusal *refusal);
+
+/** {"prompt_tokens": n, "completion_tokens": n, "total_tokens": n}. */
+json_t *ask_usage(const gateway_request *request);
+
+/** What the run took that answered a request; NULL where it is not known yet. */
+json_t *ask_cost(const gateway_request *request);
+
+/** A random name such as "cmpl-4f0c...". */
+void ask_name(const char *prefix, char name[48]);
+
+#endif

@@ -1,0 +1,13 @@
+# Makes page.c of the page's files: cmake -DSOURCE=DIR -DOUT=FILE -P page.cmake
+set(text "#include \"experiments/app/gateway/page.h\"\n")
+foreach(kind html css js)
+  file(READ ${SOURCE}/page.${kind} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const char ${kind}[] = {${bytes}0};\n")
+endforeach()
+foreach(file "html=text/html; charset=utf-8" "css=text/css; charset=utf-8" "js=text/javascript; charset=utf-8")
+  string(REGEX MATCH "^[a-z]+" kind "${file}")
+  string(REGEX REPLACE "^[a-z]+=" "" type "${file}")
+  string(APPEND text "const page_file page_${kind} = {\"${type}\", ${kind}, sizeof ${kind} - 1};\n")
+endforeach()
+file(WRITE ${OUT} "${text}")
