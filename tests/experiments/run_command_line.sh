@@ -11,7 +11,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 model=$work/tiny
 make_tiny_model "$model"
 
-commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal verify keygen fingerprint"
+commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal verify keygen fingerprint certify"
 "$trefoil" 2>"$work/err"
 [ $? = 2 ] || complain "a missing command is no misuse"
 for command in $commands; do

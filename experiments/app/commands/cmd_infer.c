@@ -15,6 +15,7 @@ typedef struct holdings {
     text_list texts;
     text_batches batches;
     token_settings tokens;
+    decoys decoys;
     float *values, *plain;
     tf_ranges seen; /* in floating point, with --check-ranges */
     tf_range_check *range_check;
@@ -27,6 +28,7 @@ static void release(holdings *h) {
     free(h->plain);
     tf_ranges_free(&h->seen);
     tf_range_check_free(h->range_check);
+    decoys_free(&h->decoys);
     batches_free(&h->batches);
     texts_free(&h->texts);
     for (int p = 0; p < TF_PARTIES; p++) party_shares_close(&h->shares[p]);
@@ -53,6 +55,7 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
     model_warn_untrained(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(&source, &h->texts));
+    TF_TRY(settings_mix_decoys(o, &h->model, &h->texts, &h->decoys));
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(batches_make(&h->texts, h->model.tokenizer, &h->model.config, &cut, &h->batches));
     return batches_allocate(&h->batches, &h->model.config, &h->values);
@@ -80,6 +83,7 @@ static tf_status infer(const command_line *o, private_session *session, holdings
     };
     TF_TRY(private_infer(session, &job, h->values, &report));
     double end = tf_clock();
+    TF_TRY(decoys_take_out(&h->decoys, &h->texts, &h->batches, h->values));
     bool reports = o->input_shares ? private_plays(session, 0) : data_owner;
     if (!reports) return TF_OK;
     text_list unknown = {.count = h->shares[0].texts.texts};
@@ -100,6 +104,8 @@ static tf_status infer(const command_line *o, private_session *session, holdings
                                           .values = h->values,
                                           .plain = o->check ? h->plain : NULL,
                                           .private = true,
+                                          .decoys = h->decoys.count,
+                                          .decoys_off = h->decoys.off,
                                           .seconds_total = end - start,
                                           .run = report}));
     return o->check_ranges ? range_report(&form, o->report, h->range_check, &h->seen) : TF_OK;
@@ -120,6 +126,7 @@ static tf_status check(const command_line *o) {
     if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
     if (o->check && (o->input_shares || (o->model_shares && !o->model)))
         return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
+    TF_TRY(settings_check_decoys(o));
     return settings_check_shares(o);
 }
 
@@ -163,6 +170,9 @@ const trefoil_command command_infer = {
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,
             OPTION_PAD_TO,
+            OPTION_DECOYS,
+            OPTION_CERTIFIED,
+            OPTION_TOLERANCE,
             OPTION_MODEL_SHARES,
             OPTION_STREAM,
             OPTION_MODEL_ROOT,

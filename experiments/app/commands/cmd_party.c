@@ -26,6 +26,7 @@ typedef struct holdings {
     text_list texts;
     text_batches batches;
     float *values;
+    decoys decoys;
     generation generation; /* in place of batches and values, where the model generates text */
     generate_watch watch;
     size_t answered; /* requests */
@@ -36,6 +37,7 @@ static void drop_request(holdings *h) {
     free(h->values);
     h->values = NULL;
     batches_free(&h->batches);
+    decoys_free(&h->decoys);
     generation_close(&h->generation);
     texts_free(&h->texts);
     h->attempts = 0;
@@ -65,7 +67,8 @@ static tf_status prepare_texts(holdings *h) {
     const model_files *model = &h->party.model;
     bool generates = resident_generates(&h->party);
     if (generates && o->pad_to)
-        return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
+        return tf_fail(TF_INVALID, "%s is for texts that are read: the lengths of prompts are public",
+                       o->decoys ? "--decoys" : "--pad-to");
     if (generates) {
         TF_TRY(generation_open(&h->generation_settings, &h->texts, model, &h->generation));
         h->generation.offset = o->serve ? h->answered : 0;
@@ -73,6 +76,7 @@ static tf_status prepare_texts(holdings *h) {
         return TF_OK;
     }
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
+    TF_TRY(settings_mix_decoys(o, model, &h->texts, &h->decoys));
     TF_TRY(batches_make(&h->texts, model->tokenizer, &model->config, &cut, &h->batches));
     return batches_allocate(&h->batches, &model->config, &h->values);
 }
@@ -129,6 +133,8 @@ static tf_status print_answer(const holdings *h, const text_list *texts, const r
                              .tokens = &h->tokens,
                              .values = h->values,
                              .private = true,
+                             .decoys = h->decoys.count,
+                             .decoys_off = h->decoys.off,
                              .seconds_total = answer->seconds,
                              .offset = h->options->serve ? h->answered : 0,
                              .run = answer->run};
@@ -143,6 +149,7 @@ static tf_status conclude_request(void *context, const resident_answer *answer) 
         generation_conclude_cut(g, &answer->generated, answer->seconds, answer->status);
         return TF_OK;
     }
+    TF_TRY(decoys_take_out(&h->decoys, &h->texts, &h->batches, h->values));
     TF_TRY(generation_is_open(g) ? generation_conclude(g, &answer->generated, answer->seconds)
                                  : print_answer(h, &h->texts, answer));
     drop_request(h);
@@ -221,6 +228,7 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
     if (o->serve && o->input_shares)
         return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
+    TF_TRY(settings_check_decoys(o));
     TF_TRY(settings_check_shares(o));
     return settings_check_generation(o);
 }
@@ -249,6 +257,9 @@ const trefoil_command command_party = {
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,
             OPTION_PAD_TO,
+            OPTION_DECOYS,
+            OPTION_CERTIFIED,
+            OPTION_TOLERANCE,
             OPTION_ID,
             OPTION_SERVE,
             OPTION_LISTEN,

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/report/certificate.h"
 #include "experiments/app/report/results.h"
 #include "experiments/app/service/plain.h"
 #include "net/base/clock.h"
@@ -12,14 +13,18 @@ static tf_status compute(const command_line *o, model_files *model, text_list *t
     token_settings tokens;
     TF_TRY(settings_of_tokens(o, &tokens));
     report_form form = settings_of_report(o);
-    batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
+    batch_settings cut = settings_of_batches(o, o->out ? EMPTY_FAILS : EMPTY_MARKED);
+    if (o->out && tf_model_output(&model->config).per_token)
+        return tf_fail(TF_INVALID, "certify is for models that give one result for a text");
     TF_TRY(batches_make(texts, model->tokenizer, &model->config, &cut, &batches));
     float *values = NULL;
     tf_status status = batches_allocate(&batches, &model->config, &values);
     double ready = tf_clock();
     if (status == TF_OK) status = plain_run(model, &batches, NULL, values);
     double end = tf_clock();
-    if (status == TF_OK)
+    if (status == TF_OK && o->out)
+        status = certificate_write(&form, o->out, model, texts, &batches, values);
+    else if (status == TF_OK)
         status =
             results_print(&(result_report){.form = &form,
                                            .model = model,
@@ -81,5 +86,31 @@ const trefoil_command command_plain = {
             0,
         },
     .requires = (const char[]){OPTION_MODEL, 0},
+    .run = run,
+};
+
+const trefoil_command command_certify = {
+    .name = "certify",
+    .summary = "certify a model's results on texts, for decoys",
+    .description =
+        "Runs the model over texts in floating point and writes texts and results to a file, for data owners "
+        "who mix some of them among their own: infer and party with --decoys. The model's owner publishes "
+        "the file and its digest. The texts should be like those that are asked about, and hundreds.",
+    .example = {"trefoil certify --model DIR --input public.txt --out certified.json",
+                "trefoil certify --model DIR --input reviews.tsv --limit 400 --approx paper --out certified.json"},
+    .accepts =
+        (const char[]){
+            OPTION_MODEL,
+            OPTION_OUT,
+            OPTION_INPUT,
+            OPTION_LIMIT,
+            OPTION_FORMAT,
+            OPTION_COLUMNS,
+            OPTION_BATCH,
+            OPTION_APPROX,
+            OPTION_PLUGIN,
+            0,
+        },
+    .requires = (const char[]){OPTION_MODEL, OPTION_INPUT, OPTION_OUT, 0},
     .run = run,
 };

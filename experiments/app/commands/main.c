@@ -19,7 +19,7 @@ static const trefoil_command *const commands[] = {
     &command_party,       &command_gateway,     &command_plain,    &command_cost,       &command_ops,
     &command_models,      &command_bench,       &command_fit_head, &command_calibrate,  &command_tokenize,
     &command_share_model, &command_share_input, &command_reveal,   &command_keygen,     &command_verify,
-    &command_fingerprint};
+    &command_fingerprint, &command_certify};
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2, INTERRUPTED = 130 };
 
 /* What runs in one process is refused in a job of several, by one of them. */

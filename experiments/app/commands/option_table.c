@@ -51,6 +51,13 @@ const option_row option_table[] = {
     {OPTION_PAD_TO, "pad-to", TEXT(pad_to, "N|bucket"), .source = FROM_CHOICES, .choices = "bucket", .setting = true,
      .help = "Hide the texts' lengths: the other parties see N tokens each, or the smallest of 16, 32, 64, 96, 128, "
              "192, 256, 384, 512 that they fit. Given by the data owner alone"},
+    {OPTION_DECOYS, "decoys", COUNT(decoys, "K"), .setting = true,
+     .help = "Mix K texts from --certified among the data owner's own, and show no result unless theirs are right. "
+             "Whoever tampers with one of B texts is caught with probability K / (K + B). Needs --pad-to N"},
+    {OPTION_CERTIFIED, "certified", TEXT(certified, "FILE"), .source = FROM_FILES,
+     .help = "Texts and results that the model's owner has certified (trefoil certify), for --decoys"},
+    {OPTION_TOLERANCE, "tolerance", NUMBER(tolerance, 0, 1e6), .fallback = "0.05", .setting = true,
+     .help = "How far a decoy's result may be off"},
     {OPTION_LIMIT, "limit", COUNT(limit, "N"), .setting = true, .help = "Use the first N texts only"},
     {OPTION_FILL_MASK, "fill-mask", FLAG(fill_mask), .setting = true,
      .help = "Guess the words that [MASK] stands for, with a model that was trained to; otherwise it gives embeddings"},

@@ -107,7 +107,10 @@ enum option_key {
     OPTION_LOG_LEVEL,
     OPTION_LOG_JSON,
     OPTION_EACH,
-    OPTION_DRY_RUN
+    OPTION_DRY_RUN,
+    OPTION_DECOYS,
+    OPTION_CERTIFIED,
+    OPTION_TOLERANCE
 };
 
 enum { MOST_SETTINGS = 48 };
@@ -125,7 +128,10 @@ typedef struct command_line {
         *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
         *model_root;                       /**< NULL where not given */
     const char *http, *token, *tls, *name; /**< of the gateway; likewise */
-    const char *argument;                  /**< the one that is no option */
+    const char *certified;                 /**< of decoys, as are the next two */
+    size_t decoys;
+    double tolerance;
+    const char *argument; /**< the one that is no option */
     const char **text, **query, **plugin, **result_shares;
     size_t texts, queries, plugins, results;
     size_t limit, batch, queue, max_length, top, dimensions, elements, sequence, tokens, layers, runs;

@@ -79,6 +79,23 @@ batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
                             .empty = o->strict ? EMPTY_FAILS : empty};
 }
 
+tf_status settings_mix_decoys(const command_line *o, const model_files *model, text_list *texts, decoys *out) {
+    const decoy_settings settings = {.count = o->decoys, .file = o->certified, .tolerance = o->tolerance};
+    *out = (decoys){0};
+    if (!o->decoys) return TF_OK;
+    return decoys_mix(&settings, &model->config, &model->approx, strtoul(o->pad_to, NULL, 10), texts, out);
+}
+
+tf_status settings_check_decoys(const command_line *o) {
+    if (!o->decoys != !o->certified) return tf_fail(TF_INVALID, "--decoys and --certified go together (see --help)");
+    if (o->decoys && (!o->pad_to || !strtoul(o->pad_to, NULL, 10)))
+        return tf_fail(TF_INVALID, "--decoys needs --pad-to N: by their lengths the others could tell them apart");
+    if (o->decoys && (o->check || o->check_ranges || o->serve || o->input_shares || o->max_length))
+        return tf_fail(TF_INVALID, "--decoys goes with none of --check, --check-ranges, --serve, --input-shares and "
+                                   "--max-length");
+    return TF_OK;
+}
+
 tf_status settings_of_tokens(const command_line *o, token_settings *tokens) {
     *tokens = (token_settings){.how = AGGREGATE_SIMPLE, .top = o->top};
     return o->aggregation ? aggregation_find(o->aggregation, &tokens->how) : TF_OK;

@@ -3,6 +3,7 @@
 #define TF_APP_SETTINGS_H
 
 #include "experiments/app/commands/options.h"
+#include "experiments/app/data/decoys.h"
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/data/texts.h"
 #include "experiments/app/log/log.h"
@@ -28,6 +29,10 @@ report_form settings_of_report(const command_line *line);
 /** Of --batch, --truncate, --max-length, --pad-to and --strict; without this an empty text is `empty`. */
 batch_settings settings_of_batches(const command_line *line, empty_texts empty);
 
+/** Mixes the decoys of --decoys, --certified and --tolerance among the texts; without --decoys, none. */
+TF_CHECKED tf_status settings_mix_decoys(const command_line *line, const model_files *model, text_list *texts,
+                                         decoys *out);
+
 /** Of --aggregation and --top. */
 TF_CHECKED tf_status settings_of_tokens(const command_line *line, token_settings *tokens);
 
@@ -39,6 +44,9 @@ resident_settings settings_of_resident(const command_line *line, int party, cons
 
 /** Checks what options of share files go together. */
 TF_CHECKED tf_status settings_check_shares(const command_line *line);
+
+/** Checks what goes together with decoys. */
+TF_CHECKED tf_status settings_check_decoys(const command_line *line);
 
 /** Checks what options of generation go together. */
 TF_CHECKED tf_status settings_check_generation(const command_line *line);

@@ -93,6 +93,7 @@ static tf_status encode_all(text_list *texts, const tf_tokenizer *tokenizer, con
     if (p->fixed) cut = settings->truncate;
     for (size_t i = 0; i < texts->count; i++) {
         TF_TRY(text_encode(texts, i, tokenizer, limit, cut, &item[i]));
+        item[i].padded = padded_length(p, item[i].length);
         if (is_empty(&item[i]))
             TF_TRY(mark_empty(texts, i, settings->empty, &item[i]));
         else
@@ -104,10 +105,11 @@ static tf_status encode_all(text_list *texts, const tf_tokenizer *tokenizer, con
     return TF_OK;
 }
 
-/* Empty texts come first. */
+/* Empty texts come first. Where lengths are hidden, those that are padded alike stay as they were given, for their
+ * places are seen. */
 static int by_length(const void *left, const void *right) {
     const encoded_text *a = left, *b = right;
-    if (a->length != b->length) return a->length < b->length ? -1 : 1;
+    if (a->padded != b->padded) return a->padded < b->padded ? -1 : 1;
     return a->text < b->text ? -1 : a->text > b->text;
 }
 

@@ -8,6 +8,7 @@
 /** A text's tokens, and where in the text each of them stands. */
 typedef struct encoded_text {
     size_t text, length; /**< which text; how many ids */
+    size_t padded;       /**< how many others see, at least; 0 of an empty text */
     int32_t *ids, *types;
     tf_token_place *place;
     size_t first, rows; /**< of its values; see text_batches */

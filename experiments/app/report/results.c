@@ -117,6 +117,10 @@ static json_t *results_json(const result_report *r) {
                   (json_int_t)r->run.rounds, "forecast", json_forecast(r->run.forecast_bytes, r->run.forecast_rounds));
     size_t labelled, right = count_right(r, &labelled);
     if (labelled) json_object_set_new(object, "accuracy", json_real((double)right / (double)labelled));
+    if (r->decoys)
+        json_object_set_new(
+            object, "decoys",
+            json_pack("{s:I,s:f}", "count", (json_int_t)r->decoys, "largest_difference", r->decoys_off));
     if (r->plain) {
         double error = largest_difference(r->values, r->plain, count_values(r));
         json_object_set_new(object, "max_abs_error", json_real(error));
@@ -245,6 +249,9 @@ static void print_summary(const result_report *r) {
         if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
         printf(", largest difference %.6f", largest_difference(r->values, r->plain, count_values(r)));
     }
+    if (r->decoys)
+        printf("\n%zu decoys right, within %.2g: tampering with one text would have been found with probability %.2f",
+               r->decoys, r->decoys_off, (double)r->decoys / (double)(r->decoys + r->texts->count));
     printf("\n%.2f s (set-up %.2f s, online %.2f s)", r->seconds_total, r->run.seconds_setup, r->run.seconds_online);
     if (r->private) {
         char measured[32], setup[32];

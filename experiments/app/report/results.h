@@ -23,6 +23,8 @@ typedef struct result_report {
     int model_owner, data_owner;  /**< TF_OUTSIDE: none of the parties */
     const char *kept_in;          /**< the directory of results that stay shared, or NULL */
     size_t offset;                /**< the number of the first text */
+    size_t decoys;                /**< whose results were right, and are not among these */
+    double decoys_off;            /**< by how much at most */
     double seconds_total;
     run_report run;
 } result_report;
