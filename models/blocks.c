@@ -179,9 +179,15 @@ tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer) {
 }
 
 tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_id v, int layer) {
-    tf_attr heads = {"heads", (double)b->config->heads};
-    return tf_block_approximated(b, "attention", "softmax", layer, name, b->key_mask >= 0 ? 4 : 3,
-                                 (tf_id[]){q, k, v, b->key_mask}, 1, &heads);
+    const tf_attr attr[] = {{"heads", (double)b->config->heads}, {"relative", 1}};
+    tf_id in[5] = {q, k, v};
+    int inputs = 3, attrs = 1;
+    if (b->key_mask >= 0) in[inputs++] = b->key_mask;
+    if (b->config->buckets) {
+        in[inputs++] = tf_block_find(b, "encoder.relative_attention_bias.weight");
+        attrs++;
+    }
+    return tf_block_approximated(b, "attention", "softmax", layer, name, inputs, in, attrs, attr);
 }
 
 tf_id tf_block_ids(tf_builder *b, const char *name, bool types) {

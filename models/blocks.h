@@ -80,7 +80,8 @@ tf_id tf_block_add(tf_builder *b, const char *name, tf_id x, tf_id y);
 /** The model's hidden_act, or what stands in for it. */
 tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer);
 
-/** Attention of all heads with the batch's mask of keys; q, k, v: texts x length x width. */
+/** Attention of all heads with the batch's mask of keys, and the model's biases by distance; q, k, v: texts x length x
+ *  width. */
 tf_id tf_block_attention(tf_builder *b, const char *name, tf_id q, tf_id k, tf_id v, int layer);
 
 /** The batch's tokens or, with `types`, token types: as this party holds them, as shares, or not at all. */

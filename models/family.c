@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-static const tf_family *const families[] = {&tf_bert_family,    &tf_roberta_family, &tf_distilbert_family,
-                                            &tf_electra_family, &tf_albert_family,  &tf_modernbert_family,
-                                            &tf_gpt2_family,    &tf_llama_family,   &tf_mistral_family,
-                                            &tf_qwen2_family,   &tf_qwen3_family};
+static const tf_family *const families[] = {&tf_bert_family,       &tf_roberta_family, &tf_distilbert_family,
+                                            &tf_electra_family,    &tf_albert_family,  &tf_mpnet_family,
+                                            &tf_modernbert_family, &tf_gpt2_family,    &tf_llama_family,
+                                            &tf_mistral_family,    &tf_qwen2_family,   &tf_qwen3_family};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -51,6 +51,7 @@ const tf_family *tf_family_find(const char *model_type);
 const tf_family *tf_family_of(const tf_config *config);
 
 extern const tf_family tf_bert_family, tf_roberta_family, tf_distilbert_family, tf_electra_family, tf_albert_family,
-    tf_modernbert_family, tf_gpt2_family, tf_llama_family, tf_mistral_family, tf_qwen2_family, tf_qwen3_family;
+    tf_mpnet_family, tf_modernbert_family, tf_gpt2_family, tf_llama_family, tf_mistral_family, tf_qwen2_family,
+    tf_qwen3_family;
 
 #endif

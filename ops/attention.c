@@ -15,11 +15,27 @@ typedef struct sizes {
     size_t heads, group, depth;
     size_t width, kv_width, capacity;
     size_t mask_rows; /* of a text: 1, or one a query; 0 without mask */
+    int mask, table;  /* which inputs they are; 0: there is none */
 } sizes;
+
+/* Distances are counted one by one up to 8, then in half octaves up to 128, before and after a token by themselves:
+ * Raffel et al. 2020 (T5), 2.1, as MPNet has it. */
+enum { DISTANCES = 32 };
+
+/* Which row of the table has the bias of a key so far after its query. */
+static size_t row_of_distance(long after) {
+    size_t distance = (size_t)labs(after), row = distance;
+    if (distance >= 8) {
+        row = 8;
+        while (row < 15 && distance * distance >= (size_t)64 << (row - 7)) row++;
+    }
+    return after > 0 ? DISTANCES / 2 + row : row;
+}
 
 /* q: texts x queries x (heads depth); k, v: texts x capacity x (heads/group depth); mask, 1 for keys that count and 0
  * for others: texts x keys, or texts x queries x keys, which may look at the first keys alone. A mask that is no leaf
- * but shares is secret, and texts x keys. */
+ * but shares is secret, and texts x keys. With attribute relative the last input is a table, DISTANCES x heads, whose
+ * rows are added to the scores of their distances. */
 static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s) {
     TF_TRY(tf_expect_rank("q", shape[0], 3));
     TF_TRY(tf_expect_rank("k", shape[1], 3));
@@ -36,7 +52,16 @@ static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s
     s->group = s->heads / kv_heads;
     TF_TRY(tf_expect_shape("k", shape[1], tf_dims(s->texts, s->capacity, kv_heads * s->depth)));
     TF_TRY(tf_expect_shape("v", shape[2], shape[1]));
-    if (node->inputs < 4) return TF_OK;
+    int last = node->inputs - 1;
+    if (tf_attr_get(node, "relative", 0) != 0) {
+        s->table = last--;
+        TF_TRY(tf_expect_shape("the table of distances", shape[s->table], tf_dims(DISTANCES, s->heads)));
+        if (s->queries != s->keys)
+            return tf_fail(TF_INVALID, "%zu queries of %zu keys have no distances", s->queries, s->keys);
+    }
+    if (last > 3) return tf_fail(TF_INVALID, "a fifth input, without attribute relative");
+    if (last < 3) return last == 2 ? TF_OK : tf_fail(TF_INVALID, "q, k or v is missing");
+    s->mask = 3;
     tf_shape mask = shape[3];
     if (mask.rank == 3 && mask.dim[2] <= s->capacity) s->keys = mask.dim[2];
     s->mask_rows = mask.rank == 3 ? s->queries : 1;
@@ -52,13 +77,15 @@ tf_status tf_attention_infer(const tf_node *node, const tf_shape *shape, tf_shap
     return TF_OK;
 }
 
-/* One head of one text: out = softmax(q k^T / sqrt(depth)) v. */
+/* One head of one text: out = softmax(q k^T / sqrt(depth) + bias) v; `table` is the head's column, or NULL. */
 static void attend(const tf_node *node, const sizes *s, const float *q, const float *k, const float *v,
-                   const float *mask, double *weight, float *score, float *out) {
+                   const float *mask, const float *table, double *weight, float *score, float *out) {
     float scale = (float)(1 / sqrt((double)s->depth));
     size_t keys = s->keys;
     tf_plain_matmul(s->queries, s->depth, keys, q, s->width, k, 1, s->kv_width, score, keys);
     for (size_t i = 0; i < s->queries * keys; i++) score[i] *= scale;
+    for (size_t i = 0; table && i < s->queries * keys; i++)
+        score[i] += table[row_of_distance((long)(i % keys) - (long)(i / keys)) * s->heads];
     for (size_t i = 0; i < s->queries; i++)
         tf_softmax_row(node, score + i * keys, s->mask_rows > 1 ? mask + i * keys : mask, keys, weight,
                        score + i * keys);
@@ -68,8 +95,8 @@ static void attend(const tf_node *node, const sizes *s, const float *q, const fl
 tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *out) {
     sizes s;
     size_t scores;
-    tf_shape shape[4] = {in[0].shape, in[1].shape, in[2].shape};
-    if (node->inputs == 4) shape[3] = in[3].shape;
+    tf_shape shape[5] = {[4] = {0}};
+    for (int i = 0; i < node->inputs; i++) shape[i] = in[i].shape;
     TF_TRY(read_sizes(node, shape, &s));
     if (__builtin_mul_overflow(s.queries, s.keys, &scores)) return tf_fail(TF_RANGE, "too many scores");
     float *score = calloc(scores, sizeof *score);
@@ -79,8 +106,9 @@ tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *
             for (size_t head = 0; head < s.heads; head++) {
                 size_t at_q = text * s.queries * s.width + head * s.depth;
                 size_t at_k = text * s.capacity * s.kv_width + head / s.group * s.depth;
-                const float *mask = s.mask_rows ? in[3].data + text * s.mask_rows * s.keys : NULL;
-                attend(node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, weight, score,
+                const float *mask = s.mask ? in[3].data + text * s.mask_rows * s.keys : NULL;
+                const float *table = s.table ? in[s.table].data + head : NULL;
+                attend(node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, table, weight, score,
                        out->data + at_q);
             }
     tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
@@ -148,6 +176,23 @@ static tf_value secret_scores(tf_program *p, const sizes *s, const tf_softmax *s
     return tf_add_within(p, score, tf_reshape(p, low, tf_dims(s->texts, 1, 1, s->keys)), softmax->limit);
 }
 
+/* The table is scaled as scores are, and brought to their ring while it is small. */
+static tf_value biased_scores(tf_program *p, const sizes *s, const tf_softmax *softmax, tf_value score,
+                              tf_value table) {
+    if (p->status || !s->table) return score;
+    if (softmax->mean) return tf_program_fail(p, tf_fail(TF_INVALID, "this variant of attention takes no biases"));
+    double scale = tf_softmax_scale(softmax), bound = softmax->limit;
+    const tf_type type = *tf_type_of(p, score);
+    size_t *row = calloc(2 * s->keys - 1, sizeof *row);
+    if (!row) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu distances", s->keys));
+    for (size_t i = 0; i < 2 * s->keys - 1; i++) row[i] = row_of_distance((long)i - (long)(s->keys - 1));
+    tf_value bias = tf_weight(p, table, p->frac, tf_width(p->frac + 11, tf_default_bound(p)));
+    bias = tf_trunc(p, tf_scale_real(p, tf_assume(p, bias, bound / scale), scale, 11), type.frac);
+    bias = tf_relative(p, tf_lift(p, bias, type.bits), s->keys, row);
+    free(row);
+    return tf_add_within(p, score, bias, bound);
+}
+
 /* One over the number of keys of each text that count. */
 static tf_value secret_inverse(tf_program *p, const sizes *s, tf_value mask, int frac) {
     tf_value count = tf_sum_axis(p, mask, -1, (double)s->keys);
@@ -157,20 +202,18 @@ static tf_value secret_inverse(tf_program *p, const sizes *s, tf_value mask, int
 tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     sizes s;
-    tf_shape shape[4] = {[3] = {0}};
-    tf_mask mask = {.leaf = node->inputs == 4 ? in[3] : -1};
-    for (int i = 0; i < 3; i++) shape[i] = tf_type_of(p, in[i])->shape;
-    tf_value secret = -1;
-    if (tf_leaf_of(p, mask.leaf)) {
-        shape[3] = tf_leaf_of(p, mask.leaf)->shape;
-    } else if (mask.leaf >= 0) {
-        secret = mask.leaf;
-        mask.leaf = -1;
-        shape[3] = tf_type_of(p, secret)->shape;
-        if (shape[3].rank != 2) return tf_program_fail(p, tf_expect_rank("a secret mask", shape[3], 2));
-    }
+    tf_shape shape[5] = {[4] = {0}};
+    for (int i = 0; i < node->inputs; i++)
+        shape[i] = tf_leaf_of(p, in[i]) ? tf_leaf_of(p, in[i])->shape : tf_type_of(p, in[i])->shape;
     tf_status status = read_sizes(node, shape, &s);
     if (status) return tf_program_fail(p, status);
+    tf_mask mask = {.leaf = s.mask ? in[3] : -1};
+    tf_value secret = -1;
+    if (s.mask && !tf_leaf_of(p, mask.leaf)) {
+        secret = mask.leaf;
+        mask.leaf = -1;
+        if (shape[3].rank != 2) return tf_program_fail(p, tf_expect_rank("a secret mask", shape[3], 2));
+    }
     const tf_softmax *softmax = tf_softmax_of(node);
     const bool mean = softmax->mean && secret < 0; /* the number of keys is secret, too: divided by it afterwards */
     mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);
@@ -185,6 +228,7 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value inverse, k = secret_keys(p, &s, softmax, in[1], secret);
     tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
+    score = biased_scores(p, &s, softmax, score, s.table ? in[s.table] : -1);
     score = secret_scores(p, &s, softmax, score, secret);
     tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);

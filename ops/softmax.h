@@ -113,7 +113,7 @@ extern const tf_example tf_softmax_example, tf_attention_example;
      __VA_ARGS__},                                                                                                     \
     {                                                                                                                  \
         .kind = "attention", .variant = name,                                                                          \
-        .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)", .min_inputs = 3, .max_inputs = 4,   \
+        .summary = "per head p v with p_i = " formula ", s = q k^T / sqrt(depth)", .min_inputs = 3, .max_inputs = 5,   \
         .infer = tf_attention_infer, .plain = tf_attention_plain, .lower = tf_attention_lower, .low = -4, .high = 4,   \
         .private_error = attention_error, .example = &tf_attention_example, .detail = of, __VA_ARGS__                  \
     }

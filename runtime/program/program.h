@@ -199,6 +199,9 @@ double tf_sketch_square(const float *row, size_t count);
 tf_value tf_reshape(tf_program *program, tf_value a, tf_shape shape);
 tf_value tf_expand(tf_program *program, tf_value a, tf_shape shape); /**< broadcast, made real */
 tf_value tf_slice(tf_program *program, tf_value a, int axis, size_t begin, size_t count);
+/** Rows of a small table (rows x heads) by the distance of two places: out[i][h][j] = table[row[j - i + length -
+ * 1]][h], for i and j below `length`; `row` has 2 length - 1 entries. */
+tf_value tf_relative(tf_program *program, tf_value table, size_t length, const size_t *row);
 /** Tensors one after the other along an axis; at most TF_STEP_INPUTS. Scales are aligned, rings too. */
 tf_value tf_concat(tf_program *program, int count, const tf_value *part, int axis);
 /** Declares that |a| <= bound, which the caller must know; costs nothing. */

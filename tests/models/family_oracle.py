@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-LENGTHS = [6, 3, 5]
+LENGTHS = [6, 3, 5]  # of a case's texts, unless it has its own
 HIDDEN, HEADS, LAYERS, INNER, VOCABULARY, LABELS = 16, 2, 3, 24, 40, 3
 
 
@@ -180,6 +180,28 @@ def run_albert(m, c, h, ids, types):
     return head_of(m, x, words, h, c["hidden_act"], c["layer_norm_eps"])
 
 
+def bucket(after):
+    """Hugging Face's relative_position_bucket for 32 buckets and a distance of 128."""
+    n = abs(after)
+    row = n if n < 8 else min(8 + int(math.log(n / 8) / math.log(128 / 8) * 8), 15)
+    return row + (16 if after > 0 else 0)
+
+
+def run_mpnet(m, c, h, ids, types):
+    p, pad, n = "mpnet.", c["pad_token_id"], len(ids)
+    eps = c["layer_norm_eps"]
+    x, words = embed(m, p, ids, types, HIDDEN, c["max_position_embeddings"], 0, pad + 1, eps)
+    table = m.get(p + "encoder.relative_attention_bias.weight", 32, HEADS, low=-4, high=4)
+    bias = np.array([[table[bucket(j - i)] for j in range(n)] for i in range(n)]).transpose(2, 0, 1)
+    for i in range(LAYERS):
+        at = f"{p}encoder.layer.{i}."
+        names = dict(q=at + "attention.attn.q", k=at + "attention.attn.k", v=at + "attention.attn.v",
+                     o=at + "attention.attn.o", norm1=at + "attention.LayerNorm", up=at + "intermediate.dense",
+                     down=at + "output.dense", norm2=at + "output.LayerNorm")
+        x = post_norm(m, x, names, c["hidden_act"], eps, bias)
+    return head_of(m, x, words, h, c["hidden_act"], eps)
+
+
 def rotate(x, theta, heads):
     """Rotary positions, in halves of each head."""
     length, width = x.shape
@@ -226,6 +248,8 @@ DISTILBERT = dict(model_type="distilbert", dim=HIDDEN, n_layers=LAYERS, n_heads=
 ELECTRA = dict(COMMON, model_type="electra", embedding_size=12)
 ALBERT = dict(COMMON, model_type="albert", embedding_size=12, num_hidden_groups=1, inner_group_num=1)
 
+MPNET = dict(COMMON, model_type="mpnet", pad_token_id=1, max_position_embeddings=11, relative_attention_num_buckets=32)
+del MPNET["type_vocab_size"]
 MODERNBERT = dict(COMMON, model_type="modernbert", hidden_activation="gelu", norm_eps=1e-5, norm_bias=False,
                   global_rope_theta=160000.0, local_rope_theta=10000.0, global_attn_every_n_layers=3,
                   local_attention=4, attention_bias=False, mlp_bias=False, classifier_pooling="cls")
@@ -254,7 +278,8 @@ def cases():
                 ("roberta", "Roberta", ROBERTA, run_roberta, ROBERTA_HEADS),
                 ("distilbert", "DistilBert", DISTILBERT, run_distilbert, DISTILBERT_HEADS),
                 ("electra", "Electra", ELECTRA, run_electra, ELECTRA_HEADS),
-                ("albert", "Albert", ALBERT, run_albert, ALBERT_HEADS)]
+                ("albert", "Albert", ALBERT, run_albert, ALBERT_HEADS),
+                ("mpnet", "MPNet", MPNET, run_mpnet, ROBERTA_HEADS)]
     for name, first, config, run, heads in families:
         for head in ENDS:
             yield f"{name}-{head}", first + ENDS[head], config, run, dict(heads, head=head)
@@ -263,6 +288,8 @@ def cases():
     yield "modernbert-mean", "ModernBertForSequenceClassification", \
         dict(MODERNBERT, classifier_pooling="mean", attention_bias=True, global_attn_every_n_layers=2), \
         run_modernbert, dict(head="classifier")
+    yield "mpnet-far", "MPNetModel", dict(MPNET, max_position_embeddings=150), run_mpnet, \
+        dict(ROBERTA_HEADS, head="embedding", lengths=[140, 20])
     one = dict(id2label={"0": "score"}, label2id={"score": 0})
     yield "bert-regression", "BertForSequenceClassification", dict(COMMON, model_type="bert", **one), run_bert, \
         dict(BERT_HEADS, head="classifier", labels=1)
@@ -318,14 +345,15 @@ def write_case(directory, seed, name, architecture, config, run, heads, **case):
     folder = os.path.join(directory, name)
     os.makedirs(folder)
     random = np.random.default_rng(1000 + seed)
-    m, longest = Model(seed), max(LENGTHS)
+    lengths = heads.get("lengths", LENGTHS)
+    m, longest = Model(seed), max(lengths)
     config = dict(config, architectures=[architecture], transformers_version="4.40.0", torch_dtype="float32")
     if heads["head"] in ("classifier", "tokens") and "id2label" not in config:
         config["id2label"] = {str(i): f"label {i}" for i in range(LABELS)}
-    ids = np.full((len(LENGTHS), longest), config.get("pad_token_id", 0))
+    ids = np.full((len(lengths), longest), config.get("pad_token_id", 0))
     types = np.zeros_like(ids)
     values = []
-    for text, length in enumerate(LENGTHS):
+    for text, length in enumerate(lengths):
         ids[text, :length] = random.integers(2, VOCABULARY, length)
         types[text, length // 2:length] = 1
         values.append(np.atleast_1d(run(m, config, heads, ids[text, :length], types[text, :length])).tolist())
@@ -341,7 +369,7 @@ def write_case(directory, seed, name, architecture, config, run, heads, **case):
     if dense:
         write_tensors(os.path.join(folder, "2_Dense", "model.safetensors"), dense)
     with open(os.path.join(folder, "case.json"), "w") as file:
-        json.dump(dict(case, ids=ids.ravel().tolist(), types=types.ravel().tolist(), lengths=LENGTHS, length=longest,
+        json.dump(dict(case, ids=ids.ravel().tolist(), types=types.ravel().tolist(), lengths=lengths, length=longest,
                        values=values), file)
 
 

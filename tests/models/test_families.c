@@ -165,6 +165,9 @@ Test(families, electra) {
 Test(families, albert) {
     check_family("albert");
 }
+Test(families, mpnet) {
+    check_family("mpnet");
+}
 Test(families, modernbert) {
     check_family("modernbert");
 }

@@ -53,6 +53,20 @@ Test(tokenizer_config, bert) {
     fails(tf_tokenizer_open(scratch, &t), TF_FORMAT, "tokenizer_config.json: \"do_lower_case\" is neither");
 }
 
+Test(tokenizer_config, mpnet_without_tokenizer_json) {
+    static const char *const configs[] = {"{\"tokenizer_class\": \"MPNetTokenizer\"}",
+                                          "{\"tokenizer_class\": \"MPNetTokenizerFast\", \"cls_token\": \"<s>\"}"};
+    scratch_text("vocab.txt", "<s>\n<pad>\n</s>\n[UNK]\na\n##b\n<mask>\n");
+    for (int i = 0; i < 2; i++) {
+        tf_tokenizer *single, *pair;
+        scratch_text("tokenizer_config.json", configs[i]);
+        works(tf_tokenizer_open(scratch, &single));
+        works(tf_tokenizer_open(scratch, &pair));
+        expect(single, "Ab c <mask>", false, IDS(0, 4, 5, 3, 6, 2));
+        expect(pair, "a", true, IDS(0, 4, 2, 2, 4, 2));
+    }
+}
+
 Test(tokenizer_config, llama) {
     const char *json =
         "{\"model\": {\"type\": \"BPE\", \"merges\": [], " VOCABULARY "}, \"added_tokens\": [{\"id\": 3, "

@@ -122,6 +122,29 @@ Test(private_exact, attention_of_padded_texts) {
     }
 }
 
+static private_op biased_attention(const char *variant, size_t lengths[2]) {
+    enum { TEXTS = 2, LENGTH = 30, WIDTH = 16 };
+    private_op run = {.kind = "attention", .variant = variant, .inputs = 5, .attrs = 2};
+    run.attr[0] = (tf_attr){"heads", 2}, run.attr[1] = (tf_attr){"relative", 1};
+    tf_array mask = grid_array(tf_dims(TEXTS, LENGTH), 0, 0);
+    for (size_t k = 0; k < TEXTS * LENGTH; k++) mask.data[k] = k % LENGTH < lengths[k / LENGTH];
+    for (int k = 0; k < 3; k++)
+        run.input[k].array = random_array(tf_dims(TEXTS, LENGTH, WIDTH), -4, 4, 5 + (uint64_t)k);
+    run.input[3] = (private_input){TF_LEAF_CONSTANT, mask};
+    run.input[4] = (private_input){TF_LEAF_WEIGHT, random_array(tf_dims(32, 2), -6, 6, 9)};
+    return run;
+}
+
+Test(private_exact, attention_with_biases_by_distance) {
+    static const char *const variants[] = {"exact", "relu"};
+    for (int i = 0; i < 2; i++)
+        check_private(biased_attention(variants[i], (size_t[]){30, 17}), declared("attention", variants[i]), "biased");
+    private_op refused = biased_attention("relu_n", (size_t[]){30, 30});
+    cr_assert_eq(private_run(&refused), TF_INVALID);
+    cr_assert(strstr(tf_error(), "takes no biases") != NULL, "%s", tf_error());
+    private_free(&refused);
+}
+
 /* LayerNorm: rows like those of trained models, in many sizes of mean, deviation and outliers ---------------------- */
 
 static double normal(uint64_t *seed) {

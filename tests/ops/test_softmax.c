@@ -153,6 +153,31 @@ Test(attention, every_variant) {
         for (int mask = 0; mask < 2; mask++) check_attention(variants[i], mask);
 }
 
+/* The buckets of distances as Hugging Face's MPNet makes them: a table with one large row picks its bucket's keys. */
+Test(attention, biases_by_distance) {
+    enum { LENGTH = 140, ROWS = 32 };
+    static const size_t first[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91, LENGTH};
+    float zero[2 * LENGTH] = {0}, place[2 * LENGTH], bias[ROWS * 2];
+    tf_shape shape = tf_dims(1, LENGTH, 2);
+    tf_array q = {shape, zero}, v = {shape, place}, table = {tf_dims(ROWS, 2), bias}, y;
+    const tf_attr attr[] = {{"heads", 2}, {"relative", 1}};
+    for (size_t i = 0; i < 2 * LENGTH; i++) place[i] = (float)(i / 2);
+    for (size_t row = 1; row < 16; row++) { /* the first head: keys after; the second: keys before */
+        memset(bias, 0, sizeof bias);
+        bias[(16 + row) * 2] = bias[row * 2 + 1] = 60;
+        cr_assert_eq(run_plain("attention", "", ARRAYS(q, q, v, table), 2, attr, &y), TF_OK, "%s", tf_error());
+        double mean = (double)(first[row] + first[row + 1] - 1) / 2;
+        cr_assert_float_eq((double)y.data[0], mean, 1e-4, "row %zu: %g, not %g", row, (double)y.data[0], mean);
+        cr_assert_float_eq((double)y.data[2 * LENGTH - 1], LENGTH - 1 - mean, 1e-4, "row %zu before", row);
+        free(y.data);
+    }
+    tf_array narrow = {tf_dims(ROWS, 1), bias}, short_q = {tf_dims(1, 3, 2), zero};
+    check_refused("attention", ARRAYS(q, q, v, narrow), 2, attr, "the table of distances has shape 32x1, not 32x2");
+    check_refused("attention", ARRAYS(short_q, q, v, table), 2, attr, "3 queries of 140 keys have no distances");
+    check_refused("attention", ARRAYS(q, q, v, table, table), 1, attr, "a fifth input");
+    check_refused("attention", ARRAYS(q, q, table), 2, attr, "v has shape");
+}
+
 Test(attention, refuses_what_does_not_fit) {
     float zero[256] = {0};
     tf_array q = {tf_dims(2, 5, 12), zero}, k = {tf_dims(2, 7, 12), zero}, narrow = {tf_dims(2, 7, 10), zero};

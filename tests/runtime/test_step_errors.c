@@ -57,6 +57,9 @@ Test(step_errors, shapes_that_do_not_fit) {
     check_failed(tf_slice(P, input(tf_dims(2, 3), 16, 32, 9), 1, SIZE_MAX, 2), TF_INVALID, "leaves its tensor");
     check_failed(tf_slice(P, input(tf_dims(2, 3), 16, 32, 9), 1, 0, 0), TF_INVALID, "leaves its tensor");
     check_failed(tf_slice(P, input(tf_dims(2, 3), 16, 32, 9), 2, 0, 1), TF_INVALID, "leaves its tensor");
+    size_t row[3] = {0, 1, 2};
+    check_failed(tf_relative(P, input(tf_dims(2, 3), 16, 32, 9), 2, row), TF_INVALID, "row 2 of a table of 2");
+    check_failed(tf_relative(P, input(tf_dims(6), 16, 32, 9), 2, row), TF_INVALID, "cannot be read by distances");
     tf_node tokens = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(2)};
     check_failed(tf_embed(P, input(tf_dims(6), 16, 32, 9), &tokens, 0), TF_INVALID, "table of rows");
     check_failed(tf_embed(P, input(tf_dims(6, 2), 16, 32, 9), &tokens, 3), TF_INVALID, "party 3");

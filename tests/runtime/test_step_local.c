@@ -205,3 +205,21 @@ Test(step_local, slices_and_reshapes) {
     rig_close(&r);
     free(a);
 }
+
+Test(step_local, rows_by_distance) {
+    enum { ROWS = 5, HEADS = 3, LENGTH = 37 };
+    int64_t *a = rig_integers(ROWS * HEADS, 40);
+    size_t row[2 * LENGTH - 1];
+    for (size_t i = 0; i < 2 * LENGTH - 1; i++) row[i] = i * i % ROWS;
+    rig r = rig_open(16);
+    int taken =
+        rig_take(&r, tf_relative(&r.program, rig_put(&r, tf_dims(ROWS, HEADS), a, 16, 48, ldexp(1, 24)), LENGTH, row));
+    rig_run(&r);
+    for (size_t i = 0; i < LENGTH; i++)
+        for (size_t h = 0; h < HEADS; h++)
+            for (size_t j = 0; j < LENGTH; j++)
+                cr_assert_eq(rig_result(&r, taken)[(i * HEADS + h) * LENGTH + j],
+                             a[row[j - i + LENGTH - 1] * HEADS + h]);
+    rig_close(&r);
+    free(a);
+}

@@ -87,9 +87,15 @@ static tf_status required_id(const char *path, const tf_tokenizer *t, const char
     return *id >= 0 ? TF_OK : tf_fail(TF_FORMAT, "%s: token %.60s is not in the vocabulary", path, token);
 }
 
+/* MPNet's vocabulary has RoBERTa's special tokens but for the unknown one, and its pairs. */
+static bool is_mpnet(const json_t *config) {
+    const char *name = json_string_value(json_object_get(config, "tokenizer_class"));
+    return name && (!strcmp(name, "MPNetTokenizer") || !strcmp(name, "MPNetTokenizerFast"));
+}
+
 /* `config` is tokenizer_config.json, or an empty object. */
 static tf_status read_text_options(const char *path, const json_t *config, const char *vocabulary, tf_tokenizer *t) {
-    bool lowercase, strip_accents, ideographs;
+    bool lowercase, strip_accents, ideographs, mpnet = is_mpnet(config);
     int32_t cls, sep;
     t->model = TF_MODEL_WORDPIECE;
     t->wordpiece.longest = 100;
@@ -101,9 +107,11 @@ static tf_status read_text_options(const char *path, const json_t *config, const
     TF_TRY(tf_read_flag(path, config, "tokenize_chinese_chars", true, &ideographs));
     TF_TRY(tf_add_bert_normalizer(true, ideographs, strip_accents, lowercase, &t->normalizer));
     TF_TRY(tf_add_bert_splitter(&t->splitter));
-    const char *token[] = {special_token(config, "unk_token", "[UNK]"), special_token(config, "cls_token", "[CLS]"),
-                           special_token(config, "sep_token", "[SEP]"), special_token(config, "pad_token", "[PAD]"),
-                           special_token(config, "mask_token", "[MASK]")};
+    const char *token[] = {special_token(config, "unk_token", "[UNK]"),
+                           special_token(config, "cls_token", mpnet ? "<s>" : "[CLS]"),
+                           special_token(config, "sep_token", mpnet ? "</s>" : "[SEP]"),
+                           special_token(config, "pad_token", mpnet ? "<pad>" : "[PAD]"),
+                           special_token(config, "mask_token", mpnet ? "<mask>" : "[MASK]")};
     TF_TRY(required_id(vocabulary, t, token[0], &t->wordpiece.unknown));
     TF_TRY(required_id(vocabulary, t, token[1], &cls));
     TF_TRY(required_id(vocabulary, t, token[2], &sep));
@@ -111,7 +119,7 @@ static tf_status read_text_options(const char *path, const json_t *config, const
         int32_t id = tf_vocabulary_find(&t->vocabulary, token[i], strlen(token[i]));
         if (id >= 0) TF_TRY(tf_added_add(&t->added, token[i], (tf_added_token){.id = id, .special = true}));
     }
-    TF_TRY(tf_make_bert_template(cls, sep, false, t));
+    TF_TRY(tf_make_bert_template(cls, sep, mpnet, t));
     TF_TRY(tf_decode_add(&t->decoder, (tf_decode_step){.kind = TF_DECODE_WORDPIECE}, "##", ""));
     return tf_decode_add_cleanup(&t->decoder, true);
 }
