@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 double tf_accuracy(const size_t *truth, const size_t *predicted, size_t count) {
     size_t right = 0;
@@ -72,6 +73,25 @@ double tf_macro_f1(const size_t *truth, const size_t *predicted, size_t count, s
     free(hits);
     free(claims);
     return value;
+}
+
+tf_set_scores tf_compare_sets(const bool *truth, const bool *predicted, size_t count, size_t labels) {
+    double hits = 0, claims = 0, sum = 0, same = 0;
+    for (size_t k = 0; k < labels; k++) {
+        double label_hits = 0, label_claims = 0;
+        for (size_t i = 0; i < count; i++) {
+            bool t = truth[i * labels + k], p = predicted[i * labels + k];
+            label_hits += t && p;
+            label_claims += t + p;
+        }
+        sum += label_claims > 0 ? 2 * label_hits / label_claims : 0;
+        hits += label_hits;
+        claims += label_claims;
+    }
+    for (size_t i = 0; i < count; i++) same += !memcmp(truth + i * labels, predicted + i * labels, labels);
+    return (tf_set_scores){.micro_f1 = claims > 0 ? 2 * hits / claims : 0,
+                           .macro_f1 = sum / (double)labels,
+                           .exact = same / (double)count};
 }
 
 typedef struct ranked {

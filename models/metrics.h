@@ -2,6 +2,7 @@
 #ifndef TF_METRICS_H
 #define TF_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** The part of `count` examples whose predicted label is the true one. */
@@ -21,6 +22,16 @@ double tf_matthews(const size_t *truth, const size_t *predicted, size_t count, s
  * neither side is left out. NaN when out of memory.
  */
 double tf_macro_f1(const size_t *truth, const size_t *predicted, size_t count, size_t labels);
+
+/** How well sets of labels meet the true sets. */
+typedef struct tf_set_scores {
+    double micro_f1; /**< of all decisions together; 0 where there are no positives */
+    double macro_f1; /**< the mean over the labels, of which one without positives counts as 0 */
+    double exact;    /**< the part of the sets that are the true ones */
+} tf_set_scores;
+
+/** Compares `count` sets of labels below `labels`: truth and predicted are count x labels. */
+tf_set_scores tf_compare_sets(const bool *truth, const bool *predicted, size_t count, size_t labels);
 
 /** Spearman's correlation coefficient: Pearson's of the ranks, equal values having the mean of theirs. NaN where one
  *  sequence is constant, or when out of memory. */

@@ -1,8 +1,10 @@
 /* Metrics against values computed by hand. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 #include "models/metrics.h"
+#include "models/text_metrics.h"
 
 /* tp 3, fp 1, fn 2, tn 4 */
 static const size_t truth[] = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, given[] = {1, 1, 1, 0, 0, 1, 0, 0, 0, 0};
@@ -65,4 +67,75 @@ Test(metrics, spearman) {
     near(tf_spearman(up, cubes, 4), 1);
     near(tf_spearman(cubes, down, 4), -1);
     cr_assert(isnan(tf_spearman(x, same, 4)));
+}
+
+/* scikit-learn's f1_score and accuracy_score of the same indicator matrices. */
+Test(metrics, sets_of_labels) {
+    const bool t[] = {1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1, 0}, p[] = {1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0};
+    tf_set_scores s = tf_compare_sets(t, p, 3, 4);
+    near(s.micro_f1, 2.0 * 4 / (2 * 4 + 1 + 1));
+    near(s.macro_f1, (1 + 2.0 / 3 + 2.0 / 3 + 0) / 4);
+    near(s.exact, 1.0 / 3);
+    s = tf_compare_sets(t, t, 3, 4);
+    near(s.micro_f1, 1), near(s.macro_f1, 0.75), near(s.exact, 1);
+}
+
+static tf_entity_counts count(const char *of_truth, const char *of_model) {
+    char a[256], b[256];
+    const char *t[32], *p[32];
+    size_t words = 0, others = 0;
+    strcpy(a, of_truth), strcpy(b, of_model);
+    for (char *w = strtok(a, " "); w; w = strtok(NULL, " ")) t[words++] = w;
+    for (char *w = strtok(b, " "); w; w = strtok(NULL, " ")) p[others++] = w;
+    cr_assert_eq(words, others);
+    tf_entity_counts c = {0};
+    tf_entities_count(t, p, words, &c);
+    return c;
+}
+
+static void expect_counts(const char *of_truth, const char *of_model, size_t t, size_t p, size_t hits) {
+    tf_entity_counts c = count(of_truth, of_model);
+    cr_assert(c.truth == t && c.predicted == p && c.hits == hits, "%s | %s: %zu %zu %zu", of_truth, of_model, c.truth,
+              c.predicted, c.hits);
+}
+
+/* The counts that seqeval's default mode makes of them. */
+Test(metrics, entities) {
+    expect_counts("B-PER I-PER O B-LOC", "B-PER I-PER O B-LOC", 2, 2, 2);
+    expect_counts("B-PER I-PER O B-LOC", "B-PER O O B-PER", 2, 2, 0);
+    expect_counts("B-PER B-PER", "B-PER I-PER", 2, 1, 0);
+    expect_counts("I-PER I-PER O", "B-PER I-PER O", 1, 1, 1); /* an entity may begin with I- */
+    expect_counts("B-PER I-LOC", "B-PER B-LOC", 2, 2, 2);     /* and so after another type */
+    expect_counts("O O", "B-X O", 0, 1, 0);
+    expect_counts("S-PER B-LOC I-LOC E-LOC", "B-PER B-LOC I-LOC I-LOC", 2, 2, 2);
+    expect_counts("B-PER I-PER I-PER", "B-PER I-PER B-PER", 1, 2, 0);
+    expect_counts("PER PER O LOC", "I-PER I-PER O B-LOC", 2, 2, 2);
+    tf_entity_counts c = count("B-A O B-B O B-C", "B-A O B-X O O");
+    near(tf_entities_precision(&c), 0.5), near(tf_entities_recall(&c), 1.0 / 3), near(tf_entities_f1(&c), 0.4);
+    near(tf_entities_f1(&(tf_entity_counts){0}), 0);
+}
+
+static void expect_answer(const char *answer, double exact, double f1, size_t n, const char *const *wanted) {
+    double e, f;
+    cr_assert_eq(tf_answer_scores(answer, wanted, n, &e, &f), TF_OK);
+    cr_assert(e == exact && fabs(f - f1) < 1e-12, "'%s': %g %g", answer, e, f);
+}
+#define ANSWERS(...)                                                                                                   \
+    sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]) {                                         \
+        __VA_ARGS__                                                                                                    \
+    }
+
+/* What SQuAD's evaluate-v2.0.py makes of them. */
+Test(metrics, answers) {
+    expect_answer("The Denver Broncos!", 1, 1, ANSWERS("Denver Broncos", "Broncos"));
+    expect_answer("Denver", 0, 2.0 / 3, ANSWERS("the Denver Broncos", "Panthers"));
+    expect_answer("a cat and a cat", 0, 4.0 / 5, ANSWERS("cat cat"));
+    expect_answer("U.S.A.", 1, 1, ANSWERS("usa"));
+    expect_answer("ÉCOLE  Normale", 1, 1, ANSWERS("école normale"));
+    expect_answer("theory", 0, 0, ANSWERS("ory"));
+    expect_answer("", 1, 1, 0, NULL);
+    expect_answer("the", 1, 1, ANSWERS("")); /* nothing is left of either */
+    expect_answer("x", 0, 0, 0, NULL);
+    expect_answer("", 0, 0, ANSWERS("x"));
+    expect_answer("1\xe2\x80\x93the", 1, 1, ANSWERS("1\xe2\x80\x93")); /* a dash is no word character */
 }

@@ -20,6 +20,7 @@ typedef struct evaluation {
     model_files model;
     text_list texts;
     text_batches batches;
+    eval_task task;
     eval_store store;
     plain_side plain; /* runs beside the private batch, with --check or --check-ranges */
     tf_ranges seen;   /* in floating point, with --check-ranges */
@@ -34,6 +35,7 @@ typedef struct evaluation {
 static void release(evaluation *e) {
     plain_side_stop(&e->plain);
     if (e->store.header) eval_store_close(&e->store);
+    if (e->task.config) eval_task_free(&e->task);
     free(e->values);
     free(e->digest);
     tf_ranges_free(&e->seen);
@@ -43,19 +45,24 @@ static void release(evaluation *e) {
     model_close(&e->model);
 }
 
-/* What is wrong with the data or the metric is found before anything is computed. One group `shows` warnings. */
-static tf_status open_data(evaluation *e, int groups, bool shows, eval_metric *metric) {
+/* What is wrong with the data or the metrics is found before anything is computed. One group `shows` warnings. */
+static tf_status open_data(evaluation *e, int groups, bool shows, eval_metrics *metrics) {
     const command_line *o = e->options;
+    tf_head head = e->model.config.head;
+    if (head == TF_HEAD_EMBEDDING || head == TF_HEAD_MASKED)
+        return tf_fail(TF_INVALID, "%s has nothing to evaluate: it gives %s", e->model.directory,
+                       head == TF_HEAD_MASKED ? "words for masks" : "embeddings");
     if (shows) model_warn_untrained(&e->model);
     TF_TRY(model_open_tokenizer(&e->model));
     text_source source = settings_of_data(o);
-    TF_TRY(texts_read_data(&source, e->model.config.head != TF_HEAD_CAUSAL, &e->texts));
-    TF_TRY(eval_metric_find(o->metric, &e->model, &e->texts, metric));
+    TF_TRY(texts_read_data(&source, head != TF_HEAD_CAUSAL, &e->texts));
     size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
     batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
     if (!o->batch && share < TEXTS_A_BATCH) cut.most = share;
-    if (!o->batch && e->model.config.head == TF_HEAD_CAUSAL) cut.most = 1; /* logits after each token are many */
-    return batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches);
+    if (!o->batch && head == TF_HEAD_CAUSAL) cut.most = 1; /* logits after each token are many */
+    TF_TRY(batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches));
+    TF_TRY(eval_task_make(&e->model.config, &e->texts, &e->batches, &e->task));
+    return eval_metrics_find(o->metric, &e->task, metrics);
 }
 
 /* Digests of tokens and labels, whatever the batches are. */
@@ -91,7 +98,7 @@ static tf_status make_store(evaluation *e, const model_digest *digest) {
                         .ranges = e->model.calibrated ? tf_digest_text(&of_ranges, ranges) : NULL,
                         .check = o->check,
                         .row = e->digest};
-    return eval_store_make(&e->store, o->out, &facts, &e->model.config, &e->texts);
+    return eval_store_make(&e->store, o->out, &facts, &e->task);
 }
 
 static void start_progress(evaluation *e) {
@@ -108,11 +115,16 @@ static tf_status begin_batch(void *context, size_t b) {
     return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
 }
 
-/* Of a decoder's logits the likelihoods are kept, in their place. */
-static tf_status reduce(const evaluation *e, size_t b, float *values) {
+/* Brings a batch's values into the form of the store: of a decoder's logits the likelihoods are kept, of those of all
+ * tokens the task's. The caller frees *rows. */
+static tf_status reduce(const evaluation *e, size_t b, float *values, float **rows) {
     const tf_config *config = &e->model.config;
-    if (config->head != TF_HEAD_CAUSAL || !values) return TF_OK;
-    return likelihood_of(&e->batches.batch[b], config->vocabulary, values, values);
+    const tf_batch *batch = &e->batches.batch[b];
+    *rows = NULL;
+    if (!values) return TF_OK;
+    if (config->head != TF_HEAD_CAUSAL) return eval_task_pick(&e->task, batch, e->batches.order + e->row, values, rows);
+    *rows = calloc(batch->texts, 2 * sizeof **rows);
+    return *rows ? likelihood_of(batch, config->vocabulary, values, *rows) : tf_fail(TF_NOMEM, "out of memory");
 }
 
 /* A batch's seconds are those since the one before; what is not computing among the parties counts as set-up. */
@@ -121,19 +133,23 @@ static tf_status finish_batch(evaluation *e, size_t b, float *values, float *pla
     double now = tf_clock();
     run.seconds_setup = now - e->since - run.seconds_online;
     e->since = now;
-    TF_TRY(reduce(e, b, values));
-    TF_TRY(reduce(e, b, plain));
-    TF_TRY(eval_store_append(&e->store, batch->texts, e->batches.order + e->row, values, plain, &run));
+    float *rows, *plain_rows = NULL;
+    tf_status status = reduce(e, b, values, &rows);
+    if (status == TF_OK) status = reduce(e, b, plain, &plain_rows);
+    if (status == TF_OK)
+        status = eval_store_append(&e->store, batch->texts, e->batches.order + e->row, rows, plain_rows, &run);
+    free(rows);
+    free(plain_rows);
     e->row += batch->texts;
     progress_step(&e->progress, batch->texts, (double)batch->texts * (double)batch->length);
-    return TF_OK;
+    return status;
 }
 
 static tf_status end_batch(void *context, size_t b, const double *values, const run_report *run) {
     evaluation *e = context;
     const tf_batch *batch = &e->batches.batch[b];
-    size_t count = batch->texts * (e->model.config.head == TF_HEAD_CAUSAL ? batch->length * e->model.config.vocabulary
-                                                                          : e->store.width);
+    tf_output_form form = tf_model_output(&e->model.config);
+    size_t count = batch->texts * (form.per_token ? batch->length : 1) * form.width;
     float *grown = realloc(e->values, count * sizeof *grown), *plain = NULL;
     if (!grown) return tf_fail(TF_NOMEM, "out of memory");
     e->values = grown;
@@ -172,7 +188,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session) {
     opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&e->model));
-    if (data_owner) TF_TRY(open_data(e, groups, group == 0, &report.metric));
+    if (data_owner) TF_TRY(open_data(e, groups, group == 0, &report.metrics));
     if (o->check_ranges) TF_TRY(tf_range_check_make(&e->range_check));
     private_job job = {
         .settings = &settings,
@@ -209,7 +225,7 @@ static tf_status evaluate_plain(evaluation *e) {
     opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
     TF_TRY(model_open_weights(&e->model));
-    TF_TRY(open_data(e, 1, true, &report.metric));
+    TF_TRY(open_data(e, 1, true, &report.metrics));
     TF_TRY(tf_safetensors_digest(e->model.weights, digest.byte));
     TF_TRY(open_store(e, NULL, &digest));
     for (size_t b = 0; b < e->batches.count; b++) {
@@ -232,11 +248,11 @@ static tf_status evaluate_nothing(evaluation *e) {
     const command_line *o = e->options;
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
-    eval_plan plan = {.metric = METRIC_ACCURACY};
+    eval_plan plan = {.examples = 0};
     model_settings opened = settings_of_model(o);
     opened.scores = true;
     TF_TRY(model_open(&opened, &e->model));
-    TF_TRY(open_data(e, 1, true, &plan.metric));
+    TF_TRY(open_data(e, 1, true, &plan.metrics));
     private_job job = {.settings = &settings,
                        .config = &e->model.config,
                        .approx = &e->model.approx,
@@ -281,9 +297,11 @@ const trefoil_command command_eval = {
     .name = "eval",
     .summary = "evaluate a model privately on labelled texts, resumable",
     .description =
-        "Evaluates a classifier on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
+        "Evaluates a model on labelled texts: privately under mpirun -n 3 (or -n 3k: k groups of three divide the "
         "texts), with --local in one process, or with --plain in floating point. Finished examples are appended to the "
-        "file of --out, and what is in it already is not computed again. Roles are those of infer. Of a model that "
+        "file of --out, and what is in it already is not computed again. Roles are those of infer. The labels of a "
+        "model that tags words are the tags of a list of words (keys tokens and ner_tags), those of one that answers "
+        "questions the true answers (SQuAD's keys), those of a multi-label classifier a list. Of a model that "
         "generates text it is the perplexity of texts, which need no labels; the data owner then gets the logits after "
         "each of its tokens.",
     .example = {"trefoil eval --model DIR --data dev.tsv --out results.jsonl --local --check",

@@ -124,10 +124,11 @@ const option_row option_table[] = {
      .help = "Which columns of a table, or keys of objects, to take: text=NAME,text_b=NAME,label=NAME; or by numbers "
              "from 1 "
              "where a table has no header"},
-    {OPTION_METRIC, "metric", TEXT(metric, "NAME"), .source = FROM_CHOICES,
-     .choices = "accuracy f1 macro_f1 matthews pearson spearman perplexity",
-     .fallback = "accuracy; for regression pearson, for decoders perplexity", .setting = true,
-     .help = "accuracy, f1, macro_f1, matthews, pearson, spearman or perplexity"},
+    {OPTION_METRIC, "metric", TEXT(metric, "LIST"), .source = FROM_CHOICES,
+     .choices = "accuracy f1 precision recall macro_f1 micro_f1 exact_match matthews pearson spearman perplexity",
+     .fallback = "the usual ones of the task", .setting = true,
+     .help = "One or several, with commas: accuracy, f1 (of label 1; of entities; of the words of answers), precision, "
+             "recall (of entities), macro_f1, micro_f1, exact_match, matthews, pearson, spearman, perplexity"},
     {OPTION_PLAIN, "plain", FLAG(plain), .setting = true, .help = "In floating point in this process, without parties"},
     {OPTION_OUT, "out", TEXT(out, "PATH"), .source = FROM_FILES, .help = "What to write"},
     {OPTION_DRY_RUN, "dry-run", FLAG(dry_run),

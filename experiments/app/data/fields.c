@@ -14,7 +14,8 @@ static const char *const pairs[][2] = {
     {"query", "document"},      {"query", "passage"},         {"query", "text"},
 };
 static const char *const singles[] = {"text", "sentence"};
-static const char *const labels[] = {"label", "Quality", "gold_label", "is_duplicate", "score"};
+static const char *const labels[] = {"label",  "Quality",  "gold_label", "is_duplicate", "score",
+                                     "labels", "ner_tags", "tags",       "answers"};
 static const char *const options[FIELD_ROLES] = {"text", "text_b", "label"};
 static const char *const second_endings[] = {"2", "_b", "_B", "_pair"};
 

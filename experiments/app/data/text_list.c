@@ -27,6 +27,7 @@ void text_item_free(text_item *item) {
     free(item->first);
     free(item->second);
     free(item->label);
+    free(item->word_end);
     *item = (text_item){0};
 }
 

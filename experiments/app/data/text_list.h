@@ -11,9 +11,12 @@
 typedef struct text_item {
     char *first, *second; /**< second NULL where there is no pair */
     size_t first_length, second_length;
-    char *label; /**< NULL where none was given */
-    size_t line; /**< in the file, for messages; 0 from the command line */
-    bool empty;  /**< no token but special ones: it has no result; see batches_make */
+    char
+        *label; /**< NULL where none was given; several (tags of words, true answers, a set of labels) as a JSON list */
+    size_t *word_end, words; /**< where each word of the first text ends, in bytes, where it came as words; a space is
+                                  between two */
+    size_t line;             /**< in the file, for messages; 0 from the command line */
+    bool empty;              /**< no token but special ones: it has no result; see batches_make */
 } text_item;
 
 typedef struct text_list {

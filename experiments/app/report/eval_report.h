@@ -2,31 +2,14 @@
 #ifndef TF_APP_EVAL_REPORT_H
 #define TF_APP_EVAL_REPORT_H
 
-#include "experiments/app/data/model_files.h"
 #include "experiments/app/report/cost_report.h"
+#include "experiments/app/report/eval_metric.h"
 #include "experiments/app/report/eval_store.h"
 #include "experiments/app/report/form.h"
 #include "experiments/app/report/run_report.h"
 
-typedef enum eval_metric {
-    METRIC_ACCURACY,
-    METRIC_F1,
-    METRIC_MACRO_F1,
-    METRIC_MATTHEWS,
-    METRIC_PEARSON, /**< this one and the next are of values */
-    METRIC_SPEARMAN,
-    METRIC_PERPLEXITY
-} eval_metric;
-
-/**
- * The metric by its name, or (NULL) the one that suits the model. Fails when it does not fit the model's labels, or a
- * text's label is none of the model's, with its line.
- */
-TF_CHECKED tf_status eval_metric_find(const char *name, const model_files *model, const text_list *texts,
-                                      eval_metric *metric);
-
 typedef struct eval_report {
-    eval_metric metric;
+    eval_metrics metrics;
     size_t computed; /**< by this run, of this process's group */
     int groups;
     bool private;
@@ -35,7 +18,7 @@ typedef struct eval_report {
 
 /** What an evaluation would take. */
 typedef struct eval_plan {
-    eval_metric metric;
+    eval_metrics metrics;
     size_t examples, batches, longest; /**< longest: tokens of a batch's texts */
     cost_report cost;                  /**< of all batches; nothing for --plain */
 } eval_plan;

@@ -20,28 +20,21 @@ static tf_status io_error(const char *path) {
     return tf_fail(TF_IO, "%s: %s", path, strerror(errno));
 }
 
-tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts, const tf_config *config,
-                          const text_list *texts) {
-    bool causal = config->head == TF_HEAD_CAUSAL, plain = facts->check;
-    size_t width = causal ? EVAL_LIKELIHOOD : tf_model_width(config);
-    json_t *header = json_pack(
-        "{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil", facts->plain ? "plain evaluation" : "evaluation", "model",
-        facts->model, "approx", facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data",
-        facts->data, "examples", (json_int_t)texts->count, "check", (int)facts->check, "ranges", facts->ranges);
-    *store = (eval_store){.path = path,
-                          .header = header,
-                          .config = config,
-                          .texts = texts,
-                          .width = width,
-                          .row = facts->row,
-                          .file = -1};
-    store->key = causal ? "likelihood" : "logits";
-    store->finished = calloc(texts->count, sizeof *store->finished);
-    store->values = calloc(texts->count, width * sizeof *store->values);
-    store->plain = plain ? calloc(texts->count, width * sizeof *store->plain) : NULL;
+tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts, const eval_task *task) {
+    size_t texts = task->texts->count, values = task->first[texts] * task->width;
+    bool plain = facts->check;
+    json_t *header = json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil",
+                               facts->plain ? "plain evaluation" : "evaluation", "model", facts->model, "approx",
+                               facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data", facts->data,
+                               "examples", (json_int_t)texts, "check", (int)facts->check, "ranges", facts->ranges);
+    *store = (eval_store){.path = path, .header = header, .task = task, .row = facts->row, .file = -1};
+    store->key = task->kind == EVAL_TEXT ? "likelihood" : "logits";
+    store->finished = calloc(texts, sizeof *store->finished);
+    store->values = calloc(values + 1, sizeof *store->values);
+    store->plain = plain ? calloc(values + 1, sizeof *store->plain) : NULL;
     if (header && store->finished && store->values && (store->plain || !plain)) return TF_OK;
     eval_store_close(store);
-    return tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts->count);
+    return tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", texts);
 }
 
 void eval_store_close(eval_store *store) {
@@ -114,46 +107,66 @@ static run_report run_of(const json_t *batch) {
 
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
-static tf_status put_values(const eval_store *store, json_t *row, const char *prefix, const float *values) {
-    char name[32], key[32];
-    size_t top = 0;
-    json_t *list = json_array();
-    for (size_t k = 0; k < store->width; k++) {
+/* Rows of values: a list of lists where an example may have several. */
+static bool is_nested(const eval_store *store) {
+    return store->task->kind == EVAL_WORDS || store->task->kind == EVAL_ANSWER;
+}
+
+static tf_status put_row(json_t *list, const char *prefix, const float *values, size_t width) {
+    for (size_t k = 0; k < width; k++)
         if (json_array_append_new(list, json_real((double)values[k])))
             return tf_fail(TF_RANGE, "the %s of a text are not finite", prefix[0] ? "plain model's values" : "values");
-        if (values[k] > values[top]) top = k;
-    }
-    snprintf(key, sizeof key, "%sprediction", prefix);
-    if (store->config->head != TF_HEAD_CAUSAL)
-        json_object_set_new(row, key,
-                            store->width == 1 ? json_real((double)values[0])
-                                              : json_string(tf_model_label(store->config, top, name, sizeof name)));
-    snprintf(key, sizeof key, "%s%s", prefix, store->key);
-    json_object_set_new(row, key, list);
     return TF_OK;
 }
 
-static void keep(eval_store *store, size_t index, const float *values, const float *plain) {
-    size_t bytes = store->width * sizeof *values;
-    memcpy(store->values + index * store->width, values, bytes);
-    if (store->plain) memcpy(store->plain + index * store->width, plain, bytes);
+static tf_status put_values(const eval_store *store, size_t index, json_t *line, const char *prefix,
+                            const float *values) {
+    const eval_task *task = store->task;
+    char key[32];
+    json_t *list = json_array();
+    tf_status status = TF_OK;
+    for (size_t row = 0; row < eval_task_rows(task, index) && status == TF_OK; row++) {
+        json_t *of_row = is_nested(store) ? json_array() : list;
+        status = put_row(of_row, prefix, values + row * task->width, task->width);
+        if (of_row != list) json_array_append_new(list, of_row);
+    }
+    json_t *prediction = status == TF_OK ? eval_prediction(task, index, values) : NULL;
+    snprintf(key, sizeof key, "%sprediction", prefix);
+    if (prediction) json_object_set_new(line, key, prediction);
+    snprintf(key, sizeof key, "%s%s", prefix, store->key);
+    json_object_set_new(line, key, list);
+    return status;
+}
+
+static void keep(eval_store *store, size_t index) {
     store->finished[index] = true;
     store->done++;
 }
 
+/* An example's label as it was given: a list where it was one. */
+static json_t *json_label(const char *label) {
+    json_t *list = label && *label == '[' ? json_loads(label, 0, NULL) : NULL;
+    return list ? list : label ? json_string(label) : json_null();
+}
+
 tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
                             const float *plain, const run_report *run) {
+    const eval_task *task = store->task;
+    size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        const text_item *text = &store->texts->item[index[i]];
-        const float *row_values = values + i * store->width, *row_plain = plain ? plain + i * store->width : NULL;
-        json_t *row = json_pack("{s:I,s:s?}", "index", (json_int_t)index[i], "label", text->label);
-        tf_status status = put_values(store, row, "", row_values);
-        if (status == TF_OK && plain) status = put_values(store, row, "plain_", row_plain);
-        if (i + 1 == count) json_object_set_new(row, "batch", run_json(run));
-        if (status == TF_OK) status = write_line(store->file, store->path, row);
-        json_decref(row);
+        size_t size = eval_task_rows(task, index[i]) * task->width, place = task->first[index[i]] * task->width;
+        json_t *line = json_pack("{s:I,s:o}", "index", (json_int_t)index[i], "label",
+                                 json_label(task->texts->item[index[i]].label));
+        tf_status status = put_values(store, index[i], line, "", values + at);
+        if (status == TF_OK && plain) status = put_values(store, index[i], line, "plain_", plain + at);
+        if (i + 1 == count) json_object_set_new(line, "batch", run_json(run));
+        if (status == TF_OK) status = write_line(store->file, store->path, line);
+        json_decref(line);
         TF_TRY(status);
-        keep(store, index[i], row_values, row_plain);
+        memcpy(store->values + place, values + at, size * sizeof *values);
+        if (store->plain) memcpy(store->plain + place, plain + at, size * sizeof *plain);
+        keep(store, index[i]);
+        at += size;
     }
     add_run(&store->spent, run);
     return synchronise(store->file, store->path);
@@ -161,16 +174,28 @@ tf_status eval_store_append(eval_store *store, size_t count, const size_t *index
 
 /* Reading back ----------------------------------------------------------------------------------------------------- */
 
-static bool get_values(const eval_store *store, const json_t *row, const char *prefix, float *values) {
-    char key[32];
-    snprintf(key, sizeof key, "%s%s", prefix, store->key);
-    const json_t *list = json_object_get(row, key);
-    if (json_array_size(list) != store->width) return false;
-    for (size_t k = 0; k < store->width; k++) {
+static bool get_row(const json_t *list, float *values, size_t width) {
+    if (json_array_size(list) != width) return false;
+    for (size_t k = 0; k < width; k++) {
         const json_t *value = json_array_get(list, k);
         if (!json_is_number(value)) return false;
         values[k] = (float)json_number_value(value);
     }
+    return true;
+}
+
+/* Reads an example's values into their place. */
+static bool get_values(const eval_store *store, size_t index, const json_t *line, const char *prefix, float *all) {
+    const eval_task *task = store->task;
+    size_t rows = eval_task_rows(task, index);
+    float *values = all + task->first[index] * task->width;
+    char key[32];
+    snprintf(key, sizeof key, "%s%s", prefix, store->key);
+    const json_t *list = json_object_get(line, key);
+    if (!is_nested(store)) return get_row(list, values, task->width);
+    if (!json_is_array(list) || json_array_size(list) != rows) return false;
+    for (size_t row = 0; row < rows; row++)
+        if (!get_row(json_array_get(list, row), values + row * task->width, task->width)) return false;
     return true;
 }
 
@@ -179,7 +204,7 @@ static bool is_of_first_examples(const eval_store *store, const json_t *found) {
     char text[TF_DIGEST_TEXT];
     json_int_t count = json_integer_value(json_object_get(found, "examples"));
     const char *data = json_string_value(json_object_get(found, "data"));
-    if (!store->row || !data || count < 1 || count >= (json_int_t)store->texts->count) return false;
+    if (!store->row || !data || count < 1 || count >= (json_int_t)store->task->texts->count) return false;
     tf_digest first = tf_digest_of(store->row, (size_t)count * EVAL_ROW * sizeof *store->row);
     return !strcmp(tf_digest_text(&first, text), data);
 }
@@ -210,8 +235,14 @@ typedef struct reading {
     const char *path;
     size_t line;
     int copy_to; /* where lines of new examples are copied, -1: nowhere */
-    float *values, *plain;
 } reading;
+
+/* Whether an example's line has its values, which are read unless they are there already. */
+static bool take_values(eval_store *store, size_t index, const json_t *line) {
+    if (store->finished[index]) return true;
+    return get_values(store, index, line, "", store->values) &&
+           (!store->plain || get_values(store, index, line, "plain_", store->plain));
+}
 
 static tf_status read_line(eval_store *store, reading *r, const char *line, size_t length) {
     json_error_t error;
@@ -228,14 +259,13 @@ static tf_status read_line(eval_store *store, reading *r, const char *line, size
     json_int_t i = json_is_integer(index) ? json_integer_value(index) : -1;
     if (r->line == 1)
         status = check_header(store, r->path, object);
-    else if (i < 0 || (json_int_t)store->texts->count <= i || !get_values(store, object, "", r->values) ||
-             (store->plain && !get_values(store, object, "plain_", r->plain)))
+    else if (i < 0 || (json_int_t)store->task->texts->count <= i || !take_values(store, (size_t)i, object))
         status = tf_fail(TF_FORMAT, "%s line %zu is not the result of an example of %s", r->path, r->line,
-                         store->texts->file);
+                         store->task->texts->file);
     else if (!store->finished[i]) {
         if (r->copy_to >= 0) status = write_bytes(r->copy_to, store->path, line, length);
         run_report run = run_of(json_object_get(object, "batch"));
-        if (status == TF_OK) keep(store, (size_t)i, r->values, r->plain);
+        if (status == TF_OK) keep(store, (size_t)i);
         if (status == TF_OK) add_run(&store->spent, &run);
     }
     json_decref(object);
@@ -248,9 +278,6 @@ static tf_status read_lines(eval_store *store, reading *r, FILE *file, off_t *wh
     size_t capacity = 0;
     tf_status status = TF_OK;
     *whole = 0;
-    r->values = calloc(store->width, sizeof *r->values);
-    r->plain = calloc(store->width, sizeof *r->plain);
-    if (!r->values || !r->plain) status = tf_fail(TF_NOMEM, "out of memory");
     for (ssize_t got; status == TF_OK && (got = getline(&line, &capacity, file)) > 0;) {
         if (line[got - 1] != '\n') break; /* torn: the example was not finished */
         r->line++;
@@ -259,8 +286,6 @@ static tf_status read_lines(eval_store *store, reading *r, FILE *file, off_t *wh
     }
     if (status == TF_OK && ferror(file)) status = io_error(r->path);
     free(line);
-    free(r->values);
-    free(r->plain);
     return status;
 }
 
@@ -362,7 +387,7 @@ static tf_status write_header(const eval_store *store, const tf_new_file *to, ui
 
 /* Writes the header, and every example's first line, in the order of the data. */
 static tf_status copy_sorted(eval_store *store, FILE *from, const tf_new_file *to) {
-    off_t *place = calloc(store->texts->count, sizeof *place), at = 0;
+    off_t *place = calloc(store->task->texts->count, sizeof *place), at = 0;
     uint64_t written = 0;
     char *line = NULL;
     size_t capacity = 0, count = 0;
@@ -373,9 +398,9 @@ static tf_status copy_sorted(eval_store *store, FILE *from, const tf_new_file *t
         json_t *object = json_loadb(line, (size_t)got, 0, NULL);
         json_int_t i = json_integer_value(json_object_get(object, "index"));
         json_decref(object);
-        if (i >= 0 && i < (json_int_t)store->texts->count && !place[i]) place[i] = at;
+        if (i >= 0 && i < (json_int_t)store->task->texts->count && !place[i]) place[i] = at;
     }
-    for (size_t i = 0; i < store->texts->count && status == TF_OK; i++) {
+    for (size_t i = 0; i < store->task->texts->count && status == TF_OK; i++) {
         if (fseeko(from, place[i], SEEK_SET) != 0 || (got = getline(&line, &capacity, from)) <= 0) {
             status = io_error(store->path);
         } else {
@@ -402,10 +427,10 @@ static tf_status sort_lines(eval_store *store) {
 
 tf_status eval_store_gather(eval_store *store) {
     TF_TRY(take_parts(store));
-    if (store->done < store->texts->count)
+    if (store->done < store->task->texts->count)
         return tf_fail(TF_IO,
                        "%s: the results of %zu examples are missing: the data owners of all groups must share the "
                        "directory of --out",
-                       store->path, store->texts->count - store->done);
+                       store->path, store->task->texts->count - store->done);
     return sort_lines(store);
 }

@@ -9,12 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "experiments/app/data/texts.h"
+#include "experiments/app/report/eval_task.h"
 #include "experiments/app/report/run_report.h"
-#include "models/model.h"
-
-/** Values of a text under a decoder: the sum of its tokens' negative log-likelihoods, and how many tokens these are. */
-enum { EVAL_LIKELIHOOD = 2 };
 
 /** Digests of an example: of its ids, of their types, of its label. */
 enum { EVAL_ROW = 3 };
@@ -23,11 +19,10 @@ typedef struct eval_store {
     const char *path; /**< of the whole, also in groups that write a part */
     json_t *header;
     const char *key; /**< of an example's values in its line */
-    const tf_config *config;
-    const text_list *texts;
-    size_t width, done;   /**< values an example; finished examples */
+    const eval_task *task;
+    size_t done;          /**< finished examples */
     bool *finished;       /**< of each text */
-    float *values;        /**< texts x width, of finished examples */
+    float *values;        /**< of finished examples: the task's rows x width */
     float *plain;         /**< the same of the plain model, or NULL */
     int file;             /**< -1: none is open */
     const tf_digest *row; /**< of eval_facts */
@@ -47,7 +42,7 @@ typedef struct eval_facts {
 
 /** Makes room for the results of all texts. */
 TF_CHECKED tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts,
-                                     const tf_config *config, const text_list *texts);
+                                     const eval_task *task);
 
 /**
  * Opens or begins the whole file, for this process alone, and reads what is finished, from parts that a killed
@@ -60,8 +55,8 @@ TF_CHECKED tf_status eval_store_open(eval_store *store);
 /** Begins the part of group `group`. */
 TF_CHECKED tf_status eval_store_open_part(eval_store *store, int group);
 
-/** Adds the results of a batch of `count` examples, `index` and `values` by row; `plain` NULL without --check; what the
- *  batch took stands in its last line. Synchronised when it returns. */
+/** Adds the results of a batch of `count` examples, which `index` names: all rows of one after those of the other.
+ *  `plain` NULL without --check; what the batch took stands in its last line. Synchronised when it returns. */
 TF_CHECKED tf_status eval_store_append(eval_store *store, size_t count, const size_t *index, const float *values,
                                        const float *plain, const run_report *run);
 
