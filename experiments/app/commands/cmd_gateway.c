@@ -139,6 +139,8 @@ static tf_status open_front(holdings *h) {
                                        .queue = o->queue ? o->queue : QUEUE,
                                        .texts = o->batch ? o->batch : TEXTS_OF_A_RUN,
                                        .window = WINDOW,
+                                       .model_owner = o->model_owner,
+                                       .data_owner = o->data_owner,
                                        .stop = &stopped,
                                        .sampling = settings_of_run(o).sampling};
     TF_TRY(read_http(o, h));

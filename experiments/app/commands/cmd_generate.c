@@ -75,7 +75,13 @@ static tf_status run_plain(const command_line *o, holdings *h, double start) {
         .settings = &h->run, .config = &h->model.config, .approx = &h->model.approx, .weights = h->model.weights};
     const prompt_list *prompts = &h->generation.prompts;
     generate_watch watch = writer_watch(&h->generation.writer);
-    generate_job job = {&base, REVEAL_LOGITS, h->context, h->settings.piece, prompts->batch, prompts->batches, &watch};
+    generate_job job = {.job = &base,
+                        .reveal = REVEAL_LOGITS,
+                        .context = h->context,
+                        .piece = h->settings.piece,
+                        .batch = prompts->batch,
+                        .batches = prompts->batches,
+                        .watch = &watch};
     run.seconds_setup = tf_clock() - start;
     return conclude(h, &run, start, generate_plain(&job, &run));
 }
@@ -93,8 +99,13 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .shares = h->shares};
     const prompt_list *prompts = &h->generation.prompts;
     generate_watch watch = writer_watch(&h->generation.writer);
-    generate_job job = {&base,          h->settings.reveal, h->context, h->settings.piece,
-                        prompts->batch, prompts->batches,   &watch};
+    generate_job job = {.job = &base,
+                        .reveal = h->settings.reveal,
+                        .context = h->context,
+                        .piece = h->settings.piece,
+                        .batch = prompts->batch,
+                        .batches = prompts->batches,
+                        .watch = &watch};
     return conclude(h, &run, start, private_generate(session, &job, &run));
 }
 
@@ -128,7 +139,7 @@ const trefoil_command command_generate = {
         "how "
         "many tokens are generated. Of each step the data owner learns the token (--reveal token), or all "
         "logits (--reveal logits: cheaper, and says more about the model). Without --temperature always the most "
-        "likely token follows; with it one is drawn, inside, and all parties give it; the defaults are llama.cpp's: "
+        "likely token follows; with it one is drawn, inside; the defaults are llama.cpp's: "
         "--top-k 40 --top-p 0.95 --min-p 0.05.",
     .accepts =
         (const char[]){

@@ -122,12 +122,12 @@ json_t *ask_cost(const gateway_request *request) {
         json_array_append_new(sent, json_integer((json_int_t)c->sent[i]));
         json_array_append_new(received, json_integer((json_int_t)c->received[i]));
     }
-    return json_pack("{s:I,s:I,s:I,s:{s:f,s:f,s:f},s:I,s:{s:I,s:I,s:I},s:o,s:o}", "request",
+    return json_pack("{s:I,s:I,s:I,s:I,s:{s:f,s:f,s:f},s:I,s:{s:I,s:I,s:I},s:o,s:o}", "request",
                      (json_int_t)request->number, "requests", (json_int_t)c->requests, "texts", (json_int_t)c->texts,
-                     "seconds", "queue", c->seconds_queue, "setup", c->seconds_setup, "online", c->seconds_online,
-                     "rounds", (json_int_t)c->rounds, "bytes", "online", (json_int_t)c->bytes_online, "setup",
-                     (json_int_t)c->bytes_setup, "encryption", (json_int_t)c->bytes_encryption, "sent", sent,
-                     "received", received);
+                     "prompt_tokens", (json_int_t)request->prompt_tokens, "seconds", "queue", c->seconds_queue, "setup",
+                     c->seconds_setup, "online", c->seconds_online, "rounds", (json_int_t)c->rounds, "bytes", "online",
+                     (json_int_t)c->bytes_online, "setup", (json_int_t)c->bytes_setup, "encryption",
+                     (json_int_t)c->bytes_encryption, "sent", sent, "received", received);
 }
 
 void ask_name(const char *prefix, char name[48]) {

@@ -17,6 +17,7 @@ typedef struct desk_settings {
     size_t queue;                      /**< the most requests that wait */
     size_t texts;                      /**< the most texts of a run */
     double window;                     /**< seconds for which a run waits for more requests to join it */
+    int model_owner, data_owner;       /**< parties; TF_OUTSIDE: none of the three */
     const volatile sig_atomic_t *stop; /**< not 0: a signal asks the gateway to end */
     tf_sampling sampling;              /**< how tokens are drawn where a request does not say */
 } desk_settings;

@@ -113,9 +113,11 @@ void info_answer(gateway_desk *d, http_exchange *e) {
     for (size_t i = 0; known && d->model.label && i < d->model.labels; i++)
         json_array_append_new(labels, json_string(d->model.label[i]));
     http_answer_json(e, HTTP_OK,
-                     json_pack("{s:s,s:s?,s:b,s:I,s:I,s:o,s:I,s:I}", "model_id", d->settings->name, "model_type",
-                               known ? kind_of(d->model.head) : NULL, "chat", known && d->model.chats,
+                     json_pack("{s:s,s:s?,s:b,s:I,s:I,s:o,s:i,s:i,s:I,s:I}", "model_id", d->settings->name,
+                               "model_type", known ? kind_of(d->model.head) : NULL, "chat", known && d->model.chats,
                                "max_input_length", (json_int_t)(known ? d->model.context : 0), "width",
-                               (json_int_t)(known ? d->model.width : 0), "labels", labels, "max_concurrent_requests",
-                               (json_int_t)d->settings->queue, "max_client_batch_size", (json_int_t)DESK_TEXTS));
+                               (json_int_t)(known ? d->model.width : 0), "labels", labels, "model_owner",
+                               d->settings->model_owner, "data_owner", d->settings->data_owner,
+                               "max_concurrent_requests", (json_int_t)d->settings->queue, "max_client_batch_size",
+                               (json_int_t)DESK_TEXTS));
 }

@@ -212,5 +212,8 @@ tf_status prompting_begin(prompting *p) {
 }
 
 resident_request prompting_request(const prompting *p) {
-    return (resident_request){.prompts = p->prompts.batch, .prompt_batches = p->prompts.batches, .watch = &p->watch};
+    return (resident_request){.prompts = p->prompts.batch,
+                              .prompt_batches = p->prompts.batches,
+                              .watch = &p->watch,
+                              .sampling = &p->writing[0].sampler.sampling};
 }

@@ -259,8 +259,8 @@ static answer_cost cost_of(const run_of_requests *run, const resident_answer *an
                         .rounds = r->rounds + g->prefill.rounds + g->decode.rounds};
     for (int i = 0; i < TF_PARTIES; i++)
         for (int j = 0; j < TF_PARTIES; j++) {
-            cost.sent[i] += r->links[i][j];
-            cost.received[j] += r->links[i][j];
+            cost.sent[i] += r->links[i][j] + g->links[i][j];
+            cost.received[j] += r->links[i][j] + g->links[i][j];
         }
     return cost;
 }

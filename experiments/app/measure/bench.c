@@ -175,8 +175,8 @@ static tf_status bench_pass(tf_session *session, const bench_job *job, size_t ro
     double output;
     pass one;
     tf_program program;
-    TF_TRY(pass_make(&base, REVEAL_TOKEN, 1, rows, capacity, session->party.id == o->data_owner,
-                     model_owner ? job->weights : NULL, &one));
+    TF_TRY(pass_make(&base, REVEAL_TOKEN, &base.settings->sampling, 1, rows, capacity,
+                     session->party.id == o->data_owner, model_owner ? job->weights : NULL, &one));
     pass_set(&base, &one, none, length, NULL, 0);
     tf_status status = model_owner && !job->shares && !job->weights ? bench_random_weights(&one.graph, &data) : TF_OK;
     if (status == TF_OK) status = tf_lower(&one.graph, o->fraction_bits, o->model_owner, o->data_owner, &program);

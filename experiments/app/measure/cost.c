@@ -141,7 +141,7 @@ tf_status cost_batches(const private_job *job, cost_report *report) {
 static tf_status add_pass(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
                           size_t times, cost_report *report) {
     pass one;
-    TF_TRY(pass_make(job, reveal, texts, rows, capacity, false, NULL, &one));
+    TF_TRY(pass_make(job, reveal, &job->settings->sampling, texts, rows, capacity, false, NULL, &one));
     tf_status status = add_graph(job->settings, &one.graph, times, report);
     if (reveal != REVEAL_NOTHING) { /* the data owner tells whether there is a next pass */
         int from = job->settings->data_owner;

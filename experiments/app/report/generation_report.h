@@ -35,8 +35,9 @@ typedef struct pass_cost {
 } pass_cost;
 
 typedef struct generate_report {
-    double seconds_setup;      /**< meeting, comparing settings, sharing weights */
-    pass_cost prefill, decode; /**< of the prompts; of the tokens after the first */
+    double seconds_setup;                   /**< meeting, comparing settings, sharing weights */
+    pass_cost prefill, decode;              /**< of the prompts; of the tokens after the first */
+    uint64_t links[TF_PARTIES][TF_PARTIES]; /**< bytes of both from row to column */
     uint64_t bytes_setup, bytes_encryption;
 } generate_report;
 

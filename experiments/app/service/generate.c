@@ -30,6 +30,7 @@ typedef struct run {
     tf_plain_state state; /* in floating point */
     bool owner;           /* of the data */
     const tf_safetensors *weights;
+    tf_sampling sampling; /* of this request */
     prompt_batch prompts; /* ids NULL where this party does not hold them */
     size_t *padding;
     int32_t *next;
@@ -71,12 +72,26 @@ static tf_status publish_prompts(run *r) {
     return status;
 }
 
+/* How tokens are drawn, from the data owner to all: 32 B to each. */
+static tf_status publish_sampling(run *r) {
+    const run_settings *o = r->job->job->settings;
+    tf_sampling *s = &r->sampling;
+    *s = r->owner && r->job->sampling ? *r->job->sampling : o->sampling;
+    double draws[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p};
+    if (!r->session || r->job->reveal != REVEAL_TOKEN) return TF_OK;
+    TF_TRY(tf_session_publish(r->session, o->data_owner, draws, sizeof draws));
+    if (!(draws[1] >= 0 && draws[1] <= TF_MOST_CANDIDATES))
+        return tf_fail_public(TF_FORMAT, "party %d announced a draw that cannot be", o->data_owner);
+    *s = (tf_sampling){draws[0], (size_t)draws[1], draws[2], draws[3]};
+    return s->temperature == 0 ? TF_OK : tf_sampling_check(s);
+}
+
 /* Passes ----------------------------------------------------------------------------------------------------------- */
 
 static tf_status make_pass(run *r, pass_reveal reveal, size_t rows, size_t capacity) {
     size_t texts = r->prompts.texts;
     pass_free(&r->pass);
-    TF_TRY(pass_make(r->job->job, reveal, texts, rows, capacity, r->owner, r->weights, &r->pass));
+    TF_TRY(pass_make(r->job->job, reveal, &r->sampling, texts, rows, capacity, r->owner, r->weights, &r->pass));
     free(r->values);
     r->values = calloc(texts * r->pass.width, sizeof *r->values);
     return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", texts);
@@ -118,7 +133,10 @@ static tf_status compute_private(run *r, pass_cost *cost) {
     cost->seconds -= stats.setup_seconds;
     cost->rounds += stats.rounds;
     for (int i = 0; i < TF_PARTIES; i++)
-        for (int j = 0; j < TF_PARTIES; j++) cost->bytes += stats.bytes[i][j];
+        for (int j = 0; j < TF_PARTIES; j++) {
+            cost->bytes += stats.bytes[i][j];
+            r->report->links[i][j] += stats.bytes[i][j];
+        }
     return TF_OK;
 }
 
@@ -126,10 +144,12 @@ static tf_status compute_private(run *r, pass_cost *cost) {
 static tf_status publish_end(run *r, bool *go_on, pass_cost *cost) {
     uint8_t more = *go_on;
     if (!r->session) return TF_OK;
+    int from = r->job->job->settings->data_owner;
     cost->bytes += GO_ON_BYTES;
     cost->rounds++;
-    TF_TRY(party_doing(tf_session_publish(r->session, r->job->job->settings->data_owner, &more, sizeof more),
-                       "waiting for the next token"));
+    r->report->links[from][tf_next(from)] += sizeof more;
+    r->report->links[from][tf_previous(from)] += sizeof more;
+    TF_TRY(party_doing(tf_session_publish(r->session, from, &more, sizeof more), "waiting for the next token"));
     *go_on = more == 1;
     return TF_OK;
 }
@@ -170,6 +190,7 @@ static tf_status prefill(run *r, bool *go_on) {
 static tf_status generate(run *r) {
     bool go_on;
     TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
+    TF_TRY(party_doing(publish_sampling(r), "telling how tokens are drawn"));
     size_t length = r->prompts.longest, context = r->job->context;
     TF_TRY(prefill(r, &go_on));
     for (; go_on; length++) {
@@ -215,16 +236,13 @@ static tf_status add_up(tf_session *session, const party_counters *before, gener
 }
 
 tf_status party_agree_generation(tf_session *session, const generate_job *job) {
-    const tf_sampling *s = &job->job->settings->sampling;
-    char context[32], pieces[32], draws[128];
+    char context[32], pieces[32];
     snprintf(context, sizeof context, "%zu", job->context);
     snprintf(pieces, sizeof pieces, "%zu", job->piece);
-    snprintf(draws, sizeof draws, "%.17g %zu %.17g %.17g", s->temperature, s->top_k, s->top_p, s->min_p);
     const tf_fact fact[] = {
         tf_fact_of("what is revealed (--reveal)", job->reveal == REVEAL_LOGITS ? "logits" : "token"),
         tf_fact_of("the context (--context)", context),
         tf_fact_of("the pieces of prompts (--prefill)", pieces),
-        tf_fact_of("how tokens are drawn (--temperature, --top-k, --top-p, --min-p)", draws),
     };
     return party_doing(tf_session_agree(session, fact, sizeof fact / sizeof *fact), "comparing settings");
 }

@@ -36,6 +36,8 @@ typedef struct generate_job {
     const prompt_batch *batch;   /**< where this process plays the data owner, or NULL */
     size_t batches;              /**< 0: no request */
     const generate_watch *watch; /**< likewise */
+    const tf_sampling *sampling; /**< where this process plays the data owner: how tokens are drawn that alone are
+                                      revealed, which it tells the others with each batch; NULL: by the settings */
 } generate_job;
 
 /** Checks that prompts and so many tokens fit into the context, and that ids are below the vocabulary's size. */

@@ -25,10 +25,10 @@ static tf_status reveal_draw(tf_graph *graph, const tf_sampling *s) {
                                                        {"top_p", s->top_p}, {"min_p", s->min_p})));
 }
 
-static tf_status build(const private_job *job, pass_reveal reveal, const tf_safetensors *weights, pass *p) {
+static tf_status build(const private_job *job, pass_reveal reveal, const tf_sampling *sampling,
+                       const tf_safetensors *weights, pass *p) {
     tf_batch batch = {.texts = p->decoding.texts, .length = p->decoding.rows, .ids = p->ids, .decoding = &p->decoding};
     TF_TRY(tf_model_build(job->config, job->approx, &batch, weights, job->settings->public_weights, &p->graph));
-    const tf_sampling *sampling = &job->settings->sampling;
     if (reveal == REVEAL_TOKEN)
         TF_TRY(sampling->temperature > 0 ? reveal_draw(&p->graph, sampling) : reveal_token(&p->graph));
     if (reveal == REVEAL_NOTHING) p->graph.output[0].to = TF_KEPT;
@@ -37,8 +37,8 @@ static tf_status build(const private_job *job, pass_reveal reveal, const tf_safe
     return TF_OK;
 }
 
-tf_status pass_make(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
-                    bool holds_ids, const tf_safetensors *weights, pass *p) {
+tf_status pass_make(const private_job *job, pass_reveal reveal, const tf_sampling *sampling, size_t texts, size_t rows,
+                    size_t capacity, bool holds_ids, const tf_safetensors *weights, pass *p) {
     *p = (pass){.width = reveal == REVEAL_TOKEN ? 1 : tf_model_width(job->config)};
     tf_graph_init(&p->graph);
     tf_status status = tf_decoding_make(job->config, texts, rows, capacity, &p->decoding);
@@ -46,7 +46,7 @@ tf_status pass_make(const private_job *job, pass_reveal reveal, size_t texts, si
         p->ids = calloc(texts * rows, sizeof *p->ids);
         if (!p->ids) status = tf_fail(TF_NOMEM, "no memory for %zu tokens", texts * rows);
     }
-    if (status == TF_OK) status = build(job, reveal, weights, p);
+    if (status == TF_OK) status = build(job, reveal, sampling, weights, p);
     if (status != TF_OK) pass_free(p);
     return status;
 }

@@ -25,11 +25,11 @@ typedef struct pass {
 
 /**
  * Makes the graph of a pass over `rows` tokens of each text, after which caches have `capacity` rows. `holds_ids`:
- * whether this party is the data owner; `weights` NULL where it does not hold them. Free with pass_free, also after a
- * failure.
+ * whether this party is the data owner; `sampling` says how tokens are drawn; `weights` NULL where it does not hold
+ * them. Free with pass_free, also after a failure.
  */
-TF_CHECKED tf_status pass_make(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
-                               bool holds_ids, const tf_safetensors *weights, pass *pass);
+TF_CHECKED tf_status pass_make(const private_job *job, pass_reveal reveal, const tf_sampling *sampling, size_t texts,
+                               size_t rows, size_t capacity, bool holds_ids, const tf_safetensors *weights, pass *pass);
 void pass_free(pass *pass);
 
 /** Fills what it is given for the rows after `length`; the ids of each text come `stride` after those of the one

@@ -83,7 +83,8 @@ static tf_status generate_request(resident *r, const private_job *base, const re
                         .piece = s->piece,
                         .batch = request->prompts,
                         .batches = request->prompt_batches,
-                        .watch = request->watch};
+                        .watch = request->watch,
+                        .sampling = request->sampling};
     TF_TRY(generation_context(s, &r->model, &job.context));
     if (at->first) TF_TRY(party_agree_generation(&r->session, &job));
     return party_continue(&r->session, &job, at->opened, &at->before, at->rests, &answer->generated, asked);

@@ -25,6 +25,7 @@ typedef struct resident_request {
     const prompt_batch *prompts;
     size_t prompt_batches;
     const generate_watch *watch; /**< of the prompts */
+    const tf_sampling *sampling; /**< likewise; NULL: as the settings say */
 } resident_request;
 
 /** What came of a request. */
