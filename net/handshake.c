@@ -61,9 +61,8 @@ typedef struct handshake {
     const tf_secure_options *options;
     int party;
     pair pairs[2];
-    bool told;        /**< the peers know of the failure */
-    tf_status status; /**< of the whole; the first failure, which the peers are told */
-    char text[TF_LINK_TEXT];
+    bool told;          /**< the peers know of the failure */
+    tf_failure failure; /**< of the whole; the first, of which the peers are told what they may know */
 } handshake;
 
 static introduction introduce(const handshake *h, int from, int to) {
@@ -79,10 +78,7 @@ static void refuse(handshake *h, pair *p, tf_status status) {
         p->status = status;
         snprintf(p->text, sizeof p->text, "%s", tf_error());
     }
-    if (h->status == TF_OK) {
-        h->status = status;
-        snprintf(h->text, sizeof h->text, "%s", tf_error());
-    }
+    if (h->failure.status == TF_OK) tf_failure_keep(status, &h->failure);
 }
 
 /** The same for a peer that is silent or no party at all: nothing more is expected of it. */
@@ -307,16 +303,24 @@ static void check_own_identity(handshake *h) {
     char text[2][TF_FINGERPRINT_TEXT];
     if (!h->options->fingerprints || !memcmp(own, &h->options->fingerprints[h->party], sizeof *own)) return;
     // The handshake goes on, so that the peers learn of it.
-    h->status = tf_fail_public(
+    tf_status status = tf_fail_public(
         TF_MISMATCH, "party %d was started with a certificate of fingerprint %s, but should have %s", h->party,
         tf_fingerprint_text(own, text[0]), tf_fingerprint_text(&h->options->fingerprints[h->party], text[1]));
-    snprintf(h->text, sizeof h->text, "%s", tf_error());
+    tf_failure_keep(status, &h->failure);
+}
+
+/** What the peers are told of the failure: as elsewhere, only what was made for them. */
+static tf_notice notice_of(const handshake *h) {
+    tf_notice notice = {.origin = (unsigned char)h->party};
+    tf_status status = tf_failure_raise(&h->failure);
+    snprintf(notice.text, sizeof notice.text, "%.*s", (int)sizeof notice.text - 1, tf_error_for_peers(status));
+    return notice;
 }
 
 /** Every party tells both peers how it went for it, so that all end alike. */
 static tf_status share_outcome(handshake *h) {
     tf_notice mine = {.origin = (unsigned char)h->party}, theirs;
-    if (h->status != TF_OK) snprintf(mine.text, sizeof mine.text, "%.*s", (int)sizeof mine.text - 1, h->text);
+    if (h->failure.status != TF_OK) mine = notice_of(h);
     for (int k = 0; k < 2; k++) {
         pair *p = &h->pairs[k];
         tf_status status = TF_OK;
@@ -324,7 +328,7 @@ static tf_status share_outcome(handshake *h) {
         if (status == TF_OK) status = fill_frame(h, p, ROUNDS - 1);
         if (status != TF_OK) refuse(h, p, status);
     }
-    bool failed = h->status != TF_OK;
+    bool failed = h->failure.status != TF_OK;
     TF_TRY(swap_frames(h, ROUNDS - 1));
     h->told = failed;
     for (int k = 0; k < 2; k++) {
@@ -354,7 +358,7 @@ static tf_status run(handshake *h) {
         p->proved = p->status == TF_OK;
     }
     TF_TRY(share_outcome(h));
-    return h->status;
+    return tf_failure_raise(&h->failure);
 }
 
 /**
@@ -383,9 +387,7 @@ static tf_status inner_failure(handshake *h, tf_status status) {
  */
 static void announce(handshake *h) {
     tf_link *inner = h->inner;
-    tf_notice plain = {.origin = (unsigned char)h->party}, notices[TF_PARTIES] = {{0}};
-    snprintf(plain.text, sizeof plain.text, "%.*s", (int)sizeof plain.text - 1, h->text);
-    if (inner->has_cause) plain = inner->cause;
+    tf_notice plain = inner->has_cause ? inner->cause : notice_of(h), notices[TF_PARTIES] = {{0}};
     for (int k = 0; k < 2; k++) {
         const pair *p = &h->pairs[k];
         if (!p->proved || tf_notice_seal(p->tls, h->party, p->peer, &plain, &notices[p->peer]) != TF_OK)
@@ -423,14 +425,14 @@ tf_status tf_handshake(tf_link *inner, const tf_secure_options *options, SSL *se
         check_own_identity(h);
         status = run(h);
         if (inner->failure != TF_OK) status = inner_failure(h, status);
-        if (h->status != TF_OK) status = tf_fail(h->status, "%s", h->text); // what was known before that
+        if (h->failure.status != TF_OK) status = tf_failure_raise(&h->failure); // what was known before that
     }
     if (status != TF_OK) {
-        snprintf(h->text, sizeof h->text, "%s", tf_error());
+        tf_failure_keep(status, &h->failure);
         if (!h->told) announce(h);
         inner->failure = status; // so that closing does not wait for what is queued
         tf_link_close(inner);
-        (void)tf_fail(status, "%s", h->text);
+        (void)tf_failure_raise(&h->failure);
     }
     for (int k = 0; k < 2; k++) {
         if (status == TF_OK)

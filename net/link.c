@@ -7,6 +7,7 @@
 #include "net/link_internal.h"
 
 static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 1;
+static const double LEAST_RATE = 1000; // bytes a second: what comes more slowly holds off no deadline
 
 static volatile sig_atomic_t interrupted;
 
@@ -93,9 +94,14 @@ tf_status tf_link_receive(tf_link *link, int peer, void *data, uint64_t length, 
 void tf_link_moved(tf_link *link, int peer, bool receive, uint64_t bytes) {
     tf_transfer_queue *queue = &link->queues[receive][peer];
     tf_transfer *transfer = tf_transfer_at(queue, queue->first);
-    link->moved_at[peer] = tf_clock();
     transfer->moved += bytes;
-    if (transfer->moved < transfer->length) return;
+    link->trickled[peer] += bytes;
+    bool whole = transfer->moved == transfer->length;
+    if (whole || (double)link->trickled[peer] >= LEAST_RATE * link->deadline) {
+        link->moved_at[peer] = tf_clock();
+        link->trickled[peer] = 0;
+    }
+    if (!whole) return;
     if (receive) {
         link->counters.bytes_received[peer] += transfer->length;
         link->counters.messages_received[peer]++;
@@ -130,8 +136,13 @@ static tf_status too_late(const tf_link *link, tf_ticket ticket) {
         return tf_fail_public(TF_PEER,
                               "party %d is silent: party %d, which this party waits for, waits for it for %g s",
                               culprit, ticket.peer, link->deadline);
-    return tf_fail_public(TF_PEER, "party %d %s nothing for %g s (waiting to %s %llu bytes)", ticket.peer,
-                          ticket.receive ? "sent" : "took", link->deadline, ticket.receive ? "receive" : "send",
+    const tf_link *moves = link; // a wrapper sees whole records alone
+    while (!moves->trickled[ticket.peer] && moves->inner) moves = moves->inner;
+    char bytes[32] = "nothing";
+    if (moves->trickled[ticket.peer])
+        snprintf(bytes, sizeof bytes, "only %llu bytes", (unsigned long long)moves->trickled[ticket.peer]);
+    return tf_fail_public(TF_PEER, "party %d %s %s for %g s (waiting to %s %llu bytes)", ticket.peer,
+                          ticket.receive ? "sent" : "took", bytes, link->deadline, ticket.receive ? "receive" : "send",
                           (unsigned long long)length);
 }
 
@@ -157,7 +168,7 @@ tf_status tf_link_wait(tf_link *link, tf_ticket ticket) {
 }
 
 void tf_link_set_deadline(tf_link *link, double seconds) {
-    link->deadline = seconds;
+    for (; link; link = link->inner) link->deadline = seconds;
 }
 
 void tf_link_interrupt(int number) {

@@ -70,7 +70,8 @@ struct tf_link {
     double deadline;
     tf_transfer_queue queues[2][TF_PARTIES]; /**< [receive][peer] */
     tf_link_counters counters;
-    double moved_at[TF_PARTIES]; /**< when something last moved to or from a peer, by tf_clock */
+    double moved_at[TF_PARTIES];   /**< when a message, or enough of one, last moved to or from a peer, by tf_clock */
+    uint64_t trickled[TF_PARTIES]; /**< bytes since then */
     tf_link_observer *observer;
     void *observer_context;
     tf_status failure; /**< once set, every function fails with it and with failure_text */

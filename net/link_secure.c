@@ -218,16 +218,16 @@ tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link
         *link = &self->base;
         return TF_OK;
     }
-    char error[TF_LINK_TEXT];
-    snprintf(error, sizeof error, "%s", tf_error());
+    tf_failure failure;
+    tf_failure_keep(status, &failure);
     if (self) {
-        tf_link_announce_failure(&self->base, error);
+        tf_link_announce_failure(&self->base, tf_error_for_peers(status));
         tf_link_close(&self->base);
     } else {
         for (int peer = 0; peer < TF_PARTIES; peer++) SSL_free(sessions[peer]);
         tf_link_close(inner);
     }
-    return tf_fail(status, "%s", error);
+    return tf_failure_raise(&failure);
 }
 
 void tf_link_secure_set_records(tf_link *link, size_t payload, uint64_t records_per_key) {

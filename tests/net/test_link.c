@@ -1,5 +1,6 @@
 /** The memory link, and what is common to all links. */
 #include <criterion/criterion.h>
+#include <math.h>
 
 #include "net/link_internal.h"
 #include "tests/support/three_ends.h"
@@ -202,4 +203,52 @@ Test(link, a_long_message_is_cut) {
     tf_link_announce_failure(link, text);
     cr_expect_eq(strlen(announced.text), sizeof announced.text - 1);
     tf_link_close(link);
+}
+
+/* A link whose peer 1 sends a byte every few milliseconds. */
+
+typedef struct trickle {
+    tf_link base;
+    size_t piece;
+} trickle;
+
+static tf_status trickle_start(tf_link *link, int peer, bool receive) {
+    return TF_OK;
+}
+
+static tf_status trickle_progress(tf_link *link) {
+    const tf_transfer_queue *queue = &link->queues[true][1];
+    if (queue->first == queue->end) return TF_OK;
+    const tf_transfer *transfer = tf_transfer_at(queue, queue->first);
+    size_t piece = ((trickle *)link)->piece, left = transfer->length - transfer->moved;
+    tf_link_moved(link, 1, true, piece < left ? piece : left);
+    return TF_OK;
+}
+
+static void trickle_pause(tf_link *link, double idle, double longest) {
+    sleep_seconds(fmin(longest, 0.01));
+}
+
+static const tf_link_table trickle_table = {
+    .start = trickle_start, .progress = trickle_progress, .pause = trickle_pause};
+
+/* Whoever sends a byte within each deadline is as silent as one who sends none; slow links are not, nor short messages.
+ */
+Test(deadline, is_not_held_off_by_single_bytes) {
+    static unsigned char data[4000];
+    trickle link;
+    tf_ticket ticket;
+    tf_link_init(&link.base, &trickle_table, 0);
+    tf_link_set_deadline(&link.base, 2); /* in which 2 kB are enough */
+    link.piece = 100;
+    cr_assert_eq(tf_link_receive(&link.base, 1, data, sizeof data, &ticket), TF_OK);
+    cr_assert_eq(tf_link_wait(&link.base, ticket), TF_OK, "%s", tf_error());
+    link.piece = 1;
+    for (int i = 0; i < 40; i++) {
+        cr_assert_eq(tf_link_receive(&link.base, 1, data, 1, &ticket), TF_OK);
+        cr_assert_eq(tf_link_wait(&link.base, ticket), TF_OK, "%s", tf_error());
+    }
+    cr_assert_eq(tf_link_receive(&link.base, 1, data, sizeof data, &ticket), TF_OK);
+    cr_assert_eq(tf_link_wait(&link.base, ticket), TF_PEER);
+    cr_assert(strstr(tf_error(), "party 1 sent only"), "%s", tf_error());
 }
