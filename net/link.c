@@ -181,7 +181,8 @@ int tf_link_interrupted(void) {
 
 tf_status tf_link_fail_interrupted(void) {
     return tf_fail_public(TF_PEER, "ended from outside by signal %d (%s)", (int)interrupted,
-                          interrupted == SIGTERM ? "as mpirun does when a party has gone" : "interrupt");
+                          interrupted == SIGTERM ? "SIGTERM: by its operator, or by mpirun when a party has gone"
+                                                 : "interrupt");
 }
 
 double tf_link_deadline(const tf_link *link) {

@@ -47,11 +47,17 @@ Test(log, of_a_service_tells_time_party_session_and_request) {
     log_line(LOG_WARNING, "3 texts, done");
     log_session(NULL);
     log_line(LOG_ERROR, "left");
+    log_session("0a");
+    log_next_request();
+    log_request(0);
+    log_next_request();
+    log_line(LOG_INFO, "done");
     int used = 0;
     cr_assert_eq(sscanf(line(0), "%*4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3dZ info party 2: ready%n", &used), 0);
     cr_assert_eq(used, (int)strlen(line(0)), "%s", line(0));
     cr_assert_str_eq(line(1) + 25, "warning party 2 session 5f3a91c2 request 12: 3 texts, done");
     cr_assert_str_eq(line(2) + 25, "error party 2: left");
+    cr_assert_str_eq(line(3) + 25, "info party 2 session 0a request 2: done");
 }
 
 Test(log, in_json_has_the_same_and_the_numbers) {
@@ -63,10 +69,10 @@ Test(log, in_json_has_the_same_and_the_numbers) {
     log_line(LOG_DEBUG, "\xff");
     json_t *object = json_loads(line(0), 0, NULL);
     const char *level, *session, *message, *time;
-    int party, request;
-    double texts, seconds;
+    int party, request, texts;
+    double seconds;
     cr_assert(object, "%s", line(0));
-    cr_assert_eq(json_unpack(object, "{s:s,s:s,s:i,s:s,s:i,s:s,s:F,s:F}", "time", &time, "level", &level, "party",
+    cr_assert_eq(json_unpack(object, "{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:F}", "time", &time, "level", &level, "party",
                              &party, "session", &session, "request", &request, "message", &message, "texts", &texts,
                              "seconds", &seconds),
                  0);

@@ -1,5 +1,6 @@
 /* One party, started by its own operator: it finds the other two over the network. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,10 @@ static tf_status serve(holdings *h) {
         if (status == TF_OK) continue;
         bool cut = drop_cut(h), asks = cut || (has_request(h) && h->attempts < ATTEMPTS);
         bool again = !fatal && (!asks_itself || (status == TF_PEER && asks));
+        if (tf_link_interrupted() == SIGTERM) {
+            log_line(LOG_INFO, "ended by its operator");
+            return TF_OK;
+        }
         if (!again || tf_link_interrupted()) return status;
         log_line(LOG_ERROR, "%s", tf_error());
         sleep(1); /* so that a lasting fault does not fill the log */
@@ -206,7 +211,10 @@ static tf_status run(const command_line *given) {
     log_party(o.links.id);
     TF_TRY(settings_of_tokens(&o, &h.tokens));
     tf_status status = open_own(&h, &settings, &desk);
-    links_guard();
+    if (o.serve)
+        links_guard_service();
+    else
+        links_guard();
     if (status == TF_OK) status = o.serve ? serve(&h) : resident_connect(&h.party, &o.links, &fatal);
     release(&h);
     return status;
@@ -226,6 +234,8 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "--serve reads texts from --input or standard input, not from --text");
     if (id == o->data_owner && !o->serve && !o->texts && !o->input)
         return tf_fail(TF_INVALID, "party %d owns the data: it needs --text or --input, or --serve (see --help)", id);
+    if (o->ready_file && !o->serve)
+        return tf_fail(TF_INVALID, "--ready-file is of a party that stays: it needs --serve (see --help)");
     if (o->serve && o->input_shares)
         return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
     TF_TRY(settings_check_decoys(o));
@@ -251,6 +261,8 @@ const trefoil_command command_party = {
         (const char[]){
             OPTION_LOG_LEVEL,
             OPTION_LOG_JSON,
+            OPTION_READY_FILE,
+            OPTION_VERBOSE,
             OPTION_FILL_MASK,
             OPTION_AGGREGATION,
             OPTION_TOP,

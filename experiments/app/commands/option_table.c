@@ -154,6 +154,8 @@ const option_row option_table[] = {
      .help = "What clients call the model"},
     {OPTION_QUEUE, "queue", COUNT(queue, "N"), .fallback = "64",
      .help = "Requests that may wait; more are told to come again"},
+    {OPTION_READY_FILE, "ready-file", TEXT(ready_file, "FILE"), .source = FROM_FILES,
+     .help = "With --serve: a file that is there while all three parties are connected and requests can be answered"},
     {OPTION_LISTEN, "listen", TEXT(links.listen, "HOST:PORT"),
      .help = "Where to listen, if not at this party's address in the parties file"},
     {OPTION_WAIT, "wait", .type = OPTION_SECONDS, AT(links.wait), .placeholder = "SECONDS",

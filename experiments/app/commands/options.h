@@ -106,6 +106,7 @@ enum option_key {
     OPTION_QUEUE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_JSON,
+    OPTION_READY_FILE,
     OPTION_EACH,
     OPTION_DRY_RUN,
     OPTION_DECOYS,
@@ -125,7 +126,7 @@ typedef struct generate_line {
 
 typedef struct command_line {
     const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
-        *report, *log_level, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
+        *report, *log_level, *ready_file, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
         *model_root;                       /**< NULL where not given */
     const char *http, *token, *tls, *name; /**< of the gateway; likewise */
     const char *certified;                 /**< of decoys, as are the next two */

@@ -19,7 +19,7 @@ static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER; /* under --local the
 static char kept[LOG_KEPT][LOG_LINE];
 static size_t kept_lines;
 static _Thread_local char session[SESSION_TEXT];
-static _Thread_local uint64_t request;
+static _Thread_local uint64_t request, counted;
 
 void log_open(const log_settings *given) {
     settings = *given;
@@ -41,11 +41,15 @@ void log_party(int party) {
 
 void log_session(const char *name) {
     snprintf(session, sizeof session, "%s", name ? name : "");
-    request = 0;
+    request = counted = 0;
 }
 
 void log_request(uint64_t number) {
     request = number;
+}
+
+void log_next_request(void) {
+    request = ++counted;
 }
 
 void log_before(void (*clear)(void)) {
@@ -76,9 +80,9 @@ static void put_words(log_level level, const char *message) {
     char line[LOG_LINE + 1], time[TIME_TEXT], place[SESSION_TEXT + 80] = "";
     int used = 0;
     if (own_party >= 0) used += snprintf(place, sizeof place, "party %d", own_party);
-    if (session[0])
+    if (session[0] && settings.service)
         used += snprintf(place + used, sizeof place - (size_t)used, "%ssession %s", used ? " " : "", session);
-    if (request)
+    if (request && settings.service)
         used += snprintf(place + used, sizeof place - (size_t)used, "%srequest %llu", used ? " " : "",
                          (unsigned long long)request);
     time_text(time);
@@ -90,6 +94,11 @@ static void put_words(log_level level, const char *message) {
     put(line, (size_t)length);
 }
 
+static json_t *number_json(double value) {
+    bool whole = value >= 0 && value < 0x1p53 && value == (double)(json_int_t)value;
+    return whole ? json_integer((json_int_t)value) : json_real(value);
+}
+
 static void put_json(log_level level, const log_number *number, size_t numbers, const char *message) {
     char time[TIME_TEXT], line[2 * LOG_LINE];
     time_text(time);
@@ -99,7 +108,7 @@ static void put_json(log_level level, const log_number *number, size_t numbers, 
     if (request) json_object_set_new(object, "request", json_integer((json_int_t)request));
     json_t *text = json_string(message); /* NULL where it is no UTF-8 */
     json_object_set_new(object, "message", text ? text : json_string("(not UTF-8)"));
-    for (size_t i = 0; i < numbers; i++) json_object_set_new(object, number[i].name, json_real(number[i].value));
+    for (size_t i = 0; i < numbers; i++) json_object_set_new(object, number[i].name, number_json(number[i].value));
     size_t length = json_dumpb(object, line, sizeof line - 1, JSON_REAL_PRECISION(9));
     json_decref(object);
     if (length > 0 && length < sizeof line) put(line, length);

@@ -44,10 +44,11 @@ bool log_shows(log_level level);
 /** Which party this process plays; -1: none, or several. */
 void log_party(int party);
 
-/** What the calling thread's lines belong to: the session's name, which all parties share, or NULL; the request's
- *  number in it from 1, or 0. */
+/** What the calling thread's lines belong to from now on: the session, by the name that all its parties share, or NULL;
+ *  in it a request by its number, 0 none; the session's next one, counted from 1. */
 void log_session(const char *name);
 void log_request(uint64_t number);
+void log_next_request(void);
 
 /** Writes a line; control characters in it become blanks. */
 __attribute__((format(printf, 2, 3))) void log_line(log_level level, const char *format, ...);

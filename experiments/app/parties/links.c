@@ -103,12 +103,35 @@ static void set_handler(void (*handler)(int)) {
     sigaction(SIGINT, &action, NULL);
 }
 
+/** Of a service: whether a request is under way, and the signal that waits for its end. */
+static volatile sig_atomic_t answering, delayed;
+
+static void interrupt_between_requests(int number) {
+    if (answering && number == SIGTERM)
+        delayed = number;
+    else
+        tf_link_interrupt(number);
+}
+
 void links_guard(void) {
     set_handler(tf_link_interrupt);
 }
 
+void links_guard_service(void) {
+    set_handler(interrupt_between_requests);
+}
+
+void links_request(bool begins) {
+    answering = begins;
+    if (!begins && delayed) tf_link_interrupt(delayed);
+}
+
 void links_unguard(void) {
     set_handler(SIG_DFL);
+}
+
+bool links_leaving(void) {
+    return tf_link_interrupted() == SIGTERM && !answering;
 }
 
 /** Shapes the links of all parties that this process plays; none is left open on a failure. */

@@ -27,4 +27,10 @@ TF_CHECKED tf_status links_open(const link_settings *settings, link_groups *grou
 void links_guard(void);
 void links_unguard(void);
 
+/** The same for a service: SIGTERM leaves a request that has begun (true) time to end (false), and ends waits then. */
+void links_guard_service(void);
+void links_request(bool begins);
+/** Whether a service has been told to end, and no request is under way. */
+bool links_leaving(void);
+
 #endif

@@ -35,6 +35,8 @@ typedef struct pass_cost {
 } pass_cost;
 
 typedef struct generate_report {
+    size_t texts;                           /**< prompts */
+    double began;                           /**< by the clock: when the request had come to this party */
     double seconds_setup;                   /**< meeting, comparing settings, sharing weights */
     pass_cost prefill, decode;              /**< of the prompts; of the tokens after the first */
     uint64_t links[TF_PARTIES][TF_PARTIES]; /**< bytes of both from row to column */

@@ -8,6 +8,8 @@
 
 /** What a run took and moved. */
 typedef struct run_report {
+    size_t texts;
+    double began; /**< by the clock: when the request had come to this party */
     double seconds_setup, seconds_online;
     uint64_t links[TF_PARTIES][TF_PARTIES]; /**< bytes from row to column, without set-up */
     uint64_t rounds;

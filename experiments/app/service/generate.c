@@ -192,6 +192,7 @@ static tf_status generate(run *r) {
     TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
     TF_TRY(party_doing(publish_sampling(r), "telling how tokens are drawn"));
     size_t length = r->prompts.longest, context = r->job->context;
+    r->report->texts += r->prompts.texts;
     TF_TRY(prefill(r, &go_on));
     for (; go_on; length++) {
         size_t capacity = pass_capacity(length, context);
@@ -266,14 +267,14 @@ tf_status party_continue(tf_session *session, const generate_job *job, double op
                          const party_counters *before, bool may_rest, generate_report *report, bool *asked) {
     int data_owner = job->job->settings->data_owner;
     bool owner = session->party.id == data_owner;
-    generate_report own = {0}, *filled = owner ? report : &own;
     uint64_t batches = owner ? job->batches : 0;
     TF_TRY(party_await_request(session, data_owner, may_rest, &batches));
     *asked = batches > 0;
     if (!*asked) return TF_OK;
-    filled->seconds_setup = open_seconds;
-    for (uint64_t b = 0; b < batches; b++) TF_TRY(continue_batch(session, job, (size_t)b, filled));
-    return party_doing(add_up(session, before, filled), "adding up what was sent");
+    report->began = tf_clock();
+    report->seconds_setup = open_seconds;
+    for (uint64_t b = 0; b < batches; b++) TF_TRY(continue_batch(session, job, (size_t)b, report));
+    return party_doing(add_up(session, before, report), "adding up what was sent");
 }
 
 static tf_status play(tf_session *session, const generate_job *job, double start, generate_report *report) {
@@ -310,7 +311,9 @@ typedef struct generate_call {
 
 static tf_status generate_as(tf_link *link, void *argument) {
     const generate_call *call = argument;
-    return party_generate(link, call->job, call->report);
+    generate_report own = {0}; /* with --local the parties are threads: one fills what all could */
+    bool owner = tf_link_party(link) == call->job->job->settings->data_owner;
+    return party_generate(link, call->job, owner ? call->report : &own);
 }
 
 tf_status private_generate(private_session *session, const generate_job *job, generate_report *report) {

@@ -52,7 +52,7 @@ TF_CHECKED tf_status party_agree_generation(tf_session *session, const generate_
 
 /**
  * One party's side of one request, in a session that has agreed: the data owner's batches, one after the other. The
- * other arguments are those of party_answer. The report is filled at the data owner, up to a failure.
+ * other arguments are those of party_answer. The report is filled everywhere, up to a failure.
  */
 TF_CHECKED tf_status party_continue(tf_session *session, const generate_job *job, double open_seconds,
                                     const party_counters *before, bool may_rest, generate_report *report, bool *asked);

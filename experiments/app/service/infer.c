@@ -10,7 +10,10 @@ typedef struct infer_call {
 
 static tf_status infer_as(tf_link *link, void *argument) {
     const infer_call *call = argument;
-    return party_infer(link, call->job, call->values, call->report);
+    const run_settings *o = call->job->settings;
+    int reporter = o->data_owner == TF_OUTSIDE ? 0 : o->data_owner;
+    run_report own = {0}; /* with --local the parties are threads: one fills what all could */
+    return party_infer(link, call->job, call->values, tf_link_party(link) == reporter ? call->report : &own);
 }
 
 tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report) {

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "experiments/app/data/model_files.h"
+#include "experiments/app/log/log.h"
 #include "experiments/app/log/progress.h"
+#include "experiments/app/parties/links.h"
 #include "experiments/app/service/likelihood.h"
 #include "net/base/clock.h"
 #include "net/base/secret.h"
@@ -115,6 +117,7 @@ static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *ba
 
 typedef struct progress {
     double setup, online;
+    size_t texts;
     tf_traffic_matrix bytes;
     uint64_t rounds;
 } progress;
@@ -159,6 +162,7 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
     tf_decoding_free(&decoding);
     tf_session_truncate(session, 0); /* a decoder's caches */
     if (status != TF_OK) return status;
+    sum->texts += batch->texts;
     sum->setup += stats.setup_seconds;
     sum->online += stats.online.seconds;
     sum->rounds += stats.rounds;
@@ -173,7 +177,7 @@ party_counters party_read_counters(const tf_link *link) {
 
 /** Every party tells what it sent in all, so that the data owner can report the whole. */
 static tf_status report_run(tf_session *session, const progress *sum, double open_seconds, const party_counters *before,
-                            run_report *report, bool reports) {
+                            run_report *report) {
     party_counters now = party_read_counters(session->party.link);
     uint64_t everything = 0, on_wire = 0, online = 0;
     for (int party = 0; party < TF_PARTIES; party++) {
@@ -185,7 +189,6 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
         TF_TRY(tf_session_publish(session, party, sent, sizeof sent));
         for (int j = 0; j < TF_PARTIES; j++) everything += sent[0][j], on_wire += sent[1][j];
     }
-    if (!reports) return TF_OK;
     for (int i = 0; i < TF_PARTIES; i++)
         for (int j = 0; j < TF_PARTIES; j++) {
             report->links[i][j] = sum->bytes[i][j];
@@ -197,6 +200,7 @@ static tf_status report_run(tf_session *session, const progress *sum, double ope
     report->bytes_encryption = on_wire - everything;
     report->seconds_setup = open_seconds + sum->setup;
     report->seconds_online = sum->online;
+    report->texts = sum->texts;
     return TF_OK;
 }
 
@@ -250,6 +254,10 @@ tf_status party_await_request(tf_session *session, int data_owner, bool may_rest
     if (may_rest && session->party.id != data_owner) tf_link_set_deadline(link, INFINITY);
     tf_status status = tf_session_publish(session, data_owner, batches, sizeof *batches);
     tf_link_set_deadline(link, deadline);
+    if (status == TF_OK && *batches > 0) {
+        log_next_request();
+        links_request(true);
+    }
     return party_doing(status, "waiting for a request");
 }
 
@@ -263,13 +271,14 @@ tf_status party_answer(tf_session *session, const private_job *job, float *value
     TF_TRY(party_await_request(session, o->data_owner, may_rest, &batches));
     *asked = batches > 0;
     if (!*asked) return TF_OK;
+    report->began = tf_clock();
     for (uint64_t b = 0; b < batches; b++) {
         if (shows) show_progress("private model: text", row, job->batches->texts);
         TF_TRY(infer_batch(session, job, b, row, owner ? values : NULL, &sum));
         if (owner) row += job->batches->batch[b].texts;
     }
     if (shows) show_progress("private model: text", row, job->batches->texts);
-    return party_doing(report_run(session, &sum, open_seconds, before, report, owner), "adding up what was sent");
+    return party_doing(report_run(session, &sum, open_seconds, before, report), "adding up what was sent");
 }
 
 static tf_status run_shared(tf_session *session, const private_job *job, kept_results *kept, progress *sum) {
@@ -306,9 +315,9 @@ static tf_status infer_shared(tf_session *session, const private_job *job, progr
 tf_status party_answer_shared(tf_session *session, const private_job *job, double open_seconds, run_report *report) {
     const party_counters none = {0};
     progress sum = {0};
+    report->began = tf_clock();
     TF_TRY(infer_shared(session, job, &sum));
-    return party_doing(report_run(session, &sum, open_seconds, &none, report, session->party.id == 0),
-                       "adding up what was sent");
+    return party_doing(report_run(session, &sum, open_seconds, &none, report), "adding up what was sent");
 }
 
 tf_status party_infer(tf_link *link, const private_job *job, float *values, run_report *report) {

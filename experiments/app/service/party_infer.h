@@ -27,20 +27,20 @@ typedef struct party_counters {
 
 party_counters party_read_counters(const tf_link *link);
 
-/** Tells how many batches the data owner's next request has; 0: there is none. The data owner may rest before it, for
- *  ever, if `may_rest`. */
+/** Tells how many batches the data owner's next request has, which begins then (links_request); 0: there is none. The
+ * data owner may rest before it, for ever, if `may_rest`. */
 TF_CHECKED tf_status party_await_request(tf_session *session, int data_owner, bool may_rest, uint64_t *batches);
 
 /**
  * Runs one request: the batches of the data owner's job, none of which (or NULL) means that there are no more requests;
- * *asked says on all parties whether there was one. `values` and `report` are filled at the data owner. What was set up
- * before took `open_seconds`; `before` are the link's counters after the last request. `may_rest`: the data owner may
- * take any time until it asks; a peer that goes meanwhile is noticed all the same.
+ * *asked says on all parties whether there was one. `values` are filled at the data owner, `report` everywhere. What
+ * was set up before took `open_seconds`; `before` are the link's counters after the last request. `may_rest`: the data
+ * owner may take any time until it asks; a peer that goes meanwhile is noticed all the same.
  */
 TF_CHECKED tf_status party_answer(tf_session *session, const private_job *job, float *values, double open_seconds,
                                   const party_counters *before, bool may_rest, run_report *report, bool *asked);
 
-/** The same for texts of share files, whose results go to share files; `report` is filled at party 0. */
+/** The same for texts of share files, whose results go to share files. */
 TF_CHECKED tf_status party_answer_shared(tf_session *session, const private_job *job, double open_seconds,
                                          run_report *report);
 

@@ -1,14 +1,55 @@
 #include "experiments/app/service/resident.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "experiments/app/log/log.h"
 #include "experiments/app/parties/links.h"
 #include "experiments/app/parties/party_files.h"
+#include "experiments/app/report/form.h"
 #include "net/base/clock.h"
+#include "net/base/new_file.h"
 
 bool resident_generates(const resident *r) {
     return r->model.config.head == TF_HEAD_CAUSAL;
+}
+
+/* What it tells of itself ------------------------------------------------------------------------------------------ */
+
+/* The session's name in the log, which the parties' operators can compare. */
+static void name_session(const resident *r) {
+    enum { SHOWN = 8 };
+    char hex[TF_DIGEST_TEXT];
+    tf_digest_text(&r->session.party.session, hex);
+    hex[SHOWN] = '\0';
+    log_session(hex);
+}
+
+/* From now on requests can be answered, or no more. */
+static tf_status show_ready(const resident *r, bool ready) {
+    const char *path = r->settings->ready_file;
+    if (ready) log_line(LOG_INFO, "ready: all three parties are here and agree");
+    if (path && !ready) unlink(path);
+    return path && ready ? tf_file_write(path, 0666, "ready\n", 6) : TF_OK;
+}
+
+static void log_answer(const resident *r, const resident_answer *a) {
+    bool generates = resident_generates(r);
+    const generate_report *g = &a->generated;
+    uint64_t bytes = generates ? g->prefill.bytes + g->decode.bytes + g->bytes_setup
+                               : links_total(a->run.links) + a->run.bytes_setup;
+    uint64_t rounds = generates ? g->prefill.rounds + g->decode.rounds : a->run.rounds;
+    size_t texts = generates ? g->texts : a->run.texts, passes = generates ? g->decode.passes + 1 : 0;
+    double seconds = tf_clock() - (generates ? g->began : a->run.began);
+    const log_number number[] = {{"texts", (double)texts},
+                                 {"seconds", seconds},
+                                 {"bytes", (double)bytes},
+                                 {"rounds", (double)rounds},
+                                 {"passes", (double)passes}};
+    char moved[32], steps[48] = "";
+    if (generates) snprintf(steps, sizeof steps, ", %zu tokens each at most", passes);
+    log_numbers(LOG_INFO, number, generates ? 5 : 4, "%zu %s%s%s, %.3g s, %s, done", texts,
+                generates ? "prompt" : "text", texts == 1 ? "" : "s", steps, seconds, bytes_text(bytes, moved));
 }
 
 /* Its own files ---------------------------------------------------------------------------------------------------- */
@@ -35,6 +76,7 @@ tf_status resident_open(const resident_settings *s, const resident_desk *desk, r
     else if (s->parts.model)
         TF_TRY(directory_of_party(s->parts.model, s->party, r->directory, sizeof r->directory));
     bool has_model = r->directory[0];
+    (void)show_ready(r, false); /* an earlier process may have been killed */
     bool needs_tokenizer = r->data_owner && !s->model.pin.directory;
     if (!has_model) r->needs = PARTY_NEEDS_CONFIG | (needs_tokenizer ? PARTY_NEEDS_TOKENIZER : 0);
     if (has_model) TF_TRY(model_open_at(&s->model, r->directory, &r->model));
@@ -66,6 +108,7 @@ static tf_status answer_shared(resident *r, const private_job *job, double start
         return tf_fail(TF_INVALID, "--input-shares: prompts come from a data owner among the three parties");
     TF_TRY(party_answer_shared(&r->session, job, tf_clock() - start, &answer.run));
     answer.seconds = tf_clock() - start;
+    log_answer(r, &answer);
     return r->settings->party == 0 ? r->desk->answered(r->desk->context, &answer) : TF_OK;
 }
 
@@ -91,9 +134,8 @@ static tf_status generate_request(resident *r, const private_job *base, const re
 }
 
 /* Tells the data owner's desk how a request ended; a failure's message stays. */
-static tf_status tell(resident *r, resident_answer *answer, double asked_at) {
+static tf_status tell(resident *r, const resident_answer *answer) {
     tf_failure failure;
-    answer->seconds = tf_clock() - asked_at;
     tf_failure_keep(answer->status, &failure);
     tf_status status = r->desk->answered(r->desk->context, answer);
     return failure.status != TF_OK ? tf_failure_raise(&failure) : status;
@@ -110,8 +152,14 @@ static tf_status answer_one(resident *r, private_job *job, tf_link *link, double
     if (!at->first) asked_at = tf_clock();
     answer.status = resident_generates(r) ? generate_request(r, job, &request, at, &answer, asked)
                                           : infer_request(r, job, &request, at, &answer, asked);
+    answer.seconds = tf_clock() - asked_at;
     bool told = r->data_owner && (request.batches || request.prompt_batches);
-    return told ? tell(r, &answer, asked_at) : answer.status;
+    if (told) answer.status = tell(r, &answer);
+    bool all_said = r->data_owner && !at->first && !told;
+    if (all_said && answer.status == TF_PEER) answer.status = TF_OK; /* who has left need not hear that all is said */
+    if (*asked && answer.status == TF_OK) log_answer(r, &answer);
+    links_request(false);
+    return answer.status;
 }
 
 static tf_status answer_requests(resident *r, tf_link *link, double start) {
@@ -131,10 +179,13 @@ static tf_status answer_requests(resident *r, tf_link *link, double start) {
     uint64_t rests = s->rests;
     TF_TRY(party_doing(tf_session_publish(&r->session, s->run.data_owner, &rests, sizeof rests), "comparing settings"));
     round_of_requests at = {.first = true, .rests = rests != 0, .opened = tf_clock() - start};
+    TF_TRY(show_ready(r, true));
     for (bool asked = true; asked;) {
         TF_TRY(answer_one(r, &job, link, start, &at, &asked));
+        log_request(0);
         at = (round_of_requests){.rests = at.rests, .before = party_read_counters(link)};
     }
+    log_line(LOG_INFO, "the data owner has no more requests");
     return TF_OK;
 }
 
@@ -158,6 +209,8 @@ tf_status resident_answer_all(resident *r, tf_link *link, double start) {
     const resident_settings *s = r->settings;
     tf_status status = tf_session_resume(&r->session, link);
     if (status != TF_OK) return party_doing(status, "making keys");
+    name_session(r);
+    log_line(LOG_DEBUG, "keys are made, settings are compared");
     TF_TRY(tf_party_set_threads(&r->session.party, s->run.threads));
     TF_TRY(party_agree_owners(&r->session, &s->run));
     if (r->needs) model_close(&r->model);
@@ -172,12 +225,16 @@ tf_status resident_answer_all(resident *r, tf_link *link, double start) {
 tf_status resident_connect(resident *r, const link_settings *settings, bool *fatal) {
     tf_link *links[TF_PARTIES];
     double start = tf_clock();
+    log_session(NULL);
     tf_status status = links_open(settings, NULL, links);
     *fatal = status != TF_OK && status != TF_PEER && status != TF_MISMATCH;
     if (status != TF_OK) return status;
     tf_link *link = links[r->settings->party];
     status = resident_answer_all(r, link, start);
-    if (status != TF_OK) tf_link_announce_failure(link, tf_error_for_peers(status));
+    bool leaves = links_leaving(); /* a farewell comes after the last messages, news of a failure might overtake them */
+    if (status != TF_OK && !leaves) tf_link_announce_failure(link, tf_error_for_peers(status));
     tf_link_close(link); /* which keeps the message */
+    links_request(false);
+    (void)show_ready(r, false);
     return status;
 }

@@ -15,6 +15,7 @@ typedef struct resident_settings {
     model_settings model; /**< without a directory, what is public of it comes from the model owner */
     share_settings parts; /**< of owners who are none of the three */
     const generation_settings *generation;
+    const char *ready_file; /**< that is there while requests can be answered; or NULL */
     bool rests; /**< at the data owner: it may take any time between requests; otherwise silence is a fault */
 } resident_settings;
 
