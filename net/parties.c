@@ -108,6 +108,8 @@ tf_status tf_parties_find(const tf_parties *parties, const tf_fingerprint *finge
     while (*party < TF_PARTIES && memcmp(fingerprint, &parties->fingerprint[*party], sizeof *fingerprint)) ++*party;
     if (*party == TF_PARTIES) return tf_fail(TF_MISMATCH, "no party has the fingerprint %s in the parties file", text);
     if (expected < 0 || *party == expected) return TF_OK;
-    return tf_fail(TF_MISMATCH, "the fingerprint %s is party %d's in the parties file; party %d has %s", text, *party,
-                   expected, tf_fingerprint_text(&parties->fingerprint[expected], wanted));
+    return tf_fail(
+        TF_MISMATCH,
+        "it is the key of party %d (fingerprint %s), and this is party %d, whose fingerprint in the parties file is %s",
+        *party, text, expected, tf_fingerprint_text(&parties->fingerprint[expected], wanted));
 }

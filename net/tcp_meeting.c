@@ -241,7 +241,10 @@ static void hear_stranger(meeting *m, tf_stranger *s) {
         m->strangers.standing[peer][k] = m->channels[peer][k].stage >= STANDING;
     }
     bool welcome = tf_stranger_hear(&m->strangers, s, &why);
-    if (why) note(m, "a call from %s was refused: %s", s->address, why);
+    if (why && s->address[0])
+        note(m, "a call from %s was refused: %s", s->address, why);
+    else if (why)
+        note(m, "a caller who has hung up already was refused: %s", why);
     if (!welcome) return;
     int peer = s->hello.from, k = s->hello.channel;
     if (m->channels[peer][k].stage >= STANDING) lose(m, peer);

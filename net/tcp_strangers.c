@@ -45,7 +45,7 @@ static void write_address(int socket, char text[INET6_ADDRSTRLEN]) {
     socklen_t size = sizeof address;
     if (getpeername(socket, (struct sockaddr *)&address, &size) != 0 ||
         getnameinfo((struct sockaddr *)&address, size, text, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST) != 0)
-        snprintf(text, INET6_ADDRSTRLEN, "nowhere");
+        text[0] = '\0'; // whoever has hung up already
 }
 
 static int callers_from(const tf_strangers *strangers, const char *address) {

@@ -140,7 +140,7 @@ tf_status tf_session_execute(tf_session *session, const tf_compiled *compiled, c
         return tf_fail(TF_RANGE, "the result is not to be trusted: values went beyond the ranges of the calibration. "
                                  "Calibrate with texts like these or with a greater --factor, or give --no-ranges");
     int op = stats->online.op;
-    return status == TF_PEER && op >= 0 ? tf_fail_in(status, "%s", graph->node[op].name) : status;
+    return op >= 0 ? tf_fail_doing(status, graph->node[op].name) : status;
 }
 
 tf_status tf_session_run(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,

@@ -3,7 +3,7 @@
 # that passes the bridge, a host that is cut off, and a slow network. Needs root and namespaces; skipped without.
 set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-trefoil=$1/trefoil
+trefoil=$(cd "$1" && pwd)/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
@@ -68,6 +68,51 @@ apart() { # apart ARGUMENT...: all three, the arguments for all
     party 1 --input "$work/texts.txt" --json "$@"
 }
 
+# --- The lines of HOSTS.md, as they stand: names of hosts, /srv of each host, and the program in the path.
+names=(models texts helper)
+at() { # at N COMMAND: in a shell on host N, which has its name, knows the others', and has its own directory in /srv
+    ip netns exec "${hosts[$1]}" unshare -m -u sh -c "hostname ${names[$1]}; mount --bind $work/hosts /etc/hosts
+        mount --bind $work/srv$1 /srv; cd /srv/${names[$1]}; PATH=$(dirname "$trefoil"):\$PATH; $2"
+}
+block() { sed -n "/^## $1/,\$p" "$here/../../experiments/HOSTS.md" | awk '/^```/ { if (inside) exit; inside = 1; next } inside'; }
+for n in 0 1 2; do
+    own=$work/srv$n/${names[n]}
+    echo "10.213.7.$((n + 1)) ${names[n]}" >>"$work/hosts"
+    mkdir -p "$own"
+    cp "$work/parties.json" "$own/"
+    cp -r "$work/id$n" "$own/key" && cp -r "$work/id$n" "$own/my-key"
+done
+echo "127.0.0.1 localhost" >>"$work/hosts"
+cp -r "$work/tiny" "$work/srv0/models/M" && cp -r "$work/tiny" "$work/srv0/models/DIR"
+cp -r "$work/words_only" "$work/srv1/texts/V" && cp "$work/texts.txt" "$work/srv1/texts/"
+cp -r "$work/config_only" "$work/srv2/helper/C"
+
+for n in 2 0 1; do
+    line=$(block "Each party by itself" | sed -n "s/^${names[n]}\$ *//p")
+    [ -n "$line" ] || complain "HOSTS.md has no line of ${names[n]}"
+    at $n "exec $line" >"$work/out$n" 2>"$work/err$n" </dev/null &
+    pid[n]=$!
+done
+for n in 0 1 2; do
+    await 60 $n
+    [ "$status" = 0 ] || complain "HOSTS.md, party $n: status $status: $(cat "$work/err$n")"
+done
+[ "$(grep -o '"index"' "$work/out1" | wc -l)" = 64 ] || complain "HOSTS.md, party 1: $(head -c 300 "$work/out1")"
+
+cat >"$work/reach" <<SSH
+#!/usr/bin/env bash
+case \$1 in texts) n=1 ;; helper) n=2 ;; *) n=0 ;; esac
+shift
+exec ip netns exec trefoil$$-\$n unshare -m -u sh -c "hostname \$(echo models texts helper | cut -d ' ' -f \$((n + 1)))
+    mount --bind $work/hosts /etc/hosts; mount --bind $work/srv\$n /srv; PATH=$(dirname "$trefoil"):\$PATH; \$*"
+SSH
+chmod +x "$work/reach"
+export OMPI_MCA_plm_rsh_agent=$work/reach OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=10.213.7.0/24 \
+    OMPI_MCA_oob_tcp_if_include=10.213.7.0/24
+at 0 "timeout -k 5 60 $(block "One operator: mpirun")" >"$work/out" 2>"$work/err" </dev/null || complain "HOSTS.md, mpirun: $(cat "$work/err")"
+grep -q "^  63 .*good film" "$work/out" || complain "HOSTS.md, mpirun: $(head -c 300 "$work/out")"
+unset "${!OMPI_MCA_plm_rsh_agent@}" "${!OMPI_MCA_btl@}" "${!OMPI_MCA_oob_tcp@}"
+
 # --- Started separately, while all that passes the bridge is recorded.
 captures=$(command -v tcpdump)
 if [ -n "$captures" ]; then
@@ -125,7 +170,8 @@ job() { # job SECONDS ARGUMENT...: each party with its own directory; party N ha
     local limit=$1 n model_of=("$work/tiny" "$work/words_only" "$work/config_only") command=()
     shift
     for n in 0 1 2; do
-        command+=(: -n 1 "$trefoil" infer --model "${model_of[n]}" --input "$work/texts.txt" --json "${@//%N/$n}")
+        command+=(: -n 1 "$trefoil" infer --model "${model_of[n]}" --json "${@//%N/$n}")
+        [ $n != 1 ] || command+=(--input "$work/texts.txt")
     done
     on 0 timeout -k 5 "$limit" mpirun --mca plm_rsh_agent "$work/agent" --mca btl tcp,self --mca btl_tcp_if_include 10.213.7.0/24 \
         --mca oob_tcp_if_include 10.213.7.0/24 --mca oob_tcp_keepalive_time 2 --mca oob_tcp_keepalive_intvl 2 \

@@ -122,7 +122,6 @@ static tf_status run(const command_line *o) {
 }
 
 static tf_status check(const command_line *o) {
-    if (!o->texts == !o->input) return tf_fail(TF_INVALID, "generate needs either --prompt or --input (see --help)");
     if (!o->model && !o->model_shares)
         return tf_fail(TF_INVALID, "generate needs --model or --model-shares (see --help)");
     if (o->plain && !o->model) return tf_fail(TF_INVALID, "--plain needs --model (see --help)");

@@ -208,7 +208,6 @@ static tf_status run(const command_line *given) {
     resident_settings settings = settings_of_resident(&o, o.links.id, &h.generation_settings);
     resident_desk desk = {next_request, conclude_request, &h};
     bool fatal;
-    log_party(o.links.id);
     TF_TRY(settings_of_tokens(&o, &h.tokens));
     tf_status status = open_own(&h, &settings, &desk);
     if (o.serve)

@@ -12,6 +12,7 @@
 #include "experiments/app/log/log.h"
 #include "experiments/app/log/progress.h"
 #include "experiments/app/parties/hardening.h"
+#include "experiments/app/parties/links.h"
 #include "net/link_mpi.h"
 
 static const trefoil_command *const commands[] = {
@@ -36,28 +37,30 @@ static bool is_misplaced(const trefoil_command *command, const command_line *opt
     return true;
 }
 
+static int run_parsed(const trefoil_command *command, const command_line *options) {
+    log_settings log = settings_of_log(options);
+    log.service |= command->stays;
+    log_open(&log);
+    log_party(options->plays);
+    if (command->secrets) harden_process();
+    if (options->quiet) progress_silence();
+    if (links_check(&options->links, options->plays) == TF_OK && command->run(options) == TF_OK) return 0;
+    log_line(LOG_ERROR, "%s", tf_error());
+    return tf_link_interrupted() == SIGINT ? INTERRUPTED : 1;
+}
+
 static int run_command(const trefoil_command *command, int argc, char **argv) {
     command_line options;
-    int code = 0, processes, rank;
+    int code = USAGE_ERROR, processes, rank;
     launch_place(&processes, &rank);
     if (processes >= TF_PARTIES) log_party(rank % TF_PARTIES);
     if (options_parse(command, argc, argv, &options) != TF_OK) {
         log_line(LOG_ERROR, "%s", tf_error());
-        code = USAGE_ERROR;
     } else if (options.help) {
         help_command(command);
-    } else if (is_misplaced(command, &options, processes, rank)) {
-        code = USAGE_ERROR;
-    } else {
-        log_settings log = settings_of_log(&options);
-        log.service |= command->stays;
-        log_open(&log);
-        if (command->secrets) harden_process();
-        if (options.quiet) progress_silence();
-        if (command->run(&options) != TF_OK) {
-            log_line(LOG_ERROR, "%s", tf_error());
-            code = tf_link_interrupted() == SIGINT ? INTERRUPTED : 1;
-        }
+        code = 0;
+    } else if (!is_misplaced(command, &options, processes, rank)) {
+        code = run_parsed(command, &options);
     }
     options_free(&options);
     return code;

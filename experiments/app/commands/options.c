@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/commands/launch.h"
 #include "experiments/app/commands/option_table.h"
 #include "experiments/app/log/log.h"
 #include "experiments/app/parties/threads.h"
@@ -183,30 +184,53 @@ static tf_status finish_links(link_settings *o) {
     return o->parties ? tf_parties_read(o->parties, &o->file) : TF_OK;
 }
 
+/* Which party this process plays, where that is known before it meets the others. */
+static int find_party(const command_line *o) {
+    int processes, rank;
+    launch_place(&processes, &rank);
+    if (o->links.id >= 0) return o->links.id;
+    return processes < TF_PARTIES || o->links.local || o->plain ? -1 : rank % TF_PARTIES;
+}
+
+/* Texts, and what is done with them, are the data owner's alone: another party of a job need not be told. */
+static bool is_the_data_owners(const parser *p, int key) {
+    const command_line *o = p->options;
+    bool theirs = key == OPTION_TEXT || key == OPTION_INPUT || key == OPTION_PROMPT || key == OPTION_DATA ||
+                  key == OPTION_OUT || key == OPTION_QUERY;
+    return theirs && o->plays >= 0 && o->plays != o->data_owner && accepts(p->command, OPTION_DATA_OWNER);
+}
+
 static tf_status check_sources(const parser *p) {
     const trefoil_command *command = p->command;
+    int text = accepts(command, OPTION_PROMPT) && !accepts(command, OPTION_TEXT) ? OPTION_PROMPT : OPTION_TEXT;
     int sources =
         (p->given[OPTION_TEXT] || p->given[OPTION_PROMPT]) + p->given[OPTION_INPUT] + p->given[OPTION_INPUT_SHARES];
     if (command->texts_optional && sources > 1)
         return tf_fail(TF_INVALID, "--text, --input and --input-shares do not go together");
-    if (accepts(command, OPTION_TEXT) && !command->texts_optional && sources != 1)
-        return tf_fail(TF_INVALID, "%s needs either --text or --input%s (see --help)", command->name,
+    bool wanted = accepts(command, text) && !command->texts_optional && !is_the_data_owners(p, text);
+    if (wanted ? sources != 1 : sources > 1)
+        return tf_fail(TF_INVALID, "%s needs either --%s or --input%s (see --help)", command->name,
+                       text == OPTION_TEXT ? "text" : "prompt",
                        accepts(command, OPTION_INPUT_SHARES) ? " or --input-shares" : "");
     return TF_OK;
+}
+
+static tf_status check_required(const parser *p) {
+    const trefoil_command *command = p->command;
+    for (const char *key = command->requires; *key; key++)
+        if (!p->given[(unsigned char)*key] && !is_the_data_owners(p, (unsigned char)*key))
+            return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, row_of((unsigned char)*key)->name);
+    return check_sources(p);
 }
 
 static tf_status check_all(const parser *p) {
     const trefoil_command *command = p->command;
     command_line *o = p->options;
-    for (const char *key = command->requires; *key; key++)
-        if (!p->given[(unsigned char)*key])
-            return tf_fail(TF_INVALID, "%s needs --%s (see --help)", command->name, row_of((unsigned char)*key)->name);
     if (o->check_ranges && !o->links.local)
         return tf_fail(TF_INVALID, "--check-ranges reveals everything to one process: it needs --local");
     log_level level;
     if (o->log_level) TF_TRY(log_level_find(o->log_level, &level));
     if (o->report && !o->check_ranges) return tf_fail(TF_INVALID, "--report needs --check-ranges (see --help)");
-    TF_TRY(check_sources(p));
     if (command->argument && !o->argument && command->argument[0] != '[')
         return tf_fail(TF_INVALID, "%s needs a %s (see --help)", command->name, command->argument);
     TF_TRY(finish_links(&o->links));
@@ -216,6 +240,8 @@ static tf_status check_all(const parser *p) {
     TF_TRY(take_owners(p, o));
     if (o->model_shares) o->model_owner = TF_OUTSIDE;
     if (o->input_shares) o->data_owner = TF_OUTSIDE;
+    o->plays = find_party(o);
+    TF_TRY(check_required(p));
     return command->check ? command->check(o) : TF_OK;
 }
 

@@ -138,6 +138,7 @@ typedef struct command_line {
     size_t limit, batch, queue, max_length, top, dimensions, elements, sequence, tokens, layers, runs;
     size_t matmul[3]; /**< all 0 where not given */
     int fraction_bits, model_owner, data_owner, party;
+    int plays; /**< the party that this process plays, as --id or a launcher says; -1: any, all, or none */
     double factor;
     generate_line generate;
     link_settings links;

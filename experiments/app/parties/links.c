@@ -13,8 +13,20 @@
 #include "experiments/app/log/log.h"
 #include "experiments/app/parties/meet.h"
 #include "experiments/app/parties/secure.h"
+#include "net/identity.h"
 
 static const double SHORTEST_JOINING = 10; // seconds: MPI itself may take some to start
+
+tf_status links_check(const link_settings *o, int party) {
+    tf_identity *identity;
+    int found;
+    if (!o->identity) return TF_OK;
+    TF_TRY(tf_identity_read(o->identity, &identity));
+    tf_fingerprint fingerprint = tf_identity_fingerprint(identity);
+    tf_identity_free(identity);
+    tf_status status = tf_parties_find(&o->file, &fingerprint, party, &found);
+    return status == TF_OK ? TF_OK : tf_fail_in(status, "--identity %s does not go with %s", o->identity, o->parties);
+}
 
 /** Joining an MPI job waits without end for a party that is stopped or hangs, so it is watched. */
 typedef struct watch {

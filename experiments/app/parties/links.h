@@ -22,6 +22,12 @@ typedef struct link_groups {
  */
 TF_CHECKED tf_status links_open(const link_settings *settings, link_groups *groups, tf_link *links[TF_PARTIES]);
 
+/**
+ * Finds what is wrong with this party's own side before anybody is called: a key that cannot be read, or that is not
+ * the one that the parties file has for `party` (-1: for any of the three).
+ */
+TF_CHECKED tf_status links_check(const link_settings *settings, int party);
+
 /** From now on SIGTERM and SIGINT end waits (see tf_link_interrupt); a second one ends the process, as it does again
  * after links_unguard. */
 void links_guard(void);
