@@ -155,7 +155,8 @@ Test(parties, well_formed) {
     cr_expect_eq(tf_parties_find(&parties, &parties.fingerprint[2], -1, &party), TF_OK);
     cr_expect_eq(party, 2);
     cr_expect_eq(tf_parties_find(&parties, &parties.fingerprint[2], 2, &party), TF_OK);
-    expect_error(tf_parties_find(&parties, &parties.fingerprint[2], 1, &party), TF_MISMATCH, "it is the key of party 2 ");
+    expect_error(tf_parties_find(&parties, &parties.fingerprint[2], 1, &party), TF_MISMATCH,
+                 "it is the key of party 2 ");
     tf_fingerprint other = {{1}};
     expect_error(tf_parties_find(&parties, &other, 1, &party), TF_MISMATCH, "no party has the fingerprint 0100");
 

@@ -39,6 +39,10 @@ void log_party(int party) {
     own_party = party;
 }
 
+bool log_is_party(int party) {
+    return party == own_party;
+}
+
 void log_session(const char *name) {
     snprintf(session, sizeof session, "%s", name ? name : "");
     request = counted = 0;

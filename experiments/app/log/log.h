@@ -43,6 +43,8 @@ bool log_shows(log_level level);
 
 /** Which party this process plays; -1: none, or several. */
 void log_party(int party);
+/** Whether this process plays that party alone. */
+bool log_is_party(int party);
 
 /** What the calling thread's lines belong to from now on: the session, by the name that all its parties share, or NULL;
  *  in it a request by its number, 0 none; the session's next one, counted from 1. */

@@ -25,10 +25,15 @@ static void name_session(const resident *r) {
     log_session(hex);
 }
 
+/* Where one process plays all three, the data owner speaks for them. */
+static bool speaks(const resident *r) {
+    return r->data_owner || log_is_party(r->settings->party);
+}
+
 /* From now on requests can be answered, or no more. */
 static tf_status show_ready(const resident *r, bool ready) {
     const char *path = r->settings->ready_file;
-    if (ready) log_line(LOG_INFO, "ready: all three parties are here and agree");
+    if (ready && speaks(r)) log_line(LOG_INFO, "ready: all three parties are here and agree");
     if (path && !ready) unlink(path);
     return path && ready ? tf_file_write(path, 0666, "ready\n", 6) : TF_OK;
 }
@@ -157,7 +162,7 @@ static tf_status answer_one(resident *r, private_job *job, tf_link *link, double
     if (told) answer.status = tell(r, &answer);
     bool all_said = r->data_owner && !at->first && !told;
     if (all_said && answer.status == TF_PEER) answer.status = TF_OK; /* who has left need not hear that all is said */
-    if (*asked && answer.status == TF_OK) log_answer(r, &answer);
+    if (*asked && answer.status == TF_OK && speaks(r)) log_answer(r, &answer);
     links_request(false);
     return answer.status;
 }
@@ -185,7 +190,7 @@ static tf_status answer_requests(resident *r, tf_link *link, double start) {
         log_request(0);
         at = (round_of_requests){.rests = at.rests, .before = party_read_counters(link)};
     }
-    log_line(LOG_INFO, "the data owner has no more requests");
+    if (speaks(r)) log_line(LOG_INFO, "the data owner has no more requests");
     return TF_OK;
 }
 
