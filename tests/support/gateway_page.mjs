@@ -1,0 +1,94 @@
+// The gateway's page as its user sees it: gateway_page.mjs CHROMIUM SCRATCH URL classifier|embedding|writer [PICTURES].
+// Prints nothing where all is as it should be.
+import { Page } from './chromium.mjs';
+
+const [program, scratch, url, kind, pictures] = process.argv.slice(2);
+let failures = 0;
+
+function check(right, what) {
+    if (right) return;
+    failures++;
+    console.log('FAILED: ' + kind + ': ' + what);
+}
+
+const page = await Page.open(program, scratch);
+const text = (selector) => page.evaluate(`document.querySelector('${selector}')?.innerText ?? ''`);
+const shown = (id) => page.evaluate(`document.getElementById('${id}').getClientRects().length > 0`);
+
+async function ask(words) {
+    await page.evaluate(`document.getElementById('text').value = ${JSON.stringify(words)}; document.getElementById('ask').click()`);
+}
+
+const answered = () => page.until(`!document.getElementById('ask').disabled && document.getElementById('cost').getClientRects().length > 0`);
+
+async function take(name) {
+    if (!pictures) return;
+    for (const [width, dark] of [[360, false], [760, true], [1280, false]]) {
+        await page.look(width, 900, dark);
+        await page.picture(`${pictures}/gateway-${name}-${width}.png`);
+    }
+    await page.look(1024, 900);
+}
+
+/* Nothing is wider than the window at any width. */
+async function fits() {
+    for (const width of [320, 480, 760, 1280]) {
+        await page.look(width, 900);
+        const wide = await page.evaluate('document.documentElement.scrollWidth');
+        check(wide <= width, `at a width of ${width} it is ${wide} wide`);
+    }
+    await page.look(1024, 900);
+}
+
+await page.look(1024, 900);
+await page.call('Page.navigate', { url });
+check(await page.until(`document.getElementById('state').className === 'ready'`), 'the state: ' + (await text('#state')));
+if (process.env.TREFOIL_TOKEN) {
+    check(await page.until(`!document.getElementById('token-form').hidden`), 'a token is not asked for');
+    await page.evaluate(`document.getElementById('token').value = ${JSON.stringify(process.env.TREFOIL_TOKEN)}; document.querySelector('#token-form button').click()`);
+    page.faults.length = 0; // the refusal before the token
+}
+check(await page.until(`document.getElementById('model').textContent === ${JSON.stringify(kind)}`), 'the model: ' + (await text('#model')));
+check(await page.until(`document.getElementById('token-form').hidden`), 'the token is still asked for');
+
+if (kind === 'classifier') {
+    await ask('good film');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check(/red|green|blue/.test(await text('.bars .name')), 'labels: ' + (await text('#answer')));
+    check((await page.evaluate(`document.querySelectorAll('.bars .name').length`)) === 3, 'three labels');
+    check(/how long it is \(4 tokens\), and random numbers only/.test(await text('#parties')), 'what the helper saw: ' + (await text('#parties')));
+    await take(kind);
+    await ask('good '.repeat(40));
+    check(await page.until(`!document.getElementById('error').hidden`), 'a text that is too long is not refused');
+    check(/token/.test(await text('#error')), 'the reason: ' + (await text('#error')));
+    page.faults.length = 0; // the browser notes the refusal
+}
+if (kind === 'embedding') {
+    await page.evaluate(`document.getElementById('second').value = 'hello world'`);
+    await ask('good film');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check(/cosine -?[01]\.\d{4}/.test(await text('#answer')), 'a cosine: ' + (await text('#answer')));
+    await take(kind);
+}
+if (kind === 'writer') {
+    await page.evaluate(`
+        window.seen = new Set();
+        new MutationObserver(() => window.seen.add(document.getElementById('answer').innerText)).observe(document.getElementById('answer'), { childList: true, subtree: true, characterData: true })`);
+    await page.evaluate(`document.getElementById('tokens').value = 6`);
+    await ask('once upon a time');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check((await text('#answer')) === 'once upon a timewqoqoq', 'a continuation: ' + (await text('#answer')));
+    check((await page.evaluate('window.seen.size')) >= 5, 'it does not grow');
+    check(/16 tokens, and 6 that follow/.test(await text('#parties')), 'what the helper saw: ' + (await text('#parties')));
+    check(!/sent\s+0 B/.test(await text('#parties')), 'bytes: ' + (await text('#parties')));
+    await take(kind);
+    await page.evaluate(`document.getElementById('tokens').value = 40`);
+    await ask('a');
+    check(await page.until(`document.querySelector('.said')?.innerText.length > 2`), 'no text grows');
+    await page.evaluate(`document.getElementById('stop').click()`);
+    check(await page.until(`document.getElementById('error').innerText === 'Stopped.'`), 'it does not stop: ' + (await text('#error')));
+}
+await fits();
+check(page.faults.length === 0, 'the page complains: ' + page.faults.join('; '));
+page.close();
+process.exit(failures ? 1 : 0);
