@@ -9,9 +9,9 @@ import plan
 import slurm
 import tables
 from program import Program, ProgramError, granted_cores
-from runner import run_here
+from runner import run_here, seconds_known
 from spec import SpecError, read_spec
-from store import Store
+from store import Store, write_whole
 
 EXAMPLES = """examples:
   trefoil sweep experiments/sweep/specs/quick.toml --list
@@ -35,7 +35,9 @@ def parse(arguments):
     parser.add_argument("--throttle", type=int, default=0, metavar="N", help="with --slurm: tasks at a time")
     parser.add_argument("--retry-failed", action="store_true", help="compute again what failed")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
-    parser.add_argument("--only", metavar="DIGESTS", help=argparse.SUPPRESS)
+    parser.add_argument("--pack-seconds", type=float, default=600, metavar="S", help="with --slurm: small points share tasks "
+                        "of about so many seconds or more (600)")
+    parser.add_argument("--task", metavar="FILE:NUMBER", help=argparse.SUPPRESS)
     parser.add_argument("--table", choices=("csv", "md", "json"), help="the store's results as a table")
     parser.add_argument("--where", action="append", metavar="COLUMN=V1,V2", help="only rows with these values")
     parser.add_argument("--by", metavar="COLUMNS", help="group rows by these columns: medians")
@@ -46,7 +48,10 @@ def parse(arguments):
     if "--slurm" in arguments[:-1]:  # its value begins with dashes, which argparse takes for an option of its own
         at = arguments.index("--slurm")
         arguments = [*arguments[:at], f"--slurm={arguments[at + 1]}", *arguments[at + 2:]]
-    return parser.parse_intermixed_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
+    if options.jobs < 1:
+        parser.error("-j: at least one point at a time")
+    return options
 
 
 def fail(message, status=1):
@@ -60,7 +65,7 @@ def look(options):
     store = Store(options.what)
     if options.pack:
         with tarfile.open(options.pack, "w:gz") as archive:
-            for part in ("results", "predictions", "forecasts.jsonl", "spec.toml"):
+            for part in ("results", "predictions", "forecasts.jsonl", "specs"):
                 if (store.directory / part).exists():
                     archive.add(store.directory / part, f"{store.directory.name}/{part}")
         return
@@ -87,20 +92,33 @@ def size(n):
         n /= 1000
 
 
-def show(points, state, program, store):
+def duration(seconds):
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def show(points, state, seconds, forecasts):
     """The list: each point with its state and forecast, and what it comes to."""
-    total_bytes = total_rounds = most = 0
-    print(f"{'state':8} {'measure':10} {'model':14} {'approx':16} {'seq':>5} {'batch':>5} {'network':8} {'bytes':>9} {'rounds':>7} {'memory':>9}")
+    total = {"bytes": 0, "rounds": 0, "memory": 0}
+    head = f"{'seq':>5} {'batch':>5} {'tokens':>6} {'network':8} {'bytes':>9} {'rounds':>7} {'memory':>9} {'about':>7}"
+    print(f"{'state':8} {'measure':10} {'model':14} {'approx':16} {head}")
     for point in points:
-        a, entry = point.label, plan.forecast(point, program, store)
-        total_bytes, total_rounds = total_bytes + entry["bytes"]["total"], total_rounds + entry["rounds"]
-        most = max(most, entry["memory"])
-        print(f"{state[point.digest]:8} {point.measure:10} {a['model'][:14]:14} {a['approx'][:16]:16} {a['seq']:>5} {a['batch']:>5} "
-              f"{a['network'][:8]:8} {size(entry['bytes']['total']):>9} {entry['rounds']:>7} {size(entry['memory']):>9}")
+        a, entry = point.label, forecasts.of(point)
+        forecast = f"{'':>9} {'':>7} {'':>9}"
+        if entry:
+            forecast = f"{size(entry['bytes']['total']):>9} {entry['rounds']:>7} {size(entry['memory']):>9}"
+            total["bytes"] += entry["bytes"]["total"]
+            total["rounds"] += entry["rounds"]
+            total["memory"] = max(total["memory"], entry["memory"])
+        print(f"{state[point.digest]:8} {point.measure:10} {a['model'][:14]:14} {a['approx'][:16]:16} {a['seq'] or '':>5} "
+              f"{a['batch'] or '':>5} {a['tokens'] or '':>6} {a['network'][:8]:8} {forecast} {duration(seconds[point.digest]):>7}")
     counts = {s: list(state.values()).count(s) for s in ("done", "failed", "open")}
-    print(f"\n{len(points)} points: {counts['done']} done, {counts['failed']} failed, {counts['open']} open; "
-          f"{size(total_bytes)} in {total_rounds} rounds if each ran once")
-    print(f"largest memory of a party {size(most)}, three on one machine {size(3 * most)}, of which "
+    left = sum(seconds[p.digest] for p in points if state[p.digest] == "open")
+    print(f"\n{len(points)} points: {counts['done']} done, {counts['failed']} failed, {counts['open']} open, for about "
+          f"{duration(left)} one after the other; {size(total['bytes'])} in {total['rounds']} rounds if each ran once")
+    print(f"largest memory of a party {size(total['memory'])}, three on one machine {size(3 * total['memory'])}, of which "
           f"{size(plan.available_memory())} are free here")
 
 
@@ -120,54 +138,68 @@ def prepare(options):
     digests = plan.Digests(store.directory / "digests.json" if store else None)
     points = plan.make_points(spec, program, digests)
     digests.save()
-    if options.only is None:
-        for warning in plan.check(points, program, store):
-            print("trefoil: warning: " + warning, file=sys.stderr)
-    return spec, program, store, points
+    forecasts = plan.Forecasts(program, store)
+    for warning in plan.check(points, forecasts, options.jobs, options.slurm is not None):
+        print("trefoil: warning: " + warning, file=sys.stderr)
+    return spec, program, store, points, forecasts
+
+
+def compute(points, program, forecasts, store, options):
+    def say(number, total, point, outcome, reason):
+        words = [point.measure, *(f"{k}={v}" for k, v in point.label.items() if v and k not in ("measure", "repeat", "program"))]
+        print(f"{number}/{total} {outcome}: {' '.join(words)}{': ' + reason if reason else ''}", file=sys.stderr, flush=True)
+    jobs = max(1, min(options.jobs, granted_cores() * 4))
+    counts = run_here(points, program, forecasts, store, jobs, options.retry_failed, options.fail_fast, say)
+    if counts["failed"] or counts["left"]:
+        sys.exit(1)
+
+
+def run_task(options):
+    """A task of a submitted job: its points, as they were checked when it was submitted."""
+    program, store = Program(os.environ.get("TREFOIL", "trefoil")), Store(options.what)
+    compute(slurm.read_task(options.task), program, plan.Forecasts(program, store), store, options)
+
+
+def submit(options, spec, program, store, todo, seconds):
+    groups = slurm.packs(todo, seconds, options.pack_seconds, slurm.max_array_size())
+    if not groups:
+        print("nothing is left to do")
+        return
+    command = [sys.executable, os.path.abspath(__file__), str(store.directory.resolve())]
+    command += ["--retry-failed"] * options.retry_failed + ["--fail-fast"] * options.fail_fast
+    os.environ["TREFOIL"] = os.path.abspath(program.path) if os.sep in program.path else program.path
+    script = slurm.write_job(store, groups, command, options.throttle)
+    print(f"job {slurm.submit(script, options.slurm)}: {len(todo)} points in {len(groups)} tasks, for about "
+          f"{duration(sum(seconds[p.digest] for p in todo))} one after the other; trefoil sweep {options.out} --table md "
+          f"shows what is done")
 
 
 def run(options):
-    spec, program, store, points = prepare(options)
+    spec, program, store, points, forecasts = prepare(options)
     state = plan.states(points, store)
+    known = seconds_known(store.all()) if store else {}
+    seconds = {p.digest: plan.estimate(p, forecasts.of(p), known) for p in points}
     if options.list:
-        show(points, state, program, store)
+        show(points, state, seconds, forecasts)
         return
     if not store:
         raise SpecError("name the store with --out, or look first with --list")
-    (store.directory / "spec.toml").write_text(spec.text, encoding="utf-8")
-    if options.only is not None:
-        wanted = set(options.only.split())
-        points = [p for p in points if p.digest in wanted]
+    write_whole(store.directory / "specs" / (pathlib.Path(options.what).stem + ".toml"), spec.text)
     todo = [p for p in points if state[p.digest] == "open" or state[p.digest] == "failed" and options.retry_failed]
     if options.slurm is not None:
-        groups = slurm.packs(todo, list(store.all()), slurm.max_array_size())
-        if not groups:
-            print("nothing is left to do")
-            return
-        command = [sys.executable, os.path.abspath(__file__), os.path.abspath(options.what), *options.overrides,
-                   "--out", str(store.directory.resolve())] + (["--retry-failed"] if options.retry_failed else [])
-        os.environ["TREFOIL"] = os.path.abspath(program.path) if os.sep in program.path else program.path
-        script = slurm.write_job(store, groups, command, 3 * spec.groups, options.throttle)
-        print(f"job {slurm.submit(script, options.slurm)}: {len(todo)} points in {len(groups)} tasks; "
-              f"trefoil sweep {options.out} --table md shows what is done")
+        submit(options, spec, program, store, todo, seconds)
         return
-    skipped = len(points) - len(todo)
-    if skipped:
-        print(f"trefoil: sweep: {skipped} of {len(points)} points are done already", file=sys.stderr)
-
-    def say(number, total, point, outcome, reason):
-        words = [point.measure, *(f"{k}={v}" for k, v in point.label.items() if v and k not in ("measure", "repeat"))]
-        print(f"{number}/{total} {outcome}: {' '.join(words)}{': ' + reason if reason else ''}", file=sys.stderr)
-    jobs = max(1, min(options.jobs, granted_cores() * 4))
-    counts = run_here(todo, program, store, jobs, options.retry_failed, options.fail_fast, say)
-    if counts["failed"] or counts["left"]:
-        sys.exit(1)
+    if len(points) > len(todo):
+        print(f"trefoil: sweep: {len(points) - len(todo)} of {len(points)} points are done already, or failed", file=sys.stderr)
+    compute(todo, program, forecasts, store, options)
 
 
 def main():
     options = parse(sys.argv[1:])
     try:
-        if pathlib.Path(options.what).is_dir():
+        if options.task:
+            run_task(options)
+        elif pathlib.Path(options.what).is_dir():
             look(options)
         else:
             run(options)

@@ -1,11 +1,12 @@
 """The trefoil program as a sweep calls it: one JSON object a call, or the reason why there is none."""
+import functools
 import json
 import os
 import shutil
 import signal
 import subprocess
 
-NETWORKS = {"none": None, "lan": "lan", "wan": "wan"}
+NETWORKS = {"none": None, "lan": "lan", "wan": "wan", "hosts": None}
 
 
 class ProgramError(Exception):
@@ -16,13 +17,13 @@ class Program:
     def __init__(self, path):
         self.path = path
         words = self.call(["--version"])[0].split(None, 2)
-        self.version = words[1] if len(words) > 1 else "unknown"
         self.commit = words[2].strip("()\n ") if len(words) > 2 else ""
+        self.version = " ".join(w for w in (words[1] if len(words) > 1 else "unknown", self.commit) if w)
 
-    def call(self, arguments):
+    def call(self, arguments, given=""):
         """A command that needs no parties, ended well: its output and its errors."""
         try:
-            done = subprocess.run([self.path, *arguments], capture_output=True, text=True, timeout=600)
+            done = subprocess.run([self.path, *arguments], input=given, capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ProgramError(f"{self.path}: {error}") from None
         if done.returncode:
@@ -33,6 +34,14 @@ class Program:
         """What such a command prints with --json, and its warnings."""
         out, errors = self.call([*arguments, "--json"])
         return json.loads(out), warnings(errors)
+
+    def costs(self, points, options=()):
+        """The forecasts of many settings at once, each a dict with "error" where there is none."""
+        out, _ = self.call(["cost", "--each", "-", *options], "".join(json.dumps(p) + "\n" for p in points))
+        lines = out.splitlines()
+        if len(lines) != len(points):
+            raise ProgramError(f"cost --each answered {len(lines)} of {len(points)} lines")
+        return [json.loads(line) for line in lines]
 
 
 def reason(text):
@@ -45,32 +54,62 @@ def warnings(text):
     return [line.split("warning: ", 1)[1] for line in text.splitlines() if line.startswith("trefoil: warning: ")]
 
 
+def first_line(*command):
+    try:
+        return (subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines() or [""])[0]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@functools.cache
+def mpi_version():
+    return first_line("mpirun", "--version")
+
+
+@functools.cache
+def srun_starts_parties():
+    """Whether this is an allocation whose srun brings processes together by PMIx."""
+    if not os.environ.get("SLURM_JOB_ID") or not shutil.which("srun"):
+        return False
+    done = subprocess.run(["srun", "--mpi=list"], capture_output=True, text=True)
+    return "pmix" in done.stdout + done.stderr
+
+
 def granted_cores():
     """The processors that this process may use, not those of the node."""
     granted = len(os.sched_getaffinity(0))
     return min(granted, int(os.environ.get("SLURM_CPUS_PER_TASK") or granted))
 
 
-def launcher(groups):
-    """How three parties a group are started: srun inside an allocation that has tasks for them, else mpirun."""
+def launch(words, groups, hosts=None):
+    """How three parties a group run a command: srun inside an allocation that has tasks for them, else mpirun."""
     ranks = 3 * groups
-    if os.environ.get("SLURM_JOB_ID") and int(os.environ.get("SLURM_NTASKS") or 1) >= ranks and shutil.which("srun"):
-        return ["srun", "-n", str(ranks), "--mpi=pmix", "--kill-on-bad-exit=1"], {}
+    if hosts:
+        command = ["mpirun", "--host", ",".join(f"{name}:{hosts['names'].count(name)}" for name in dict.fromkeys(hosts["names"]))]
+        for rank, identity in enumerate(hosts["identities"]):
+            command += [":"] * (rank > 0) + ["-n", "1", *words, "--parties", hosts["parties"], "--identity", identity]
+        return command
+    if srun_starts_parties() and int(os.environ.get("SLURM_NTASKS") or 1) >= ranks:
+        cores = os.environ.get("SLURM_CPUS_PER_TASK")
+        return ["srun", "-N", "1", "-n", str(ranks), *(["-c", cores] if cores else []), "--mpi=pmix", "--kill-on-bad-exit=1", *words]
+    return ["mpirun", "-n", str(ranks), "--oversubscribe", *words]
+
+
+def launch_environment():
     environment = {"OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
     if os.geteuid() == 0:
         environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    return ["mpirun", "-n", str(ranks), "--oversubscribe"], environment
+    return environment
 
 
 class Run:
     """A private command under its launcher; `stop` ends it and all its processes."""
 
-    def __init__(self, program, arguments, groups, log):
-        start, environment = launcher(groups)
-        self.command = [*start, program.path, *arguments, "--json"]
+    def __init__(self, program, arguments, groups, hosts, log):
+        self.command = launch([program.path, *arguments, "--json"], groups, hosts)
         self.log = open(log, "w+", encoding="utf-8", errors="replace")
         self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
-                                      env={**os.environ, **environment}, start_new_session=True, text=True)
+                                      env={**os.environ, **launch_environment()}, start_new_session=True, text=True)
 
     def stop(self):
         if self.child.poll() is None:

@@ -8,8 +8,11 @@ import statistics
 import threading
 import time
 
-from plan import forecast, model_arguments, size_arguments, states
-from program import NETWORKS, ProgramError, Run, granted_cores
+from plan import Digests, data_arguments, generates, model_arguments, states
+from program import NETWORKS, ProgramError, Run, granted_cores, mpi_version
+from store import OF_DATA
+
+SIGNAL_SECONDS = 3
 
 stopping = threading.Event()
 running = set()
@@ -25,65 +28,111 @@ def processor():
 
 def environment(program):
     return {"host": socket.gethostname(), "processor": processor(), "cores": granted_cores(), "load": os.getloadavg()[0],
-            "version": program.version, "commit": program.commit,
-            "slurm": {k: v for k, v in os.environ.items() if k.startswith("SLURM_") and "JOB" in k or k == "SLURM_CPUS_PER_TASK"}}
+            "version": program.version, "commit": program.commit, "mpi": mpi_version(),
+            "slurm": {k: v for k, v in os.environ.items()
+                      if k.startswith("SLURM_") and ("JOB" in k or "ARRAY" in k or k in ("SLURM_CPUS_PER_TASK", "SLURM_RESTART_COUNT"))}}
 
 
 def arguments_of(point, store):
     """The command of a point that the parties run together."""
     where, axes = point.where, point.where["axes"]
-    words = []
-    if point.measure == "time":
-        words = ["bench", *model_arguments(where), *size_arguments(where), "--runs", "1", "--threads", str(axes["threads"])]
-        if axes["network"] != "none":
-            words += ["--shape", NETWORKS.get(axes["network"]) or axes["network"]]
-    else:
-        model = where["model"]
-        words = ["eval", *model_arguments(where), "--data", model["data"],
+    words = model_arguments(where)
+    threads = ["--threads", str(axes["threads"])]
+    if point.measure in OF_DATA:
+        words = ["eval", *words, *data_arguments(point), *threads,
                  "--out", str(store.directory / "predictions" / (point.digest + ".jsonl"))]
-        for key in ("metric", "columns"):
-            if key in model:
-                words += ["--" + key, model[key]]
-        if point.measure == "perplexity":
-            words += ["--metric", "perplexity"]
-        if point.measure == "agreement":
-            words += ["--check"]
-        if where["limit"]:
-            words += ["--limit", str(where["limit"])]
+        return words + (["--check"] if point.measure == "agreement" else [])
+    if generates(point):
+        words = ["generate", *words, "--input", where["model"]["prompts"], "--format", "lines", "--ignore-end",
+                 "--max-tokens", str(axes["tokens"]), "--batch", str(axes["batch"]), *threads]
+    else:
+        words = ["bench", *words, "--seq", str(axes["seq"]), "--batch", str(axes["batch"]), "--runs", "1", *threads]
+        words += ["--layers", str(axes["layers"])] if axes["layers"] else []
+        words += ["--tokens", str(axes["tokens"])] if axes["tokens"] else []
+    if axes["network"] not in ("none", "hosts"):
+        words += ["--shape", NETWORKS.get(axes["network"]) or axes["network"]]
     return words
 
 
-def compute(point, program, store):
+def figures_of(measure, value, forecast):
+    """A result's figures by name: what tables show. Seconds of set-up, prefill and the rest add up to the total."""
+    if measure == "fidelity":
+        return {}
+    figures = {}
+    if "bytes" in value:
+        figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"]}
+        if "links" in value["bytes"]:
+            figures["sent"] = [sum(row) for row in value["bytes"]["links"]]
+    if measure == "cost":
+        return {**figures, "memory": value["memory"]}
+    seconds = value["seconds"]
+    if "prefill" in seconds:
+        figures.update(prefill=seconds["prefill"], seconds=seconds["prefill"] + seconds["decode"], per_token=seconds.get("per_token"))
+    else:
+        figures.update(seconds=seconds["online"])
+    figures.update(total=seconds["total"], setup=seconds["total"] - figures["seconds"], memory=value.get("peak_memory"))
+    for name in ("value", "examples", "plain_value", "agreement", "max_abs_error"):
+        if name in value:
+            figures[name] = value[name]
+    if forecast and measure == "time" and "links" not in value.get("bytes", {}):
+        figures.setdefault("bytes", forecast["bytes"]["total"])
+    return {k: v for k, v in figures.items() if v is not None}
+
+
+def unchanged(point, store):
+    """Raises ProgramError if the model is not what it was when the point was named."""
+    try:
+        now = Digests(store.directory / "digests.json").model(point.where["model"])
+    except OSError as error:
+        raise ProgramError(f"the model went away: {error.strerror}: {error.filename}") from None
+    if now != point.where["model_digest"]:
+        raise ProgramError("the model's files have changed since the sweep began")
+
+
+def measure_point(point, program, forecasts, store, result):
+    """Fills in what came of the point; raises ProgramError."""
+    if program.version != point.where["program"]:
+        raise ProgramError(f"the point is of trefoil {point.where['program']}, and this is {program.version}")
+    unchanged(point, store)
+    entry = forecasts.of(point)
+    if entry:
+        result["forecast"] = {k: entry[k] for k in ("bytes", "rounds", "memory")}
+        result["warnings"] = entry["warnings"]
+    if point.measure == "cost":
+        result["result"] = {k: v for k, v in entry.items() if k not in ("key", "warnings")}
+    elif point.measure == "fidelity":
+        result["result"], result["warnings"] = program.json(["ops", "--fidelity"])
+        result["seeds"] = {"inputs": result["result"].get("seed")}
+    else:
+        groups = point.where["groups"] if point.measure in OF_DATA else 1
+        run = Run(program, arguments_of(point, store), groups, point.where.get("hosts"), store.directory / "logs" / (point.digest + ".log"))
+        running.add(run)
+        result["command"] = run.command
+        try:
+            result["result"], found = run.result(point.where["timeout"])
+        finally:
+            running.discard(run)
+        result["warnings"] = list(dict.fromkeys(result.get("warnings", []) + found))
+    result["figures"] = figures_of(point.measure, result["result"], entry)
+
+
+def compute(point, program, forecasts, store):
     """The result of a point; a failure is a result too, with its reason."""
     started = time.time()
-    result = {"settings": point.settings, "label": point.label, "measure": point.measure, "limit": point.where["limit"],
-              "whole": point.where["limit"] == 0 or point.measure in ("cost", "time", "fidelity"),
-              "environment": environment(program), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))}
+    of_data = point.measure in OF_DATA
+    result = {"settings": point.settings, "label": point.label, "measure": point.measure,
+              "limit": point.where["limit"] if of_data else 0, "environment": environment(program),
+              "seeds": {"weights and tokens": 1} if point.measure == "time" else {},
+              "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))}
     try:
-        if point.measure in ("cost", "time"):
-            entry = forecast(point, program, store)
-            result["forecast"] = {k: entry[k] for k in ("bytes", "rounds", "memory")}
-            result["warnings"] = entry["warnings"]
-        if point.measure == "cost":
-            result["result"] = {"bytes": entry["bytes"], "rounds": entry["rounds"], "memory": entry["memory"], "ops": entry["ops"]}
-        elif point.measure == "fidelity":
-            result["result"], result["warnings"] = program.json(["ops", "--fidelity"])
-        else:
-            run = Run(program, arguments_of(point, store), point.where["groups"],
-                      store.directory / "logs" / (point.digest + ".log"))
-            running.add(run)
-            try:
-                result["result"], found = run.result(point.where["timeout"])
-            finally:
-                running.discard(run)
-            result["warnings"] = result.get("warnings", []) + found
+        measure_point(point, program, forecasts, store, result)
     except ProgramError as error:
         result["error"] = str(error)
     result["seconds"] = time.time() - started
     return result
 
 
-def one(point, program, store, again):
+def one(point, program, forecasts, store, again):
     """Computes a point unless it is done, has failed before, or somebody else is at it. What came of it, in a word."""
     if stopping.is_set():
         return "left"
@@ -93,7 +142,9 @@ def one(point, program, store, again):
         state = states([point], store)[point.digest]
         if state == "done" or state == "failed" and not again:
             return state
-        result = compute(point, program, store)
+        result = compute(point, program, forecasts, store)
+        if "error" in result and "SLURM_JOB_ID" in os.environ:
+            stopping.wait(SIGNAL_SECONDS)  # a job that is ended hears of it later than its steps, which are ended first
         if stopping.is_set():
             return "left"  # what was cut is no result; eval's own file keeps its finished examples
         store.write(point.digest, result)
@@ -106,15 +157,20 @@ def stop(*_):
         run.stop()
 
 
-def run_here(points, program, store, jobs, again, fail_fast, say):
-    """All points, `jobs` at a time. Returns how many there are of each outcome."""
+def run_here(points, program, forecasts, store, jobs, again, fail_fast, say):
+    """All points, `jobs` at a time. Returns how many there are of each outcome. What cannot be written ends the sweep:
+    OSError."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     counts = dict.fromkeys(("done", "failed", "elsewhere", "left"), 0)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(one, p, program, store, again): p for p in points}
+        futures = {pool.submit(one, p, program, forecasts, store, again): p for p in points}
         for number, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            point, outcome = futures[future], future.result()
+            try:
+                point, outcome = futures[future], future.result()
+            except OSError:
+                stop()
+                raise
             counts[outcome] += 1
             failed = store.read(point.digest) if outcome == "failed" else None
             say(number, len(points), point, outcome, failed["error"] if failed else "")
@@ -123,8 +179,12 @@ def run_here(points, program, store, jobs, again, fail_fast, say):
     return counts
 
 
-def seconds_of(point, results):
-    """How long a point is likely to take, from results of its kind; None where nothing is known."""
-    like = [r["seconds"] for r in results if r["measure"] == point.measure and "error" not in r and
-            r["label"].get("model") == point.label["model"] and r["label"].get("seq") == point.label["seq"]]
-    return statistics.median(like) if like else None
+def seconds_known(results):
+    """The median seconds of what was measured, by the kind of point: what estimates go by."""
+    found = {}
+    for result in results:
+        if "error" not in result:
+            label = result["label"]
+            key = (result["measure"], label["model"], label["approx"], label["seq"], label["network"])
+            found.setdefault(key, []).append(result["seconds"])
+    return {key: statistics.median(values) for key, values in found.items()}

@@ -1,30 +1,30 @@
 """Submits a sweep to Slurm: an array of jobs, each a pack of points, that are requeued when they are preempted."""
+import json
 import re
 import shlex
 import subprocess
 
-from runner import seconds_of
+from store import Point, write_whole
 
-PACK_SECONDS = 600  # a job shorter than this costs the scheduler more than it computes
+MOST_RESTARTS = 50  # of a task that time limits or preemption cut again and again
 
 
 class SlurmError(Exception):
     pass
 
 
-def packs(points, results, most):
-    """Lists of points that make a job of ten minutes or more each, at most `most` of them."""
+def packs(points, seconds, shortest, most):
+    """Lists of points that make a task of `shortest` seconds or more each, at most `most` of them. `seconds`: of each."""
     groups, current, total = [], [], 0.0
     for point in points:
-        seconds = seconds_of(point, results)
         current.append(point)
-        total += PACK_SECONDS / 10 if seconds is None else seconds
-        if total >= PACK_SECONDS:
+        total += seconds[point.digest]
+        if total >= shortest:
             groups.append(current)
             current, total = [], 0.0
     if current:
         groups.append(current)
-    while len(groups) > most:  # cut by the cluster's limit: neighbours share a job
+    while len(groups) > most:  # cut by the cluster's limit: neighbours share a task
         groups = [sum(groups[i:i + 2], []) for i in range(0, len(groups), 2)]
     return groups
 
@@ -38,29 +38,51 @@ def max_array_size():
     return int(match.group(1)) - 1 if match else 1000
 
 
-def write_job(store, groups, command, ranks, throttle):
-    """The job's script, and beside it the digests of each task's points."""
-    folder = store.directory / "jobs"
+def write_job(store, groups, command, throttle):
+    """The job's script, and beside it the points of each task."""
+    folder = store.directory.resolve() / "jobs"
     folder.mkdir(exist_ok=True)
     number = 1 + max([int(p.stem) for p in folder.glob("*.sh") if p.stem.isdigit()], default=0)
-    tasks = folder / f"{number}.tasks"
-    tasks.write_text("".join(" ".join(p.digest for p in group) + "\n" for group in groups), encoding="utf-8")
+    tasks = folder / f"{number}.points"
+    points = [(task, point) for task, group in enumerate(groups, 1) for point in group]
+    write_whole(tasks, "".join(json.dumps({"task": task, **point.record()}) + "\n" for task, point in points))
+    ranks = 3 * max(p.where["groups"] if "data" in p.settings else 1 for _, p in points)
+    threads = max(p.where["axes"]["threads"] for _, p in points)
+    words = " ".join(shlex.quote(w) for w in [*command, "--task", str(tasks)])
     script = folder / f"{number}.sh"
-    script.write_text(f"""#!/bin/bash
+    write_whole(script, f"""#!/bin/bash
 #SBATCH --job-name=trefoil-sweep
 #SBATCH --array=1-{len(groups)}{f'%{throttle}' if throttle else ''}
+#SBATCH --nodes=1
 #SBATCH --ntasks={ranks}
+#SBATCH --cpus-per-task={threads}
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:TERM@60
 #SBATCH --output={folder}/{number}-%a.out
-# Preemption and time limits send SIGTERM a minute ahead: what is computed is saved, and the task goes back to the queue.
-{' '.join(shlex.quote(word) for word in command)} --only "$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {shlex.quote(str(tasks))})" &
+# Time limits send SIGTERM a minute ahead: what is computed is saved, and the task goes back to the queue, where it goes on
+# with the points that are left. A task that is preempted goes back by itself, and one that is cancelled does not.
+again() {{
+    kill -TERM "$child" 2>/dev/null
+    wait "$child"
+    [ "$(squeue -h -j "$SLURM_JOB_ID" -o %T)" != RUNNING ] || [ "${{SLURM_RESTART_COUNT:-0}}" -ge {MOST_RESTARTS} ] ||
+        scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+    exit 0
+}}
+trap again TERM
+{words}:"$SLURM_ARRAY_TASK_ID" &
 child=$!
-trap 'kill -TERM $child; wait $child; scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; exit 0' TERM
-wait $child
-""", encoding="utf-8")
+wait "$child"
+""")
     return script
+
+
+def read_task(text):
+    """The points of FILE:NUMBER."""
+    path, _, number = text.rpartition(":")
+    with open(path, encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    return [Point.of_record(r) for r in records if str(r["task"]) == number]
 
 
 def submit(script, options):

@@ -23,6 +23,17 @@
     [[exclude]]                                 # combinations to leave out
     approx = "exact"
     seq = 512
+
+    [hosts]                                     # network = "hosts": three hosts in place of one, see CLUSTER.md
+    names = ["a.example", "b.example", "c.example"]
+    parties = "parties.json"
+    identities = ["id0", "id1", "id2"]
+
+    [[published]]                               # others' figures, which the report shows beside those that fit `where`
+    source = "PUMA, arXiv:2307.12533"
+    where = { model = "base", approx = "exact", seq = 128 }
+    figures = { bytes = 1.08e10, seconds = 33.9 }
+    differs = "three hosts with 32 cores each"
 """
 import difflib
 import itertools
@@ -43,9 +54,13 @@ AXES = {
     "threads": (int, 1),
 }
 TOP = {"measure": list, "repeats": int, "limit": int, "groups": int, "timeout": int, "models": dict, "axes": dict,
-       "zip": list, "exclude": list, "title": str, "note": str, "published": list}
-MODEL = {"path": str, "arch": str, "data": str, "metric": str, "columns": str, "max_length": int}
-WORDS = {int: "a whole number", str: "a string", list: "a list", dict: "a table"}
+       "zip": list, "exclude": list, "title": str, "note": str, "published": list, "hosts": dict}
+# prompts: a file of prompts, a line each, which `tokens` are generated after. ranges = false: without ranges.json.
+MODEL = {"path": str, "arch": str, "data": str, "metric": str, "columns": str, "max_length": int, "prompts": str, "ranges": bool}
+HOSTS = {"names": list, "parties": str, "identities": list}
+PUBLISHED = {"source": str, "where": dict, "figures": dict, "differs": str}
+FIGURES = ("bytes", "rounds", "seconds", "value", "memory")
+WORDS = {int: "a whole number", str: "a string", list: "a list", dict: "a table", bool: "true or false"}
 
 
 class SpecError(Exception):
@@ -68,7 +83,7 @@ class Spec:
         self.title, self.note = table.get("title", name), table.get("note", "")
         self.models = table.get("models", {})
         self.axes, self.zips, self.excludes = table.get("axes", {}), table.get("zip", []), table.get("exclude", [])
-        self.published = table.get("published", [])
+        self.published, self.hosts = table.get("published", []), table.get("hosts")
         for key, values in overrides:
             self.override(key, values)
         self.check()
@@ -89,7 +104,7 @@ class Spec:
                 near = difflib.get_close_matches(key, known, 1, 0.5)
                 hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
                 self.fail(key, f"{what} has no '{prefix}{key}'{hint}")
-            if not isinstance(value, known[key]) or isinstance(value, bool):
+            if not isinstance(value, known[key]) or isinstance(value, bool) != (known[key] is bool):
                 self.fail(key, f"'{prefix}{key}' is to be {WORDS[known[key]]}")
 
     def override(self, key, values):
@@ -124,6 +139,8 @@ class Spec:
             self.check_keys(model, MODEL, f"models.{name}.", "a model")
             if ("path" in model) == ("arch" in model):
                 self.fail(name, f"models.{name} needs either a path or an arch")
+            if "prompts" in model and "path" not in model:
+                self.fail(name, f"models.{name}.prompts: an architecture with random weights has no words to continue")
             if "data" not in model and set(self.measure) & {"accuracy", "agreement", "perplexity"} and "path" in model:
                 self.fail(name, f"models.{name} has no data to measure {', '.join(self.measure)} on")
         self.axes.setdefault("model", list(self.models))
@@ -138,6 +155,31 @@ class Spec:
         for axis in self.axes:
             if any(axis in z for z in self.zips):
                 self.fail(axis, f"'{axis}' stands among the axes and in a zip")
+        self.check_hosts()
+        self.check_published()
+
+    def check_hosts(self):
+        if self.hosts is None:
+            return
+        self.check_keys(self.hosts, HOSTS, "hosts.", "a table of hosts")
+        for key in ("names", "identities"):
+            if len(self.hosts.get(key, [])) != 3 or not all(isinstance(v, str) for v in self.hosts[key]):
+                self.fail(key if key in self.hosts else "hosts", f"hosts.{key} is to be three strings, one a party")
+        if "parties" not in self.hosts:
+            self.fail("hosts", "hosts.parties is to name the parties file (trefoil keygen, HOSTS.md)")
+
+    def check_published(self):
+        for entry in self.published:
+            self.check_keys(entry, PUBLISHED, "published.", "a published figure")
+            for key in ("source", "where", "figures"):
+                if key not in entry:
+                    self.fail("published", f"a published figure needs '{key}'")
+            for axis, value in entry["where"].items():
+                if axis not in ("measure", "metric"):
+                    self.check_axis(axis, [value], "published")
+            for name in entry["figures"]:
+                if name not in FIGURES:
+                    self.fail(name, f"'{name}' is no figure; known are {', '.join(FIGURES)}")
 
     def check_axis(self, axis, values, what):
         if axis not in AXES:

@@ -12,14 +12,18 @@ import pathlib
 
 # What a result depends on, by what is measured: only these settings are part of a point's name, so that accuracy is
 # computed once and serves all networks, lengths and threads.
+EVALUATED = ("model", "approx", "frac_bits", "data", "metric", "columns", "max_length", "ranges")
+SIZED = ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "ranges")
 DEPENDS = {
-    "cost": ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers"),
-    "time": ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", "repeat"),
-    "accuracy": ("model", "approx", "frac_bits", "data", "metric", "columns", "max_length"),
-    "agreement": ("model", "approx", "frac_bits", "data", "metric", "columns", "max_length"),
-    "perplexity": ("model", "approx", "frac_bits", "data", "columns", "max_length"),
-    "fidelity": ("approx", "frac_bits"),
+    "cost": SIZED,
+    "time": (*SIZED, "prompts", "network", "threads", "repeat"),
+    "accuracy": EVALUATED,
+    "agreement": EVALUATED,
+    "perplexity": EVALUATED,
+    "fidelity": (),
 }
+# Measures of a data set, whose limit may grow.
+OF_DATA = ("accuracy", "agreement", "perplexity")
 
 
 def digest_of(settings):
@@ -45,12 +49,18 @@ def write_whole(path, text):
 class Point:
     """One thing to measure: `settings` name it; `where` says how to get at the model and the data on this machine."""
 
-    def __init__(self, measure, settings, where):
-        self.measure, self.where = measure, where
+    def __init__(self, measure, settings, where, label):
+        self.measure, self.where, self.label = measure, where, label
         self.settings = {"measure": measure, "program": where["program"]}
         self.settings.update({k: settings[k] for k in DEPENDS[measure] if k in settings})
-        self.axes = settings
         self.digest = digest_of(self.settings)
+
+    def record(self):
+        return {"measure": self.measure, "settings": self.settings, "where": self.where, "label": self.label}
+
+    @staticmethod
+    def of_record(record):
+        return Point(record["measure"], record["settings"], record["where"], record["label"])
 
 
 class Store:
@@ -58,7 +68,7 @@ class Store:
         self.directory = pathlib.Path(directory)
 
     def create(self):
-        for part in ("results", "locks", "predictions", "logs"):
+        for part in ("results", "locks", "predictions", "logs", "specs"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)
 
     def path(self, digest):
@@ -99,6 +109,11 @@ class Store:
             if result:
                 yield result
 
+    def specs(self):
+        """The texts of the specs that were run into this store, by name."""
+        folder = self.directory / "specs"
+        return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))} if folder.is_dir() else {}
+
 
 def state_of(result, point):
     """done, failed, or open (nothing yet, or fewer examples than the point asks for)."""
@@ -106,6 +121,6 @@ def state_of(result, point):
         return "open"
     if result.get("error"):
         return "failed"
-    wanted = point.where.get("limit", 0)
-    had, whole = result.get("limit", 0), result.get("whole", True)
-    return "open" if not whole and (wanted == 0 or wanted > had) else "done"
+    wanted, had = point.where.get("limit", 0), result.get("limit", 0)
+    grown = point.measure in OF_DATA and had and (wanted == 0 or wanted > had)
+    return "open" if grown else "done"

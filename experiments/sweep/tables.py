@@ -4,7 +4,11 @@ import io
 import json
 import statistics
 
-COLUMNS = ("measure", "model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads")
+COLUMNS = ("measure", "model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", "program")
+# Figures, and which way is worse.
+FIGURES = ("bytes", "rounds", "memory", "seconds", "setup", "prefill", "per_token", "total", "value", "examples",
+           "plain_value", "agreement", "max_abs_error")
+GOOD = ("value", "agreement")  # except perplexity
 
 
 class TableError(Exception):
@@ -13,19 +17,7 @@ class TableError(Exception):
 
 def numbers_of(result):
     """The figures of a result by name: what tables show and comparisons compare."""
-    value = result.get("result") or {}
-    figures = {}
-    if result["measure"] == "cost":
-        figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"], "memory": value["memory"]}
-    elif result["measure"] == "time":
-        figures = {"seconds": value["seconds"]["online"], "setup": value["seconds"]["setup"],
-                   "bytes": value["bytes"]["total"], "rounds": value["rounds"]}
-    elif result["measure"] in ("accuracy", "agreement", "perplexity"):
-        figures = {"value": value.get("value"), "examples": value.get("examples")}
-        for name in ("plain_value", "agreement", "max_abs_error"):
-            if name in value:
-                figures[name] = value[name]
-    return {k: v for k, v in figures.items() if v is not None}
+    return {name: result["figures"][name] for name in FIGURES if result.get("figures", {}).get(name) is not None}
 
 
 def parse_where(rules):
@@ -50,14 +42,17 @@ def rows_of(results, where=None, by=None):
         groups.setdefault(key, []).append(result)
     for key, members in groups.items():
         row = dict(zip(by or COLUMNS, key))
-        good = [m for m in members if "error" not in m]
-        for name in dict.fromkeys(n for m in good for n in numbers_of(m)):
-            values = [numbers_of(m)[name] for m in good if name in numbers_of(m)]
-            row[name] = statistics.median(values)
-            if name == "seconds" and len(values) > 1:
-                row["fastest"], row["slowest"] = min(values), max(values)
-        row["points"] = len(good)
+        columns = {}
         failed = [m["error"] for m in members if "error" in m]
+        for member in members:
+            if "error" not in member:
+                for name, number in numbers_of(member).items():
+                    columns.setdefault(name, []).append(number)
+        for name in (n for n in FIGURES if n in columns):
+            row[name] = statistics.median(columns[name])
+            if name == "seconds" and len(columns[name]) > 1:
+                row["fastest"], row["slowest"] = min(columns[name]), max(columns[name])
+        row["points"] = len(members) - len(failed)
         if failed:
             row["error"] = failed[0]
         yield row, [m["digest"] for m in members]
@@ -66,7 +61,8 @@ def rows_of(results, where=None, by=None):
 def columns_of(rows):
     """The columns in which something stands that differs, labels first."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows)]
+    programs = len({row.get("program") for row in rows})
+    return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows) and (n != "program" or programs > 1)]
 
 
 def text_of(value):
@@ -93,8 +89,11 @@ def render(rows, form):
 
 def compare(ours, theirs, threshold):
     """Lines for each figure that differs by more than `threshold` (a part of the other store's), and whether any does."""
+    shared = tuple(c for c in COLUMNS if c != "program")
+
     def table(results):
-        return {tuple(str(row.get(c)) for c in COLUMNS): row for row, _ in rows_of(results)}
+        newest = sorted(results, key=lambda r: r.get("started", ""))  # of several programs the last one's
+        return {tuple(str(row.get(c)) for c in shared): row for row, _ in rows_of(newest)}
     a, b = table(ours), table(theirs)
     lines, worse = [], False
     for key in a.keys() & b.keys():
@@ -105,7 +104,7 @@ def compare(ours, theirs, threshold):
             change = (x - y) / abs(y) if y else float(x != y)
             if abs(change) > threshold:
                 lines.append(f"{' '.join(k for k in key if k not in ('None', '0'))}: {name} {text_of(y)} -> {text_of(x)} ({change:+.1%})")
-                worse |= change < 0 if name in ("value", "agreement") else change > 0
+                worse |= change < 0 if name in GOOD and key[0] != "perplexity" else change > 0
     only = len(a.keys() - b.keys()), len(b.keys() - a.keys())
     if any(only):
         lines.append(f"{only[0]} rows stand only here, {only[1]} only there")

@@ -9,67 +9,15 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
 . "$here/../support/parties.sh"
-
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-for program in munged slurmctld slurmd srun sbatch; do
-    command -v $program >/dev/null || skip "$program is not installed (experiments/setup.sh cluster installs Slurm)"
-done
-[ "$(id -u)" = 0 ] || skip "Slurm's daemons need root to play three nodes"
+# shellcheck source=tests/support/slurm.sh
+. "$here/../support/slurm.sh"
 
 work=$(mktemp -d)
-chmod 711 "$work" # munged wants that everybody could reach its socket
-export SLURM_CONF=$work/slurm.conf
-clean_up() {
-    local file
-    scontrol shutdown >/dev/null 2>&1
-    for ((i = 0; i < 50; i++)); do
-        compgen -G "$work/slurm*.pid" >/dev/null || break # each daemon removes its own
-        sleep 0.1
-    done
-    for file in "$work"/*.pid; do kill "$(cat "$file")" 2>/dev/null; done
-    rm -rf "$work" 2>/dev/null || { sleep 2 && rm -rf "$work"; } # a daemon may write its last words just now
-}
-trap clean_up EXIT
-
-# Nodes n0 to n2, all of them this host. TmpFS: PMIx keeps a directory by the number of the step, one for each node.
-port=$((20000 + RANDOM % 10000))
-cat >"$SLURM_CONF" <<CONF
-ClusterName=trefoil
-SlurmctldHost=$(hostname)(127.0.0.1)
-SlurmctldPort=$port
-AuthType=auth/munge
-AuthInfo=socket=$work/munge.socket
-SlurmUser=root
-StateSaveLocation=$work/state
-SlurmdSpoolDir=$work/spool.%n
-SlurmctldPidFile=$work/slurmctld.pid
-SlurmdPidFile=$work/slurmd.%n.pid
-SlurmctldLogFile=$work/slurmctld.log
-SlurmdLogFile=$work/slurmd.%n.log
-SlurmdParameters=config_overrides
-ProctrackType=proctrack/pgid
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-TmpFS=$work/tmp.%n
-NodeName=n[0-2] NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 3))] CPUs=2 State=UNKNOWN
+trap stop_slurm EXIT
+start_slurm <<'CONF'
+NodeName=n[0-2] NodeHostname=@HOST@ NodeAddr=127.0.0.1 Port=[@PORT1@-@PORT3@] CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES State=UP
 CONF
-mkdir "$work/state" "$work"/tmp.n{0,1,2} "$work"/spool.n{0,1,2}
-head -c 1024 /dev/urandom >"$work/munge.key"
-chmod 600 "$work/munge.key"
-munged --socket="$work/munge.socket" --key-file="$work/munge.key" --pid-file="$work/munge.pid" \
-    --log-file="$work/munge.log" --seed-file="$work/munge.seed" 2>"$work/err" || skip "munged: $(cat "$work/err")"
-slurmctld -c 2>"$work/err" || skip "slurmctld: $(cat "$work/err")"
-for n in 0 1 2; do slurmd -N n$n 2>"$work/err" || skip "slurmd: $(cat "$work/err")"; done
-for ((i = 0; i < 150; i++)); do
-    [ "$(sinfo -h -t idle -o %D 2>/dev/null)" != 3 ] || break
-    sleep 0.2
-done
-[ "$(sinfo -h -t idle -o %D)" = 3 ] || skip "the three nodes of Slurm did not come: $(sinfo -h -N -o '%N %t' | tr '\n' ' ')"
 
 make_tiny_model "$work/tiny"
 make_parties || exit 1

@@ -126,7 +126,7 @@ PATH=$work/bin:$PATH sweep "$work/spec.toml" --out "$work/queued" --slurm "--par
     complain "--slurm: $(cat "$work/err")"
 grep -q "^job 7: 9 points in" "$work/out" || complain "--slurm says: $(cat "$work/out")"
 grep -q -- "--partition=short" "$work/sbatch" || complain "sbatch got: $(cat "$work/sbatch")"
-[ "$(wc -w <"$work/queued/jobs/1.tasks")" = 9 ] || complain "the tasks hold $(wc -w <"$work/queued/jobs/1.tasks") points"
+[ "$(wc -l <"$work/queued/jobs/1.points")" = 9 ] || complain "the tasks hold $(wc -l <"$work/queued/jobs/1.points") points"
 bash -n "$work/queued/jobs/1.sh" || complain "the job is no script"
 
 # The report is one page that loads nothing.
