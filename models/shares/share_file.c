@@ -1,7 +1,6 @@
 #include "models/shares/share_file.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,7 +55,7 @@ static tf_status read_seeds(tf_share_file *file, const tf_share_header *header) 
         if (header->has_seed[j] > 1) return damaged(file, "a seed");
         if (!header->has_seed[j]) continue;
         file->prf[j] = tf_prf_new(header->seed[j]);
-        if (!file->prf[j]) return tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+        if (!file->prf[j]) return tf_fail(TF_NOMEM, "no memory for the seeds");
     }
     return TF_OK;
 }
@@ -176,7 +175,7 @@ tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_
 
 void tf_share_close(tf_share_file *file) {
     if (!file) return;
-    for (int j = 0; j < 3; j++) EVP_CIPHER_CTX_free(file->prf[j]);
+    for (int j = 0; j < 3; j++) tf_prf_free(file->prf[j]);
     if (file->map) munmap((void *)file->map, file->end - file->map_start);
     json_decref(file->facts);
     free(file->entry);

@@ -34,7 +34,7 @@ typedef struct tf_share_file {
     json_t *facts; /**< what else the index says */
     tf_share_entry *entry;
     size_t entries;
-    EVP_CIPHER_CTX *prf[3];  /**< by component: the streams that the file's seeds make; NULL where it has none */
+    tf_prf *prf[3];          /**< by component: the streams that the file's seeds make; NULL where it has none */
     const uint8_t *map;      /**< of the tensors; NULL where there are none */
     uint64_t map_start, end; /**< where the map begins in the file, and where the tensors end */
     size_t size;             /**< of the whole file */

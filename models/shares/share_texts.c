@@ -35,7 +35,7 @@ static void entry_name(char name[TF_SHARE_NAME], size_t batch, const char *what,
 /** Of component j of the table, party j gets the vector with the token's bit flipped, party j - 1 the seed. */
 typedef struct splitter {
     tf_share_writer *file[TF_PARTIES];
-    EVP_CIPHER_CTX *prf[TF_PARTIES]; /* by component */
+    tf_prf *prf[TF_PARTIES]; /* by component */
     uint32_t entries;
 } splitter;
 
@@ -152,12 +152,12 @@ tf_status tf_share_texts_write(const char *const path[TF_PARTIES], const tf_conf
         seed[tf_next(p)] = key[tf_next(p)];
         s.prf[p] = tf_prf_new(key[p]);
         status = s.prf[p] ? tf_share_create(path[p], "texts", p, &id, seed, &s.file[p])
-                          : tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+                          : tf_fail(TF_NOMEM, "no memory for the seeds");
     }
     if (!status) status = write_all(&s, config, batch, batches, order);
     for (int p = 0; p < TF_PARTIES; p++) {
         tf_share_abandon(s.file[p]);
-        EVP_CIPHER_CTX_free(s.prf[p]);
+        tf_prf_free(s.prf[p]);
     }
     OPENSSL_cleanse(key, sizeof key);
     return status;

@@ -18,7 +18,7 @@ static uint64_t address_of(uint32_t number) {
 /* Roots: of a component's tensors in order, after what its holders alone know: a piece of its key's stream at an
  * address that no tensor has, or the salt of the one that is stored. */
 
-static tf_status root_begin(tf_hash *root, EVP_CIPHER_CTX *prf, const tf_digest *salt, int component) {
+static tf_status root_begin(tf_hash *root, tf_prf *prf, const tf_digest *salt, int component) {
     enum { WORDS = sizeof(tf_digest) / sizeof(uint64_t) };
     uint64_t known[WORDS];
     if (component == STORED)
@@ -50,7 +50,7 @@ tf_digest tf_share_model_root(const tf_share_roots *roots) {
 
 typedef struct splitter {
     tf_share_writer *file[TF_PARTIES];
-    EVP_CIPHER_CTX *prf[2];
+    tf_prf *prf[2];
     tf_hash root[TF_PARTIES]; /* by component */
     uint32_t tensors;
 } splitter;
@@ -136,8 +136,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
     tf_status status = tf_digest_random(&id);
     for (int j = 0; j < 2 && !status; j++) {
         if (RAND_priv_bytes(key[j], TF_KEY_BYTES) != 1) status = tf_fail(TF_INTERNAL, "no random numbers for a seed");
-        if (!status && !(s.prf[j] = tf_prf_new(key[j])))
-            status = tf_fail(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+        if (!status && !(s.prf[j] = tf_prf_new(key[j]))) status = tf_fail(TF_NOMEM, "no memory for the seeds");
     }
     for (int p = 0; p < TF_PARTIES && !status; p++) {
         const unsigned char *seed[3] = {NULL, NULL, NULL};
@@ -148,7 +147,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
     if (!status) status = write_all(&s, program, architecture);
     for (int p = 0; p < TF_PARTIES; p++) tf_share_abandon(s.file[p]);
     for (int j = 0; j < TF_PARTIES; j++) tf_hash_abandon(&s.root[j]);
-    for (int j = 0; j < 2; j++) EVP_CIPHER_CTX_free(s.prf[j]);
+    for (int j = 0; j < 2; j++) tf_prf_free(s.prf[j]);
     OPENSSL_cleanse(key, sizeof key);
     return status;
 }

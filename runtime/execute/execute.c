@@ -116,7 +116,7 @@ enum { MUCH = 1 << 14 }; /* elements: less is done before a thread has woken up 
 
 typedef struct shared_phase {
     const task *task;
-    tf_party *party; /* of every worker: with its own ciphers */
+    tf_party *party; /* of every worker: whether a stream could be made is its own */
     struct {
         tf_failure failure;
     } * outcome;
@@ -138,10 +138,7 @@ static tf_status share_phase(tf_party *party, const task *t) {
     shared.outcome = calloc((size_t)threads, sizeof *shared.outcome);
     tf_status status = TF_OK;
     if (!shared.party || !shared.outcome) status = tf_fail(TF_NOMEM, "no memory for %d threads", threads);
-    for (int k = 0; k < threads && !status; k++) {
-        shared.party[k] = *party;
-        memcpy(shared.party[k].prf, party->own[k], sizeof shared.party[k].prf);
-    }
+    for (int k = 0; k < threads && !status; k++) shared.party[k] = *party;
     if (!status) tf_workers_run(party->workers, work_on_phase, &shared);
     for (int k = 0; k < threads && !status; k++) {
         party->broken |= shared.party[k].broken;

@@ -1,9 +1,7 @@
 #include "runtime/party/party.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "net/base/clock.h"
@@ -90,7 +88,7 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     if (!status) status = make_keys(link, &own, &next, &party->session, key);
     for (int i = 0; i < 2 && !status; i++) {
         party->prf[i] = tf_prf_new(key[i]);
-        if (!party->prf[i]) status = tf_fail_public(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+        if (!party->prf[i]) status = tf_fail_public(TF_NOMEM, "no memory for the keys");
     }
     OPENSSL_cleanse(key, sizeof key);
     OPENSSL_cleanse(&own, sizeof own);
@@ -125,27 +123,13 @@ tf_status tf_buffer_reserve(tf_buffer *buffer, uint64_t size) {
 }
 
 static void end_workers(tf_party *party) {
-    for (int k = 0; k < tf_workers_count(party->workers) && party->own; k++)
-        for (int i = 0; i < 2; i++) EVP_CIPHER_CTX_free(party->own[k][i]);
-    free(party->own);
-    party->own = NULL;
     tf_workers_close(party->workers);
     party->workers = NULL;
 }
 
 tf_status tf_party_set_threads(tf_party *party, int threads) {
     end_workers(party);
-    if (threads == 1) return TF_OK;
-    TF_TRY(tf_workers_open(threads, &party->workers));
-    party->own = calloc((size_t)threads, sizeof *party->own);
-    bool made = party->own;
-    for (int k = 0; k < threads && made; k++)
-        for (int i = 0; i < 2 && made; i++) {
-            party->own[k][i] = EVP_CIPHER_CTX_new();
-            made = party->own[k][i] && EVP_CIPHER_CTX_copy(party->own[k][i], party->prf[i]) == 1;
-        }
-    if (!made) end_workers(party);
-    return made ? TF_OK : tf_fail(TF_NOMEM, "no memory for the keys of %d threads", threads);
+    return threads == 1 ? TF_OK : tf_workers_open(threads, &party->workers);
 }
 
 void tf_party_close(tf_party *party) {
@@ -156,7 +140,7 @@ void tf_party_close(tf_party *party) {
         for (int parity = 0; parity < 2; parity++)
             for (int p = 0; p < TF_PARTIES; p++) tf_buffer_release(&party->message[i][parity][p]);
     for (int i = 0; i < 2; i++) {
-        EVP_CIPHER_CTX_free(party->prf[i]);
+        tf_prf_free(party->prf[i]);
         party->prf[i] = NULL;
     }
 }

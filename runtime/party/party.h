@@ -47,14 +47,13 @@ typedef struct tf_party {
     const tf_kernels *kernels;
     tf_digest session;                   /**< of the nonces of all three parties, which nobody else is told */
     uint32_t run;                        /**< part of every stream's address; advanced before each execution */
-    EVP_CIPHER_CTX *prf[2];              /**< keys id and id + 1 */
+    tf_prf *prf[2];                      /**< keys id and id + 1 */
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
     tf_buffer arena;                     /**< of values; wiped after each run */
     tf_buffer scratch;                   /**< of one weight, while it is packed */
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     struct tf_profile *profile;          /**< gains the times of the run, NULL where nobody asks */
     tf_workers *workers;                 /**< threads that share its work, NULL for one; see tf_party_set_threads */
-    EVP_CIPHER_CTX *(*own)[2];           /**< of each worker: its own contexts of both keys */
     tf_value_observer *observer;         /**< NULL outside of tests and checks */
     void *observer_context;
     bool abandoned; /**< a run or set-up failed: until it is closed, the link may touch the messages' memory */

@@ -9,16 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
-
 enum { TF_KEY_BYTES = 16 };
 
-/** The stream of a key; NULL if OpenSSL cannot make it. Used by one thread at a time;
- *  freed with EVP_CIPHER_CTX_free. */
-EVP_CIPHER_CTX *tf_prf_new(const unsigned char key[TF_KEY_BYTES]);
+/** A key, expanded. It has no state: any number of threads may read its stream. */
+typedef struct tf_prf tf_prf;
+
+/** The stream of a key; NULL without memory. */
+tf_prf *tf_prf_new(const unsigned char key[TF_KEY_BYTES]);
+
+/** Wipes and frees it. NULL is allowed. */
+void tf_prf_free(tf_prf *prf);
 
 /** 64-bit words [offset, offset + words) of the stream (high, purpose); `offset` is even and below 2^48. On a failure
  *  of the cipher the output is zeroed and the result false. */
-bool tf_prf_words(EVP_CIPHER_CTX *prf, uint64_t high, unsigned purpose, uint64_t offset, uint64_t *out, size_t words);
+bool tf_prf_words(const tf_prf *prf, uint64_t high, unsigned purpose, uint64_t offset, uint64_t *out, size_t words);
 
 #endif

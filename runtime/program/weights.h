@@ -11,7 +11,7 @@
 /** One component of a weight. */
 typedef struct tf_source_part {
     const uint8_t *data; /**< `bytes` an element, little-endian; or NULL */
-    EVP_CIPHER_CTX *prf; /**< where there are no data: one word an element of this key's stream; or NULL: all zero */
+    tf_prf *prf;         /**< where there are no data: one word an element of this key's stream; or NULL: all zero */
     uint64_t address;    /**< the stream's high word */
     unsigned purpose;
 } tf_source_part;

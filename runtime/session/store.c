@@ -1,6 +1,5 @@
 #include "runtime/session/store.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +15,7 @@ typedef struct tf_stored {
     bool is_packed, is_table;
     tf_packed *packed;
     uint64_t *component[2];
-    uint8_t *data;       /* behind `source`, where that is not a file's */
-    EVP_CIPHER_CTX *prf; /* likewise: the weight's own, since the party's keys change with its link */
+    uint8_t *data[2]; /* behind `source`, where that is not a file's */
     bool has_source;
     tf_source source;
 } tf_stored;
@@ -26,10 +24,11 @@ void tf_store_forget(tf_store *store) {
     for (size_t i = 0; i < store->count; i++) {
         tf_stored *s = &store->stored[i];
         size_t count = tf_shape_count(s->type.shape);
-        for (int j = 0; j < 2; j++) tf_secret_free(s->component[j], count * sizeof(uint64_t));
-        tf_secret_free(s->data, count * tf_bytes_of(s->type.bits));
+        for (int j = 0; j < 2; j++) {
+            tf_secret_free(s->component[j], count * sizeof(uint64_t));
+            tf_secret_free(s->data[j], count * tf_bytes_of(s->type.bits));
+        }
         tf_packed_free(s->packed);
-        EVP_CIPHER_CTX_free(s->prf);
     }
     free(store->stored);
     store->stored = NULL;
@@ -149,8 +148,8 @@ static tf_status list_chunks(sharing *s) {
     return TF_OK;
 }
 
-/** Room for a weight, and the source of a table: what is a stream is made again when it is read. */
-static tf_status begin_weight(const sharing *s, tf_stored *w, uint64_t address) {
+/** Room for a weight. Of a table each party keeps what it holds in bytes: it is read whole for every lookup. */
+static tf_status begin_weight(const sharing *s, tf_stored *w) {
     size_t count = tf_shape_count(w->type.shape);
     bool receives = s->party->id == tf_next(s->owner), derives = s->party->id == tf_previous(s->owner);
     unsigned bytes = tf_bytes_of(w->type.bits);
@@ -158,16 +157,12 @@ static tf_status begin_weight(const sharing *s, tf_stored *w, uint64_t address) 
     if (!w->is_table) return allocate_components(w);
     w->has_source = true;
     w->source = (tf_source){.count = count, .bytes = bytes};
-    if (!receives) {
-        w->prf = EVP_CIPHER_CTX_new();
-        if (!w->prf || EVP_CIPHER_CTX_copy(w->prf, s->party->prf[derives]) != 1)
-            return tf_fail(TF_NOMEM, "no memory for the key of the weight %s", w->name);
-        w->source.part[derives] = (tf_source_part){.prf = w->prf, .address = address, .purpose = MASK};
+    for (int j = 0; j < 2; j++) { /* component 1 of the receiver's is zero, and 0 of the deriver's */
+        if (j == 0 ? derives : receives) continue;
+        w->source.part[j].data = w->data[j] = tf_secret_alloc(count * bytes);
+        if (!w->data[j]) return tf_fail(TF_NOMEM, "no memory for the weight %s", w->name);
     }
-    if (derives) return TF_OK;
-    w->data = tf_secret_alloc(count * bytes);
-    w->source.part[!derives && !receives].data = w->data;
-    return w->data ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", w->name);
+    return TF_OK;
 }
 
 /** The owner's chunk, encoded and masked into `message`. */
@@ -183,18 +178,19 @@ static tf_status owner_chunk(sharing *s, tf_stored *w, const chunk *c, uint8_t *
         if (w->is_packed) memcpy(sum + at, x, count * sizeof *x);
         for (size_t i = 0; i < count; i++) x[i] -= mask[i];
         kernels->pack_bytes(x, count, bytes, message + (at - c->at) * bytes);
+        if (w->is_table) kernels->pack_bytes(mask, count, bytes, w->data[0] + at * bytes);
         if (w->is_packed || w->is_table) continue;
         memcpy(w->component[0] + at, mask, count * sizeof *mask);
         memcpy(w->component[1] + at, x, count * sizeof *x);
     }
-    if (w->is_table) memcpy(w->data + c->at * bytes, message, c->bytes);
+    if (w->is_table) memcpy(w->data[1] + c->at * bytes, message, c->bytes);
     return TF_OK;
 }
 
 static void receiver_chunk(sharing *s, tf_stored *w, const chunk *c, const uint8_t *message) {
     unsigned bytes = tf_bytes_of(w->type.bits);
     if (w->is_table) {
-        memcpy(w->data + c->at * bytes, message, c->bytes);
+        memcpy(w->data[0] + c->at * bytes, message, c->bytes);
         return;
     }
     uint64_t *to = w->is_packed ? s->party->scratch.data : w->component[0];
@@ -203,11 +199,14 @@ static void receiver_chunk(sharing *s, tf_stored *w, const chunk *c, const uint8
 }
 
 static void deriver_chunk(sharing *s, tf_stored *w, const chunk *c) {
-    if (w->is_table) return;
+    unsigned bytes = tf_bytes_of(w->type.bits);
     uint64_t *to = w->is_packed ? s->party->scratch.data : w->component[1];
-    tf_for_blocks_of(at, count, ((tf_span){c->at, c->at + c->count}))
-        tf_stream(s->party, 1, (uint32_t)(c->stored - s->first), MASK, at, to + at, count);
-    if (!w->is_packed) memset(w->component[0] + c->at, 0, c->count * sizeof(uint64_t));
+    tf_for_blocks_of(at, count, ((tf_span){c->at, c->at + c->count})) {
+        uint64_t mask[TF_BLOCK], *out = w->is_table ? mask : to + at;
+        tf_stream(s->party, 1, (uint32_t)(c->stored - s->first), MASK, at, out, count);
+        if (w->is_table) s->party->kernels->pack_bytes(mask, count, bytes, w->data[1] + at * bytes);
+    }
+    if (!w->is_packed && !w->is_table) memset(w->component[0] + c->at, 0, c->count * sizeof(uint64_t));
 }
 
 static tf_status receive_chunk(sharing *s, size_t k) {
@@ -220,7 +219,7 @@ static tf_status run_chunk(sharing *s, size_t k) {
     const chunk *c = &s->list[k];
     tf_stored *w = &s->store->stored[c->stored];
     int next = tf_next(s->owner);
-    if (c->at == 0) TF_TRY(begin_weight(s, w, (uint64_t)s->party->run << 32 | (uint32_t)(c->stored - s->first)));
+    if (c->at == 0) TF_TRY(begin_weight(s, w));
     if (s->party->id == s->owner) {
         if (!s->floats[c->stored - s->first]) return tf_fail(TF_INVALID, "party %d was given no data for it", s->owner);
         if (k >= 2) TF_TRY(tf_link_wait(s->party->link, s->ticket[k % 2]));
@@ -377,6 +376,6 @@ tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *p
 uint64_t tf_store_bytes(const tf_program *program, const tf_param *param) {
     const tf_type *type = &program->node[param->value].type;
     uint64_t count = tf_shape_count(type->shape);
-    if (param->table) return count * tf_bytes_of(type->bits);
+    if (param->table) return count * tf_bytes_of(type->bits) * (program->model_owner < 0 ? 1 : 2);
     return count * sizeof(uint64_t) * (param->packed ? 1 : 2);
 }

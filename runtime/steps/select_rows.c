@@ -1,6 +1,5 @@
 /** Sums of the rows of a table that bit vectors select, where a party's own uniform bits choose what is read; and rows
  *  at indices that must not show, for which all is read. */
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "net/base/secret.h"
@@ -87,28 +86,25 @@ static tf_status pick_span(const reading *r, uint64_t *sum) {
     return status;
 }
 
-static tf_status add_rows(const reading *r, uint64_t *sum) {
-    return r->token ? pick_span(r, sum) : select_span(r, sum);
+/** The same as select_span row by row, reading only what is selected: faster for a single token. */
+static tf_status select_one(const reading *r, uint64_t *sum) {
+    const size_t columns = r->columns, bytes = columns * sizeof(uint64_t);
+    uint64_t *row = tf_secret_alloc(bytes);
+    if (!row) return tf_fail(TF_NOMEM, "no memory for a row of %zu elements", columns);
+    tf_status status = TF_OK;
+    for (size_t at = r->rows.begin; at < r->rows.end && !status; at++) {
+        const size_t k = at - r->rows.begin;
+        if (!(r->q[k / 64] >> k % 64 & 1)) continue;
+        status = tf_view_read(r->kernels, r->table, r->j, at * columns, columns, row);
+        for (size_t i = 0; i < columns && !status; i++) sum[i] += row[i];
+    }
+    tf_secret_free(row, bytes);
+    return status;
 }
 
-/** The same with ciphers of this worker's own, where components are streams. */
-static tf_status add_own(const tf_call *call, reading *r, uint64_t *sum) {
-    const tf_source *source = r->table->source;
-    if (call->workers < 2 || !source) return add_rows(r, sum);
-    tf_source own_source = *source;
-    tf_view own = {.source = &own_source};
-    tf_status status = TF_OK;
-    for (int j = 0; j < 2; j++) {
-        if (!source->part[j].prf) continue;
-        own_source.part[j].prf = EVP_CIPHER_CTX_new();
-        if (!own_source.part[j].prf || EVP_CIPHER_CTX_copy(own_source.part[j].prf, source->part[j].prf) != 1)
-            status = tf_fail(TF_NOMEM, "no memory for the key of a table");
-    }
-    r->table = &own;
-    if (!status) status = add_rows(r, sum);
-    for (int j = 0; j < 2; j++)
-        if (source->part[j].prf) EVP_CIPHER_CTX_free(own_source.part[j].prf);
-    return status;
+static tf_status add_rows(const reading *r, uint64_t *sum) {
+    if (r->token) return pick_span(r, sum);
+    return r->tokens == 1 ? select_one(r, sum) : select_span(r, sum);
 }
 
 /** Fills in what all readings have in common, and adds up what the workers found. */
@@ -124,7 +120,7 @@ static tf_status add_all(tf_call *call, reading r, uint64_t *sum) {
     uint64_t *part = call->workers > 1 ? tf_secret_alloc(bytes) : sum;
     if (!part) status = tf_fail(TF_NOMEM, "no memory for %zu sums of rows", r.tokens);
     if (!status && part != sum) memset(part, 0, bytes);
-    if (!status && r.rows.begin < r.rows.end) status = add_own(call, &r, part);
+    if (!status && r.rows.begin < r.rows.end) status = add_rows(&r, part);
     tf_meet(call);
     for (int k = 0; k < call->workers && call->workers > 1; k++) {
         for (size_t i = 0; i < n && k == call->worker && !status; i++) sum[i] += part[i];

@@ -1,4 +1,6 @@
 /** The pairwise keys of the parties: who shares which, over links that make keys and over links that do not. */
+#include <openssl/evp.h>
+
 #include "runtime/party/party.h"
 #include "tests/support/alter.h"
 #include "tests/support/secure_rig.h"
@@ -84,4 +86,35 @@ Test(party_keys, are_of_one_session) {
         cr_assert(strstr(outcome.error[p], "do not belong to one session"), "party %d: %s", p, outcome.error[p]);
     t = (alter){.from = 1};
     cr_assert_eq(three_do(open_altered, &t, &outcome), TF_OK, "%s", tf_error());
+}
+
+/* At every address and length: whole groups of blocks and what is left of them. */
+Test(party_keys, streams_are_aes_128_in_counter_mode) {
+    unsigned char key[TF_KEY_BYTES];
+    for (int k = 0; k < 20; k++) {
+        for (int i = 0; i < TF_KEY_BYTES; i++) key[i] = (unsigned char)(37 * k + 11 * i);
+        tf_prf *prf = tf_prf_new(key);
+        cr_assert_not_null(prf);
+        const uint64_t high = 0x0123456789abcdef * (uint64_t)k, block = k % 2 ? (UINT64_C(1) << 47) - 3 : (uint64_t)k;
+        const uint64_t low = (uint64_t)(k * 1000) << 48 | block;
+        for (size_t words = 0; words < 70; words++) {
+            uint64_t found[71], expected[70] = {0};
+            unsigned char iv[16];
+            for (int i = 0; i < 8; i++)
+                iv[i] = (unsigned char)(high >> (56 - 8 * i)), iv[8 + i] = (unsigned char)(low >> (56 - 8 * i));
+            int made;
+            EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+            cr_assert_eq(EVP_EncryptInit_ex(cipher, EVP_aes_128_ctr(), NULL, key, iv), 1);
+            cr_assert_eq(EVP_EncryptUpdate(cipher, (unsigned char *)expected, &made, (unsigned char *)expected,
+                                           (int)(words * sizeof *expected)),
+                         1);
+            EVP_CIPHER_CTX_free(cipher);
+            found[words] = 42;
+            cr_assert(tf_prf_words(prf, high, (unsigned)(k * 1000), 2 * block, found, words));
+            cr_assert_arr_eq(found, expected, words * sizeof *found, "%zu words", words);
+            cr_assert_eq(found[words], 42);
+        }
+        cr_assert_not(tf_prf_words(prf, high, 1, 3, (uint64_t[2]){0}, 2), "no stream begins within a block");
+        tf_prf_free(prf);
+    }
 }
