@@ -97,7 +97,7 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
     return status;
 }
 
-tf_status tf_party_coin(const tf_party *party, EVP_CIPHER_CTX **coin) {
+tf_status tf_party_coin(const tf_party *party, tf_prf **coin) {
     tf_hash hash;
     tf_digest key;
     tf_hash_begin(&hash);

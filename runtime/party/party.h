@@ -71,9 +71,9 @@ TF_CHECKED tf_status tf_party_open(tf_party *party, tf_link *link);
 
 /**
  * The keystream of a coin: all three parties toss it alike, and nobody else knows it, for it follows from the session's
- * nonces. Read by tf_prf_words at (run << 32 | node, purpose); freed with EVP_CIPHER_CTX_free.
+ * nonces. Read by tf_prf_words at (run << 32 | node, purpose); freed with tf_prf_free.
  */
-TF_CHECKED tf_status tf_party_coin(const tf_party *party, EVP_CIPHER_CTX **coin);
+TF_CHECKED tf_status tf_party_coin(const tf_party *party, tf_prf **coin);
 
 /** Lets `threads` threads share the work of what runs from now on; 1 is the default. */
 TF_CHECKED tf_status tf_party_set_threads(tf_party *party, int threads);

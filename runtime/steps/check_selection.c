@@ -85,8 +85,7 @@ static const tf_selection *selection_of(const tf_call *call, int k) {
     return tf_leaf_now(call, call->program->node[call->node->input[k]].leaf)->selection;
 }
 
-static bool read_coin(const tf_call *call, EVP_CIPHER_CTX *coin, unsigned purpose, size_t at, size_t words,
-                      uint64_t *out) {
+static bool read_coin(const tf_call *call, tf_prf *coin, unsigned purpose, size_t at, size_t words, uint64_t *out) {
     return tf_prf_words(coin, (uint64_t)call->party->run << 32 | call->index, purpose, at, out, words);
 }
 
@@ -105,7 +104,7 @@ TF_MULTIVERSION static void add_selected(const uint64_t *vector, size_t rows, ui
 }
 
 /** r, s and r s of rows [at, at + count), zero up to a multiple of 64. */
-TF_MULTIVERSION static bool draw_rows(const tf_call *call, EVP_CIPHER_CTX *coin, size_t at, size_t count,
+TF_MULTIVERSION static bool draw_rows(const tf_call *call, tf_prf *coin, size_t at, size_t count,
                                       uint64_t (*random)[TF_BLOCK]) {
     for (size_t i = count / 64 * 64; i < (count + 63) / 64 * 64; i++) random[0][i] = random[1][i] = 0;
     bool drawn =
@@ -115,7 +114,7 @@ TF_MULTIVERSION static bool draw_rows(const tf_call *call, EVP_CIPHER_CTX *coin,
 }
 
 /** This worker's tokens of one lookup. */
-static bool tally_lookup(const tf_call *call, EVP_CIPHER_CTX *coin, const tf_selection *selection, tally *to) {
+static bool tally_lookup(const tf_call *call, tf_prf *coin, const tf_selection *selection, tally *to) {
     uint64_t random[3][TF_BLOCK];
     tf_span own = tf_worker_items(call, selection->tokens);
     bool drawn = true;
@@ -131,7 +130,7 @@ static bool tally_lookup(const tf_call *call, EVP_CIPHER_CTX *coin, const tf_sel
 }
 
 static tf_status tally_all(tf_call *call, const state *s) {
-    EVP_CIPHER_CTX *coin;
+    tf_prf *coin;
     TF_TRY(tf_party_coin(call->party, &coin));
     bool drawn = true;
     size_t first = 0;
@@ -140,7 +139,7 @@ static tf_status tally_all(tf_call *call, const state *s) {
         drawn &= tally_lookup(call, coin, selection, s->tally + 2 * first);
         first += selection->tokens;
     }
-    EVP_CIPHER_CTX_free(coin);
+    tf_prf_free(coin);
     return drawn ? TF_OK : tf_fail(TF_INTERNAL, "AES-128-CTR failed");
 }
 
@@ -179,7 +178,7 @@ static void receive_first(const tf_call *call, const state *s, size_t tokens) {
 /** This party's part of w, the sum of gamma (x y - <rs, d_0>). */
 static tf_status multiply_opened(tf_call *call, const state *s, size_t tokens) {
     int id = call->party->id;
-    EVP_CIPHER_CTX *coin;
+    tf_prf *coin;
     bool drawn = true;
     TF_TRY(tf_party_coin(call->party, &coin));
     *s->part = 0;
@@ -191,7 +190,7 @@ static tf_status multiply_opened(tf_call *call, const state *s, size_t tokens) {
         if (id != 1) part ^= tf_field_mul(x, mask[1]) ^ tf_field_mul(y, mask[0]) ^ s->tally[2 * i + (id == 2)].z;
         *s->part ^= tf_field_mul(gamma[0], part);
     }
-    EVP_CIPHER_CTX_free(coin);
+    tf_prf_free(coin);
     return drawn ? TF_OK : tf_fail(TF_INTERNAL, "AES-128-CTR failed");
 }
 
