@@ -5,6 +5,7 @@
 #include "models/activation.h"
 #include "models/approx.h"
 #include "models/config.h"
+#include "models/config_keys.h"
 #include "models/family.h"
 #include "models/generation.h"
 #include "models/sentence.h"
@@ -157,7 +158,17 @@ static tf_status read_config(const tf_json_source *from, tf_config *config) {
     TF_TRY(read_head(from, config));
     bool labelled = config->head == TF_HEAD_CLASSIFIER || config->head == TF_HEAD_TOKENS;
     if (labelled) TF_TRY(read_labels(from, config));
-    return labelled ? read_problem(from, config) : TF_OK;
+    if (labelled) TF_TRY(read_problem(from, config));
+    if (config->head == TF_HEAD_MASKED)
+        TF_TRY(tf_json_check_only(from, &(tf_json_only){"tie_word_embeddings", "true"}, 1));
+    return TF_OK;
+}
+
+static tf_status read_object(const char *directory, const tf_json_source *from, tf_config *config) {
+    if (!from->seen) return tf_fail(TF_NOMEM, "%s: no memory for its keys", from->path);
+    TF_TRY(read_config(from, config));
+    if (config->head == TF_HEAD_CAUSAL) TF_TRY(tf_generation_read(directory, from, config));
+    return tf_config_check_keys(from, config);
 }
 
 tf_status tf_config_read(const char *directory, tf_config *config) {
@@ -166,9 +177,9 @@ tf_status tf_config_read(const char *directory, tf_config *config) {
     json_t *json;
     TF_TRY(tf_path_join(directory, "config.json", path, sizeof path));
     TF_TRY(tf_json_open(path, MAX_CONFIG, &json));
-    tf_status status = read_config(&(tf_json_source){path, json}, config);
-    if (status == TF_OK && config->head == TF_HEAD_CAUSAL)
-        status = tf_generation_read(directory, &(tf_json_source){path, json}, config);
+    json_t *seen = json_object();
+    tf_status status = read_object(directory, &(tf_json_source){path, json, seen}, config);
+    json_decref(seen);
     json_decref(json);
     if (status == TF_OK) status = tf_sentence_read(directory, config);
     if (status != TF_OK) tf_config_free(config);

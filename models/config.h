@@ -102,12 +102,13 @@ typedef struct tf_config {
     char **label;        /**< id2label, `labels` entries, or NULL */
     size_t longest_text; /**< in tokens, where longer ones are to be cut (max_seq_length); 0: positions */
     bool head_guessed;   /**< config.json names no architecture, so that the head is the encoder's embedding */
+    char unknown[512];   /**< keys of config.json that are taken not to matter, for people; "" if there are none */
     char approx[4096]; /**< "trefoil_approx": approximations the weights were trained for, such as "gelu=relu"; or "" */
     tf_generation generation;
 } tf_config;
 
-/** Reads DIR/config.json. Unknown keys are ignored; missing or wrong ones that matter are errors that name the key, and
- *  so are those that would make another network of it than the one that is built. */
+/** Reads DIR/config.json. Missing or wrong keys that matter are errors that name the key, and so are those that would
+ *  make another network of it than the one that is built; see config_keys.h for keys that are not known. */
 TF_CHECKED tf_status tf_config_read(const char *directory, tf_config *config);
 void tf_config_free(tf_config *config);
 

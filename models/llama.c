@@ -10,17 +10,12 @@
 
 /* config.json ------------------------------------------------------------------------------------------------------ */
 
-static tf_status read_scaling(const tf_json_source *from, tf_config *c) {
-    const json_t *json = tf_json_lookup(from, "rope_scaling");
-    if (!json) json = tf_json_lookup(from, "rope_parameters");
-    if (!json) return TF_OK;
-    if (!json_is_object(json)) return tf_fail(TF_FORMAT, "%s: \"rope_scaling\" is not an object", from->path);
-    const tf_json_source scaling = {from->path, json};
+static tf_status read_scaling_object(const tf_json_source *from, tf_config *c) {
     const char *type;
     size_t original = c->positions;
-    TF_TRY(tf_json_optional_real(&scaling, "rope_theta", 1e12, &c->rope_theta));
-    TF_TRY(tf_json_text(&scaling, "type", "default", &type));
-    TF_TRY(tf_json_text(&scaling, "rope_type", type, &type));
+    TF_TRY(tf_json_optional_real(from, "rope_theta", 1e12, &c->rope_theta));
+    TF_TRY(tf_json_text(from, "type", "default", &type));
+    TF_TRY(tf_json_text(from, "rope_type", type, &type));
     if (!strcmp(type, "default")) return TF_OK;
     if (strcmp(type, "linear") && strcmp(type, "llama3") && strcmp(type, "yarn"))
         return tf_fail(TF_FORMAT,
@@ -30,15 +25,27 @@ static tf_status read_scaling(const tf_json_source *from, tf_config *c) {
     c->rope_factor = c->rope_low_freq_factor = c->rope_beta_slow = 1;
     c->rope_high_freq_factor = 4;
     c->rope_beta_fast = 32;
-    TF_TRY(tf_json_optional_real(&scaling, "factor", 1e6, &c->rope_factor));
-    TF_TRY(tf_json_optional_real(&scaling, "low_freq_factor", 1e6, &c->rope_low_freq_factor));
-    TF_TRY(tf_json_optional_real(&scaling, "high_freq_factor", 1e6, &c->rope_high_freq_factor));
-    TF_TRY(tf_json_optional_real(&scaling, "beta_fast", 1e6, &c->rope_beta_fast));
-    TF_TRY(tf_json_optional_real(&scaling, "beta_slow", 1e6, &c->rope_beta_slow));
-    TF_TRY(tf_json_optional_real(&scaling, "attention_factor", TF_ANGLE_BOUND, &c->rope_attention_factor));
-    TF_TRY(tf_json_optional_size(&scaling, "original_max_position_embeddings", 1, 1 << 24, &original));
+    TF_TRY(tf_json_optional_real(from, "factor", 1e6, &c->rope_factor));
+    TF_TRY(tf_json_optional_real(from, "low_freq_factor", 1e6, &c->rope_low_freq_factor));
+    TF_TRY(tf_json_optional_real(from, "high_freq_factor", 1e6, &c->rope_high_freq_factor));
+    TF_TRY(tf_json_optional_real(from, "beta_fast", 1e6, &c->rope_beta_fast));
+    TF_TRY(tf_json_optional_real(from, "beta_slow", 1e6, &c->rope_beta_slow));
+    TF_TRY(tf_json_optional_real(from, "attention_factor", TF_ANGLE_BOUND, &c->rope_attention_factor));
+    TF_TRY(tf_json_optional_size(from, "original_max_position_embeddings", 1, 1 << 24, &original));
     c->rope_original_positions = original;
     return TF_OK;
+}
+
+static tf_status read_scaling(const tf_json_source *from, tf_config *c) {
+    const json_t *json = tf_json_lookup(from, "rope_scaling");
+    if (!json) json = tf_json_lookup(from, "rope_parameters");
+    if (!json) return TF_OK;
+    if (!json_is_object(json)) return tf_fail(TF_FORMAT, "%s: \"rope_scaling\" is not an object", from->path);
+    const tf_json_source scaling = {from->path, json, json_object()};
+    tf_status status = scaling.seen ? read_scaling_object(&scaling, c) : tf_fail(TF_NOMEM, "no memory for its keys");
+    if (status == TF_OK) status = tf_json_check_seen(&scaling, "\"rope_scaling\"");
+    json_decref(scaling.seen);
+    return status;
 }
 
 static tf_status read_attention(const tf_json_source *from, tf_config *c) {

@@ -53,7 +53,7 @@ static tf_status open_below(const char *directory, const char *part, const char 
 }
 
 static tf_status read_pooling(const file *f, tf_config *config) {
-    const tf_json_source from = {f->path, f->json};
+    const tf_json_source from = {.path = f->path, .json = f->json};
     size_t width = config->hidden;
     int chosen = 0;
     const char *name;
@@ -75,7 +75,7 @@ static tf_status read_pooling(const file *f, tf_config *config) {
 }
 
 static tf_status read_dense(const file *f, const char *folder, tf_config *config) {
-    const tf_json_source from = {f->path, f->json};
+    const tf_json_source from = {.path = f->path, .json = f->json};
     const char *activation;
     size_t in;
     bool bias = true;
@@ -144,7 +144,7 @@ static tf_status read_settings(const char *directory, tf_config *config) {
     file f;
     TF_TRY(open_below(directory, "", "sentence_bert_config.json", &f));
     if (f.json) {
-        const tf_json_source from = {f.path, f.json};
+        const tf_json_source from = {.path = f.path, .json = f.json};
         const tf_json_only only[] = {{"do_lower_case", "false"}};
         tf_status status = tf_json_check_only(&from, only, 1);
         if (status == TF_OK)
@@ -154,7 +154,7 @@ static tf_status read_settings(const char *directory, tf_config *config) {
     }
     TF_TRY(open_below(directory, "", "config_sentence_transformers.json", &f));
     if (!f.json) return TF_OK;
-    const tf_json_source from = {f.path, f.json};
+    const tf_json_source from = {.path = f.path, .json = f.json};
     tf_status status = TF_OK;
     if (tf_json_lookup(&from, "default_prompt_name"))
         status =

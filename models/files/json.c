@@ -113,6 +113,7 @@ tf_status tf_json_open_list(const char *path, size_t limit, json_t **list) {
 
 const json_t *tf_json_lookup(const tf_json_source *from, const char *key) {
     const json_t *value = json_object_get(from->json, key);
+    if (from->seen) json_object_set_new(from->seen, key, json_true());
     return json_is_null(value) ? NULL : value; /* a null key counts as missing, as in Hugging Face's own reader */
 }
 
@@ -184,5 +185,16 @@ tf_status tf_json_check_only(const tf_json_source *from, const tf_json_only *onl
             return tf_fail(TF_FORMAT, "%s: \"%s\" is %s%.40s%s; only %s%s%s is supported", from->path, only[i].key,
                            quote, text, quote, quote, only[i].value, quote);
     }
+    return TF_OK;
+}
+
+tf_status tf_json_check_seen(const tf_json_source *from, const char *what) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(
+        (json_t *)from->json, key,
+        value) if (!json_is_null(value) &&
+                   !json_object_get(from->seen, key)) return tf_fail(TF_FORMAT, "%s: \"%.60s\" of %s is not known",
+                                                                     from->path, tf_printable(key) ? key : "?", what);
     return TF_OK;
 }

@@ -31,6 +31,7 @@ tf_status tf_lfs_pointer_found(const char *path);
 typedef struct tf_json_source {
     const char *path;
     const json_t *json;
+    json_t *seen; /**< an object that gets each key that was looked up; NULL: nobody asks */
 } tf_json_source;
 
 /** The value of a key, or NULL. */
@@ -59,5 +60,8 @@ typedef struct tf_json_only {
     const char *key, *value; /**< a string's content, or "true", "false" or a number */
 } tf_json_only;
 TF_CHECKED tf_status tf_json_check_only(const tf_json_source *from, const tf_json_only *only, size_t keys);
+
+/** Fails where the object has a key that nobody has looked up (from->seen); `what` names the object. */
+TF_CHECKED tf_status tf_json_check_seen(const tf_json_source *from, const char *what);
 
 #endif

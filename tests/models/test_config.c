@@ -441,3 +441,68 @@ Test(config, a_head_that_no_architecture_names) {
     tf_safetensors_close(file);
     tf_config_free(&c);
 }
+
+/* What other networks of these families have in their files is refused where it says something, by its name. */
+Test(config, keys_that_matter) {
+    static const char *const refused[][2] = {{"quantization_config", "{\"bits\": 4}"},
+                                             {"rope_theta", "10000.0"},
+                                             {"rope_scaling", "{\"type\": \"linear\", \"factor\": 2}"},
+                                             {"alibi", "true"},
+                                             {"attention_type", "\"block_sparse\""},
+                                             {"embedding_type", "\"hash\""},
+                                             {"scale_attn_by_inverse_layer_idx", "true"},
+                                             {"attn_logit_softcapping", "50.0"},
+                                             {"pruned_heads", "{\"0\": [1]}"},
+                                             {"relative_attention", "true"},
+                                             {"pos_att_type", "[\"p2c\"]"},
+                                             {"attention_window", "[512, 512]"},
+                                             {"num_experts", "8"},
+                                             {"layer_types", "[\"full_attention\", \"sliding_attention\"]"},
+                                             {"use_bias", "false"},
+                                             {"position_biased_input", "0"},
+                                             {"logits_scaling", "8.0"},
+                                             {"pruned_heads", "\"\\u001b[2J\""}};
+    static const char *const fine[][2] = {{"quantization_config", "null"},
+                                          {"pruned_heads", "{}"},
+                                          {"alibi", "false"},
+                                          {"attention_type", "\"original_full\""},
+                                          {"use_bias", "true"},
+                                          {"layer_types", "[\"full_attention\"]"},
+                                          {"pos_att_type", "[]"},
+                                          {"logits_scaling", "1.0"},
+                                          {"hidden_dropout_prob", "0.1"},
+                                          {"problem_type", "null"},
+                                          {"a_new_key", "null"}};
+    tf_config c;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        write_config(refused[i][0], refused[i][1]);
+        cr_assert_eq(tf_config_read(scratch, &c), TF_FORMAT, "%s: %s", refused[i][0], refused[i][1]);
+        cr_assert(strstr(tf_error(), refused[i][0]) && strstr(tf_error(), "config.json"), "%s", tf_error());
+    }
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        read_config(fine[i][0], fine[i][1], &c);
+        cr_assert_str_eq(c.unknown, "", "%s", c.unknown);
+        tf_config_free(&c);
+    }
+    write_config("architectures", "[\"BertForMaskedLM\"]");
+    works(tf_config_read(scratch, &c));
+    tf_config_free(&c);
+}
+
+/* All other keys are told of. */
+Test(config, keys_that_are_not_known) {
+    tf_config c;
+    read_config("a_new_key", "7", &c);
+    cr_assert_str_eq(c.unknown, "\"a_new_key\"");
+    tf_config_free(&c);
+    read_config("\\u001b[2J", "7", &c); /* not printed */
+    cr_assert_str_eq(c.unknown, "1 more");
+    tf_config_free(&c);
+    char many[8192] = "0";
+    for (int i = 0; i < 100; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), ", \"many_keys_%d\": {}", i);
+    read_config("first", many, &c);
+    cr_assert(strstr(c.unknown, "\"first\", \"many_keys_0\"") == c.unknown, "%s", c.unknown);
+    cr_assert(strstr(c.unknown, " more") && strlen(c.unknown) < sizeof c.unknown, "%s", c.unknown);
+    tf_config_free(&c);
+}

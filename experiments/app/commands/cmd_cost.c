@@ -44,7 +44,7 @@ static tf_status forecast_one(const command_line *o) {
     model_files model;
     model_settings settings = settings_of_model(o);
     TF_TRY(model_open(&settings, &model));
-    if (o->model) model_warn_untrained(&model);
+    if (o->model) model_warn(&model);
     tf_status status = forecast(o, &model);
     model_close(&model);
     return status;

@@ -52,7 +52,7 @@ static tf_status open_data(evaluation *e, int groups, bool shows, eval_metrics *
     if (head == TF_HEAD_EMBEDDING || head == TF_HEAD_MASKED)
         return tf_fail(TF_INVALID, "%s has nothing to evaluate: it gives %s", e->model.directory,
                        head == TF_HEAD_MASKED ? "words for masks" : "embeddings");
-    if (shows) model_warn_untrained(&e->model);
+    if (shows) model_warn(&e->model);
     TF_TRY(model_open_tokenizer(&e->model));
     text_source source = settings_of_data(o);
     TF_TRY(texts_read_data(&source, head != TF_HEAD_CAUSAL, &e->texts));

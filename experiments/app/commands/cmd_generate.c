@@ -32,7 +32,7 @@ static void release(holdings *h) {
 /* Texts, tokens and what is to be made of them. */
 static tf_status open_prompts(const command_line *o, holdings *h) {
     text_source source = settings_of_texts(o);
-    model_warn_untrained(&h->model);
+    model_warn(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(&source, &h->texts));
     return generation_open(&h->settings, &h->texts, &h->model, &h->generation);

@@ -52,7 +52,7 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
             TF_TRY(party_shares_open(&parts, o->fraction_bits, &h->model.config, p, &h->shares[p]));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
     if (!data_owner) return TF_OK;
-    model_warn_untrained(&h->model);
+    model_warn(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
     TF_TRY(texts_read(&source, &h->texts));
     TF_TRY(settings_mix_decoys(o, &h->model, &h->texts, &h->decoys));

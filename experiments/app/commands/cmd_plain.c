@@ -46,7 +46,7 @@ static tf_status run(const command_line *o) {
     model_settings settings = settings_of_model(o);
     text_source source = settings_of_texts(o);
     TF_TRY(model_open(&settings, &model));
-    model_warn_untrained(&model);
+    model_warn(&model);
     tf_status status = texts_read(&source, &texts);
     if (status == TF_OK) {
         status = compute(o, &model, &texts, start);

@@ -36,7 +36,7 @@ const tf_ranges *model_ranges(const model_files *model) {
     return model->calibrated ? &model->ranges : NULL;
 }
 
-void model_warn_untrained(const model_files *model) {
+void model_warn(const model_files *model) {
     tf_approx trained;
     char text[TF_APPROX_TEXT];
     const char *trained_for = model->config.approx[0] ? model->config.approx : "exact";
@@ -44,6 +44,9 @@ void model_warn_untrained(const model_files *model) {
         log_line(LOG_WARNING, "config.json says that the weights were trained for what is not known: %s", tf_error());
     else if (tf_approx_untrained(&model->approx, &trained, model->config.layers, text))
         log_line(LOG_WARNING, "the weights were not trained for %s (but for %s)", text, trained_for);
+    if (model->config.unknown[0])
+        log_line(LOG_WARNING, "config.json has keys that are not known and taken not to matter: %s",
+                 model->config.unknown);
 }
 
 static tf_status open_named(const model_settings *s, model_files *model) {

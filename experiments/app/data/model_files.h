@@ -62,7 +62,7 @@ const tf_ranges *model_ranges(const model_files *model);
 /** Warns on stderr, in one line, of approximations that the weights were not trained for. One process of a job calls
  * it.
  */
-void model_warn_untrained(const model_files *model);
+void model_warn(const model_files *model);
 
 /** Registers the built-in ops and those of every plugin. */
 TF_CHECKED tf_status register_ops(const model_settings *settings);

@@ -75,6 +75,10 @@ static const char rest[] =
     "- **sentence-transformers**: `modules.json` with Transformer, Pooling (all modes, one of them), Dense and "
     "Normalize in this order;\n  `max_seq_length`. A `default_prompt_name` is refused: prompts are part of the "
     "text.\n"
+    "- **Other keys of `config.json`**: what only training and defaults of generation look at is left alone. What is "
+    "known to make\n  another network of a model, or has a name of that kind (a quantisation, rotary or relative "
+    "positions, scales of attention,\n  experts, windows, an unknown `..._type`), is refused, unless it is null, false "
+    "or empty. Of all others a warning lists the\n  names.\n"
     "- **Refused everywhere**: a Git LFS pointer in place of a file, tensors of a shape other "
     "than the configuration's,\n  a tokenizer with more words than `vocab_size`.\n";
 

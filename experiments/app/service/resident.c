@@ -202,7 +202,7 @@ static void warn_data_owner(resident *r) {
     char digest[TF_DIGEST_TEXT];
     if (r->warned || !r->data_owner) return;
     r->warned = true;
-    model_warn_untrained(&r->model);
+    model_warn(&r->model);
     if (!(r->needs & PARTY_NEEDS_TOKENIZER) || tokenizer_is_pinned(&r->settings->model.pin)) return;
     log_line(LOG_WARNING,
              "the vocabulary is the model owner's, who could make lengths of texts tell about their words: hold to one "
