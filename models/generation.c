@@ -49,7 +49,8 @@ tf_status tf_generation_read(const char *directory, const tf_json_source *from, 
     TF_TRY(tf_path_join(directory, TF_GENERATION_FILE, path, sizeof path));
     if (access(path, F_OK)) return read_generation(from, config->vocabulary, &config->generation);
     TF_TRY(tf_json_open(path, MAX_FILE, &json));
-    tf_status status = read_generation(&(tf_json_source){.path = path, .json = json}, config->vocabulary, &config->generation);
+    tf_status status =
+        read_generation(&(tf_json_source){.path = path, .json = json}, config->vocabulary, &config->generation);
     json_decref(json);
     return status;
 }
