@@ -73,7 +73,8 @@ const option_row option_table[] = {
      .help = "Embeddings of the texts of --input, as embed wrote them with the same model"},
     {OPTION_DIMENSIONS, "dimensions", COUNT(dimensions, "N"), .fallback = "all", .setting = true,
      .help = "Only the first N values of each embedding, for models that were trained for that (Matryoshka)"},
-    {OPTION_BATCH, "batch", COUNT(batch, "N"), .fallback = "32, and no more than 4096 tokens", .setting = true,
+    {OPTION_BATCH, "batch", COUNT(batch, "N"), .setting = true,
+     .fallback = "at most 32, and 4096 tokens, packed so that padding and rounds cost least",
      .help =
          "Texts computed together. Similar lengths come together, and a batch is as long as its longest text; memory "
          "grows with texts and tokens, with the square of the tokens in attention"},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/app/data/batches.h"
+#include "experiments/app/data/packing.h"
 #include "experiments/app/parties/threads.h"
 
 model_settings settings_of_model(const command_line *o) {
@@ -70,9 +71,15 @@ report_form settings_of_report(const command_line *o) {
     return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings};
 }
 
+/* Texts are packed by what padding and rounds cost, unless it was said how many go together. */
+static size_t rounds_of_batches(const command_line *o) {
+    return o->batch ? 0 : packing_rounds(o->links.shaped ? &o->links.network : NULL);
+}
+
 batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
     return (batch_settings){.most = o->batch ? o->batch : TEXTS_A_BATCH,
                             .tokens = o->batch ? 0 : TOKENS_A_BATCH,
+                            .rounds = rounds_of_batches(o),
                             .longest = o->max_length,
                             .truncate = o->truncate,
                             .pad_to = o->pad_to,

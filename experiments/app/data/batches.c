@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/data/packing.h"
 #include "experiments/app/data/padding.h"
 #include "experiments/app/log/log.h"
 
@@ -113,30 +114,24 @@ static int by_length(const void *left, const void *right) {
     return a->text < b->text ? -1 : a->text > b->text;
 }
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-/* How many of the texts, which are sorted by length, make the next batch, and how long it is. */
-static size_t next_batch(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
-                         size_t *length) {
-    size_t rows = 1;
-    *length = padded_length(p, item[0].length);
-    for (; rows < smaller(settings->most, count); rows++) {
-        size_t longer = padded_length(p, item[rows].length);
-        if (settings->tokens && (rows + 1) * longer > settings->tokens) break;
-        *length = longer;
-    }
-    return rows;
+/* How many of the texts, which are sorted by length, each batch has: rows, room for `count`. */
+static tf_status pack(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
+                      size_t *rows, size_t *batches) {
+    const packing_limits limits = {.most = settings->most, .tokens = settings->tokens, .rounds = settings->rounds};
+    size_t *length = calloc(count, sizeof *length);
+    for (size_t i = 0; length && i < count; i++) length[i] = padded_length(p, item[i].length);
+    *batches = length ? packing_make(length, count, &limits, rows) : 0;
+    free(length);
+    return *batches ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", count);
 }
 
 /* Room for the texts, which are sorted by length. */
-static tf_status make_room(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
+static tf_status make_room(const encoded_text *item, size_t count, const padding *p, const size_t *rows,
                            text_batches *out) {
-    size_t cells = 0, length;
-    for (size_t start = 0, rows; start < count; start += rows, out->count++) {
-        rows = next_batch(item + start, count - start, settings, p, &length);
-        cells += rows * length;
+    size_t cells = 0;
+    for (size_t b = 0, end = 0; b < out->count; b++) {
+        end += rows[b];
+        cells += rows[b] * padded_length(p, item[end - 1].length);
     }
     out->texts = count;
     out->batch = calloc(out->count, sizeof *out->batch);
@@ -153,14 +148,13 @@ static tf_status make_room(const encoded_text *item, size_t count, const batch_s
 }
 
 /* Lays the encoded texts, which are sorted by length, into padded batches. */
-static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, const tf_config *config,
-                         const batch_settings *settings, const padding *p, text_batches *out) {
-    TF_TRY(make_room(item, count, settings, p, out));
+static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, const tf_config *config, const padding *p,
+                         const size_t *rows, text_batches *out) {
+    TF_TRY(make_room(item, count, p, rows, out));
     int32_t *ids = out->ids, *types = out->types;
-    for (size_t b = 0, start = 0, rows, length; b < out->count; b++, start += rows) {
-        size_t at = (size_t)(ids - out->ids);
-        rows = next_batch(item + start, count - start, settings, p, &length);
-        out->batch[b] = (tf_batch){.texts = rows,
+    for (size_t b = 0, start = 0; b < out->count; start += rows[b++]) {
+        size_t at = (size_t)(ids - out->ids), length = padded_length(p, item[start + rows[b] - 1].length);
+        out->batch[b] = (tf_batch){.texts = rows[b],
                                    .length = length,
                                    .lengths = out->lengths + start,
                                    .ids = ids,
@@ -169,7 +163,7 @@ static tf_status lay_out(const encoded_text *item, size_t count, bool pairs, con
                                    .hidden = p->hidden,
                                    .mask = p->hidden ? out->counted + at : NULL,
                                    .weights = p->hidden ? out->weights + at : NULL};
-        for (size_t row = 0; row < rows; row++, ids += length, types += length, at += length) {
+        for (size_t row = 0; row < rows[b]; row++, ids += length, types += length, at += length) {
             const encoded_text *e = &item[start + row];
             out->order[start + row] = e->text;
             out->lengths[start + row] = p->hidden ? length : e->length;
@@ -214,9 +208,10 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
                        const batch_settings *settings, text_batches *out) {
     *out = (text_batches){.listed = texts->count, .text = calloc(texts->count, sizeof *out->text)};
     encoded_text *item = calloc(texts->count, sizeof *item);
-    size_t full = 0;
+    size_t full = 0, *rows = calloc(texts->count, sizeof *rows);
     padding p = {.hidden = false};
-    tf_status status = item && out->text ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
+    tf_status status =
+        item && rows && out->text ? TF_OK : tf_fail(TF_NOMEM, "out of memory for %zu texts", texts->count);
     if (status == TF_OK) status = encode_all(texts, tokenizer, config, settings, item, &full, &p);
     if (status == TF_OK) status = find_rows(texts, tokenizer, config, out);
     bool pairs = false;
@@ -227,11 +222,14 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
     if (status == TF_OK) {
         out->listed = texts->count;
         qsort(item, texts->count, sizeof *item, by_length);
-        status = lay_out(item + texts->count - full, full, pairs, config, settings, &p, out);
+        const encoded_text *first = item + texts->count - full;
+        status = pack(first, full, settings, &p, rows, &out->count);
+        if (status == TF_OK) status = lay_out(first, full, pairs, config, &p, rows, out);
     }
     if (status == TF_OK) sort_back(item, texts->count, out);
     for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);
     free(item);
+    free(rows);
     if (status != TF_OK) batches_free(out);
     return status;
 }

@@ -46,6 +46,7 @@ typedef enum empty_texts {
 typedef struct batch_settings {
     size_t most;    /**< texts a batch */
     size_t tokens;  /**< likewise, padding included; a text may have more by itself; 0: any number */
+    size_t rounds;  /**< what a batch costs beside its tokens, see packing_limits */
     size_t longest; /**< in tokens, longer texts are cut; 0: the model's limit */
     bool truncate;  /**< cuts texts that are longer than the model's positions; otherwise they are errors */
     empty_texts empty;
