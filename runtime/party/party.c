@@ -106,7 +106,7 @@ tf_status tf_party_coin(const tf_party *party, tf_prf **coin) {
     TF_TRY(tf_hash_end(&hash, &key));
     *coin = tf_prf_new(key.byte);
     OPENSSL_cleanse(&key, sizeof key);
-    return *coin ? TF_OK : tf_fail_public(TF_INTERNAL, "AES-128-CTR is not available from OpenSSL");
+    return *coin ? TF_OK : tf_fail_public(TF_NOMEM, "no memory for a key");
 }
 
 void tf_buffer_release(tf_buffer *buffer) {

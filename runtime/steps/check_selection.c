@@ -24,7 +24,6 @@
  * two others now share w, and send V their shares times rho, plus sigma, both of k_(V+2), which V lacks. So a party
  * that deviates finds out nothing from whether the run goes on: it does if, and only if, the party changed nothing.
  */
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "runtime/graph/graph.h"
