@@ -320,25 +320,26 @@ bool tf_mpi_on_one_host(void) {
 }
 
 /**
- * Whether all parties have come to leave and none of them has failed. Every party meets the others before it goes, for
- * two reasons: MPI_Abort kills the others, so each is given a moment to say why it ends; and mpirun itself (4.1) may
- * crash or hang when one process calls MPI_Abort while another is inside MPI_Finalize.
+ * Whether all parties have come to leave. Every party meets the others before it goes, for two reasons: MPI_Abort kills
+ * the others, so each is given a moment to say why it ends; and mpirun itself (4.1) may crash or hang when one process
+ * calls MPI_Abort while another is inside MPI_Finalize. So who has met the others finalizes, whether it has failed or
+ * not, and tells a failure by its exit status.
  */
-static bool all_succeeded(bool failed) {
+static bool all_leave(bool failed) {
     if (abandoned) {
         nap(CLOSE_SECONDS);
         return false;
     }
-    int mine = failed, any = 1, met = 0;
+    int met = 0;
     MPI_Request meeting;
     double end = tf_clock() + LEAVE_SECONDS;
-    if (MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD, &meeting) != MPI_SUCCESS) return false;
+    if (MPI_Ibarrier(MPI_COMM_WORLD, &meeting) != MPI_SUCCESS) return false;
     while (!met) {
         if (MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
         if (failed && tf_clock() >= end) return false;
         if (!met) nap(LONGEST_NAP);
     }
-    return !any;
+    return true;
 }
 
 void tf_mpi_leave(bool failed) {
@@ -346,7 +347,7 @@ void tf_mpi_leave(bool failed) {
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
     if (!initialized || finalized) return;
-    if (all_succeeded(failed))
+    if (all_leave(failed))
         MPI_Finalize();
     else
         MPI_Abort(MPI_COMM_WORLD, 1);

@@ -30,9 +30,9 @@ bool tf_mpi_on_one_host(void);
 
 /**
  * Leaves the MPI job; called from main only, last, by every party, after any error was printed. Waits until all parties
- * are here, then leaves with MPI_Finalize. If one of them has `failed` (or closed a link that could not finish its
- * transfers), the whole job ends with MPI_Abort instead, so that no process reports success; a party that failed waits
- * for the others 5 s at most.
+ * are here, then leaves with MPI_Finalize; a failure is told by the exit status. A party that has `failed` waits for
+ * the others 5 s at most, and one that closed a link with transfers under way not at all: then the whole job ends with
+ * MPI_Abort.
  */
 void tf_mpi_leave(bool failed);
 

@@ -1,28 +1,68 @@
 #include "experiments/app/commands/launch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_ARGUMENTS = 256, PATH_TEXT = 4096 };
+enum { MOST_ARGUMENTS = 256, PATH_TEXT = 4096, NOT_FOUND = 127, SIGNALLED = 128, INTERRUPTED = 130 };
 
-tf_status launch_parties(int argc, char **argv) {
+static volatile sig_atomic_t child, interrupted;
+
+/* A terminal interrupts mpirun itself; other signals are handed on. */
+static void hand_on(int number) {
+    if (number == SIGINT)
+        interrupted = 1;
+    else if (child > 0)
+        kill((pid_t)child, number);
+}
+
+/* Standard input is the data owner's: mpirun would give it to party 0. */
+static char *reader_of(int argc, char **argv) {
+    for (int i = 1; i + 1 < argc; i++)
+        if (!strcmp(argv[i], "--data-owner") || !strcmp(argv[i], "-D")) return argv[i + 1];
+    return "1";
+}
+
+static tf_status wait_for(int *code) {
+    int ended;
+    while (waitpid((pid_t)child, &ended, 0) < 0)
+        if (errno != EINTR) return tf_fail(TF_IO, "mpirun was lost: %s", strerror(errno));
+    *code = WIFEXITED(ended) ? WEXITSTATUS(ended) : SIGNALLED + WTERMSIG(ended);
+    if (interrupted) *code = INTERRUPTED;
+    if (*code == NOT_FOUND) return tf_fail(TF_IO, "mpirun could not be started: install Open MPI, or give --local");
+    if (*code <= SIGNALLED || interrupted) return TF_OK;
+    return tf_fail(TF_PEER, "a party was ended by signal %d (%s), and mpirun has ended the others", *code - SIGNALLED,
+                   strsignal(*code - SIGNALLED));
+}
+
+tf_status launch_parties(int argc, char **argv, int *code) {
     static char *const settings[][2] = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
                                         {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
                                         {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
                                         {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}};
-    char self[PATH_TEXT], *arguments[MOST_ARGUMENTS + 8] = {"mpirun", "-n", "3", self};
-    int first = argc > 1 && !strcmp(argv[1], "--") ? 2 : 1, used = 4;
+    char self[PATH_TEXT], *arguments[MOST_ARGUMENTS + 8] = {"mpirun", "-q", "--stdin", NULL, "-n", "3", self};
+    int first = argc > 1 && !strcmp(argv[1], "--") ? 2 : 1, used = 7;
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (first >= argc) return tf_fail(TF_INVALID, "run needs a command: trefoil run -- infer --model DIR --input FILE");
     if (argc > MOST_ARGUMENTS) return tf_fail(TF_INVALID, "more than %d arguments", MOST_ARGUMENTS);
     if (length < 0) return tf_fail(TF_IO, "the path of this program could not be read: %s", strerror(errno));
     self[length] = '\0';
+    arguments[3] = reader_of(argc, argv);
     for (int i = first; i < argc; i++) arguments[used++] = argv[i];
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) setenv(settings[i][0], settings[i][1], 0);
-    execvp("mpirun", arguments);
-    return tf_fail(TF_IO, "mpirun could not be started (%s): install Open MPI, or give --local", strerror(errno));
+    struct sigaction action = {.sa_handler = hand_on};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    child = (sig_atomic_t)fork();
+    if (child < 0) return tf_fail(TF_IO, "mpirun could not be started: %s", strerror(errno));
+    if (child == 0) {
+        execvp("mpirun", arguments);
+        _exit(NOT_FOUND);
+    }
+    return wait_for(code);
 }
 
 /* What one of the environment variables says; `otherwise` where there is none. */

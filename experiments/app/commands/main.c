@@ -45,7 +45,7 @@ static int run_parsed(const trefoil_command *command, const command_line *option
     if (command->secrets) harden_process();
     if (options->quiet) progress_silence();
     if (links_check(&options->links, options->plays) == TF_OK && command->run(options) == TF_OK) return 0;
-    log_line(LOG_ERROR, "%s", tf_error());
+    log_failure();
     return tf_link_interrupted() == SIGINT ? INTERRUPTED : 1;
 }
 
@@ -89,6 +89,14 @@ static int complete(const char *shell) {
     return USAGE_ERROR;
 }
 
+static int run_parties(int argc, char **argv) {
+    int code;
+    tf_status status = launch_parties(argc, argv, &code);
+    if (status == TF_OK) return code;
+    log_failure();
+    return status == TF_INVALID ? USAGE_ERROR : 1;
+}
+
 static int run_program(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
@@ -111,11 +119,7 @@ static int run_program(int argc, char **argv) {
         log_line(LOG_ERROR, "%s", tf_error());
         return 1;
     }
-    if (!strcmp(name, "run")) {
-        tf_status status = launch_parties(argc - 1, argv + 1);
-        log_line(LOG_ERROR, "%s", tf_error());
-        return status == TF_INVALID ? USAGE_ERROR : 1;
-    }
+    if (!strcmp(name, "run")) return run_parties(argc - 1, argv + 1);
     return refuse(name);
 }
 

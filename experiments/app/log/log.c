@@ -156,3 +156,10 @@ void log_numbers(log_level level, const log_number *number, size_t numbers, cons
     say(level, number, numbers, format, args);
     va_end(args);
 }
+
+void log_failure(void) {
+    static _Thread_local char written[LOG_LINE];
+    if (!strcmp(written, tf_error())) return;
+    snprintf(written, sizeof written, "%s", tf_error());
+    log_line(LOG_ERROR, "%s", written);
+}

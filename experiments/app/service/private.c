@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "experiments/app/log/log.h"
 #include "net/local.h"
 
 struct private_session {
@@ -74,11 +75,10 @@ void private_close(private_session *session, tf_status status) {
     if (!session) return;
     tf_failure failure;
     tf_failure_keep(status, &failure);
-    for (int i = 0; i < TF_PARTIES; i++) {
-        if (!session->link[i]) continue;
-        if (status != TF_OK) tf_link_announce_failure(session->link[i], tf_error_for_peers(status));
-        tf_link_close(session->link[i]);
-    }
+    for (int i = 0; i < TF_PARTIES && status != TF_OK; i++)
+        if (session->link[i]) tf_link_announce_failure(session->link[i], tf_error_for_peers(status));
+    if (status != TF_OK) log_failure(); /* now: mpirun may end this process while it closes its links */
+    for (int i = 0; i < TF_PARTIES; i++) tf_link_close(session->link[i]);
     free(session);
     links_unguard();
     (void)tf_failure_raise(&failure);

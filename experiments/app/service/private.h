@@ -30,8 +30,8 @@ TF_CHECKED tf_status private_meet(private_session *session);
 bool private_plays(const private_session *session, int party);
 
 /**
- * Leaves. With a status other than TF_OK the other parties are told what they may know of the error and end too; the
- * message stays current. NULL is allowed.
+ * Leaves. With a status other than TF_OK the other parties are told what they may know of the error and end too, and it
+ * is written to the log; the message stays current. NULL is allowed.
  */
 void private_close(private_session *session, tf_status status);
 
