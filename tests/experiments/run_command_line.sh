@@ -11,16 +11,18 @@ here=$(dirname "${BASH_SOURCE[0]}")
 model=$work/tiny
 make_tiny_model "$model"
 
-commands="infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal verify keygen fingerprint certify"
+commands="run sweep completion man generate embed similarity models certify gateway infer eval party plain cost ops bench fit-head calibrate tokenize share-model share-input reveal verify keygen fingerprint certify"
 "$trefoil" 2>"$work/err"
 [ $? = 2 ] || complain "a missing command is no misuse"
 for command in $commands; do
     grep -q " $command" "$work/err" || complain "trefoil alone does not list $command"
+    [ $command = sweep ] && continue # its driver prints its own
     "$trefoil" "$command" --help >"$work/out" || complain "$command --help fails"
     [ "$(grep -c "^  \(mpirun -n [36] \)\?trefoil $command" "$work/out")" = 2 ] || complain "$command --help has not two examples"
     COLUMNS=60 "$trefoil" "$command" --help | awk 'length > 75 && !/,.*,|^  (mpirun|trefoil)/ {exit 1}' ||
         complain "$command --help does not keep to COLUMNS"
 done
+"$trefoil" keygen --help | grep -q -- "--quiet" && complain "keygen --help tells of --quiet, which does nothing there"
 "$trefoil" party --help >"$work/out"
 grep -q -- "--local\|--plaintext-links" "$work/out" && complain "party --help tells options that do nothing there"
 COLUMNS=120 "$trefoil" cost --help | tr '\n' ' ' | tr -s ' ' | grep -c -- "in attention (default 1)" >"$work/out"
@@ -46,6 +48,11 @@ completed() {
 [ "$(completed trefoil infer --approx pu)" = puma ] || complain "values are not completed"
 "$trefoil" completion zsh >"$work/out"
 grep -q "^#compdef trefoil" "$work/out" || complain "no completion for zsh"
+if command -v zsh >/dev/null; then
+    zsh -n "$work/out" || complain "zsh does not take the completion"
+else
+    echo "zsh is not installed: whether it takes the completion is not tried (Debian: zsh)"
+fi
 "$trefoil" man >"$work/trefoil.1"
 for command in $commands; do grep -q "^.SS trefoil $command" "$work/trefoil.1" || complain "the manual lacks $command"; done
 if command -v groff >/dev/null; then
@@ -98,6 +105,11 @@ echo hello >"$work/hello.txt"
 grep -q '"rounds"' "$work/out" || complain "run prints nothing"
 "$trefoil" run -- cost --arch bert-tiny >"$work/out" 2>"$work/err" && complain "cost runs three times"
 [ "$(grep -c "without mpirun" "$work/err")" = 1 ] || complain "cost does not refuse once: $(cat "$work/err")"
+echo hello | "$trefoil" run -- infer --model "$model" --input - --json >"$work/out" 2>"$work/err" || complain "run from standard input: $(cat "$work/err")"
+grep -q '"rounds"' "$work/out" || complain "run from standard input prints nothing"
+"$trefoil" run -- infer --model "$model" --input "$work/missing.txt" >"$work/out" 2>"$work/err"
+[ $? = 1 ] && [ "$(wc -l <"$work/err")" = 3 ] && grep -q "^trefoil: party 1: .*missing.txt" "$work/err" ||
+    complain "a failed run does not say its reason once a party: $(cat "$work/err")"
 "$trefoil" run 2>"$work/err"
 [ $? = 2 ] || complain "run without a command"
 conclude

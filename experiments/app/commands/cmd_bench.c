@@ -101,12 +101,11 @@ const trefoil_command command_bench = {
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_LINK,        OPTION_STEP,       OPTION_ELEMENTS,       OPTION_MATMUL,
-            OPTION_ARCH,        OPTION_LAYERS,     OPTION_SEQUENCE,       OPTION_BATCH,
-            OPTION_RUNS,        OPTION_APPROX,     OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS,
-            OPTION_MODEL_OWNER, OPTION_DATA_OWNER, OPTION_PLUGIN,         OPTION_MODEL_SHARES,
-            OPTION_STREAM,      OPTION_TOKENS,     OPTION_PROFILE,        OPTION_MODEL,
-            OPTION_NO_RANGES,   OPTION_NO_GUARD,   LINK_OPTIONS,          0,
+            OPTION_QUIET,  OPTION_LINK,           OPTION_STEP,          OPTION_ELEMENTS,    OPTION_MATMUL,
+            OPTION_ARCH,   OPTION_LAYERS,         OPTION_SEQUENCE,      OPTION_BATCH,       OPTION_RUNS,
+            OPTION_APPROX, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
+            OPTION_PLUGIN, OPTION_MODEL_SHARES,   OPTION_STREAM,        OPTION_TOKENS,      OPTION_PROFILE,
+            OPTION_MODEL,  OPTION_NO_RANGES,      OPTION_NO_GUARD,      LINK_OPTIONS,       0,
         },
     .requires = "",
     .check = check,

@@ -75,6 +75,7 @@ const trefoil_command command_calibrate = {
                 "trefoil calibrate --model DIR --data train.jsonl --factor 3"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
             OPTION_FILL_MASK,
             OPTION_MODEL,
             OPTION_DATA,

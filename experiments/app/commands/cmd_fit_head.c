@@ -102,6 +102,7 @@ const trefoil_command command_fit_head = {
                 "trefoil fit-head --model DIR --data train.jsonl --out CLASSIFIER --approx paper"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
             OPTION_MODEL,
             OPTION_DATA,
             OPTION_COLUMNS,

@@ -247,6 +247,8 @@ const trefoil_command command_gateway = {
                 "--tls DIR"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
+            OPTION_VERBOSE,
             OPTION_HTTP,
             OPTION_TOKEN,
             OPTION_TLS,

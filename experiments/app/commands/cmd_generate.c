@@ -142,6 +142,8 @@ const trefoil_command command_generate = {
         "--top-k 40 --top-p 0.95 --min-p 0.05.",
     .accepts =
         (const char[]){
+            OPTION_QUIET,
+            OPTION_VERBOSE,
             OPTION_MODEL,
             OPTION_PROMPT,
             OPTION_INPUT,

@@ -142,6 +142,8 @@ const trefoil_command command_infer = {
                 "trefoil infer --local --model DIR --text \"a good film\" --check"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
+            OPTION_VERBOSE,
             OPTION_FILL_MASK,
             OPTION_AGGREGATION,
             OPTION_TOP,

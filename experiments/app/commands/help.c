@@ -52,13 +52,13 @@ static int option_text(const option_row *row, char *text, size_t size) {
 
 void help_command(const trefoil_command *command) {
     int width = columns();
-    printf("Usage: trefoil %s [OPTION...]%s%s\n\n", command->name, command->argument ? " " : "",
-           command->argument ? command->argument : "");
+    printf("Usage: trefoil %s%s%s%s\n\n", command->name, command->start ? "" : " [OPTION...]",
+           command->argument ? " " : "", command->argument ? command->argument : "");
     wrap(command->description, 0, 0, width);
     printf("\nExamples:\n");
     for (size_t i = 0; i < 2; i++)
         if (command->example[i]) printf("  %s\n", command->example[i]);
-    printf("\nOptions:\n");
+    puts(command->start ? "" : "\nOptions:");
     for (size_t i = 0; i < option_rows; i++) {
         const option_row *row = &option_table[i];
         char name[80], text[1024];
@@ -72,20 +72,18 @@ void help_command(const trefoil_command *command) {
             printf("%*s", INDENT - used, "");
         wrap(text, INDENT, INDENT, width);
     }
-    puts("\nExit status: 0, or 1 after a failure, 2 for a wrong command line, 130 when interrupted.");
+    puts("\nExit status: 0, 1 after a failure, 2 for a wrong command line, 130 interrupted.");
 }
 
-void help_commands(const trefoil_command *const *commands, size_t count) {
-    puts("Usage: trefoil COMMAND [OPTION...]\n"
-         "Private transformer inference between three parties that do not collude.\n");
-    for (size_t i = 0; i < count; i++) printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-11s %s\n  %-11s %s\n  %-11s %s\n  %-11s %s\n", "run",
-           "start three parties of a command on this host: trefoil run -- infer ...", "sweep",
-           "Batches of experiments, here or on a cluster, with tables and a report", "completion",
-           "print what completes the command line in bash or zsh", "man", "print the manual page");
-    puts(
-        "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3, or with --local in one process;\n"
-        "trefoil party starts one party alone.");
+void help_commands(FILE *to, const trefoil_command *const *commands, size_t count) {
+    fputs("Usage: trefoil COMMAND [OPTION...]\n"
+          "Private transformer inference between three parties that do not collude.\n\n",
+          to);
+    for (size_t i = 0; i < count; i++) fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+    fputs(
+        "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3 (trefoil run starts them so), or\n"
+        "with --local in one process; trefoil party starts one party alone.\n",
+        to);
 }
 
 const trefoil_command *help_nearest(const trefoil_command *const *commands, size_t count, const char *typed) {
@@ -143,7 +141,11 @@ static void print_plain(const char *text) {
 
 static void complete_zsh(const trefoil_command *const *commands, size_t count) {
     puts("#compdef trefoil\n_trefoil() {\n    local -a commands\n    commands=(");
-    for (size_t i = 0; i < count; i++) printf("        '%s:%s'\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; i < count; i++) {
+        printf("        '%s:", commands[i]->name);
+        print_plain(commands[i]->summary);
+        puts("'");
+    }
     puts("    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n"
          "    local command=$words[2]\n    shift words; (( CURRENT-- ))\n    case $command in");
     for (size_t i = 0; i < count; i++) {

@@ -2,10 +2,12 @@
 #ifndef TF_APP_HELP_H
 #define TF_APP_HELP_H
 
+#include <stdio.h>
+
 #include "experiments/app/commands/options.h"
 
 /** Prints the list of commands. */
-void help_commands(const trefoil_command *const *commands, size_t count);
+void help_commands(FILE *to, const trefoil_command *const *commands, size_t count);
 
 /** Prints the help of one command, as wide as the terminal (COLUMNS). */
 void help_command(const trefoil_command *command);

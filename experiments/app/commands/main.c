@@ -7,7 +7,6 @@
 #include "experiments/app/commands/help.h"
 #include "experiments/app/commands/launch.h"
 #include "experiments/app/commands/settings.h"
-#include "experiments/app/commands/sweep.h"
 #include "experiments/app/commands/version.h"
 #include "experiments/app/log/log.h"
 #include "experiments/app/log/progress.h"
@@ -20,8 +19,9 @@ static const trefoil_command *const commands[] = {
     &command_party,       &command_gateway,     &command_plain,    &command_cost,       &command_ops,
     &command_models,      &command_bench,       &command_fit_head, &command_calibrate,  &command_tokenize,
     &command_share_model, &command_share_input, &command_reveal,   &command_keygen,     &command_verify,
-    &command_fingerprint, &command_certify};
-enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE_ERROR = 2, INTERRUPTED = 130 };
+    &command_fingerprint, &command_certify,     &command_run,      &command_sweep,      &command_completion,
+    &command_man};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* What runs in one process is refused in a job of several, by one of them. */
 static bool is_misplaced(const trefoil_command *command, const command_line *options, int processes, int rank) {
@@ -46,12 +46,12 @@ static int run_parsed(const trefoil_command *command, const command_line *option
     if (options->quiet) progress_silence();
     if (links_check(&options->links, options->plays) == TF_OK && command->run(options) == TF_OK) return 0;
     log_failure();
-    return tf_link_interrupted() == SIGINT ? INTERRUPTED : 1;
+    return tf_link_interrupted() == SIGINT ? EXIT_INTERRUPTED : EXIT_FAILED;
 }
 
 static int run_command(const trefoil_command *command, int argc, char **argv) {
     command_line options;
-    int code = USAGE_ERROR, processes, rank;
+    int code = EXIT_MISUSED, processes, rank;
     launch_place(&processes, &rank);
     if (processes >= TF_PARTIES) log_party(rank % TF_PARTIES);
     if (options_parse(command, argc, argv, &options) != TF_OK) {
@@ -66,41 +66,29 @@ static int run_command(const trefoil_command *command, int argc, char **argv) {
     return code;
 }
 
-/* A wrong or missing command, in one line that helps. */
+/* A wrong command, in one line that helps; without one, all that there are. */
 static int refuse(const char *name) {
     const trefoil_command *near = help_nearest(commands, COMMANDS, name);
-    char message[512];
-    if (name[0]) {
-        snprintf(message, sizeof message, "'%.100s' is not a command (%s%s%ssee trefoil --help)", name,
-                 near ? "did you mean " : "", near ? near->name : "", near ? "? " : "");
-    } else {
-        int used = snprintf(message, sizeof message, "a command is missing:");
-        for (int i = 0; i < COMMANDS; i++)
-            used += snprintf(message + used, sizeof message - (size_t)used, " %s", commands[i]->name);
-        snprintf(message + used, sizeof message - (size_t)used, " (see trefoil --help)");
-    }
-    log_line(LOG_ERROR, "%s", message);
-    return USAGE_ERROR;
+    if (name[0])
+        log_line(LOG_ERROR, "'%.100s' is not a command (%s%s%ssee trefoil --help)", name, near ? "did you mean " : "",
+                 near ? near->name : "", near ? "? " : "");
+    else
+        help_commands(stderr, commands, COMMANDS);
+    return EXIT_MISUSED;
 }
 
-static int complete(const char *shell) {
-    if (help_completion(commands, COMMANDS, shell)) return 0;
-    log_line(LOG_ERROR, "completion is there for bash and zsh: trefoil completion bash");
-    return USAGE_ERROR;
-}
-
-static int run_parties(int argc, char **argv) {
-    int code;
-    tf_status status = launch_parties(argc, argv, &code);
-    if (status == TF_OK) return code;
-    log_failure();
-    return status == TF_INVALID ? USAGE_ERROR : 1;
+static int start(const trefoil_command *command, int argc, char **argv) {
+    bool asks = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+    if (!command->start) return run_command(command, argc, argv);
+    if (!asks || command == &command_sweep) return command->start(commands, COMMANDS, argc, argv);
+    help_command(command);
+    return 0;
 }
 
 static int run_program(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-        help_commands(commands, COMMANDS);
+        help_commands(stdout, commands, COMMANDS);
         return 0;
     }
     if (!strcmp(name, "--version")) {
@@ -108,18 +96,8 @@ static int run_program(int argc, char **argv) {
                *trefoil_commit ? ")" : "");
         return 0;
     }
-    if (!strcmp(name, "completion")) return complete(argc > 2 ? argv[2] : "");
-    if (!strcmp(name, "man")) {
-        help_manual(commands, COMMANDS);
-        return 0;
-    }
     for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(name, commands[i]->name)) return run_command(commands[i], argc - 1, argv + 1);
-    if (!strcmp(name, "sweep") && sweep_start(argc - 1, argv + 1)) {
-        log_line(LOG_ERROR, "%s", tf_error());
-        return 1;
-    }
-    if (!strcmp(name, "run")) return run_parties(argc - 1, argv + 1);
+        if (!strcmp(name, commands[i]->name)) return start(commands[i], argc - 1, argv + 1);
     return refuse(name);
 }
 

@@ -252,7 +252,7 @@ const option_row option_table[] = {
 const size_t option_rows = sizeof option_table / sizeof option_table[0];
 
 bool option_accepted(const trefoil_command *command, const option_row *row) {
-    return row->key == OPTION_JSON || row->key == OPTION_HELP || row->key == OPTION_QUIET ||
+    return row->key == OPTION_HELP || (row->key == OPTION_JSON && !command->start) ||
            strchr(command->accepts, row->key);
 }
 

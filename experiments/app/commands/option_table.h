@@ -38,7 +38,7 @@ typedef struct option_row {
 extern const option_row option_table[];
 extern const size_t option_rows;
 
-/** Whether a command takes an option; --json and --help are taken by all. */
+/** Whether a command takes an option; --help is taken by all, --json by all that have options. */
 bool option_accepted(const trefoil_command *command, const option_row *row);
 
 /** The default at a command, or NULL. `buffer` holds what the command has of its own. */

@@ -157,10 +157,11 @@ typedef struct command_line {
     OPTION_LOCAL, OPTION_PARTIES, OPTION_IDENTITY, OPTION_PLAINTEXT, OPTION_SHAPE, OPTION_TIMEOUT, OPTION_THREADS
 
 /** A sub-command. */
-typedef struct trefoil_command {
+typedef struct trefoil_command trefoil_command;
+struct trefoil_command {
     const char *name, *summary, *description;
     const char *example[2];
-    const char *accepts;  /**< option keys; --json, --quiet and --help are understood by all */
+    const char *accepts;  /**< option keys; --help is understood by all, --json by all that have options */
     const char *requires; /**< the keys among them that must be given; "" for none */
     const char *argument; /**< what a single argument is, needed unless it is in brackets; or NULL */
     const char *defaults; /**< where they are not the table's: "batch=1 seq=" (none) */
@@ -169,7 +170,12 @@ typedef struct trefoil_command {
     bool texts_optional;  /**< --text or --input need not be given, as not by all parties */
     tf_status (*check)(const command_line *options); /**< of combinations of options; may be NULL */
     tf_status (*run)(const command_line *options);
-} trefoil_command;
+    /** Of a command that reads its arguments by itself, in place of `run`: its exit status. argv[0] is its name. */
+    int (*start)(const trefoil_command *const *commands, size_t count, int argc, char **argv);
+};
+
+/** The exit statuses, beside 0. */
+enum { EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_INTERRUPTED = 130 };
 
 /**
  * Reads the arguments of a sub-command, argv[0] being its name, over the defaults. Fails with TF_INVALID and one line.
