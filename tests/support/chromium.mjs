@@ -59,6 +59,7 @@ export class Page {
 
     /** The size of the window in pixels, and whether the user's colours are dark. */
     async look(width, height, dark = false) {
+        await this.call('Emulation.setScrollbarsHidden', { hidden: true });
         await this.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
         await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
     }

@@ -56,7 +56,8 @@ if (kind === 'classifier') {
     check(await answered(), 'no answer: ' + (await text('#result')));
     check(/red|green|blue/.test(await text('.bars .name')), 'labels: ' + (await text('#answer')));
     check((await page.evaluate(`document.querySelectorAll('.bars .name').length`)) === 3, 'three labels');
-    check(/how long it is \(4 tokens\), and random numbers only/.test(await text('#parties')), 'what the helper saw: ' + (await text('#parties')));
+    check(!(await shown('tokens')) && !(await shown('second')), 'what is for other models');
+    check(/the length of the text \(4 tokens\), and random numbers/.test(await text('#parties')), 'what the helper saw: ' + (await text('#parties')));
     await take(kind);
     await ask('good '.repeat(40));
     check(await page.until(`!document.getElementById('error').hidden`), 'a text that is too long is not refused');
@@ -71,6 +72,7 @@ if (kind === 'embedding') {
     await take(kind);
 }
 if (kind === 'writer') {
+    check(await shown('temperature'), 'how tokens are drawn');
     await page.evaluate(`
         window.seen = new Set();
         new MutationObserver(() => window.seen.add(document.getElementById('answer').innerText)).observe(document.getElementById('answer'), { childList: true, subtree: true, characterData: true })`);

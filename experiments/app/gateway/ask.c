@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/app/log/log.h"
+#include "net/base/clock.h"
 #include "net/base/hex.h"
 
 tf_status ask_submit(gateway_desk *d, gateway_request *request, refusal *r) {
@@ -103,6 +105,26 @@ tf_status ask_head(gateway_desk *d, tf_head head, refusal *r) {
     }
     if (d->model.head == head) return TF_OK;
     return refuse(r, HTTP_BAD_REQUEST, "wrong_model", "model", "This model %s", does(d->model.head));
+}
+
+void ask_conclude(gateway_desk *d, gateway_request *request, int status) {
+    size_t texts = request->messages ? 1 : request->texts.count, generated = 0;
+    double seconds = tf_clock() - request->made;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < request->answers; i++) generated += request->answer[i].tokens;
+    size_t tokens = request->prompt_tokens;
+    pthread_mutex_unlock(&d->lock);
+    log_number number[] = {{"client_request", (double)request->number},
+                           {"status", status},
+                           {"texts", (double)texts},
+                           {"prompt_tokens", (double)tokens},
+                           {"generated_tokens", (double)generated},
+                           {"seconds", seconds}};
+    log_numbers(LOG_INFO, number, sizeof number / sizeof *number,
+                "client %llu: POST %s, %zu texts, %zu tokens, %zu generated: %d after %.2f s",
+                (unsigned long long)request->number, request->endpoint, texts, tokens, generated, status, seconds);
+    desk_count(d, request->endpoint, status, status == HTTP_OK ? seconds : -1);
+    desk_leave(d, request);
 }
 
 json_t *ask_usage(const gateway_request *request) {

@@ -27,6 +27,10 @@ TF_CHECKED tf_status ask_truncation(const json_t *body, gateway_request *request
 /** Refuses what the model does not do, and everything before the parties have met for the first time. */
 TF_CHECKED tf_status ask_head(gateway_desk *desk, tf_head head, refusal *refusal);
 
+/** Counts and logs what became of a request, by its status of HTTP, and lets go of it: counts of texts and tokens and
+ *  times, never what was said. */
+void ask_conclude(gateway_desk *desk, gateway_request *request, int status);
+
 /** {"prompt_tokens": n, "completion_tokens": n, "total_tokens": n}. */
 json_t *ask_usage(const gateway_request *request);
 

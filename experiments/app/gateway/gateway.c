@@ -8,8 +8,6 @@
 #include "experiments/app/gateway/embed.h"
 #include "experiments/app/gateway/metrics.h"
 #include "experiments/app/gateway/page.h"
-#include "experiments/app/log/log.h"
-#include "net/base/clock.h"
 
 struct gateway {
     gateway_desk *desk;
@@ -73,21 +71,6 @@ static void refused(void *context, int status) {
     desk_count(((gateway *)context)->desk, "", status, -1);
 }
 
-/* Counts of texts and tokens, times and an outcome; never what was said. */
-static void note(const gateway_request *r, int status, double seconds) {
-    size_t texts = r->messages ? 1 : r->texts.count;
-    uint64_t bytes = r->cost.bytes_online + r->cost.bytes_setup;
-    log_number number[] = {{"status", status},
-                           {"texts", (double)texts},
-                           {"prompt_tokens", (double)r->prompt_tokens},
-                           {"seconds", seconds},
-                           {"bytes", (double)bytes}};
-    log_request(r->number);
-    log_numbers(LOG_INFO, number, sizeof number / sizeof *number, "%s: %zu texts, %zu tokens, %d after %.2f s",
-                r->endpoint, texts, r->prompt_tokens, status, seconds);
-    log_request(0);
-}
-
 /* What bad input is for clients of text-embeddings-inference. */
 static void settle_status(const http_exchange *e, refusal *r) {
     if (e->form == REFUSAL_TEI && r->status == HTTP_BAD_REQUEST) r->status = HTTP_UNPROCESSABLE;
@@ -103,13 +86,15 @@ static void tell_cost(http_exchange *e, const gateway_request *request) {
 static void ask(gateway *g, const route *way, http_exchange *e) {
     refusal r = {0};
     json_t *body = NULL;
-    double start = tf_clock();
     gateway_request *request = request_new(way->path);
-    tf_status status = request ? body_parse(e, &body, &r) : refuse(&r, HTTP_FAILED, NULL, NULL, "out of memory");
-    if (status == TF_OK) {
-        request->connection = e->socket;
-        status = way->ask(g->desk, e, body, request, &r);
+    if (!request) {
+        (void)!refuse(&r, HTTP_FAILED, NULL, NULL, "out of memory");
+        http_answer_refusal(e, &r);
+        return;
     }
+    request->connection = e->socket;
+    tf_status status = body_parse(e, &body, &r);
+    if (status == TF_OK) status = way->ask(g->desk, e, body, request, &r);
     settle_status(e, &r);
     if (status != TF_OK && r.status == HTTP_CLIENT_GONE)
         e->status = HTTP_CLIENT_GONE;
@@ -118,10 +103,7 @@ static void ask(gateway *g, const route *way, http_exchange *e) {
     else if (!e->stream.more)
         tell_cost(e, request);
     json_decref(body);
-    double seconds = tf_clock() - start;
-    desk_count(g->desk, way->path, e->status, e->status == HTTP_OK ? seconds : -1);
-    if (request) note(request, e->status, seconds);
-    if (request && !e->stream.more) desk_leave(g->desk, request);
+    if (!e->stream.more) ask_conclude(g->desk, request, e->status);
 }
 
 static void answer(void *context, http_exchange *e) {

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/clock.h"
+
 gateway_request *request_new(const char *endpoint) {
     gateway_request *r = calloc(1, sizeof *r);
-    if (r) *r = (gateway_request){.endpoint = endpoint, .holders = 1, .copies = 1, .connection = -1};
+    if (r)
+        *r = (gateway_request){.endpoint = endpoint, .holders = 1, .copies = 1, .connection = -1, .made = tf_clock()};
     return r;
 }
 

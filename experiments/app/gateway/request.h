@@ -49,11 +49,11 @@ typedef struct gateway_request {
     /* From the desk, under its lock. */
     uint64_t number; /**< of this gateway's requests, from 1 */
     enum { REQUEST_WAITS, REQUEST_RUNS, REQUEST_IS_DONE } state;
-    bool dropped;   /**< nobody waits for an answer any more */
-    bool alone;     /**< its run failed once with others in it: it gets one for itself */
-    int attempts;   /**< runs it was in */
-    int holders;    /**< threads that hold it */
-    double arrived; /**< by tf_clock */
+    bool dropped;         /**< nobody waits for an answer any more */
+    bool alone;           /**< its run failed once with others in it: it gets one for itself */
+    int attempts;         /**< runs it was in */
+    int holders;          /**< threads that hold it */
+    double made, arrived; /**< by tf_clock: when it came, and when it was submitted */
     request_end end;
     char error[512]; /**< why it was not answered */
     size_t prompt_tokens;

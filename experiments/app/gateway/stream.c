@@ -15,6 +15,7 @@ typedef struct stream {
     gateway_desk *desk;
     gateway_request *request;
     bool chat, with_usage, complete, failed;
+    int status; /* of the whole, for counts: that of HTTP was sent before */
     char name[48];
     time_t created;
     sent_text *sent;
@@ -87,9 +88,11 @@ static void put_news(stream *s) {
 }
 
 static void put_end(stream *s) {
-    refusal r;
+    refusal r = {0};
     s->complete = true;
+    s->status = HTTP_OK;
     if (ask_outcome(s->request, &r) != TF_OK) {
+        s->status = r.status;
         put_json(s, refusal_json(&r, REFUSAL_OPENAI));
         return;
     }
@@ -139,7 +142,7 @@ static void close_stream(void *context) {
     if (s->event) explicit_bzero(s->event, s->length);
     free(s->event);
     free(s->sent);
-    desk_leave(s->desk, s->request);
+    ask_conclude(s->desk, s->request, s->complete ? s->status : HTTP_CLIENT_GONE);
     free(s);
 }
 

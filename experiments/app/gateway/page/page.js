@@ -120,7 +120,7 @@ function showCost(run, start, told) {
 
 /* What each party saw: lengths, and random numbers. */
 function showParties(run, told) {
-    const others = 'how long it is (' + told + '), and random numbers only';
+    const others = 'the length of the text (' + told + '), and random numbers';
     const rows = [0, 1, 2].map((party) => {
         const owns = [];
         if (party === info.model_owner) owns.push('model owner');
@@ -128,7 +128,7 @@ function showParties(run, told) {
         const name = element('th');
         name.scope = 'row';
         name.append('party ' + party, element('small', owns.join(', ') || 'helper'));
-        const saw = party === info.data_owner ? 'the text and the answer' : party === info.model_owner ? 'its weights; of the text ' + others : 'of the text ' + others;
+        const saw = party === info.data_owner ? 'the text and the answer' : party === info.model_owner ? 'its weights, ' + others : others;
         const row = element('tr', undefined, party === info.data_owner ? 'own' : '');
         row.append(name, element('td', saw), element('td', bytes(run.sent[party]), 'number'), element('td', bytes(run.received[party]), 'number'));
         return row;
