@@ -75,6 +75,16 @@ stop_gateway
 if grep -qiE 'good|film|hello|world' "$work/log"; then complain "texts in the log: $(cat "$work/log")"; fi
 grep -qE 'info client 1: POST /predict, 1 texts, 4 tokens, 0 generated: 200 after [0-9.]+ s' "$work/log" || complain "no line for a request: $(cat "$work/log")"
 
+# What nobody should send.
+gateway --local --model "$work/tiny"
+memory() { grep VmHWM "/proc/${pid[1]}/status" | tr -dc 0-9; }
+before=$(memory)
+if command -v python3 >/dev/null; then python3 "$here/../support/hostile.py" "${url#http://}" /predict || complain "the above"; fi
+grown=$(($(memory) - before))
+[ $grown -le 60000 ] || ldd "$trefoil" | grep -q libasan || complain "hostile requests took $grown kB"
+if grep -qiE 'good|film|hello' "$work/log"; then complain "texts in the log: $(cat "$work/log")"; fi
+stop_gateway
+
 # Embeddings, in both forms of numbers, and what they rank.
 sed -i 's/BertForSequenceClassification/BertModel/; s/, *"id2label".*}}/}/' "$work/tiny/config.json"
 gateway --local --model "$work/tiny"

@@ -1,0 +1,93 @@
+"""What nobody should send to a gateway: hostile.py HOST:PORT PATH. Fails unless each gets a refusal or a closed connection
+in time, and the gateway still answers."""
+import http.client
+import json
+import os
+import random
+import socket
+import sys
+import threading
+
+host, path = sys.argv[1], sys.argv[2]
+random.seed(1)
+faults = []
+
+
+def say(data, wait=8):
+    """Sends bytes as they are; what comes back until the other side closes, or has answered whole."""
+    with socket.create_connection(host.rsplit(":", 1), timeout=wait) as client:
+        got = b""
+        try:
+            client.sendall(data)
+            if b"Connection: close" not in data:
+                client.shutdown(socket.SHUT_WR)  # so that nobody waits for more
+            while True:
+                more = client.recv(65536)
+                if not more:
+                    return got
+                got += more
+        except OSError as error:
+            return b"SILENT" if not got and isinstance(error, TimeoutError) else got
+
+
+def post(body, headers=b""):
+    return (b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n" % (path.encode(), len(body), headers)) + body
+
+
+def status(answer):
+    return answer.split(b" ", 2)[1].decode() if answer.startswith(b"HTTP/") else "closed"
+
+
+def expect(name, data, allowed):
+    got = say(data)
+    if got == b"SILENT" or status(got) not in allowed:
+        faults.append("%s: %r" % (name, got[:200]))
+
+
+refused = ("400", "403", "404", "405", "411", "413", "414", "422", "431", "501", "505", "closed")
+expect("garbage", os.urandom(2000), refused)
+expect("a greeting of TLS", bytes.fromhex("1603010200010001fc0303") + os.urandom(500), refused)
+expect("a long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200000 + b"\r\n\r\n", refused)
+expect("many headers", b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * 20000 + b"\r\n", refused)
+expect("a long path", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", refused)
+expect("a path that climbs", b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", refused)
+expect("an unknown method", b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n", refused)
+expect("a negative length", b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n" % path.encode(), refused)
+expect("an endless length", b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n" % path.encode(), refused)
+expect("a wrong chunk", b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" % path.encode(), refused)
+expect("two lengths", post(b"{}", b"Content-Length: 7\r\n"), refused + ("200",))
+expect("nothing", post(b""), refused)
+expect("no UTF-8", post(b'{"inputs":"\xff\xfe"}'), refused)
+expect("a zero in a string", post(b'{"inputs":"a\\u0000b"}'), refused)
+expect("half a surrogate", post(b'{"inputs":"\\ud800"}'), refused)
+expect("deep nesting", post(b'{"inputs":' + b"[" * 100000 + b"]" * 100000 + b"}"), refused)
+expect("a large number", post(b'{"inputs":' + b"9" * 100000 + b"}"), refused)
+expect("many members", post(json.dumps({"x%d" % i: i for i in range(20000)}).encode()), refused)
+expect("a member twice", post(b'{"inputs":"a","inputs":"b"}'), refused)
+expect("many inputs", post(json.dumps({"inputs": [["a"]] * 100000}).encode()), refused)
+expect("a long text", post(json.dumps({"inputs": "good " * 200000}).encode()), refused)
+for name in ("inputs", "truncate", "raw_scores"):
+    for value in (None, True, -1, 1.5, "x", [], {}, [[]], [None], [{"a": 1}]):
+        body = {"inputs": "good film"}
+        body[name] = value
+        expect("%s %r" % (name, value), post(json.dumps(body).encode()), refused + ("200",))
+whole = json.dumps({"inputs": [["good film", "hello"]], "truncate": True}).encode()
+for number in range(150):  # damaged bodies
+    body = bytearray(whole)
+    for _ in range(random.randint(1, 4)):
+        body[random.randrange(len(body))] = random.randrange(256)
+    expect("damaged %r" % bytes(body), post(bytes(body)), refused + ("200",))
+
+# Many that connect and say nothing do not keep the others out; they are more than a process would take at once.
+silent = []
+for _ in range(60):
+    silent.append(socket.create_connection(host.rsplit(":", 1)))
+    silent[-1].sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Le" % path.encode())
+connection = http.client.HTTPConnection(host, timeout=20)
+connection.request("POST", path, json.dumps({"inputs": "good film"}))
+if connection.getresponse().status != 200:
+    faults.append("beside silent callers there is no answer")
+for client in silent:
+    client.close()
+print("\n".join(faults))
+sys.exit(1 if faults else 0)
