@@ -73,7 +73,7 @@ stop_gateway
 
 # What the parties know of each other is all that a log may tell.
 if grep -qiE 'good|film|hello|world' "$work/log"; then complain "texts in the log: $(cat "$work/log")"; fi
-grep -qE 'info client 1: POST /predict, 1 texts, 4 tokens, 0 generated: 200 after [0-9.]+ s' "$work/log" || complain "no line for a request: $(cat "$work/log")"
+grep -qE 'info client 1: POST /predict, 1 text, 4 tokens, 0 generated: 200 after [0-9.]+ s' "$work/log" || complain "no line for a request: $(cat "$work/log")"
 
 # What nobody should send.
 gateway --local --model "$work/tiny"

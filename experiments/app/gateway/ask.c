@@ -121,8 +121,9 @@ void ask_conclude(gateway_desk *d, gateway_request *request, int status) {
                            {"generated_tokens", (double)generated},
                            {"seconds", seconds}};
     log_numbers(LOG_INFO, number, sizeof number / sizeof *number,
-                "client %llu: POST %s, %zu texts, %zu tokens, %zu generated: %d after %.2f s",
-                (unsigned long long)request->number, request->endpoint, texts, tokens, generated, status, seconds);
+                "client %llu: POST %s, %zu text%s, %zu tokens, %zu generated: %d after %.2f s",
+                (unsigned long long)request->number, request->endpoint, texts, texts == 1 ? "" : "s", tokens, generated,
+                status, seconds);
     desk_count(d, request->endpoint, status, status == HTTP_OK ? seconds : -1);
     desk_leave(d, request);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "experiments/app/gateway/prompting.h"
-#include "experiments/app/log/log.h"
 #include "net/base/clock.h"
 
 enum { ATTEMPTS = 3 };
@@ -195,7 +194,6 @@ static tf_status meet(run_of_requests *run) {
     if (resident_generates(run->party)) TF_TRY(generation_context(run->generation, &run->party->model, &context));
     TF_TRY(desk_met(run->desk, &run->party->model, context, run->generation->reveal == REVEAL_LOGITS));
     run->met = true;
-    log_line(LOG_INFO, "the three parties have met");
     return TF_OK;
 }
 
