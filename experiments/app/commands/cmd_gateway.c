@@ -158,6 +158,7 @@ static tf_status open_party(holdings *h, int i) {
     resident_settings *s = &h->settings[i];
     *s = settings_of_resident(h->options, i, &h->generation_settings);
     s->rests = true;
+    if (i != h->options->data_owner) s->ready_file = NULL;
     s->model.may_chat = true;
     h->plays[i] = true;
     return resident_open(s, &h->requests, &h->party[i]);
@@ -257,6 +258,7 @@ const trefoil_command command_gateway = {
             OPTION_ID,
             OPTION_LISTEN,
             OPTION_WAIT,
+            OPTION_READY_FILE,
             OPTION_MODEL,
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,

@@ -161,6 +161,7 @@ static tf_status hand_out_values(run_of_requests *run) {
     size_t width = tf_model_width(&run->party->model.config), row = 0;
     for (size_t i = 0; i < run->requests; i++) {
         gateway_request *r = run->request[i];
+        free(r->values);
         r->values = calloc(r->texts.count * width + 1, sizeof *r->values);
         if (!r->values) return tf_fail(TF_NOMEM, "no memory for results");
         r->width = width;
@@ -191,6 +192,8 @@ static tf_status prepare_prompts(run_of_requests *run) {
 static tf_status meet(run_of_requests *run) {
     size_t context = 0;
     if (run->met) return TF_OK;
+    if (resident_generates(run->party) && run->cut->pad_to)
+        return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
     if (resident_generates(run->party)) TF_TRY(generation_context(run->generation, &run->party->model, &context));
     TF_TRY(desk_met(run->desk, &run->party->model, context, run->generation->reveal == REVEAL_LOGITS));
     run->met = true;
