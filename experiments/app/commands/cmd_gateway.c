@@ -61,9 +61,9 @@ static void release(holdings *h) {
     free(h->certificate);
 }
 
-/* A signal: what is being answered is finished, but nobody is waited for. -------------------------------------------
- */
+/* A signal --------------------------------------------------------------------------------------------------------- */
 
+/* What is being answered is finished, but nobody is waited for. */
 static volatile sig_atomic_t stopped;
 static const gateway_desk *signalled_desk;
 

@@ -1,5 +1,4 @@
-/** Asking the desk from a connection's thread: submitting, waiting, and what an answer's parts look like for clients.
- */
+/** Asking the desk from a connection's thread: submitting, waiting, and parts of answers that several kinds have. */
 #ifndef TF_APP_ASK_H
 #define TF_APP_ASK_H
 
