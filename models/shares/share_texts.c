@@ -115,7 +115,7 @@ static json_t *order_fact(const size_t *order, size_t texts) {
 }
 
 static tf_status write_all(splitter *s, const tf_config *config, const tf_batch *batch, size_t batches,
-                           const size_t *order) {
+                           const size_t *order, size_t listed) {
     char text[TF_DIGEST_TEXT];
     tf_digest architecture;
     size_t texts = 0;
@@ -133,6 +133,7 @@ static tf_status write_all(splitter *s, const tf_config *config, const tf_batch 
         for (size_t b = 0; b < batches; b++) json_array_append_new(list, batch_fact(&batch[b]));
         TF_TRY(tf_share_fact(s->file[p], "batches", list));
         TF_TRY(tf_share_fact(s->file[p], "order", order_fact(order, texts)));
+        TF_TRY(tf_share_fact(s->file[p], "listed", json_integer((json_int_t)listed)));
         TF_TRY(tf_share_fact(s->file[p], "architecture", json_string(text)));
     }
     for (int p = 0; p < TF_PARTIES; p++) TF_TRY(tf_share_finish(s->file[p]));
@@ -140,7 +141,7 @@ static tf_status write_all(splitter *s, const tf_config *config, const tf_batch 
 }
 
 tf_status tf_share_texts_write(const char *const path[TF_PARTIES], const tf_config *config, const tf_batch *batch,
-                               size_t batches, const size_t *order) {
+                               size_t batches, const size_t *order, size_t listed) {
     splitter s = {.entries = 0};
     unsigned char key[TF_PARTIES][TF_KEY_BYTES];
     tf_digest id;
@@ -154,7 +155,7 @@ tf_status tf_share_texts_write(const char *const path[TF_PARTIES], const tf_conf
         status = s.prf[p] ? tf_share_create(path[p], "texts", p, &id, seed, &s.file[p])
                           : tf_fail(TF_NOMEM, "no memory for the seeds");
     }
-    if (!status) status = write_all(&s, config, batch, batches, order);
+    if (!status) status = write_all(&s, config, batch, batches, order, listed);
     for (int p = 0; p < TF_PARTIES; p++) {
         tf_share_abandon(s.file[p]);
         tf_prf_free(s.prf[p]);
@@ -236,13 +237,13 @@ static tf_status read_size(const tf_share_file *file, const json_t *json, size_t
     return TF_OK;
 }
 
-static tf_status read_order(const tf_share_file *file, const json_t *list, size_t texts, size_t *order) {
+static tf_status read_order(const tf_share_file *file, const json_t *list, size_t texts, size_t listed, size_t *order) {
     if (json_array_size(list) != texts) return damaged(file, "the order of its texts");
-    bool *seen = calloc(texts + 1, sizeof *seen);
+    bool *seen = calloc(listed + 1, sizeof *seen);
     if (!seen) return tf_fail(TF_NOMEM, "no memory for %zu texts", texts);
     tf_status status = TF_OK;
     for (size_t i = 0; i < texts && !status; i++) {
-        status = read_size(file, json_array_get(list, i), 0, texts - 1, &order[i]);
+        status = read_size(file, json_array_get(list, i), 0, listed - 1, &order[i]);
         if (!status && seen[order[i]]) status = damaged(file, "the order of its texts");
         if (!status) seen[order[i]] = true;
     }
@@ -294,7 +295,8 @@ static tf_status read_all(tf_share_texts *texts, contents *c, const tf_config *c
     if (!texts->batch || !texts->order || !c->held || !c->lengths)
         return tf_fail(TF_NOMEM, "%s: no memory for %zu texts", c->file->path, total);
     for (size_t b = 0; b < batches; b++) TF_TRY(read_batch(texts, c, json_array_get(list, b), b, config));
-    return read_order(c->file, json_object_get(c->file->facts, "order"), total, texts->order);
+    TF_TRY(read_size(c->file, json_object_get(c->file->facts, "listed"), total, MOST_TEXTS, &texts->listed));
+    return read_order(c->file, json_object_get(c->file->facts, "order"), total, texts->listed, texts->order);
 }
 
 tf_status tf_share_texts_open(const char *path, int party, const tf_config *config, tf_share_texts *texts) {

@@ -64,6 +64,19 @@ done
 "$trefoil" reveal --model "$model" --result-shares "$work/results" --json >"$work/out" || complain "reveal of one directory"
 [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--input-shares with a model owner: other labels"
 
+# An empty text is marked, and those after it keep their numbers; --strict ends.
+sed '1a\\' "$work/texts.txt" >"$work/gap.txt"
+"$trefoil" share-input --model "$work/shared/party2" --input "$work/gap.txt" --out "$work/gaps" >"$work/out" ||
+    complain "share-input of an empty text"
+"$trefoil" infer --local --model "$model" --input-shares "$work/gaps" --result-shares "$work/gap-results" >"$work/out" ||
+    complain "infer of an empty text"
+"$trefoil" reveal --model "$model" --result-shares "$work/gap-results" --json >"$work/out" || complain "reveal of an empty text"
+grep -q '"index": 1, "error": "the text is empty"}, {"index": 2, "logits"' "$work/out" || complain "an empty text: $(cat "$work/out")"
+[ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "an empty text: other labels than plain"
+! "$trefoil" share-input --model "$model" --input "$work/gap.txt" --out "$work/gaps" --force --strict 2>"$work/err" ||
+    complain "--strict shares an empty text"
+grep -q "line 2: the text is empty" "$work/err" || complain "--strict: $(cat "$work/err")"
+
 # An owner that cheats: of some token two rows are selected, no row, or a row with another factor. cheat OUT PLACE: flips
 # a bit of what parties 0, 1 and 2 hold, with all digests made anew, as whoever shares texts can.
 cheat() {

@@ -78,7 +78,7 @@ static void shares(void) {
     const tf_batch batch = {.texts = 2, .length = 3, .lengths = lengths, .ids = ids, .types = types, .pairs = true};
     const char *path[TF_PARTIES];
     for (int p = 0; p < TF_PARTIES; p++) path[p] = path_of("shares", "texts", p);
-    works(tf_share_texts_write(path, &shares_config, &batch, 1, order));
+    works(tf_share_texts_write(path, &shares_config, &batch, 1, order, 2));
     for (int p = 0; p < TF_PARTIES; p++) {
         choose(path[p]);
         weights(p, path_of("shares", "weights", p));

@@ -28,6 +28,7 @@ static inline tf_status shares_results(const char *path, int party) {
     return tf_share_results_write(path, party,
                                   &(tf_share_results){.id = {{7}},
                                                       .texts = 1,
+                                                      .listed = 1,
                                                       .width = 2,
                                                       .order = order,
                                                       .frac = SHARES_FRAC,

@@ -37,8 +37,10 @@ static tf_batch tiny_batch(bool pairs) {
 
 static void share_batches(const char *name, const tf_batch *batch, size_t batches, const size_t *rows) {
     const char *path[TF_PARTIES];
+    size_t texts = 0;
     for (int p = 0; p < TF_PARTIES; p++) path[p] = part(name, p);
-    works(tf_share_texts_write(path, &tiny_config, batch, batches, rows));
+    for (size_t b = 0; b < batches; b++) texts += batch[b].texts;
+    works(tf_share_texts_write(path, &tiny_config, batch, batches, rows, texts));
 }
 
 /** The graph with everything, or with this batch as a party has it. */
@@ -106,6 +108,7 @@ static tf_status run_batch(tf_session *session, job *j, const tf_share_texts *te
     const tf_type *type = &program.node[program.nodes - 1].type;
     tf_share_results results = {.id = {{3}},
                                 .texts = TINY_TEXTS,
+                                .listed = texts->listed,
                                 .width = TINY_LABELS,
                                 .order = texts->order,
                                 .frac = type->frac,
@@ -279,7 +282,7 @@ Test(share_texts, refuses_what_does_not_belong_here) {
     bad[4] = (int32_t)tiny_config.vocabulary;
     batch.ids = bad;
     const char *path[TF_PARTIES] = {part("bad", 0), part("bad", 1), part("bad", 2)};
-    fails(tf_share_texts_write(path, &tiny_config, &batch, 1, order), TF_INVALID, "is not below 70");
+    fails(tf_share_texts_write(path, &tiny_config, &batch, 1, order, TINY_TEXTS), TF_INVALID, "is not below 70");
     for (int p = 0; p < TF_PARTIES; p++) cr_assert(access(path[p], F_OK), "nothing is left behind");
 }
 
@@ -310,6 +313,7 @@ Test(share_texts, refuses_lengths_and_orders_that_cannot_be) {
         works(tf_share_fact(w, "architecture", json_string(architecture)));
         works(tf_share_fact(w, "batches", json_loads(bad[k].batches, 0, NULL)));
         works(tf_share_fact(w, "order", json_loads(bad[k].order, 0, NULL)));
+        works(tf_share_fact(w, "listed", json_integer(1)));
         works(tf_share_finish(w));
         tf_share_abandon(w);
         fails(tf_share_texts_open(path, 0, &tiny_config, &texts), TF_FORMAT, bad[k].part);
@@ -320,8 +324,14 @@ Test(share_texts, refuses_lengths_and_orders_that_cannot_be) {
 static void write_results(const char *path, int party, tf_digest id, size_t texts, const uint64_t *a,
                           const uint64_t *b) {
     const size_t rows[] = {0, 1, 2};
-    tf_share_results r = {
-        .id = id, .texts = texts, .width = 2, .order = rows, .frac = 4, .bits = 20, .component = {a, b}};
+    tf_share_results r = {.id = id,
+                          .texts = texts,
+                          .listed = texts,
+                          .width = 2,
+                          .order = rows,
+                          .frac = 4,
+                          .bits = 20,
+                          .component = {a, b}};
     remove(path);
     works(tf_share_results_write(path, party, &r));
 }
@@ -345,4 +355,39 @@ Test(share_texts, reveals_only_what_belongs_together) {
     fails(reveal(0, 1, &texts, &width, &values), TF_MISMATCH, "the run is void");
     works(reveal(2, 1, &texts, &width, &values));
     free(values);
+}
+
+/* Texts that no row is of were empty: their places are kept, and a list that does not hold all rows is refused. */
+Test(share_texts, keep_the_places_of_empty_texts) {
+    static const size_t lengths[] = {2, 1}, rows[] = {3, 1};
+    static const int32_t ids[] = {5, 6, 7, 0};
+    const tf_batch batch = {.texts = 2, .length = 2, .lengths = lengths, .ids = ids};
+    const uint64_t c[3][4] = {{1, 2, 3, 4}, {16, 16, 16, 16}, {15, 14, 13, 12}};
+    const char *path[TF_PARTIES];
+    tf_share_texts texts;
+    size_t count, width;
+    float *values;
+    for (int p = 0; p < TF_PARTIES; p++) path[p] = part("gaps", p);
+    works(tf_share_texts_write(path, &tiny_config, &batch, 1, rows, 5));
+    works(tf_share_texts_open(path[0], 0, &tiny_config, &texts));
+    cr_assert(texts.texts == 2 && texts.listed == 5 && texts.order[0] == 3);
+    tf_share_texts_close(&texts);
+    for (int p = 0; p < TF_PARTIES; p++)
+        works(tf_share_results_write(part("results", p), p,
+                                     &(tf_share_results){.id = {{1}},
+                                                         .texts = 2,
+                                                         .listed = 5,
+                                                         .width = 2,
+                                                         .order = rows,
+                                                         .frac = 4,
+                                                         .bits = 20,
+                                                         .component = {c[p], c[tf_next(p)]}}));
+    works(reveal(0, 1, &count, &width, &values));
+    cr_assert(count == 5 && width == 2);
+    for (size_t i = 0; i < 10; i++)
+        cr_assert(i / 2 == 1 || i / 2 == 3 ? values[i] == 2 : isnan(values[i]), "%zu: %g", i, (double)values[i]);
+    free(values);
+    remove(path[0]);
+    works(tf_share_texts_write(path, &tiny_config, &batch, 1, rows, 3));
+    fails(tf_share_texts_open(path[0], 0, &tiny_config, &texts), TF_FORMAT, "a length");
 }

@@ -149,14 +149,15 @@ static tf_status share_input(const command_line *o, model_files *model, double s
     text_source source = settings_of_texts(o);
     text_list texts = {0};
     text_batches batches = {0};
-    batch_settings cut = settings_of_batches(o, EMPTY_FAILS);
+    batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     parts *p = calloc(1, sizeof *p);
     tf_status status = p ? model_open_tokenizer(model) : tf_fail(TF_NOMEM, "out of memory");
     if (status == TF_OK) status = texts_read(&source, &texts);
     if (status == TF_OK) status = batches_make(&texts, model->tokenizer, &model->config, &cut, &batches);
     if (status == TF_OK) status = make_parts(o, TF_SHARE_TEXTS, p);
     if (status == TF_OK)
-        status = tf_share_texts_write(p->path, &model->config, batches.batch, batches.count, batches.order);
+        status =
+            tf_share_texts_write(p->path, &model->config, batches.batch, batches.count, batches.order, batches.listed);
     if (status == TF_OK) status = print_parts(o, "texts", texts.count, tf_clock() - start, p, NULL);
     batches_free(&batches);
     texts_free(&texts);
@@ -177,9 +178,11 @@ static tf_status run_share_input(const command_line *o) {
 const trefoil_command command_share_input = {
     .name = "share-input",
     .summary = "split texts into share files for three parties",
-    .description = "Splits texts into three directories, party0 to party2, each of which tells only how many texts "
-                   "there are and how many tokens each has: for a data owner who is no compute party. --model needs "
-                   "config.json and the tokenizer alone, such as one party's part of a shared model.",
+    .description =
+        "Splits texts into three directories, party0 to party2, each of which tells only how many texts "
+        "there are and how many tokens each has: for a data owner who is no compute party. --model needs "
+        "config.json and the tokenizer alone, such as one party's part of a shared model. An empty text is told "
+        "of too: it gets no result.",
     .example = {"trefoil share-input --model DIR --input texts.txt --out TEXTS",
                 "trefoil share-input --model SHARES/party0 --input texts.jsonl --out TEXTS --force"},
     .accepts =
@@ -192,6 +195,7 @@ const trefoil_command command_share_input = {
             OPTION_MAX_LENGTH,
             OPTION_FORMAT,
             OPTION_COLUMNS,
+            OPTION_STRICT,
             OPTION_BATCH,
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,

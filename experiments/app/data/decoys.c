@@ -136,7 +136,7 @@ tf_status decoys_mix(const decoy_settings *settings, const tf_config *config, co
     if (tf_model_output(config).per_token)
         return tf_fail(TF_INVALID, "--decoys is for models that give one result for a text");
     TF_TRY(tf_json_open(settings->file, MOST_BYTES, &json));
-    const tf_json_source file = {settings->file, json};
+    const tf_json_source file = {.path = settings->file, .json = json};
     tf_status status = check_origin(&file, config, approx);
     if (status == TF_OK) status = choose(&file, longest, settings->count, &chosen);
     if (status == TF_OK) status = make_places(out);

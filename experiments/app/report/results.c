@@ -40,7 +40,8 @@ static const char empty_text[] = "the text is empty";
 
 /* Whether a text has no result. reveal has no list of texts. */
 static bool is_empty(const result_report *r, size_t i) {
-    return r->texts && r->texts->item && r->texts->item[i].empty;
+    if (!r->texts) return isnan(r->values[i * tf_model_width(&r->model->config)]); /* of share files */
+    return r->texts->item && r->texts->item[i].empty;
 }
 
 /* Of the texts that came with a label: how many, and how many got it. */
@@ -306,7 +307,9 @@ tf_status results_print_values(const result_report *r, size_t texts) {
     }
     for (size_t i = 0; i < texts; i++) {
         printf("%4zu  ", i);
-        if (config->head == TF_HEAD_CLASSIFIER)
+        if (is_empty(r, i))
+            printf("error: %s", empty_text);
+        else if (config->head == TF_HEAD_CLASSIFIER)
             print_verdict(config, r->values + i * width);
         else
             print_embedding(r->values + i * width, width);

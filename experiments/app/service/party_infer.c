@@ -289,6 +289,7 @@ static tf_status run_shared(tf_session *session, const private_job *job, kept_re
         kept->row += shares->texts.batch[b].texts;
     }
     tf_share_results results = {.texts = shares->texts.texts,
+                                .listed = shares->texts.listed,
                                 .width = width,
                                 .order = shares->texts.order,
                                 .frac = kept->type.frac,
