@@ -31,10 +31,6 @@ static void prepare(void) {
     if (getrandom(canary, sizeof canary, GRND_NONBLOCK) != sizeof canary) memset(canary, 0xd5, sizeof canary);
 }
 
-void tf_secret_lock(bool lock) {
-    locking = lock;
-}
-
 void tf_secret_guard(bool guard) {
     guarding = guard;
 }
@@ -85,8 +81,49 @@ static bool canaries_live(const region *r, const unsigned char *data, size_t siz
     return live;
 }
 
-static void *guarded_alloc(size_t size) {
-    const size_t padded = round_up(size, LINE), whole = round_up(padded, page);
+/* Steps take a few pages hundreds of times in a run: what is given back stays mapped, between its guards, and serves
+   the next one of its size. Six system calls, and the interruption of all other threads, cost more than most steps. */
+enum { KEPT = 64, KEPT_SIZE = 1 << 20, KEPT_BYTES = 8 << 20 };
+
+static struct {
+    pthread_mutex_t lock;
+    region region[KEPT]; /* the oldest first */
+    int count;
+    size_t bytes;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void unmap(region r) {
+    munmap(r.begin - page, r.size + 2 * page); /* which unlocks as well */
+}
+
+/** Takes number i from those that are kept. */
+static region take_out(int i) {
+    region r = kept.region[i];
+    memmove(kept.region + i, kept.region + i + 1, (size_t)(--kept.count - i) * sizeof r);
+    kept.bytes -= r.size;
+    return r;
+}
+
+/** The youngest of `whole` bytes; NULL where there is none. */
+static unsigned char *take_kept(size_t whole) {
+    unsigned char *begin = NULL;
+    pthread_mutex_lock(&kept.lock);
+    for (int i = kept.count - 1; i >= 0 && !begin; i--)
+        if (kept.region[i].size == whole) begin = take_out(i).begin;
+    pthread_mutex_unlock(&kept.lock);
+    return begin;
+}
+
+/** Keeps it, in place of the oldest ones where there is no room. */
+static void keep(region r) {
+    pthread_mutex_lock(&kept.lock);
+    while (kept.count == KEPT || kept.bytes + r.size > KEPT_BYTES) unmap(take_out(0));
+    kept.region[kept.count++] = r;
+    kept.bytes += r.size;
+    pthread_mutex_unlock(&kept.lock);
+}
+
+static unsigned char *guarded_map(size_t whole) {
     const size_t align = whole >= 2 * HUGE_PAGE ? HUGE_PAGE : page, total = whole + 2 * page + align;
     unsigned char *map = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) return NULL;
@@ -101,6 +138,14 @@ static void *guarded_alloc(size_t size) {
     if (align == HUGE_PAGE) (void)!madvise(begin, whole, MADV_HUGEPAGE);
     (void)!madvise(begin, whole, MADV_DONTDUMP);
     if (locking) (void)!mlock(begin, whole);
+    return begin;
+}
+
+static void *guarded_alloc(size_t size) {
+    const size_t padded = round_up(size, LINE), whole = round_up(padded, page);
+    unsigned char *begin = whole <= KEPT_SIZE ? take_kept(whole) : NULL;
+    if (!begin) begin = guarded_map(whole);
+    if (!begin) return NULL;
     unsigned char *data = begin + whole - padded;
     write_canaries(&(region){begin, whole}, data, size);
     return data;
@@ -108,7 +153,15 @@ static void *guarded_alloc(size_t size) {
 
 static void guarded_free(unsigned char *data, size_t size) {
     region r = region_of(data, size);
-    munmap(r.begin - page, r.size + 2 * page); /* which unlocks as well */
+    if (r.size <= KEPT_SIZE)
+        keep(r);
+    else
+        unmap(r);
+}
+
+void tf_secret_lock(bool lock) {
+    while (kept.count) unmap(take_out(0)); /* which were locked otherwise */
+    locking = lock;
 }
 
 void *tf_secret_alloc(size_t size) {

@@ -159,6 +159,23 @@ Test(secret, ends_within_a_line_of_its_guard, .signal = SIGSEGV) {
     read_on(10000, 10000 + 63, 100000);
 }
 
+Test(secret, has_guards_when_it_is_used_again, .signal = SIGSEGV) {
+    for (int i = 0; i < 3; i++) tf_secret_free(tf_secret_alloc(10000), 10000);
+    read_on(10001, 10001, 1);
+}
+
+Test(secret, is_wiped_before_it_is_used_again) {
+    for (size_t size = 8193; size < 12288; size += 500)
+        for (int i = 0; i < 100; i++) { /* more than are kept */
+            unsigned char *data = tf_secret_alloc(size);
+            size_t left = 0;
+            for (size_t k = 0; k < size; k++) left += data[k] == 0xa5;
+            cr_assert_lt(left, 100, "all but what guarded it is zero");
+            memset(data, 0xa5, size);
+            tf_secret_free(data, size);
+        }
+}
+
 static void write_at(ptrdiff_t at) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     volatile unsigned char *data = tf_secret_alloc(10000);
