@@ -80,9 +80,11 @@ tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense d) {
                     .biased = !d.no_bias,
                     .shifted = x.shifted,
                     .centred = d.centred};
+    /* shared weights that follow a normalisation of another group of layers are leaves of their own */
+    const char *after = *b->shared && *x.norm && strncmp(x.norm, b->shared, strlen(b->shared)) ? "entering" : "folded";
     snprintf(full, sizeof full, "%.126s%s", leaf_scope(b), d.name);
-    snprintf(weight, sizeof weight, "%s.weight.folded", d.name);
-    snprintf(bias, sizeof bias, "%s.bias.folded", d.name);
+    snprintf(weight, sizeof weight, "%s.weight.%s", d.name, after);
+    snprintf(bias, sizeof bias, "%s.bias.%s", d.name, after);
     if (b->graph->status == TF_OK && b->tensors.file) {
         tf_status status = tf_fold_linear(&b->tensors, TF_WEIGHT_LIMIT, &fold);
         if (status != TF_OK) return tf_graph_fail(b->graph, status);

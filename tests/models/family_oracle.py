@@ -171,8 +171,9 @@ def run_albert(m, c, h, ids, types):
     p, width, groups = "albert.", c["embedding_size"], c["num_hidden_groups"]
     x, words = embed(m, p, ids, types, width, 9, 2, 0, c["layer_norm_eps"])
     x = m.dense(p + "encoder.embedding_hidden_mapping_in", x, HIDDEN)
-    for i in range(LAYERS):
-        at = f"{p}encoder.albert_layer_groups.{int(i / (LAYERS / groups))}.albert_layers.0."
+    for i in range(c["num_hidden_layers"]):
+        group = int(i / (c["num_hidden_layers"] / groups))
+        at = f"{p}encoder.albert_layer_groups.{group}.albert_layers.0."
         n = dict(q=at + "attention.query", k=at + "attention.key", v=at + "attention.value", o=at + "attention.dense",
                  norm1=at + "attention.LayerNorm", up=at + "ffn", down=at + "ffn_output",
                  norm2=at + "full_layer_layer_norm")
@@ -296,6 +297,8 @@ def cases():
     yield "xlm-roberta", "XLMRobertaForSequenceClassification", dict(ROBERTA, model_type="xlm-roberta"), run_roberta, \
         dict(ROBERTA_HEADS, head="classifier")
     yield "albert-groups", "AlbertModel", dict(ALBERT, num_hidden_groups=3), run_albert, \
+        dict(ALBERT_HEADS, head="embedding")
+    yield "albert-layers-of-groups", "AlbertModel", dict(ALBERT, num_hidden_groups=2, num_hidden_layers=6), run_albert, \
         dict(ALBERT_HEADS, head="embedding")
     yield "electra-base", "ElectraModel", dict(ELECTRA, embedding_size=HIDDEN), run_electra, \
         dict(ELECTRA_HEADS, head="embedding")

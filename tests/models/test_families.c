@@ -7,7 +7,9 @@
 #include "models/files/json.h"
 #include "models/model.h"
 #include "ops/ops.h"
+#include "runtime/program/plan.h"
 #include "runtime/session/session.h"
+#include "runtime/session/store.h"
 #include "tests/support/scratch.h"
 #include "tests/support/three.h"
 
@@ -27,6 +29,7 @@ typedef struct family_case {
     tf_batch batch;
     size_t outputs;
     double *output;
+    tf_session_stats stats; /* of the data owner's run */
 } family_case;
 
 static int32_t *integers(const json_t *list) {
@@ -106,6 +109,7 @@ static tf_status run_party(tf_link *link, int id, void *context) {
         tf_session_stats stats;
         status = tf_session_run(&session, &graph, 16, MODEL_OWNER, DATA_OWNER, id == DATA_OWNER ? c->output : NULL,
                                 &stats, NULL);
+        if (id == DATA_OWNER) c->stats = stats;
         tf_graph_free(&graph);
     }
     tf_session_close(&session);
@@ -119,6 +123,39 @@ static double private_error(family_case *c) {
     return error_of(c, c->output);
 }
 
+/* Plans the case's program, as cost forecasts do, with no data at all: rounds and bytes, and bytes of shared weights.
+ */
+static uint64_t plan_case(const family_case *c, uint64_t *rounds, uint64_t *weights) {
+    tf_batch batch = c->batch;
+    tf_graph graph;
+    tf_program program;
+    tf_plan plan;
+    uint64_t bytes = 0;
+    batch.ids = batch.types = NULL;
+    works(tf_model_build(&c->config, &c->approx, &batch, NULL, false, &graph));
+    works(tf_lower(&graph, 16, MODEL_OWNER, DATA_OWNER, &program));
+    works(tf_plan_make(&program, &plan));
+    *rounds = (uint64_t)plan.rounds;
+    *weights = 0;
+    for (int i = 0; i < program.params; i++) *weights += tf_store_bytes(&program, &program.param[i]);
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) bytes += plan.bytes[i][j];
+    tf_plan_free(&plan);
+    tf_program_free(&program);
+    tf_graph_free(&graph);
+    return bytes;
+}
+
+/* What was forecast is what the run took; the execution compares the forecast with each party's links. */
+static void check_forecast(const family_case *c) {
+    uint64_t rounds, weights, bytes = plan_case(c, &rounds, &weights), taken = 0;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) taken += c->stats.bytes[i][j];
+    cr_expect(bytes == taken && rounds == c->stats.rounds && bytes > 0 && weights > 0,
+              "%s: %zu of %zu bytes, %zu of %zu", c->path, (size_t)taken, (size_t)bytes, (size_t)c->stats.rounds,
+              (size_t)rounds);
+}
+
 static void check_case(const char *directory, const char *name) {
     family_case c = {.outputs = 0};
     open_case(directory, name, &c);
@@ -127,6 +164,7 @@ static void check_case(const char *directory, const char *name) {
     cr_expect(folded < 1e-4, "%s in the open: %g", name, folded);
     cr_expect(as_stored < 1e-4, "%s in the open, as stored: %g", name, as_stored);
     cr_expect(private < 0.02, "%s between three parties: %g", name, private);
+    check_forecast(&c);
     close_case(&c);
 }
 
@@ -165,6 +203,38 @@ Test(families, electra) {
 Test(families, albert) {
     check_family("albert");
 }
+extern const struct tf_family tf_albert_family;
+
+static uint64_t albert_weights(size_t layers, size_t groups) {
+    family_case c = {.config = {.family = &tf_albert_family,
+                                .hidden = 16,
+                                .layers = layers,
+                                .heads = 2,
+                                .intermediate = 24,
+                                .vocabulary = 40,
+                                .positions = 9,
+                                .types = 2,
+                                .embedding = 12,
+                                .groups = groups,
+                                .layer_norm_eps = 1e-5,
+                                .head = TF_HEAD_EMBEDDING},
+                     .batch = {.texts = 1, .length = 6, .lengths = (const size_t[]){6}}};
+    uint64_t rounds, weights;
+    works(tf_approx_parse("exact", &c.approx));
+    plan_case(&c, &rounds, &weights);
+    return weights;
+}
+
+/* Layers that share their weights are shared with the parties once, however many they are. Only queries, keys and
+ * values of a group's first layer are weights of their own: another normalisation, or none, is folded into them. */
+Test(families, albert_shares_its_layers_once) {
+    works(tf_ops_register());
+    uint64_t two = albert_weights(2, 1), of_groups = albert_weights(4, 2);
+    cr_assert_eq(albert_weights(12, 1), two);
+    cr_assert_eq(albert_weights(24, 2), of_groups);
+    cr_assert(of_groups > two && of_groups < 2 * two, "%zu and %zu bytes", (size_t)two, (size_t)of_groups);
+}
+
 Test(families, mpnet) {
     check_family("mpnet");
 }
