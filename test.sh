@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 build=build jobs=2 left_out='^$' optional=()
 case "${1:-}" in
 "") ;;
---all) optional=(cluster finetune reference memcheck) ;;
+--all) optional=(cluster oracle finetune reference memcheck) ;;
 --sanitized) build=build/sanitized left_out=run_fuzz_short ;;
 *) echo "usage: ./test.sh [--all | --sanitized]" >&2 && exit 2 ;;
 esac

