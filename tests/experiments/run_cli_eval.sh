@@ -188,6 +188,17 @@ says 'embeddings.LayerNorm \(layernorm\): a value of .* leaves its range of 1 ' 
     "$trefoil" infer --local --check-ranges --no-guard --model "$work/loud" --text "a good film"
 says 'rows with a squared norm of up to .* give --no-guard' "$trefoil" infer --local --model "$work/loud" --text "a good film"
 
+# The digest of the weights, by which results can be told apart, goes to the data owner and nowhere else.
+if mpicc -shared -fPIC -o "$work/log.so" "$here/../support/mpi_log.c" 2>/dev/null; then
+    mpirun --oversubscribe -n 3 -x MPI_LOG="$work/sent" -x LD_PRELOAD="$work/log.so" "${eval[@]}" --plaintext-links \
+        --limit 1 --out "$work/logged" >/dev/null 2>&1 || complain "evaluation with a log of its messages"
+    digest=$(grep -oE -m 1 '"model": ?"[0-9a-f]{64}"' "$work/logged" | grep -oE '[0-9a-f]{64}' | sed 's/../\\x&/g')
+    LC_ALL=C grep -qaP -- "$digest" "$work/sent.0.1" || complain "the data owner is not told the digest of the weights"
+    LC_ALL=C grep -laP -- "$digest" "$work"/sent.?.2 && complain "the helper is told the digest of the weights"
+else
+    echo "without mpicc: who is told the digest of the weights is not looked at"
+fi
+
 # A row beyond its bound is told to the data owner, who then has no result.
 LC_ALL=C tr '\275' '\277' <"$model/model.safetensors" >"$work/loud/model.safetensors"
 "$trefoil" calibrate --model "$work/loud" --data "$work/data.tsv" >/dev/null || complain "calibration failed"

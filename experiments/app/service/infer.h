@@ -6,7 +6,8 @@
 #include "experiments/app/service/job.h"
 #include "experiments/app/service/private.h"
 
-/** Compares settings and tells the model's digest to all, who can recognise a file by it that they have themselves. */
+/** Compares settings and tells the model's digest to the data owner, who can recognise a file by it that it has itself,
+ *  as it could by what the model answers. */
 TF_CHECKED tf_status private_identify(private_session *session, const private_job *job, model_digest *digest);
 
 /**

@@ -44,7 +44,7 @@ typedef struct private_job {
     const party_shares *shares;    /**< of each party that this process plays, where owners are outside */
 } private_job;
 
-/** What the owner of the model tells about it: the SHA-256 digest of its weights. */
+/** What the owner of the model tells the data owner about it: the SHA-256 digest of its weights. */
 typedef struct model_digest {
     uint8_t byte[32];
 } model_digest;

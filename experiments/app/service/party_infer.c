@@ -348,11 +348,21 @@ tf_status party_infer(tf_link *link, const private_job *job, float *values, run_
 
 static tf_status identify(tf_session *session, const private_job *job, model_digest *digest) {
     const run_settings *o = job->settings;
+    tf_link *link = session->party.link;
+    const int id = session->party.id;
     model_digest told = {0};
+    tf_ticket ticket;
     TF_TRY(party_agree(session, job));
-    if (session->party.id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
-    TF_TRY(tf_session_publish(session, o->model_owner, &told, sizeof told));
-    if (session->party.id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */
+    if (id == o->model_owner) TF_TRY(tf_safetensors_digest(job->weights, told.byte));
+    if (o->model_owner != o->data_owner && id == o->model_owner) {
+        TF_TRY(tf_link_send(link, o->data_owner, &told, sizeof told, &ticket));
+        TF_TRY(tf_link_wait(link, ticket));
+    }
+    if (o->model_owner != o->data_owner && id == o->data_owner) {
+        TF_TRY(tf_link_receive(link, o->model_owner, &told, sizeof told, &ticket));
+        TF_TRY(tf_link_wait(link, ticket));
+    }
+    if (id == o->data_owner) *digest = told; /* under --local the parties are threads: one writes */
     return TF_OK;
 }
 
