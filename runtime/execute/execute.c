@@ -23,8 +23,7 @@ typedef struct run {
     tf_view *view;                   /* of every node */
     tf_mail (*received)[TF_PARTIES]; /* of every node: the last exchange's messages */
     tf_mail (*dealt)[TF_PARTIES];    /* of every node: what each S sent to us as R */
-    uint64_t (*copies)[2];           /* of every node, where copies are compared; or NULL */
-    uint64_t seed[2];                /* of these hashes */
+    tf_copies copies;                /* their hashes, where they are compared */
     tf_rounds rounds;
     int op;          /* the op of the graph that ran last */
     instant counted; /* until when times have been counted */
@@ -281,7 +280,7 @@ static tf_status run_entry(run *r, int e) {
                        .index = (uint32_t)entry.node,
                        .out = r->view[entry.node],
                        .state = r->arena + s->state,
-                       .copies = (const uint64_t(*)[2])r->copies,
+                       .copies = &r->copies,
                        .workers = 1,
                        .slots = r->slots}};
     for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
@@ -296,7 +295,7 @@ static tf_status run_entry(run *r, int e) {
     if (r->party->observer)
         TF_TRY(r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out));
     if (entry.node < r->program->copies && !node->step->sink)
-        tf_copies_hash(r->party->id, &node->type, &t.call.out, r->seed, r->copies[entry.node]);
+        tf_copies_hash(r->party, entry.node, &node->type, &t.call.out, &r->copies);
     return TF_OK;
 }
 
@@ -348,16 +347,12 @@ static tf_status open_run(run *r, const tf_view *params) {
     r->dealt = calloc(nodes, sizeof *r->dealt);
     if (!r->view || !r->received || !r->dealt) return tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
     set_views(r, params);
-    if (!r->program->copies) return TF_OK;
-    r->copies = calloc(nodes, sizeof *r->copies);
-    if (!r->copies) return tf_fail(TF_NOMEM, "no memory for the hashes of %zu steps", nodes);
-    tf_copies_seed(r->party, r->program->copies, r->seed);
-    return TF_OK;
+    return r->program->copies ? tf_copies_open(r->party, r->program->copies, &r->copies) : TF_OK;
 }
 
 static void close_run(run *r) {
     if (r->arena) explicit_bzero(r->arena, (r->plan->arena_words + 1) * sizeof(uint64_t));
-    free(r->copies);
+    tf_copies_close(&r->copies);
     free(r->view);
     free(r->received);
     free(r->dealt);

@@ -56,6 +56,10 @@ typedef struct tf_kernels {
     /** The inverse; upper bits become zero. */
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
+    /** The sum over w = (x[i] & mask) + key[i] of its lower half times its upper. Two different x have the same for one
+     *  key in 2^30 (NH of Black et al. 1999, with a carry between the halves). */
+    uint64_t (*digest_words)(const uint64_t *x, const uint64_t *key, size_t n, uint64_t mask);
+
     /**
      * Gathers rows without showing which: every row is read for every index. `room` of pick_room bytes, zeroed and 64-
      * byte aligned, gathers the low 8 * bytes bits of the rows with numbers index[0..count), of which c (rows x

@@ -85,6 +85,15 @@ static void picked_rows(const void *room, size_t columns, unsigned bytes, size_t
     for (size_t i = 0; i < count * columns; i++) out[i] += found[i] & mask;
 }
 
+uint64_t tf_digest_words_c(const uint64_t *x, const uint64_t *key, size_t n, uint64_t mask) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t w = (x[i] & mask) + key[i];
+        sum += (w & UINT32_MAX) * (w >> 32);
+    }
+    return sum;
+}
+
 const tf_kernels tf_kernels_c = {
     .name = "c",
     .pack = pack,
@@ -95,6 +104,7 @@ const tf_kernels tf_kernels_c = {
     .from_plane = from_plane,
     .pack_bytes = pack_bytes,
     .unpack_bytes = unpack_bytes,
+    .digest_words = tf_digest_words_c,
     .pick_room = pick_room,
     .pick_rows = pick_rows,
     .picked_rows = picked_rows,

@@ -62,7 +62,7 @@ typedef struct tf_call {
     uint8_t *send[TF_PARTIES];          /**< the same for steps that do not work in parts */
     const uint8_t *receive[TF_PARTIES]; /**< and what they received */
     struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
-    const uint64_t (*copies)[2];        /**< of every node, once complete: hashes of what two parties hold alike */
+    const struct tf_copies *copies;     /**< hashes of what two parties hold alike, of every node that is complete */
     int worker, workers;                /**< which of how many threads this call is, each with its tf_party */
 } tf_call;
 

@@ -1,53 +1,97 @@
 /*
  * Component j of a value is held by parties j and j - 1, and in each third L and R hold the same half of a split bit.
- * Both hash what they hold, node by node, with a seed that the third party lacks; before an output opens each sends the
- * other the hashes of all nodes so far, 8 B each. The first that differs is named.
+ * Both hash what they hold, node by node, under a key that the third party lacks; before an output opens each sends the
+ * other the hashes of all nodes so far, 8 B each. The first that differs is named. Two values have one hash with a
+ * probability of 2^-30.
  *
  * This finds faults, diverging programs, and a party that tells the two others different things. It does not find a lie
  * that ends in the same error on both copies.
  */
 #include "runtime/steps/copies.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
+#include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 
-enum { SEED = 1 };
+enum { KEY = 1, MUCH = 1 << 16 }; /* MUCH: elements that are worth waking threads for */
 
-void tf_copies_seed(tf_party *party, int node, uint64_t seed[2]) {
-    uint64_t word[2];
-    for (int j = 0; j < 2; j++) {
-        tf_stream(party, j, (uint32_t)node, SEED, 0, word, 2);
-        seed[j] = word[0];
-    }
-    explicit_bzero(word, sizeof word);
+tf_status tf_copies_open(tf_party *party, int node, tf_copies *copies) {
+    const size_t words = TF_BLOCK + 2;
+    *copies = (tf_copies){.hash = calloc((size_t)node, sizeof *copies->hash)};
+    uint64_t *key = tf_secret_alloc(2 * words * sizeof *key);
+    copies->key[0] = key;
+    copies->key[1] = key ? key + words : NULL;
+    if (!key || !copies->hash) return tf_fail(TF_NOMEM, "no memory for the hashes of %d steps", node);
+    for (int j = 0; j < 2; j++) tf_stream(party, j, (uint32_t)node, KEY, 0, copies->key[j], words);
+    return TF_OK;
 }
 
-/** Words less what is above the ring. */
-static uint64_t hash_words(uint64_t hash, const uint64_t *x, size_t n, uint64_t mask) {
-    tf_for_blocks_of(at, count, ((tf_span){0, n})) {
-        uint64_t word[TF_BLOCK];
-        for (size_t i = 0; i < count; i++) word[i] = x[at + i] & mask;
-        hash = XXH3_64bits_withSeed(word, count * sizeof *word, hash);
+void tf_copies_close(tf_copies *copies) {
+    tf_secret_free(copies->key[0], 2 * (TF_BLOCK + 2) * sizeof(uint64_t));
+    free(copies->hash);
+    *copies = (tf_copies){0};
+}
+
+/** The sum over the blocks of a span of words, each hashed together with its place. */
+static uint64_t hash_blocks(const tf_kernels *kernels, const uint64_t *x, tf_span span, uint64_t mask,
+                            const uint64_t *key) {
+    uint64_t sum = 0;
+    tf_for_blocks_of(at, count, span) {
+        uint64_t digest = kernels->digest_words(x + at, key, count, mask);
+        sum += XXH3_64bits_withSeed(&digest, sizeof digest, key[TF_BLOCK] + at);
     }
-    return hash;
+    return sum;
+}
+
+/** Words of which several threads hash their blocks. */
+typedef struct shared_words {
+    const tf_party *party;
+    const uint64_t *x;
+    size_t blocks, n;
+    uint64_t mask;
+    const uint64_t *key;
+    _Atomic uint64_t sum;
+} shared_words;
+
+static void hash_share(void *context, int k) {
+    shared_words *s = context;
+    size_t threads = (size_t)tf_workers_count(s->party->workers), number = (size_t)k;
+    size_t begin = s->blocks * number / threads * TF_BLOCK, end = s->blocks * (number + 1) / threads * TF_BLOCK;
+    s->sum += hash_blocks(s->party->kernels, s->x, (tf_span){begin, end < s->n ? end : s->n}, s->mask, s->key);
+}
+
+static uint64_t hash_words(const tf_party *party, const uint64_t *x, size_t n, uint64_t mask, const uint64_t *key) {
+    if (!party->workers || n < MUCH) return hash_blocks(party->kernels, x, (tf_span){0, n}, mask, key);
+    shared_words shared = {
+        .party = party, .x = x, .blocks = (n + TF_BLOCK - 1) / TF_BLOCK, .n = n, .mask = mask, .key = key};
+    tf_workers_run(party->workers, hash_share, &shared);
+    return shared.sum;
 }
 
 /** The planes' words of a third. */
-static uint64_t hash_bits(uint64_t hash, const uint64_t *bit, size_t n, unsigned planes, int s) {
+static uint64_t hash_bits(const tf_party *party, const uint64_t *bit, size_t n, unsigned planes, int s,
+                          const uint64_t *key) {
     tf_span third = tf_third(n, s);
     size_t begin = third.begin / 64, words = (third.end + 63) / 64 - begin;
-    for (unsigned p = 0; p < planes && tf_span_count(third); p++)
-        hash = XXH3_64bits_withSeed(bit + p * tf_words(n) + begin, words * sizeof *bit, hash);
+    uint64_t hash = 0;
+    for (unsigned p = 0; p < planes && tf_span_count(third); p++) {
+        uint64_t digest = hash_words(party, bit + p * tf_words(n) + begin, words, UINT64_MAX, key);
+        hash = XXH3_64bits_withSeed(&digest, sizeof digest, hash);
+    }
     return hash;
 }
 
-void tf_copies_hash(int id, const tf_type *type, const tf_view *view, const uint64_t seed[2], uint64_t hash[2]) {
+void tf_copies_hash(const tf_party *party, int node, const tf_type *type, const tf_view *view, tf_copies *copies) {
     size_t n = tf_shape_count(type->shape);
-    for (int j = 0; j < 2; j++) /* component id is shared with the previous party, id + 1 with the next */
-        hash[j] = type->kind == TF_BIT ? hash_bits(seed[j], view->bit, n, type->bits, j ? tf_previous(id) : tf_next(id))
-                                       : hash_words(seed[j], view->c[j], n, tf_mask(type->bits));
+    for (int j = 0; j < 2; j++) { /* component id is shared with the previous party, id + 1 with the next */
+        int other = j ? tf_previous(party->id) : tf_next(party->id);
+        copies->hash[node][j] = type->kind == TF_BIT
+                                    ? hash_bits(party, view->bit, n, type->bits, other, copies->key[j])
+                                    : hash_words(party, view->c[j], n, tf_mask(type->bits), copies->key[j]);
+    }
 }
 
 static size_t message_bytes(const tf_program *program, const tf_step_node *node) {
@@ -73,7 +117,7 @@ static tf_status compare_whole(tf_call *call, int phase) {
     int peer[2] = {tf_previous(call->party->id), tf_next(call->party->id)}, nodes = (int)call->index;
     for (int j = 0; j < 2; j++)
         for (int i = 0; i < nodes; i++) {
-            uint64_t theirs, own = call->copies[i][j];
+            uint64_t theirs, own = call->copies->hash[i][j];
             if (phase == 0) {
                 memcpy(call->send[peer[j]] + (size_t)i * sizeof own, &own, sizeof own);
                 continue;

@@ -4,10 +4,17 @@
 
 #include "runtime/program/step.h"
 
-/** The seeds of this run for what is shared with the previous and the next party; `node` is the comparison. */
-void tf_copies_seed(tf_party *party, int node, uint64_t seed[2]);
+/** Hashes of what this party shares of each value with the previous and the next party, and their keys in this run. */
+typedef struct tf_copies {
+    uint64_t (*hash)[2];
+    uint64_t *key[2];
+} tf_copies;
 
-/** The hashes of what party `id` shares of a value with the previous and the next party. */
-void tf_copies_hash(int id, const tf_type *type, const tf_view *view, const uint64_t seed[2], uint64_t hash[2]);
+/** Makes the keys; `node` is the comparison, which looks at all nodes before it. Close it also after a failure. */
+TF_CHECKED tf_status tf_copies_open(tf_party *party, int node, tf_copies *copies);
+void tf_copies_close(tf_copies *copies);
+
+/** Hashes the value of a node, which is complete, with all of the party's threads. */
+void tf_copies_hash(const tf_party *party, int node, const tf_type *type, const tf_view *view, tf_copies *copies);
 
 #endif

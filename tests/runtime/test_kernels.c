@@ -259,6 +259,26 @@ Test(kernels, bytes_are_dense_and_little_endian) {
             }
 }
 
+/* The same from every table, and another one for whatever single bit of the ring is changed. */
+Test(kernels, digests_are_of_every_bit) {
+    for (size_t n = 1; n < 70; n++) {
+        uint64_t *x = words(n, RANDOM), *key = words(n, RANDOM);
+        for (unsigned bits = 8; bits <= 64; bits += 14) {
+            const uint64_t digest = table(0)->digest_words(x, key, n, mask_of(bits));
+            for (size_t t = 1; t < TABLES; t++)
+                if (table(t)) cr_assert_eq(table(t)->digest_words(x, key, n, mask_of(bits)), digest);
+            for (unsigned bit = 0; bit < 64; bit++) {
+                uint64_t *changed = &x[(n + bit) % n];
+                *changed ^= UINT64_C(1) << bit;
+                bool same = table(0)->digest_words(x, key, n, mask_of(bits)) == digest;
+                cr_assert_eq(same, bit >= bits, "bit %u of %u", bit, bits);
+                *changed ^= UINT64_C(1) << bit;
+            }
+        }
+        free(x), free(key);
+    }
+}
+
 /* In calls of any number of rows, for indices that repeat, and whatever lies above the bytes. */
 Test(kernels, picked_rows_are_those_of_the_indices) {
     for (size_t i = 0; i < TABLES; i++)
