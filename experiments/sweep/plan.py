@@ -11,6 +11,7 @@ from store import OF_DATA, Point, digest_of, state_of, write_whole
 SHAPES = {"lan": (1e-3, 5e9), "wan": (40e-3, 4e8)}  # as in trefoil: round trip in seconds, bits a second
 SECONDS_A_BYTE = 8e-9  # of computing, where the store knows nothing better: BERT-base on two cores
 START_SECONDS = 2
+TRAINED = "trained"  # what a model's config.json says that its weights are for
 
 
 class PlanError(Exception):
@@ -125,7 +126,7 @@ def make_points(spec, program, digests):
 def model_arguments(where):
     model, axes = where["model"], where["axes"]
     words = ["--model", model["path"]] if "path" in model else ["--arch", model["arch"]]
-    words += ["--approx", axes["approx"], "--frac-bits", str(axes["frac_bits"])]
+    words += ["--approx", axes["approx"]] * (axes["approx"] != TRAINED) + ["--frac-bits", str(axes["frac_bits"])]
     return words + (["--no-ranges"] if model.get("ranges") is False else [])
 
 
@@ -195,7 +196,8 @@ class Forecasts:
     def line(point):
         model, axes = point.where["model"], point.where["axes"]
         line = {"model": model["path"]} if "path" in model else {"arch": model["arch"]}
-        line.update(approx=axes["approx"], frac_bits=axes["frac_bits"], seq=axes["seq"], batch=axes["batch"])
+        line.update({"approx": axes["approx"]} if axes["approx"] != TRAINED else {})
+        line.update(frac_bits=axes["frac_bits"], seq=axes["seq"], batch=axes["batch"])
         line.update({k: axes[k] for k in ("layers", "tokens") if axes[k]})
         return line
 

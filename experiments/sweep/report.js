@@ -1,4 +1,4 @@
-// Tables that sort by a click on a heading and filter by words; a link to a result opens it.
+// Tables that sort by a click on a heading and filter by words; a link to a result shows its JSON.
 function sortBy(table, column, head) {
   const down = head.getAttribute("aria-sort") === "ascending";
   for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
@@ -19,9 +19,14 @@ for (const input of document.querySelectorAll("input[data-table]"))
     for (const row of document.getElementById(input.dataset.table).tBodies[0].rows)
       row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
   });
-function open() {
-  const target = document.getElementById(location.hash.slice(1));
-  if (target?.tagName === "DETAILS") target.open = true;
+let results;
+function show() {
+  const digest = location.hash.slice(1), pane = document.getElementById("source");
+  results ??= JSON.parse(document.getElementById("results").textContent);
+  if (!results[digest]) return;
+  pane.textContent = `results/${digest}.json\n\n${JSON.stringify(results[digest], null, 1)}`;
+  pane.hidden = false;
+  pane.scrollIntoView();
 }
-addEventListener("hashchange", open);
-open();
+addEventListener("hashchange", show);
+show();

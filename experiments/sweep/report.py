@@ -1,89 +1,81 @@
-"""One self-contained page of a store: the summary first, then plots, then tables that sort and filter, with each number's
-JSON in the page. Opens from disk, loads nothing."""
+"""One self-contained page of a store: the summary first, others' published figures beside ours, plots, then tables that
+sort and filter, with each number's JSON in the page. Opens from disk, loads nothing."""
 import collections
 import html
 import json
 import pathlib
-import statistics
+import tomllib
 
+import figures
 import plots
 import tables
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
 SCRIPT = pathlib.Path(__file__).with_name("report.js")
-UNITS = {"bytes": "bytes over all links", "seconds": "seconds online", "rounds": "rounds", "memory": "bytes of memory"}
 
 
-def name_of(row, rows):
-    """What tells a row from the others, in words."""
-    parts = []
-    for column in tables.COLUMNS[1:]:
-        values = {str(r.get(column)) for r, _ in rows}
-        if len(values) > 1 and row.get(column) not in (None, ""):
-            parts.append(f"{row[column]} tokens" if column == "seq" else str(row[column]))
-    return ", ".join(parts) or str(row.get("model"))
+def text_of(name, value):
+    """A cell for people: bytes and seconds with units that can be compared at a glance."""
+    if value in (None, ""):
+        return ""
+    if name in ("bytes", "memory") and isinstance(value, (int, float)):
+        return plots.size_text(value)
+    if name in ("layers", "tokens", "seq", "batch", "threads") and value == 0:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return str(value)
 
 
-def plot_all(plt, results, where):
-    """(title, caption, figure) of everything there is enough to plot of."""
-    cost = list(tables.rows_of([r for r in results if r["measure"] == "cost"], where))
-    timed = list(tables.rows_of([r for r in results if r["measure"] == "time"], where))
-    accuracy = [row for row, _ in tables.rows_of([r for r in results if r["measure"] in ("accuracy", "agreement", "perplexity")], where)]
-    here = [(row, d) for row, d in timed if row["network"] == "none"] or timed
-
-    def of(rows, model, approx, name):
-        values = [row[name] for row, _ in rows if row["model"] == model and row["approx"] == approx and name in row]
-        return statistics.median(values) if values else None
-    for axis, label in (("bytes", "bytes over all links"), ("seconds", "seconds online")):
-        source = cost or timed if axis == "bytes" else here
-        points = [(f"{row['model']}, {row['approx']}", of(source, row["model"], row["approx"], axis), row.get("value"))
-                  for row in accuracy]
-        points = [p for p in points if None not in p]
-        yield f"Accuracy against {axis}", "Each mark is a model with an approximation; medians.", plots.scatter(plt, points, (label, "metric"))
-    bars = collections.OrderedDict()
-    for result in results:
-        if result["measure"] == "cost" and "error" not in result:
-            row = result["label"]
-            parts = {}
-            for op in result["result"].get("ops", []):
-                parts[op["kind"]] = parts.get(op["kind"], 0) + op["bytes"]
-            bars[name_of(row, cost)] = parts
-    yield ("Bytes by kind of op", "The exact forecast, over all links.",
-           plots.stacks(plt, dict(list(bars.items())[:16]), "bytes over all links"))
-    for x, label in (("seq", "tokens a text"), ("layers", "layers"), ("batch", "texts a batch"), ("tokens", "tokens generated")):
-        for y, rows in (("bytes", cost or timed), ("seconds", here)):
-            by = [c for c in ("model", "approx", "layers", "batch", "threads") if c != x and
-                  len({str(r.get(c)) for r, _ in rows}) > 1] or ["approx"]
-            yield (f"{UNITS[y].capitalize()} by {label}", "Medians; bars from the fastest to the slowest repeat.",
-                   plots.lines(plt, rows, x, y, by, (label, UNITS[y])))
-    by = [c for c in ("model", "approx", "seq", "batch") if len({str(r.get(c)) for r, _ in timed}) > 1] or ["approx"]
-    yield "Seconds by network", "Simulated networks on one machine.", plots.lines(plt, timed, "network", "seconds", by, ("network", "seconds online"))
-
-
-def table_html(rows, identifier):
+def table(rows, identifier, sources=True):
+    """A table that sorts and filters, each row with links to its results; the measure stands in the heading."""
     plain = [row for row, _ in rows]
-    names = tables.columns_of(plain)
-    head = "".join(f'<th scope="col"><button type="button">{html.escape(n)}</button></th>' for n in names)
+    names = [n for n in tables.columns_of(plain) if n != "measure"]
+    head = "".join(f'<th scope="col"><button type="button">{html.escape(n.replace("_", " "))}</button></th>' for n in names)
     lines = []
     for row, digests in rows:
-        cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}">{html.escape(tables.text_of(row.get(n)))}</td>' for n in names)
-        sources = " ".join(f'<a href="#{d}">{d[:6]}</a>' for d in digests[:4]) + (" …" if len(digests) > 4 else "")
-        lines.append(f'<tr{" class=failed" if row.get("error") else ""}>{cells}<td>{sources}</td></tr>')
-    return (f'<label class="filter">Filter <input type="search" data-table="{identifier}" placeholder="such as paper 128"></label>'
-            f'<div class="scroll"><table id="{identifier}"><thead><tr>{head}<th scope="col">from</th></tr></thead>'
+        cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}"{" class=number" if isinstance(row.get(n), (int, float)) else ""}>'
+                        f'{html.escape(text_of(n, row.get(n)))}</td>' for n in names)
+        links = " ".join(f'<a href="#{d}">{d[:6]}</a>' for d in digests[:6]) + (" …" if len(digests) > 6 else "")
+        lines.append(f'<tr{" class=failed" if row.get("error") else ""}>{cells}{f"<td class=from>{links}</td>" if sources else ""}</tr>')
+    return (f'<label class="filter">Filter <input type="search" data-table="{identifier}" placeholder="words, such as paper 128"></label>'
+            f'<div class="scroll"><table id="{identifier}"><thead><tr>{head}{"<th scope=col>from</th>" if sources else ""}</tr></thead>'
             f'<tbody>{"".join(lines)}</tbody></table></div>')
+
+
+def published_rows(entries, rows):
+    """A row for each of others' figures, ours beside it: of the first row of ours that fits and has the figure."""
+    for entry in entries:
+        fitting = [(row, d) for row, d in rows if all(row.get(k) == v for k, v in entry["where"].items())]
+        out = {"what": plots.name_of(entry["where"], entry["where"])}
+        digests = []
+        for name, value in entry["figures"].items():
+            wanted = ("time",) if name == "seconds" else ("cost", "time") if name in ("bytes", "rounds", "memory") else ()
+            mine = [(row, d) for row, d in fitting if name in row and (not wanted or row["measure"] in wanted)]
+            mine.sort(key=lambda item: wanted.index(item[0]["measure"]) if wanted else 0)
+            ours = mine[0][0][name] if mine else None
+            digests += mine[0][1] if mine else []
+            out[f"published {name}"] = text_of(name, value)
+            out[f"our {name}"] = text_of(name, ours) or "not measured"
+            if name != "value":
+                out[f"times {name}"] = round(value / ours, 1) if ours else ""
+        yield {**out, "source": entry["source"], "what differs": entry.get("differs", "")}, digests
 
 
 def summary(results):
     """Sentences that say what was measured, where, and what failed."""
     good = [r for r in results if "error" not in r]
     kinds = collections.Counter(r["measure"] for r in good)
-    machines = collections.Counter((r["environment"]["processor"], r["environment"]["cores"]) for r in good)
-    commits = sorted({r["environment"]["commit"] for r in good if r["environment"]["commit"]})
+    machines = collections.Counter((r["environment"]["processor"], r["environment"]["cores"]) for r in good if r["measure"] != "cost")
+    programs = sorted({r["environment"]["version"] for r in good})
     lines = [f"{len(good)} results: " + ", ".join(f"{n} of {kind}" for kind, n in kinds.most_common()) + "."]
-    lines += [f"Measured on {p or 'an unnamed processor'}, {c} cores ({n} results)." for (p, c), n in machines.most_common(4)]
-    if commits:
-        lines.append("Program at commit " + ", ".join(commits[:6]) + (" and more" if len(commits) > 6 else "") + ".")
+    lines += [f"Run on {p or 'an unnamed processor'}, {c} {'core' if c == 1 else 'cores'} ({n} results)." for (p, c), n in machines.most_common(4)]
+    loads = [r["environment"]["load"] / max(1, r["environment"]["cores"]) for r in good if r["measure"] == "time"]
+    if loads and max(loads) > 0.5:
+        lines.append(f"The machine had other work: a load of up to {max(loads):.1f} for each core when a measurement of time began. "
+                     "What ran beside it is in the seconds, though not in bytes and rounds.")
+    if programs:
+        lines.append("Program: trefoil " + ", ".join(programs[:4]) + (" and more" if len(programs) > 4 else "") + ".")
     failed = [r for r in results if "error" in r]
     if failed:
         lines.append(f"{len(failed)} points failed; their reasons stand in the tables.")
@@ -92,44 +84,76 @@ def summary(results):
     return lines
 
 
+def glance(results, where):
+    """The whole in a small table, a model with an approximation a row: medians of what each measure is for."""
+    rows = {}
+    for measures, figures_kept in ((("accuracy", "agreement", "perplexity"), ("value", "agreement", "max_abs_error")),
+                                   (("cost",), ("bytes", "rounds", "memory")), (("time",), ("seconds", "fastest", "slowest"))):
+        for measure in measures:
+            some = [r for r in results if r["measure"] == measure]
+            for row, _ in tables.rows_of(some, where, ["model", "approx"]):
+                out = rows.setdefault((row["model"], row["approx"]), {"model": row["model"], "approx": row["approx"]})
+                for name in figures_kept:
+                    if name in row:
+                        out[measure if name == "value" and measure != "agreement" else "accuracy" if name == "value" else name] = row[name]
+    return [(row, []) for row in rows.values()]
+
+
+def draw(plt, target, results, where):
+    """The plots as HTML, and each beside the page as SVG and PDF."""
+    if not plt:
+        return "<p>Plots need matplotlib: install Debian's python3-matplotlib and make this page again.</p>"
+    folder, drawn = target.with_name(target.stem + "-plots"), []
+    folder.mkdir(exist_ok=True)
+    for heading, caption, figure in figures.all_of(plt, results, where):
+        if not figure:
+            continue
+        base = str(folder / heading.lower().replace(",", "").replace(" ", "-"))
+        figure.savefig(base + ".pdf", metadata={"CreationDate": None})
+        text = plots.svg_of(plt, figure)
+        pathlib.Path(base + ".svg").write_text(text, encoding="utf-8")
+        drawn.append(f'<figure role="img" aria-label="{html.escape(heading)}"><figcaption><b>{html.escape(heading)}.</b> {html.escape(caption)}'
+                     f"</figcaption>{text}</figure>")
+    return "".join(drawn)
+
+
+def specs_of(store):
+    parsed = []
+    for text in store.specs().values():
+        try:
+            parsed.append(tomllib.loads(text))
+        except tomllib.TOMLDecodeError:
+            continue
+    return parsed
+
+
+def embedded(results):
+    """The results as JSON inside of a script element, by their digests."""
+    text = json.dumps({r["digest"]: r for r in results}, separators=(",", ":"), sort_keys=True)
+    return text.replace("</", "<\\/")
+
+
 def write(path, store, results, where=None):
     """Writes the page, and the plots beside it as SVG and PDF where matplotlib is there."""
     results = sorted(results, key=lambda r: json.dumps(r["label"], sort_keys=True))
-    plt = plots.load()
-    spec = store.directory / "spec.toml"
-    title = next((line.split("=", 1)[1].strip().strip('"') for line in spec.read_text(encoding="utf-8").splitlines()
-                  if line.startswith("title")), store.directory.name) if spec.exists() else store.directory.name
-    figures, target = [], pathlib.Path(path)
-    if plt:
-        folder = target.with_name(target.stem + "-plots")
-        folder.mkdir(exist_ok=True)
-        for heading, caption, figure in plot_all(plt, results, where):
-            if not figure:
-                continue
-            base = folder / heading.lower().replace(" ", "-")
-            figure.savefig(base.with_suffix(".pdf"), metadata={"CreationDate": None})
-            text = plots.svg_of(plt, figure)
-            base.with_suffix(".svg").write_text(text, encoding="utf-8")
-            figures.append(f"<figure><figcaption><b>{html.escape(heading)}.</b> {html.escape(caption)}</figcaption>{text}</figure>")
-    else:
-        figures.append("<p>Plots need matplotlib: install Debian's python3-matplotlib and make this page again.</p>")
-    sections = []
+    specs, target = specs_of(store), pathlib.Path(path)
+    title = " and ".join(s["title"] for s in specs if "title" in s) or store.directory.name
+    notes = "".join(f"<p class=note>{html.escape(' '.join(s['note'].split()))}</p>" for s in specs if "note" in s)
+    sections = [f"<h2>At a glance</h2>{table(glance(results, where), 'table-glance', False)}"]
+    entries = [e for s in specs for e in s.get("published", [])]
+    if entries:
+        rows = list(published_rows(entries, list(tables.rows_of(results, where))))
+        sections.append(f"<h2>Published figures beside ours</h2>{table(rows, 'table-published')}")
+    sections.append(f"<h2>Plots</h2><section class=plots>{draw(plots.load(), target, results, where)}</section>")
     for measure in dict.fromkeys(r["measure"] for r in results):
         rows = list(tables.rows_of([r for r in results if r["measure"] == measure], where))
         if rows:
-            sections.append(f"<h2>{measure.capitalize()}</h2>{table_html(rows, 'table-' + measure)}")
-    sources = "".join(f'<details id="{r["digest"]}"><summary>{r["digest"]}.json: {html.escape(r["measure"])}</summary>'
-                      f"<pre>{html.escape(json.dumps(without_ops(r), indent=1))}</pre></details>" for r in results)
+            sections.append(f"<h2>{measure.capitalize()}</h2>{table(rows, 'table-' + measure)}")
+    points = "".join(f"<li>{html.escape(s)}</li>" for s in summary(results))
     page = ("<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
             f"<title>{html.escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head><body><main>"
-            f"<h1>{html.escape(title)}</h1><ul class=summary>{''.join(f'<li>{html.escape(s)}</li>' for s in summary(results))}</ul>"
-            f"<section class=plots>{''.join(figures)}</section>{''.join(sections)}"
-            f"<h2>Where each number comes from</h2><p>Every row names its results; each is a file of the store, and stands here whole "
-            f"but for the list of ops.</p>{sources}</main><script>{SCRIPT.read_text(encoding='utf-8')}</script></body></html>")
+            f"<h1>{html.escape(title)}</h1>{notes}<ul class=summary>{points}</ul>{''.join(sections)}"
+            "<h2 id=source-heading>Where each number comes from</h2><p>Every row names its results, as links; each is a file of the "
+            "store, results/DIGEST.json. Follow a link to see it here.</p><pre id=source tabindex=0 hidden></pre></main>"
+            f"<script type=application/json id=results>{embedded(results)}</script><script>{SCRIPT.read_text(encoding='utf-8')}</script></body></html>")
     target.write_text(page, encoding="utf-8")
-
-
-def without_ops(result):
-    if isinstance(result.get("result"), dict) and "ops" in result["result"]:
-        return {**result, "result": {**result["result"], "ops": f"{len(result['result']['ops'])} ops"}}
-    return result

@@ -143,7 +143,8 @@ class Spec:
                 self.fail(name, f"models.{name}.prompts: an architecture with random weights has no words to continue")
             if "data" not in model and set(self.measure) & {"accuracy", "agreement", "perplexity"} and "path" in model:
                 self.fail(name, f"models.{name} has no data to measure {', '.join(self.measure)} on")
-        self.axes.setdefault("model", list(self.models))
+        if not any("model" in z for z in self.zips):
+            self.axes.setdefault("model", list(self.models))
         for table, what in [(self.axes, "axes")] + [(z, "zip") for z in self.zips]:
             for axis, values in table.items():
                 self.check_axis(axis, values if isinstance(values, list) else [values], what)

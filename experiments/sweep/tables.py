@@ -60,7 +60,7 @@ def rows_of(results, where=None, by=None):
 
 def columns_of(rows):
     """The columns in which something stands that differs, labels first."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
     programs = len({row.get("program") for row in rows})
     return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows) and (n != "program" or programs > 1)]
 
