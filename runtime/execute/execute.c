@@ -359,12 +359,29 @@ static void close_run(run *r) {
     tf_rounds_free(&r->rounds);
 }
 
+static uint64_t moved(const tf_party *party) {
+    tf_link_counters counters = tf_link_read_counters(party->link);
+    uint64_t bytes = 0;
+    for (int p = 0; p < TF_PARTIES; p++) bytes += counters.bytes_sent[p] + counters.bytes_received[p];
+    return bytes;
+}
+
+static void tell_part(const run *r, int round, uint64_t before) {
+    const tf_party *party = r->party;
+    uint64_t all = 0;
+    for (int p = 0; p < TF_PARTIES; p++) all += r->plan->bytes[party->id][p] + r->plan->bytes[p][party->id];
+    double bytes = all ? (double)(moved(party) - before) / (double)all : 1;
+    party->watch(party->watch_context, 0.5 * (bytes + (double)round / (r->plan->rounds + 1)), r->op);
+}
+
 static tf_status run_rounds(run *r, tf_run_stats *stats) {
     tf_status status = TF_OK;
+    uint64_t before = r->party->watch ? moved(r->party) : 0;
     r->counted = now(r);
     for (int time = 0; time <= r->plan->rounds && !status; time++) {
         stats->round = time < r->plan->rounds ? time + 1 : time;
         status = run_time(r, time);
+        if (r->party->watch && !status) tell_part(r, time + 1, before);
     }
     stats->op = r->op;
     return status ? status : tf_rounds_finish(&r->rounds);

@@ -41,6 +41,12 @@ struct tf_view;
 typedef tf_status tf_value_observer(void *context, const struct tf_party *party, const struct tf_program *program,
                                     const struct tf_plan *plan, int node, const struct tf_view *view);
 
+/**
+ * Told after each round how far the run at hand has come: the mean of the parts of its rounds and of this party's bytes
+ * that are done, both of the forecast, and the op (a node of the graph, or -1).
+ */
+typedef void tf_round_watch(void *context, double part, int op);
+
 typedef struct tf_party {
     int id;
     tf_link *link; /**< not owned */
@@ -56,6 +62,8 @@ typedef struct tf_party {
     tf_workers *workers;                 /**< threads that share its work, NULL for one; see tf_party_set_threads */
     tf_value_observer *observer;         /**< NULL outside of tests and checks */
     void *observer_context;
+    tf_round_watch *watch; /**< NULL where nobody asks */
+    void *watch_context;
     bool abandoned; /**< a run or set-up failed: until it is closed, the link may touch the messages' memory */
 } tf_party;
 

@@ -2,7 +2,7 @@
 # A service as its operator meets it: a log with time, party, session and request that says nothing of texts, readiness
 # by a file, an end by SIGTERM that lets the request at hand finish, and mistakes of one's own found before any call.
 set -uo pipefail
-trefoil=$1/trefoil
+trefoil=$(cd "$1" && pwd)/trefoil
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
@@ -66,5 +66,22 @@ grep -q "request 1: 1 text.*done" "$work/err2" || complain "party 2 has not fini
 kill -TERM "${pid[0]}"
 await 10 0
 [ "$status" = 0 ] && [ ! -e "$work/ready0" ] || complain "party 0 ended with $status, or its file is still there"
+
+# --- Progress: on a terminal, through mpirun, with a part of the exact forecast and the op; nowhere else.
+for ((i = 0; i < 4; i++)); do echo "good film"; done >"$work/texts.txt"
+run="$trefoil run -- infer --model $work/tiny --input $work/texts.txt --batch 2 --shape 40ms,1000mbit"
+if command -v script >/dev/null; then
+    script -qec "stty cols 70; $run" /dev/null >"$work/shown" </dev/null || complain "run on a terminal: $(cat "$work/shown")"
+    tr '\r' '\n' <"$work/shown" >"$work/lines"
+    grep -qE "^private model: [0-9]+ %, [0-9] of 4, [0-9]+ s left: encoder.layer" "$work/lines" || complain "no progress: $(cat "$work/lines")"
+    [ "$(grep -c '^private model' "$work/lines")" -gt 5 ] || complain "progress stands still"
+    grep '^private model' "$work/lines" | sed 's/\x1b\[K//' | awk 'length > 70 { exit 1 }' || complain "progress is wider than the terminal"
+    script -qec "$run --quiet" /dev/null >"$work/shown" </dev/null
+    grep -q "private model:" "$work/shown" && complain "--quiet shows progress"
+else
+    echo "progress is not tried: script is not installed (Debian: bsdutils)"
+fi
+$run >"$work/shown" 2>"$work/err" </dev/null || complain "run without a terminal: $(cat "$work/err")"
+[ ! -s "$work/err" ] || complain "progress without a terminal: $(cat "$work/err")"
 
 [ $failures = 0 ] || { echo "$failures failures"; exit 1; }

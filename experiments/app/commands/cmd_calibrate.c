@@ -9,10 +9,7 @@
 /* Runs all batches and notes the largest magnitude at each node. */
 static tf_status watch(const model_files *model, const text_batches *batches, tf_ranges *ranges) {
     progress_line progress;
-    double work = 0;
-    for (size_t b = 0; b < batches->count; b++)
-        work += (double)batches->batch[b].texts * (double)batches->batch[b].length;
-    progress_begin(&progress, "calibrated", batches->texts, work);
+    progress_begin(&progress, "calibrated", batches->texts, batches_work(batches));
     tf_status status = TF_OK;
     for (size_t b = 0; b < batches->count && status == TF_OK; b++) {
         const tf_batch *batch = &batches->batch[b];

@@ -102,10 +102,7 @@ static tf_status make_store(evaluation *e, const model_digest *digest) {
 }
 
 static void start_progress(evaluation *e) {
-    double work = 0;
-    for (size_t b = 0; b < e->batches.count; b++)
-        work += (double)e->batches.batch[b].texts * (double)e->batches.batch[b].length;
-    progress_begin(&e->progress, "evaluated", e->batches.texts, work);
+    progress_begin(&e->progress, "evaluated", e->batches.texts, batches_work(&e->batches));
 }
 
 static tf_status begin_batch(void *context, size_t b) {
@@ -201,6 +198,7 @@ static tf_status evaluate_private(evaluation *e, private_session *session) {
         .scores = true,
         .directory = e->model.directory,
         .pinned_tokenizer = model_pinned_tokenizer(&e->model),
+        .line = &e->progress,
         .watch = data_owner ? &(batch_watch){begin_batch, end_batch, e} : NULL,
     };
     TF_TRY(private_identify(session, &job, &digest));

@@ -285,6 +285,13 @@ float *batches_row(const text_batches *batches, size_t text, size_t token, size_
     return values + row * width;
 }
 
+double batches_work(const text_batches *batches) {
+    double work = 0;
+    for (size_t b = 0; b < batches->count; b++)
+        work += (double)batches->batch[b].texts * (double)batches->batch[b].length;
+    return work;
+}
+
 void batches_free(text_batches *batches) {
     for (size_t i = 0; batches->text && i < batches->listed; i++) encoded_text_free(&batches->text[i]);
     free(batches->text);

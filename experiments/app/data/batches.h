@@ -80,6 +80,9 @@ size_t batches_values(const text_batches *batches, const tf_config *config);
 /** Where the values of a text's token (of ROW_TEXT: its first) stand; NULL where none are kept. */
 float *batches_row(const text_batches *batches, size_t text, size_t token, size_t width, float *values);
 
+/** What time is about proportional to: tokens, padding included. */
+double batches_work(const text_batches *batches);
+
 void batches_free(text_batches *batches);
 
 #endif

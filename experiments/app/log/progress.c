@@ -1,16 +1,29 @@
 #include "experiments/app/log/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "experiments/app/log/log.h"
+#include "experiments/app/log/terminal.h"
 #include "net/base/clock.h"
 
-static const double SECONDS_BETWEEN_LINES = 30, SECONDS_BETWEEN_REWRITES = 0.1;
+enum { LINE = 512, SHOWN_DETAIL = 60 };
 
-static bool silent;
+static const double SECONDS_BETWEEN = 0.1, SECONDS_BEFORE_THE_FIRST = 0.5;
+
+static bool silent, stands; /* stands: a line is on the terminal */
 
 void progress_silence(void) {
     silent = true;
+}
+
+static void clear(void) {
+    static const char erase[] = "\r\033[K";
+    if (!stands) return;
+    ssize_t written = write(STDERR_FILENO, erase, sizeof erase - 1);
+    (void)written; /* there is nowhere to complain */
+    stands = false;
 }
 
 void progress_begin(progress_line *p, const char *what, size_t total, double work) {
@@ -19,9 +32,9 @@ void progress_begin(progress_line *p, const char *what, size_t total, double wor
                          .total = total,
                          .work_total = work,
                          .start = now,
-                         .shown = now - SECONDS_BETWEEN_REWRITES,
-                         .terminal = isatty(STDERR_FILENO)};
-    if (!p->terminal) p->shown = now;
+                         .shown = now + SECONDS_BEFORE_THE_FIRST - SECONDS_BETWEEN,
+                         .quiet = silent || !terminal_watched()};
+    log_before(clear);
 }
 
 static const char *duration_text(double seconds, char buffer[32]) {
@@ -35,35 +48,34 @@ static const char *duration_text(double seconds, char buffer[32]) {
     return buffer;
 }
 
-static void show(progress_line *p, double now) {
-    char left[32];
-    double seconds = now - p->start,
-           rest = p->work_done > 0 ? seconds / p->work_done * (p->work_total - p->work_done) : 0;
-    fprintf(stderr, "%s%s: %zu of %zu, %.3g a second, %s left%s", p->terminal ? "\r" : "", p->what, p->done, p->total,
-            seconds > 0 ? (double)p->done / seconds : 0, duration_text(rest, left), p->terminal ? "\033[K" : "\n");
-    fflush(stderr);
+/* One write of at most the terminal's width, so that nothing wraps and lines of several processes do not mix. */
+static void show(progress_line *p, double now, double work, const char *detail) {
+    char line[LINE] = "\r", left[48] = "", duration[32];
+    double part = p->work_total > 0 ? work / p->work_total : 0, spent = now - p->start;
+    if (part > 1) part = 1;
+    if (part > 0.01) snprintf(left, sizeof left, ", %s left", duration_text(spent / part * (1 - part), duration));
+    size_t room = (size_t)terminal_columns(), used = 1;
+    int length = snprintf(line + used, sizeof line - used, "%s: %.0f %%, %zu of %zu%s%s%.*s", p->what, 100 * part,
+                          p->done, p->total, left, detail ? ": " : "", (int)SHOWN_DETAIL, detail ? detail : "");
+    used += (size_t)length < room ? (size_t)length : room - 1;
+    memcpy(line + used, "\033[K", 3);
+    ssize_t written = write(STDERR_FILENO, line, used + 3);
+    (void)written;
     p->shown = now;
-    p->open = p->terminal;
+    stands = true;
 }
 
 void progress_step(progress_line *p, size_t examples, double work) {
-    double now = tf_clock(), between = p->terminal ? SECONDS_BETWEEN_REWRITES : SECONDS_BETWEEN_LINES;
     p->done += examples;
     p->work_done += work;
-    if (!silent && !p->quiet && now - p->shown >= between) show(p, now);
+    progress_within(p, 0, NULL);
+}
+
+void progress_within(progress_line *p, double work, const char *detail) {
+    double now = tf_clock();
+    if (!p->quiet && now - p->shown >= SECONDS_BETWEEN) show(p, now, p->work_done + work, detail);
 }
 
 void progress_end(progress_line *p) {
-    if (p->open) fputs("\r\033[K", stderr);
-    fflush(stderr);
-    p->open = false;
-}
-
-void show_progress(const char *what, size_t done, size_t total) {
-    if (silent || !isatty(STDERR_FILENO)) return;
-    if (done < total)
-        fprintf(stderr, "\r%s %zu of %zu\033[K", what, done, total);
-    else
-        fputs("\r\033[K", stderr);
-    fflush(stderr);
+    if (!p->quiet) clear();
 }

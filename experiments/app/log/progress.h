@@ -1,5 +1,5 @@
-/** How far a long command has come, on standard error: one line that is rewritten on a terminal, a line now and then
- *  elsewhere. */
+/** How far a long command has come: one line on standard error that is rewritten, where a person looks at a terminal.
+ */
 #ifndef TF_APP_PROGRESS_H
 #define TF_APP_PROGRESS_H
 
@@ -11,7 +11,6 @@ typedef struct progress_line {
     size_t done, total;           /**< examples */
     double work_done, work_total; /**< what time is proportional to, such as tokens */
     double start, shown;          /**< seconds by the clock */
-    bool terminal, open;          /**< open: a line waits to be rewritten */
     bool quiet;                   /**< nothing is shown */
 } progress_line;
 
@@ -24,10 +23,10 @@ void progress_begin(progress_line *progress, const char *what, size_t total, dou
 /** So many more are done. */
 void progress_step(progress_line *progress, size_t examples, double work);
 
-/** Clears the line of a terminal. */
-void progress_end(progress_line *progress);
+/** So much of the work after the last step is done; `detail` says at what this party is, such as an op, or NULL. */
+void progress_within(progress_line *progress, double work, const char *detail);
 
-/** Prints a line over the last one on stderr if that is a terminal; done == total ends it. */
-void show_progress(const char *what, size_t done, size_t total);
+/** Clears the line. */
+void progress_end(progress_line *progress);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiments/app/data/model_files.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
 #include "experiments/app/service/passes.h"
@@ -41,12 +42,17 @@ static tf_status measure(tf_session *session, const tf_program *program, size_t 
     tf_slots slots = {.output = &output};
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
+    progress_line line;
+    progress_begin(&line, "measured", runs, (double)runs);
+    line.quiet |= session->party.id != 0;
     for (size_t i = 0; i < runs && status == TF_OK; i++) {
         tf_session_truncate(session, held);
         status = tf_session_run_program(session, program, &slots, &stats, profile);
         if (i == 0) setup = stats.setup_seconds;
         seconds[i] = stats.online.seconds;
+        progress_step(&line, 1, 1); /* between the runs, which nothing disturbs */
     }
+    progress_end(&line);
     if (status == TF_OK && session->party.id == 0) {
         run_report *run = &report->run;
         for (int i = 0; i < TF_PARTIES; i++)

@@ -37,6 +37,7 @@ typedef struct run {
     double *values;
     pass pass;
     generate_report *report;
+    progress_line line; /* of the prompts; at the data owner */
 } run;
 
 static void release(run *r) {
@@ -121,9 +122,16 @@ static tf_status compute_kept(run *r, tf_session_stats *stats) {
     return status;
 }
 
+static void show_round(void *context, double part, int op) {
+    run *r = context;
+    progress_within(&r->line, part, op >= 0 ? r->pass.graph.node[op].name : NULL);
+}
+
 static tf_status compute_private(run *r, pass_cost *cost) {
     const run_settings *o = r->job->job->settings;
     tf_session_stats stats;
+    r->session->party.watch = r->line.what ? show_round : NULL;
+    r->session->party.watch_context = r;
     if (r->pass.graph.output[0].to == TF_KEPT)
         TF_TRY(compute_kept(r, &stats));
     else
@@ -164,9 +172,8 @@ static tf_status take_pass(run *r, size_t length, const int32_t *ids, size_t str
     return TF_OK;
 }
 
-/* The same, and whether to go on. */
-static tf_status take_step(run *r, size_t length, const int32_t *ids, size_t stride, pass_cost *cost, bool *go_on) {
-    TF_TRY(take_pass(r, length, ids, stride, cost));
+/* What a pass has brought, and whether to go on. */
+static tf_status choose(run *r, pass_cost *cost, bool *go_on) {
     double start = tf_clock();
     *go_on = false;
     if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
@@ -179,12 +186,18 @@ static tf_status take_step(run *r, size_t length, const int32_t *ids, size_t str
 static tf_status prefill(run *r, bool *go_on) {
     size_t longest = r->prompts.longest, piece = r->job->piece ? r->job->piece : longest, length = 0;
     const int32_t *ids = r->prompts.ids;
+    size_t pieces = (longest + piece - 1) / piece;
+    if (r->owner && r->session) progress_begin(&r->line, "reading the prompt", pieces, (double)pieces);
     for (; longest - length > piece; length += piece) {
         TF_TRY(make_pass(r, REVEAL_NOTHING, piece, length + piece));
         TF_TRY(take_pass(r, length, ids ? ids + length : NULL, longest, &r->report->prefill));
+        if (r->line.what) progress_step(&r->line, 1, 1);
     }
     TF_TRY(make_pass(r, r->job->reveal, longest - length, longest));
-    return take_step(r, length, ids ? ids + length : NULL, longest, &r->report->prefill, go_on);
+    TF_TRY(take_pass(r, length, ids ? ids + length : NULL, longest, &r->report->prefill));
+    if (r->line.what) progress_end(&r->line);
+    r->line.what = NULL; /* what follows is seen as it comes */
+    return choose(r, &r->report->prefill, go_on);
 }
 
 static tf_status generate(run *r) {
@@ -200,7 +213,8 @@ static tf_status generate(run *r) {
             return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
         if (r->pass.decoding.rows != 1 || r->pass.decoding.capacity != capacity)
             TF_TRY(make_pass(r, r->job->reveal, 1, capacity));
-        TF_TRY(take_step(r, length, r->next, 1, &r->report->decode, &go_on));
+        TF_TRY(take_pass(r, length, r->next, 1, &r->report->decode));
+        TF_TRY(choose(r, &r->report->decode, &go_on));
     }
     return TF_OK;
 }
@@ -259,6 +273,7 @@ static tf_status continue_batch(tf_session *session, const generate_job *job, si
     }
     tf_status status = generate(&r);
     tf_session_truncate(session, 0);
+    session->party.watch = NULL;
     release(&r);
     return status;
 }

@@ -3,6 +3,7 @@
 #define TF_APP_JOB_H
 
 #include "experiments/app/data/batches.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/report/run_report.h"
 #include "experiments/app/service/shares.h"
 #include "models/ranges.h"
@@ -37,6 +38,7 @@ typedef struct private_job {
     const text_batches *batches;   /**< where this process plays the data owner, or NULL */
     const batch_watch *watch;      /**< likewise, to take the results batch by batch; or NULL */
     const tf_ranges *ranges;       /**< calibrated, or NULL; the same on all parties */
+    progress_line *line;           /**< of a command that shows how far it is, or NULL: each request shows its own */
     tf_range_check *range_check;   /**< with --check-ranges, or NULL */
     const char *directory;         /**< where this process plays the model owner: of the model, with its tokenizer */
     tf_digest pinned_tokenizer;    /**< where it plays the data owner: of the one it holds to; zero: any */

@@ -139,8 +139,20 @@ static tf_status run_kept(tf_session *session, const run_settings *o, const tf_g
     return tf_session_execute(session, compiled, graph, &(tf_slots){.kept = &view}, stats, NULL);
 }
 
+/** Where a batch is, for whoever looks at the terminal. */
+typedef struct batch_place {
+    progress_line *line;
+    const tf_graph *graph;
+    double work; /* of the whole batch */
+} batch_place;
+
+static void show_round(void *context, double part, int op) {
+    const batch_place *at = context;
+    progress_within(at->line, part * at->work, op >= 0 ? at->graph->node[op].name : NULL);
+}
+
 static tf_status run_batch(tf_session *session, const private_job *job, const tf_batch *batch, double *output,
-                           kept_results *kept, progress *sum) {
+                           kept_results *kept, progress_line *line, progress *sum) {
     const run_settings *o = job->settings;
     bool holds_weights = session->party.id == o->model_owner || o->public_weights;
     tf_graph graph;
@@ -154,10 +166,17 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
                                 o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     graph.check_copies = o->check_copies;
+    batch_place at = {line, &graph, (double)batch->texts * (double)batch->length};
+    if (line) {
+        progress_within(line, 0, "sharing weights");
+        session->party.watch = show_round;
+        session->party.watch_context = &at;
+    }
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
         status = run_kept(session, o, &graph, tf_model_width(job->config), kept, &stats);
     else if (status == TF_OK)
         status = tf_session_run(session, &graph, o->fraction_bits, o->model_owner, o->data_owner, output, &stats, NULL);
+    session->party.watch = NULL;
     tf_graph_free(&graph);
     tf_decoding_free(&decoding);
     tf_session_truncate(session, 0); /* a decoder's caches */
@@ -228,7 +247,7 @@ static tf_status deliver(const private_job *job, size_t b, size_t row, const dou
 }
 
 static tf_status infer_batch(tf_session *session, const private_job *job, size_t b, size_t row, float *values,
-                             progress *sum) {
+                             progress_line *line, progress *sum) {
     const run_settings *o = job->settings;
     bool owner = session->party.id == o->data_owner;
     tf_batch batch = owner ? job->batches->batch[b] : (tf_batch){0};
@@ -240,7 +259,7 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     size_t rows = batch.texts * (tf_model_output(job->config).per_token ? batch.length : 1);
     double *output = status == TF_OK && owner ? calloc(rows, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
-    if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, sum);
+    if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, line, sum);
     run_report run = added(sum, &before);
     if (status == TF_OK && owner) status = deliver(job, b, row, output, &run, values);
     free(output);
@@ -264,20 +283,25 @@ tf_status party_await_request(tf_session *session, int data_owner, bool may_rest
 tf_status party_answer(tf_session *session, const private_job *job, float *values, double open_seconds,
                        const party_counters *before, bool may_rest, run_report *report, bool *asked) {
     const run_settings *o = job->settings;
-    bool owner = session->party.id == o->data_owner, shows = owner && !job->watch;
+    bool owner = session->party.id == o->data_owner;
     size_t row = 0;
+    progress_line own, *line = owner && job->line ? job->line : NULL;
     uint64_t batches = owner && job->batches ? job->batches->count : 0;
     progress sum = {0};
     TF_TRY(party_await_request(session, o->data_owner, may_rest, &batches));
     *asked = batches > 0;
     if (!*asked) return TF_OK;
     report->began = tf_clock();
-    for (uint64_t b = 0; b < batches; b++) {
-        if (shows) show_progress("private model: text", row, job->batches->texts);
-        TF_TRY(infer_batch(session, job, b, row, owner ? values : NULL, &sum));
-        if (owner) row += job->batches->batch[b].texts;
+    if (owner && !line) progress_begin(line = &own, "private model", job->batches->texts, batches_work(job->batches));
+    tf_status status = TF_OK;
+    for (uint64_t b = 0; b < batches && status == TF_OK; b++) {
+        const tf_batch *batch = owner ? &job->batches->batch[b] : NULL;
+        status = infer_batch(session, job, b, row, owner ? values : NULL, line, &sum);
+        if (owner) row += batch->texts;
+        if (line == &own) progress_step(line, batch->texts, (double)batch->texts * (double)batch->length);
     }
-    if (shows) show_progress("private model: text", row, job->batches->texts);
+    if (line == &own) progress_end(line);
+    if (status != TF_OK) return status;
     return party_doing(report_run(session, &sum, open_seconds, before, report), "adding up what was sent");
 }
 
@@ -285,7 +309,7 @@ static tf_status run_shared(tf_session *session, const private_job *job, kept_re
     const party_shares *shares = &job->shares[session->party.id];
     size_t width = tf_model_width(job->config);
     for (size_t b = 0; b < shares->texts.batches; b++) {
-        TF_TRY(run_batch(session, job, &shares->texts.batch[b], NULL, kept, sum));
+        TF_TRY(run_batch(session, job, &shares->texts.batch[b], NULL, kept, NULL, sum));
         kept->row += shares->texts.batch[b].texts;
     }
     tf_share_results results = {.texts = shares->texts.texts,

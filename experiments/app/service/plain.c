@@ -37,9 +37,10 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
 
 tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values) {
     size_t width = tf_model_width(&model->config), row = 0;
+    progress_line line;
+    progress_begin(&line, "plain model", batches->texts, batches_work(batches));
     for (size_t b = 0; b < batches->count; b++) {
         const tf_batch *batch = &batches->batch[b];
-        show_progress("plain model: text", row, batches->texts);
         tf_array out = {0};
         TF_TRY(plain_batch(model, batch, seen, &out));
         size_t tokens = tf_shape_count(out.shape) / (batch->texts * width);
@@ -49,8 +50,9 @@ tf_status plain_run(const model_files *model, const text_batches *batches, tf_ra
         }
         row += batch->texts;
         free(out.data);
+        progress_step(&line, batch->texts, (double)batch->texts * (double)batch->length);
     }
-    show_progress("plain model: text", row, batches->texts);
+    progress_end(&line);
     return TF_OK;
 }
 

@@ -1,0 +1,13 @@
+/** The terminal that a person looks at, also from behind mpirun, whose processes write into pipes. */
+#ifndef TF_APP_TERMINAL_H
+#define TF_APP_TERMINAL_H
+
+#include <stdbool.h>
+
+/** Whether what goes to standard error is shown on a terminal, by this process or by the launcher that started it. */
+bool terminal_watched(void);
+
+/** How many columns tables and help may take: COLUMNS, or the terminal's; 80 where nothing tells. From 40 to 200. */
+int terminal_columns(void);
+
+#endif
