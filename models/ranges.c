@@ -8,6 +8,7 @@
 
 #include "net/base/file.h"
 #include "net/base/new_file.h"
+#include "ops/ops.h"
 #include "runtime/lower/guard.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
@@ -61,6 +62,36 @@ static double largest_square(const tf_array *value) {
     return largest;
 }
 
+/** The least sum of squares, with eps, of the rows of a value that a norm reads; rows that are flat to 17 fractional
+ *  bits count for nothing: they come out as zeros or nearly, however they are divided. */
+static double least_of_rows(const tf_node *norm, const tf_array *value) {
+    size_t row = tf_shape_last(value->shape), rows = tf_shape_count(value->shape) / row;
+    bool centred = strcmp(norm->op->kind, "layernorm") || tf_attr_get(norm, "centred", 0) != 0;
+    const double flat = ldexp((double)row, -34);
+    double least = INFINITY;
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = value->data + r * row;
+        double mean = 0, sum = 0;
+        for (size_t i = 0; i < row && !centred; i++) mean += x[i] / (double)row;
+        for (size_t i = 0; i < row; i++) sum += (x[i] - mean) * (x[i] - mean);
+        if (sum > flat) least = fmin(least, sum + tf_attr_get(norm, "eps", 0) * (double)row);
+    }
+    return least;
+}
+
+/** Lowers the least sum of squares at a node that was noted, if a norm divides by its rows'. */
+static void note_least(tf_ranges *ranges, const tf_graph *graph, tf_id node, const tf_array *value) {
+    tf_ranges_entry *entry = find(ranges, graph->node[node].name);
+    for (tf_id i = node + 1; entry && i < graph->nodes; i++) {
+        const tf_node *norm = &graph->node[i];
+        if (!norm->op || norm->input[0] != node || strcmp(norm->op->variant, "exact") ||
+            (strcmp(norm->op->kind, "layernorm") && strcmp(norm->op->kind, "rmsnorm")))
+            continue;
+        double least = least_of_rows(norm, value);
+        if (isfinite(least) && (entry->least == 0 || least < entry->least)) entry->least = least;
+    }
+}
+
 void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, const tf_array *value) {
     tf_ranges_watch *watch = context;
     size_t count = tf_shape_count(value->shape);
@@ -76,6 +107,7 @@ void tf_ranges_watch_node(void *context, const tf_graph *graph, tf_id node, cons
         watch->status = tf_ranges_note(watch->ranges, graph->node[node].name, largest);
     if (watch->status == TF_OK && tf_guarded(graph, node))
         tf_ranges_note_row(watch->ranges, graph->node[node].name, largest_square(value));
+    if (watch->status == TF_OK) note_least(watch->ranges, graph, node, value);
 }
 
 static double power_from(double least) {
@@ -93,6 +125,20 @@ static double range_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
 static double square_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
     if (ranges->rounded || entry->square <= 0) return entry->square;
     return power_from(entry->square * ranges->factor * ranges->factor * TF_ROUNDING_ROOM);
+}
+
+tf_status tf_ranges_check_rows(const tf_ranges *ranges) {
+    for (size_t i = 0; i < ranges->count; i++) {
+        const tf_ranges_entry *entry = &ranges->entry[i];
+        double resolved = tf_norm_resolves(square_of(ranges, entry));
+        if (entry->least > 0 && entry->least < resolved)
+            return tf_fail(
+                TF_RANGE,
+                "%s: a row's squares add up to %.2g, where the norm that divides by it is right from %.2g on "
+                "alone: rows as flat as that would come out too small",
+                entry->name, entry->least, resolved);
+    }
+    return TF_OK;
 }
 
 void tf_ranges_apply(const tf_ranges *ranges, tf_graph *graph) {
@@ -185,19 +231,22 @@ tf_status tf_ranges_write(const char *directory, tf_ranges *ranges) {
     tf_digest id;
     TF_TRY(tf_digest_random(&id));
     tf_digest_text(&id, ranges->id);
-    json_t *known = json_object(), *own = json_object(), *rows = json_object(), *squares = json_object();
+    json_t *known = json_object(), *own = json_object(), *rows = json_object(), *squares = json_object(),
+           *least = json_object();
     for (size_t i = 0; i < ranges->count; i++) {
         const tf_ranges_entry *entry = &ranges->entry[i];
         json_object_set_new(known, entry->name, json_real(range_of(ranges, entry)));
         json_object_set_new(own, entry->name, json_real(entry->largest));
+        if (entry->least > 0) json_object_set_new(least, entry->name, json_real(entry->least));
         if (entry->square <= 0) continue;
         json_object_set_new(rows, entry->name, json_real(square_of(ranges, entry)));
         json_object_set_new(squares, entry->name, json_real(entry->square));
     }
-    tf_status status = write_object(directory, TF_RANGES_PRIVATE_FILE, 0600,
-                                    json_pack("{s:s,s:s,s:s,s:f,s:I,s:o,s:o}", "id", ranges->id, "model", ranges->model,
-                                              "approx", ranges->approx, "factor", ranges->factor, "texts",
-                                              (json_int_t)ranges->texts, "magnitudes", own, "squares", squares));
+    tf_status status =
+        write_object(directory, TF_RANGES_PRIVATE_FILE, 0600,
+                     json_pack("{s:s,s:s,s:s,s:f,s:I,s:o,s:o,s:o}", "id", ranges->id, "model", ranges->model, "approx",
+                               ranges->approx, "factor", ranges->factor, "texts", (json_int_t)ranges->texts,
+                               "magnitudes", own, "squares", squares, "least", least));
     if (status != TF_OK) {
         json_decref(known);
         json_decref(rows);

@@ -19,6 +19,7 @@ typedef struct tf_ranges_entry {
     char name[sizeof((tf_node *)0)->name];
     double largest; /**< magnitude; once they are `rounded`, the range */
     double square;  /**< the largest squared norm of a row's sketch, or its bound; 0 where rows are not guarded */
+    double least;   /**< the least sum of squares of a row that a LayerNorm divides by; 0 where none does */
 } tf_ranges_entry;
 
 typedef struct tf_ranges {
@@ -57,6 +58,10 @@ TF_CHECKED tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bo
 /** Whether ranges that were read from DIR are of the weights with this digest, as DIR/ranges.private.json says. TF_IO
  *  where that is not there. */
 TF_CHECKED tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const char *model, bool *match);
+
+/** Fails with TF_RANGE, naming the node, where some row has so little variance that a LayerNorm or RMSNorm with these
+ *  ranges would not divide by it rightly: see tf_norm_resolves. */
+TF_CHECKED tf_status tf_ranges_check_rows(const tf_ranges *ranges);
 
 /** Draws an id and writes DIR/ranges.json and DIR/ranges.private.json, which its owner alone may read. */
 TF_CHECKED tf_status tf_ranges_write(const char *directory, tf_ranges *ranges);

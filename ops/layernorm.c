@@ -100,19 +100,23 @@ static const double least = 0x1p-7, most = 0x1p22;
 
 /** Doublings of d for which a calibrated bound of the squared norms of its rows' sketches leaves room, a factor of 4
  * for sketches that fall short included: sums of squares are then resolved from so many factors of 4 less on. */
-static int headroom(const tf_program *p, const tf_node *node) {
+static int headroom(double square) {
     enum { MOST_DOUBLINGS = 5 };
-    double square = p->graph ? p->graph->node[node->input[0]].square : 0;
     int doublings = 0;
     for (; square > 0 && doublings < MOST_DOUBLINGS && 16 * square <= most; doublings++) square *= 4;
     return doublings;
+}
+
+double tf_norm_resolves(double square) {
+    return ldexp(least, -2 * headroom(square));
 }
 
 /** d over the root of the mean of its row's squares plus eps, d being in a ring with room for products. The sum of
  *  squares is taken once per row; its inverse root times sqrt(n) is the factor. */
 static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     if (p->status) return -1;
-    int doublings = headroom(p, node), frac = p->frac, square_frac = frac + 4, factor_frac = frac + 4 + doublings;
+    int doublings = headroom(p->graph ? p->graph->node[node->input[0]].square : 0), frac = p->frac,
+        square_frac = frac + 4, factor_frac = frac + 4 + doublings;
     tf_shape row = tf_type_of(p, d)->shape;
     size_t n = tf_shape_last(row);
     double gain = ldexp(1, doublings);

@@ -14,6 +14,10 @@ extern const tf_op tf_argmax_ops[], tf_elementwise_ops[], tf_embedding_ops[], tf
     tf_layernorm_ops[], tf_linear_ops[], tf_logistic_ops[], tf_pooling_ops[], tf_rotary_ops[], tf_sample_ops[],
     tf_slicing_ops[], tf_softmax_ops[];
 
+/** The least sum of a row's squares (with eps) that layernorm and rmsnorm divide by rightly, where the squared norms of
+ *  rows are bounded by `square` (0: not known). Below it a row comes out too small. */
+double tf_norm_resolves(double square);
+
 TF_PUBLIC_END
 
 #endif

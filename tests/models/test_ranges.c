@@ -173,3 +173,43 @@ Test(ranges, must_be_finite) {
     cr_assert_eq(watch.status, TF_RANGE);
     cr_assert_eq(ranges.count, 0);
 }
+
+/* Two rows that a norm divides by, of which the second's elements are `size` from their mean, and a flat one. */
+static tf_ranges calibrated(const char *kind, const char *variant, float size) {
+    enum { ROWS = 3, WIDTH = 32 };
+    static const int32_t tokens[ROWS] = {0, 1, 2};
+    float table[ROWS * WIDTH];
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        table[i] = (i % 2 ? 1 : -1) * (i < WIDTH ? 4 : i < 2 * WIDTH ? size : 0) + (strcmp(kind, "rmsnorm") ? 0.5f : 0);
+    tf_ranges ranges = {.factor = 2};
+    tf_ranges_watch watch = {.ranges = &ranges};
+    tf_graph graph;
+    tf_array plain;
+    tf_graph_init(&graph);
+    tf_id x = tf_graph_op(&graph, "embedding", "", "rows",
+                          TF_IN(tf_graph_leaf(&graph, TF_LEAF_TOKENS, "ids", tf_dims(1, ROWS), tokens),
+                                tf_graph_leaf(&graph, TF_LEAF_WEIGHT, "table", tf_dims(ROWS, WIDTH), table)),
+                          TF_NO_ATTRS);
+    cr_assert_eq(tf_graph_finish(&graph, tf_graph_op(&graph, kind, variant, "norm", TF_IN(x), TF_NO_ATTRS)), TF_OK);
+    cr_assert_eq(tf_graph_plain(&graph, &plain, tf_ranges_watch_node, &watch), TF_OK, "%s", tf_error());
+    cr_assert_eq(watch.status, TF_OK);
+    free(plain.data);
+    tf_graph_free(&graph);
+    return ranges;
+}
+
+/* Squared norms of 512, with their room 2048, bounded by 8192: four doublings, sums of squares from 2^-15 on. */
+Test(ranges, are_refused_where_rows_are_too_flat) {
+    const char *kind[] = {"layernorm", "rmsnorm", "layernorm"}, *variant[] = {"exact", "exact", "center"};
+    for (int k = 0; k < 3; k++)
+        for (int flat = 0; flat < 2; flat++) {
+            tf_ranges ranges = calibrated(kind[k], variant[k], flat ? 0x1p-11f : 0x1p-9f);
+            bool refused = flat && k < 2;
+            cr_assert_eq(tf_ranges_check_rows(&ranges), refused ? TF_RANGE : TF_OK, "%s, %d", kind[k], flat);
+            if (refused) cr_assert(strstr(tf_error(), "rows: a row's squares add up to 7.6e-06"), "%s", tf_error());
+            double least = 0;
+            for (size_t i = 0; i < ranges.count; i++) least = ranges.entry[i].least > 0 ? ranges.entry[i].least : least;
+            cr_assert_eq(least, k == 2 ? 0 : flat ? 0x1p-17 : 0x1p-13);
+            tf_ranges_free(&ranges);
+        }
+}

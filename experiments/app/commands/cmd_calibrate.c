@@ -37,6 +37,7 @@ static tf_status calibrate(const command_line *o, model_files *model, text_list 
     ranges->texts = texts->count;
     tf_status status = watch(model, &batches, ranges);
     batches_free(&batches);
+    if (status == TF_OK) status = tf_ranges_check_rows(ranges);
     if (status == TF_OK) status = tf_ranges_write(o->model, ranges);
     return status == TF_OK ? calibration_print(&form, o->model, ranges, tf_clock() - start) : status;
 }
