@@ -88,15 +88,20 @@ static tf_id near_mask(tf_builder *b) {
     return id;
 }
 
+/* Where lengths are hidden the mask is a secret of keys alone, so that all tokens must be near each other. */
 static public_leaves make_leaves(tf_builder *b) {
-    if (b->batch->hidden && b->config->layers > 1 && b->config->global_every > 1)
-        tf_graph_fail(b->graph, tf_fail(TF_INVALID, "lengths cannot be hidden from layers that look at near tokens"));
-    bool local = b->config->layers > 1 && b->config->global_every > 1;
-    public_leaves c = {.angles = {-1, -1}, .mask = {b->key_mask, -1}};
+    size_t near = b->config->window / 2 + 1;
+    bool local = b->config->layers > 1 && b->config->global_every > 1, hidden = b->batch->hidden;
+    if (hidden && local && b->batch->length > near)
+        tf_graph_fail(b->graph, tf_fail(TF_INVALID,
+                                        "this model has layers that look at near tokens: lengths can be hidden in %zu "
+                                        "tokens at most",
+                                        near));
+    public_leaves c = {.angles = {-1, -1}, .mask = {b->key_mask, b->key_mask}};
     if (b->graph->status != TF_OK) return c;
     c.angles[0] = angles(b, "angles", b->config->rope_theta);
     if (local) c.angles[1] = angles(b, "near_angles", b->config->rope_local_theta);
-    if (local) c.mask[1] = near_mask(b);
+    if (local && !hidden) c.mask[1] = near_mask(b);
     return c;
 }
 

@@ -188,6 +188,12 @@ says 'embeddings.LayerNorm \(layernorm\): a value of .* leaves its range of 1 ' 
     "$trefoil" infer --local --check-ranges --no-guard --model "$work/loud" --text "a good film"
 says 'rows with a squared norm of up to .* give --no-guard' "$trefoil" infer --local --model "$work/loud" --text "a good film"
 
+# Lengths can be hidden here as in infer, and the results stay the same.
+"${eval[@]}" --local --pad-to 12 --out "$work/padded" >"$work/said" || complain "evaluation with --pad-to failed"
+whole "$work/padded"
+[ "$(grep -o '"prediction":"[a-z]*"' "$work/padded")" = "$(grep -o '"prediction":"[a-z]*"' "$work/private")" ] ||
+    complain "other predictions with --pad-to"
+
 # The digest of the weights, by which results can be told apart, goes to the data owner and nowhere else.
 if mpicc -shared -fPIC -o "$work/log.so" "$here/../support/mpi_log.c" 2>/dev/null; then
     mpirun --oversubscribe -n 3 -x MPI_LOG="$work/sent" -x LD_PRELOAD="$work/log.so" "${eval[@]}" --plaintext-links \

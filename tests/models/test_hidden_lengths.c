@@ -7,6 +7,8 @@
 
 enum { MOST = 3 * TINY_LENGTH };
 
+extern const struct tf_family tf_modernbert_family; /* models/family.h does not go with the runtime's own headers */
+
 typedef struct hidden {
     tf_config config;
     const char *approximations;
@@ -122,6 +124,27 @@ Test(hidden_lengths, so_are_embeddings_of_every_pooling) {
         cr_assert_lt(worst, 0.02, "pooling %zu: %g", k, worst);
         free_views(&h);
     }
+}
+
+/* In layers that look at near tokens too, as long as all are near. */
+Test(hidden_lengths, so_are_those_of_a_model_with_local_attention) {
+    hidden h = {.config = tiny_config, .approximations = "exact", .lengths = tiny_lengths, .ids = tiny_ids};
+    h.config.family = &tf_modernbert_family;
+    h.config.window = 2 * (TINY_LENGTH - 1);
+    h.config.global_every = 2;
+    h.config.rope_theta = 160000;
+    h.config.rope_local_theta = 10000;
+    run_three(&h);
+    double worst = error_of(&h);
+    cr_assert_lt(worst, 0.02, "%g", worst);
+    free_views(&h);
+    tf_graph graph;
+    tf_batch batch = {.texts = TINY_TEXTS, .length = TINY_LENGTH, .lengths = whole, .hidden = true};
+    h.config.window -= 2;
+    tf_graph_init(&graph);
+    cr_assert_eq(build(&h, &batch, 2, &graph), TF_INVALID);
+    cr_assert(strstr(tf_error(), "lengths can be hidden in 5 tokens at most"), "%s", tf_error());
+    tf_graph_free(&graph);
 }
 
 Test(hidden_lengths, nothing_seen_depends_on_them) {

@@ -58,6 +58,9 @@ static tf_status open_data(evaluation *e, int groups, bool shows, eval_metrics *
     TF_TRY(texts_read_data(&source, head != TF_HEAD_CAUSAL, &e->texts));
     size_t share = (e->texts.count + (size_t)groups - 1) / (size_t)groups;
     batch_settings cut = settings_of_batches(o, EMPTY_LEFT_OUT);
+    if (o->pad_to && e->model.config.head == TF_HEAD_CAUSAL)
+        return tf_fail(TF_INVALID,
+                       "--pad-to is for models that read texts: of one that continues them lengths are public");
     if (!o->batch && share < TEXTS_A_BATCH) cut.most = share;
     if (!o->batch && head == TF_HEAD_CAUSAL) cut.most = 1; /* logits after each token are many */
     TF_TRY(batches_make(&e->texts, e->model.tokenizer, &e->model.config, &cut, &e->batches));
@@ -306,21 +309,37 @@ const trefoil_command command_eval = {
                 "mpirun -n 6 trefoil eval --model DIR --data dev.tsv --out results.jsonl"},
     .accepts =
         (const char[]){
-            OPTION_QUIET,          OPTION_MODEL,
-            OPTION_DATA,           OPTION_COLUMNS,
-            OPTION_METRIC,         OPTION_OUT,
-            OPTION_LIMIT,          OPTION_TRUNCATE,
-            OPTION_MAX_LENGTH,     OPTION_FORMAT,
-            OPTION_STRICT,         OPTION_BATCH,
-            OPTION_APPROX,         OPTION_FRACTION_BITS,
-            OPTION_MODEL_OWNER,    OPTION_DATA_OWNER,
-            OPTION_PUBLIC_WEIGHTS, OPTION_PLAIN,
-            OPTION_CHECK,          OPTION_CHECK_RANGES,
-            OPTION_REPORT,         OPTION_NO_RANGES,
-            OPTION_NO_GUARD,       OPTION_CHECK_COPIES,
-            OPTION_TOKENIZER,      OPTION_TOKENIZER_DIGEST,
-            OPTION_PLUGIN,         OPTION_DRY_RUN,
-            LINK_OPTIONS,          0,
+            OPTION_QUIET,
+            OPTION_MODEL,
+            OPTION_PAD_TO,
+            OPTION_DATA,
+            OPTION_COLUMNS,
+            OPTION_METRIC,
+            OPTION_OUT,
+            OPTION_LIMIT,
+            OPTION_TRUNCATE,
+            OPTION_MAX_LENGTH,
+            OPTION_FORMAT,
+            OPTION_STRICT,
+            OPTION_BATCH,
+            OPTION_APPROX,
+            OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,
+            OPTION_PUBLIC_WEIGHTS,
+            OPTION_PLAIN,
+            OPTION_CHECK,
+            OPTION_CHECK_RANGES,
+            OPTION_REPORT,
+            OPTION_NO_RANGES,
+            OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES,
+            OPTION_TOKENIZER,
+            OPTION_TOKENIZER_DIGEST,
+            OPTION_PLUGIN,
+            OPTION_DRY_RUN,
+            LINK_OPTIONS,
+            0,
         },
     .requires = (const char[]){OPTION_MODEL, OPTION_DATA, 0},
     .secrets = true,
