@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static void release(holdings *h) {
 /* A signal --------------------------------------------------------------------------------------------------------- */
 
 /* What is being answered is finished, but nobody is waited for. */
-static volatile sig_atomic_t stopped;
+static atomic_int stopped;
 static const gateway_desk *signalled_desk;
 
 static void stop(int number) {

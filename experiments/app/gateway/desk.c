@@ -176,7 +176,10 @@ tf_status desk_met(gateway_desk *d, const model_files *model, size_t context, bo
 
 void desk_lost(gateway_desk *d) {
     pthread_mutex_lock(&d->lock);
-    if (d->ready) d->lost_at = tf_clock(), d->counts.losses++;
+    if (d->ready) {
+        d->lost_at = tf_clock();
+        d->counts.losses++;
+    }
     d->ready = false;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);

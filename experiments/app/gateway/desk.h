@@ -6,20 +6,20 @@
 #define TF_APP_DESK_H
 
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "experiments/app/data/model_files.h"
 #include "experiments/app/gateway/request.h"
 
 typedef struct desk_settings {
-    const char *name;                  /**< of the model, as clients call it */
-    long created;                      /**< when its files were written, in seconds of Unix */
-    size_t queue;                      /**< the most requests that wait */
-    size_t texts;                      /**< the most texts of a run */
-    double window;                     /**< seconds for which a run waits for more requests to join it */
-    int model_owner, data_owner;       /**< parties; TF_OUTSIDE: none of the three */
-    const volatile sig_atomic_t *stop; /**< not 0: a signal asks the gateway to end */
-    tf_sampling sampling;              /**< how tokens are drawn where a request does not say */
+    const char *name;            /**< of the model, as clients call it */
+    long created;                /**< when its files were written, in seconds of Unix */
+    size_t queue;                /**< the most requests that wait */
+    size_t texts;                /**< the most texts of a run */
+    double window;               /**< seconds for which a run waits for more requests to join it */
+    int model_owner, data_owner; /**< parties; TF_OUTSIDE: none of the three */
+    const atomic_int *stop;      /**< not 0: a signal asks the gateway to end */
+    tf_sampling sampling;        /**< how tokens are drawn where a request does not say */
 } desk_settings;
 
 /** What clients can ask of the model. */
@@ -58,7 +58,7 @@ typedef struct gateway_desk {
     pthread_cond_t changed;    /**< anything of what follows, or of a request */
     gateway_request **waiting; /**< first come first */
     size_t waits, runs;        /**< requests that wait, and that are in the run at hand */
-    bool ready;                /**< the three parties have met and agreed */
+    atomic_bool ready;         /**< the three parties have met and agreed */
     bool was_ready;            /**< once at least */
     double lost_at;            /**< when they were not any more */
     bool stopping;             /**< nothing new is taken; see desk_stops */

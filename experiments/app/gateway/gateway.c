@@ -63,7 +63,10 @@ static const route *find_route(const char *method, const char *path) {
 static int find(void *context, const char *method, const char *path, refusal_form *form, bool *open) {
     const route *found = find_route(method, path);
     bool known = !strncmp(path, one_model, sizeof one_model - 1);
-    if (found) *form = found->form, *open = found->open;
+    if (found) {
+        *form = found->form;
+        *open = found->open;
+    }
     if (found || (known && !strcmp(method, "GET"))) return HTTP_OK;
     for (int i = 0; i < ROUTES; i++) known |= !strcmp(routes[i].path, path);
     return known ? HTTP_NOT_ALLOWED : HTTP_NOT_FOUND;

@@ -45,7 +45,8 @@ tf_status request_add_text(gateway_request *r, const char *first, size_t first_l
                            size_t second_length) {
     text_item *item;
     TF_TRY(texts_add(&r->texts, 0, &item));
-    item->first_length = first_length, item->second_length = second_length;
+    item->first_length = first_length;
+    item->second_length = second_length;
     TF_TRY(text_duplicate(first, first_length, &item->first));
     return second ? text_duplicate(second, second_length, &item->second) : TF_OK;
 }
