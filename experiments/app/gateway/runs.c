@@ -122,10 +122,13 @@ static tf_status try_texts(const run_of_requests *run, gateway_request *r) {
     const model_files *model = &run->party->model;
     batch_settings cut = cut_for(run, r->truncate);
     text_batches batches;
+    size_t tokens = 0;
     TF_TRY(batches_make(&r->texts, model->tokenizer, &model->config, &cut, &batches));
-    r->prompt_tokens = 0;
-    for (size_t i = 0; i < r->texts.count; i++) r->prompt_tokens += batches.text[i].length;
+    for (size_t i = 0; i < r->texts.count; i++) tokens += batches.text[i].length;
     batches_free(&batches);
+    pthread_mutex_lock(&run->desk->lock); /* whoever asked may have gone, and be noted */
+    r->prompt_tokens = tokens;
+    pthread_mutex_unlock(&run->desk->lock);
     return TF_OK;
 }
 
