@@ -51,4 +51,24 @@ grep -q '^| bert-tiny | all | exact | 128 | 8 | 1 | took more than 0.01 s |' "$w
 # every row of a table has as many cells as its header
 awk -F'|' '/^\|---/ { cells = NF } /^\|/ && !/^\|---/ && cells { gsub(/\\\|/, ""); if (NF != cells) exit 1 } /^$/ { cells = 0 }' \
     "$work/tiny.md" "$work/late.md" || complain "a table's rows differ in length"
+
+# An op by itself, of any shape; --shape is a network all the same.
+op() { "$TREFOIL" bench --local --runs 1 --json --op "$@"; }
+for case in 'gelu=exact 3x70' 'softmax=exact 2x5x40' 'layernorm 9'; do
+    read -r name shape <<<"$case"
+    op "$name" --shape "$shape" --shape 1ms,1000mbit >"$work/op" || complain "bench --op $case failed"
+    /usr/bin/python3 - "$work/op" "$name" "$shape" <<'PYTHON' || complain "what bench --op $case prints: $(cat "$work/op")"
+import json
+import math
+import sys
+
+result = json.load(open(sys.argv[1], encoding="utf-8"))
+assert result["op"] == sys.argv[2] and result["elements"] == math.prod(map(int, sys.argv[3].split("x")))
+assert result["bytes"]["total"] == result["forecast"]["bytes"] > 0 and result["rounds"] == result["forecast"]["rounds"] > 1
+PYTHON
+done
+for wrong in '--op gelu=nope' '--op gelu --shape 3x' '--op gelu --shape 0x3' '--op gelu --step relu' '--step relu --shape 3x3'; do
+    # shellcheck disable=SC2086
+    "$TREFOIL" bench --local $wrong >"$work/said" 2>&1 && complain "bench $wrong was accepted"
+done
 [ $failures = 0 ]

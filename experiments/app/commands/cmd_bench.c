@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/bench.h"
@@ -18,6 +20,19 @@ static tf_status open_model(const command_line *o, const private_session *sessio
     job->ranges = model_ranges(model);
     job->weights = model->weights;
     return status;
+}
+
+/* The op that KIND=VARIANT names; the kind alone is its first variant. */
+static tf_status find_op(const command_line *o, bench_job *job) {
+    char kind[64];
+    const char *sign = strchr(o->op, '=');
+    const model_settings settings = settings_of_model(o);
+    TF_TRY(register_ops(&settings));
+    snprintf(kind, sizeof kind, "%.*s", sign ? (int)(sign - o->op) : (int)strlen(o->op), o->op);
+    job->op = tf_registry_find(kind, sign ? sign + 1 : NULL);
+    for (; job->op_shape.rank < 4 && o->dimension[job->op_shape.rank]; job->op_shape.rank++)
+        job->op_shape.dim[job->op_shape.rank] = o->dimension[job->op_shape.rank];
+    return job->op ? TF_OK : tf_fail(TF_INVALID, "--op '%s' is not known: trefoil ops lists kinds and variants", o->op);
 }
 
 static tf_status measure(const command_line *o, private_session *session) {
@@ -40,6 +55,7 @@ static tf_status measure(const command_line *o, private_session *session) {
                                       : 5,
         .profile = o->profile,
     };
+    if (o->op) TF_TRY(find_op(o, &job));
     if (o->arch || o->model) TF_TRY(open_model(o, session, &model, &job));
     bench_report report = {0};
     party_shares shares[TF_PARTIES] = {{0}};
@@ -53,11 +69,12 @@ static tf_status measure(const command_line *o, private_session *session) {
         const char *made = o->links.local       ? "threads, not encrypted"
                            : o->links.plaintext ? "not encrypted"
                                                 : "encrypted";
-        const char *name = o->model ? o->model : o->arch ? o->arch : o->step ? o->step : "matmul";
+        const char *name = o->model ? o->model : o->arch ? o->arch : o->step ? o->step : o->op ? o->op : "matmul";
         status = o->link ? link_report_print(&form, made, job.runs, &report.link)
                          : bench_report_print(&form,
                                               o->model  ? "model"
                                               : o->arch ? "arch"
+                                              : o->op   ? "op"
                                                         : "step",
                                               name, job.runs, o->profile, &report);
     }
@@ -77,8 +94,11 @@ static tf_status run(const command_line *o) {
 
 static tf_status check(const command_line *o) {
     bool whole = o->arch || o->model;
-    if (o->link + !!o->step + !!o->matmul[0] + !!o->arch + !!o->model != 1)
-        return tf_fail(TF_INVALID, "bench needs one of --step, --matmul, --arch, --model and --link (see --help)");
+    if (o->link + !!o->step + !!o->op + !!o->matmul[0] + !!o->arch + !!o->model != 1)
+        return tf_fail(TF_INVALID,
+                       "bench needs one of --step, --op, --matmul, --arch, --model and --link (see --help)");
+    if (o->dimension[0] && !o->op)
+        return tf_fail(TF_INVALID, "--shape: dimensions go with --op only, otherwise it names a network (see --help)");
     if (o->layers && !o->arch) return tf_fail(TF_INVALID, "--layers: with --arch only (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
     if (o->tokens > 2) return tf_fail(TF_INVALID, "--tokens: 1, the prompt, or 2, the token after it (see --help)");
@@ -88,9 +108,10 @@ static tf_status check(const command_line *o) {
 
 const trefoil_command command_bench = {
     .name = "bench",
-    .summary = "measure a protocol step, a matrix product, a model or the link",
+    .summary = "measure a protocol step, an op, a matrix product, a model or the link",
     .description =
-        "Measures seconds, bytes and rounds of a protocol step, a matrix product, or a model (that of a directory, or "
+        "Measures seconds, bytes and rounds of a protocol step, an op (with the round in which its input is put in), a "
+        "matrix product, or a model (that of a directory, or "
         "a "
         "named architecture with random weights) on random tokens, or the speed of the link between the parties (--n "
         "is then the bytes of a message): mpirun "
@@ -101,19 +122,15 @@ const trefoil_command command_bench = {
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_QUIET,         OPTION_LINK,
-            OPTION_STEP,          OPTION_ELEMENTS,
-            OPTION_MATMUL,        OPTION_ARCH,
-            OPTION_LAYERS,        OPTION_SEQUENCE,
-            OPTION_BATCH,         OPTION_RUNS,
-            OPTION_APPROX,        OPTION_PUBLIC_WEIGHTS,
-            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-            OPTION_DATA_OWNER,    OPTION_PLUGIN,
-            OPTION_MODEL_SHARES,  OPTION_STREAM,
-            OPTION_TOKENS,        OPTION_PROFILE,
-            OPTION_MODEL,         OPTION_NO_RANGES,
-            OPTION_NO_GUARD,      OPTION_CHECK_COPIES,
-            LINK_OPTIONS,         0,
+            OPTION_QUIET,          OPTION_LINK,          OPTION_OP,
+            OPTION_STEP,           OPTION_ELEMENTS,      OPTION_MATMUL,
+            OPTION_ARCH,           OPTION_LAYERS,        OPTION_SEQUENCE,
+            OPTION_BATCH,          OPTION_RUNS,          OPTION_APPROX,
+            OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,     OPTION_PLUGIN,        OPTION_MODEL_SHARES,
+            OPTION_STREAM,         OPTION_TOKENS,        OPTION_PROFILE,
+            OPTION_MODEL,          OPTION_NO_RANGES,     OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES,   LINK_OPTIONS,         0,
         },
     .requires = "",
     .check = check,

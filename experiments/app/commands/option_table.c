@@ -172,6 +172,9 @@ const option_row option_table[] = {
          "multiply multiply_wide truncate truncate_wide lift sign sign_low bit_to_share relu multiply_relu maximum "
          "exp2 exponential lookup reciprocal rsqrt",
      .setting = true, .help = "A protocol step"},
+    {OPTION_OP, "op", TEXT(op, "KIND=VARIANT"), .setting = true,
+     .help = "An op by itself, such as gelu=exact (trefoil ops lists them); --shape 128x3072 says of what shape its "
+             "input is (default that of BERT-tiny on 4 texts of 128 tokens)"},
     {OPTION_ELEMENTS, "n", COUNT(elements, "N"), .fallback = "65536", .setting = true,
      .help = "Elements of the step's input; with --link the bytes of a message"},
     {OPTION_MATMUL, "matmul", .type = OPTION_PRODUCT, AT(matmul), .placeholder = "MxKxN", .setting = true,

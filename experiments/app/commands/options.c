@@ -67,6 +67,23 @@ static tf_status read_product(const char *name, const char *text, size_t dim[3])
     return TF_OK;
 }
 
+/* Whether a value of --shape are dimensions, such as 128x3072, and no network. */
+static bool is_shape(const char *text) {
+    return *text && text[strspn(text, "0123456789x")] == '\0';
+}
+
+static tf_status read_shape(const char *name, const char *text, size_t dim[4]) {
+    char copy[64], *rest = copy, *part;
+    int count = 0;
+    snprintf(copy, sizeof copy, "%s", text);
+    memset(dim, 0, 4 * sizeof *dim);
+    while ((part = strsep(&rest, "x")))
+        if (count == 3 || read_count(name, part, 0x1p32, &dim[count++]) != TF_OK || !dim[count - 1])
+            return tf_fail(TF_INVALID, "--%s '%s' is neither a network nor one to three dimensions, such as 128x3072",
+                           name, text);
+    return TF_OK;
+}
+
 /* A secret value is copied, and its place in the process list overwritten. */
 static tf_status append(const option_row *row, char *value, const char ***list, size_t *count) {
     const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
@@ -90,7 +107,10 @@ static tf_status set(const option_row *row, char *value, command_line *o) {
     case OPTION_NUMBER:
     case OPTION_SECONDS: return read_number(row, value, to);
     case OPTION_PRODUCT: return read_product(row->name, value, to);
-    case OPTION_NETWORKS: *(bool *)companion = true; return tf_network_parse(row->name, value, to);
+    case OPTION_NETWORKS:
+        if (row->key == OPTION_SHAPE && is_shape(value)) return read_shape(row->name, value, o->dimension);
+        *(bool *)companion = true;
+        return tf_network_parse(row->name, value, to);
     }
     return TF_OK;
 }

@@ -57,6 +57,7 @@ enum option_key {
     OPTION_REPORT,
     OPTION_FACTOR,
     OPTION_LINK,
+    OPTION_OP,
     OPTION_PARTY,
     OPTION_ID,
     OPTION_SERVE,
@@ -125,9 +126,9 @@ typedef struct generate_line {
 } generate_line;
 
 typedef struct command_line {
-    const char *model, *input, *approx, *data, *out, *step, *arch, *columns, *format, *aggregation, *vectors, *metric,
-        *report, *log_level, *ready_file, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to, *each,
-        *model_root;                       /**< NULL where not given */
+    const char *model, *input, *approx, *data, *out, *step, *op, *arch, *columns, *format, *aggregation, *vectors,
+        *metric, *report, *log_level, *ready_file, *model_shares, *input_shares, *tokenizer, *tokenizer_digest, *pad_to,
+        *each, *model_root;                /**< NULL where not given */
     const char *http, *token, *tls, *name; /**< of the gateway; likewise */
     const char *certified;                 /**< of decoys, as are the next two */
     size_t decoys;
@@ -136,7 +137,8 @@ typedef struct command_line {
     const char **text, **query, **plugin, **result_shares;
     size_t texts, queries, plugins, results;
     size_t limit, batch, queue, max_length, top, dimensions, elements, sequence, tokens, layers, runs;
-    size_t matmul[3]; /**< all 0 where not given */
+    size_t matmul[3];    /**< all 0 where not given */
+    size_t dimension[4]; /**< of an op's input, ended by 0 */
     int fraction_bits, model_owner, data_owner, party;
     int plays; /**< the party that this process plays, as --id or a launcher says; -1: any, all, or none */
     double factor;

@@ -9,6 +9,7 @@
 #include "experiments/app/log/progress.h"
 #include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
+#include "experiments/app/measure/op_sample.h"
 #include "experiments/app/service/passes.h"
 #include "runtime/session/session.h"
 
@@ -35,11 +36,11 @@ static double median(double *value, size_t n) {
 
 /** Runs the program `runs` times, each time with the first `held` rows of what stays shared, and fills the report from
  * the last run, with the median of the seconds. */
-static tf_status measure(tf_session *session, const tf_program *program, size_t held, size_t runs, double *output,
-                         tf_profile *profile, bench_report *report) {
+static tf_status measure(tf_session *session, const tf_program *program, size_t held, size_t runs,
+                         const float *const *input, double *output, tf_profile *profile, bench_report *report) {
     double *seconds = malloc(runs * sizeof *seconds), setup = 0;
     tf_session_stats stats = {0};
-    tf_slots slots = {.output = &output};
+    tf_slots slots = {.input = input, .output = &output};
     if (!seconds) return tf_fail(TF_NOMEM, "no memory for %zu runs", runs);
     tf_status status = TF_OK;
     progress_line line;
@@ -101,10 +102,41 @@ static tf_status bench_small(tf_session *session, const bench_job *job, bench_re
     tf_status status = tf_program_status(&program);
     if (status == TF_OK) {
         report->shape = tf_type_of(&program, result)->shape;
-        status = measure(session, &program, 0, job->runs, NULL, NULL, report);
+        status = measure(session, &program, 0, job->runs, NULL, NULL, NULL, report);
     }
     tf_program_free(&program);
     free(data[0]), free(data[1]);
+    return status;
+}
+
+/** What the letters of an op's example stand for where its inputs have this shape: texts, tokens and width. */
+static tf_example_sizes sizes_of(const tf_shape *shape) {
+    const size_t width = shape->dim[shape->rank - 1], texts = shape->rank > 2 ? shape->dim[0] : 1;
+    return (tf_example_sizes){.texts = texts,
+                              .tokens = tf_shape_count(*shape) / width / texts,
+                              .width = width,
+                              .rows = 30522,
+                              .heads = width % 64 ? 1 : width / 64};
+}
+
+/** An op by itself, on inputs that the data owner puts in. */
+static tf_status bench_op(tf_session *session, const bench_job *job, bench_report *report) {
+    const run_settings *o = job->settings;
+    const tf_example_sizes sizes = job->op_shape.rank ? sizes_of(&job->op_shape) : (tf_example_sizes){0};
+    const float *input[TF_MAX_INPUTS];
+    tf_sample sample;
+    tf_program program;
+    tf_status status = op_sample_make(job->op, job->op_shape.rank ? &sizes : NULL, 1, &sample);
+    if (status == TF_OK) {
+        for (int i = 0; i < sample.node.inputs; i++) input[i] = sample.leaf[i].data;
+        tf_program_init(&program, o->fraction_bits, o->model_owner, o->data_owner);
+        op_sample_append(&sample, &program);
+        status = tf_program_status(&program);
+        report->shape = sample.node.shape;
+        if (status == TF_OK) status = measure(session, &program, 0, job->runs, input, NULL, NULL, report);
+        tf_program_free(&program);
+    }
+    tf_sample_free(&sample);
     return status;
 }
 
@@ -127,10 +159,10 @@ tf_status bench_random_weights(tf_graph *graph, float **data) {
 static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program, size_t held,
                                const bench_job *job, double *output, bench_report *report) {
     if (!job->profile || session->party.id != 0)
-        return measure(session, program, held, job->runs, output, NULL, report);
+        return measure(session, program, held, job->runs, NULL, output, NULL, report);
     tf_profile profile = {.op = calloc((size_t)graph->nodes + 1, sizeof *profile.op)};
     if (!profile.op) return tf_fail(TF_NOMEM, "no memory for the times of %d ops", graph->nodes);
-    tf_status status = measure(session, program, held, job->runs, output, &profile, report);
+    tf_status status = measure(session, program, held, job->runs, NULL, output, &profile, report);
     if (status == TF_OK) status = profile_report_make(graph, program, &profile, job->runs, &report->profile);
     free(profile.op);
     return status;
@@ -221,7 +253,8 @@ static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *
     }
     tf_status status = tf_party_set_threads(&session.party, job->settings->threads);
     if (status == TF_OK)
-        status = !job->config                          ? bench_small(&session, job, report)
+        status = job->op                               ? bench_op(&session, job, report)
+                 : !job->config                        ? bench_small(&session, job, report)
                  : job->config->head == TF_HEAD_CAUSAL ? bench_generation(&session, job, report)
                                                        : bench_model(&session, job, report);
     tf_session_close(&session);

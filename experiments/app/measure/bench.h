@@ -6,13 +6,15 @@
 #include "experiments/app/service/job.h"
 #include "experiments/app/service/private.h"
 
-/** What to measure: exactly one of link, step, matmul and config. */
+/** What to measure: exactly one of link, step, op, matmul and config. */
 typedef struct bench_job {
     const run_settings *settings;
     bool link;
     size_t link_bytes; /**< of a message, with link; 0 for a default */
     const char *step;
     size_t elements;
+    const tf_op *op;         /**< on inputs that the data owner puts in */
+    tf_shape op_shape;       /**< of these, the width last; rank 0 for BERT-tiny's */
     const size_t *matmul;    /**< rows, inner, columns; or NULL */
     const tf_config *config; /**< of a model, on random tokens; or NULL */
     const tf_approx *approx;

@@ -85,7 +85,7 @@ tf_status fidelity_measure(private_session *session, const tf_op *op, fidelity *
     *result = (fidelity){.op = op, .truth = first == op ? NULL : first};
     result->bound = op->private_error + (op->trained ? 0 : op->approximation_error);
     TF_TRY(op_price_find(op, &result->price));
-    tf_status status = op_sample_make(op, FIDELITY_SEED, &r.sample);
+    tf_status status = op_sample_make(op, NULL, FIDELITY_SEED, &r.sample);
     if (status == TF_OK) status = measure(session, &r, result);
     release(&r);
     return status;

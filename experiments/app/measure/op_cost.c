@@ -29,7 +29,7 @@ static tf_status price_sample(const tf_sample *sample, op_price *price) {
 
 tf_status op_price_find(const tf_op *op, op_price *price) {
     tf_sample sample;
-    tf_status status = op_sample_make(op, 0, &sample);
+    tf_status status = op_sample_make(op, NULL, 0, &sample);
     if (status == TF_OK) status = price_sample(&sample, price);
     tf_sample_free(&sample);
     return status;
