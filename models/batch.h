@@ -19,6 +19,9 @@ typedef struct tf_batch {
     bool hidden; /**< public: the texts' lengths are secret. `lengths` are all `length`, and the data owner puts in: */
     const int32_t *mask;    /**< texts x length: 1 at tokens, 0 at padding; NULL elsewhere */
     const int32_t *weights; /**< texts x length: those of the model's pooling, in units of 2^-TF_HIDDEN_FRACTION */
+    size_t picks; /**< public: of a head that guesses words, how many tokens of each text are looked at; 0: all */
+    const int32_t *pick; /**< texts x picks x length: 1 at the token that is meant, 0 elsewhere; the data owner puts it
+                              in, NULL elsewhere */
     const tf_selection *shared_ids, *shared_types; /**< this party's shares, where an owner outside shared them */
 } tf_batch;
 

@@ -223,6 +223,22 @@ static tf_id hidden_weights(tf_builder *b, const char *name, const int32_t *data
     return tf_graph_op(b->graph, "given", "", name, TF_IN(leaf), TF_ATTRS({"frac", frac}, {"bound", 1}));
 }
 
+tf_id tf_block_picked(tf_builder *b, tf_id x) {
+    const tf_batch *batch = b->batch;
+    if (!batch->picks) return x;
+    tf_id leaf = tf_graph_leaf(b->graph, TF_LEAF_TOKENS, "picked.given",
+                               tf_dims(batch->texts, batch->picks, batch->length), batch->pick);
+    tf_id weights =
+        tf_graph_op(b->graph, "given", "", "picked.weights", TF_IN(leaf), TF_ATTRS({"frac", 0}, {"bound", 1}));
+    return tf_graph_op(b->graph, "mean_pool", "", "picked", TF_IN(x, weights), TF_NO_ATTRS);
+}
+
+tf_id tf_block_words(tf_builder *b, tf_id logits) {
+    enum { LOGIT_BITS = 8 }; /* to 1/256: logits are farther off than that */
+    if (!b->config->best_only) return logits;
+    return tf_graph_op(b->graph, "argmax", "", "best_words", TF_IN(logits), TF_ATTRS({"frac", LOGIT_BITS}));
+}
+
 /* texts x length, 0 at padding: a public constant, or secret. */
 static tf_id token_weights(tf_builder *b, const char *name, tf_pooling pooling) {
     size_t texts = b->batch->texts, length = b->batch->length;

@@ -96,6 +96,12 @@ tf_id tf_block_mean(tf_builder *b, tf_id x);
 /** texts x hidden: a text's embedding from its tokens' values, as the config says. */
 tf_id tf_block_sentence(tf_builder *b, tf_id x);
 
+/** texts x picks x width: the tokens that the data owner means; all of them where the batch picks none. */
+tf_id tf_block_picked(tf_builder *b, tf_id x);
+
+/** What comes out of logits over a vocabulary: they, or with config's best_only the likeliest word of each row. */
+tf_id tf_block_words(tf_builder *b, tf_id logits);
+
 bool tf_batch_is_padded(const tf_batch *batch);
 
 #endif

@@ -100,6 +100,7 @@ typedef struct tf_config {
     const struct tf_family *family; /**< NULL stands for BERT */
     TF_CONFIG_FIELDS(TF_CONFIG_SIZE, TF_CONFIG_REAL, TF_CONFIG_FLAG, TF_CONFIG_INTEGER, TF_CONFIG_TEXT)
     char **label;        /**< id2label, `labels` entries, or NULL */
+    bool best_only;      /**< of a head that guesses words the likeliest ones come out, not all logits */
     size_t longest_text; /**< in tokens, where longer ones are to be cut (max_seq_length); 0: positions */
     bool head_guessed;   /**< config.json names no architecture, so that the head is the encoder's embedding */
     char unknown[512];   /**< keys of config.json that are taken not to matter, for people; "" if there are none */

@@ -99,18 +99,21 @@ tf_stream tf_encoder_layers(tf_builder *b, tf_stream x) {
     return x;
 }
 
-/* Logits over the vocabulary for each token: a transformed vector times the word embeddings themselves. */
+/* Logits over the vocabulary for each token that is meant: a transformed vector times the word embeddings themselves.
+ */
 static tf_id masked_head(tf_builder *b, tf_stream x) {
     size_t hidden = b->config->hidden, width = b->config->embedding ? b->config->embedding : hidden;
     int last = (int)b->config->layers - 1;
     tf_graph_scope(b->graph, "masked.");
+    x.n = tf_block_picked(b, x.n);
     tf_id y = tf_block_dense(b, x, (tf_dense){.name = "dense", .in = hidden, .out = width});
     y = tf_block_activation(b, "gelu", y, last);
     tf_norm norm = {.name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1};
     y = tf_block_value_of(b, tf_block_norm(b, y, norm), false);
     tf_id bias = tf_block_weight(b, "bias", tf_dims(b->config->vocabulary));
-    return tf_graph_op(b->graph, "linear", "", "decoder",
-                       TF_IN(y, tf_block_find(b, "embeddings.word_embeddings.weight"), bias), TF_NO_ATTRS);
+    tf_id logits = tf_graph_op(b->graph, "linear", "", "decoder",
+                               TF_IN(y, tf_block_find(b, "embeddings.word_embeddings.weight"), bias), TF_NO_ATTRS);
+    return tf_block_words(b, logits);
 }
 
 tf_id tf_encoder_head(tf_builder *b, tf_stream x, const char *kind, const char *variant) {

@@ -48,6 +48,8 @@ static tf_status check_batch(const tf_config *config, const tf_batch *batch) {
                            batch->length);
     if (batch->hidden && tf_batch_is_padded(batch))
         return tf_fail(TF_INVALID, "a batch of hidden lengths tells a length");
+    if (batch->picks > batch->length)
+        return tf_fail(TF_INVALID, "%zu tokens to look at in texts of %zu", batch->picks, batch->length);
     bool typed = batch->pairs && config->types > 1;
     if (typed && batch->ids && !batch->types) return tf_fail(TF_INVALID, "a batch of pairs has no token types");
     TF_TRY(check_ids("token id", batch->ids, count, config->vocabulary));
@@ -101,11 +103,17 @@ tf_output_form tf_model_output(const tf_config *config) {
     case TF_HEAD_CLASSIFIER: return (tf_output_form){.labelled = true, .width = config->labels};
     case TF_HEAD_TOKENS: return (tf_output_form){.per_token = true, .labelled = true, .width = config->labels};
     case TF_HEAD_SPAN: return (tf_output_form){.per_token = true, .width = 2};
-    case TF_HEAD_MASKED: return (tf_output_form){.per_token = true, .width = config->vocabulary};
+    case TF_HEAD_MASKED:
+        return (tf_output_form){.per_token = true, .width = config->best_only ? 1 : config->vocabulary};
     case TF_HEAD_CAUSAL: return (tf_output_form){.per_token = true, .width = config->vocabulary};
     case TF_HEAD_EMBEDDING: break;
     }
     return (tf_output_form){.width = config->sentence_width ? config->sentence_width : config->hidden};
+}
+
+size_t tf_model_rows(const tf_config *config, const tf_batch *batch) {
+    if (!tf_model_output(config).per_token) return 1;
+    return config->head == TF_HEAD_MASKED && batch->picks ? batch->picks : batch->length;
 }
 
 size_t tf_model_width(const tf_config *config) {

@@ -29,7 +29,7 @@ const char *tf_model_architecture(const tf_config *config, tf_head head);
 /** Whether texts may be pairs. */
 bool tf_model_takes_pairs(const tf_config *config);
 
-/** What comes out of a model: the graph's output is texts x width, or texts x length x width per token. */
+/** What comes out of a model: the graph's output is texts x width, or texts x tokens x width per token. */
 typedef struct tf_output_form {
     bool per_token;
     bool labelled; /**< the values are logits (or, in regression, values) of the labels that tf_model_label names */
@@ -37,6 +37,9 @@ typedef struct tf_output_form {
 } tf_output_form;
 
 tf_output_form tf_model_output(const tf_config *config);
+
+/** How many rows come out for each text of a batch: 1, its tokens, or those that it picks. */
+size_t tf_model_rows(const tf_config *config, const tf_batch *batch);
 
 /** Its width: the number of values a text, or a token. */
 size_t tf_model_width(const tf_config *config);

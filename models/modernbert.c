@@ -147,6 +147,7 @@ static tf_id head(tf_builder *b, tf_stream x) {
     size_t hidden = c->hidden;
     tf_graph_scope(b->graph, "%s", "");
     if (c->sentence_head || c->head == TF_HEAD_EMBEDDING) return tf_encoder_head(b, x, "gelu", "exact");
+    if (c->head == TF_HEAD_MASKED) x.n = tf_block_picked(b, x.n);
     if (c->head == TF_HEAD_CLASSIFIER && c->classifier_mean)
         x.n = tf_block_mean(b, x.n);
     else if (c->head == TF_HEAD_CLASSIFIER)
@@ -160,9 +161,10 @@ static tf_id head(tf_builder *b, tf_stream x) {
     if (c->head != TF_HEAD_MASKED)
         return tf_block_dense(b, x, (tf_dense){.name = "classifier", .in = hidden, .out = c->labels});
     tf_id bias = tf_block_weight(b, "decoder.bias", tf_dims(c->vocabulary));
-    return tf_graph_op(
+    tf_id logits = tf_graph_op(
         b->graph, "linear", "", "decoder",
         TF_IN(tf_block_value_of(b, x, false), tf_block_find(b, "embeddings.tok_embeddings.weight"), bias), TF_NO_ATTRS);
+    return tf_block_words(b, logits);
 }
 
 static tf_id build(tf_builder *b) {

@@ -20,19 +20,26 @@ static tf_status plain_first_token(const tf_node *node, const tf_array *in, tf_a
     return TF_OK;
 }
 
+/* Weights are texts x tokens; or texts x sums x tokens, for as many weighted sums of each text. */
 static tf_status infer_mean_pool(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(infer_first_token(node, shape, out));
+    if (shape[1].rank == 3) {
+        *out = tf_dims(shape[0].dim[0], shape[1].dim[1], shape[0].dim[2]);
+        return tf_expect_shape("the tensor of weights", shape[1],
+                               tf_dims(shape[0].dim[0], shape[1].dim[1], shape[0].dim[1]));
+    }
     return tf_expect_shape("the tensor of weights", shape[1], tf_dims(shape[0].dim[0], shape[0].dim[1]));
 }
 
 static tf_status plain_mean_pool(const tf_node *node, const tf_array *in, tf_array *out) {
     size_t texts = in[0].shape.dim[0], length = in[0].shape.dim[1], width = in[0].shape.dim[2];
-    for (size_t text = 0; text < texts; text++) {
-        const float *x = in[0].data + text * length * width, *weight = in[1].data + text * length;
+    size_t sums = in[1].shape.rank == 3 ? in[1].shape.dim[1] : 1;
+    for (size_t row = 0; row < texts * sums; row++) {
+        const float *x = in[0].data + row / sums * length * width, *weight = in[1].data + row * length;
         for (size_t i = 0; i < width; i++) {
             double sum = 0;
             for (size_t token = 0; token < length; token++) sum += (double)weight[token] * x[token * width + i];
-            out->data[text * width + i] = (float)sum;
+            out->data[row * width + i] = (float)sum;
         }
     }
     return TF_OK;
@@ -69,17 +76,19 @@ static tf_value lower_first_token(tf_program *p, const tf_node *node, const tf_v
 
 /* With weights that are shares a product for each element that comes out. */
 static tf_value secret_mean_pool(tf_program *p, const tf_node *node, const tf_value *in) {
-    size_t texts = node->shape.dim[0], width = node->shape.dim[1], length = tf_type_of(p, in[1])->shape.dim[1];
+    size_t texts = node->shape.dim[0], width = tf_shape_last(node->shape), sums = 1;
+    size_t length = tf_shape_last(tf_type_of(p, in[1])->shape);
+    if (node->shape.rank == 3) sums = node->shape.dim[1];
     tf_matmul_layout layout = {.batch = {texts},
-                               .m = 1,
+                               .m = sums,
                                .k = length,
                                .n = width,
-                               .a_batch = {length},
+                               .a_batch = {sums * length},
                                .a_row = length,
                                .b_batch = {length * width},
                                .b_row = width,
                                .b_col = 1,
-                               .c_batch = {width},
+                               .c_batch = {sums * width},
                                .c_row = width};
     return tf_matmul(p, in[1], in[0], -1, layout, node->shape, (tf_result){p->frac, 0, false});
 }
@@ -88,6 +97,7 @@ static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_val
     const tf_node *weights = tf_leaf_of(p, in[1]);
     if (p->status) return -1;
     if (!weights) return secret_mean_pool(p, node, in);
+    if (weights->shape.rank != 2) return tf_program_fail(p, tf_expect_rank("public weights", weights->shape, 2));
     double bound = tf_default_bound(p);
     tf_shape column = tf_dims(weights->shape.dim[0], weights->shape.dim[1], 1);
     tf_value weighted = tf_mul_leaf(p, in[0], in[1], column, p->frac);

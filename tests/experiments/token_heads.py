@@ -145,7 +145,18 @@ def check_masks():
             for word in mask:
                 word["text"] = word["text"].replace("##", "")
     expect(same(got, wanted, 1e-5), "masks", got, wanted)
-    got = run(["infer", "--local", "--fill-mask", "--top", "1", "--batch", "1"], model, content, ".txt")
+    got = run(["infer", "--local", "--fill-mask", "--reveal", "logits", "--check"], model, content, ".txt")
+    expect([[w["token"] for w in m] for r in got for m in r.get("masks", [])] == [best] * 3, "private words", got)
+    got = run(["infer", "--local", "--fill-mask"], model, content, ".txt")
+    word = dict(token=best[0], text=WORDS[best[0]])
+    expect(got == [dict(index=0, masks=[[word]]), dict(index=1, masks=[]), wanted[2], dict(index=3, masks=[[word]] * 2)],
+           "the likeliest words alone", got)
+    for wrong, said in (("--top 3", "needs --reveal logits"), ("--check", "--reveal logits gives"),
+                        ("--reveal all", "neither token nor logits")):
+        done = subprocess.run([TREFOIL, "infer", "--local", "--model", model, "--text", "[MASK]", "--fill-mask",
+                               *wrong.split()], capture_output=True, text=True)
+        expect(done.returncode > 0 and said in done.stderr, wrong, done.stderr)
+    got = run(["infer", "--local", "--fill-mask", "--reveal", "logits", "--top", "1", "--batch", "1"], model, content, ".txt")
     expect([len(r.get("masks", [])) for r in got] == [1, 0, 0, 2], "private masks", got)
     expect(all(m[0]["token"] == best[0] and abs(m[0]["score"] - scores[best[0]]) < 0.01
                for r in got for m in r.get("masks", [])), "private masks", got)

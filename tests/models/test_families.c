@@ -93,7 +93,7 @@ static double plain_error(family_case *c, bool public_weights) {
     for (size_t i = 0; i < c->outputs; i++) c->output[i] = (double)out.data[i];
     free(out.data);
     tf_graph_free(&graph);
-    return error_of(c, c->output);
+    return c->batch.picks ? 0 : error_of(c, c->output);
 }
 
 static tf_status run_party(tf_link *link, int id, void *context) {
@@ -101,7 +101,7 @@ static tf_status run_party(tf_link *link, int id, void *context) {
     tf_batch batch = c->batch;
     tf_session session;
     tf_graph graph;
-    if (id != DATA_OWNER) batch.ids = batch.types = NULL;
+    if (id != DATA_OWNER) batch.ids = batch.types = batch.pick = NULL;
     TF_TRY(tf_session_open(&session, link));
     tf_status status =
         tf_model_build(&c->config, &c->approx, &batch, id == MODEL_OWNER ? c->weights : NULL, false, &graph);
@@ -120,7 +120,7 @@ static double private_error(family_case *c) {
     three_outcome outcome;
     memset(c->output, 0, c->outputs * sizeof *c->output);
     cr_assert_eq(three_do(run_party, c, &outcome), TF_OK, "%s: %s", c->path, tf_error());
-    return error_of(c, c->output);
+    return c->batch.picks ? 0 : error_of(c, c->output);
 }
 
 /* Plans the case's program, as cost forecasts do, with no data at all: rounds and bytes, and bytes of shared weights.
@@ -131,7 +131,7 @@ static uint64_t plan_case(const family_case *c, uint64_t *rounds, uint64_t *weig
     tf_program program;
     tf_plan plan;
     uint64_t bytes = 0;
-    batch.ids = batch.types = NULL;
+    batch.ids = batch.types = batch.pick = NULL;
     works(tf_model_build(&c->config, &c->approx, &batch, NULL, false, &graph));
     works(tf_lower(&graph, 16, MODEL_OWNER, DATA_OWNER, &program));
     works(tf_plan_make(&program, &plan));
@@ -156,6 +156,60 @@ static void check_forecast(const family_case *c) {
               (size_t)rounds);
 }
 
+enum { PICKS = 2 };
+
+/* The oracle's logit of a word at the token that a text's pick means: its second, or its last. */
+static double picked_value(const family_case *c, size_t text, size_t pick, size_t word) {
+    const json_t *rows = json_array_get(json_object_get(c->json, "values"), text);
+    return json_number_value(json_array_get(json_array_get(rows, pick ? c->length[text] - 1 : 1), word));
+}
+
+/* Of best words: by how much the likeliest one is likelier, as two may be nearly so. */
+static double picked_error(const family_case *c, bool best) {
+    size_t words = c->config.vocabulary;
+    double worst = 0;
+    for (size_t row = 0; row < c->batch.texts * PICKS; row++) {
+        size_t text = row / PICKS, pick = row % PICKS;
+        double word = best ? picked_value(c, text, pick, (size_t)c->output[row]) : 0;
+        for (size_t i = 0; i < words; i++) {
+            double value = picked_value(c, text, pick, i);
+            worst = fmax(worst, best ? value - word : fabs(c->output[row * words + i] - value));
+        }
+    }
+    return worst;
+}
+
+/* A head that guesses words looks at the tokens that the data owner means, and may tell the likeliest words alone. */
+static void check_picks(family_case *c) {
+    if (c->config.head != TF_HEAD_MASKED) return;
+    uint64_t rounds, weights, all = plan_case(c, &rounds, &weights);
+    size_t length = c->batch.length;
+    int32_t *pick = calloc(c->batch.texts * PICKS * length, sizeof *pick);
+    for (size_t text = 0; text < c->batch.texts; text++) {
+        pick[text * PICKS * length + 1] = 1;
+        pick[(text * PICKS + 1) * length + c->length[text] - 1] = 1;
+    }
+    c->batch.picks = PICKS;
+    c->batch.pick = pick;
+    for (int best = 0; best < 2; best++) {
+        c->config.best_only = best;
+        c->outputs = c->batch.texts * PICKS * (best ? 1 : c->config.vocabulary);
+        plain_error(c, false);
+        cr_expect(picked_error(c, best) < 1e-4, "%s, picked in the open", c->path);
+        private_error(c);
+        cr_expect(picked_error(c, best) < 0.02, "%s, picked between three parties: %g", c->path, picked_error(c, best));
+        check_forecast(c);
+    }
+    c->config.best_only = false;
+    cr_expect(plan_case(c, &rounds, &weights) < all);
+    free(pick);
+    c->batch.pick = NULL;
+    c->batch.picks = length + 1;
+    tf_graph graph;
+    fails(tf_model_build(&c->config, &c->approx, &c->batch, c->weights, false, &graph), TF_INVALID,
+          "tokens to look at");
+}
+
 static void check_case(const char *directory, const char *name) {
     family_case c = {.outputs = 0};
     open_case(directory, name, &c);
@@ -165,6 +219,7 @@ static void check_case(const char *directory, const char *name) {
     cr_expect(as_stored < 1e-4, "%s in the open, as stored: %g", name, as_stored);
     cr_expect(private < 0.02, "%s between three parties: %g", name, private);
     check_forecast(&c);
+    check_picks(&c);
     close_case(&c);
 }
 

@@ -48,6 +48,7 @@ static tf_status run(const command_line *o) {
     text_list texts = {0};
     tf_ranges ranges = {0};
     model_settings settings = settings_of_model(o);
+    settings.best_only = false; /* logits have ranges too */
     text_source source = settings_of_data(o);
     TF_TRY(model_open(&settings, &model));
     tf_status status = texts_read_data(&source, false, &texts);

@@ -126,6 +126,7 @@ static tf_status check(const command_line *o) {
     if (!o->model && !o->model_shares) return tf_fail(TF_INVALID, "infer needs --model or --model-shares (see --help)");
     if (o->check && (o->input_shares || (o->model_shares && !o->model)))
         return tf_fail(TF_INVALID, "--check needs --model and --input or --text (see --help)");
+    TF_TRY(settings_check_masks(o));
     TF_TRY(settings_check_decoys(o));
     return settings_check_shares(o);
 }
@@ -145,6 +146,7 @@ const trefoil_command command_infer = {
             OPTION_QUIET,
             OPTION_VERBOSE,
             OPTION_FILL_MASK,
+            OPTION_REVEAL,
             OPTION_AGGREGATION,
             OPTION_TOP,
             OPTION_MODEL,

@@ -237,6 +237,7 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "--ready-file is of a party that stays: it needs --serve (see --help)");
     if (o->serve && o->input_shares)
         return tf_fail(TF_INVALID, "--serve answers a data owner's requests: no --input-shares (see --help)");
+    if (o->fill_mask) TF_TRY(settings_check_masks(o));
     TF_TRY(settings_check_decoys(o));
     TF_TRY(settings_check_shares(o));
     return settings_check_generation(o);

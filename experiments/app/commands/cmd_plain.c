@@ -44,6 +44,7 @@ static tf_status run(const command_line *o) {
     model_files model;
     text_list texts;
     model_settings settings = settings_of_model(o);
+    settings.best_only = false; /* everything is known here */
     text_source source = settings_of_texts(o);
     TF_TRY(model_open(&settings, &model));
     model_warn(&model);

@@ -6,6 +6,10 @@
 #include "experiments/app/data/packing.h"
 #include "experiments/app/parties/threads.h"
 
+static bool reveals_logits(const command_line *o) {
+    return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
+}
+
 model_settings settings_of_model(const command_line *o) {
     return (model_settings){.directory = o->model,
                             .architecture = o->arch,
@@ -16,6 +20,7 @@ model_settings settings_of_model(const command_line *o) {
                             .chat = o->generate.chat,
                             .pin = {o->tokenizer, o->tokenizer_digest},
                             .fills_masks = o->fill_mask,
+                            .best_only = o->fill_mask && !reveals_logits(o),
                             .ranges = o->takes_ranges && !o->no_ranges && !o->plain,
                             .unguarded = o->no_guard};
 }
@@ -117,11 +122,17 @@ tf_status settings_check_shares(const command_line *o) {
     return TF_OK;
 }
 
-/* Generation ------------------------------------------------------------------------------------------------------- */
-
-static bool reveals_logits(const command_line *o) {
-    return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
+tf_status settings_check_masks(const command_line *o) {
+    const char *reveal = o->generate.reveal;
+    if (reveal && !o->fill_mask) return tf_fail(TF_INVALID, "--reveal is for --fill-mask here (see --help)");
+    if (reveal && strcmp(reveal, "token") && strcmp(reveal, "logits"))
+        return tf_fail(TF_INVALID, "--reveal '%.40s' is neither token nor logits", reveal);
+    if (!o->fill_mask || reveals_logits(o)) return TF_OK;
+    if (o->top > 1) return tf_fail(TF_INVALID, "--top %zu needs --reveal logits: one word comes out", o->top);
+    return o->check ? tf_fail(TF_INVALID, "--check compares logits, which --reveal logits gives") : TF_OK;
 }
+
+/* Generation ------------------------------------------------------------------------------------------------------- */
 
 /* What is put in front of choosing a token. */
 static sampler_settings sampling(const generate_line *g) {

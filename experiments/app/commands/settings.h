@@ -51,4 +51,7 @@ TF_CHECKED tf_status settings_check_decoys(const command_line *line);
 /** Checks what options of generation go together. */
 TF_CHECKED tf_status settings_check_generation(const command_line *line);
 
+/** Fails where what is asked of masked words does not go together. */
+TF_CHECKED tf_status settings_check_masks(const command_line *options);
+
 #endif

@@ -204,6 +204,35 @@ static tf_status find_rows(const text_list *texts, const tf_tokenizer *tokenizer
     return out->mask < 0 ? tf_fail(TF_INVALID, "the tokenizer has neither [MASK] nor <mask>") : TF_OK;
 }
 
+/* Says which tokens are masked, in each batch as many a text as the text with most of them has, and one at least. */
+static tf_status pick_masks(text_batches *out) {
+    size_t cells = 0, row = 0;
+    for (int fill = 0; fill < 2; fill++) {
+        size_t at = 0;
+        row = 0;
+        for (size_t b = 0; b < out->count; b++) {
+            tf_batch *batch = &out->batch[b];
+            for (size_t i = 0; i < batch->texts && !fill; i++) {
+                size_t masks = out->text[out->order[row + i]].rows;
+                if (!i || masks > batch->picks) batch->picks = masks > 1 ? masks : 1;
+            }
+            for (size_t i = 0; i < batch->texts && fill; i++) {
+                const encoded_text *text = &out->text[out->order[row + i]];
+                int32_t *pick = out->picks + at + i * batch->picks * batch->length;
+                for (size_t k = 0; k < text->length; k++)
+                    if (text->ids[k] == out->mask) pick[k] = 1, pick += batch->length;
+            }
+            if (fill) batch->pick = out->picks + at;
+            row += batch->texts;
+            at += batch->texts * batch->picks * batch->length;
+        }
+        cells = at;
+        if (!fill) out->picks = calloc(cells + 1, sizeof *out->picks);
+        if (!out->picks) return tf_fail(TF_NOMEM, "out of memory for the masks of %zu texts", out->texts);
+    }
+    return TF_OK;
+}
+
 tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf_config *config,
                        const batch_settings *settings, text_batches *out) {
     *out = (text_batches){.listed = texts->count, .text = calloc(texts->count, sizeof *out->text)};
@@ -227,6 +256,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
         if (status == TF_OK) status = lay_out(first, full, pairs, config, &p, rows, out);
     }
     if (status == TF_OK) sort_back(item, texts->count, out);
+    if (status == TF_OK && out->row == ROW_MASK) status = pick_masks(out);
     for (size_t i = 0; item && i < out->listed && status != TF_OK; i++) encoded_text_free(&item[i]);
     free(item);
     free(rows);
@@ -275,14 +305,9 @@ tf_status batches_allocate(const text_batches *batches, const tf_config *config,
     return *values ? TF_OK : tf_fail(TF_NOMEM, "out of memory for the results of %zu texts", batches->listed);
 }
 
-float *batches_row(const text_batches *batches, size_t text, size_t token, size_t width, float *values) {
+float *batches_row(const text_batches *batches, size_t text, size_t row, size_t width, float *values) {
     const encoded_text *t = &batches->text[text];
-    size_t row = t->first;
-    if (batches->row == ROW_TEXT) return token ? NULL : values + row * width;
-    if (token >= t->length || (batches->row == ROW_MASK && t->ids[token] != batches->mask)) return NULL;
-    if (batches->row == ROW_TOKEN) return values + (row + token) * width;
-    for (size_t i = 0; i < token; i++) row += t->ids[i] == batches->mask;
-    return values + row * width;
+    return row < t->rows ? values + (t->first + row) * width : NULL;
 }
 
 double batches_work(const text_batches *batches) {
@@ -301,6 +326,7 @@ void batches_free(text_batches *batches) {
     free(batches->ids);
     free(batches->types);
     free(batches->counted);
+    free(batches->picks);
     free(batches->weights);
     *batches = (text_batches){0};
 }

@@ -33,6 +33,7 @@ typedef struct text_batches {
     size_t *order; /**< the text at each row of the batches, counted through */
     size_t *lengths;
     int32_t *ids, *types, *counted, *weights; /**< the last two where lengths are hidden */
+    int32_t *picks;                           /**< of ROW_MASK, for all batches: see tf_batch */
 } text_batches;
 
 /** What is done with a text that has no token but special ones. */
@@ -77,8 +78,8 @@ TF_CHECKED tf_status batches_allocate(const text_batches *batches, const tf_conf
 /** How many values there are. */
 size_t batches_values(const text_batches *batches, const tf_config *config);
 
-/** Where the values of a text's token (of ROW_TEXT: its first) stand; NULL where none are kept. */
-float *batches_row(const text_batches *batches, size_t text, size_t token, size_t width, float *values);
+/** Where the values of a text's row (its token, or its mask) stand; NULL where none are kept. */
+float *batches_row(const text_batches *batches, size_t text, size_t row, size_t width, float *values);
 
 /** What time is about proportional to: tokens, padding included. */
 double batches_work(const text_batches *batches);

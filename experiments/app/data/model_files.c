@@ -65,6 +65,7 @@ static tf_status settle_head(const model_settings *s, model_files *model) {
         return tf_fail(TF_INVALID, "--fill-mask: \"architectures\" of %s/config.json names no model that guesses words",
                        model->directory);
     if (guesses && !s->fills_masks) model->config.head = TF_HEAD_EMBEDDING;
+    model->config.best_only = guesses && s->fills_masks && s->best_only;
     return TF_OK;
 }
 

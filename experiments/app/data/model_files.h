@@ -38,6 +38,7 @@ typedef struct model_settings {
     bool ranges;       /**< take ranges.json, where it is there */
     bool scores;       /**< of model_files */
     bool unguarded;    /**< whatever exceeds them is not looked for */
+    bool best_only;    /**< of masked words the likeliest comes out alone */
     bool fills_masks;  /**< a model that guesses masked words does; otherwise it is taken as the encoder it has */
 } model_settings;
 

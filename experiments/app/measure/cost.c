@@ -95,7 +95,7 @@ tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf
     size_t *lengths = malloc(texts * sizeof *lengths);
     if (!lengths) return tf_fail(TF_NOMEM, "no memory for %zu texts", texts);
     for (size_t i = 0; i < texts; i++) lengths[i] = length;
-    tf_batch batch = {.texts = texts, .length = length, .lengths = lengths, .hidden = hidden};
+    tf_batch batch = {.texts = texts, .length = length, .lengths = lengths, .hidden = hidden, .picks = 1};
     tf_graph graph;
     tf_graph_init(&graph);
     report->network = network;
@@ -129,7 +129,8 @@ tf_status cost_batches(const private_job *job, cost_report *report) {
     for (size_t b = 0; b < job->batches->count; b++) {
         size_t times = 0, earlier = 0;
         for (size_t i = 0; i < job->batches->count; i++) {
-            bool alike = batch[i].texts == batch[b].texts && batch[i].length == batch[b].length;
+            bool alike = batch[i].texts == batch[b].texts && batch[i].length == batch[b].length &&
+                         batch[i].picks == batch[b].picks;
             times += alike;
             earlier += alike && i < b;
         }

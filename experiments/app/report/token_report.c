@@ -1,5 +1,6 @@
 #include "experiments/app/report/token_report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,13 @@ static excerpt excerpt_of(const text_item *text, int which, size_t start, size_t
 
 /* The best answers of a text, or words for one of its masks; the caller frees *out. */
 static tf_status find_best(const token_result *r, size_t mask, answer **out, size_t *count, double *none) {
+    if (r->config->best_only) { /* nothing but the word */
+        *out = calloc(1, sizeof **out);
+        if (!*out) return tf_fail(TF_NOMEM, "out of memory");
+        **out = (answer){.token = (size_t)r->values[mask], .score = NAN};
+        *count = 1;
+        return TF_OK;
+    }
     bool spans = r->config->head == TF_HEAD_SPAN;
     size_t most = spans ? r->tokens->length * r->tokens->length : r->config->vocabulary;
     size_t top = r->settings->top ? r->settings->top : spans ? ANSWERS : WORDS;
@@ -107,9 +115,9 @@ static tf_status json_words(const token_result *r, size_t mask, json_t *list) {
         char *text = NULL;
         size_t length = 0;
         status = word_of(r, best[i].token, &text, &length);
-        if (status == TF_OK)
-            json_array_append_new(list, json_pack("{s:I,s:s%,s:f}", "token", (json_int_t)best[i].token, "text", text,
-                                                  length, "score", best[i].score));
+        json_t *word = json_pack("{s:I,s:s%}", "token", (json_int_t)best[i].token, "text", text ? text : "", length);
+        if (!isnan(best[i].score)) json_object_set_new(word, "score", json_real(best[i].score));
+        json_array_append_new(list, word);
         free(text);
     }
     free(best);
@@ -173,7 +181,7 @@ static tf_status print_best(const token_result *r, size_t mask) {
         if (status != TF_OK) continue;
         printf("%*smask %zu  ", INDENT, "", mask + 1);
         print_cell(text, length, WORD_COLUMNS - 8);
-        printf("  %5.3f\n", best[i].score);
+        isnan(best[i].score) ? putchar('\n') : printf("  %5.3f\n", best[i].score);
         free(text);
     }
     free(best);

@@ -80,6 +80,7 @@ tf_status party_agree(tf_session *session, const private_job *job) {
         tf_fact_of("the precision (--frac-bits)", precision),
         owners_fact(o, owners),
         tokenizer,
+        tf_fact_of("what is revealed of masked words (--reveal)", job->config->best_only ? "token" : "logits"),
         {.name = "the sharing of the model (--model-shares)", .digest = weights},
         {.name = "the sharing of the texts (--input-shares)", .digest = texts},
     };
@@ -89,9 +90,10 @@ tf_status party_agree(tf_session *session, const private_job *job) {
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
 static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *batch, size_t **lengths) {
     enum { MOST_TEXTS = 1 << 20 };
-    uint64_t facts[4] = {batch->texts, batch->length, batch->pairs, batch->hidden};
+    uint64_t facts[5] = {batch->texts, batch->length, batch->pairs, batch->hidden, batch->picks};
     TF_TRY(tf_session_publish(session, data_owner, facts, sizeof facts));
-    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1 || facts[3] > 1)
+    if (facts[0] < 1 || facts[0] > MOST_TEXTS || facts[1] < 1 || facts[1] > MOST_TEXTS || facts[2] > 1 ||
+        facts[3] > 1 || facts[4] > facts[1])
         return tf_fail_public(TF_FORMAT, "party %d announced a batch that cannot be", data_owner);
     uint64_t *all = malloc(facts[0] * sizeof *all);
     *lengths = malloc(facts[0] * sizeof **lengths);
@@ -107,6 +109,8 @@ static tf_status publish_batch(tf_session *session, int data_owner, tf_batch *ba
                         .length = (size_t)facts[1],
                         .pairs = facts[2],
                         .hidden = facts[3],
+                        .picks = (size_t)facts[4],
+                        .pick = batch->pick,
                         .lengths = *lengths,
                         .mask = batch->mask,
                         .weights = batch->weights,
@@ -238,7 +242,7 @@ static tf_status deliver(const private_job *job, size_t b, size_t row, const dou
                          float *values) {
     size_t width = tf_model_width(job->config);
     const tf_batch *batch = &job->batches->batch[b];
-    size_t tokens = tf_model_output(job->config).per_token ? batch->length : 1;
+    size_t tokens = tf_model_rows(job->config, batch);
     for (size_t i = 0; values && i < batch->texts * tokens; i++) {
         float *to = batches_row(job->batches, job->batches->order[row + i / tokens], i % tokens, width, values);
         for (size_t k = 0; to && k < width; k++) to[k] = (float)output[i * width + k];
@@ -256,7 +260,7 @@ static tf_status infer_batch(tf_session *session, const private_job *job, size_t
     if (owner && job->watch) TF_TRY(job->watch->begin(job->watch->context, b));
     tf_status status =
         party_doing(publish_batch(session, o->data_owner, &batch, &lengths), "telling the lengths of texts");
-    size_t rows = batch.texts * (tf_model_output(job->config).per_token ? batch.length : 1);
+    size_t rows = batch.texts * tf_model_rows(job->config, &batch);
     double *output = status == TF_OK && owner ? calloc(rows, tf_model_width(job->config) * sizeof *output) : NULL;
     if (status == TF_OK && owner && !output) status = tf_fail(TF_NOMEM, "no memory for the results");
     if (status == TF_OK) status = run_batch(session, job, &batch, output, NULL, line, sum);

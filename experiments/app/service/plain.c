@@ -9,7 +9,9 @@
 
 static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
     tf_output_form form = tf_model_output(config);
-    return form.per_token ? tf_dims(batch->texts, batch->length, form.width) : tf_dims(batch->texts, form.width);
+    size_t rows = tf_model_rows(config, batch);
+    if (config->best_only) return tf_dims(batch->texts, rows); /* a word for each */
+    return form.per_token ? tf_dims(batch->texts, rows, form.width) : tf_dims(batch->texts, form.width);
 }
 
 tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges *seen, tf_array *out) {
