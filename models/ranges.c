@@ -8,7 +8,6 @@
 
 #include "net/base/file.h"
 #include "net/base/new_file.h"
-#include "ops/ops.h"
 #include "runtime/lower/guard.h"
 
 enum { PATH_SIZE = 4096, MOST_BYTES = 1 << 24 };
@@ -127,16 +126,16 @@ static double square_of(const tf_ranges *ranges, const tf_ranges_entry *entry) {
     return power_from(entry->square * ranges->factor * ranges->factor * TF_ROUNDING_ROOM);
 }
 
-tf_status tf_ranges_check_rows(const tf_ranges *ranges) {
+tf_status tf_ranges_check_rows(const tf_ranges *ranges, double (*resolved)(double square)) {
     for (size_t i = 0; i < ranges->count; i++) {
         const tf_ranges_entry *entry = &ranges->entry[i];
-        double resolved = tf_norm_resolves(square_of(ranges, entry));
-        if (entry->least > 0 && entry->least < resolved)
+        double limit = resolved(square_of(ranges, entry));
+        if (entry->least > 0 && entry->least < limit)
             return tf_fail(
                 TF_RANGE,
                 "%s: a row's squares add up to %.2g, where the norm that divides by it is right from %.2g on "
                 "alone: rows as flat as that would come out too small",
-                entry->name, entry->least, resolved);
+                entry->name, entry->least, limit);
     }
     return TF_OK;
 }

@@ -60,8 +60,8 @@ TF_CHECKED tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bo
 TF_CHECKED tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const char *model, bool *match);
 
 /** Fails with TF_RANGE, naming the node, where some row has so little variance that a LayerNorm or RMSNorm with these
- *  ranges would not divide by it rightly: see tf_norm_resolves. */
-TF_CHECKED tf_status tf_ranges_check_rows(const tf_ranges *ranges);
+ *  ranges would not divide by it rightly: less than resolved(bound of its squared norm), as by tf_norm_resolves. */
+TF_CHECKED tf_status tf_ranges_check_rows(const tf_ranges *ranges, double (*resolved)(double square));
 
 /** Draws an id and writes DIR/ranges.json and DIR/ranges.private.json, which its owner alone may read. */
 TF_CHECKED tf_status tf_ranges_write(const char *directory, tf_ranges *ranges);

@@ -232,8 +232,7 @@ static void trickle_pause(tf_link *link, double idle, double longest) {
 static const tf_link_table trickle_table = {
     .start = trickle_start, .progress = trickle_progress, .pause = trickle_pause};
 
-/* Whoever sends a byte within each deadline is as silent as one who sends none; slow links are not, nor short messages.
- */
+/* Whoever sends a byte within each deadline is as silent as one who sends none; a slow link is not. */
 Test(deadline, is_not_held_off_by_single_bytes) {
     static unsigned char data[4000];
     trickle link;

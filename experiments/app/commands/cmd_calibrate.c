@@ -5,6 +5,7 @@
 #include "experiments/app/report/outcomes.h"
 #include "experiments/app/service/plain.h"
 #include "net/base/clock.h"
+#include "ops/ops.h"
 
 /* Runs all batches and notes the largest magnitude at each node. */
 static tf_status watch(const model_files *model, const text_batches *batches, tf_ranges *ranges) {
@@ -37,7 +38,7 @@ static tf_status calibrate(const command_line *o, model_files *model, text_list 
     ranges->texts = texts->count;
     tf_status status = watch(model, &batches, ranges);
     batches_free(&batches);
-    if (status == TF_OK) status = tf_ranges_check_rows(ranges);
+    if (status == TF_OK) status = tf_ranges_check_rows(ranges, tf_norm_resolves);
     if (status == TF_OK) status = tf_ranges_write(o->model, ranges);
     return status == TF_OK ? calibration_print(&form, o->model, ranges, tf_clock() - start) : status;
 }
