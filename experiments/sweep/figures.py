@@ -60,17 +60,19 @@ def all_of(plt, results, where):
     def of(source, row, name):
         values = [r[name] for r, _ in source if r["model"] == row["model"] and r["approx"] == row["approx"] and name in r]
         return statistics.median(values) if values else None
-    for measure in dict.fromkeys(row["measure"] for row, _ in quality):
+    measures = list(dict.fromkeys(row["measure"] for row, _ in quality))
+    for measure in [m for m in measures if m != "agreement" or "accuracy" not in measures]:
+        metric = "accuracy" if measure == "agreement" else measure
         for name, source in (("bytes", moved), ("seconds", here)):
             points = [(f"{row['model']}, {row['approx']}" + (f", {row['frac_bits']} bits" if differing(quality, ["frac_bits"]) else ""),
                        of(source, row, name), row["value"]) for row, _ in quality if row["measure"] == measure and "value" in row]
             points = [p for p in points if p[1] is not None][:2 * plots.MOST_SERIES]
             caption = "Each mark is a model with an approximation; medians over lengths and batches."
-            yield f"{measure.capitalize()} against {name}", caption, plots.scatter(plt, points, name, (LABELS[name], measure))
+            yield f"{metric.capitalize()} against {name}", caption, plots.scatter(plt, points, name, (LABELS[name], metric))
         some = [(row, d) for row, d in quality if row["measure"] == measure]
         for end, note, series in series_by(some, "frac_bits", "value"):
-            yield (f"{measure.capitalize()} by fractional bits{end}", note,
-                   plots.lines(plt, series, "frac_bits", "value", (LABELS["frac_bits"], measure)))
+            yield (f"{metric.capitalize()} by fractional bits{end}", note,
+                   plots.lines(plt, series, "frac_bits", "value", (LABELS["frac_bits"], metric)))
     bars = bars_of(results, cost)
     chosen = dict(sorted(bars.items(), key=lambda item: -sum(item[1].values()))[:14])
     caption = "The exact forecast, over all links" + (f"; the 14 largest of {len(bars)}." if len(bars) > 14 else ".")

@@ -62,13 +62,15 @@ WORDS = {"seq": "tokens", "layers": "layers", "batch": "texts", "threads": "thre
 
 def scale(axis, name, logarithmic):
     """Ticks that people read: 10 MB, 0.5 s."""
-    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
     if logarithmic:
         axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
         low, high = axis.get_view_interval()
-        narrow = high / max(low, 1e-30) < 30
-        axis.set_major_locator(LogLocator(10, (1, 2, 5) if narrow else (1,)))
+        spans = high / max(low, 1e-30)
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]) if spans < 8 else LogLocator(10, (1, 2, 5) if spans < 60 else (1,)))
         axis.set_minor_formatter(NullFormatter())
+        if spans < 60:
+            axis.set_minor_locator(NullLocator())
     if name in BYTES:
         axis.set_major_formatter(EngFormatter(unit="B", places=None, sep=" "))
     else:
@@ -116,6 +118,9 @@ def scatter(plt, points, x, labels):
                   fillstyle="full" if i < 8 else "none")
     axes.margins(0.12)
     scale(axes.xaxis, x, True)
+    values = [p[2] for p in points]
+    if min(values) > 1 and max(values) / min(values) > 20:  # perplexities
+        scale(axes.yaxis, "value", True)
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     legend_below(axes)

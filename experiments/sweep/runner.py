@@ -43,7 +43,7 @@ def arguments_of(point, store):
                  "--out", str(store.directory / "predictions" / (point.digest + ".jsonl"))]
         return words + (["--check"] if point.measure == "agreement" else [])
     if generates(point):
-        words = ["generate", *words, "--input", where["model"]["prompts"], "--format", "lines", "--ignore-end",
+        words = ["generate", *words, "--input", where["model"]["prompts"], "--ignore-eos",
                  "--max-tokens", str(axes["tokens"]), "--batch", str(axes["batch"]), *threads]
     else:
         words = ["bench", *words, "--seq", str(axes["seq"]), "--batch", str(axes["batch"]), "--runs", "1", *threads]

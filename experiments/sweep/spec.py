@@ -91,7 +91,7 @@ class Spec:
     def line_of(self, key):
         """The line on which a key is set, for messages."""
         for number, line in enumerate(self.text.splitlines(), 1):
-            if re.match(rf"\s*(\[+\s*)?([\w.\"-]+\.)?\"?{re.escape(key)}\"?\s*[=.\]]", line):
+            if re.search(rf"(^|[{{,])\s*(\[+\s*)?([\w.\"-]+\.)?\"?{re.escape(key)}\"?\s*[=.\]]", line):
                 return number
         return 1
 

@@ -117,6 +117,79 @@ sweep "$work/late.toml" --out "$work/late" >/dev/null 2>&1 && complain "a point 
 sweep "$work/late" --table csv | grep "took more than 0 s" >/dev/null || complain "the reason is lost: $(sweep "$work/late" --table csv)"
 sweep "$work/late.toml" --out "$work/late" 2>&1 | grep "took more" >/dev/null && complain "a failure is tried again unasked"
 
+# A model that goes away, or changes, while a sweep is at it: the reason is in the table, nothing else is lost, and with the
+# model back the sweep goes on.
+# shellcheck source=tests/support/tiny_model.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/tiny_model.sh"
+make_tiny_model "$work/model"
+{ printf 'sentence\tlabel\n' && for i in {1..6}; do printf 'good film hello world\tred\nbad film .\tgreen\n'; done; } >"$work/labelled.tsv"
+printf '%s\n' 'measure = ["time"]' 'repeats = 6' '[models.mine]' "path = \"$work/model\"" '[axes]' 'seq = [8]' >"$work/mine.toml"
+sweep "$work/mine.toml" --out "$work/mine" >/dev/null 2>"$work/err" &
+job=$!
+until [ -n "$(find "$work/mine/results" -name '*.json' 2>/dev/null)" ] || ! kill -0 $job 2>/dev/null; do sleep 0.05; done
+mv "$work/model" "$work/away"
+wait $job && complain "a sweep without its model says that all is well"
+sweep "$work/mine" --table csv >"$work/out"
+grep -q "went away\|No such file\|cannot be read" "$work/out" || complain "the reason is lost: $(cat "$work/out" "$work/err")"
+sweep "$work/mine.toml" --out "$work/mine" >"$work/out" 2>&1
+grep -q "models.mine: No such file" "$work/out" || complain "a missing model is not named: $(cat "$work/out")"
+mv "$work/away" "$work/model"
+sweep "$work/mine.toml" --out "$work/mine" --retry-failed >/dev/null 2>"$work/err" || complain "with the model back: $(cat "$work/err")"
+sweep "$work/mine.toml" --out "$work/mine" --list | grep "^6 points: 6 done" >/dev/null || complain "not all is done with the model back"
+
+# Layers that the model has not, columns and labels that the data has not, and more memory than there is, all beforehand.
+refused 1 "layernorm@9: the model's layers are 0 to 1" "${tiny[@]}" '[axes]' 'approx = ["layernorm@9=center"]'
+mine=('measure = ["accuracy"]' '[models.mine]' "path = \"$work/model\"" "data = \"$work/labelled.tsv\"")
+refused 1 "pink" "${mine[@]}" 'columns = "text=pink"'
+refused 1 "needs three times" 'measure = ["time"]' '[models.large]' 'arch = "bert-large"' '[axes]' 'seq = [512]' 'batch = [512]'
+refused 1 "time is of the prompt" 'measure = ["time"]' '[models.gpt]' 'arch = "gpt2"' '[axes]' 'tokens = [9]'
+refused 2 "line 4: 'bites' is no figure" "${tiny[@]}" '[[published]]' 'figures = { bites = 1 }' 'source = "x"' 'where = { model = "tiny" }'
+printf '%s\n' 'measure = ["accuracy"]' '[models.mine]' "path = \"$work/model\"" "data = \"$work/labelled.tsv\"" '[axes]' \
+    'approx = ["exact", "gelu=quad"]' >"$work/data.toml"
+sweep "$work/data.toml" --list 2>&1 | grep "warning: mine, gelu=quad: the weights were not trained for gelu=quad" >/dev/null ||
+    complain "no warning of weights that were not trained for gelu=quad"
+
+# A data set's prefix grows: what was computed stays, and its network and length do not count.
+sweep "$work/data.toml" --out "$work/data" limit=4 approx=exact network=none,lan seq=8,12 >/dev/null 2>"$work/err" ||
+    complain "accuracy: $(cat "$work/err")"
+[ "$(find "$work/data/results" -name '*.json' | wc -l)" = 1 ] || complain "accuracy was computed more than once"
+examples=$(head -n 5 "$work"/data/predictions/*.jsonl | tail -n 4)
+sweep "$work/data.toml" --out "$work/data" approx=exact limit=10 >/dev/null 2>"$work/err" || complain "a grown limit: $(cat "$work/err")"
+[ "$(head -n 5 "$work"/data/predictions/*.jsonl | tail -n 4)" = "$examples" ] || complain "what was computed of a data set was computed again"
+sweep "$work/data" --table json | grep '"examples": 10' >/dev/null || complain "the limit did not grow"
+sweep "$work/data.toml" --out "$work/data" approx=exact limit=3 --list | grep "1 done" >/dev/null || complain "a smaller limit is not served"
+
+# A full disk ends the sweep with the reason, and leaves no half of a result; --fail-fast stops at the first failure.
+if mkdir "$work/small" && mount -t tmpfs -o size=96k tmpfs "$work/small" 2>/dev/null; then
+    head -c 60k /dev/zero >"$work/small/ballast"
+    sweep "$work/spec.toml" --out "$work/small/store" >/dev/null 2>"$work/err" && complain "a full disk is no failure"
+    grep -qi "no space left" "$work/err" || complain "a full disk: $(cat "$work/err")"
+    [ -z "$(find "$work/small/store" -name '*.tmp')" ] || complain "a full disk leaves halves: $(find "$work/small/store")"
+    rm "$work/small/ballast"
+    sweep "$work/small/store" --table csv >/dev/null || complain "a store on a full disk cannot be read"
+    umount "$work/small"
+else
+    echo "not tried: a full disk, which needs to mount one"
+fi
+printf '%s\n' 'measure = ["time"]' 'timeout = 0' 'repeats = 4' "${tiny[@]}" '[axes]' 'seq = [8]' >"$work/fast.toml"
+sweep "$work/fast.toml" --out "$work/fast" --fail-fast >/dev/null 2>&1 && complain "--fail-fast says that all is well"
+[ "$(find "$work/fast/results" -name '*.json' | wc -l)" = 1 ] || complain "--fail-fast goes on: $(find "$work/fast/results")"
+
+# Time of generating after prompts, whose parts add up; a decoder's perplexity.
+make_tiny_decoder "$work/decoder"
+printf 'once upon a time .\nthere was a fox\n' >"$work/prompts.txt"
+printf '%s\n' 'measure = ["time", "perplexity"]' '[models.mine]' "path = \"$work/decoder\"" "prompts = \"$work/prompts.txt\"" \
+    "data = \"$work/prompts.txt\"" 'columns = "text=1"' '[axes]' 'seq = [6]' 'tokens = [5]' >"$work/decoder.toml"
+sweep "$work/decoder.toml" --out "$work/decoded" >/dev/null 2>"$work/err" || complain "decoder: $(cat "$work/err")"
+"$python" - "$work/decoded" <<'P' || complain "the decoder's figures are not as they should be"
+import json, pathlib, sys
+results = [json.loads(p.read_text()) for p in pathlib.Path(sys.argv[1], "results").glob("*.json")]
+by = {r["measure"]: r["figures"] for r in results}
+time = by["time"]
+assert time["prefill"] > 0 and abs(time["setup"] + time["seconds"] - time["total"]) < 1e-6 and time["bytes"] > 0, time
+assert by["perplexity"]["value"] > 1 and by["perplexity"]["examples"] == 2, by
+P
+
 # Submitting, to commands in the place of Slurm's: sbatch gets its options and an array, whose tasks hold every open point.
 mkdir "$work/bin"
 printf '#!/bin/sh\necho "$@" >%s/sbatch\necho 7\n' "$work" >"$work/bin/sbatch"
