@@ -134,6 +134,14 @@ refuses 400 "'response_format' can only be 'text'" /v1/chat/completions '{"messa
 refuses 400 "must be of the type 'text'" /v1/chat/completions '{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}'
 stop_gateway
 
+# The data owner may learn all logits, and draws by itself.
+gateway --local --model "$work/writer" --reveal logits
+is '"text":"wqoqoq"' /v1/completions '{"prompt":"once upon a time","max_tokens":6}'
+is '"index":1,.*"text":"[a-z. ]{6}"' /v1/completions '{"prompt":"once upon a time","max_tokens":6,"temperature":2,"top_p":0.5,"n":2}'
+ask /health "" -I
+[ "$status" = 200 ] || complain "HEAD: $status"
+stop_gateway
+
 # Who gets in: with a token whoever brings it, from other hosts only so and by TLS.
 echo "a secret of some length" >"$work/token"
 "$trefoil" gateway --local --model "$work/tiny" --http 127.0.0.1:0 --token "$work/token" 2>"$work/log" && complain "a token that others may read"

@@ -95,13 +95,14 @@ static tf_status read_secret(const char *path, char **secret) {
 }
 
 static tf_status read_token(const command_line *o, char **token) {
-    const char *given = getenv("TREFOIL_TOKEN");
+    char *given = getenv("TREFOIL_TOKEN");
     if (o->token) {
         TF_TRY(read_secret(o->token, token));
         (*token)[strcspn(*token, "\r\n")] = '\0';
     } else if (given && *given && !(*token = strdup(given))) {
         return tf_fail(TF_NOMEM, "out of memory");
     }
+    if (given) explicit_bzero(given, strlen(given)); /* the environment of a process can be read */
     if (!*token || strlen(*token) >= SHORTEST_TOKEN) return TF_OK;
     return tf_fail(TF_INVALID, "the token has fewer than %d characters: it could be guessed", SHORTEST_TOKEN);
 }
