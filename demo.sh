@@ -15,7 +15,7 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 model=.cache/minilm-banking77
 build/trefoil fit-head --model .cache/minilm --data experiments/data/banking77_sample.tsv --out "$model"
-mpirun -n 3 build/trefoil infer --model "$model" --input experiments/data/banking77_queries.txt --check
+mpirun -n 3 build/trefoil infer --model "$model" --input experiments/data/banking77_queries.txt --check --verbose
 
 prompt="Once upon a time, there was a little girl named Lily."
 if experiments/setup.sh stories; then

@@ -48,8 +48,7 @@ static void abbreviate(const tf_digest *digest, char text[VALUE_TEXT]) {
         snprintf(text, VALUE_TEXT, "%.*s...", (int)SHOWN, tf_digest_text(digest, hex));
 }
 
-/** Tells the others this party's value, takes theirs, and fails with all three. A peer's text cannot steer a terminal.
- */
+/** Tells the others this party's value, takes theirs, and fails with all three. No peer's text steers a terminal. */
 static tf_status say_difference(tf_link *link, const tf_fact *fact, const tf_digest *const digest[TF_PARTIES]) {
     int id = tf_link_party(link);
     char value[TF_PARTIES][VALUE_TEXT] = {{0}}, text[DIFFERENCE_TEXT];

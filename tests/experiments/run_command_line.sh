@@ -82,6 +82,27 @@ grep -q -- --force "$work/err" || complain "share-model does not say --force: $(
 "$trefoil" ops gelu >"$work/out"
 grep -q '^softmax' "$work/out" && complain "ops gelu lists other kinds"
 
+# Tables keep to the terminal's width; who saw what is told when asked; too much memory is found before anything runs.
+for width in 80 100; do
+    for command in "cost --arch bert-base --network wan" "cost --arch bert-base --ops" "ops" \
+        "bench --local --arch bert-tiny --seq 8 --layers 1" "infer --local --verbose --check --model $model --text hello"; do
+        # shellcheck disable=SC2086 # the words of a command
+        COLUMNS=$width "$trefoil" $command 2>/dev/null >"$work/wide"
+        [ "$(LC_ALL=C.UTF-8 wc -L <"$work/wide")" -le $width ] || complain "$command is wider than $width columns: $(cat "$work/wide")"
+    done
+done
+"$trefoil" infer --local --model "$model" --text hello >"$work/out"
+grep -q "Who saw what" "$work/out" && complain "infer tells who saw what unasked"
+"$trefoil" infer --local --model "$model" --text hello --verbose | grep -q "Who saw what" || complain "infer --verbose does not tell who saw what"
+awk '/files and texts/ { d = $1 - $4 - $7 - $12; exit !(d < 0.021 && d > -0.021) }' "$work/out" || complain "seconds do not add up: $(tail -3 "$work/out")"
+"$trefoil" bench --local --arch bert-tiny --seq 8 --layers 1 --threads 1 | tr -s ' \n' ' ' |
+    grep -q "approx gelu=exact.*, 8 tokens, batch 1, .*network, 1 thread a party" ||
+    complain "bench does not tell what it measured"
+for ((i = 0; i < 4096; i++)); do echo "good film hello world it was a bad film"; done >"$work/many.txt"
+(ulimit -v 600000 && "$trefoil" infer --local --model "$model" --input "$work/many.txt" --batch 4096) >"$work/out" 2>"$work/err" &&
+    complain "too large a batch runs"
+grep -q "4096 texts of [0-9]* tokens need .* for 3 parties here, and .* are free: try --batch [0-9]" "$work/err" || complain "memory: $(cat "$work/err")"
+
 # The forecast by kind and by op; three parties by one word; what runs in one process says so once in a job of several.
 "$trefoil" cost --arch bert-tiny >"$work/out"
 grep -q '^linear  *[0-9]* .*%' "$work/out" || complain "cost does not sum up by kind: $(cat "$work/out")"

@@ -4,6 +4,7 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/measure/bench.h"
+#include "experiments/app/parties/threads.h"
 
 /* A directory's model comes with its weights, an architecture with random ones. */
 static tf_status open_model(const command_line *o, const private_session *session, model_files *model, bench_job *job) {
@@ -33,6 +34,17 @@ static tf_status find_op(const command_line *o, bench_job *job) {
     for (; job->op_shape.rank < 4 && o->dimension[job->op_shape.rank]; job->op_shape.rank++)
         job->op_shape.dim[job->op_shape.rank] = o->dimension[job->op_shape.rank];
     return job->op ? TF_OK : tf_fail(TF_INVALID, "--op '%s' is not known: trefoil ops lists kinds and variants", o->op);
+}
+
+/* What a figure must be read with. */
+static void describe(const command_line *o, const bench_job *job, const char *made, char *text, size_t size) {
+    char approx[TF_APPROX_TEXT];
+    int used = 0, threads = party_threads(&o->links);
+    if (job->config)
+        used += snprintf(text, size, "approx %.200s, %zu tokens, batch %zu, ", tf_approx_text(job->approx, approx),
+                         job->length, job->texts);
+    snprintf(text + used, size - (size_t)used, "%s, %s, %d thread%s a party", made,
+             o->links.shaped ? "simulated network" : "this host's own network", threads, threads == 1 ? "" : "s");
 }
 
 static tf_status measure(const command_line *o, private_session *session) {
@@ -69,6 +81,7 @@ static tf_status measure(const command_line *o, private_session *session) {
         const char *made = o->links.local       ? "threads, not encrypted"
                            : o->links.plaintext ? "not encrypted"
                                                 : "encrypted";
+        describe(o, &job, made, report.how, sizeof report.how);
         const char *name = o->model ? o->model : o->arch ? o->arch : o->step ? o->step : o->op ? o->op : "matmul";
         status = o->link ? link_report_print(&form, made, job.runs, &report.link)
                          : bench_report_print(&form,

@@ -89,7 +89,7 @@ static tf_status forecast_line(const command_line *o, const char *line) {
     if (status == TF_OK && !one.model == !one.arch) status = tf_fail(TF_INVALID, "either model or arch is needed");
     if (status == TF_OK) status = forecast_one(&one);
     json_decref(object);
-    return status == TF_OK || status == TF_IO ? status : json_print(json_pack("{s:s}", "error", tf_error()));
+    return status == TF_OK || status == TF_IO ? status : form_print_error(tf_error());
 }
 
 static tf_status forecast_each(const command_line *o) {

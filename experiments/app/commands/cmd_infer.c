@@ -3,6 +3,8 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
+#include "experiments/app/measure/memory.h"
+#include "experiments/app/parties/threads.h"
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/report/results.h"
 #include "experiments/app/service/infer.h"
@@ -81,6 +83,7 @@ static tf_status infer(const command_line *o, private_session *session, holdings
         .pinned_tokenizer = model_pinned_tokenizer(&h->model),
         .shares = h->shares,
     };
+    TF_TRY(memory_check(&job, parties_here(&o->links)));
     TF_TRY(private_infer(session, &job, h->values, &report));
     double end = tf_clock();
     TF_TRY(decoys_take_out(&h->decoys, &h->texts, &h->batches, h->values));
@@ -93,6 +96,7 @@ static tf_status infer(const command_line *o, private_session *session, holdings
     }
     TF_TRY(results_print(&(result_report){.form = &form,
                                           .local = o->links.local,
+                                          .verbose = o->verbose,
                                           .checked = o->check,
                                           .model_owner = o->model_owner,
                                           .data_owner = o->data_owner,

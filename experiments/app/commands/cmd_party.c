@@ -134,6 +134,7 @@ static tf_status print_answer(const holdings *h, const text_list *texts, const r
                              .tokens = &h->tokens,
                              .values = h->values,
                              .private = true,
+                             .verbose = h->options->verbose,
                              .decoys = h->decoys.count,
                              .decoys_off = h->decoys.off,
                              .seconds_total = answer->seconds,

@@ -6,34 +6,10 @@
 
 #include "experiments/app/commands/option_table.h"
 #include "experiments/app/commands/version.h"
+#include "experiments/app/log/terminal.h"
+#include "experiments/app/report/form.h"
 
-enum { INDENT = 30, WIDEST = 120, NARROWEST = 50, USUAL = 80 };
-
-static int columns(void) {
-    const char *text = getenv("COLUMNS");
-    int width = text ? atoi(text) : USUAL;
-    return width < NARROWEST ? NARROWEST : width > WIDEST ? WIDEST : width;
-}
-
-/* Prints words from column `at` on, breaking lines before `width` and going on at `indent`. */
-static void wrap(const char *text, int at, int indent, int width) {
-    bool first = true;
-    while (*text) {
-        size_t length = strcspn(text, " ");
-        if (!first && at + 1 + (int)length > width) {
-            printf("\n%*s", indent, "");
-            at = indent;
-            first = true;
-        }
-        if (!first) putchar(' ');
-        at += (int)length + !first;
-        printf("%.*s", (int)length, text);
-        first = false;
-        text += length;
-        text += strspn(text, " ");
-    }
-    putchar('\n');
-}
+enum { INDENT = 30, WIDEST = 120, USUAL = 80 };
 
 /* The option's help with the default at this command. */
 static void describe(const trefoil_command *command, const option_row *row, char *text, size_t size) {
@@ -51,10 +27,10 @@ static int option_text(const option_row *row, char *text, size_t size) {
 }
 
 void help_command(const trefoil_command *command) {
-    int width = columns();
+    int width = terminal_columns(USUAL) < WIDEST ? terminal_columns(USUAL) : WIDEST;
     printf("Usage: trefoil %s%s%s%s\n\n", command->name, command->start ? "" : " [OPTION...]",
            command->argument ? " " : "", command->argument ? command->argument : "");
-    wrap(command->description, 0, 0, width);
+    print_words(command->description, 0, 0, width);
     printf("\nExamples:\n");
     for (size_t i = 0; i < 2; i++)
         if (command->example[i]) printf("  %s\n", command->example[i]);
@@ -70,7 +46,7 @@ void help_command(const trefoil_command *command) {
             printf("\n%*s", INDENT, "");
         else
             printf("%*s", INDENT - used, "");
-        wrap(text, INDENT, INDENT, width);
+        print_words(text, INDENT, INDENT, width);
     }
     puts("\nExit status: 0, 1 after a failure, 2 for a wrong command line, 130 interrupted.");
 }

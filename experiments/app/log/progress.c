@@ -8,7 +8,7 @@
 #include "experiments/app/log/terminal.h"
 #include "net/base/clock.h"
 
-enum { LINE = 512, SHOWN_DETAIL = 60 };
+enum { LINE = 512, USUAL = 80, SHOWN_DETAIL = 60 };
 
 static const double SECONDS_BETWEEN = 0.1, SECONDS_BEFORE_THE_FIRST = 0.5;
 
@@ -54,7 +54,7 @@ static void show(progress_line *p, double now, double work, const char *detail) 
     double part = p->work_total > 0 ? work / p->work_total : 0, spent = now - p->start;
     if (part > 1) part = 1;
     if (part > 0.01) snprintf(left, sizeof left, ", %s left", duration_text(spent / part * (1 - part), duration));
-    size_t room = (size_t)terminal_columns(), used = 1;
+    size_t room = (size_t)terminal_columns(USUAL), used = 1;
     int length = snprintf(line + used, sizeof line - used, "%s: %.0f %%, %zu of %zu%s%s%.*s", p->what, 100 * part,
                           p->done, p->total, left, detail ? ": " : "", (int)SHOWN_DETAIL, detail ? detail : "");
     used += (size_t)length < room ? (size_t)length : room - 1;

@@ -1,5 +1,4 @@
-/** How far a long command has come: one line on standard error that is rewritten, where a person looks at a terminal.
- */
+/** How far a long command has come: a line on standard error, rewritten, where a person looks at a terminal. */
 #ifndef TF_APP_PROGRESS_H
 #define TF_APP_PROGRESS_H
 

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NARROWEST = 40, WIDEST = 200, USUAL = 80, PATH_TEXT = 64 };
+enum { NARROWEST = 40, WIDEST = 200, PATH_TEXT = 64 };
 
 /* Opens a standard stream of the launcher that started this process, if it is a terminal; or -1. */
 static int launchers(int stream) {
@@ -33,12 +33,12 @@ static int width_of(int file) {
     return file >= 0 && ioctl(file, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-int terminal_columns(void) {
+int terminal_columns(int otherwise) {
     const char *told = getenv("COLUMNS");
     int file = launchers(STDOUT_FILENO), columns = told ? atoi(told) : 0;
     if (columns <= 0) columns = width_of(file);
     if (columns <= 0 && file < 0) columns = width_of(STDOUT_FILENO);
-    if (columns <= 0) columns = USUAL;
+    if (columns <= 0) columns = otherwise;
     if (file >= 0) close(file);
     return columns < NARROWEST ? NARROWEST : columns > WIDEST ? WIDEST : columns;
 }

@@ -7,7 +7,7 @@
 /** Whether what goes to standard error is shown on a terminal, by this process or by the launcher that started it. */
 bool terminal_watched(void);
 
-/** How many columns tables and help may take: COLUMNS, or the terminal's; 80 where nothing tells. From 40 to 200. */
-int terminal_columns(void);
+/** How many columns tables and help may take: COLUMNS, or the terminal's, or what is given. From 40 to 200. */
+int terminal_columns(int otherwise);
 
 #endif

@@ -14,9 +14,13 @@ static long number_of(const char *variable) {
     return number > 0 ? number : 0;
 }
 
+int parties_here(const link_settings *o) {
+    long ranks = number_of("OMPI_COMM_WORLD_LOCAL_SIZE");
+    return (int)(o->local ? TF_PARTIES : o->id >= 0 ? 1 : ranks ? ranks : TF_PARTIES);
+}
+
 int party_threads(const link_settings *o) {
-    long ranks = number_of("OMPI_COMM_WORLD_LOCAL_SIZE"), of_a_task = number_of("SLURM_CPUS_PER_TASK");
-    long parties = o->local ? TF_PARTIES : o->id >= 0 ? 1 : ranks ? ranks : TF_PARTIES;
+    long parties = parties_here(o), of_a_task = number_of("SLURM_CPUS_PER_TASK");
     cpu_set_t granted;
     if (o->threads) return o->threads;
     bool known = sched_getaffinity(0, sizeof granted, &granted) == 0; /* fails beyond 1024 processors */

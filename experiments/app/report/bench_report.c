@@ -23,6 +23,8 @@ static void print_table(const char *name, size_t runs, bool profile, const bench
     uint64_t total = links_total(run->links), elements = tf_shape_count(report->shape);
     printf("%s, output %s, median of %zu run%s\n", name, tf_shape_text(report->shape, shape), runs,
            runs == 1 ? "" : "s");
+    printf("  ");
+    print_words(report->how, 2, 2, report_columns());
     printf("  online %.6f s (%.6f to %.6f), set-up %.6f s\n", run->seconds_online, report->fastest, report->slowest,
            run->seconds_setup);
     printf("  %s (%.2f B an element of the output) in %llu rounds\n", bytes_text(total, text),

@@ -20,6 +20,7 @@ typedef struct bench_report {
     tf_shape shape;          /**< of the output */
     run_report run;          /**< of one run; seconds are medians over the runs */
     double fastest, slowest; /**< of the runs, seconds online */
+    char how[400];           /**< approximations, tokens, batch, network, threads, in words */
     profile_report profile;  /**< if asked for; the caller frees its rows */
 } bench_report;
 

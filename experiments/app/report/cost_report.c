@@ -23,13 +23,16 @@ static json_t *report_json(const cost_report *report) {
     return object;
 }
 
+enum { NUMBERS = 32, NARROWEST_NAME = 16, WIDEST_NAME = 56 };
+
 static void print_ops(const cost_report *report) {
     char text[32];
-    printf("%-56s %-12s %10s %7s\n", "op", "kind", "bytes", "rounds");
+    int columns = columns_left(NUMBERS, NARROWEST_NAME, WIDEST_NAME);
+    printf("%-*s %-12s %10s %7s\n", columns, "op", "kind", "bytes", "rounds");
     for (size_t i = 0; i < report->ops; i++) {
         const op_cost *op = &report->op[i];
-        printf("%-56s %-12s %10s %7llu\n", op->name, op->kind, bytes_text(op->bytes, text),
-               (unsigned long long)op->rounds);
+        print_cell(op->name, strlen(op->name), columns);
+        printf(" %-12s %10s %7llu\n", op->kind, bytes_text(op->bytes, text), (unsigned long long)op->rounds);
     }
 }
 
@@ -63,7 +66,7 @@ static void print_table(const cost_report *report, bool ops) {
         print_kinds(report);
     printf("\n%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
            (unsigned long long)report->rounds);
-    printf("; at most %s of memory a party\n", bytes_text(report->memory, text));
+    printf("\nat most %s of memory a party\n", bytes_text(report->memory, text));
     if (report->tokens)
         printf("the prompt: %s in %llu rounds", bytes_text(report->prefill_bytes, text),
                (unsigned long long)report->prefill_rounds);
@@ -76,7 +79,7 @@ static void print_table(const cost_report *report, bool ops) {
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
     if (report->network)
         printf(
-            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each pair): %.3g s, and computing\n",
+            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each\npair): %.3g s, and computing\n",
             1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds);
 }
 

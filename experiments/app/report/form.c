@@ -1,10 +1,12 @@
 #include "experiments/app/report/form.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <utf8proc.h>
 
 #include "experiments/app/log/log.h"
+#include "experiments/app/log/terminal.h"
 
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
     uint64_t total = 0;
@@ -73,6 +75,10 @@ tf_status form_print(const report_form *form, json_t *object) {
     return json_print(NULL); /* which says so */
 }
 
+tf_status form_print_error(const char *message) {
+    return json_print(json_pack("{s:s}", "error", message));
+}
+
 const char *bytes_text(uint64_t bytes, char buffer[32]) {
     static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
     double value = (double)bytes;
@@ -105,4 +111,33 @@ void print_cell(const char *text, size_t length, int columns) {
         at += bytes > 0 ? bytes : 1;
     }
     printf("%*s", used < columns ? columns - used : 0, "");
+}
+
+void print_words(const char *text, int at, int indent, int width) {
+    bool first = true;
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (!first && at + 1 + (int)length > width) {
+            printf("\n%*s", indent, "");
+            at = indent;
+            first = true;
+        }
+        if (!first) putchar(' ');
+        at += (int)length + !first;
+        printf("%.*s", (int)length, text);
+        first = false;
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+int report_columns(void) {
+    enum { USUAL = 120 }; /* into a file or a pipe, too */
+    return terminal_columns(USUAL);
+}
+
+int columns_left(int taken, int fewest, int most) {
+    int left = report_columns() - taken;
+    return left < fewest ? fewest : left > most ? most : left;
 }

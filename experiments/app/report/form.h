@@ -26,6 +26,9 @@ typedef struct report_form {
  * "peak_memory" of this process in bytes, and frees it, as json_print does. */
 TF_CHECKED tf_status form_print(const report_form *form, json_t *object);
 
+/** Prints {"error": message} in place of an object. */
+TF_CHECKED tf_status form_print_error(const char *message);
+
 /** The sum over a matrix of links. */
 uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);
 
@@ -44,5 +47,13 @@ const char *bytes_text(uint64_t bytes, char buffer[32]);
 
 /** Writes a text in exactly `columns` columns of a terminal: cut or filled, control characters as blanks. */
 void print_cell(const char *text, size_t length, int columns);
+
+/** Prints words from column `at` on, breaking lines before `width` and going on at `indent`; ends the line. */
+void print_words(const char *text, int at, int indent, int width);
+
+/** The columns of tables: those of the terminal; and what a table leaves for a text when it has taken some, within
+ *  bounds. */
+int report_columns(void);
+int columns_left(int taken, int fewest, int most);
 
 #endif

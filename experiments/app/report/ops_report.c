@@ -29,18 +29,27 @@ static void print_op(const op_row *row) {
         printf("%8.2g", op->approximation_error);
     else
         printf("%8s", "-");
-    printf("  %s [%s]\n", op->summary, op->source);
+    char summary[512];
+    const int wide = 72, beside = 112, indent = 4, width = report_columns();
+    snprintf(summary, sizeof summary, "%s [%s]", op->summary, op->source);
+    if (width >= beside)
+        printf("  ");
+    else
+        printf("\n%*s", indent, "");
+    print_words(summary, width >= beside ? wide : indent, width >= beside ? wide : indent, width);
 }
 
 static tf_status print_table(const op_row *row, size_t rows) {
     printf("%-12s %-12s %6s %8s %10s %8s %8s  %s\n", "kind", "variant", "rounds", "B/elem.", "range", "private",
-           "formula", "what it computes [source]");
+           "formula", report_columns() >= 112 ? "what it computes [source]" : "");
     for (size_t i = 0; i < rows; i++) print_op(&row[i]);
-    puts(
-        "\nRounds and bytes: of the op alone on inputs of BERT-tiny's sizes for 4 texts of 128 tokens; bytes over all "
-        "links, per\nelement of the output. Range: of inputs, over which the error bounds hold. Private: error of the "
-        "private computation at\n16 fractional bits; formula: of what it computes against the exact variant. The first "
-        "variant of a kind is its default.");
+    putchar('\n');
+    print_words(
+        "Rounds and bytes: of the op alone on inputs of BERT-tiny's sizes for 4 texts of 128 tokens; bytes over all "
+        "links, per element of the output. Range: of inputs, over which the error bounds hold. Private: error of "
+        "the private computation at 16 fractional bits; formula: of what it computes against the exact variant. "
+        "The first variant of a kind is its default.",
+        0, 0, report_columns());
     return finish_output();
 }
 

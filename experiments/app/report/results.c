@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_COLUMNS = 48, WIDEST_LABEL = 26, EMBEDDING_SHOWN = 4, EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2 };
+enum {
+    WIDEST_TEXT = 48,
+    NARROWEST_TEXT = 16,
+    WIDEST_LABEL = 26,
+    NARROWEST_LABEL = 12,
+    EMBEDDING_SHOWN = 4,
+    EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2
+};
 
 /* One text's outcome. */
 typedef struct verdict {
@@ -129,20 +136,38 @@ static json_t *results_json(const result_report *r) {
     return object;
 }
 
-/* Columns for the labels: as many as the longest takes, within reason. */
-static int label_columns(const tf_config *config) {
+/* What the columns of a table take. */
+typedef struct layout {
+    int text, label;
+} layout;
+
+enum { INDEX_COLUMNS = 6, SCORE_COLUMNS = 8, DIFFERENCE_COLUMNS = 12 }; /* with the blanks before them */
+
+/* Labels get as many columns as the longest takes, within reason; the text what is left. */
+static layout layout_of(const result_report *r) {
+    const tf_config *config = &r->model->config;
     size_t widest = strlen("label (private)");
+    bool labelled = config->head == TF_HEAD_CLASSIFIER, per_token = tf_model_output(config).per_token;
+    int labels = labelled ? r->plain ? 2 : 1 : 0, taken = INDEX_COLUMNS;
     for (size_t i = 0; i < config->labels && config->label; i++)
         if (config->label[i] && strlen(config->label[i]) > widest) widest = strlen(config->label[i]);
-    return widest < WIDEST_LABEL ? (int)widest : WIDEST_LABEL;
+    if (r->plain && !per_token) taken += DIFFERENCE_COLUMNS;
+    if (!labelled && !per_token) taken += EMBEDDING_COLUMNS;
+    layout l = {.label = widest < WIDEST_LABEL ? (int)widest : WIDEST_LABEL};
+    if (labels) {
+        int room = columns_left(taken + NARROWEST_TEXT, 0, 400) / labels - SCORE_COLUMNS;
+        if (l.label > room) l.label = room > NARROWEST_LABEL ? room : NARROWEST_LABEL;
+    }
+    l.text = columns_left(taken + labels * (SCORE_COLUMNS + l.label), NARROWEST_TEXT, WIDEST_TEXT);
+    return l;
 }
 
-static void print_verdict(const tf_config *config, const float *logits) {
+static void print_verdict(const tf_config *config, const float *logits, int columns) {
     verdict v = judge(config, logits);
     char name[32];
     const char *label = tf_model_label(config, v.top, name, sizeof name);
     printf("  ");
-    print_cell(label, strlen(label), label_columns(config));
+    print_cell(label, strlen(label), columns);
     printf(" %5.3f", v.score);
 }
 
@@ -155,13 +180,14 @@ static tf_status print_row(const result_report *r, size_t i) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
     bool per_token = tf_model_output(config).per_token;
+    layout l = layout_of(r);
     const text_item *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
     if (t->empty) {
         printf("error: %s\n", empty_text);
         return TF_OK;
     }
-    print_cell(t->first, t->first_length, TEXT_COLUMNS);
+    print_cell(t->first, t->first_length, l.text);
     if (per_token) {
         token_result result = token_result_of(r, i);
         putchar('\n');
@@ -169,8 +195,8 @@ static tf_status print_row(const result_report *r, size_t i) {
     }
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     if (config->head == TF_HEAD_CLASSIFIER) {
-        print_verdict(config, values);
-        if (plain) print_verdict(config, plain);
+        print_verdict(config, values, l.label);
+        if (plain) print_verdict(config, plain, l.label);
     } else {
         print_embedding(values, width);
     }
@@ -179,13 +205,19 @@ static tf_status print_row(const result_report *r, size_t i) {
     return TF_OK;
 }
 
+static void print_title(const char *title, int columns) {
+    printf("  ");
+    print_cell(title, strlen(title), columns);
+    printf(" score");
+}
+
 static void print_header(const result_report *r) {
     const tf_config *config = &r->model->config;
-    printf("%4s  %-*s", "", TEXT_COLUMNS, "text");
+    layout l = layout_of(r);
+    printf("%4s  %-*s", "", l.text, "text");
     if (config->head == TF_HEAD_CLASSIFIER) {
-        int columns = label_columns(config);
-        printf("  %-*s score", columns, r->private ? "label (private)" : "label");
-        if (r->plain) printf("  %-*s score", columns, "label (plain)");
+        print_title(r->private ? "label (private)" : "label", l.label);
+        if (r->plain) print_title("label (plain)", l.label);
     } else if (!tf_model_output(config).per_token) {
         char title[64];
         snprintf(title, sizeof title, " embedding, %zu values (see --json)", tf_model_width(config));
@@ -203,14 +235,22 @@ static void print_party(const result_report *r, int party, const char *role, con
         received += r->run.links[other][party];
     }
     char sent_text[32], received_text[32];
-    printf("  party %d, %-24s saw %s\n  %-33s sent %s, received %s\n", party, role, saw, "",
-           bytes_text(sent, sent_text), bytes_text(received, received_text));
+    const int indent = 12;
+    int at = printf("  party %d, %s: ", party, role);
+    char line[200];
+    snprintf(line, sizeof line, "saw %s; sent %s, received %s", saw, bytes_text(sent, sent_text),
+             bytes_text(received, received_text));
+    print_words(line, at, indent, report_columns());
 }
 
 static void print_parties(const result_report *r) {
-    printf("\nWho saw what (all three: the architecture, %show many texts there are, how many tokens each has or is "
-           "padded to)\n",
-           r->model->calibrated ? "calibrated ranges, " : "");
+    char all[160];
+    snprintf(all, sizeof all,
+             "Who saw what (all three: the architecture, %show many texts there are, how many tokens each has or is "
+             "padded to)",
+             r->model->calibrated ? "calibrated ranges, " : "");
+    putchar('\n');
+    print_words(all, 0, 4, report_columns());
     for (int party = 0; party < TF_PARTIES; party++) {
         bool model = party == r->model_owner, data = party == r->data_owner;
         if (r->model_owner == TF_OUTSIDE && !data)
@@ -253,12 +293,14 @@ static void print_summary(const result_report *r) {
     if (r->decoys)
         printf("\n%zu decoys right, within %.2g: tampering with one text would have been found with probability %.2f",
                r->decoys, r->decoys_off, (double)r->decoys / (double)(r->decoys + r->texts->count));
-    printf("\n%.2f s (set-up %.2f s, online %.2f s)", r->seconds_total, r->run.seconds_setup, r->run.seconds_online);
+    double rest = r->seconds_total - r->run.seconds_setup - r->run.seconds_online;
+    printf("\n%.2f s (set-up %.2f s, online %.2f s, files and texts %.2f s)", r->seconds_total, r->run.seconds_setup,
+           r->run.seconds_online, rest > 0 ? rest : 0);
     if (r->private) {
         char measured[32], setup[32];
         uint64_t total = links_total(r->run.links);
         bool met = total == r->run.forecast_bytes && r->run.rounds == r->run.forecast_rounds;
-        printf(", %s in %llu rounds%s, and %s for set-up", bytes_text(total, measured),
+        printf("\n%s in %llu rounds%s, and %s for set-up", bytes_text(total, measured),
                (unsigned long long)r->run.rounds, met ? " as forecast" : "", bytes_text(r->run.bytes_setup, setup));
     }
     putchar('\n');
@@ -269,7 +311,9 @@ tf_status results_print(const result_report *r) {
     if (r->values) print_header(r);
     for (size_t i = 0; i < r->texts->count && r->values; i++) TF_TRY(print_row(r, i));
     print_summary(r);
-    if (r->private) print_parties(r);
+    if (r->private && r->verbose) print_parties(r);
+    if (r->data_owner == TF_OUTSIDE && !r->verbose)
+        printf("The results stay shared: trefoil reveal puts those in %s together\n", r->kept_in);
     return finish_output();
 }
 
@@ -310,7 +354,7 @@ tf_status results_print_values(const result_report *r, size_t texts) {
         if (is_empty(r, i))
             printf("error: %s", empty_text);
         else if (config->head == TF_HEAD_CLASSIFIER)
-            print_verdict(config, r->values + i * width);
+            print_verdict(config, r->values + i * width, layout_of(r).label);
         else
             print_embedding(r->values + i * width, width);
         putchar('\n');

@@ -19,6 +19,7 @@ typedef struct result_report {
     const float *plain;           /**< the same in floating point, where there is something to compare; or NULL */
     bool private;                 /**< whether three parties computed this */
     bool local;                   /**< whether all three were threads of this process */
+    bool verbose;                 /**< who saw what is told */
     bool checked;                 /**< whether the data owner opened the weights too */
     int model_owner, data_owner;  /**< TF_OUTSIDE: none of the parties */
     const char *kept_in;          /**< the directory of results that stay shared, or NULL */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_COLUMNS = 72, QUERY_COLUMNS = 72 };
+enum { NARROWEST = 20, WIDEST = 72, HIT_COLUMNS = 17 };
 
 static json_t *with_cost(json_t *object, const search_cost *c) {
     json_object_set_new(object, "seconds", json_pack("{s:f}", "total", c->seconds));
@@ -50,12 +50,12 @@ tf_status similarity_print(const report_form *form, const text_list *texts, cons
     if (form->json) return form_print(form, with_cost(json_pack("{s:o}", "results", results), cost));
     json_decref(results);
     for (size_t i = 0; i < queries; i++) {
-        print_cell(query[i], strlen(query[i]), QUERY_COLUMNS);
+        print_cell(query[i], strlen(query[i]), columns_left(0, NARROWEST, WIDEST));
         putchar('\n');
         for (size_t k = 0; k < most; k++) {
             const text_item *found = &texts->item[hit[i * most + k].text];
             printf("  %6.3f  %5zu  ", hit[i * most + k].score, hit[i * most + k].text);
-            print_cell(found->first, found->first_length, TEXT_COLUMNS);
+            print_cell(found->first, found->first_length, columns_left(HIT_COLUMNS, NARROWEST, WIDEST));
             putchar('\n');
         }
     }

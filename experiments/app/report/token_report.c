@@ -7,7 +7,7 @@
 
 #include "experiments/app/report/answers.h"
 
-enum { ANSWERS = 1, WORDS = 5, INDENT = 6, WORD_COLUMNS = 48 };
+enum { ANSWERS = 1, WORDS = 5, INDENT = 6, NUMBERS = 34, NARROWEST_WORD = 12, WIDEST_WORD = 48, MASK_COLUMNS = 8 };
 
 /* A part of a text, of whole characters, and its place in characters. */
 typedef struct excerpt {
@@ -143,7 +143,7 @@ tf_status token_result_json(const token_result *r, json_t *object) {
 
 static void print_excerpt(const excerpt *e, double score) {
     printf("%*s", INDENT, "");
-    print_cell(e->bytes, e->length, WORD_COLUMNS);
+    print_cell(e->bytes, e->length, columns_left(INDENT + NUMBERS, NARROWEST_WORD, WIDEST_WORD));
     printf("  %5.3f  %zu-%zu", score, e->start, e->end);
 }
 
@@ -180,7 +180,7 @@ static tf_status print_best(const token_result *r, size_t mask) {
         status = word_of(r, best[i].token, &text, &length);
         if (status != TF_OK) continue;
         printf("%*smask %zu  ", INDENT, "", mask + 1);
-        print_cell(text, length, WORD_COLUMNS - 8);
+        print_cell(text, length, columns_left(INDENT + NUMBERS, NARROWEST_WORD, WIDEST_WORD) - MASK_COLUMNS);
         isnan(best[i].score) ? putchar('\n') : printf("  %5.3f\n", best[i].score);
         free(text);
     }
