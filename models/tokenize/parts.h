@@ -36,6 +36,7 @@ struct tf_tokenizer {
     tf_decode_steps decoder;
     size_t ids;     /**< the largest id of a token, added ones included, plus one */
     size_t longest; /**< "model_max_length"; 0 for none */
+    bool cut_left;  /**< "truncation_side": long texts should lose their beginnings, which is refused */
 };
 
 #endif

@@ -115,12 +115,17 @@ static tf_status encode(const tf_tokenizer *t, const char *text, size_t length, 
 /* ---- Texts ---- */
 
 /* Cuts the longer of two first; where both must be cut, the shorter keeps half. */
-static tf_status fit(tf_tokens part[2], size_t special, const tf_encode_request *request) {
+static tf_status fit(const tf_tokenizer *t, tf_tokens part[2], size_t special, const tf_encode_request *request) {
     size_t total = part[0].count + part[1].count + special, limit = request->limit;
     if (!limit || total <= limit) return TF_OK;
     if (limit < special) return tf_fail(TF_INVALID, "%zu tokens have no room for the %zu special ones", limit, special);
     if (!request->truncate)
         return tf_fail(TF_INVALID, "the text makes %zu tokens, and at most %zu are allowed", total, limit);
+    if (t->cut_left)
+        return tf_fail(TF_INVALID,
+                       "the text makes %zu tokens, and the tokenizer's \"truncation_side\" is \"left\": cutting "
+                       "its beginning is not supported, shorten it to %zu",
+                       total, limit);
     size_t room = limit - special;
     tf_tokens *shorter = &part[part[0].count > part[1].count], *longer = &part[shorter == part];
     if (!request->second) {
@@ -169,7 +174,7 @@ tf_status tf_tokenizer_encode(const tf_tokenizer *t, const tf_encode_request *re
                               request->second ? "the first text" : "the text", &part[0]);
     if (status == TF_OK && request->second)
         status = encode(t, request->second, request->second_length, NULL, "the second text", &part[1]);
-    if (status == TF_OK) status = fit(part, request->bare ? 0 : template->specials, request);
+    if (status == TF_OK) status = fit(t, part, request->bare ? 0 : template->specials, request);
     if (status == TF_OK) status = assemble(template, part, request->bare, out);
     for (int i = 0; i < 2; i++) tf_tokens_free(&part[i]);
     if (status != TF_OK) tf_encoding_free(out);

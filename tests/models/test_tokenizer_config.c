@@ -67,6 +67,64 @@ Test(tokenizer_config, mpnet_without_tokenizer_json) {
     }
 }
 
+/* A model without "type", as bert-base-uncased's own file has it, and normalisers that come to BERT's. */
+Test(tokenizer_config, ordinary_forms_of_one_tokenizer) {
+    static const char *const normalizers[] = {
+        "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, \"strip_accents\": null, "
+        "\"lowercase\": true}",
+        "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"BertNormalizer\", \"lowercase\": true}]}",
+        "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFD\"}, {\"type\": \"Lowercase\"}, {\"type\": "
+        "\"StripAccents\"}]}",
+        "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFKD\"}, {\"type\": \"StripAccents\"}, {\"type\": "
+        "\"Lowercase\"}]}"};
+    static const char *const processors[] = {
+        "{\"type\": \"BertProcessing\", \"cls\": [\"[CLS]\", 0], \"sep\": [\"[SEP]\", 1]}",
+        "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"BertProcessing\", \"cls\": [\"[CLS]\", 0], \"sep\": "
+        "[\"[SEP]\", 1]}]}",
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, "
+        "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}], "
+        "\"pair\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
+        "\"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", "
+        "\"type_id\": 1}}, {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 1}}], \"special_tokens\": {\"[CLS]\": "
+        "{\"id\": \"[CLS]\", \"ids\": [0], \"tokens\": [\"[CLS]\"]}, \"[SEP]\": {\"id\": \"[SEP]\", \"ids\": [1], "
+        "\"tokens\": [\"[SEP]\"]}}}"};
+    for (size_t n = 0; n < 4; n++)
+        for (size_t p = 0; p < 3; p++) {
+            char json[4096];
+            snprintf(
+                json, sizeof json,
+                "{\"normalizer\": %s, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"post_processor\": %s, "
+                "\"model\": {\"unk_token\": \"[UNK]\", \"vocab\": {\"[CLS]\": 0, \"[SEP]\": 1, \"[UNK]\": 2, "
+                "\"cafe\": 3, \"##s\": 4, \"!\": 5}}}",
+                normalizers[n], processors[p]);
+            expect(open_with(json, NULL), "Cafés! Zoë", false, IDS(0, 3, 4, 5, 2, 1));
+            expect(open_with(json, NULL), "CAFE\xcc\x81", true, IDS(0, 3, 1, 3, 1));
+        }
+}
+
+/* Long texts are cut at their ends, unless the tokenizer says otherwise. */
+Test(tokenizer_config, the_side_that_is_cut) {
+    const char *json = "{\"truncation\": {\"direction\": \"Left\", \"max_length\": 2}, " WORDS
+                       ", \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}",
+               *plain = "{" WORDS ", \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}";
+    const tf_encode_request request = {.first = "a b a", .first_length = 5, .limit = 2, .truncate = true};
+    static const struct {
+        bool left;
+        const char *config;
+    } cases[] = {{true, NULL}, {false, "{\"truncation_side\": \"left\"}"}};
+    tf_encoding e;
+    for (int i = 0; i < 2; i++) {
+        tf_tokenizer *t = open_with(cases[i].left ? json : plain, cases[i].config);
+        fails(tf_tokenizer_encode(t, &request, &e), TF_INVALID, "\"truncation_side\" is \"left\"");
+        tf_tokenizer_close(t);
+    }
+    tf_tokenizer *t = open_with(json, "{\"truncation_side\": \"right\"}");
+    works(tf_tokenizer_encode(t, &request, &e));
+    cr_assert_eq(e.count, 2);
+    tf_encoding_free(&e);
+    tf_tokenizer_close(t);
+}
+
 Test(tokenizer_config, llama) {
     const char *json =
         "{\"model\": {\"type\": \"BPE\", \"merges\": [], " VOCABULARY "}, \"added_tokens\": [{\"id\": 3, "

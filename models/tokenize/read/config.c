@@ -125,6 +125,8 @@ tf_status tf_read_general(const char *path, const json_t *config, tf_tokenizer *
     bool clean;
     if (longest && !json_is_null(longest) && !(length >= 1))
         return tf_fail(TF_FORMAT, "%s: \"model_max_length\" is not a positive number", path);
+    const char *side = json_string_value(json_object_get(config, "truncation_side"));
+    if (side) t->cut_left = !strcmp(side, "left");
     t->longest = length <= INT32_MAX ? (size_t)length : 0;
     TF_TRY(tf_read_flag(path, config, "clean_up_tokenization_spaces", false, &clean));
     if (!clean) return TF_OK;

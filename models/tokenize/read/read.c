@@ -14,6 +14,8 @@ static tf_status read_root(const char *path, const json_t *root, tf_tokenizer *t
     TF_TRY(
         tf_read_keys(path, root, "tokenizer.json",
                      "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder model"));
+    const char *side = json_string_value(json_object_get(json_object_get(root, "truncation"), "direction"));
+    t->cut_left = side && !strcmp(side, "Left");
     TF_TRY(tf_read_normalizer(path, json_object_get(root, "normalizer"), &t->normalizer));
     TF_TRY(tf_read_splitter(path, json_object_get(root, "pre_tokenizer"), &t->splitter));
     TF_TRY(tf_read_model(path, json_object_get(root, "model"), t));
