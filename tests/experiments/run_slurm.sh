@@ -4,7 +4,7 @@
 set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 trefoil=$(cd "$1" && pwd)/trefoil
-here=$(dirname "${BASH_SOURCE[0]}")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
@@ -26,7 +26,10 @@ cp "$work/tiny/config.json" "$work/config_only"
 cp "$work/tiny"/{config.json,vocab.txt} "$work/words_only"
 for ((i = 0; i < 16; i++)); do echo "good film hello world"; done >"$work/texts.txt"
 model_of=("$work/tiny" "$work/words_only" "$work/config_only")
-own() { echo "$trefoil" infer --parties "$work/parties.json" --identity "$work/id$1" --model "${model_of[$1]}" --input "$work/texts.txt" --json; }
+own() {
+    echo "$trefoil" infer --parties "$work/parties.json" --identity "$work/id$1" --model "${model_of[$1]}" --json "${texts_of[$1]}"
+}
+texts_of=("" "--input $work/texts.txt" "")
 whole() { [ "$(grep -o '"index"' "$1" | wc -l)" = 16 ]; }
 step=(timeout -k 5 60 srun -N 3 -n 3 --ntasks-per-node=1)
 
@@ -38,6 +41,14 @@ if srun --mpi=list 2>&1 | grep -qw pmix; then
     "${step[@]}" --mpi=pmix "$trefoil" infer --model "$work/tiny" --input "$work/texts.txt" >"$work/out" 2>"$work/err" &&
         complain "srun without --parties did not refuse"
     grep -q "several hosts.*trefoil keygen" "$work/err" || complain "srun without --parties: $(cat "$work/err")"
+    # The lines of HOSTS.md, as they stand.
+    block() { sed -n '/^## Slurm/,$p' "$here/../../experiments/HOSTS.md" | awk -v wanted="$1" '/^```/ { n++; next } n == 2 * wanted - 1'; }
+    mkdir "$work/site" && cp "$work/parties.json" "$work/texts.txt" "$work/site/"
+    for n in 0 1 2; do cp -r "$work/id$n" "$work/site/key$n"; done
+    cp -r "$work/tiny" "$work/site/M" && cp -r "$work/words_only" "$work/site/V" && cp -r "$work/config_only" "$work/site/C"
+    block 1 >"$work/site/parties.conf"
+    (cd "$work/site" && PATH=$(dirname "$trefoil"):$PATH timeout -k 5 60 $(block 2)) >"$work/out" 2>"$work/err" || complain "HOSTS.md, srun: $(cat "$work/err")"
+    grep -q "^ *15 .*good film" "$work/out" || complain "HOSTS.md, srun: $(head -c 300 "$work/out")"
     # One party is killed: the step ends, with a reason that names it, and without a result.
     sed -i 's/--json/--batch 1 --timeout 5/' "$work/steps.conf"
     for ((i = 0; i < 9; i++)); do cat "$work/texts.txt"; done >"$work/more.txt" && mv "$work/more.txt" "$work/texts.txt"

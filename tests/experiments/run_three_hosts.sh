@@ -4,7 +4,7 @@
 set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 trefoil=$(cd "$1" && pwd)/trefoil
-here=$(dirname "${BASH_SOURCE[0]}")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/support/tiny_model.sh
 . "$here/../support/tiny_model.sh"
 # shellcheck source=tests/support/parties.sh
