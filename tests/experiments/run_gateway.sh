@@ -11,7 +11,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/parties.sh"
 # shellcheck source=tests/support/gateway.sh
 . "$here/../support/gateway.sh"
-work=$(mktemp -d)
 make_tiny_model "$work/tiny"
 make_tiny_decoder "$work/writer"
 
@@ -169,4 +168,4 @@ is '<title>' / "" "${secure[@]}"
 stop_gateway
 grep -q "secret of some" "$work/log" && complain "the token is in the log"
 
-[ $failures = 0 ] || { echo "$failures failures"; exit 1; }
+conclude

@@ -13,7 +13,6 @@ trefoil=$1/trefoil
 . "$here/../support/parties.sh"
 # shellcheck source=tests/support/gateway.sh
 . "$here/../support/gateway.sh"
-work=${work:-$(mktemp -d)}
 make_tiny_model "$work/tiny"
 sed -i 's/BertForSequenceClassification/BertModel/; s/, *"id2label".*}}/}/' "$work/tiny/config.json"
 make_tiny_decoder "$work/writer"
@@ -27,4 +26,4 @@ for kind in embedding writer; do
     stop_gateway
 done
 
-[ $failures = 0 ] || { echo "$failures failures"; exit 1; }
+conclude

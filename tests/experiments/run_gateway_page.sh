@@ -15,7 +15,6 @@ trefoil=$1/trefoil pictures=${2:-}
 . "$here/../support/parties.sh"
 # shellcheck source=tests/support/gateway.sh
 . "$here/../support/gateway.sh"
-work=${work:-$(mktemp -d)}
 make_tiny_model "$work/classifier"
 cp -r "$work/classifier" "$work/embedding"
 sed -i 's/BertForSequenceClassification/BertModel/; s/, *"id2label".*}}/}/' "$work/embedding/config.json"
@@ -27,4 +26,4 @@ for kind in classifier embedding writer; do
     stop_gateway
 done
 
-[ $failures = 0 ] || { echo "$failures failures"; exit 1; }
+conclude

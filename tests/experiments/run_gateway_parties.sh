@@ -16,7 +16,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/parties.sh"
 # shellcheck source=tests/support/gateway.sh
 . "$here/../support/gateway.sh"
-work=${work:-$(mktemp -d)}
 make_tiny_model "$work/tiny"
 make_tiny_decoder "$work/writer"
 make_parties || exit 1
@@ -138,4 +137,4 @@ ask /v1/completions '{"prompt":"once upon a time","max_tokens":6}'
 grep -q '"text":"wqoqoq"' "$work/answer" || complain "from share files: $status $(cat "$work/answer")"
 stop_gateway
 
-[ $failures = 0 ] || { echo "$failures failures"; exit 1; }
+conclude
