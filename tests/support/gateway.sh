@@ -1,7 +1,7 @@
 # Sourced by tests of the gateway, after parties.sh.
 
-# gateway ARGUMENT...: starts one at a free port and waits until it answers (with --id: until it listens); its address in `url`, its lines in $work/log,
-# its process in pid[1].
+# gateway ARGUMENT...: starts one at a free port and waits until it answers (with --id: until it listens); its address in
+# `url`, its lines in $work/log, its process in pid[1].
 gateway() {
     local address=(--http 127.0.0.1:0)
     case " $* " in *" --http "*) address=() ;; esac

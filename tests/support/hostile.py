@@ -13,7 +13,7 @@ random.seed(1)
 faults = []
 
 
-def say(data, wait=8):
+def say(data, wait=60):
     """Sends bytes as they are; what comes back until the other side closes, or has answered whole."""
     with socket.create_connection(host.rsplit(":", 1), timeout=wait) as client:
         got = b""
