@@ -109,6 +109,12 @@ tf_decoder_pass tf_decoder_begin(tf_builder *b) {
     pass.last_mask = pass.mask;
     if (d->rows > 1)
         pass.last_mask = tf_graph_public(b->graph, "last_mask", tf_dims(d->texts, 1, d->capacity), 1, d->last_mask);
+    if (d->keep) {
+        pass.counted = tf_graph_public(b->graph, "counted", tf_dims(d->texts, d->rows), 1, d->counted);
+        pass.last_counted = pass.counted;
+        if (d->rows > 1)
+            pass.last_counted = tf_graph_public(b->graph, "last_counted", tf_dims(d->texts, 1), 1, d->last_counted);
+    }
     if (d->angles)
         pass.angles = tf_graph_public(b->graph, "angles", tf_dims(d->texts, d->rows, tf_head_dim(b->config)),
                                       TF_ANGLE_BOUND, d->angles);
@@ -124,16 +130,40 @@ tf_id tf_decoder_last_token(tf_builder *b, const char *name, tf_id x, bool last_
     return last_only ? tf_graph_op(b->graph, "last_token", "", name, TF_IN(x), TF_NO_ATTRS) : x;
 }
 
+/* What the rows of a pass attend to, and how much they attended to each key: of a text all rows' outputs, then a number
+ * a key. The rows that matter most go to the caches that what follows reads. */
+static tf_id evicting_attention(tf_builder *b, const tf_decoder_pass *pass, const char *name, const tf_id *in,
+                                bool last, int attrs, const tf_attr *attr, int layer) {
+    const tf_decoding *d = b->batch->decoding;
+    size_t rows = last ? 1 : d->rows, width = b->config->heads * tf_head_dim(b->config), most = TF_COUNTED;
+    tf_id all = tf_block_approximated(b, "attention", "softmax", layer, "attended",
+                                      TF_IN(in[0], in[1], in[2], in[3], last ? pass->last_counted : pass->counted),
+                                      attrs, attr);
+    tf_id y = tf_decoder_columns(b, "attention_rows", all, 0, rows * width);
+    tf_id attention = tf_decoder_columns(b, "attention_to_keys", all, rows * width, d->capacity);
+    tf_id choice = tf_graph_op(b->graph, "most_attended", "", "kept", TF_IN(attention, pass->last_mask),
+                               TF_ATTRS({"count", (double)d->keep}, {"frac", 8},
+                                        {"bound", (double)((most < rows ? most : rows) * b->config->heads + 1)}));
+    static const char *const picked[] = {"kept_keys", "kept_values"}, *const caches[] = {"keys", "values"};
+    for (int i = 0; i < 2; i++)
+        tf_graph_append(b->graph, caches[i],
+                        tf_graph_op(b->graph, "pick", "", picked[i], TF_IN(choice, in[1 + i]), TF_NO_ATTRS), 1,
+                        d->keep);
+    return tf_graph_op(b->graph, "split_rows", "", name, TF_IN(y), TF_ATTRS({"rows", (double)rows}));
+}
+
 tf_id tf_decoder_attention(tf_builder *b, const tf_decoder_pass *pass, const char *name, tf_heads heads, int layer) {
     const tf_config *c = b->config;
-    size_t capacity = b->batch->decoding->capacity;
+    const tf_decoding *d = b->batch->decoding;
     bool last = tf_decoder_last_only(b, layer);
     tf_id q = tf_decoder_last_token(b, "last_query", heads.query, last);
-    tf_id k = tf_graph_append(b->graph, "keys", heads.key, 1, capacity);
-    tf_id v = tf_graph_append(b->graph, "values", heads.value, 1, capacity);
-    tf_attr attr[] = {{"heads", (double)c->heads}, {"kv_heads", (double)(c->kv_heads ? c->kv_heads : c->heads)}};
-    return tf_block_approximated(b, "attention", "softmax", layer, name,
-                                 TF_IN(q, k, v, last ? pass->last_mask : pass->mask), 2, attr);
+    tf_id k = tf_graph_append(b->graph, d->reads ? "keys" TF_OF_PROMPT : "keys", heads.key, 1, d->capacity);
+    tf_id v = tf_graph_append(b->graph, d->reads ? "values" TF_OF_PROMPT : "values", heads.value, 1, d->capacity);
+    tf_id in[] = {q, k, v, last ? pass->last_mask : pass->mask};
+    tf_attr attr[] = {
+        {"heads", (double)c->heads}, {"kv_heads", (double)(c->kv_heads ? c->kv_heads : c->heads)}, {"tells", 1}};
+    if (d->keep) return evicting_attention(b, pass, name, in, last, 3, attr, layer);
+    return tf_block_approximated(b, "attention", "softmax", layer, name, 4, in, 2, attr);
 }
 
 tf_id tf_decoder_tokens(tf_builder *b, const char *table) {
@@ -143,6 +173,7 @@ tf_id tf_decoder_tokens(tf_builder *b, const char *table) {
 }
 
 tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table) {
+    if (b->batch->decoding->no_head) return x.n;
     tf_fused head = {.name = "lm_head",
                      .part = {b->config->tie_word_embeddings ? table : "lm_head"},
                      .in = b->config->hidden,

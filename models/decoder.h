@@ -28,8 +28,9 @@ tf_id tf_decoder_columns(tf_builder *b, const char *name, tf_id x, size_t first,
 
 /** The public leaves of a pass. */
 typedef struct tf_decoder_pass {
-    tf_id mask, last_mask; /**< the same where the pass has one row */
-    tf_id angles;          /**< -1 for learned positions */
+    tf_id mask, last_mask;       /**< the same where the pass has one row */
+    tf_id counted, last_counted; /**< of a pass that evicts; -1 in others */
+    tf_id angles;                /**< -1 for learned positions */
 } tf_decoder_pass;
 
 tf_decoder_pass tf_decoder_begin(tf_builder *b);
@@ -46,15 +47,15 @@ typedef struct tf_heads {
 } tf_heads;
 
 /** Attention of all heads over the layer's caches, to which keys and values of this pass are appended: texts x rows (or
- *  1) x heads head_dim. */
+ *  1) x heads head_dim. Where the pass evicts, those rows that its last tokens attended to most, over all heads, become
+ *  the caches of what follows. */
 tf_id tf_decoder_attention(tf_builder *b, const tf_decoder_pass *pass, const char *name, tf_heads heads, int layer);
 
 /** The embeddings of the tokens: texts x rows x hidden. */
 tf_id tf_decoder_tokens(tf_builder *b, const char *table);
 
 /** Logits over the vocabulary from the rows of x, texts x rows (or 1) x vocabulary; `table`: of the embedding, where it
- * is tied.
- */
+ *  is tied. The rows themselves where no head is wanted. */
 tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table);
 
 #endif

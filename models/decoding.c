@@ -61,9 +61,12 @@ tf_status tf_decoding_make(const tf_config *c, size_t texts, size_t rows, size_t
         return tf_fail(TF_INVALID, "too many texts");
     d->mask = calloc(cells, sizeof *d->mask);
     d->last_mask = calloc(texts * capacity, sizeof *d->last_mask);
+    d->counted = calloc(tokens, sizeof *d->counted);
+    d->last_counted = calloc(texts, sizeof *d->last_counted);
     d->positions = calloc(tokens, sizeof *d->positions);
     if (c->rope_theta > 0) d->angles = calloc(tokens * tf_head_dim(c), sizeof *d->angles);
-    if (d->mask && d->last_mask && d->positions && (d->angles || !(c->rope_theta > 0))) return TF_OK;
+    if (d->mask && d->last_mask && d->counted && d->last_counted && d->positions && (d->angles || !(c->rope_theta > 0)))
+        return TF_OK;
     tf_decoding_free(d);
     return tf_fail(TF_NOMEM, "no memory for %zu texts with a context of %zu tokens", texts, capacity);
 }
@@ -71,6 +74,8 @@ tf_status tf_decoding_make(const tf_config *c, size_t texts, size_t rows, size_t
 void tf_decoding_free(tf_decoding *d) {
     free(d->mask);
     free(d->last_mask);
+    free(d->counted);
+    free(d->last_counted);
     free(d->angles);
     free(d->positions);
     *d = (tf_decoding){.texts = 0};
@@ -85,14 +90,27 @@ static void set_angles(const tf_config *c, int32_t position, float *out) {
     }
 }
 
+/* Which keys the token at `at` of its text looks at. */
+static void set_mask(const tf_config *c, const tf_decoding *d, size_t padding, size_t at, float *mask) {
+    size_t first = padding;
+    if (d->evicted) {
+        size_t real = d->kept + d->evicted - padding; /* tokens of the prompt */
+        for (size_t key = 0; key < d->capacity; key++) mask[key] = key <= at && (key < real || key >= d->kept);
+        return;
+    }
+    if (c->window && at + 1 > first + c->window) first = at + 1 - c->window;
+    for (size_t key = 0; key < d->capacity; key++) mask[key] = key == at || (key >= first && key < at);
+}
+
 void tf_decoding_set(const tf_config *c, tf_decoding *d, const size_t *padding, size_t length) {
+    for (size_t text = 0; text < d->texts; text++) d->last_counted[text] = 1;
     for (size_t text = 0; text < d->texts; text++)
         for (size_t row = 0; row < d->rows; row++) {
-            size_t token = text * d->rows + row, at = length + row, first = padding[text];
+            size_t token = text * d->rows + row, at = length + row, place = at + d->evicted;
             float *mask = d->mask + token * d->capacity;
-            if (c->window && at + 1 > first + c->window) first = at + 1 - c->window;
-            for (size_t key = 0; key < d->capacity; key++) mask[key] = key == at || (key >= first && key < at);
-            d->positions[token] = at < padding[text] ? 0 : (int32_t)(at - padding[text]);
+            set_mask(c, d, padding[text], at, mask);
+            d->counted[token] = place >= padding[text] && row + TF_COUNTED >= d->rows;
+            d->positions[token] = place < padding[text] ? 0 : (int32_t)(place - padding[text]);
             if (d->angles) set_angles(c, d->positions[token], d->angles + token * tf_head_dim(c));
             if (row + 1 == d->rows) memcpy(d->last_mask + text * d->capacity, mask, d->capacity * sizeof *mask);
         }

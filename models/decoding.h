@@ -13,14 +13,25 @@ typedef struct tf_decoding {
     bool every_row;     /**< the head is applied to each row, not to the last alone */
     size_t capacity;    /**< of the caches, which hold these rows too after the pass */
     float *mask;        /**< texts x rows x capacity: 1 for keys that a token looks at, 0 for others */
-    float *last_mask;   /**< texts x 1 x capacity: the last row's */
-    float *angles;      /**< texts x rows x head_dim: depth/2 cosines and as many sines; NULL for learned positions */
-    int32_t *positions; /**< texts x rows, from 0 */
+    bool reads;         /**< these rows are of prompts that will be evicted: they have caches of their own */
+    size_t keep;        /**< the pass ends such prompts: of their rows so many are left to what follows; 0: none does */
+    size_t kept, evicted; /**< of a prompt that was evicted so many rows were left, the others are gone */
+    float *counted;       /**< texts x rows: 1 for the last TF_COUNTED tokens of a text, whose attention decides what is
+                               kept, else 0 */
+    float *last_counted;  /**< texts x 1: ones, for the last row alone */
+    bool no_head;         /**< what the head would be applied to comes out: only the caches are wanted */
+    float *last_mask;     /**< texts x 1 x capacity: the last row's */
+    float *angles;        /**< texts x rows x head_dim: depth/2 cosines and as many sines; NULL for learned positions */
+    int32_t *positions;   /**< texts x rows, from 0 */
 } tf_decoding;
+
+/** What the names of the caches end with that hold the rows of prompts until these are evicted. */
+#define TF_OF_PROMPT "_of_prompt"
 
 enum {
     TF_ANGLE_BOUND = 2, /**< largest magnitude in `angles`: YaRN lets them exceed 1 */
-    TF_MAX_HEAD_DIM = 1024
+    TF_MAX_HEAD_DIM = 1024,
+    TF_COUNTED = 16
 };
 
 /** Makes room for passes of this shape. Fails with TF_INVALID where the capacity exceeds the model's positions. Free
@@ -31,7 +42,8 @@ void tf_decoding_free(tf_decoding *decoding);
 
 /**
  * Fills everything for the rows that come after `length` rows in the caches; text t begins after padding[t] rows. A row
- * of padding looks at itself alone, and no other row looks at it.
+ * of padding looks at itself alone, and no other row looks at it. Of a prompt that was evicted, real rows come first
+ * among those left.
  */
 void tf_decoding_set(const tf_config *config, tf_decoding *decoding, const size_t *padding, size_t length);
 

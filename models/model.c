@@ -73,7 +73,7 @@ tf_status tf_model_build(const tf_config *config, const tf_approx *approx, const
                     .batch = batch,
                     .tensors = {weights, &own},
                     .public_weights = public_weights,
-                    .fold = !public_weights,
+                    .fold = !public_weights || batch->decoding,
                     .graph = graph,
                     .key_mask = -1};
     if (!batch->decoding && (batch->hidden || tf_batch_is_padded(batch)))

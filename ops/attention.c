@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ops/common.h"
 #include "ops/softmax.h"
@@ -16,6 +17,7 @@ typedef struct sizes {
     size_t width, kv_width, capacity;
     size_t mask_rows; /* of a text: 1, or one a query; 0 without mask */
     int mask, table;  /* which inputs they are; 0: there is none */
+    int counted;      /* likewise; then a text's output is queries x width, and how much each key was attended to */
 } sizes;
 
 /* Distances are counted one by one up to 8, then in half octaves up to 128, before and after a token by themselves:
@@ -35,7 +37,8 @@ static size_t row_of_distance(long after) {
 /* q: texts x queries x (heads depth); k, v: texts x capacity x (heads/group depth); mask, 1 for keys that count and 0
  * for others: texts x keys, or texts x queries x keys, which may look at the first keys alone. A mask that is no leaf
  * but shares is secret, and texts x keys. With attribute relative the last input is a table, DISTANCES x heads, whose
- * rows are added to the scores of their distances. */
+ * rows are added to the scores of their distances. With attribute tells the last input is texts x queries: by how much
+ * each query counts where it is told how much keys were attended to. */
 static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s) {
     TF_TRY(tf_expect_rank("q", shape[0], 3));
     TF_TRY(tf_expect_rank("k", shape[1], 3));
@@ -59,25 +62,34 @@ static tf_status read_sizes(const tf_node *node, const tf_shape *shape, sizes *s
         if (s->queries != s->keys)
             return tf_fail(TF_INVALID, "%zu queries of %zu keys have no distances", s->queries, s->keys);
     }
-    if (last > 3) return tf_fail(TF_INVALID, "a fifth input, without attribute relative");
+    if (tf_attr_get(node, "tells", 0) != 0) s->counted = last--;
+    if (last > 3) return tf_fail(TF_INVALID, "a fifth input, without attribute relative or tells");
+    if (last < 3 && s->counted) return tf_fail(TF_INVALID, "attribute tells needs a mask");
     if (last < 3) return last == 2 ? TF_OK : tf_fail(TF_INVALID, "q, k or v is missing");
     s->mask = 3;
     tf_shape mask = shape[3];
     if (mask.rank == 3 && mask.dim[2] <= s->capacity) s->keys = mask.dim[2];
     s->mask_rows = mask.rank == 3 ? s->queries : 1;
-    return tf_expect_shape("the mask", mask,
-                           mask.rank == 3 ? tf_dims(s->texts, s->queries, s->keys) : tf_dims(s->texts, s->keys));
+    TF_TRY(tf_expect_shape("the mask", mask,
+                           mask.rank == 3 ? tf_dims(s->texts, s->queries, s->keys) : tf_dims(s->texts, s->keys)));
+    return s->counted ? tf_expect_shape("what queries count", shape[s->counted], tf_dims(s->texts, s->queries)) : TF_OK;
+}
+
+/* Of a text. */
+static size_t outputs(const sizes *s) {
+    return s->queries * s->width + (s->counted ? s->keys : 0);
 }
 
 tf_status tf_attention_infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     sizes s;
     TF_TRY(tf_softmax_check(node));
     TF_TRY(read_sizes(node, shape, &s));
-    *out = shape[0];
+    *out = s.counted ? tf_dims(s.texts, outputs(&s)) : shape[0];
     return TF_OK;
 }
 
-/* One head of one text: out = softmax(q k^T / sqrt(depth) + bias) v; `table` is the head's column, or NULL. */
+/* One head of one text: out = softmax(q k^T / sqrt(depth) + bias) v; `table` is the head's column, or NULL. `score` is
+ * left with the probabilities. */
 static void attend(const tf_node *node, const sizes *s, const float *q, const float *k, const float *v,
                    const float *mask, const float *table, double *weight, float *score, float *out) {
     float scale = (float)(1 / sqrt((double)s->depth));
@@ -92,6 +104,12 @@ static void attend(const tf_node *node, const sizes *s, const float *q, const fl
     tf_plain_matmul(s->queries, keys, s->depth, score, keys, v, s->kv_width, 1, out, s->width);
 }
 
+/* Adds up a head's probabilities, each query's by what it counts. */
+static void tell(const sizes *s, const float *probability, const float *counted, float *told) {
+    for (size_t i = 0; i < s->queries; i++)
+        for (size_t j = 0; j < s->keys; j++) told[j] += counted[i] * probability[i * s->keys + j];
+}
+
 tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *out) {
     sizes s;
     size_t scores;
@@ -101,15 +119,18 @@ tf_status tf_attention_plain(const tf_node *node, const tf_array *in, tf_array *
     if (__builtin_mul_overflow(s.queries, s.keys, &scores)) return tf_fail(TF_RANGE, "too many scores");
     float *score = calloc(scores, sizeof *score);
     double *weight = calloc(s.keys, sizeof *weight);
+    memset(out->data, 0, tf_shape_count(out->shape) * sizeof *out->data);
     if (score && weight)
         for (size_t text = 0; text < s.texts; text++)
             for (size_t head = 0; head < s.heads; head++) {
                 size_t at_q = text * s.queries * s.width + head * s.depth;
+                float *to = out->data + text * outputs(&s);
                 size_t at_k = text * s.capacity * s.kv_width + head / s.group * s.depth;
                 const float *mask = s.mask ? in[3].data + text * s.mask_rows * s.keys : NULL;
                 const float *table = s.table ? in[s.table].data + head : NULL;
                 attend(node, &s, in[0].data + at_q, in[1].data + at_k, in[2].data + at_k, mask, table, weight, score,
-                       out->data + at_q);
+                       to + head * s.depth);
+                if (s.counted) tell(&s, score, in[s.counted].data + text * s.queries, to + s.queries * s.width);
             }
     tf_status status = score && weight ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu scores", scores);
     free(score);
@@ -199,6 +220,35 @@ static tf_value secret_inverse(tf_program *p, const sizes *s, tf_value mask, int
     return tf_reshape(p, tf_reciprocal(p, count, 1, (double)s->keys, frac), tf_dims(s->texts, 1, 1, 1));
 }
 
+/* Probabilities, each query's by what it counts, added up over queries and heads: texts x keys. A product of few
+ * results with weights that are lifted already. `inverse`: texts x queries x heads, or 1 where weights are
+ * probabilities. */
+static tf_value told(tf_program *p, const sizes *s, tf_value weight, tf_value inverse, tf_value counted) {
+    enum { FACTOR_FRAC = 14 };
+    if (p->status) return -1;
+    size_t rows = s->queries * s->heads;
+    tf_shape column = tf_dims(s->texts, s->queries, 1, 1);
+    if (inverse < 0) {
+        tf_value all = tf_mul_leaf(p, weight, counted, column, 0);
+        all = tf_sum_axis(p, tf_reshape(p, all, tf_dims(s->texts, rows, s->keys)), 1, tf_default_bound(p));
+        return !p->status && tf_type_of(p, all)->frac > p->frac ? tf_trunc(p, all, p->frac) : all;
+    }
+    inverse = tf_mul_leaf(p, inverse, counted, column, 0);
+    if (!p->status && tf_type_of(p, inverse)->frac > FACTOR_FRAC) inverse = tf_trunc(p, inverse, FACTOR_FRAC);
+    tf_matmul_layout layout = {.batch = {s->texts},
+                               .m = 1,
+                               .k = rows,
+                               .n = s->keys,
+                               .a_batch = {rows},
+                               .a_row = rows,
+                               .b_batch = {rows * s->keys},
+                               .b_row = s->keys,
+                               .b_col = 1,
+                               .c_batch = {s->keys},
+                               .c_row = s->keys};
+    return tf_matmul(p, inverse, weight, -1, layout, tf_dims(s->texts, s->keys), (tf_result){p->frac, 0, false});
+}
+
 tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     sizes s;
@@ -214,6 +264,8 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
         mask.leaf = -1;
         if (shape[3].rank != 2) return tf_program_fail(p, tf_expect_rank("a secret mask", shape[3], 2));
     }
+    if (s.counted && (secret >= 0 || !tf_leaf_of(p, in[s.counted])))
+        return tf_program_fail(p, tf_fail(TF_INVALID, "what queries count and their mask are public leaves"));
     const tf_softmax *softmax = tf_softmax_of(node);
     const bool mean = softmax->mean && secret < 0; /* the number of keys is secret, too: divided by it afterwards */
     mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);
@@ -233,9 +285,12 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);
     tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
-    if (inverse < 0) return tf_reshape(p, context, shape[0]);
-    if (!softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
-    return tf_reshape(p, tf_mul(p, context, inverse, (tf_result){p->frac, 0, false}), shape[0]);
+    if (inverse >= 0 && !softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
+    tf_value attended = s.counted ? told(p, &s, weight, inverse, in[s.counted]) : -1;
+    if (inverse >= 0) context = tf_mul(p, context, inverse, (tf_result){p->frac, 0, false});
+    if (!s.counted) return tf_reshape(p, context, shape[0]);
+    context = tf_reshape(p, context, tf_dims(s.texts, s.queries * s.width));
+    return tf_concat(p, 2, (tf_value[]){context, attended}, 1);
 }
 
 const tf_example tf_attention_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_RANDOM, 0, 0},

@@ -144,6 +144,14 @@ static tf_value chosen(tf_program *p, const tree *t, tf_value lost, size_t n, si
     return tf_add_within(p, most, tf_scale_int(p, less, -1), 1);
 }
 
+tf_value tf_choose_largest(tf_program *p, tf_value x, size_t count) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, x);
+    size_t n = type.shape.dim[1];
+    tree t = {.rows = type.shape.dim[0]};
+    return chosen(p, &t, tf_losses(p, x, type.bound), n, count, tf_width(0, 1));
+}
+
 /** Those rows of x (rows, n, width) that were chosen: (rows, count, width). */
 static tf_value pick(tf_program *p, const tree *t, tf_value choice, tf_value x, size_t n, size_t count, size_t width,
                      tf_result result) {

@@ -26,6 +26,10 @@ typedef struct tf_largest {
  */
 tf_largest tf_largest_of(tf_program *program, tf_value x, size_t count);
 
+/** Entry (j, i) of a row is 1 where its element i is the j-th largest, j < count <= n, else 0: (rows, count, n). n (n -
+ *  1) / 2 comparisons of elements, which should have room for differences, and count n of small numbers. */
+tf_value tf_choose_largest(tf_program *program, tf_value x, size_t count);
+
 /** The entry of `value` (rows, n) where x (rows, n) is largest, and the first such one: (rows), within `bound`. n is at
  *  most TF_RANKED. */
 tf_value tf_at_largest(tf_program *program, tf_value x, tf_value value, double bound);

@@ -49,6 +49,17 @@ static tf_value lower_last_token(tf_program *p, const tf_node *node, const tf_va
     return tf_slice(p, in[0], 1, length - 1, 1);
 }
 
+/* texts x (rows width) to texts x rows x width */
+static tf_status infer_rows(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t rows;
+    TF_TRY(tf_expect_rank("the input", shape[0], 2));
+    TF_TRY(tf_attr_size(node, "rows", &rows));
+    if (shape[0].dim[1] % rows)
+        return tf_fail(TF_INVALID, "%zu elements cannot be cut into %zu rows", shape[0].dim[1], rows);
+    *out = tf_dims(shape[0].dim[0], rows, shape[0].dim[1] / rows);
+    return TF_OK;
+}
+
 static tf_status infer_split_heads(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     size_t depth;
     TF_TRY(tf_expect_rank("the input", shape[0], 3));
@@ -59,17 +70,19 @@ static tf_status infer_split_heads(const tf_node *node, const tf_shape *shape, t
     return TF_OK;
 }
 
-static tf_status plain_split_heads(const tf_node *node, const tf_array *in, tf_array *out) {
+static tf_status plain_split(const tf_node *node, const tf_array *in, tf_array *out) {
     memcpy(out->data, in[0].data, tf_shape_count(out->shape) * sizeof(float));
     return TF_OK;
 }
 
-static tf_value lower_split_heads(tf_program *p, const tf_node *node, const tf_value *in) {
+static tf_value lower_split(tf_program *p, const tf_node *node, const tf_value *in) {
     return tf_reshape(p, in[0], node->shape);
 }
 
 static const tf_example heads_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
                                          .attr = {{"depth", 0, 'h'}}};
+static const tf_example rows_example = {.input = {{TF_LEAF_NONE, "bw", TF_FILL_ROWS, 0, 0}},
+                                        .attr = {{"rows", 0, 'h'}}};
 static const tf_example columns_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
                                            .attr = {{"count", 0, 'h'}}};
 
@@ -81,12 +94,25 @@ const tf_op tf_slicing_ops[] = {
      .min_inputs = 1,
      .max_inputs = 1,
      .infer = infer_split_heads,
-     .plain = plain_split_heads,
-     .lower = lower_split_heads,
+     .plain = plain_split,
+     .lower = lower_split,
      .low = -256,
      .high = 256,
      .private_error = 3e-5,
      .example = &heads_example},
+    {.kind = "split_rows",
+     .variant = "",
+     .summary = "texts x (rows width) as texts x rows x width, of attribute rows",
+     .source = "local",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_rows,
+     .plain = plain_split,
+     .lower = lower_split,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5,
+     .example = &rows_example},
     {.kind = "columns",
      .variant = "",
      .summary = "columns of the last dimension: as many as attribute count says, from attribute first on",

@@ -186,6 +186,9 @@ size_t tf_plain_length(const tf_plain_state *state, const char *name);
 /** Takes back all rows past the first `length`, of all states. */
 void tf_plain_truncate(tf_plain_state *state, size_t length);
 
+/** Forgets all states whose names end so. */
+void tf_plain_drop(tf_plain_state *state, const char *ending);
+
 /**
  * Runs the graph in floating point with each op's plain reference. All leaves must have data. `out` is the first
  * output; the caller frees out->data. Held state begins empty and is forgotten.

@@ -35,6 +35,18 @@ void tf_plain_truncate(tf_plain_state *state, size_t length) {
     }
 }
 
+void tf_plain_drop(tf_plain_state *state, const char *ending) {
+    size_t last = strlen(ending);
+    for (size_t i = 0; i < state->count; i++) {
+        tf_plain_held *held = &state->held[i];
+        size_t length = strlen(held->name);
+        if (length < last || strcmp(held->name + length - last, ending) != 0) continue;
+        free(held->data);
+        held->data = NULL;
+        held->capacity = held->length = 0;
+    }
+}
+
 static tf_status set_capacity(tf_plain_held *held, size_t capacity) {
     if (held->data && held->capacity == capacity) return TF_OK;
     if (held->length > capacity)

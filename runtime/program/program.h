@@ -215,6 +215,8 @@ tf_value tf_assume_selected(tf_program *program, tf_value a, double bound);
 /** Exact widening to a ring of at least `bits`; the identity if a has them. (n - m) / 2 B an element, 1 round. A value
  * is lifted at most once: a later, wider wish widens the lift that is there. */
 tf_value tf_lift(tf_program *program, tf_value a, unsigned bits);
+/** The bits of the ring to which a value has been lifted so far, or its own. */
+unsigned tf_lifted_bits(const tf_program *program, tf_value a);
 /** Unbiased rounding to `frac` fractional bits; the ring narrows by as much. bits/8 B an element, one message. */
 tf_value tf_trunc(tf_program *program, tf_value a, int frac);
 /** The same within Z_2^64, |integer| < 2^61. 14 B an element at 16 bits, 2 rounds. */

@@ -69,6 +69,10 @@ void tf_session_truncate(tf_session *session, size_t length) {
     tf_state_truncate(&session->state, length);
 }
 
+void tf_session_drop(tf_session *session, const char *ending) {
+    tf_state_drop(&session->state, ending);
+}
+
 /* Running ---------------------------------------------------------------------------------------------------------- */
 
 static tf_status agree_on_program(tf_session *session, const tf_program *program, const tf_digest *digest) {

@@ -83,4 +83,7 @@ size_t tf_session_length(const tf_session *session, const char *name);
  *  but all three parties must do it between the same runs. */
 void tf_session_truncate(tf_session *session, size_t length);
 
+/** Forgets all states whose names end so, likewise. */
+void tf_session_drop(tf_session *session, const char *ending);
+
 #endif

@@ -62,6 +62,20 @@ void tf_state_truncate(tf_state *state, size_t length) {
     }
 }
 
+static bool ends_with(const char *name, const char *ending) {
+    size_t length = strlen(name), last = strlen(ending);
+    return length >= last && !strcmp(name + length - last, ending);
+}
+
+void tf_state_drop(tf_state *state, const char *ending) {
+    for (size_t i = 0; i < state->count; i++) {
+        tf_state_item *item = &state->item[i];
+        if (!ends_with(item->name, ending)) continue;
+        release(item);
+        item->length = 0;
+    }
+}
+
 tf_digest tf_state_digest(const tf_state *state, tf_digest before) {
     struct {
         tf_digest before;

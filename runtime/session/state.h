@@ -23,6 +23,9 @@ size_t tf_state_length(const tf_state *state, const char *name);
 /** Wipes the rows past the first `length`, of all states. */
 void tf_state_truncate(tf_state *state, size_t length);
 
+/** Wipes and frees the rows of all states whose names end so. */
+void tf_state_drop(tf_state *state, const char *ending);
+
 /** The digest of which states there are, their types and lengths, after `before`. */
 tf_digest tf_state_digest(const tf_state *state, tf_digest before);
 

@@ -103,6 +103,15 @@ static bool liftable(const tf_type *type) {
     return tf_width(type->frac, type->bound) <= type->bits;
 }
 
+unsigned tf_lifted_bits(const tf_program *p, tf_value a) {
+    if (p->status) return 0;
+    unsigned bits = tf_type_of(p, a)->bits;
+    while (p->node[a].step && p->node[a].step->alias && liftable(tf_type_of(p, p->node[a].input[0])))
+        a = p->node[a].input[0];
+    tf_value lifted = p->node[a].lifted;
+    return lifted >= 0 && tf_type_of(p, lifted)->bits > bits ? tf_type_of(p, lifted)->bits : bits;
+}
+
 tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
     if (p->status) return -1;
     tf_status status = tf_check_operand(p, lift_step.name, a, false);

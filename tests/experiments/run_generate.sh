@@ -65,13 +65,43 @@ moved=$(value "(o['bytes']['prefill'], o['bytes']['total'], o['rounds']['total']
 "$trefoil" cost --model "$model" --seq 15 --prefill 6 --tokens 3 --json >"$work/out" || fail "cost --prefill"
 check "(o['prefill']['bytes'], o['bytes']['total'], o['rounds'])" "$moved"
 
-# A batch says what each prompt says alone.
+# agrees FORECAST_OPTIONS -- OPTIONS: in private as in floating point, moving what is forecast.
+agrees() {
+    local forecast=()
+    while [ "$1" != -- ]; do forecast+=("$1") && shift; done
+    shift
+    run --plain "$@"
+    tokens=$(value "[r['tokens'] for r in o['results']]")
+    run --local "$@"
+    check "[r['tokens'] for r in o['results']]" "$tokens"
+    check "(o['bytes']['total'], o['rounds']['total']) == (o['forecast']['bytes'], o['forecast']['rounds'])" True
+    moved=$(value "(o['bytes']['total'], o['rounds']['total'])")
+    "$trefoil" cost --model "$model" --json "${forecast[@]}" >"$work/out" || fail "cost ${forecast[*]}"
+    check "(o['bytes']['total'], o['rounds'])" "$moved"
+}
+
+# Of a prompt eight tokens are kept, read at once or in pieces: another text, the same in private.
+agrees --seq 15 --tokens 5 --keep 8 -- --prompt "$prompt" --max-tokens 5 --keep 8
+[ "$tokens" = "[[2296, 18012, 304, 1708, 411]]" ] || fail "--keep 8: $tokens"
+agrees --seq 15 --tokens 5 --keep 8 --prefill 6 -- --prompt "$prompt" --max-tokens 5 --keep 8 --prefill 6
+run --plain --prompt "$prompt" --max-tokens 6 --keep 15
+check "o['results'][0]['tokens'][:5]" "[2296, 18012, 304, 1708, 5377]"
+
+# Tokens of the text are penalised inside, chosen or drawn.
+printf '%s\nOne day\n' "$prompt" >"$work/prompts.txt"
+agrees --seq 15 --batch 2 --tokens 6 --repeat-penalty 1.3 -- --input "$work/prompts.txt" --max-tokens 6 --repeat-penalty 1.3
+run --local --prompt "$prompt" --max-tokens 3 --temperature 0.7 --top-k 1 --repeat-penalty 1.3
+check "o['results'][0]['tokens']" "[2296, 18012, 304]"
+
+# A batch says what each prompt says alone, also of what is kept of prompts.
 printf '%s\nOne day\n' "$prompt" >"$work/prompts.txt"
 run --plain --prompt "One day" --max-tokens 4
 alone=$(value "o['results'][0]['tokens']")
 run --local --reveal logits --input "$work/prompts.txt" --max-tokens 4
 check "o['results'][0]['tokens']" "[2296, 18012, 304, 1708]"
 check "o['results'][1]['tokens']" "$alone"
+run --plain --input "$work/prompts.txt" --max-tokens 4 --keep 8
+check "[r['tokens'][:3] for r in o['results']]" "[[2296, 18012, 304], ${alone%,*}]]"
 
 mpirun -n 3 "$trefoil" generate --model "$model" --prompt "$prompt" --max-tokens 3 --json >"$work/out" 2>"$work/err" ||
     fail "mpirun: $(cat "$work/err")"
@@ -97,7 +127,7 @@ refused "16" --plain --prompt "$prompt $prompt" --context 16
 refused "neither token nor logits" --local --prompt "$prompt" --reveal all
 refused "--seed needs --plain" --local --prompt "$prompt" --seed 3
 refused "--logprobs needs --reveal logits" --local --prompt "$prompt" --logprobs 3
-refused "--repeat-penalty needs --reveal logits" --local --prompt "$prompt" --repeat-penalty 1.1
+refused "from 0.01 on" --local --prompt "$prompt" --repeat-penalty 0.001
 refused "at most 256" --local --prompt "$prompt" --temperature 1 --top-k 1000
 
 # Drawn inside: one of few candidates is always the likeliest, and what is forecast is moved.

@@ -61,9 +61,12 @@ together "differ in the context .--context.: party 1 32, parties 0 and 2 64"
 start 1 --model "$model" --prompt hello --context 32 --max-tokens 30
 await 20 1
 [ "$status" = 1 ] && grep -q "do not fit a context of 32" "$work/err1" || complain "too long: $(cat "$work/err1")"
+start 0 --model "$model" --keep 3 && start 2 --keep 3
+start 1 --prompt hello
+together "differ in what is kept of prompts"
+start 0 --model "$model" && start 2
 start 1 --prompt hello --repeat-penalty 1.1
-await 20 1
-[ "$status" = 2 ] || [ "$status" = 1 ] && grep -q "needs --reveal logits" "$work/err1" || complain "repeat-penalty: $(cat "$work/err1")"
+together "differ in how repeated tokens are penalised"
 
 # A model that no party knows: no weight travels, and with --stream none stays in memory.
 "$trefoil" share-model --model "$model" --out "$work/shared" >"$work/out" || complain "share-model"

@@ -149,10 +149,22 @@ Test(decoders, masks) {
     cr_assert_arr_eq(d.mask, causal, sizeof causal);
     cr_assert_arr_eq(d.last_mask, causal + 10, 5 * sizeof *causal);
     cr_assert_arr_eq(d.positions, ((int32_t[]){0, 0, 0}), 3 * sizeof(int32_t));
+    cr_assert_arr_eq(d.counted, ((float[]){0, 0, 1}), 3 * sizeof(float)); /* padding does not count */
     c.window = 2;
     tf_decoding_set(&c, &d, &(size_t){0}, 0);
     cr_assert_arr_eq(d.mask, windowed, sizeof windowed);
     tf_decoding_set(&c, &d, &(size_t){1}, 2);
+    cr_assert_arr_eq(d.positions, ((int32_t[]){1, 2, 3}), 3 * sizeof(int32_t));
+    /* of a prompt of six two rows are left, of which one is padding where the text has one token; then two more */
+    static const float evicted[] = {1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1};
+    static const float padded[] = {1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1};
+    c.window = 0;
+    d.kept = 2, d.evicted = 4;
+    tf_decoding_set(&c, &d, &(size_t){0}, 2);
+    cr_assert_arr_eq(d.mask, evicted, sizeof evicted);
+    cr_assert_arr_eq(d.positions, ((int32_t[]){6, 7, 8}), 3 * sizeof(int32_t));
+    tf_decoding_set(&c, &d, &(size_t){5}, 2);
+    cr_assert_arr_eq(d.mask, padded, sizeof padded);
     cr_assert_arr_eq(d.positions, ((int32_t[]){1, 2, 3}), 3 * sizeof(int32_t));
     tf_decoding_free(&d);
     fails(tf_decoding_make(&c, 1, 3, 9, &d), TF_INVALID, "a context of 9 tokens is asked for; the model has 8");

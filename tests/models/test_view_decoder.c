@@ -32,7 +32,8 @@ static const words other = {{9, 9, 9, 9, 9, 0, 0, 9, 9, 9}, {{9, 9}, {9, 9}, {9,
 typedef struct watched {
     const tf_config *config;
     const words *words;
-    bool token; /* what is revealed: the likeliest token, or logits */
+    bool token;  /* what is revealed: the likeliest token, or logits */
+    size_t keep; /* rows of the prompts that stay; 0: all */
     view seen[TF_PARTIES];
     uint64_t received[TF_PARTIES][PASSES][TF_PARTIES]; /* by passes and peers */
     tf_session_stats stats[TF_PARTIES][PASSES];
@@ -104,12 +105,14 @@ static tf_status run_graph(tf_session *session, watched *w, const tf_graph *grap
 }
 
 static tf_status take_pass(tf_session *session, watched *w, eye *own, size_t pass) {
-    size_t rows = pass ? 1 : PROMPT, length = pass ? PROMPT + pass - 1 : 0;
+    size_t rows = pass ? 1 : PROMPT, cached = w->keep ? w->keep : PROMPT, length = pass ? cached + pass - 1 : 0;
     const int32_t *ids = pass ? w->words->next[pass - 1] : w->words->prompt;
     tf_decoding d;
     tf_graph graph;
     tf_graph_init(&graph);
     tf_status status = tf_decoding_make(w->config, TEXTS, rows, pass ? ROOM : PROMPT, &d);
+    d.reads = w->keep && !pass, d.keep = pass ? 0 : w->keep;
+    if (pass && w->keep) d.kept = w->keep, d.evicted = PROMPT - w->keep;
     if (!status) tf_decoding_set(w->config, &d, padding, length);
     if (!status) status = make_graph(w, session->party.id, &d, ids, &graph);
     if (!status) status = run_graph(session, w, &graph, own, pass);
@@ -127,6 +130,7 @@ static tf_status generate(tf_link *link, int id, void *context) {
     own.blind = true;
     status = take_pass(&session, w, &own, 0); /* shares the weights */
     tf_session_truncate(&session, 0);
+    tf_session_drop(&session, TF_OF_PROMPT);
     own.blind = false;
     for (size_t pass = 0; pass < PASSES && !status; pass++) status = take_pass(&session, w, &own, pass);
     tf_session_close(&session);
@@ -159,12 +163,12 @@ static void check_bytes(const watched *w, int p) {
     }
 }
 
-static void check(const char *config_text, bool token) {
+static void check(const char *config_text, bool token, size_t keep) {
     tf_config config;
     cr_assert_eq(tf_ops_register(), TF_OK);
     scratch_write("config.json", config_text, strlen(config_text));
     cr_assert_eq(tf_config_read(scratch, &config), TF_OK, "%s", tf_error());
-    watched one = {.config = &config, .words = &some, .token = token}, two = one;
+    watched one = {.config = &config, .words = &some, .token = token, .keep = keep}, two = one;
     two.words = &other;
     three_outcome outcome;
     cr_assert_eq(three_do(generate, &one, &outcome), TF_OK, "%s", tf_error());
@@ -189,13 +193,18 @@ static void check(const char *config_text, bool token) {
 }
 
 Test(view_decoder, tokens_of_llama, .timeout = 300) {
-    check(llama, true);
+    check(llama, true, 0);
 }
 
 Test(view_decoder, tokens_of_gpt2, .timeout = 300) {
-    check(gpt2, true);
+    check(gpt2, true, 0);
 }
 
 Test(view_decoder, logits_of_llama, .timeout = 300) {
-    check(llama, false);
+    check(llama, false, 0);
+}
+
+/* Which rows stay depends on the tokens; what is sent tells nobody. */
+Test(view_decoder, evicted_prompts_of_llama, .timeout = 300) {
+    check(llama, true, 3);
 }

@@ -76,6 +76,73 @@ Test(decoder_ops, private_attention_over_a_cache) {
     }
 }
 
+/* How much keys are attended to, over all heads, by the queries that count. */
+Test(decoder_ops, attention_tells_what_is_attended_to) {
+    static const char *const variants[] = {"exact", "relu", "relu_n", "2quad", "power"};
+    for (int i = 0; i < 5; i++) {
+        enum { QUERIES = 3 };
+        private_op run = cached_attention(QUERIES, KV_HEADS, variants[i]);
+        run.inputs = 5;
+        run.attr[run.attrs++] = (tf_attr){"tells", 1};
+        run.input[4] = (private_input){TF_LEAF_CONSTANT, {tf_dims(TEXTS, QUERIES), calloc(TEXTS * QUERIES, 4)}};
+        run.input[4].array.data[1] = run.input[4].array.data[2] = run.input[4].array.data[5] = 1;
+        cr_assert_eq(private_run(&run), TF_OK, "%s", tf_error());
+        cr_assert(tf_shape_equal(run.plain.shape, tf_dims(TEXTS, QUERIES * WIDTH + KEYS)));
+        for (size_t text = 0; text < TEXTS; text++) {
+            const float *told = run.plain.data + text * (QUERIES * WIDTH + KEYS) + QUERIES * WIDTH;
+            double sum = 0;
+            for (size_t key = 0; key < KEYS; key++) sum += (double)told[key];
+            if (i == 0) cr_assert_float_eq(sum, text ? HEADS : 2 * HEADS, 1e-4, "%g", sum);
+            if (text) cr_assert_eq(told[0] + told[1], 0, "padding is attended to");
+        }
+        double error = 0;
+        for (size_t k = 0; k < tf_shape_count(run.plain.shape); k++)
+            error = fmax(error, fabs(run.result[k] - (double)run.plain.data[k]));
+        cr_assert_leq(error, HEADS * run.op->private_error, "%s: %g", variants[i], error);
+        private_free(&run);
+    }
+}
+
+/* The largest come first, and rows follow; what is masked comes last. */
+Test(decoder_ops, rows_that_are_attended_to_most) {
+    enum { ROWS = 40, KEPT = 7, OF = 3 };
+    private_op most = {.kind = "most_attended", .variant = "", .inputs = 2, .attrs = 3};
+    most.attr[0] = (tf_attr){"count", KEPT}, most.attr[1] = (tf_attr){"frac", 8}, most.attr[2] = (tf_attr){"bound", 41};
+    most.input[0].array = random_array(tf_dims(TEXTS, ROWS), 0, 40, 3);
+    most.input[1] = (private_input){TF_LEAF_CONSTANT, {tf_dims(TEXTS, 1, ROWS), calloc(TEXTS * ROWS, sizeof(float))}};
+    for (size_t i = 0; i < TEXTS * ROWS; i++) { /* no two alike when rounded */
+        most.input[0].array.data[i] = (float)((i * 13 + 5) % ROWS);
+        most.input[1].array.data[i] = i < ROWS || i % ROWS >= ROWS - KEPT + 2;
+    }
+    cr_assert_eq(private_run(&most), TF_OK, "%s", tf_error());
+    for (size_t i = 0; i < TEXTS * KEPT * ROWS; i++) cr_assert_eq(most.result[i], (double)most.plain.data[i]);
+    for (size_t k = 0; k < KEPT; k++) { /* the first text has no mask: 39, 38, ... */
+        size_t at = 0;
+        while (at < ROWS && most.plain.data[k * ROWS + at] == 0) at++;
+        cr_assert_eq((at * 13 + 5) % ROWS, ROWS - 1 - k);
+    }
+    for (size_t k = 0; k < KEPT - 2; k++) /* the second one has so many that count */
+        for (size_t i = 0; i < ROWS - KEPT + 2; i++) cr_assert_eq(most.plain.data[(KEPT + k) * ROWS + i], 0);
+    private_op pick = {.kind = "pick", .variant = "", .inputs = 2};
+    pick.input[0].array = (tf_array){most.plain.shape, calloc(TEXTS * KEPT * ROWS, sizeof(float))};
+    memcpy(pick.input[0].array.data, most.plain.data, TEXTS * KEPT * ROWS * sizeof(float));
+    pick.input[1].array = random_array(tf_dims(TEXTS, ROWS, OF), -30, 30, 9);
+    cr_assert_eq(private_run(&pick), TF_OK, "%s", tf_error());
+    for (size_t i = 0; i < TEXTS * KEPT * OF; i++) cr_assert_float_eq(pick.result[i], (double)pick.plain.data[i], 1e-3);
+    private_free(&most);
+    private_free(&pick);
+    tf_array x = {tf_dims(1, 4), (float[]){0, 0, 0, 0}};
+    check_refused("most_attended", ARRAYS(x), TF_ATTRS({"count", 5}), "5 rows are to be kept of 4");
+}
+
+Test(decoder_ops, repeated_tokens_are_penalised) {
+    tf_array x = {tf_dims(1, 1, 4), (float[]){4, -4, 3, -1}}, seen = {tf_dims(1, 4), (float[]){1, 1, 0, 0}}, y;
+    cr_assert_eq(run_plain("repeat_penalty", "", ARRAYS(x, seen), TF_ATTRS({"penalty", 2}), &y), TF_OK, "%s",
+                 tf_error());
+    check_values(y, x.shape, (double[]){2, -8, 3, -1}, 1e-6);
+    check_refused("repeat_penalty", ARRAYS(x, seen), TF_ATTRS({"penalty", 0}), "attribute penalty is 0");
+}
+
 Test(decoder_ops, attention_refuses_groups_that_do_not_fit) {
     float zero[512] = {0};
     tf_array q = {tf_dims(2, 1, 16), zero}, k = {tf_dims(2, 9, 8), zero}, mask = {tf_dims(2, 1, 10), zero};

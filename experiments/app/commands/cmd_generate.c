@@ -151,6 +151,7 @@ const trefoil_command command_generate = {
             OPTION_MAX_TOKENS,
             OPTION_CONTEXT,
             OPTION_PREFILL,
+            OPTION_KEEP,
             OPTION_CHAT,
             OPTION_REVEAL,
             OPTION_PLAIN,

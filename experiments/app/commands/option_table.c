@@ -203,6 +203,9 @@ const option_row option_table[] = {
      .help = "The most tokens of a text, prompt included"},
     {OPTION_PREFILL, "prefill", COUNT(generate.piece, "N"), .fallback = "all at once", .setting = true,
      .help = "Read prompts in pieces of N tokens: less memory, more rounds"},
+    {OPTION_KEEP, "keep", COUNT(generate.keep, "N"), .fallback = "all", .setting = true,
+     .help =
+         "Once a prompt is read, keep in each layer the N tokens that its end looked at most; which, nobody learns"},
     {OPTION_CHAT, "chat", FLAG(generate.chat), .setting = true,
      .help = "A prompt is what a user says to the model: the model's chat template makes the conversation of it"},
     {OPTION_REVEAL, "reveal", TEXT(generate.reveal, "WHAT"), .source = FROM_CHOICES, .choices = "token logits",
@@ -217,7 +220,7 @@ const option_row option_table[] = {
     {OPTION_MIN_P, "min-p", NUMBER(generate.min_p, 0, 1), .fallback = "0.05", .setting = true,
      .help = "Draw among tokens that are so likely, relative to the likeliest"},
     {OPTION_REPEAT, "repeat-penalty", NUMBER(generate.repeat_penalty, 0, 100), .fallback = "1", .setting = true,
-     .help = "Divide the logits of tokens that are in the text"},
+     .help = "Divide the logits of tokens that are in the text, and multiply negative ones"},
     {OPTION_SEED, "seed", COUNT(generate.seed, "N"), .setting = true,
      .help = "With --plain: draw the same tokens again"},
     {OPTION_STOP, "stop", LIST(generate.stop, generate.stops, "TEXT"),

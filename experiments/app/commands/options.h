@@ -86,6 +86,7 @@ enum option_key {
     OPTION_LOGPROBS,
     OPTION_TOKENS,
     OPTION_PREFILL,
+    OPTION_KEEP,
     OPTION_CHAT,
     OPTION_TOKENIZER,
     OPTION_PAD_TO,
@@ -120,7 +121,7 @@ enum { MOST_SETTINGS = 48 };
 /** How text is generated; 0 and NULL where not given. */
 typedef struct generate_line {
     const char *reveal, **stop;
-    size_t stops, max_tokens, context, piece, top_k, logprobs, seed;
+    size_t stops, max_tokens, context, piece, keep, top_k, logprobs, seed;
     double temperature, top_p, min_p, repeat_penalty;
     bool ignore_end, chat;
 } generate_line;

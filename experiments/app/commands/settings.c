@@ -69,6 +69,8 @@ run_settings settings_of_run(const command_line *o) {
                           .check_copies = o->check_copies,
                           .stream = o->stream,
                           .threads = party_threads(&o->links),
+                          .keep = o->generate.keep,
+                          .repeat_penalty = o->generate.repeat_penalty > 0 ? o->generate.repeat_penalty : 1,
                           .sampling = settings_of_sampling(&o->generate)};
 }
 
@@ -175,8 +177,8 @@ tf_status settings_check_generation(const command_line *o) {
     if (g->seed && !o->plain) return tf_fail(TF_INVALID, "--seed needs --plain: private samples must not repeat");
     if (!reveals_logits(o) && g->logprobs)
         return tf_fail(TF_INVALID, "--logprobs needs --reveal logits, or --plain (see --help)");
-    if (!reveals_logits(o) && g->repeat_penalty > 0)
-        return tf_fail(TF_INVALID, "--repeat-penalty needs --reveal logits, or --plain (see --help)");
+    if (g->repeat_penalty > 0 && g->repeat_penalty < 0.01)
+        return tf_fail(TF_INVALID, "--repeat-penalty %g: from 0.01 on", g->repeat_penalty);
     if (g->temperature > 0) {
         tf_sampling draws = settings_of_sampling(g);
         TF_TRY(tf_sampling_check(&draws));

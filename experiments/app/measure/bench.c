@@ -208,14 +208,17 @@ static tf_status bench_pass(tf_session *session, const bench_job *job, size_t ro
                             bench_report *report) {
     const run_settings *o = job->settings;
     bool model_owner = session->party.id == o->model_owner || o->public_weights;
-    size_t none[1] = {0}, capacity = length ? pass_capacity(length, job->config->positions) : rows;
+    size_t none[1] = {0};
     private_job base = {.settings = o, .config = job->config, .approx = job->approx, .ranges = job->ranges};
     float *data = NULL;
     double output;
     pass one;
     tf_program program;
-    TF_TRY(pass_make(&base, REVEAL_TOKEN, &base.settings->sampling, 1, rows, capacity,
-                     session->party.id == o->data_owner, model_owner ? job->weights : NULL, &one));
+    pass_shape shape = length ? pass_decoding(&base, REVEAL_TOKEN, 1, length, length, job->config->positions)
+                              : pass_reading(&base, REVEAL_TOKEN, 1, rows, 0, 0);
+    pass_choice choice = pass_choice_of(o);
+    TF_TRY(
+        pass_make(&base, &shape, &choice, session->party.id == o->data_owner, model_owner ? job->weights : NULL, &one));
     pass_set(&base, &one, none, length, NULL, 0);
     tf_status status = model_owner && !job->shares && !job->weights ? bench_random_weights(&one.graph, &data) : TF_OK;
     if (status == TF_OK) status = tf_lower(&one.graph, o->fraction_bits, o->model_owner, o->data_owner, &program);

@@ -29,10 +29,10 @@ static double network_seconds(const tf_plan *plan, const tf_network *network) {
     return sum;
 }
 
-/* The op of this name among those that are counted already, or a new one. */
+/* The op of this name and kind among those that are counted already, or a new one. */
 static op_cost *find_op(cost_report *report, const char *name, const char *kind) {
     for (size_t i = 0; i < report->ops; i++)
-        if (!strcmp(report->op[i].name, name)) return &report->op[i];
+        if (!strcmp(report->op[i].name, name) && !strcmp(report->op[i].kind, kind)) return &report->op[i];
     op_cost *cost = &report->op[report->ops++];
     *cost = (op_cost){.kind = kind};
     snprintf(cost->name, sizeof cost->name, "%s", name);
@@ -139,12 +139,12 @@ tf_status cost_batches(const private_job *job, cost_report *report) {
     return TF_OK;
 }
 
-static tf_status add_pass(const private_job *job, pass_reveal reveal, size_t texts, size_t rows, size_t capacity,
-                          size_t times, cost_report *report) {
+static tf_status add_pass(const private_job *job, pass_shape shape, size_t times, cost_report *report) {
     pass one;
-    TF_TRY(pass_make(job, reveal, &job->settings->sampling, texts, rows, capacity, false, NULL, &one));
+    pass_choice choice = pass_choice_of(job->settings);
+    TF_TRY(pass_make(job, &shape, &choice, false, NULL, &one));
     tf_status status = add_graph(job->settings, &one.graph, times, report);
-    if (reveal != REVEAL_NOTHING) { /* the data owner tells whether there is a next pass */
+    if (shape.reveal != REVEAL_NOTHING) { /* the data owner tells whether there is a next pass */
         int from = job->settings->data_owner;
         for (int j = 0; j < TF_PARTIES; j++)
             if (j != from) report->links[from][j] += times * GO_ON_BYTES / 2;
@@ -158,18 +158,17 @@ tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t tex
                           size_t tokens, const tf_network *network, cost_report *report) {
     report->network = network;
     report->tokens = tokens;
-    size_t read = 0;
-    for (; piece && prompt - read > piece; read += piece)
-        TF_TRY(add_pass(job, REVEAL_NOTHING, texts, piece, read + piece, 1, report));
-    TF_TRY(add_pass(job, reveal, texts, prompt - read, prompt, 1, report));
+    size_t context = job->config->positions;
+    for (size_t read = 0; read < prompt; read += piece ? piece : prompt)
+        TF_TRY(add_pass(job, pass_reading(job, reveal, texts, prompt, read, piece), 1, report));
     report->prefill_bytes = links_total(report->links);
     report->prefill_rounds = report->rounds;
     for (size_t length = prompt, end = prompt + tokens - 1, times; length < end; length += times) {
-        size_t capacity = pass_capacity(length, job->config->positions);
+        pass_shape shape = pass_decoding(job, reveal, texts, prompt, length, context);
         uint64_t bytes = links_total(report->links), rounds = report->rounds;
         for (times = 1; length + times < end; times++)
-            if (pass_capacity(length + times, job->config->positions) != capacity) break;
-        TF_TRY(add_pass(job, reveal, texts, 1, capacity, times, report));
+            if (pass_decoding(job, reveal, texts, prompt, length + times, context).capacity != shape.capacity) break;
+        TF_TRY(add_pass(job, shape, times, report));
         report->token_bytes = (links_total(report->links) - bytes) / times;
         report->token_rounds = (report->rounds - rounds) / times;
     }

@@ -31,9 +31,11 @@ typedef struct run {
     bool owner;           /* of the data */
     const tf_safetensors *weights;
     tf_sampling sampling; /* of this request */
+    double penalty;       /* likewise: on tokens that are in the text, inside; 1: none */
     prompt_batch prompts; /* ids NULL where this party does not hold them */
     size_t *padding;
     int32_t *next;
+    int32_t *seen; /* of the data owner where tokens of the text are penalised inside: texts x vocabulary */
     double *values;
     pass pass;
     generate_report *report;
@@ -45,6 +47,7 @@ static void release(run *r) {
     tf_plain_state_free(&r->state);
     free(r->padding);
     free(r->next);
+    free(r->seen);
     free(r->values);
 }
 
@@ -73,29 +76,46 @@ static tf_status publish_prompts(run *r) {
     return status;
 }
 
-/* How tokens are drawn, from the data owner to all: 32 B to each. */
-static tf_status publish_sampling(run *r) {
+/* How tokens are chosen, from the data owner to all: 40 B to each. */
+static tf_status publish_choice(run *r) {
     const run_settings *o = r->job->job->settings;
     tf_sampling *s = &r->sampling;
     *s = r->owner && r->job->sampling ? *r->job->sampling : o->sampling;
-    double draws[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p};
+    r->penalty = r->session ? o->repeat_penalty : 1; /* in floating point it is the sampler's */
+    double choice[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p, r->penalty};
     if (!r->session || r->job->reveal != REVEAL_TOKEN) return TF_OK;
-    TF_TRY(tf_session_publish(r->session, o->data_owner, draws, sizeof draws));
-    if (!(draws[1] >= 0 && draws[1] <= TF_MOST_CANDIDATES))
+    TF_TRY(tf_session_publish(r->session, o->data_owner, choice, sizeof choice));
+    if (!(choice[1] >= 0 && choice[1] <= TF_MOST_CANDIDATES) || !(choice[4] >= 0 && choice[4] <= 100))
         return tf_fail_public(TF_FORMAT, "party %d announced a draw that cannot be", o->data_owner);
-    *s = (tf_sampling){draws[0], (size_t)draws[1], draws[2], draws[3]};
+    *s = (tf_sampling){choice[0], (size_t)choice[1], choice[2], choice[3]};
+    r->penalty = choice[4];
     return s->temperature == 0 ? TF_OK : tf_sampling_check(s);
 }
 
 /* Passes ----------------------------------------------------------------------------------------------------------- */
 
-static tf_status make_pass(run *r, pass_reveal reveal, size_t rows, size_t capacity) {
-    size_t texts = r->prompts.texts;
+static tf_status make_pass(run *r, pass_shape shape) {
     pass_free(&r->pass);
-    TF_TRY(pass_make(r->job->job, reveal, &r->sampling, texts, rows, capacity, r->owner, r->weights, &r->pass));
+    pass_choice choice = {&r->sampling, r->penalty, r->seen};
+    TF_TRY(pass_make(r->job->job, &shape, &choice, r->owner, r->weights, &r->pass));
     free(r->values);
-    r->values = calloc(texts * r->pass.width, sizeof *r->values);
-    return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", texts);
+    r->values = calloc(shape.texts * r->pass.width, sizeof *r->values);
+    return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", shape.texts);
+}
+
+static void note_seen(run *r, size_t text, int32_t token) {
+    if (r->seen) r->seen[text * r->job->job->config->vocabulary + (size_t)token] = 1;
+}
+
+/* What is penalised inside, the data owner notes. */
+static tf_status note_prompts(run *r) {
+    size_t texts = r->prompts.texts, longest = r->prompts.longest, vocabulary = r->job->job->config->vocabulary;
+    if (!r->owner || !pass_penalises(r->job->reveal, r->penalty)) return TF_OK;
+    r->seen = calloc(texts * vocabulary, sizeof *r->seen);
+    if (!r->seen) return tf_fail(TF_NOMEM, "no memory for the tokens of %zu texts", texts);
+    for (size_t text = 0; text < texts; text++)
+        for (size_t i = r->padding[text]; i < longest; i++) note_seen(r, text, r->prompts.ids[text * longest + i]);
+    return TF_OK;
 }
 
 static tf_status compute_plain(run *r) {
@@ -177,42 +197,54 @@ static tf_status choose(run *r, pass_cost *cost, bool *go_on) {
     double start = tf_clock();
     *go_on = false;
     if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
+    for (size_t text = 0; r->seen && *go_on && text < r->prompts.texts; text++) note_seen(r, text, r->next[text]);
     TF_TRY(publish_end(r, go_on, cost));
     cost->seconds += tf_clock() - start;
     return TF_OK;
 }
 
+/* Prompts whose rows most were evicted are not needed as they were. */
+static void forget_prompts(run *r) {
+    if (r->session)
+        tf_session_drop(r->session, TF_OF_PROMPT);
+    else
+        tf_plain_drop(&r->state, TF_OF_PROMPT);
+}
+
 /* The prompts, in pieces if that is asked for: of all but the last only the caches are wanted. */
 static tf_status prefill(run *r, bool *go_on) {
-    size_t longest = r->prompts.longest, piece = r->job->piece ? r->job->piece : longest, length = 0;
+    const generate_job *job = r->job;
+    size_t longest = r->prompts.longest, length = 0;
     const int32_t *ids = r->prompts.ids;
-    size_t pieces = (longest + piece - 1) / piece;
+    size_t pieces = job->piece ? (longest + job->piece - 1) / job->piece : 1;
     if (r->owner && r->session) progress_begin(&r->line, "reading the prompt", pieces, (double)pieces);
-    for (; longest - length > piece; length += piece) {
-        TF_TRY(make_pass(r, REVEAL_NOTHING, piece, length + piece));
+    while (length < longest) {
+        pass_shape shape = pass_reading(job->job, job->reveal, r->prompts.texts, longest, length, job->piece);
+        TF_TRY(make_pass(r, shape));
         TF_TRY(take_pass(r, length, ids ? ids + length : NULL, longest, &r->report->prefill));
-        if (r->line.what) progress_step(&r->line, 1, 1);
+        length += shape.rows;
+        if (r->line.what && length < longest) progress_step(&r->line, 1, 1);
     }
-    TF_TRY(make_pass(r, r->job->reveal, longest - length, longest));
-    TF_TRY(take_pass(r, length, ids ? ids + length : NULL, longest, &r->report->prefill));
     if (r->line.what) progress_end(&r->line);
     r->line.what = NULL; /* what follows is seen as it comes */
+    if (pass_evicted(job->job, longest)) forget_prompts(r);
     return choose(r, &r->report->prefill, go_on);
 }
 
 static tf_status generate(run *r) {
     bool go_on;
     TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
-    TF_TRY(party_doing(publish_sampling(r), "telling how tokens are drawn"));
-    size_t length = r->prompts.longest, context = r->job->context;
+    TF_TRY(party_doing(publish_choice(r), "telling how tokens are chosen"));
+    TF_TRY(note_prompts(r));
+    size_t prompt = r->prompts.longest, context = r->job->context;
     r->report->texts += r->prompts.texts;
     TF_TRY(prefill(r, &go_on));
-    for (; go_on; length++) {
-        size_t capacity = pass_capacity(length, context);
+    for (size_t length = prompt; go_on; length++) {
         if (length >= context)
             return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
-        if (r->pass.decoding.rows != 1 || r->pass.decoding.capacity != capacity)
-            TF_TRY(make_pass(r, r->job->reveal, 1, capacity));
+        pass_shape shape = pass_decoding(r->job->job, r->job->reveal, r->prompts.texts, prompt, length, context);
+        if (r->pass.shape.reads || r->pass.shape.rows != 1 || r->pass.shape.capacity != shape.capacity)
+            TF_TRY(make_pass(r, shape));
         TF_TRY(take_pass(r, length, r->next, 1, &r->report->decode));
         TF_TRY(choose(r, &r->report->decode, &go_on));
     }
@@ -251,13 +283,15 @@ static tf_status add_up(tf_session *session, const party_counters *before, gener
 }
 
 tf_status party_agree_generation(tf_session *session, const generate_job *job) {
-    char context[32], pieces[32];
+    char context[32], pieces[32], keep[32];
     snprintf(context, sizeof context, "%zu", job->context);
     snprintf(pieces, sizeof pieces, "%zu", job->piece);
+    snprintf(keep, sizeof keep, "%zu", job->job->settings->keep);
     const tf_fact fact[] = {
         tf_fact_of("what is revealed (--reveal)", job->reveal == REVEAL_LOGITS ? "logits" : "token"),
         tf_fact_of("the context (--context)", context),
         tf_fact_of("the pieces of prompts (--prefill)", pieces),
+        tf_fact_of("what is kept of prompts (--keep)", keep),
     };
     return party_doing(tf_session_agree(session, fact, sizeof fact / sizeof *fact), "comparing settings");
 }

@@ -18,6 +18,8 @@ typedef struct run_settings {
     bool check_copies;           /**< what two parties hold alike is compared before a result opens */
     bool stream;                 /**< weights are read from their share file each time they are used */
     int threads;                 /**< of each party */
+    size_t keep;                 /**< rows of a prompt that stay in a decoder's caches, of each layer; 0: all */
+    double repeat_penalty;       /**< on tokens that are in the text, where tokens alone are revealed; 0 or 1: none */
     tf_sampling sampling;        /**< how tokens are drawn that alone are revealed; temperature 0: the likeliest */
 } run_settings;
 
