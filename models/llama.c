@@ -193,10 +193,13 @@ static const tf_json_only qwen3_only[] = {
 
 const tf_family tf_llama_family =
     FAMILY("llama", "LlamaForCausalLM", read_llama,
-           "a tiny random model and stories15M against float64, in the open and in private", llama_only, "llama");
-const tf_family tf_mistral_family = FAMILY("mistral", "MistralForCausalLM", read_mistral,
-                                           "nothing yet but the reading of configurations", llama_only, "mistral");
-const tf_family tf_qwen2_family = FAMILY("qwen2", "Qwen2ForCausalLM", read_qwen2,
-                                         "nothing yet but the reading of configurations", qwen2_only, "qwen2");
-const tf_family tf_qwen3_family = FAMILY("qwen3", "Qwen3ForCausalLM", read_qwen3,
-                                         "nothing yet but the reading of configurations", qwen3_only, "qwen3");
+           "tiny random models and stories15M against float64, in the open and in private", llama_only, "llama");
+const tf_family tf_mistral_family =
+    FAMILY("mistral", "MistralForCausalLM", read_mistral,
+           "tiny random models against float64, in the open and in private", llama_only, "mistral");
+const tf_family tf_qwen2_family =
+    FAMILY("qwen2", "Qwen2ForCausalLM", read_qwen2, "tiny random models against float64, in the open and in private",
+           qwen2_only, "qwen2");
+const tf_family tf_qwen3_family =
+    FAMILY("qwen3", "Qwen3ForCausalLM", read_qwen3, "tiny random models against float64, in the open and in private",
+           qwen3_only, "qwen3");
