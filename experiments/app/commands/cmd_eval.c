@@ -77,10 +77,15 @@ static tf_status digest_rows(evaluation *e) {
         const tf_batch *batch = &e->batches.batch[b];
         for (size_t i = 0; i < batch->texts; i++, row++) {
             size_t index = e->batches.order[row], at = i * batch->length, bytes = batch->lengths[i] * sizeof(int32_t);
-            const char *label = e->texts.item[index].label ? e->texts.item[index].label : "";
+            const text_item *item = &e->texts.item[index];
+            const char *label = item->label ? item->label : "";
             digest[EVAL_ROW * index] = tf_digest_of(batch->ids + at, bytes);
             digest[EVAL_ROW * index + 1] = tf_digest_of(batch->types + at, bytes);
             digest[EVAL_ROW * index + 2] = tf_digest_of(label, strlen(label));
+            if (!item->question) continue;
+            uint64_t cut[] = {item->given, item->question};
+            tf_digest both[] = {digest[EVAL_ROW * index + 2], tf_digest_of(cut, sizeof cut)};
+            digest[EVAL_ROW * index + 2] = tf_digest_of(both, sizeof both);
         }
     }
     return TF_OK;
@@ -115,6 +120,18 @@ static tf_status begin_batch(void *context, size_t b) {
     return plain_side_start(&e->plain, &e->model, &e->batches.batch[b], o->check_ranges ? &e->seen : NULL);
 }
 
+/* The first token of each text of a batch that reaches beyond the prompt, where texts are choices. */
+static tf_status first_tokens(const evaluation *e, const tf_batch *batch, const size_t *index, size_t **first) {
+    *first = calloc(batch->texts, sizeof **first);
+    if (!*first) return tf_fail(TF_NOMEM, "out of memory");
+    for (size_t i = 0; i < batch->texts; i++) {
+        const encoded_text *text = &e->batches.text[index[i]];
+        size_t given = e->texts.item[index[i]].given;
+        while (given && (*first)[i] + 1 < batch->lengths[i] && text->place[(*first)[i]].end <= given) (*first)[i]++;
+    }
+    return TF_OK;
+}
+
 /* Brings a batch's values into the form of the store: of a decoder's logits the likelihoods are kept, of those of all
  * tokens the task's. The caller frees *rows. */
 static tf_status reduce(const evaluation *e, size_t b, float *values, float **rows) {
@@ -124,7 +141,12 @@ static tf_status reduce(const evaluation *e, size_t b, float *values, float **ro
     if (!values) return TF_OK;
     if (config->head != TF_HEAD_CAUSAL) return eval_task_pick(&e->task, batch, e->batches.order + e->row, values, rows);
     *rows = calloc(batch->texts, 2 * sizeof **rows);
-    return *rows ? likelihood_of(batch, config->vocabulary, values, *rows) : tf_fail(TF_NOMEM, "out of memory");
+    if (!*rows) return tf_fail(TF_NOMEM, "out of memory");
+    size_t *first;
+    TF_TRY(first_tokens(e, batch, e->batches.order + e->row, &first));
+    tf_status status = likelihood_of(batch, config->vocabulary, first, values, *rows);
+    free(first);
+    return status;
 }
 
 /* A batch's seconds are those since the one before; what is not computing among the parties counts as set-up. */
@@ -303,7 +325,10 @@ const trefoil_command command_eval = {
         "file of --out, and what is in it already is not computed again. Roles are those of infer. The labels of a "
         "model that tags words are the tags of a list of words (keys tokens and ner_tags), those of one that answers "
         "questions the true answers (SQuAD's keys), those of a multi-label classifier a list. Of a model that "
-        "generates text it is the perplexity of texts, which need no labels; the data owner then gets the logits after "
+        "generates text it is the perplexity of texts, which need no labels, or of questions (lines of JSON with a "
+        "prompt, "
+        "choices and a label) the part whose right choice it finds likeliest; the data owner then gets the logits "
+        "after "
         "each of its tokens.",
     .example = {"trefoil eval --model DIR --data dev.tsv --out results.jsonl --local --check",
                 "mpirun -n 6 trefoil eval --model DIR --data dev.tsv --out results.jsonl"},

@@ -16,6 +16,7 @@ typedef struct text_item {
     size_t *word_end, words; /**< where each word of the first text ends, in bytes, where it came as words; a space is
                                   between two */
     size_t line;             /**< in the file, for messages; 0 from the command line */
+    size_t question, given;  /**< a choice: of which question, from 1 on, and the bytes of its prompt; see choices.h */
     bool empty;              /**< no token but special ones: it has no result; see batches_make */
 } text_item;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "experiments/app/data/choices.h"
 #include "experiments/app/data/table.h"
 #include "experiments/app/data/text_json.h"
 
@@ -101,6 +102,7 @@ void text_reader_close(text_reader *reader) {
 static tf_status add_value(text_reader *reader, const json_t *value, text_list *out) {
     char place[PLACE];
     text_item *added = NULL;
+    if (is_question(value)) return question_read(value, reader->number, out);
     TF_TRY(texts_add(out, reader->number, &added));
     return text_from_json(value, reader->columns, text_place(out, out->count - 1, place, sizeof place), added);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/data/choices.h"
 #include "models/metrics.h"
 #include "models/text_metrics.h"
 
@@ -15,7 +16,7 @@ static const struct {
     const char *name;
     unsigned tasks;
 } table[METRICS] = {
-    [METRIC_ACCURACY] = {"accuracy", BIT(EVAL_LABEL) | BIT(EVAL_WORDS)},
+    [METRIC_ACCURACY] = {"accuracy", BIT(EVAL_LABEL) | BIT(EVAL_WORDS) | BIT(EVAL_CHOICE)},
     [METRIC_F1] = {"f1", BIT(EVAL_LABEL) | BIT(EVAL_WORDS) | BIT(EVAL_ANSWER)},
     [METRIC_PRECISION] = {"precision", BIT(EVAL_WORDS)},
     [METRIC_RECALL] = {"recall", BIT(EVAL_WORDS)},
@@ -26,6 +27,7 @@ static const struct {
     [METRIC_PEARSON] = {"pearson", BIT(EVAL_LABEL) | BIT(EVAL_VALUE)},
     [METRIC_SPEARMAN] = {"spearman", BIT(EVAL_LABEL) | BIT(EVAL_VALUE)},
     [METRIC_PERPLEXITY] = {"perplexity", BIT(EVAL_TEXT)},
+    [METRIC_ACCURACY_MEAN] = {"accuracy_mean", BIT(EVAL_CHOICE)},
 };
 
 static const struct {
@@ -36,6 +38,7 @@ static const struct {
     [EVAL_SET] = {"gives sets of labels", "give sets of labels", "micro_f1,macro_f1,exact_match"},
     [EVAL_WORDS] = {"tags words", "tag words", "f1"},
     [EVAL_ANSWER] = {"answers questions", "answer questions", "exact_match,f1"},
+    [EVAL_CHOICE] = {"chooses", "choose", "accuracy,accuracy_mean"},
     [EVAL_TEXT] = {"generates text", "generate text", "perplexity"},
 };
 
@@ -263,6 +266,19 @@ static double perplexity(const eval_task *t, const float *values) {
     return exp(sum / tokens);
 }
 
+static tf_status measure_choices(const eval_task *t, const eval_metrics *m, const float *values, double *value) {
+    for (size_t k = 0; k < m->count; k++) {
+        size_t right = 0, questions = 0, choices;
+        for (size_t i = 0; i < t->texts->count; i += choices, questions++) {
+            choices = question_choices(t->texts, i);
+            size_t chosen = eval_choice(t, i, choices, values, m->metric[k] == METRIC_ACCURACY_MEAN);
+            right += chosen == strtoul(t->texts->item[i].label, NULL, 10);
+        }
+        value[k] = (double)right / (double)questions;
+    }
+    return TF_OK;
+}
+
 tf_status eval_measure(const eval_task *t, const eval_metrics *m, const float *values, double value[METRICS]) {
     switch (t->kind) {
     case EVAL_LABEL: return measure_labels(t, m, values, value);
@@ -270,6 +286,7 @@ tf_status eval_measure(const eval_task *t, const eval_metrics *m, const float *v
     case EVAL_SET: return measure_sets(t, m, values, value);
     case EVAL_WORDS: return measure_words(t, m, values, value);
     case EVAL_ANSWER: return measure_answers(t, m, values, value);
+    case EVAL_CHOICE: return measure_choices(t, m, values, value);
     case EVAL_TEXT: break;
     }
     value[0] = perplexity(t, values);
@@ -294,8 +311,18 @@ static tf_status same_answer(const eval_task *t, size_t text, const float *a, co
     return status;
 }
 
+static tf_status same_choices(const eval_task *t, const float *a, const float *b, size_t *same, size_t *of) {
+    *same = *of = 0;
+    for (size_t i = 0, choices; i < t->texts->count; i += choices, (*of)++) {
+        choices = question_choices(t->texts, i);
+        *same += eval_choice(t, i, choices, a, false) == eval_choice(t, i, choices, b, false);
+    }
+    return TF_OK;
+}
+
 tf_status eval_agreement(const eval_task *t, const float *a, const float *b, size_t *same, size_t *of) {
     size_t width = t->width, texts = t->texts->count;
+    if (t->kind == EVAL_CHOICE) return same_choices(t, a, b, same, of);
     *same = 0;
     *of = t->kind == EVAL_ANSWER ? texts : t->first[texts];
     for (size_t i = 0; i < *of; i++) {

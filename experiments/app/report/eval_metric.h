@@ -16,6 +16,7 @@ typedef enum eval_metric {
     METRIC_PEARSON,
     METRIC_SPEARMAN,
     METRIC_PERPLEXITY,
+    METRIC_ACCURACY_MEAN, /**< choices by the mean log-likelihood of a token, not by the sum */
     METRICS
 } eval_metric;
 

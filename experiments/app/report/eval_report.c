@@ -66,10 +66,13 @@ static void print_metrics(const eval_store *store, const eval_report *r, const d
 }
 
 static void print_comparison(const eval_task *task, const comparison *both) {
-    bool text = task->kind == EVAL_TEXT;
-    if (!text && task->kind != EVAL_VALUE)
+    bool text = task->config->head == TF_HEAD_CAUSAL;
+    if (task->kind != EVAL_TEXT && task->kind != EVAL_VALUE)
         printf("the plain model agrees on %zu of %zu %s (%.2f%%); ", both->agreeing, both->of,
-               task->kind == EVAL_WORDS ? "words" : "examples", 100 * (double)both->agreeing / (double)both->of);
+               task->kind == EVAL_WORDS    ? "words"
+               : task->kind == EVAL_CHOICE ? "questions"
+                                           : "examples",
+               100 * (double)both->agreeing / (double)both->of);
     printf("largest difference of a %s %.6f\n", text ? "text's log-likelihood" : "logit", both->difference);
 }
 

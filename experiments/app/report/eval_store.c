@@ -28,7 +28,7 @@ tf_status eval_store_make(eval_store *store, const char *path, const eval_facts 
                                facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data", facts->data,
                                "examples", (json_int_t)texts, "check", (int)facts->check, "ranges", facts->ranges);
     *store = (eval_store){.path = path, .header = header, .task = task, .row = facts->row, .file = -1};
-    store->key = task->kind == EVAL_TEXT ? "likelihood" : "logits";
+    store->key = task->config->head == TF_HEAD_CAUSAL ? "likelihood" : "logits";
     store->finished = calloc(texts, sizeof *store->finished);
     store->values = calloc(values + 1, sizeof *store->values);
     store->plain = plain ? calloc(values + 1, sizeof *store->plain) : NULL;

@@ -6,11 +6,11 @@
 
 #include "experiments/app/report/answers.h"
 
-static eval_kind kind_of(const tf_config *config) {
+static eval_kind kind_of(const tf_config *config, const text_list *texts) {
     switch (config->head) {
     case TF_HEAD_TOKENS: return EVAL_WORDS;
     case TF_HEAD_SPAN: return EVAL_ANSWER;
-    case TF_HEAD_CAUSAL: return EVAL_TEXT;
+    case TF_HEAD_CAUSAL: return texts->count && texts->item->question ? EVAL_CHOICE : EVAL_TEXT;
     default: break;
     }
     if (config->problem == TF_PROBLEM_MULTI) return EVAL_SET;
@@ -126,6 +126,7 @@ json_t *eval_prediction(const eval_task *t, size_t text, const float *values) {
         free(found);
         return text_found;
     }
+    case EVAL_CHOICE:
     case EVAL_TEXT: break;
     }
     return NULL;
@@ -280,10 +281,33 @@ static tf_status make_names(eval_task *t) {
     return TF_OK;
 }
 
+/* Questions stand alone, for models that say how likely a choice is, and have a right choice. */
+static tf_status check_questions(const eval_task *t) {
+    for (size_t i = 0; i < t->texts->count; i++) {
+        const text_item *item = &t->texts->item[i];
+        if (!item->question != (t->kind != EVAL_CHOICE))
+            return refuse(t, i,
+                          t->kind == EVAL_CHOICE ? "a text without choices, among questions"
+                                                 : "choices, for a model that generates no text, or among texts");
+        if (item->question && !item->label) return refuse(t, i, "the question has no \"label\"");
+    }
+    return TF_OK;
+}
+
+size_t eval_choice(const eval_task *t, size_t first, size_t choices, const float *values, bool mean) {
+    size_t best = first;
+    for (size_t i = first; i < first + choices; i++) {
+        const float *x = values + i * t->width, *y = values + best * t->width;
+        if (mean ? x[0] * y[1] < y[0] * x[1] : x[0] < y[0]) best = i;
+    }
+    return best - first;
+}
+
 tf_status eval_task_make(const tf_config *config, const text_list *texts, const text_batches *batches,
                          eval_task *task) {
-    *task = (eval_task){.kind = kind_of(config), .config = config, .texts = texts, .batches = batches};
-    task->width = task->kind == EVAL_TEXT ? 2 : tf_model_width(config);
+    *task = (eval_task){.kind = kind_of(config, texts), .config = config, .texts = texts, .batches = batches};
+    task->width = config->head == TF_HEAD_CAUSAL ? 2 : tf_model_width(config);
+    TF_TRY(check_questions(task));
     if (task->kind == EVAL_WORDS) TF_TRY(expect_words(task));
     TF_TRY(make_names(task));
     TF_TRY(make_rows(task));

@@ -12,6 +12,7 @@ typedef enum eval_kind {
     EVAL_SET,    /**< any of several labels */
     EVAL_WORDS,  /**< a tag for each word; values are those of its first token */
     EVAL_ANSWER, /**< a part of the context; values are those of every token */
+    EVAL_CHOICE, /**< a text is one of the choices of a question: how likely the model finds it, as of EVAL_TEXT */
     EVAL_TEXT    /**< how likely the text is: the sum of its tokens' negative log-likelihoods, and how many they are */
 } eval_kind;
 
@@ -45,6 +46,10 @@ TF_CHECKED tf_status eval_task_pick(const eval_task *task, const tf_batch *batch
 
 /** The largest of a row's values. */
 size_t eval_top(const float *values, size_t width);
+
+/** Which of the choices of the question that begins at text `first` is likeliest: by the sum of its tokens'
+ *  log-likelihoods or, with `mean`, by their mean. */
+size_t eval_choice(const eval_task *task, size_t first, size_t choices, const float *values, bool mean);
 
 /** The tag that a row predicts for its word; "O" where it has no token. */
 const char *eval_tag(const eval_task *task, size_t row, const float *values);

@@ -25,17 +25,19 @@ static double log_total(const float *logits, size_t count) {
     return best + log(sum);
 }
 
-tf_status likelihood_of(const tf_batch *batch, size_t vocabulary, const float *logits, float *out) {
+tf_status likelihood_of(const tf_batch *batch, size_t vocabulary, const size_t *first, const float *logits,
+                        float *out) {
     for (size_t t = 0; t < batch->texts; t++) {
         const int32_t *ids = batch->ids + t * batch->length;
+        size_t from = first && first[t] > 1 ? first[t] : 1;
         double sum = 0;
-        for (size_t i = 1; i < batch->lengths[t]; i++) {
+        for (size_t i = from; i < batch->lengths[t]; i++) {
             const float *row = logits + (t * batch->length + i - 1) * vocabulary;
             sum += log_total(row, vocabulary) - (double)row[ids[i]];
         }
         if (!isfinite(sum)) return tf_fail(TF_RANGE, "the logits of a text are not finite");
         out[2 * t] = (float)sum;
-        out[2 * t + 1] = (float)(batch->lengths[t] - 1);
+        out[2 * t + 1] = (float)(batch->lengths[t] - from);
     }
     return TF_OK;
 }

@@ -13,8 +13,10 @@ TF_CHECKED tf_status likelihood_batch(const tf_config *config, tf_batch *batch, 
 
 /**
  * From a batch's logits, texts x length x vocabulary, to texts x 2 (`out` may be `logits`): the sum, natural
- * logarithms, and how many tokens it is of. The first token of a text has nothing before it and does not count.
+ * logarithms, and how many tokens it is of: those from first[text] on (NULL: all), but never the first token of a text,
+ * which has nothing before it.
  */
-TF_CHECKED tf_status likelihood_of(const tf_batch *batch, size_t vocabulary, const float *logits, float *out);
+TF_CHECKED tf_status likelihood_of(const tf_batch *batch, size_t vocabulary, const size_t *first, const float *logits,
+                                   float *out);
 
 #endif
