@@ -51,6 +51,20 @@ for batch in "" "--batch 2"; do
 done
 from_owner=$(number setup "$work/out1")
 
+# Tokens that are drawn: of one candidate always the likeliest, as the data owner alone has said it; under mpirun too.
+start 0 --model "$model" && start 2
+start 1 --input "$work/prompts.txt" --max-tokens 6 --json --temperature 0.8 --top-k 1
+together ""
+[ "$(texts "$work/out1")" = "$(texts "$work/plain")" ] || complain "drawn apart: $(cat "$work/out1")"
+for options in "--top-k 1" "--top-k 5 --top-p 0.9 --repeat-penalty 1.2"; do
+    # shellcheck disable=SC2086
+    mpirun --oversubscribe -n 3 "$trefoil" generate --model "$model" --input "$work/prompts.txt" --max-tokens 6 --json \
+        --temperature 0.8 $options >"$work/out" 2>"$work/err" || complain "drawn under mpirun: $(cat "$work/err")"
+    [ "$(finished "$work/out" length)" = 3 ] || complain "drawn under mpirun: $(cat "$work/out")"
+    [ "$options" != "--top-k 1" ] || [ "$(texts "$work/out")" = "$(texts "$work/plain")" ] ||
+        complain "drawn under mpirun: $(cat "$work/out")"
+done
+
 # What does not belong together.
 start 0 --model "$model" && start 2 --reveal logits
 start 1 --prompt hello --reveal logits
@@ -65,8 +79,10 @@ start 0 --model "$model" --keep 3 && start 2 --keep 3
 start 1 --prompt hello
 together "differ in what is kept of prompts"
 start 0 --model "$model" && start 2
-start 1 --prompt hello --repeat-penalty 1.1
-together "differ in how repeated tokens are penalised"
+start 1 --input "$work/prompts.txt" --max-tokens 6 --json --repeat-penalty 1.3
+together ""
+"$trefoil" generate --plain --model "$model" --input "$work/prompts.txt" --max-tokens 6 --json --repeat-penalty 1.3 >"$work/penalised"
+[ "$(texts "$work/out1")" = "$(texts "$work/penalised")" ] || complain "penalised: $(cat "$work/out1")"
 
 # A model that no party knows: no weight travels, and with --stream none stays in memory.
 "$trefoil" share-model --model "$model" --out "$work/shared" >"$work/out" || complain "share-model"
