@@ -4,17 +4,16 @@ other is replaced, from the last block to the first; each time the blocks below 
 replacement that costs more than two points of the original accuracy is taken back.
 
 Beyond the paper: a block gets up to `rounds` slices before it is given up; a substituted op starts from what fits the
-data best (fitting.py); after each stage all blocks train together once, which is kept if it did not harm, the last time
-towards the original's logits as well, if that is asked for; and the last stage ends with the embedding's LayerNorm, which
-the paper's protocol leaves to the client. From there on the embeddings train too: nothing else can make up for a sum of
-embeddings that is no longer divided by its deviation, and nothing after it needs them as they were.
+data best (fitting.py, stories.py); after each stage all blocks train together once, which is kept if it did not harm, the
+last time towards the original's logits as well, if that is asked for; and the last stage ends with the embedding's
+LayerNorm, which the paper's protocol leaves to the client (of a decoder: with the norm after the last block). From there
+on the embeddings train too: nothing else can make up for a sum of embeddings that is no longer divided by its deviation,
+and nothing after it needs them as they were.
 """
 
 import copy
 from dataclasses import dataclass
 
-import data
-from fitting import fit_activation, fit_embeddings, fit_residual, fit_shift
 
 TOLERANCE = 2.0  # points
 FIT_TOKENS = 12000
@@ -58,17 +57,9 @@ def steps(target):
 def substitute(model, trainer, kind, block, variant, position):
     """Changes the variant of an op, and where there is a fit for the new one, makes it start from that."""
     name = "layernorm" if block < 0 else kind
-    part = model.encoder.layer[block]
-    sample = data.batches(trainer.sample(position, FIT_TOKENS), 32)
-    change = (kind, model.approx.variant[name, block], variant)
-    if change == ("gelu", "exact", "relu"):
-        fit_activation(model, part, sample, trainer.pad)
-    elif change == ("softmax", "exact", "relu"):
-        fit_shift(model, part, sample, trainer.pad)
-    elif change[1:] == ("exact", "center") and block < 0:
-        fit_embeddings(model, sample, trainer.pad)
-    elif change[1:] == ("exact", "center"):
-        fit_residual(model, part.attention.output if kind == "layernorm1" else part.output, sample, trainer.pad)
+    fit = trainer.fits.get((kind if block >= 0 else "layernorm", model.approx.variant[name, block], variant))
+    if fit:
+        fit(model, block, trainer.sample(position, FIT_TOKENS), trainer.pad)
     model.approx.variant[name, block] = variant
 
 

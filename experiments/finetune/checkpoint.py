@@ -14,9 +14,13 @@ SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
 
 
+def read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def read_config(directory):
-    with open(os.path.join(directory, "config.json"), encoding="utf-8") as file:
-        config = json.load(file)
+    config = read_json(os.path.join(directory, "config.json"))
     if config.get("model_type") != "bert":
         raise ValueError(f"{directory}: \"model_type\" is not \"bert\"")
     missing = [key for key in SIZES if not isinstance(config.get(key), int)]
@@ -59,25 +63,29 @@ def load(directory, labels, dropout=0.1):
 
 
 def save(directory, model, config, labels, source, dtype="F32"):
-    """Writes a model directory; the tokenizer's files are copied from the directory `source`."""
-    os.makedirs(directory, exist_ok=True)
+    """Writes a classifier's directory; the tokenizer's files are copied from the directory `source`."""
     tensors = {}
     for name, tensor in model.state_dict().items():
         full = name if name.startswith("classifier.") else f"bert.{name}"
         tensors[full] = tensor.detach().numpy()
-    safetensors.write(os.path.join(directory, "model.safetensors"), tensors, dtype)
-    for name in TOKENIZER_FILES:
-        if os.path.exists(os.path.join(source, name)) and os.path.realpath(source) != os.path.realpath(directory):
-            shutil.copyfile(os.path.join(source, name), os.path.join(directory, name))
     config = dict(config)
     config["architectures"] = ["BertForSequenceClassification"]
     config["id2label"] = {str(i): label for i, label in enumerate(labels)}
     config["label2id"] = {label: i for i, label in enumerate(labels)}
     config.pop("trefoil_head", None)
-    approx = model.approx.text()
-    config.pop("trefoil_approx", None)
-    if approx != "exact":
-        config["trefoil_approx"] = approx
+    save_directory(directory, tensors, config, model.approx, source, TOKENIZER_FILES, dtype)
+
+
+def save_directory(directory, tensors, config, approx, source, files, dtype="F32"):
+    """Writes weights and config, which says what was substituted, and copies these files from `source`."""
+    os.makedirs(directory, exist_ok=True)
+    safetensors.write(os.path.join(directory, "model.safetensors"), tensors, dtype)
+    for name in files:
+        if os.path.exists(os.path.join(source, name)) and os.path.realpath(source) != os.path.realpath(directory):
+            shutil.copyfile(os.path.join(source, name), os.path.join(directory, name))
+    config = {key: value for key, value in config.items() if key != "trefoil_approx"}
+    if approx.text() != "exact":
+        config["trefoil_approx"] = approx.text()
     write_json(os.path.join(directory, "config.json"), config)
 
 

@@ -53,26 +53,31 @@ def arguments_of(argv):
 class Run:
     """A run and its state, which is written after every step."""
 
+    unsaved = ("out", "trefoil", "threads", "dtype", "data")  # arguments on which no step's outcome depends
+
     def __init__(self, arguments):
         self.arguments = arguments
         os.makedirs(arguments.out, exist_ok=True)
         self.log = Log(os.path.join(arguments.out, "log.txt"))
-        self.task = data.TASKS[arguments.task]
-        self.labels = list(self.task.labels)
         if arguments.threads:
             torch.set_num_threads(arguments.threads)
         torch.manual_seed(arguments.seed)
+        self.prepare()
+        self.state_path = os.path.join(arguments.out, "state.pt")
+        self.settings = {key: value for key, value in vars(arguments).items() if key not in self.unsaved}
+        self.state = {"settings": self.settings, "step": 0, "position": 0, "history": [], "original": None, "seconds": 0.0}
+
+    def prepare(self):
+        """The model and what it is trained on."""
+        arguments = self.arguments
+        self.title, task = arguments.task, data.TASKS[arguments.task]
+        self.labels = list(task.labels)
         self.model, self.config, self.fits = checkpoint.load(arguments.model, self.labels, arguments.dropout)
         splits = data.load(arguments.task, arguments.data, arguments.limit)
         for split in {id(examples): examples for examples in splits.values()}.values():
             data.tokenize(arguments.trefoil, arguments.model, split)
-        self.trainer = Trainer(splits, self.task, self.log, arguments.seed, arguments.batch,
+        self.trainer = Trainer(splits, task, self.log, arguments.seed, arguments.batch,
                                pad=self.config.get("pad_token_id") or 0)
-        self.state_path = os.path.join(arguments.out, "state.pt")
-        # what a step's outcome depends on: a state of other settings is of no use
-        self.settings = {key: value for key, value in vars(arguments).items()
-                         if key not in ("out", "trefoil", "threads", "dtype", "data")}
-        self.state = {"settings": self.settings, "step": 0, "position": 0, "history": [], "original": None, "seconds": 0.0}
 
     def examples(self, part):
         return round(part * len(self.trainer.splits["train"]))
@@ -92,15 +97,18 @@ class Run:
         state = self.state | {"weights": self.model.state_dict(), "approx": self.model.approx.text()}
         checkpoint.save_state(self.state_path, state)
 
-    def write(self, directory):
+    def save_model(self, directory):
         checkpoint.save(directory, self.model, self.config, self.labels, self.arguments.model, self.arguments.dtype)
+
+    def write(self, directory):
+        self.save_model(directory)
         checkpoint.write_json(os.path.join(directory, "finetune.json"), {
-            "task": self.arguments.task,
+            "task": self.title,
             "approx": self.model.approx.text(),
             "original": self.state["original"],
             "validation": self.trainer.evaluate(self.model, "validation", "validation"),
             "settings": self.settings,
-            "command": "finetune.py " + " ".join(sys.argv[1:]),
+            "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
             "torch": torch.__version__,
             "python": platform.python_version(),
             "seconds": round(self.state["seconds"]),
@@ -142,12 +150,18 @@ class Run:
         """The model as it was, in evaluation."""
         return checkpoint.load(self.arguments.model, self.labels)[0].eval()
 
-    def adapt(self):
-        arguments, trainer = self.arguments, self.trainer
-        if not 0 <= arguments.distill <= 1:
-            raise ValueError(f"--distill {arguments.distill}: a weight is from 0 to 1")
+    def distiller(self):
+        """Of the last stage, or None."""
+        arguments = self.arguments
         if not self.fits:
             raise ValueError(f"{arguments.model} is not a classifier for {arguments.task}: train one with --approx exact")
+        if not 0 <= arguments.distill <= 1:
+            raise ValueError(f"--distill {arguments.distill}: a weight is from 0 to 1")
+        return Teacher(self.original_model(), arguments.distill) if arguments.distill else None
+
+    def adapt(self):
+        arguments, trainer = self.arguments, self.trainer
+        teacher = self.distiller()
         target = Approximations(self.model.layers, arguments.approx)
         effort = algorithm2.Effort(arguments.rate, self.examples(arguments.slice), arguments.rounds,
                                    self.examples(arguments.together), self.examples(arguments.final))
@@ -159,8 +173,6 @@ class Run:
             self.log.line(f"original: held-out {describe(held)}; validation {describe(validation)}")
             self.save()
         original = self.state["original"]["held"]
-
-        teacher = Teacher(self.original_model(), arguments.distill) if arguments.distill else None
 
         def perform(step):
             now = self.state["history"][-1]["scores"] if self.state["history"] else original
@@ -179,7 +191,7 @@ class Run:
 
     def go(self):
         self.resume()
-        self.log.line(f"{self.arguments.task}: {len(self.trainer.splits['train'])} training examples, "
+        self.log.line(f"{self.title}: {len(self.trainer.splits['train'])} training examples, "
                       f"{len(self.trainer.splits['validation'])} for validation")
         if self.arguments.approx == "exact":
             self.baseline()
@@ -190,14 +202,16 @@ class Run:
         self.log.line(f"{self.arguments.out}: {self.model.approx.text()}: validation {describe(scores)}")
 
 
-def main():
+def main(run, arguments):
+    """The run of these arguments, from where it was."""
+    name = os.path.basename(sys.argv[0])
     try:
-        Run(arguments_of(sys.argv[1:])).go()
+        run(arguments).go()
     except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f"finetune.py: {error}")
+        sys.exit(f"{name}: {error}")
     except KeyboardInterrupt:
-        sys.exit("\nfinetune.py: stopped; the same command goes on from the last finished step")
+        sys.exit(f"\n{name}: stopped; the same command goes on from the last finished step")
 
 
 if __name__ == "__main__":
-    main()
+    main(Run, arguments_of(sys.argv[1:]))

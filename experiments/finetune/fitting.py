@@ -164,3 +164,22 @@ def fit_shift(model, block, batches, pad):
     shift = torch.tensor(SHIFTS)[error.argmin(0)]
     with torch.no_grad():
         part.key.bias += (base + shift[:, None] * slope).flatten()
+
+
+def of(fit, part):
+    """A fit of part(model, block), on examples in batches."""
+    return lambda model, block, examples, pad: fit(model, part(model, block), data.batches(examples, 32), pad)
+
+
+def layer(model, block):
+    return model.encoder.layer[block]
+
+
+FITS = {
+    ("gelu", "exact", "relu"): of(fit_activation, layer),
+    ("softmax", "exact", "relu"): of(fit_shift, layer),
+    ("layernorm1", "exact", "center"): of(fit_residual, lambda model, block: layer(model, block).attention.output),
+    ("layernorm2", "exact", "center"): of(fit_residual, lambda model, block: layer(model, block).output),
+    ("layernorm", "exact", "center"):
+        lambda model, _, examples, pad: fit_embeddings(model, data.batches(examples, 32), pad),
+}

@@ -2,12 +2,13 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 import data
+from fitting import FITS
 from metrics import METRICS
 
 DECAY, BOUND = 0.1, 0.2  # a1 and a2 of the paper
@@ -40,6 +41,7 @@ class Trainer:
     batch: int = 32
     longest: int = 128
     pad: int = 0
+    fits: dict = field(default_factory=lambda: FITS)  # by kind, variant before and variant after
 
     def slice(self, position, count):
         """`count` training examples from this position of an endless sequence: the training set in a new order every
