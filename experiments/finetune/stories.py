@@ -182,7 +182,7 @@ def arguments_of(argv):
     add("--held", type=int, default=50, metavar="N", help="how many for decisions, and how many for the scores at the end")
     add("--length", type=int, default=128, metavar="TOKENS", help="of a story, which is cut there")
     add("--batch", type=int, default=8)
-    add("--rate", type=float, default=3e-4, help="learning rate")
+    add("--rate", type=float, default=1e-4, help="learning rate")
     add("--slice", type=float, default=0.1, help="part of the stories that a block takes")
     add("--rounds", type=int, default=3, help="slices that a block gets before it is given up")
     add("--together", type=float, default=0.3, help="part of the stories for all blocks after each stage")
