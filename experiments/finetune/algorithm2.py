@@ -15,7 +15,7 @@ import copy
 from dataclasses import dataclass
 
 
-TOLERANCE = 2.0  # points
+TOLERANCE = 2.0  # points, as in the paper
 FIT_TOKENS = 12000
 
 
@@ -40,6 +40,7 @@ class Effort:
     rounds: int
     together: int  # examples after each stage, all blocks training; 0: none
     final: int  # the same after the last stage
+    tolerance: float = TOLERANCE
 
 
 def steps(target):
@@ -87,10 +88,10 @@ def one_block(model, trainer, effort, target, step, original, now, position):
         used += effort.slice
         scores = trainer.evaluate(model, "held", title)
         tried.append(scores | {"loss": round(loss, 4)})
-        kept = trainer.decisive(scores) > original - TOLERANCE
+        kept = trainer.decisive(scores) > original - effort.tolerance
     if not kept:
         restore(model, before)
-    trainer.log.line(f"{title}: {course(trainer, tried)} (more than {original - TOLERANCE:.2f} wanted), "
+    trainer.log.line(f"{title}: {course(trainer, tried)} (more than {original - effort.tolerance:.2f} wanted), "
                      f"|h| <= {scores['largest']:.1f}: {'kept' if kept else 'REVERTED'}")
     return {"stage": stage.kind, "block": block, "tried": tried, "kept": kept, "scores": scores if kept else now}, used
 

@@ -37,6 +37,8 @@ def arguments_of(argv):
     add("--rounds", type=int, default=3, help="slices that a block gets before it is given up")
     add("--together", type=float, default=0.3, help="part of the training set for all blocks after each stage")
     add("--final", type=float, default=1.0, help="the same after the last stage")
+    add("--tolerance", type=float, default=algorithm2.TOLERANCE, metavar="POINTS",
+        help="how far a substitution may stay below the original's score")
     add("--distill", type=float, default=0, metavar="W",
         help="after the last stage W of the task's loss, 0 to 1, is that of the original's logits")
     add("--epochs", type=float, default=3, help="of the plain baseline")
@@ -164,7 +166,8 @@ class Run:
         teacher = self.distiller()
         target = Approximations(self.model.layers, arguments.approx)
         effort = algorithm2.Effort(arguments.rate, self.examples(arguments.slice), arguments.rounds,
-                                   self.examples(arguments.together), self.examples(arguments.final))
+                                   self.examples(arguments.together), self.examples(arguments.final),
+                                   arguments.tolerance)
         todo = algorithm2.steps(target)
         if self.state["original"] is None:
             held = trainer.evaluate(self.model, "held", "original")

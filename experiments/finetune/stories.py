@@ -187,6 +187,8 @@ def arguments_of(argv):
     add("--rounds", type=int, default=3, help="slices that a block gets before it is given up")
     add("--together", type=float, default=0.3, help="part of the stories for all blocks after each stage")
     add("--final", type=float, default=1.0, help="the same after the last stage")
+    add("--tolerance", type=float, default=finetune.algorithm2.TOLERANCE, metavar="POINTS",
+        help="how far a substitution may stay below the original's score")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=0, help="0: as many as torch likes")
     return parser.parse_args(argv)
