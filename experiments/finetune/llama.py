@@ -122,7 +122,7 @@ class Llama(nn.Module):
             parameter.requires_grad_(True)
             parameter.grad = None  # what was left of a frozen one would count for the gradient's norm
         self.embed_tokens.weight.requires_grad_(embeddings)
-        for part in self.blocks[: self.layers if block < 0 and not embeddings else max(block, 0)]:
+        for part in self.blocks[: max(block, 0)]:
             part.requires_grad_(False)
 
     @torch.no_grad()

@@ -81,6 +81,17 @@ def starts_fit(directory):
         assert far[0] < 0.95 * far[1], (kind, far)
 
 
+def what_is_frozen_stays(directory):
+    model = llama.load(directory)[0]
+    for block, embeddings, trained in ((1, False, {"blocks.1", "norm"}), (0, False, {"blocks.0", "blocks.1", "norm"}),
+                                       (-1, False, {"blocks.0", "blocks.1", "norm"}),
+                                       (-1, True, {"blocks.0", "blocks.1", "norm", "embed_tokens"})):
+        model.freeze_below(block, embeddings)
+        names = {".".join(name.split(".")[: 2 if name.startswith("blocks") else 1])
+                 for name, parameter in model.named_parameters() if parameter.requires_grad}
+        assert names == trained, (block, embeddings, names)
+
+
 def a_run_ends_and_resumes(directory):
     out = os.path.join(WORK, "adapted")
     command = [sys.executable, os.path.join(FINETUNE, "stories.py"), "--model", directory, "--out", out, "--stories", "16",
@@ -112,6 +123,7 @@ def main():
     forward_is_trefoils(small)
     draws_follow_the_model()
     starts_fit(MODEL)
+    what_is_frozen_stays(small)
     a_run_ends_and_resumes(small)
 
 
