@@ -7,8 +7,7 @@
 
 enum { FRAC = 16, MODEL_OWNER = 0, DATA_OWNER = 1, MOST_TEXTS = 6, MOST_STEPS = 40 };
 
-/* Prompts of a batch, padded in front, and the tokens that are to follow: each step is given the right ones before it.
- */
+/* Prompts of a batch, padded in front, and the tokens that are to follow; each step is given those before it. */
 typedef struct continuation {
     const golden *model;
     size_t texts, length, steps, padding[MOST_TEXTS];
