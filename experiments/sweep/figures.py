@@ -23,7 +23,7 @@ def series_by(rows, x, y):
         if values:
             fixed[column] = max(dict.fromkeys(values), key=values.count)
     rows = [(row, d) for row, d in rows if all(row.get(c) == v for c, v in fixed.items())]
-    words = plots.name_of(fixed, fixed)
+    words = tables.name_of(fixed, fixed)
     note = f"At {words}." if words else ""
     named = [c for c in by if c in ("model", "approx")] or ["approx"]
     whole = plots.series_of(rows, x, y, named)
@@ -44,7 +44,7 @@ def bars_of(results, rows):
     for result in results:
         if result["measure"] == "cost" and "error" not in result:
             label = result["label"]
-            bars[plots.name_of(label, by) or label["model"]] = {k["kind"]: k["bytes"] for k in result["result"].get("kinds", [])}
+            bars[tables.name_of(label, by) or label["model"]] = {k["kind"]: k["bytes"] for k in result["result"].get("kinds", [])}
     return bars
 
 

@@ -82,7 +82,12 @@ def look(options):
         lines, worse = tables.compare(results, list(Store(options.compare).all()), options.threshold)
         print("\n".join(lines) or f"nothing differs by more than {options.threshold:.0%}")
         sys.exit(1 if worse else 0)
-    sys.stdout.write(tables.render(list(tables.rows_of(results, where, by)), options.table or "md"))
+    rows = list(tables.rows_of(results, where, by))
+    sys.stdout.write(tables.render(rows, options.table or "md"))
+    published = [e for spec in store.parsed_specs() for e in spec.get("published", [])]
+    if options.table in (None, "md") and published and not by:
+        print("\nPublished figures beside ours:\n")
+        sys.stdout.write(tables.render(list(tables.published_rows(published, rows)), "md"))
 
 
 def size(n):

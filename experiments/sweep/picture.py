@@ -1,4 +1,4 @@
-"""Makes one SVG of a store's main plots, two by two, as README shows it: picture.py STORE OUT.svg [HEADING]..."""
+"""Makes one SVG of a store's main plots, two in a row, as README shows it: picture.py STORE OUT.svg [HEADING]..."""
 import html
 import pathlib
 import re
@@ -9,7 +9,7 @@ import plots
 from store import Store
 
 WIDTH, TITLE, GAP = 480, 26, 24
-HEADINGS = ("Bytes by kind of op", "Bytes by tokens a text", "Accuracy against bytes", "Seconds by network")
+HEADINGS = ("Accuracy against bytes", "Bytes by tokens a text")
 
 
 def placed(text, x, y):

@@ -6,10 +6,12 @@ that a print without colours can be read. Legends stand below the axes, never ov
 import io
 import statistics
 
+import tables
+
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000"]
 MARKERS = "osD^vP*X"
 DASHES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (7, 3))]
-HATCHES = ["", "//", "..", "xx", "\\\\", "++", "--", "oo"]
+HATCHES = ["", "//", "\\\\", "xx", "--", "++", "||", "////"]  # without circles, which are long in SVG
 MOST_SERIES = 8
 NETWORKS = ("none", "lan", "wan")  # from the fastest on
 BYTES = ("bytes", "memory")
@@ -31,19 +33,13 @@ def load():
     return plt
 
 
-def name_of(row, columns):
-    """What a row is, in words; what is 0 or one text goes without saying."""
-    return ", ".join(f"{row[c]} {WORDS[c]}" if c in WORDS else str(row[c]) for c in columns
-                     if row.get(c) not in (None, "", 0) and (c, row[c]) != ("batch", 1))
-
-
 def series_of(rows, x, y, by):
     """{name: [(x, median y, lowest, highest)]} over the rows that have both."""
     found = {}
     for row, _ in rows:
         if row.get(x) in (None, "", 0) or row.get(y) is None:
             continue
-        name = name_of(row, by)
+        name = tables.name_of(row, by)
         spread = (row.get("fastest", row[y]), row.get("slowest", row[y])) if y == "seconds" else (row[y], row[y])
         found.setdefault(name, {}).setdefault(row[x], []).append((row[y], *spread))
     out = {}
@@ -54,10 +50,6 @@ def series_of(rows, x, y, by):
         else:
             out[name].sort(key=lambda p: (NETWORKS.index(p[0]) if p[0] in NETWORKS else len(NETWORKS), p[0]))
     return dict(sorted(out.items()))
-
-
-# What a number in a series' name is of.
-WORDS = {"seq": "tokens", "layers": "layers", "batch": "texts", "threads": "threads", "frac_bits": "bits", "tokens": "generated"}
 
 
 def scale(axis, name, logarithmic):
@@ -146,7 +138,7 @@ def stacks(plt, bars, label):
             axes.barh(row, amount, left=left, color=COLOURS[i % 8], hatch=HATCHES[i % 8], edgecolor="white", linewidth=0.5,
                       label=kind if row == 0 else None, height=0.46)
             left += amount
-        axes.text(0, row - 0.29, f"{name}: {size_text(sum(parts.values()))}", fontsize=8, va="bottom")
+        axes.text(0, row - 0.29, f"{name}: {tables.size_text(sum(parts.values()))}", fontsize=8, va="bottom")
     axes.set_yticks([])
     axes.set_ylim(-0.8, len(bars) - 0.6)
     axes.set_xlim(0, 100)
@@ -155,13 +147,6 @@ def stacks(plt, bars, label):
     axes.set_xlabel(label)
     axes.legend(fontsize=8, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=1.6, columnspacing=1.2)
     return figure
-
-
-def size_text(value):
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            return f"{value:.3g} {unit}"
-        value /= 1000
 
 
 def svg_of(plt, figure):

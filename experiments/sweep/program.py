@@ -47,7 +47,10 @@ class Program:
 def reason(text):
     """The first cause among the lines of standard error."""
     lines = [line for line in text.splitlines() if line.startswith("trefoil: ") and "warning: " not in line]
-    return lines[0][len("trefoil: "):] if lines else (text.strip().splitlines() or [""])[0]
+    if lines:
+        return lines[0][len("trefoil: "):]
+    others = [line.strip() for line in text.splitlines() if any(c.isalpha() for c in line)]  # mpirun rules lines around its own
+    return " ".join(others[:2])
 
 
 def warnings(text):

@@ -4,7 +4,6 @@ import collections
 import html
 import json
 import pathlib
-import tomllib
 
 import figures
 import plots
@@ -12,19 +11,6 @@ import tables
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
 SCRIPT = pathlib.Path(__file__).with_name("report.js")
-
-
-def text_of(name, value):
-    """A cell for people: bytes and seconds with units that can be compared at a glance."""
-    if value in (None, ""):
-        return ""
-    if name in ("bytes", "memory") and isinstance(value, (int, float)):
-        return plots.size_text(value)
-    if name in ("layers", "tokens", "seq", "batch", "threads") and value == 0:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
-    return str(value)
 
 
 def table(rows, identifier, sources=True):
@@ -35,31 +21,12 @@ def table(rows, identifier, sources=True):
     lines = []
     for row, digests in rows:
         cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}"{" class=number" if isinstance(row.get(n), (int, float)) else ""}>'
-                        f'{html.escape(text_of(n, row.get(n)))}</td>' for n in names)
+                        f'{html.escape(tables.cell_text(n, row.get(n)))}</td>' for n in names)
         links = " ".join(f'<a href="#{d}">{d[:6]}</a>' for d in digests[:6]) + (" …" if len(digests) > 6 else "")
         lines.append(f'<tr{" class=failed" if row.get("error") else ""}>{cells}{f"<td class=from>{links}</td>" if sources else ""}</tr>')
     return (f'<label class="filter">Filter <input type="search" data-table="{identifier}" placeholder="words, such as paper 128"></label>'
             f'<div class="scroll"><table id="{identifier}"><thead><tr>{head}{"<th scope=col>from</th>" if sources else ""}</tr></thead>'
             f'<tbody>{"".join(lines)}</tbody></table></div>')
-
-
-def published_rows(entries, rows):
-    """A row for each of others' figures, ours beside it: of the first row of ours that fits and has the figure."""
-    for entry in entries:
-        fitting = [(row, d) for row, d in rows if all(row.get(k) == v for k, v in entry["where"].items())]
-        out = {"what": plots.name_of(entry["where"], entry["where"])}
-        digests = []
-        for name, value in entry["figures"].items():
-            wanted = ("time",) if name == "seconds" else ("cost", "time") if name in ("bytes", "rounds", "memory") else ()
-            mine = [(row, d) for row, d in fitting if name in row and (not wanted or row["measure"] in wanted)]
-            mine.sort(key=lambda item: wanted.index(item[0]["measure"]) if wanted else 0)
-            ours = mine[0][0][name] if mine else None
-            digests += mine[0][1] if mine else []
-            out[f"published {name}"] = text_of(name, value)
-            out[f"our {name}"] = text_of(name, ours) or "not measured"
-            if name != "value":
-                out[f"times {name}"] = round(value / ours, 1) if ours else ""
-        yield {**out, "source": entry["source"], "what differs": entry.get("differs", "")}, digests
 
 
 def summary(results):
@@ -117,16 +84,6 @@ def draw(plt, target, results, where):
     return "".join(drawn)
 
 
-def specs_of(store):
-    parsed = []
-    for text in store.specs().values():
-        try:
-            parsed.append(tomllib.loads(text))
-        except tomllib.TOMLDecodeError:
-            continue
-    return parsed
-
-
 def embedded(results):
     """The results as JSON inside of a script element, by their digests."""
     text = json.dumps({r["digest"]: r for r in results}, separators=(",", ":"), sort_keys=True)
@@ -136,13 +93,13 @@ def embedded(results):
 def write(path, store, results, where=None):
     """Writes the page, and the plots beside it as SVG and PDF where matplotlib is there."""
     results = sorted(results, key=lambda r: json.dumps(r["label"], sort_keys=True))
-    specs, target = specs_of(store), pathlib.Path(path)
+    specs, target = store.parsed_specs(), pathlib.Path(path)
     title = " and ".join(s["title"] for s in specs if "title" in s) or store.directory.name
     notes = "".join(f"<p class=note>{html.escape(' '.join(s['note'].split()))}</p>" for s in specs if "note" in s)
     sections = [f"<h2>At a glance</h2>{table(glance(results, where), 'table-glance', False)}"]
     entries = [e for s in specs for e in s.get("published", [])]
     if entries:
-        rows = list(published_rows(entries, list(tables.rows_of(results, where))))
+        rows = list(tables.published_rows(entries, list(tables.rows_of(results, where))))
         sections.append(f"<h2>Published figures beside ours</h2>{table(rows, 'table-published')}")
     sections.append(f"<h2>Plots</h2><section class=plots>{draw(plots.load(), target, results, where)}</section>")
     for measure in dict.fromkeys(r["measure"] for r in results):

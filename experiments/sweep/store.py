@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import tomllib
 
 # What a result depends on, by what is measured: only these settings are part of a point's name, so that accuracy is
 # computed once and serves all networks, lengths and threads.
@@ -109,10 +110,14 @@ class Store:
             if result:
                 yield result
 
-    def specs(self):
-        """The texts of the specs that were run into this store, by name."""
+    def parsed_specs(self):
+        """The specs that were run into this store, as tables."""
+        parsed = []
         folder = self.directory / "specs"
-        return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))} if folder.is_dir() else {}
+        for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
+            with contextlib.suppress(tomllib.TOMLDecodeError):
+                parsed.append(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parsed
 
 
 def state_of(result, point):

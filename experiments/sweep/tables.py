@@ -58,6 +58,36 @@ def rows_of(results, where=None, by=None):
         yield row, [m["digest"] for m in members]
 
 
+# What a number in a series' name is of.
+WORDS = {"seq": "tokens", "layers": "layers", "batch": "texts", "threads": "threads", "frac_bits": "bits", "tokens": "generated"}
+
+
+def name_of(row, columns):
+    """What a row is, in words; what is 0 or one text goes without saying."""
+    return ", ".join(f"{row[c]} {WORDS[c]}" if c in WORDS else str(row[c]) for c in columns
+                     if row.get(c) not in (None, "", 0) and (c, row[c]) != ("batch", 1))
+
+
+def size_text(value):
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            return f"{value:.3g} {unit}"
+        value /= 1000
+
+
+def cell_text(name, value):
+    """A cell for people: bytes and seconds with units that can be compared at a glance."""
+    if value in (None, ""):
+        return ""
+    if name in ("bytes", "memory") and isinstance(value, (int, float)):
+        return size_text(value)
+    if name in ("layers", "tokens", "seq", "batch", "threads") and value == 0:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return str(value)
+
+
 def columns_of(rows):
     """The columns in which something stands that differs, labels first."""
     names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
@@ -65,14 +95,13 @@ def columns_of(rows):
     return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows) and (n != "program" or programs > 1)]
 
 
-def text_of(value):
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "" if value is None else str(value)
+def order(row):
+    """Rows by measure, model and sizes."""
+    return [(isinstance(v, str), v) for v in (row.get(c) if row.get(c) is not None else "" for c in COLUMNS)]
 
 
 def render(rows, form):
-    rows = [row for row, _ in rows]
+    rows = sorted((row for row, _ in rows), key=order)
     if form == "json":
         return json.dumps(rows, indent=1) + "\n"
     names = columns_of(rows)
@@ -83,8 +112,27 @@ def render(rows, form):
         writer.writerows(rows)
         return out.getvalue()
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(text_of(row.get(n)).replace("|", "\\|") for n in names) + " |" for row in rows]
+    lines += ["| " + " | ".join(cell_text(n, row.get(n)).replace("|", "\\|") for n in names) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def published_rows(entries, rows):
+    """A row for each of others' figures, ours beside it: of the first row of ours that fits and has the figure."""
+    for entry in entries:
+        fitting = [(row, d) for row, d in rows if all(row.get(k) == v for k, v in entry["where"].items())]
+        out = {"what": name_of(entry["where"], entry["where"])}
+        digests = []
+        for name, value in entry["figures"].items():
+            wanted = ("time",) if name == "seconds" else ("cost", "time") if name in ("bytes", "rounds", "memory") else ()
+            mine = [(row, d) for row, d in fitting if name in row and (not wanted or row["measure"] in wanted)]
+            mine.sort(key=lambda item: wanted.index(item[0]["measure"]) if wanted else 0)
+            ours = mine[0][0][name] if mine else None
+            digests += mine[0][1] if mine else []
+            out[f"published {name}"] = cell_text(name, value)
+            out[f"our {name}"] = cell_text(name, ours) or "not measured"
+            if name != "value":
+                out[f"times {name}"] = round(value / ours, 1) if ours else ""
+        yield {**out, "source": entry["source"], "what differs": entry.get("differs", "")}, digests
 
 
 def compare(ours, theirs, threshold):
@@ -103,7 +151,7 @@ def compare(ours, theirs, threshold):
             x, y = a[key][name], b[key][name]
             change = (x - y) / abs(y) if y else float(x != y)
             if abs(change) > threshold:
-                lines.append(f"{' '.join(k for k in key if k not in ('None', '0'))}: {name} {text_of(y)} -> {text_of(x)} ({change:+.1%})")
+                lines.append(f"{' '.join(k for k in key if k not in ('None', '0'))}: {name} {cell_text(name, y)} -> {cell_text(name, x)} ({change:+.1%})")
                 worse |= change < 0 if name in GOOD and key[0] != "perplexity" else change > 0
     only = len(a.keys() - b.keys()), len(b.keys() - a.keys())
     if any(only):
