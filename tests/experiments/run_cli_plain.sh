@@ -42,7 +42,6 @@ for command in plain tokenize fit-head ops; do
     prints "Usage: trefoil $command"
     prints --json
 done
-fails 2 "a command is missing"
 fails 2 "'dance' is not a command" dance
 fails 2 "needs --model" plain --text hello
 fails 2 "either --text or --input" plain --model "$model"

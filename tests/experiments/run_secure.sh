@@ -53,12 +53,11 @@ export -f three
 
 pinned() { says "$1" "$2" bash -c 'three "$@"' three "${@:3}"; }
 pinned 0 'relu, output 100' parties.json key0 key1 key2
-pinned 1 'party 0 refuses party 1: its certificate has the fingerprint .*, expected was' wrong.json key0 key1 key2
-pinned 1 'party 1 was started with a certificate of fingerprint' parties.json key0 key2 key1
+pinned 1 'party 1: --identity key1 does not go with wrong.json: ' wrong.json key0 key1 key2
+pinned 1 'party 1: .*it is the key of party 2 .*, and this is party 1,' parties.json key0 key2 key1
 pinned 2 'makes party 2 the model owner and party 0 the data owner' parties.json key0 key1 key2 --model-owner 0
 chmod 644 key1/key.pem
 pinned 1 'a private key that others may read is none' parties.json key0 key1 key2
-pinned 1 'ended before the secure link was made' parties.json key0 key1 key2
 chmod 600 key1/key.pem
 
 # What goes without saying, and what does not.
