@@ -65,8 +65,7 @@ static const tf_json_only matters[] = {
     {"pretraining_tp", "1"},
 };
 
-/* Names that have to do with the network, whatever comes after or before: only nothing at all is harmless under them.
- */
+/* Parts of names that have to do with the network: only nothing at all is harmless under them. */
 static const char *const suspicious[] = {"quantiz",     "compression_config",
                                          "rope",        "rotary",
                                          "alibi",       "softcap",

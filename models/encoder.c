@@ -99,8 +99,7 @@ tf_stream tf_encoder_layers(tf_builder *b, tf_stream x) {
     return x;
 }
 
-/* Logits over the vocabulary for each token that is meant: a transformed vector times the word embeddings themselves.
- */
+/* Logits over the vocabulary for tokens that are meant: a transformed vector times the word embeddings themselves. */
 static tf_id masked_head(tf_builder *b, tf_stream x) {
     size_t hidden = b->config->hidden, width = b->config->embedding ? b->config->embedding : hidden;
     int last = (int)b->config->layers - 1;

@@ -25,6 +25,7 @@ ROOMS = [
     "ops",
     "models/files",
     "models/tokenize",
+    "models/metrics",
     "models/chat",
     "models",
     "models/shares",

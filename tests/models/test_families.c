@@ -123,8 +123,7 @@ static double private_error(family_case *c) {
     return c->batch.picks ? 0 : error_of(c, c->output);
 }
 
-/* Plans the case's program, as cost forecasts do, with no data at all: rounds and bytes, and bytes of shared weights.
- */
+/* Plans the case as cost forecasts do, without data: its rounds and bytes, and the bytes of shared weights. */
 static uint64_t plan_case(const family_case *c, uint64_t *rounds, uint64_t *weights) {
     tf_batch batch = c->batch;
     tf_graph graph;

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "models/metrics.h"
-#include "models/text_metrics.h"
+#include "models/metrics/metrics.h"
+#include "models/metrics/text_metrics.h"
 
 /* tp 3, fp 1, fn 2, tn 4 */
 static const size_t truth[] = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, given[] = {1, 1, 1, 0, 0, 1, 0, 0, 0, 0};

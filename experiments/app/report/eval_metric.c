@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "experiments/app/data/choices.h"
-#include "models/metrics.h"
-#include "models/text_metrics.h"
+#include "models/metrics/metrics.h"
+#include "models/metrics/text_metrics.h"
 
 #define BIT(kind) (1u << (kind))
 

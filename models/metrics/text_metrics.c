@@ -1,4 +1,4 @@
-#include "models/text_metrics.h"
+#include "models/metrics/text_metrics.h"
 
 #include <ctype.h>
 #include <math.h>

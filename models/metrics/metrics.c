@@ -1,4 +1,4 @@
-#include "models/metrics.h"
+#include "models/metrics/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
