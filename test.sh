@@ -2,7 +2,8 @@
 # Set-up, then every test through ctest.
 #
 #   ./test.sh                 in build/
-#   ./test.sh --all           installs first what some tests need and are skipped without: Slurm, PyTorch, NumPy, Valgrind
+#   ./test.sh --all           installs first what some tests need and are skipped without: Slurm, matplotlib, Chromium,
+#                             PyTorch, NumPy, Valgrind
 #   ./test.sh --sanitized     in build/sanitized, with the address and undefined-behaviour sanitizers: ten minutes to an
 #                             hour; without fuzzing, which has sanitizers of its own
 set -euo pipefail
@@ -11,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 build=build jobs=2 left_out='^$' optional=()
 case "${1:-}" in
 "") ;;
---all) optional=(cluster oracle finetune reference memcheck) ;;
+--all) optional=(cluster plots browser oracle finetune reference memcheck) ;;
 --sanitized) build=build/sanitized left_out=run_fuzz_short ;;
 *) echo "usage: ./test.sh [--all | --sanitized]" >&2 && exit 2 ;;
 esac

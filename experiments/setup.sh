@@ -12,6 +12,7 @@
 #   experiments/setup.sh capture    installs tcpdump, with which one test looks at all that passes between three hosts
 #   experiments/setup.sh cluster    installs Slurm, on which tests run jobs of three parties
 #   experiments/setup.sh plots      installs matplotlib, which draws the plots of a sweep's report
+#   experiments/setup.sh browser    installs Chromium, in which a test opens such a report
 #   experiments/setup.sh reference  installs NumPy, which the executable references of the protocols need
 #   experiments/setup.sh memcheck   installs Valgrind, under which a test follows what depends on secrets
 #
@@ -194,6 +195,7 @@ build) build ;;
 model) fetch_model ;;
 capture) have tcpdump || install tcpdump ;;
 cluster) have slurmctld && have munged || install slurm-wlm munge ;;
+browser) have chromium || have chromium-browser || have google-chrome || install chromium ;;
 plots) /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || install python3-matplotlib ;;
 reference) /usr/bin/python3 -c 'import numpy' 2>/dev/null || install python3 python3-numpy ;;
 memcheck) have valgrind || install valgrind ;;
@@ -203,5 +205,5 @@ tokenizers) fetch_tokenizers ;;
 client) fetch_client ;;
 oracle) fetch_oracles ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|client|finetune|capture|cluster|plots|reference|memcheck" ;;
+*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|client|finetune|capture|cluster|plots|browser|reference|memcheck" ;;
 esac

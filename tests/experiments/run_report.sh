@@ -5,7 +5,7 @@ set -uo pipefail
 export TREFOIL=$1/trefoil PYTHONDONTWRITEBYTECODE=1
 here=$(dirname "${BASH_SOURCE[0]}")
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
-    { echo "skipped: no Chromium (Debian: chromium)"; exit 77; }
+    { echo "skipped: no Chromium (experiments/setup.sh browser installs it)"; exit 77; }
 /usr/bin/python3 -c 'import matplotlib, tomllib' 2>/dev/null ||
     { echo "skipped: /usr/bin/python3 has no matplotlib (experiments/setup.sh plots installs it)"; exit 77; }
 work=$(mktemp -d)
