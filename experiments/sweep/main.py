@@ -14,8 +14,8 @@ from spec import SpecError, read_spec
 from store import Store, write_whole
 
 EXAMPLES = """examples:
-  trefoil sweep experiments/sweep/specs/quick.toml --list
-  trefoil sweep experiments/sweep/specs/quick.toml --out results seq=32,128
+  trefoil sweep experiments/sweep/specs/networks.toml --list
+  trefoil sweep experiments/sweep/specs/networks.toml --out results seq=32,64
   trefoil sweep SPEC --out results --slurm "--partition=short --time=2:00:00"
   trefoil sweep results --table md --where measure=time --by model,approx
   trefoil sweep results --report report.html

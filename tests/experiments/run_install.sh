@@ -98,4 +98,4 @@ check "$prefix/three-static" static
 
 "$prefix/bin/trefoil" --version
 [ -f "$prefix/share/doc/trefoil/LICENSE" ] && [ -f "$prefix/share/doc/trefoil/README.md" ] || fail "documents are missing"
-"$prefix/bin/trefoil" sweep "$source/experiments/sweep/specs/quick.toml" --list measure=cost >/dev/null || fail "sweep does not find its driver"
+"$prefix/bin/trefoil" sweep "$source/experiments/sweep/specs/networks.toml" --list measure=cost >/dev/null || fail "sweep does not find its driver"
