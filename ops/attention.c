@@ -284,7 +284,9 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     score = secret_scores(p, &s, softmax, score, secret);
     tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);
-    tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac, 0, false});
+    /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */
+    const int guard = softmax->eps > 0 ? 4 : 0;
+    tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac + guard, tf_default_bound(p), false});
     if (inverse >= 0 && !softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     tf_value attended = s.counted ? told(p, &s, weight, inverse, in[s.counted]) : -1;
     if (inverse >= 0) context = tf_mul(p, context, inverse, (tf_result){p->frac, 0, false});

@@ -107,9 +107,13 @@ static tf_value piece_input(tf_program *p, tf_value x, double end, tf_value *squ
     return x;
 }
 
-/** [x < c], to 1/128: the pieces jump there, by 0.003 (poly4) and 0.016 (puma), and either piece will do. */
-static tf_value left_of(tf_program *p, tf_value x, double c) {
-    return tf_negative(p, tf_add_const(p, x, -c), (unsigned)p->frac - 6);
+/** The sum of [x < c_k] value_k, to 1/128 of c_k: the pieces jump there, by 0.003 (poly4) and 0.016 (puma), and either
+ *  piece will do. */
+static tf_value pieces(tf_program *p, tf_value x, const double c[3], const tf_value value[3]) {
+    tf_term term[3];
+    tf_value left = tf_below(p, x, 3, c, (unsigned)p->frac - 6, false);
+    for (size_t k = 0; k < 3; k++) term[k] = (tf_term){tf_bit_plane(p, left, k), value[k], false};
+    return tf_select(p, 3, term);
 }
 
 /** a (c[0] + c[1] b), within 8. */
@@ -129,10 +133,8 @@ static tf_value lower_poly4(tf_program *p, const tf_node *node, const tf_value *
     tf_value o = tf_lift(p, times_affine(p, narrow, odd, t), ring);
     /* x + [x < 3](e + o) - [x < 0](x + 2 o) + [x < -3](o - e) */
     tf_value turn = tf_assume(p, tf_add(p, x, tf_scale_int(p, o, 2)), whole);
-    tf_term terms[3] = {{left_of(p, x, 3), tf_add(p, e, o), false},
-                        {left_of(p, x, 0), tf_scale_int(p, turn, -1), false},
-                        {left_of(p, x, -3), tf_sub(p, o, e), false}};
-    return tf_assume(p, tf_add(p, x, tf_select(p, 3, terms)), whole);
+    tf_value value[3] = {tf_add(p, e, o), tf_scale_int(p, turn, -1), tf_sub(p, o, e)};
+    return tf_assume(p, tf_add(p, x, pieces(p, x, (double[]){3, 0, -3}, value)), whole);
 }
 
 /*
@@ -160,10 +162,9 @@ static tf_value lower_puma(tf_program *p, const tf_node *node, const tf_value *i
     q = tf_scale_int(p, q, 2);
     /* 2 x + [x < 3](2 Q - x) + [x < -1.95](2 C - 2 Q - x) - [x < -4](2 C) */
     tf_value outer = tf_assume(p, tf_sub(p, tf_sub(p, c, q), x), whole);
-    tf_term terms[3] = {{left_of(p, x, 3), tf_assume(p, tf_sub(p, q, x), whole), false},
-                        {left_of(p, x, -1.95), outer, false},
-                        {left_of(p, x, outermost), tf_scale_int(p, c, -1), false}};
-    tf_value twice = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), tf_select(p, 3, terms));
+    tf_value value[3] = {tf_assume(p, tf_sub(p, q, x), whole), outer, tf_scale_int(p, c, -1)};
+    tf_value chosen = pieces(p, x, (double[]){3, -1.95, outermost}, value);
+    tf_value twice = tf_add(p, tf_scale_int(p, tf_assume(p, x, whole / 2), 2), chosen);
     return tf_scale_real(p, tf_assume(p, twice, whole), 0.5, 1);
 }
 

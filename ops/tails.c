@@ -6,16 +6,13 @@
 
 /** [x < T] and [x < -T], T so far within the window that the lowest segment, which is lost, does not matter, nor do
  * 1/64 to either side of T. */
-static void tails(tf_program *p, tf_value x, tf_window window, tf_value *below, tf_value *far_below) {
+static tf_value tails(tf_program *p, tf_value x, tf_window window) {
     enum { FEW = 1 << 13 }; /* elements, where rounds decide */
-    if (p->status) return;
+    if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     unsigned low = type.frac > 6 ? (unsigned)type.frac - 6 : 0;
     double tail = window.end * (1 - ldexp(2, -window.log)) - 0x1p-5;
-    tf_value upper = tf_add_const(p, x, -tail), lower = tf_add_const(p, x, tail);
-    bool few = tf_shape_count(type.shape) <= FEW;
-    *below = few ? tf_negative_soon(p, upper, low) : tf_negative(p, upper, low);
-    *far_below = few ? tf_negative_soon(p, lower, low) : tf_negative(p, lower, low);
+    return tf_below(p, x, 2, (double[]){tail, -tail}, low, tf_shape_count(type.shape) <= FEW);
 }
 
 static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window window, double bound) {
@@ -25,24 +22,22 @@ static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window wind
 /* x + [x < T](y - x) - [x < -T] y: below -T both terms count and y, of the wrong segment, cancels. */
 tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window window) {
     if (p->status) return -1;
-    tf_value below = -1, far_below = -1;
     double whole = tf_default_bound(p);
     if (tf_type_of(p, x)->frac > p->frac) x = tf_trunc(p, x, p->frac);
-    tails(p, x, window, &below, &far_below);
+    tf_value below = tails(p, x, window);
     tf_value y = spline(p, x, f, window, whole);
-    tf_term terms[2] = {{below, tf_assume(p, tf_sub(p, y, x), whole), false},
-                        {far_below, tf_scale_int(p, y, -1), false}};
+    tf_term terms[2] = {{tf_bit_plane(p, below, 0), tf_assume(p, tf_sub(p, y, x), whole), false},
+                        {tf_bit_plane(p, below, 1), tf_scale_int(p, y, -1), false}};
     return tf_assume(p, tf_add(p, x, tf_select(p, 2, terms)), whole);
 }
 
 /* above + [x < T](y - above) - [x < -T](y - below) */
 tf_value tf_spline_step(tf_program *p, tf_value x, tf_function *f, tf_window window, double below, double above) {
     if (p->status) return -1;
-    tf_value is_below = -1, is_far_below = -1;
-    tails(p, x, window, &is_below, &is_far_below);
+    tf_value is_below = tails(p, x, window);
     tf_value y = spline(p, x, f, window, 2);
     tf_value upper = tf_add_const_within(p, y, -above, 2);
     tf_value lower = tf_scale_int(p, tf_add_const_within(p, y, -below, 2), -1);
-    tf_term terms[2] = {{is_below, upper, false}, {is_far_below, lower, false}};
+    tf_term terms[2] = {{tf_bit_plane(p, is_below, 0), upper, false}, {tf_bit_plane(p, is_below, 1), lower, false}};
     return tf_add_const_within(p, tf_assume(p, tf_select(p, 2, terms), 2), above, 2);
 }

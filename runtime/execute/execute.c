@@ -38,7 +38,8 @@ static void set_views(run *r, const tf_view *params) {
         const tf_schedule *s = &r->plan->schedule[i];
         if (!node->step || tf_step_is_parameter(node) || node->step->held) continue;
         if (s->root != i) {
-            r->view[i] = r->view[s->root];
+            r->view[i] = r->view[node->input[0]];
+            if (node->step->alias_offset) r->view[i].bit += node->step->alias_offset(r->program, node);
         } else if (node->type.kind == TF_BIT) {
             r->view[i].bit = r->arena + s->offset;
         } else {

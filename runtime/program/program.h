@@ -265,10 +265,15 @@ tf_value tf_linear_rotated(tf_program *program, tf_value x, tf_value weight, tf_
 tf_value tf_rotate(tf_program *program, tf_value a, tf_value table, size_t rotated, tf_result result);
 
 /** [a < 0] as a split bit. With `low` > 0 the `low` least bits are not looked at: the sign of integers within
- *  2^(low-1) of zero may be wrong, no other. 5 rounds. */
+ *  2^(low-1) of zero may be wrong, no other. 4 rounds, or 3 for 14 bits and fewer. */
 tf_value tf_negative(tf_program *program, tf_value a, unsigned low);
 /** The same in 3 rounds, for nearly twice the bytes: 22.2 B for 23 bits. For few elements. */
 tf_value tf_negative_soon(tf_program *program, tf_value a, unsigned low);
+/** [a < number[k]] for up to three public numbers, as that many planes of split bits, as above; in 3 rounds if `soon`.
+ *  Two numbers cost two thirds of what two comparisons do. */
+tf_value tf_below(tf_program *program, tf_value a, int count, const double *number, unsigned low, bool soon);
+/** Plane `plane` of several: that bit of each element. Local, and no copy. */
+tf_value tf_bit_plane(tf_program *program, tf_value bits, size_t plane);
 /** The bits of a value of this type that a comparison with numbers up to `most` looks at, above the `low` that it does
  *  not (fewer are left out where there are not so many): the sign is bit low + width. */
 typedef struct tf_compared {

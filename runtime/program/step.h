@@ -68,7 +68,9 @@ typedef struct tf_call {
 
 typedef struct tf_step {
     const char *name, *summary;
-    bool alias;       /**< the output is the input's memory under another type */
+    bool alias; /**< the output is the input's memory under another type */
+    /** Words from the beginning of the input's split bits to the alias's; NULL: 0. */
+    size_t (*alias_offset)(const tf_program *program, const tf_step_node *node);
     bool sink;        /**< its result is no value: it hands its input out */
     bool held;        /**< its result lives in the session's state: slots->held[arg[0]] */
     bool takes_bits;  /**< there are split bits among the inputs */

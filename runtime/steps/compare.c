@@ -5,11 +5,13 @@
  *
  * S cuts t into blocks and sends R its half of the unit vector of each block (the last entry is implied; L's half is a
  * stream of k_s). L and R look up entry a_j, which is [a_j = t_j], and the XOR of the entries below a_j, which is
- * [a_j > t_j], without interaction: both know a. A binary tree combines the blocks:
- * gt = gt_h ^ eq_h gt_l, eq = eq_h eq_l. Its ANDs use masks made from streams of k_s (L) and k_(s+1) (R); S, who knows
- * both, deals the products of the masks with its first message. The result is opened between L and R under one more
- * pair of such masks, rho, known to S from the start. Where rounds count, all blocks are combined in one exchange
- * (compare_flat.h).
+ * [a_j > t_j], without interaction: both know a. A tree combines the blocks, groups of them at a time
+ * (compare_tree.h). Its ANDs use masks made from streams of k_s (L) and k_(s+1) (R); S, who knows both, deals the
+ * products of the masks with its first message. The result is opened between L and R under one more pair of such masks,
+ * rho, known to S from the start. Where rounds count, all blocks are one group.
+ *
+ * A value may be compared with several public numbers at once: a differs, t does not, so that the unit vectors serve
+ * all. The tree is made for each.
  *
  * All of it works on bit planes, 64 elements a word. Per block of TF_BLOCK elements a message holds plane after plane.
  *
@@ -19,97 +21,50 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/steps/compare_flat.h"
+#include "runtime/steps/compare_tree.h"
 #include "runtime/steps/steps.h"
 
 enum { DEAL = 1, OPEN }; /* purposes */
 
-/** lo, hi - lo, whether to add the top bits, what to add to c, whether to combine all blocks at once. */
+enum { MOST_NUMBERS = 3 };
+
+/** lo, hi - lo, whether to add the top bits, whether to combine all blocks at once, what to add to c for each number.
+ */
 typedef struct compare_args {
-    int64_t low, width, top, offset, flat;
+    int64_t low, width, top, flat, numbers, offset[MOST_NUMBERS];
 } compare_args;
 
-enum { MAX_LEAVES = 8, MAX_LEVELS = 3, BLOCK_WORDS = TF_BLOCK / 64, MAX_BLOCK_BITS = 6 };
+enum { BLOCK_WORDS = TF_BLOCK / 64 };
 
-/** How a comparison of `width` bits is cut: block j has bits[j] bits, the first is the least significant. */
-typedef struct tree {
-    int leaves, levels;
-    unsigned bits[MAX_LEAVES];
-    size_t unit_planes; /**< dealt: entries of the unit vectors */
-    size_t ands;        /**< dealt: products of masks */
-    size_t wires[MAX_LEVELS + 1], first_wire[MAX_LEVELS + 1], first_and[MAX_LEVELS + 1];
-    size_t dealt_planes, opened_planes; /**< in all, the final one included in the latter */
-} tree;
-
-static tree tree_of_leaves(unsigned width, int leaves, bool flat) {
-    tree t = {.leaves = leaves};
-    for (int j = 0; j < leaves; j++) {
-        t.bits[j] = width / (unsigned)leaves + ((unsigned)j < width % (unsigned)leaves);
-        t.unit_planes += ((size_t)1 << t.bits[j]) - 1;
-    }
-    if (flat && leaves > 1) {
-        t.levels = 1;
-        t.opened_planes = t.wires[0] = tf_flat_wires(leaves);
-        t.ands = tf_flat_products(leaves);
-    }
-    for (int nodes = leaves; nodes > 1 && !flat; nodes = (nodes + 1) / 2, t.levels++) {
-        t.first_wire[t.levels] = t.opened_planes;
-        t.first_and[t.levels] = t.ands;
-        for (int j = 0; j + 1 < nodes; j += 2) { /* opened: eq_h, gt_l, and eq_l except in the lowest pair */
-            t.wires[t.levels] += j ? 3 : 2;
-            t.ands += j ? 2 : 1;
-        }
-        t.opened_planes += t.wires[t.levels];
-    }
-    t.first_wire[t.levels] = t.opened_planes;
-    t.wires[t.levels] = 1;
-    t.opened_planes += 1;
-    t.dealt_planes = t.unit_planes + t.ands;
-    return t;
-}
-
-/** The tree of at most three levels with the fewest bits on the wire; a level less is worth an eighth more of them.
- *  Of flat ones that with the fewest bits. */
-static tree tree_of(const tf_step_node *node) {
-    unsigned width = (unsigned)tf_args(compare_args, node)->width;
-    bool flat = tf_args(compare_args, node)->flat;
-    int most = flat ? TF_FLAT_LEAVES : MAX_LEAVES;
-    tree best = {0};
-    size_t least = 0;
-    for (int leaves = 1; leaves <= most && leaves <= (int)width; leaves++) {
-        if ((width + (unsigned)leaves - 1) / (unsigned)leaves > MAX_BLOCK_BITS) continue;
-        tree t = tree_of_leaves(width, leaves, flat);
-        size_t bits = t.dealt_planes + 2 * t.opened_planes;
-        size_t worth = t.levels > best.levels ? bits + bits / 8 : bits;
-        if (!least || worth < least) least = bits, best = t;
-    }
-    return best;
+static tf_tree tree_of(const tf_step_node *node) {
+    const compare_args *args = tf_args(compare_args, node);
+    return tf_tree_of((unsigned)args->width, (size_t)args->numbers, args->flat);
 }
 
 static void compare_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
-    tree t = tree_of(node);
+    tf_tree t = tree_of(node);
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = t.levels + 1;
     for (int k = 0; k < TF_PARTS; k++) {
         uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, k))) * 8;
         traffic->dealt[k] = bytes * t.dealt_planes;
-        for (int e = 0; e <= t.levels; e++) traffic->swapped[e][k] = bytes * t.wires[e];
+        for (int e = 0; e <= t.levels; e++) traffic->swapped[e][k] = bytes * t.numbers * t.wires[e];
     }
 }
 
-/* State of L and R, per block: 2 * leaves planes of the tree's current nodes, then the dealt products. */
-static size_t state_planes(const tree *t) {
-    return 2 * (size_t)t->leaves + t->ands;
+/* State of L and R, per block and number: 2 * leaves planes of the tree's current nodes, then the dealt products. */
+static size_t state_planes(const tf_tree *t) {
+    return t->numbers * (2 * (size_t)t->leaves + t->ands);
 }
 
 static size_t compare_state(const tf_program *program, const tf_step_node *node) {
-    tree t = tree_of(node);
+    tf_tree t = tree_of(node);
     return state_planes(&t) * (tf_words(tf_shape_count(node->type.shape)) + 2);
 }
 
 /** The unit vectors of all blocks from the planes of t: entry v of block j is [t_j = v], the last one left out. */
-TF_MULTIVERSION static void unit_vectors(const tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
+TF_MULTIVERSION static void unit_vectors(const tf_tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
     const uint64_t *bit = plane;
     for (int j = 0; j < t->leaves; j++) {
         size_t entries = ((size_t)1 << t->bits[j]) - 1;
@@ -127,48 +82,56 @@ TF_MULTIVERSION static void unit_vectors(const tree *t, const uint64_t *plane, s
     }
 }
 
-/** The products of the masks of the wires that L and R will open. */
-TF_MULTIVERSION static void deal_products(const tree *t, bool flat, const uint64_t *wire, size_t words,
-                                          uint64_t *product) {
-    if (flat) {
-        tf_flat_deal(t->leaves, words, wire, product);
-        return;
-    }
-    for (int nodes = t->leaves; nodes > 1; nodes = (nodes + 1) / 2)
-        for (int j = 0; j + 1 < nodes; j += 2) {
-            for (int k = 0; k < (j ? 2 : 1); k++, product += words)
-                for (size_t w = 0; w < words; w++) product[w] = wire[w] & wire[(size_t)(k + 1) * words + w];
-            wire += (j ? 3 : 2) * words;
+/** The products of the masks of the wires that L and R will open for one number. */
+static void deal_products(const tf_tree *t, const uint64_t *wire, size_t words, uint64_t *product) {
+    int nodes = t->leaves;
+    for (int level = 0; level < t->levels; level++) {
+        for (int j = 0; j < nodes; j += t->arity[level]) {
+            tf_group group = tf_tree_group(t, level, nodes, j);
+            if (group.blocks < 2) continue;
+            tf_group_deal(group, words, wire, product);
+            wire += tf_group_wires(group) * words;
+            product += tf_group_products(group) * words;
         }
+        nodes = tf_tree_above(t, level, nodes);
+    }
+}
+
+/** Plane `number` of the result, from a block's first word on. */
+static uint64_t *bit_plane(const tf_call *call, size_t number, size_t from) {
+    return call->out.bit + number * tf_words(tf_shape_count(call->node->type.shape)) + from;
 }
 
 TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     const tf_step_node *node = call->node;
-    tree t = tree_of(node);
+    tf_tree t = tree_of(node);
     const compare_args *args = tf_args(compare_args, node);
     unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
-        size_t words = tf_words(count), from = at / 64;
+        size_t words = tf_words(count), from = at / 64, opened = t.numbers * t.opened_planes;
         uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[t.dealt_planes * words], deal[t.dealt_planes * words];
         for (size_t i = 0; i < count; i++) value[i] = ~(x[i] + y[i]);
         memset(plane, 0, sizeof plane);
         call->party->kernels->to_planes(value, count, low, width + 1, plane, BLOCK_WORDS);
         unit_vectors(&t, plane, words, deal);
         /* the products of the masks that L and R will use in the tree, and rho */
-        uint64_t left[t.opened_planes * words], right[t.opened_planes * words];
-        tf_stream(call->party, own, call->index, OPEN, t.opened_planes * from, left, t.opened_planes * words);
-        tf_stream(call->party, 1 - own, call->index, OPEN, t.opened_planes * from, right, t.opened_planes * words);
-        for (size_t i = 0; i < t.opened_planes * words; i++) left[i] ^= right[i];
-        const uint64_t *wire = left + (t.opened_planes - 1) * words;
-        deal_products(&t, args->flat, left, words, deal + t.unit_planes * words);
+        uint64_t left[opened * words], right[opened * words];
+        tf_stream(call->party, own, call->index, OPEN, opened * from, left, opened * words);
+        tf_stream(call->party, 1 - own, call->index, OPEN, opened * from, right, opened * words);
+        for (size_t i = 0; i < opened * words; i++) left[i] ^= right[i];
+        for (size_t k = 0; k < t.numbers; k++) {
+            const uint64_t *mask = left + k * t.opened_planes * words, *rho = mask + (t.opened_planes - 1) * words;
+            deal_products(&t, mask, words, deal + (t.unit_planes + k * t.ands) * words);
+            uint64_t *bit = bit_plane(call, k, from);
+            for (size_t w = 0; w < words; w++) /* the planes hold complements */
+                bit[w] = rho[w] ^ (args->top ? ~plane[width * BLOCK_WORDS + w] : 0);
+        }
         tf_stream(call->party, own, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
         for (size_t i = 0; i < t.dealt_planes * words; i++) deal[i] ^= stream[i];
         size_t skip = (at - call->part.span.begin) / 64;
         memcpy(call->message + skip * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
-        for (size_t w = 0; w < words; w++) /* the planes hold complements */
-            call->out.bit[from + w] = wire[w] ^ (args->top ? ~plane[width * BLOCK_WORDS + w] : 0);
     }
     return TF_OK;
 }
@@ -177,7 +140,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
  *  the constant of the implied last entry. */
 static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w,
                            uint64_t whole, uint64_t *greater, uint64_t *equal) {
-    uint64_t e[1 << MAX_BLOCK_BITS], g[1 << MAX_BLOCK_BITS], sum = 0;
+    uint64_t e[1 << TF_TREE_BLOCK_BITS], g[1 << TF_TREE_BLOCK_BITS], sum = 0;
     size_t n = (size_t)1 << bits;
     for (size_t v = 0; v + 1 < n; v++) {
         g[v] = sum;
@@ -198,15 +161,15 @@ static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *ent
     *greater = g[0];
 }
 
-/** A block as L or R sees it. */
+/** A block as L or R sees it, and what it keeps of one number. */
 typedef struct side {
     tf_call *call;
-    const tree *t;
+    const tf_tree *t;
     int own;
     bool left;                     /**< whether this side is L */
     size_t at, count, words, from; /* from: first word of the block in the tensor */
-    uint64_t *gt, *eq, *product;   /* state */
-    uint64_t *opened;              /* this side's outgoing wires, block by block in the message */
+    size_t number;
+    uint64_t *gt, *eq, *product; /* state */
 } side;
 
 /** Planes of the block in a message of `planes` planes. */
@@ -214,34 +177,34 @@ static size_t in_message(const side *b, size_t planes) {
     return (b->at - b->call->part.span.begin) / 64 * planes * 8;
 }
 
+/** Where the wires that `level` opens for the number stand in the message. */
+static size_t wires_at(const side *b, int level) {
+    size_t wires = b->t->wires[level];
+    return in_message(b, b->t->numbers * wires) + b->number * wires * b->words * 8;
+}
+
 static void open_masks(const side *b, int level, uint64_t *mask) {
-    size_t planes = b->t->opened_planes, skip = b->t->first_wire[level] * b->words;
-    tf_stream(b->call->party, b->own, b->call->index, OPEN, planes * b->from + skip, mask,
-              b->t->wires[level] * b->words);
+    const tf_tree *t = b->t;
+    size_t skip = (b->number * t->opened_planes + t->first_wire[level]) * b->words;
+    tf_stream(b->call->party, b->own, b->call->index, OPEN, t->numbers * t->opened_planes * b->from + skip, mask,
+              t->wires[level] * b->words);
 }
 
-static bool is_flat(const side *b) {
-    return tf_args(compare_args, b->call->node)->flat;
-}
-
-/** The unmasked shares of the wires that `level` opens, in order: eq_h, gt_l, eq_l for each pair, then the result. */
+/** The unmasked shares of the wires that `level` opens, group by group, then the result. */
 static void gather_wires(const side *b, int level, int nodes, uint64_t *wire) {
     size_t words = b->words;
     if (level == b->t->levels) {
         memcpy(wire, b->gt, words * 8);
         return;
     }
-    if (is_flat(b)) {
-        size_t half = (size_t)(nodes - 1) * words;
-        memcpy(wire, b->eq + words, half * 8);
-        memcpy(wire + half, b->gt, half * 8);
-        return;
-    }
-    for (int j = 0; j + 1 < nodes; j += 2) {
-        memcpy(wire, b->eq + (size_t)(j + 1) * words, words * 8);
-        memcpy(wire + words, b->gt + (size_t)j * words, words * 8);
-        if (j) memcpy(wire + 2 * words, b->eq + (size_t)j * words, words * 8);
-        wire += (j ? 3 : 2) * words;
+    for (int j = 0; j < nodes; j += b->t->arity[level]) {
+        tf_group group = tf_tree_group(b->t, level, nodes, j);
+        if (group.blocks < 2) continue;
+        size_t half = (size_t)(group.blocks - 1) * words;
+        memcpy(wire, b->eq + (size_t)(j + 1) * words, half * 8);
+        memcpy(wire + half, b->gt + (size_t)j * words, half * 8);
+        if (group.eq) memcpy(wire + 2 * half, b->eq + (size_t)j * words, words * 8);
+        wire += tf_group_wires(group) * words;
     }
 }
 
@@ -251,19 +214,18 @@ TF_MULTIVERSION static void send_wires(const side *b, int level, int nodes) {
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
     for (size_t i = 0; i < count; i++) wire[i] ^= mask[i];
-    memcpy(b->call->message + in_message(b, b->t->wires[level]), wire, count * 8);
+    memcpy(b->call->message + wires_at(b, level), wire, count * 8);
 }
 
 /** The leaves, from S's message and the bits of c. */
 TF_MULTIVERSION static void first_phase(const side *b) {
-    const tree *t = b->t;
-    const tf_step_node *node = b->call->node;
-    const compare_args *args = tf_args(compare_args, node);
+    const tf_tree *t = b->t;
+    const compare_args *args = tf_args(compare_args, b->call->node);
     unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->at;
     size_t words = b->words;
     uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], entry[t->dealt_planes * words];
-    for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset;
+    for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset[b->number];
     memset(plane, 0, sizeof plane);
     b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
     if (b->left)
@@ -279,59 +241,60 @@ TF_MULTIVERSION static void first_phase(const side *b) {
         e += (((size_t)1 << t->bits[j]) - 1) * words;
         a += t->bits[j] * BLOCK_WORDS;
     }
-    memcpy(b->product, e, t->ands * words * 8);
+    memcpy(b->product, e + b->number * t->ands * words, t->ands * words * 8);
     if (args->top && b->left) /* the top bit of c belongs to the result: added to the last block's gt */
         for (size_t w = 0; w < words; w++) b->gt[(size_t)(t->leaves - 1) * words + w] ^= plane[width * BLOCK_WORDS + w];
 }
 
 /** The nodes of the next level from the opened wires; returns their number. */
 TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
-    size_t words = b->words, count = b->t->wires[level] * words;
-    uint64_t wire[count], mask[count];
+    const tf_tree *t = b->t;
+    size_t words = b->words, count = t->wires[level] * words;
+    uint64_t wire[count], mask[count], opened[count];
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
-    const uint8_t *message = b->call->received + in_message(b, b->t->wires[level]);
-    uint64_t other[count];
-    memcpy(other, message, count * 8);
-    for (size_t i = 0; i < count; i++) other[i] ^= wire[i] ^ mask[i]; /* opened: wire ^ both masks */
-    const uint64_t *d = other, *m = mask, *product = b->product + b->t->first_and[level] * words;
-    uint64_t both = b->left ? ~UINT64_C(0) : 0; /* one side adds the product of the opened values */
-    int next = 0;
-    if (is_flat(b)) {
-        memcpy(b->gt, b->gt + (size_t)(nodes - 1) * words, words * 8);
-        tf_flat_combine(nodes, words, d, m, product, both, b->gt);
-        return 1;
-    }
-    for (int j = 0; j + 1 < nodes; j += 2, next++) {
-        for (size_t w = 0; w < words; w++) {
-            uint64_t dh = d[w], mh = m[w], dg = d[words + w], mg = m[words + w];
-            uint64_t and_gt = product[w] ^ (dh & mg) ^ (dg & mh) ^ (dh & dg & both);
-            b->gt[(size_t)next * words + w] = b->gt[(size_t)(j + 1) * words + w] ^ and_gt;
-            if (j) {
-                uint64_t de = d[2 * words + w], me = m[2 * words + w];
-                b->eq[(size_t)next * words + w] = product[words + w] ^ (dh & me) ^ (de & mh) ^ (dh & de & both);
-            }
+    memcpy(opened, b->call->received + wires_at(b, level), count * 8);
+    for (size_t i = 0; i < count; i++) opened[i] ^= wire[i] ^ mask[i]; /* the wire and both masks */
+    tf_group_view view = {opened, mask, b->product + t->first_and[level] * words, b->left ? ~UINT64_C(0) : 0};
+    size_t next = 0;
+    for (int j = 0; j < nodes; j += t->arity[level], next++) {
+        tf_group group = tf_tree_group(t, level, nodes, j);
+        uint64_t *gt = b->gt + next * words, *eq = b->eq + next * words;
+        memmove(gt, b->gt + (size_t)(j + group.blocks - 1) * words, words * 8);
+        if (group.blocks < 2) {
+            memmove(eq, b->eq + (size_t)j * words, words * 8);
+            continue;
         }
-        d += (j ? 3 : 2) * words, m += (j ? 3 : 2) * words, product += (j ? 2 : 1) * words;
+        tf_group_combine(group, words, &view, gt, eq);
+        size_t wires = tf_group_wires(group) * words;
+        view.opened += wires, view.mask += wires, view.product += tf_group_products(group) * words;
     }
-    if (nodes % 2) {
-        memmove(b->gt + (size_t)next * words, b->gt + (size_t)(nodes - 1) * words, words * 8);
-        memmove(b->eq + (size_t)next * words, b->eq + (size_t)(nodes - 1) * words, words * 8);
-        next++;
-    }
-    return next;
+    return (int)next;
 }
 
 static void open_result(const side *b) {
     size_t words = b->words;
-    uint64_t mask[words], other[words];
+    uint64_t mask[words], other[words], *bit = bit_plane(b->call, b->number, b->from);
     open_masks(b, b->t->levels, mask);
-    memcpy(other, b->call->received + in_message(b, 1), words * 8);
-    for (size_t w = 0; w < words; w++) b->call->out.bit[b->from + w] = b->gt[w] ^ mask[w] ^ other[w];
+    memcpy(other, b->call->received + wires_at(b, b->t->levels), words * 8);
+    for (size_t w = 0; w < words; w++) bit[w] = b->gt[w] ^ mask[w] ^ other[w];
+}
+
+static void work_phase(side *b, int phase) {
+    int nodes = b->t->leaves;
+    for (int level = 0; level + 1 < phase; level++) nodes = tf_tree_above(b->t, level, nodes); /* before this phase's */
+    if (phase == 0)
+        first_phase(b);
+    else if (phase <= b->t->levels)
+        nodes = combine(b, phase - 1, nodes);
+    if (phase <= b->t->levels)
+        send_wires(b, phase, nodes);
+    else
+        open_result(b);
 }
 
 static tf_status compare_pair(tf_call *call, int phase) {
-    tree t = tree_of(call->node);
+    tf_tree t = tree_of(call->node);
     size_t planes = state_planes(&t);
     tf_for_blocks(call, at, count) {
         side b = {.call = call,
@@ -342,19 +305,12 @@ static tf_status compare_pair(tf_call *call, int phase) {
                   .count = count,
                   .words = tf_words(count),
                   .from = at / 64};
-        b.gt = call->state + planes * b.from;
-        b.eq = b.gt + (size_t)t.leaves * b.words;
-        b.product = b.eq + (size_t)t.leaves * b.words;
-        int nodes = t.leaves;
-        for (int l = 1; l < phase; l++) nodes = (nodes + 1) / 2; /* before this phase's combination */
-        if (phase == 0)
-            first_phase(&b);
-        else if (phase <= t.levels)
-            nodes = combine(&b, phase - 1, nodes);
-        if (phase <= t.levels)
-            send_wires(&b, phase, nodes);
-        else
-            open_result(&b);
+        for (; b.number < t.numbers; b.number++) {
+            b.gt = call->state + planes * b.from + planes / t.numbers * b.number * b.words;
+            b.eq = b.gt + (size_t)t.leaves * b.words;
+            b.product = b.eq + (size_t)t.leaves * b.words;
+            work_phase(&b, phase);
+        }
     }
     return TF_OK;
 }
@@ -371,8 +327,9 @@ static const tf_step compare_step = {.name = "compare",
 tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
-    if (width < 2 || width > TF_FLAT_LEAVES * MAX_BLOCK_BITS) flat = false;
-    compare_args args = {.low = low, .width = width, .top = top, .offset = (int64_t)offset, .flat = flat};
+    if (width > TF_GROUP_MOST * TF_TREE_BLOCK_BITS) flat = false;
+    compare_args args = {
+        .low = low, .width = width, .top = top, .flat = flat, .numbers = 1, .offset = {(int64_t)offset}};
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }
 
@@ -390,17 +347,24 @@ unsigned tf_default_low(const tf_type *type) {
     return type->frac > 0 ? (unsigned)type->frac / 2 : 0;
 }
 
+/** a as a comparison over these bits wants it. */
+static tf_value compared(tf_program *p, tf_value a, tf_compared bits) {
+    a = tf_lift(p, a, bits.low + bits.width + 1);
+    if (!p->status && bits.width > TF_TREE_LEAVES * TF_TREE_BLOCK_BITS)
+        tf_program_fail(p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", bits.width,
+                                   TF_TREE_LEAVES * TF_TREE_BLOCK_BITS));
+    return p->status ? -1 : a;
+}
+
+static uint64_t centre(tf_compared bits) {
+    return bits.low ? UINT64_C(1) << (bits.low - 1) : 0;
+}
+
 static tf_value negative(tf_program *p, tf_value a, unsigned low, bool flat) {
     if (p->status) return -1;
     tf_compared bits = tf_compared_bits(tf_type_of(p, a), 0, low);
-    unsigned width = bits.width;
-    low = bits.low;
-    a = tf_lift(p, a, low + width + 1);
-    if (p->status) return -1;
-    if (width > MAX_LEAVES * MAX_BLOCK_BITS)
-        return tf_program_fail(
-            p, tf_fail(TF_RANGE, "a comparison over %u bits; %d are the most", width, MAX_LEAVES * MAX_BLOCK_BITS));
-    return tf_carry(p, a, low, width, true, low ? UINT64_C(1) << (low - 1) : 0, flat);
+    a = compared(p, a, bits);
+    return p->status ? -1 : tf_carry(p, a, bits.low, bits.width, true, centre(bits), flat);
 }
 
 tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
@@ -409,4 +373,21 @@ tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
 
 tf_value tf_negative_soon(tf_program *p, tf_value a, unsigned low) {
     return negative(p, a, low, true);
+}
+
+tf_value tf_below(tf_program *p, tf_value a, int count, const double *number, unsigned low, bool soon) {
+    if (p->status) return -1;
+    if (count < 1 || count > MOST_NUMBERS)
+        return tf_program_fail(
+            p, tf_fail(TF_INVALID, "a comparison with %d numbers; 1 to %d are possible", count, MOST_NUMBERS));
+    tf_type type = *tf_type_of(p, a);
+    double most = 0;
+    for (int k = 0; k < count; k++) most = fmax(most, fabs(number[k]));
+    tf_compared bits = tf_compared_bits(&type, type.bound + most, low);
+    compare_args args = {.low = bits.low, .width = bits.width, .top = true, .numbers = count};
+    args.flat = soon && bits.width <= TF_GROUP_MOST * TF_TREE_BLOCK_BITS;
+    for (int k = 0; k < count; k++) args.offset[k] = (int64_t)centre(bits) - llrint(ldexp(number[k], type.frac));
+    a = compared(p, a, bits);
+    type = (tf_type){.shape = type.shape, .kind = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};
+    return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }

@@ -4,8 +4,7 @@
  * 2^(-16 w). L and R know 2^A, S knows 2^B, and only w has to be computed (a comparison). With EA, EB carrying 30 - s
  * fractional bits, P = EA EB < 2^60 and q = P 2^s - w P (2^s - 1) = 2^(x s/16) 2^60, truncated once, straight into a
  * narrow ring. w = delta ^ rho is a split bit: S deals its shares of EB and rho EB; L and R scale them by EA and
- * reshare. What S holds of the reshared q is two streams, known ahead, so the truncation's message costs no round of
- * its own.
+ * reshare, dropping what is truncated before they send.
  *
  * What the receivers learn. R gets EB and rho EB less streams of k_s. L and R swap their parts of q less streams shared
  * with S alone. All uniform to their receivers.
@@ -14,6 +13,7 @@
 
 #include "runtime/program/step.h"
 #include "runtime/steps/steps.h"
+#include "runtime/steps/truncation.h"
 
 enum { EB = 1, RHO_EB, MU };   /* purposes */
 enum { HEAD = 4, POINT = 60 }; /* bits of X's integer part, of q's fraction; EA has POINT / 2 - octaves of them */
@@ -31,15 +31,19 @@ static inline uint64_t exp2_fixed(uint64_t a, unsigned frac, unsigned octaves) {
 
 /* Inputs: wrap bit, x. */
 typedef struct exp_args {
-    int64_t frac, octaves;
+    int64_t frac, octaves, drop; /* drop: bits of q that are truncated */
 } exp_args;
+
+static tf_reshare reshare_of(const tf_step_node *node) {
+    return (tf_reshare){MU, (unsigned)tf_args(exp_args, node)->drop};
+}
 
 static void exp_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
     tf_traffic_deal(traffic, n, 16);
-    tf_traffic_swap(traffic, 0, n, 8);
+    tf_traffic_swap(traffic, 0, n, tf_bytes_of(node->type.bits));
 }
 
 TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
@@ -62,7 +66,7 @@ TF_MULTIVERSION static tf_status exp_solo(tf_call *call) {
         }
         kernels->pack_bytes(m, count, 8, call->message + from);
         kernels->pack_bytes(u, count, 8, call->message + whole + from);
-        tf_reshare_solo(call, MU, at, count);
+        tf_reshare_solo(call, reshare_of(call->node), at, count);
     }
     return TF_OK;
 }
@@ -75,7 +79,7 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
     size_t whole = tf_span_count(call->part.span) * 8;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
-            tf_reshare_receive(call, at, count, 8);
+            tf_reshare_receive(call, at, count);
             continue;
         }
         size_t from = (at - call->part.span.begin) * 8;
@@ -93,7 +97,7 @@ TF_MULTIVERSION static tf_status exp_pair(tf_call *call, int phase) {
             uint64_t w = (delta[i] & m[i]) + ((u[i] ^ delta[i]) - delta[i]); /* share of w EB */
             u[i] = exp2_fixed((c[i] + offset) & mask, frac, octaves) * ((m[i] << octaves) - w * tf_mask(octaves));
         }
-        tf_reshare_send(call, MU, at, count, 8, u);
+        tf_reshare_send(call, reshare_of(call->node), at, count, u);
     }
     return TF_OK;
 }
@@ -118,8 +122,10 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
     tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1, tf_shape_count(type.shape) <= FEW);
     const double bound =
         1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
-    type = (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = 64, .frac = POINT, .bound = bound, .zero = -1};
-    exp_args args = {.frac = frac, .octaves = octaves};
-    tf_value q = tf_append_args(p, &exp_step, type, 2, (tf_value[]){wrap, a}, &args, sizeof args);
-    return tf_trunc(p, q, result_frac);
+    unsigned drop = (unsigned)(POINT - result_frac);
+    tf_truncation t = tf_truncation_into(tf_width(result_frac, bound), drop, false, 64);
+    type = (tf_type){
+        .shape = type.shape, .kind = TF_SHARE, .bits = t.bits - drop, .frac = result_frac, .bound = bound, .zero = -1};
+    exp_args args = {.frac = frac, .octaves = octaves, .drop = drop};
+    return tf_append_args(p, &exp_step, type, 2, (tf_value[]){wrap, a}, &args, sizeof args);
 }

@@ -54,7 +54,7 @@ static tf_status lookup_solo(tf_call *call) {
                                          call->message + (i - call->part.span.begin) * entries * bytes);
     }
     tf_secret_free(entry, room), tf_secret_free(table, room);
-    tf_for_blocks(call, at, count) tf_reshare_solo(call, MU, at, count);
+    tf_for_blocks(call, at, count) tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     return TF_OK;
 }
 
@@ -66,7 +66,7 @@ static tf_status lookup_pair(tf_call *call, int phase) {
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
-            tf_reshare_receive(call, at, count, bytes);
+            tf_reshare_receive(call, at, count);
             continue;
         }
         uint64_t part[TF_BLOCK];
@@ -83,7 +83,7 @@ static tf_status lookup_pair(tf_call *call, int phase) {
             }
             part[i] = sum;
         }
-        tf_reshare_send(call, MU, at, count, bytes, part);
+        tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }
     tf_secret_free(entry, entries * sizeof *entry);
     return TF_OK;

@@ -29,3 +29,29 @@ tf_value tf_assume_selected(tf_program *p, tf_value a, double bound) {
     if (v >= 0) p->node[v].loose = true;
     return v;
 }
+
+/** Which plane. */
+typedef struct plane_args {
+    int64_t plane;
+} plane_args;
+
+static size_t plane_offset(const tf_program *program, const tf_step_node *node) {
+    return (size_t)tf_args(plane_args, node)->plane * tf_words(tf_shape_count(node->type.shape));
+}
+
+static const tf_step plane_step = {.name = "plane",
+                                   .summary = "one of several planes of split bits",
+                                   .alias = true,
+                                   .alias_offset = plane_offset,
+                                   .takes_bits = true,
+                                   .elementwise = true};
+
+tf_value tf_bit_plane(tf_program *p, tf_value bits, size_t plane) {
+    if (p->status) return -1;
+    tf_type type = *tf_type_of(p, bits);
+    if (type.kind != TF_BIT || plane >= type.bits)
+        return tf_program_fail(p, tf_fail(TF_INVALID, "plane %zu of split bits that have %u", plane, type.bits));
+    type.bits = 1;
+    plane_args args = {.plane = (int64_t)plane};
+    return tf_append_args(p, &plane_step, type, 1, &bits, &args, sizeof args);
+}

@@ -51,7 +51,7 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
             call->party->kernels->pack_bytes(m, count, bytes, call->message + (size_t)(2 * k) * whole + from);
             call->party->kernels->pack_bytes(u, count, bytes, call->message + (size_t)(2 * k + 1) * whole + from);
         }
-        tf_reshare_solo(call, MU, at, count);
+        tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     }
     return TF_OK;
 }
@@ -62,7 +62,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
     size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
-            tf_reshare_receive(call, at, count, bytes);
+            tf_reshare_receive(call, at, count);
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
@@ -84,7 +84,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
                     part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
             }
         }
-        tf_reshare_send(call, MU, at, count, bytes, part);
+        tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }
     return TF_OK;
 }
@@ -116,7 +116,7 @@ TF_MULTIVERSION static tf_status b2a_solo(tf_call *call) {
         tf_element_stream(call, call->part.own, RHO, at, count, m);
         for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
         call->party->kernels->pack_bytes(m, count, bytes, call->message + (at - call->part.span.begin) * bytes);
-        tf_reshare_solo(call, MU, at, count);
+        tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     }
     return TF_OK;
 }
@@ -125,7 +125,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
-            tf_reshare_receive(call, at, count, bytes);
+            tf_reshare_receive(call, at, count);
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = call->part.role == TF_LEFT;
@@ -135,7 +135,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
         else
             call->party->kernels->unpack_bytes(call->dealt + (at - call->part.span.begin) * bytes, count, bytes, part);
         for (size_t i = 0; i < count; i++) part[i] = ((part[i] ^ delta[i]) - delta[i]) + (delta[i] & one);
-        tf_reshare_send(call, MU, at, count, bytes, part);
+        tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }
     return TF_OK;
 }

@@ -8,7 +8,7 @@
  * add up the A and the B that they select, one of them with a minus: all cancels but s A_i and s B_i, where the sign s
  * is known to S, who knows its streams. Both put cl in: P = A + B cl, Q = B. Then f = s (s P) + (s vl)(s Q), products
  * of what S knows with what L and R share: they swap P and Q masked, S deals shares of s, of s vl and of what the masks
- * contribute, and L and R reshare.
+ * contribute, and L and R reshare, dropping the spare bits before they send.
  *
  * What the receivers learn. R gets the unit vectors XOR a stream of k_s, and shares of S's factors less streams of k_s,
  * none of which it holds. L and R swap sums plus streams of k_s (from L) and k_(s+1) (from R), and parts of the result
@@ -24,14 +24,17 @@ enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };              /* purpo
 enum { LEAST_LOG = 7, MOST_LOG = 8, MOST_WORDS = 1 << (MOST_LOG - 6) }; /* of segments; words of a unit vector */
 enum { FACTORS = 3, WINDOW_FRAC = 12, SPARE = 8 };
 
-/** Low bits that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
- * added to c. Data: all A, then all B. */
+/** Low bits of x that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
+ * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end. */
 typedef struct spline_args {
     int64_t drop, segment, log, offset;
 } spline_args;
 
+static const tf_reshare reshare = {MU, SPARE};
+
+/** Bytes of an element of the ring in which lines are added up. */
 static unsigned bytes_of(const tf_step_node *node) {
-    return tf_bytes_of(node->type.bits);
+    return tf_bytes_of(node->type.bits + SPARE);
 }
 
 /** Words of a unit vector. */
@@ -45,7 +48,7 @@ static void spline_cost(const tf_program *program, const tf_step_node *node, tf_
     traffic->exchanges = 2;
     tf_traffic_deal(traffic, n, words_of(node) * 8 + FACTORS * bytes_of(node));
     tf_traffic_swap(traffic, 0, n, 2 * bytes_of(node));
-    tf_traffic_swap(traffic, 1, n, bytes_of(node));
+    tf_traffic_swap(traffic, 1, n, tf_bytes_of(node->type.bits));
 }
 
 /** L and R keep P and Q, as this side has masked them, and their shares of S's factors. */
@@ -116,7 +119,7 @@ TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
             call->party->kernels->pack_bytes(factor[k], count, bytes,
                                              call->message + n * words * 8 + ((size_t)k * n + from) * bytes);
         }
-        tf_reshare_solo(call, MU, at, count);
+        tf_reshare_solo(call, reshare, at, count);
     }
     return TF_OK;
 }
@@ -216,9 +219,9 @@ static tf_status spline_pair(tf_call *call, int phase) {
             call->party->kernels->pack_bytes(kept(call, KEPT_Q, at), count, bytes, call->message + (n + from) * bytes);
         } else if (phase == 1) {
             combine(call, at, count, part);
-            tf_reshare_send(call, MU, at, count, bytes, part);
+            tf_reshare_send(call, reshare, at, count, part);
         } else {
-            tf_reshare_receive(call, at, count, bytes);
+            tf_reshare_receive(call, at, count);
         }
     }
     return TF_OK;
@@ -258,11 +261,12 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
     a = tf_lift(p, a, (unsigned)(drop + segment + window.log));
     type = (tf_type){.shape = type.shape,
                      .kind = TF_SHARE,
-                     .bits = tf_width(result.frac, result.bound) + SPARE,
-                     .frac = result.frac + SPARE,
+                     .bits = tf_width(result.frac, result.bound),
+                     .frac = result.frac,
                      .bound = result.bound,
                      .zero = -1};
-    if (type.bits > 64) return tf_program_fail(p, tf_fail(TF_RANGE, "a spline in a ring of %u bits", type.bits));
+    if (type.bits + SPARE > 64)
+        return tf_program_fail(p, tf_fail(TF_RANGE, "a spline in a ring of %u bits", type.bits + SPARE));
     /* what is dropped lowers both parts by half a unit in the mean */
     spline_args args = {drop, segment, window.log, (INT64_C(1) << (end + unit + drop)) + (INT64_C(1) << drop) - 1};
     size_t segments = (size_t)1 << window.log;
@@ -272,8 +276,8 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
     for (size_t i = 0; i < segments; i++) {
         double c[2], width = 2 * window.end / (double)segments;
         line(f, (double)i * width - window.end, 2 * width, &c[0], &c[1]);
-        data[i] = llrint(ldexp(c[0], type.frac));
-        data[segments + i] = llrint(ldexp(c[1], type.frac - unit));
+        data[i] = llrint(ldexp(c[0], type.frac + SPARE));
+        data[segments + i] = llrint(ldexp(c[1], type.frac + SPARE - unit));
     }
-    return tf_trunc(p, v, result.frac);
+    return v;
 }

@@ -47,7 +47,7 @@ TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
             call->party->kernels->pack_bytes(m, count, bytes,
                                              call->message + j * whole + (at - call->part.span.begin) * bytes);
         }
-        tf_reshare_solo(call, MU, at, count);
+        tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     }
     return TF_OK;
 }
@@ -57,7 +57,7 @@ TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
     size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
-            tf_reshare_receive(call, at, count, bytes);
+            tf_reshare_receive(call, at, count);
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], one = call->part.role == TF_LEFT;
@@ -72,7 +72,7 @@ TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
                                                    count, bytes, m);
             for (size_t i = 0; i < count; i++) part[i] += y * (((m[i] ^ delta[i]) - delta[i]) + (delta[i] & one));
         }
-        tf_reshare_send(call, MU, at, count, bytes, part);
+        tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }
     return TF_OK;
 }

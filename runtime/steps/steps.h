@@ -41,14 +41,20 @@ extern const tf_step tf_embed_shared_step;
 void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
 
 /** @name Reshare: L and R hold an additive sharing of the result; one message each way makes it replicated.
- *  Each sends its part less a stream (`purpose`) shared with S alone, so the message is uniform to the other. @{ */
+ *  Each sends its part less a stream (`purpose`) shared with S alone, so the message is uniform to the other. Of a
+ *  result that is truncated by `drop` bits, into a ring narrower by as many, messages and streams each lose them: the
+ *  error is two units at most, and zero in the mean. Elements are sent in the bytes of the node's ring. @{ */
+
+typedef struct tf_reshare {
+    unsigned purpose, drop;
+} tf_reshare;
 
 /** What S will hold of the result: the two streams, known from the start. */
-void tf_reshare_solo(tf_call *call, unsigned purpose, size_t at, size_t count);
-/** L or R: sends the block's part, `bytes` an element. */
-void tf_reshare_send(tf_call *call, unsigned purpose, size_t at, size_t count, unsigned bytes, const uint64_t *part);
+void tf_reshare_solo(tf_call *call, tf_reshare reshare, size_t at, size_t count);
+/** L or R: sends the block's part. */
+void tf_reshare_send(tf_call *call, tf_reshare reshare, size_t at, size_t count, const uint64_t *part);
 /** L or R: completes the common component in the next phase. */
-void tf_reshare_receive(tf_call *call, size_t at, size_t count, unsigned bytes);
+void tf_reshare_receive(tf_call *call, size_t at, size_t count);
 
 /** @} */
 

@@ -320,8 +320,8 @@ Test(sample, of_vocabularies_costs) {
                       both = {.temperature = 0.8, .top_k = 40, .top_p = 0.95};
     check_cost(temperature, 32000, 38, 1786301);
     check_cost(temperature, 50257, 40, 2942697);
-    check_cost(top_k, 32000, 72, 5405980);
-    check_cost(top_k, 50257, 72, 7909490);
-    check_cost(both, 32000, 83, 5419508);
-    check_cost(both, 50257, 83, 7923018);
+    check_cost(top_k, 32000, 70, 5466460);
+    check_cost(top_k, 50257, 70, 8023170);
+    check_cost(both, 32000, 81, 5479516);
+    check_cost(both, 50257, 81, 8036226);
 }

@@ -3,7 +3,7 @@
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c and
-runtime/steps/compare_flat.h.
+runtime/steps/compare_tree.h.
 """
 import itertools
 import math

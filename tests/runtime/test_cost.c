@@ -70,6 +70,7 @@ STEP(compare_31, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p15), 0))
 STEP(compare_31_drop_8, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p14), 8))
 STEP(compare_soon, tf_negative_soon(p, tf_assume(p, narrow(r), 0x1p7), 0))
 STEP(compare_30, tf_negative(p, narrow(r), 0))
+STEP(compare_twice, tf_below(p, narrow(r), 2, (double[]){4, -4}, 10, false))
 STEP(select_32, tf_select(p, 1, &(tf_term){a_bit(r), narrow(r), false}))
 STEP(select_48, tf_select(p, 1, &(tf_term){a_bit(r), put(r, tf_dims(N), 16, 48, 0x1p30), true}))
 STEP(select_64, tf_select(p, 1, &(tf_term){a_bit(r), put(r, tf_dims(N), 16, 64, 0x1p46), false}))
@@ -96,17 +97,22 @@ static tf_value lookup(rig *r) {
     return tf_lookup(&r->program, put(r, tf_dims(N), 0, 32, 16), 4, table, 16, 1 << 14);
 }
 
-/* Comparisons of w bits in m blocks: 2^b - 1 bits of a unit vector for each block and a bit for each AND are dealt; two
-   ANDs share the opening of an operand, and the result is opened. */
+/* Comparisons of w bits in m blocks: 2^b - 1 bits of a unit vector for each block are dealt, and for each group of
+   blocks the products of masks: 1 of two blocks, or 5 of three, and 1 or 3 more where equality is wanted too. Opened
+   are 2 wires of two blocks, 4 of three, one more for equality, and the result. Seven blocks or eight are two groups of
+   three and the rest, and then these; nine are three groups. Six are pairs, and then these, here for two numbers. */
 enum {
     PLANES_4 = 6 + 1,
-    OPEN_4 = 3,
-    PLANES_20 = 45 + 9,
-    OPEN_20 = 16,
-    PLANES_23 = 52 + 11,
-    PLANES_30 = 104 + 11,
-    PLANES_31 = 112 + 11,
-    OPEN_8_BLOCKS = 19,
+    OPEN_4 = 2 + 1,
+    PLANES_20 = 45 + 5 + 8 + 5,
+    OPEN_20 = 4 + 5 + 4 + 1,
+    PLANES_23 = 52 + 5 + 8 + 2 + 5,
+    OPEN_23 = 4 + 5 + 3 + 4 + 1,
+    PLANES_30 = 87 + 5 + 8 + 8 + 5,
+    PLANES_31 = 95 + 5 + 8 + 8 + 5,
+    OPEN_9_BLOCKS = 4 + 5 + 5 + 4 + 1,
+    PLANES_21_TWICE = 66 + 2 * (1 + 2 + 2 + 5),
+    OPEN_21_TWICE = 2 * (2 + 3 + 3 + 4 + 1),
     SOON_20 = 75 + 37,
     SOON_23 = 123 + 37,
     OPEN_SOON = 9
@@ -136,7 +142,7 @@ static const price prices[] = {
     {"matmul, Z_2^64 to Z_2^48", matmul_to_48, M *COLUMNS, 48, 48, 1, 18},
     {"matmul, Z_2^48 to Z_2^32", matmul_to_32, M *COLUMNS, 32, 32, 1, 12},
     {"matmul, Z_2^64 untruncated", matmul_whole, M *COLUMNS, 64, 64, 1, 24},
-    {"matmul and ReLU", matmul_relu, M *COLUMNS, 32 + PLANES_23 + 64, 32 + OPEN_8_BLOCKS + 32, 6, 12 + 30.4},
+    {"matmul and ReLU", matmul_relu, M *COLUMNS, 32 + PLANES_23 + 64, 32 + OPEN_23 + 32, 5, 12 + 30.4},
     {"truncate, wide", truncate_wide, N, 64 + 16, 16, 2, 14},
     {"truncate, wide, by 12", truncate_wide_by_12, N, 64 + 16, 16, 2, 14},
     {"truncate, Z_2^64 to Z_2^48", truncate_to_48, N, 48, 0, 1, 6},
@@ -147,10 +153,11 @@ static const price prices[] = {
     {"lift, Z_2^32 to Z_2^48", lift_32_48, N, 32, 16, 2, 8},
     {"lift, Z_2^41 to Z_2^64", lift_41_64, N, 48, 24, 2, 12},
     {"lift after a product", lift_a_product, N, 32 + 64, 32 + 32, 2, 28},
-    {"compare, 31 bits", compare_31, N, PLANES_31, OPEN_8_BLOCKS, 5, 20.2},
-    {"compare, 31 bits, 8 dropped", compare_31_drop_8, N, PLANES_23, OPEN_8_BLOCKS, 5, 14.4},
+    {"compare, 31 bits", compare_31, N, PLANES_31, OPEN_9_BLOCKS, 4, 20.2},
+    {"compare, 31 bits, 8 dropped", compare_31_drop_8, N, PLANES_23, OPEN_23, 4, 14.4},
     {"compare, 23 bits, in one exchange", compare_soon, N, SOON_23, OPEN_SOON, 3, 22.25},
-    {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_8_BLOCKS, 5, 20.2},
+    {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_9_BLOCKS, 4, 20.2},
+    {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 3 * 1024 + 10 * 5, 10 * 5, 3, 402.75},
     {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 10 * 32, 10 * 3 + 32, 4, 72.75},
@@ -160,12 +167,12 @@ static const price prices[] = {
     {"select of two terms, Z_2^32", select_two, N, 2 * BIT_DEALT + 128, 2 * BIT_OPEN + 32, 3, 25.3},
     {"bit to share, Z_2^32", bit_to_32, N, BIT_DEALT + 32, BIT_OPEN + 32, 3, 12.7},
     {"bit to share, Z_2^64", bit_to_64, N, BIT_DEALT + 64, BIT_OPEN + 64, 3, 24.7},
-    {"ReLU, Z_2^32", relu, N, PLANES_23 + 64, OPEN_8_BLOCKS + 32, 6, 30.4},
-    {"two ReLUs in a row", two_relus, N, 2 * (PLANES_23 + 64), 2 * (OPEN_8_BLOCKS + 32), 11, 60.8},
-    {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 32 + OPEN_8_BLOCKS + 32, 6, 42.4},
-    {"2^x", exponential, 2 * N, PLANES_20 + 128 + 24, OPEN_20 + 64, 6, 69},
-    {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40 + 32, 3 * 40, 3, 65},
-    {"2^x, few", exponential_few, N, SOON_20 + 128 + 24, OPEN_SOON + 64, 4, 51.25},
+    {"ReLU, Z_2^32", relu, N, PLANES_23 + 64, OPEN_23 + 32, 5, 30.4},
+    {"two ReLUs in a row", two_relus, N, 2 * (PLANES_23 + 64), 2 * (OPEN_23 + 32), 9, 60.8},
+    {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 32 + OPEN_23 + 32, 5, 42.4},
+    {"2^x", exponential, 2 * N, PLANES_20 + 128, OPEN_20 + 24, 5, 34},
+    {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40, 2 * 40 + 32, 3, 59},
+    {"2^x, few", exponential_few, N, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},
 };

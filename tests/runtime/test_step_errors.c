@@ -125,7 +125,9 @@ Test(step_errors, rings_that_are_too_wide) {
     check_failed(tf_scale_int(P, input(tf_dims(2), 16, 64, 0x1p30), 1 << 20), TF_RANGE, reason);
     check_failed(tf_scale_real(P, input(tf_dims(2), 16, 64, 0x1p30), 1e6 + 0.1, 30), TF_RANGE, reason);
     check_failed(tf_add_const(P, input(tf_dims(2), 16, 64, 0x1p46), 0x1p46), TF_RANGE, reason);
-    check_failed(tf_negative(P, input(tf_dims(2), 16, 64, 0x1p33), 0), TF_RANGE, "49 bits");
+    check_failed(tf_negative(P, input(tf_dims(2), 16, 64, 0x1p39), 0), TF_RANGE, "55 bits");
+    check_failed(tf_below(P, input(tf_dims(2), 16, 32, 9), 4, (double[4]){0}, 0, false), TF_INVALID, "4 numbers");
+    check_failed(tf_bit_plane(P, tf_negative(P, input(tf_dims(2), 16, 32, 9), 0), 1), TF_INVALID, "plane 1");
     check_failed(tf_exp2(P, input(tf_dims(2), 29, 64, 16), 16, 16), TF_RANGE, "29 fractional bits");
     check_failed(tf_exp2(P, input(tf_dims(2), 3, 64, 16), 16, 16), TF_RANGE, "3 fractional bits");
     check_failed(tf_input(P, 0, tf_dims(2), 16, 65, 9, 0), TF_RANGE, "65 bits");

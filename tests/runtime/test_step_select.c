@@ -10,7 +10,7 @@ static int64_t *mixed_integers(size_t n, unsigned bits) {
 
 Test(step_compare, knows_every_sign) {
     const unsigned size[][2] = {{1, 8},   {2, 8},   {5, 16},  {12, 16}, {23, 32}, {30, 32},
-                                {31, 64}, {30, 48}, {38, 48}, {46, 48}, {47, 64}, {48, 64}};
+                                {31, 64}, {30, 48}, {38, 48}, {46, 48}, {48, 64}, {53, 64}};
     const unsigned target[] = {8, 32, 48, 64};
     for (size_t c = 0; c < sizeof size / sizeof *size; c++)
         for (int s = 0; s < RIG_SIZES; s++) {
@@ -73,6 +73,33 @@ Test(step_compare, with_a_public_number) {
         rig_close(&r);
         free(a);
     }
+}
+
+Test(step_compare, with_several_public_numbers) {
+    const double c[] = {3.15, -3.15, 100};
+    for (int count = 1; count <= 3; count++)
+        for (int soon = 0; soon < 2; soon++)
+            for (int s = 0; s < RIG_SIZES; s++) {
+                size_t n = rig_size[s];
+                int64_t *a = rig_integers(n, 24);
+                rig r = rig_open(16);
+                tf_value x = rig_put(&r, tf_dims(n), a, 16, 32, 256);
+                tf_value bits = tf_below(&r.program, x, count, c, soon ? 10 : 7, soon);
+                int y[3];
+                for (int k = 0; k < count; k++) {
+                    tf_value one = tf_bit_plane(&r.program, bits, (size_t)k);
+                    y[k] = rig_take(&r, tf_bit_to_share(&r.program, one, 8, false));
+                }
+                rig_run(&r);
+                for (size_t i = 0; i < n; i++)
+                    for (int k = 0; k < count; k++) {
+                        double v = ldexp((double)a[i], -16);
+                        cr_assert(fabs(v - c[k]) <= (soon ? 0x1p-7 : 0x1p-10) || rig_result(&r, y[k])[i] == (v < c[k]),
+                                  "%g < %g", v, c[k]);
+                    }
+                rig_close(&r);
+                free(a);
+            }
 }
 
 Test(step_select, adds_up_to_three_terms) {

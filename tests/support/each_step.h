@@ -45,6 +45,8 @@ STEP(lift_odd, tf_lift(p, step_put(r, x, 25, 64), 44))
 STEP(compare, tf_negative(p, step_put(r, x, 32, 0x1p10), 0))
 STEP(compare_low, tf_negative(p, step_put(r, x, 32, 0x1p10), 4))
 STEP(compare_soon, tf_negative_soon(p, step_put(r, x, 32, 0x1p10), 0))
+STEP(below, tf_value b = tf_below(p, step_put(r, x, 32, 0x1p10), 3, (double[]){1, -2, 30}, 2, false);
+     tf_bit_to_share(p, tf_bit_plane(p, b, 2), 32, false))
 STEP(select_one, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), false}))
 STEP(select_two, tf_value b = step_bit(r, x);
      tf_select(p, 2, (tf_term[]){{b, step_put(r, x, 48, 64), true}, {b, step_put(r, x, 48, 64), false}}))
@@ -122,6 +124,7 @@ static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
 static const step_case step_selections[] = {{"compare", step_compare},
                                             {"compare, low bits dropped", step_compare_low},
                                             {"compare, in one exchange", step_compare_soon},
+                                            {"compare with three numbers", step_below},
                                             {"select", step_select_one},
                                             {"select of two terms", step_select_two},
                                             {"bit to share", step_bit_to_share},

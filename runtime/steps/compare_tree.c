@@ -1,0 +1,172 @@
+#include "runtime/steps/compare_tree.h"
+
+#include "runtime/kernels/multiversion.h"
+
+/*
+ * The masks of eq_1 .. eq_m are numbered from 0, so that sets of them are bit masks. Terms are a set of eq, all from
+ * some number on, times one more wire: those of gt_0 .. gt_(m-1), and then of eq_0. Products come in this order: of the
+ * sets of two and more eq; then for each term, its last wire times each set but the empty one of its eq, whose number
+ * is shifted by that of the first.
+ */
+enum { SETS = 1 << (TF_GROUP_MOST - 1) };
+
+size_t tf_group_wires(tf_group group) {
+    return 2 * (size_t)(group.blocks - 1) + group.eq;
+}
+
+size_t tf_group_products(tf_group group) {
+    size_t above = (size_t)(group.blocks - 1), sets = (size_t)1 << above;
+    return sets - 1 - above + 2 * sets - 2 - above + (group.eq ? sets - 1 : 0);
+}
+
+/** Whether a set has one element or none: its product is a mask, or 1. */
+static int is_small(size_t set) {
+    return !(set & (set - 1));
+}
+
+/** How many terms there are, and the number of the first eq of term j. */
+static int terms_of(tf_group group) {
+    return group.blocks - 1 + group.eq;
+}
+static int first_of(tf_group group, int j) {
+    return j < group.blocks - 1 ? j : 0;
+}
+
+TF_MULTIVERSION void tf_group_deal(tf_group group, size_t words, const uint64_t *mask, uint64_t *product) {
+    int above = group.blocks - 1;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t of[SETS] = {~UINT64_C(0)}, *out = product + w;
+        for (size_t set = 1; set < (size_t)1 << above; set++) {
+            of[set] = of[set & (set - 1)] & mask[(size_t)__builtin_ctzll(set) * words + w];
+            if (!is_small(set)) *out = of[set], out += words;
+        }
+        for (int j = 0; j < terms_of(group); j++)
+            for (size_t set = 1, i = (size_t)first_of(group, j); set < (size_t)1 << (above - (int)i);
+                 set++, out += words)
+                *out = of[set << i] & mask[(size_t)(above + j) * words + w];
+    }
+}
+
+/** The terms of a pair: a wire times eq_1. */
+TF_MULTIVERSION static void combine_pair(size_t words, const tf_group_view *v, size_t wire, size_t product,
+                                         uint64_t *sum) {
+    const uint64_t *d = v->opened, *m = v->mask, *p = v->product + product * words;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t dx = d[wire * words + w], mx = m[wire * words + w];
+        sum[w] ^= p[w] ^ (d[w] & mx) ^ (dx & m[w]) ^ (d[w] & dx & v->both);
+    }
+}
+
+/** A term of a triple: a wire times eq_1 and eq_2; its three products begin at `product`. */
+TF_MULTIVERSION static void combine_triple(size_t words, const tf_group_view *v, size_t wire, size_t product,
+                                           uint64_t *sum) {
+    const uint64_t *d = v->opened, *m = v->mask, *p = v->product, *mine = p + product * words;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t x = d[w], y = d[words + w], z = d[wire * words + w];
+        sum[w] ^= mine[2 * words + w] ^ (x & mine[words + w]) ^ (y & mine[w]) ^ (z & p[w]) ^
+                  (x & y & m[wire * words + w]) ^ (x & z & m[words + w]) ^ (y & z & m[w]) ^ (x & y & z & v->both);
+    }
+}
+
+/** Any number of blocks. A term is the product of d ^ mask over its wires: what is dealt of every set, times the d of
+ *  the others. */
+TF_MULTIVERSION static void combine_any(tf_group group, size_t words, const tf_group_view *v, uint64_t *gt,
+                                        uint64_t *eq) {
+    int above = group.blocks - 1;
+    for (size_t w = 0; w < words; w++) {
+        const uint64_t *dealt = v->product + w, *d = v->opened, *m = v->mask;
+        uint64_t of[SETS] = {v->both}, term[SETS];
+        for (size_t set = 1; set < (size_t)1 << above; set++) {
+            of[set] = is_small(set) ? m[(size_t)__builtin_ctzll(set) * words + w] : *dealt;
+            if (!is_small(set)) dealt += words;
+        }
+        for (int j = 0; j < terms_of(group); j++) {
+            int first = first_of(group, j);
+            size_t wire = (size_t)(above + j) * words + w, sets = (size_t)1 << (above - first);
+            term[0] = m[wire] ^ (d[wire] & of[0]);
+            for (size_t set = 1; set < sets; set++, dealt += words) term[set] = *dealt ^ (d[wire] & of[set << first]);
+            for (int i = above - 1; sets > 1; i--) {
+                sets /= 2;
+                for (size_t set = 0; set < sets; set++)
+                    term[set] = term[set + sets] ^ (d[(size_t)i * words + w] & term[set]);
+            }
+            if (j < above)
+                gt[w] ^= term[0];
+            else
+                eq[w] = term[0];
+        }
+    }
+}
+
+void tf_group_combine(tf_group group, size_t words, const tf_group_view *view, uint64_t *gt, uint64_t *eq) {
+    if (group.blocks > 3) {
+        combine_any(group, words, view, gt, eq);
+        return;
+    }
+    for (size_t w = 0; w < words && group.eq; w++) eq[w] = 0;
+    if (group.blocks == 2) { /* wires: eq_1, gt_0, eq_0 */
+        combine_pair(words, view, 1, 0, gt);
+        if (group.eq) combine_pair(words, view, 2, 1, eq);
+    } else { /* eq_1, eq_2, gt_0, gt_1, eq_0 */
+        tf_group_view upper = {view->opened + words, view->mask + words, view->product, view->both};
+        combine_triple(words, view, 2, 1, gt);
+        combine_pair(words, &upper, 2, 4, gt); /* gt_1, of which eq_2 is the only factor */
+        if (group.eq) combine_triple(words, view, 4, 5, eq);
+    }
+}
+
+tf_group tf_tree_group(const tf_tree *tree, int level, int nodes, int j) {
+    int rest = nodes - j;
+    return (tf_group){rest < tree->arity[level] ? rest : tree->arity[level], j > 0};
+}
+
+int tf_tree_above(const tf_tree *tree, int level, int nodes) {
+    return (nodes + tree->arity[level] - 1) / tree->arity[level];
+}
+
+/** The tree of `leaves` blocks and `levels` levels, all but the last of one arity; no leaves if there is none. */
+static tf_tree tree_of_leaves(unsigned width, size_t numbers, int leaves, int levels, int arity) {
+    tf_tree t = {.leaves = leaves, .levels = levels, .numbers = numbers};
+    int nodes = leaves;
+    for (int j = 0; j < leaves; j++) {
+        t.bits[j] = width / (unsigned)leaves + ((unsigned)j < width % (unsigned)leaves);
+        t.unit_planes += ((size_t)1 << t.bits[j]) - 1;
+    }
+    for (int level = 0; level < levels; level++) {
+        t.arity[level] = level + 1 < levels ? arity : nodes;
+        t.first_wire[level] = t.opened_planes;
+        t.first_and[level] = t.ands;
+        if (nodes < 2 || t.arity[level] > TF_GROUP_MOST) return (tf_tree){0};
+        for (int j = 0; j < nodes; j += t.arity[level]) {
+            tf_group group = tf_tree_group(&t, level, nodes, j);
+            if (group.blocks < 2) continue;
+            t.wires[level] += tf_group_wires(group);
+            t.ands += tf_group_products(group);
+        }
+        t.opened_planes += t.wires[level];
+        nodes = tf_tree_above(&t, level, nodes);
+    }
+    if (nodes > 1) return (tf_tree){0};
+    t.first_wire[levels] = t.opened_planes;
+    t.wires[levels] = 1;
+    t.opened_planes += 1;
+    t.dealt_planes = t.unit_planes + numbers * t.ands;
+    return t;
+}
+
+tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat) {
+    tf_tree best = {0};
+    double least = 0;
+    for (int leaves = 1; leaves <= TF_TREE_LEAVES && leaves <= (int)width; leaves++) {
+        if ((width + (unsigned)leaves - 1) / (unsigned)leaves > TF_TREE_BLOCK_BITS) continue;
+        int most = leaves == 1 ? 0 : flat ? 1 : TF_TREE_LEVELS;
+        for (int levels = leaves > 1; levels <= most; levels++)
+            for (int arity = 2; arity <= (levels > 1 ? 3 : 2); arity++) {
+                tf_tree t = tree_of_leaves(width, numbers, leaves, levels, arity);
+                double bits = (double)(t.dealt_planes + 2 * numbers * t.opened_planes);
+                for (int level = 0; level < levels; level++) bits *= 1.25;
+                if (t.leaves && (!best.leaves || bits < least)) least = bits, best = t;
+            }
+    }
+    return best;
+}
