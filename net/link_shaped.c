@@ -55,6 +55,11 @@ tf_status tf_network_parse(const char *what, const char *text, tf_network *netwo
     return TF_OK;
 }
 
+double tf_network_round_bytes(const tf_network *network) {
+    enum { WIRES = 6 };
+    return network->round_trip / 2 * fmin(network->rate, 1e12) * WIRES;
+}
+
 double tf_network_seconds(const tf_network *network, uint64_t bytes) {
     return network->round_trip / 2 + (double)bytes / network->rate;
 }

@@ -25,6 +25,9 @@ TF_CHECKED tf_status tf_network_parse(const char *what, const char *text, tf_net
 /** Seconds that a message of `bytes` bytes takes over an idle wire. */
 double tf_network_seconds(const tf_network *network, uint64_t bytes);
 
+/** Bytes that all six wires carry in the time that a message takes to arrive: what a round is worth. */
+double tf_network_round_bytes(const tf_network *network);
+
 /**
  * Wraps `inner`, which it owns from then on (a failure closes it). All three parties wrap theirs, with the same
  * network. Nothing is sent.

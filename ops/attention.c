@@ -274,10 +274,13 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
            largest = mean ? tf_softmax_largest(softmax, p, mask, s.keys) : 1;
     if (mean) query_frac += (int)floor(-log2(largest * factor));          /* smaller queries, smaller scores */
     const int precision = mean ? 14 : query_frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
+    /* queries rounded before they are scaled, rather than after, are lifted once: keys then take two bytes more */
+    const bool before = !mean && query_frac && query_frac < tf_type_of(p, in[0])->frac &&
+                        tf_rounds_are_worth(p, 1, 8 * (double)tf_shape_count(shape[1]));
     tf_value scaled = mean ? tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
                                                tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1))
-                           : tf_scale_real(p, in[0], factor, precision);
-    if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
+                           : tf_scale_real(p, before ? tf_trunc(p, in[0], query_frac) : in[0], factor, precision);
+    if (query_frac && !before && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value inverse, k = secret_keys(p, &s, softmax, in[1], secret);
     tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
     score = biased_scores(p, &s, softmax, score, s.table ? in[s.table] : -1);

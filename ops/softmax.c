@@ -44,7 +44,7 @@ tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_n
     if (softmax->mean) return weights.value;
     tf_value sum = tf_sum_axis(p, weights.value, -1, weights.most);
     if (weights.eps > 0) sum = tf_add_const(p, sum, weights.eps);
-    *inverse = tf_reciprocal(p, sum, weights.least, weights.most, inverse_frac);
+    *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac);
     return weights.value;
 }
 

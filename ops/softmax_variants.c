@@ -17,26 +17,19 @@ static void weights_exact(const tf_node *node, const float *score, size_t n, dou
 
 /*
  * What is subtracted need not be the maximum itself: the division undoes it. So the tournament is one of scores rounded
- * to 5 fractional bits, in 2 bytes. Each match may fall short by half the dropped low bits; all scores are lowered by
- * as much, so that none exceeds zero. Where scores are few, as for a single new token, rounds decide: one fractional
- * bit, all pairs of a group at once, and matches that do not fall short.
+ * to one fractional bit. The scores are lowered by as much, so that none exceeds zero.
  */
 static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score) {
-    enum { COARSE = 5, COARSEST = 1, FEW = 1 << 13 };
+    enum { COARSE = 1 };
     if (p->status) return tf_no_weights;
-    tf_shape shape = tf_type_of(p, score)->shape;
-    bool few = tf_shape_count(shape) <= FEW;
-    tf_value coarse = tf_trunc(p, score, few ? COARSEST : COARSE);
-    tf_value highest = few ? tf_max_last_soon(p, coarse) : tf_max_last(p, coarse);
-    if (p->status) return tf_no_weights;
-    double n = (double)tf_shape_last(shape), unit = ldexp(1, few ? -COARSEST : -COARSE), guard = unit;
-    if (!few) guard += ceil(log2(n)) * ldexp(unit, (int)tf_default_low(tf_type_of(p, coarse)) - 1);
+    double n = (double)tf_shape_last(tf_type_of(p, score)->shape), unit = ldexp(1, -COARSE);
+    tf_value highest = tf_max_last_soon(p, tf_trunc(p, score, COARSE));
     /* the ring has room for differences, though not for lifting them */
     const double most_below = 2 * TF_SCORE_BOUND + 1;
     tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
-    below = tf_add_const_within(p, tf_assume(p, below, most_below), -guard, TF_SCORE_BOUND);
+    below = tf_add_const_within(p, tf_assume(p, below, most_below), -unit, TF_SCORE_BOUND);
     below = tf_assume(p, below, most_below);
-    return (tf_weights){tf_power_negative(p, below), 0.99 * exp2(-(guard + unit) * TF_OCTAVES / 16), n, 0};
+    return (tf_weights){tf_power_negative(p, below), 0.99 * exp2(-2 * unit * TF_OCTAVES / 16), n, 0};
 }
 
 static const tf_softmax exact = {.scale = TF_POWER_SCALE,

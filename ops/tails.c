@@ -7,12 +7,11 @@
 /** [x < T] and [x < -T], T so far within the window that the lowest segment, which is lost, does not matter, nor do
  * 1/64 to either side of T. */
 static tf_value tails(tf_program *p, tf_value x, tf_window window) {
-    enum { FEW = 1 << 13 }; /* elements, where rounds decide */
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     unsigned low = type.frac > 6 ? (unsigned)type.frac - 6 : 0;
     double tail = window.end * (1 - ldexp(2, -window.log)) - 0x1p-5;
-    return tf_below(p, x, 2, (double[]){tail, -tail}, low, tf_shape_count(type.shape) <= FEW);
+    return tf_below(p, x, 2, (double[]){tail, -tail}, low, false);
 }
 
 static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window window, double bound) {

@@ -84,8 +84,9 @@ typedef struct tf_graph {
     int nodes, capacity;
     tf_graph_result output[TF_MAX_OUTPUTS]; /**< by slot */
     int outputs;
-    bool check_copies; /**< private runs compare what two parties hold alike before an output opens */
-    tf_status status;  /**< of the first failure while building; its message is kept in `error` */
+    bool check_copies;  /**< private runs compare what two parties hold alike before an output opens */
+    double round_bytes; /**< bytes that a round less is worth to private runs, over all links; 0: the default */
+    tf_status status;   /**< of the first failure while building; its message is kept in `error` */
     char error[512];
     char scope[64]; /**< put in front of the names of new nodes */
 } tf_graph;

@@ -35,6 +35,7 @@ tf_status tf_compiled_key(const tf_graph *graph, int frac, int model_owner, int 
     tf_hash hash;
     tf_hash_begin(&hash);
     tf_hash_add(&hash, facts, sizeof facts);
+    tf_hash_add(&hash, &graph->round_bytes, sizeof graph->round_bytes);
     for (int i = 0; i < graph->nodes; i++) add_node(&hash, &graph->node[i]);
     for (int k = 0; k < graph->outputs; k++) {
         int32_t output[] = {graph->output[k].id, (int32_t)graph->output[k].to};

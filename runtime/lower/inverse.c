@@ -12,8 +12,9 @@
 #include "runtime/program/step.h"
 
 enum { FINE = 22, SECOND = 20, MAX_SEEDS = 256 }; /* fractional bits of residuals, and of what they correct with */
-enum { SEED_BITS = 9 };                           /* significant bits of a seed, at least */
-#define SEED_STEP 1.148698354997035               /* 2^(1/5), between thresholds */
+enum { MOST_LINES = 512 };
+enum { SEED_BITS = 9 };             /* significant bits of a seed, at least */
+#define SEED_STEP 1.148698354997035 /* 2^(1/5), between thresholds */
 
 /** a * b with `frac` fractional bits, within `bound`, in a ring of `bits` if 64 bits are enough for that. */
 static tf_value roomy(tf_program *p, tf_value a, tf_value b, int frac, double bound, unsigned bits) {
@@ -105,4 +106,37 @@ tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double sca
     second = tf_mul(p, r, second, (tf_result){second_frac, 2 * scale, false});
     second = tf_add_const_within(p, second, scale, 2 * scale);
     return correct(p, s.root, r, 21.0 / 32, second, scale, (tf_result){frac, 2.25 * scale / sqrt(low), false});
+}
+
+/** How many lines are within TF_LINES_ERROR of 1/a: one on an interval of ratio 1 + h is off by h^2 / 8, and a little
+ *  more at its lower end. */
+static int lines_between(double low, double high) {
+    double width = sqrt(7 * TF_LINES_ERROR);
+    int count = (int)ceil(log(high / low) / log1p(width));
+    return count < 2 ? 2 : count;
+}
+
+/** Lines for 1/a. */
+static tf_value lines_of(tf_program *p, tf_value a, double low, double high, int frac) {
+    enum { PART = 6 };
+    double end[MOST_LINES + 1];
+    int count = lines_between(low, high), bottom, point = tf_type_of(p, a)->frac;
+    for (int j = 0; j <= count; j++) end[j] = low * pow(high / low, (double)j / count);
+    /* low bits that move a threshold by a 64th of an interval at most are not compared */
+    frexp(ldexp(end[1] - end[0], point), &bottom);
+    unsigned dropped = bottom > PART ? (unsigned)(bottom - PART) : 0;
+    tf_value bits = tf_thresholds(p, a, (size_t)count - 1, end + 1, dropped);
+    tf_power power = {1, -1, end, (size_t)count};
+    /* below `low` the first line goes on, up to twice its value at zero */
+    return tf_lines(p, bits, a, &power, (tf_result){frac, 2 / low, false});
+}
+
+tf_value tf_reciprocal_near(tf_program *p, tf_value a, double low, double high, int frac) {
+    enum { ROUNDS = 4, LINE = 18, SEED = 10 }; /* bytes of a line's threshold, and of a seed's */
+    if (p->status) return -1;
+    bool lines = low > 0 && high >= low && lines_between(low, high) <= MOST_LINES;
+    double more = lines ? LINE * lines_between(low, high) - SEED * ceil(log(high / low) / log(SEED_STEP)) : 0;
+    if (lines && tf_rounds_are_worth(p, ROUNDS, more * (double)tf_shape_count(tf_type_of(p, a)->shape)))
+        return lines_of(p, a, low, high, frac);
+    return tf_reciprocal(p, a, low, high, frac);
 }

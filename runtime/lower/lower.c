@@ -74,6 +74,7 @@ static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, in
     tf_program_init(program, frac, model_owner, data_owner);
     tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
     program->graph = graph;
+    if (graph->round_bytes > 0) program->round_bytes = graph->round_bytes;
     if (!value) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
     if (has_public_inputs(graph)) tf_compare_public(program);
     for (int i = 0; i < graph->nodes && !program->status; i++) {

@@ -11,9 +11,9 @@
  */
 enum { WIDEST = 64, MOST_LEVELS = 24, DIGIT_RING = 8 };
 
-/* What a round is worth in bytes: what a link of 400 Mbit/s carries in 3 ms, once for a whole program; less where there
- * is one such tournament a layer. */
-enum { ONCE = 150000, EACH_LAYER = 16000 };
+/* Where a position is wanted, which a program asks for once, a round is worth so many bytes at least: what a link of
+ * 400 Mbit/s carries in 3 ms. */
+enum { ONCE = 150000 };
 
 typedef struct tournament {
     tf_value x, digit[MOST_LEVELS];
@@ -80,7 +80,7 @@ static level level_of(const tf_program *p, const tournament *t) {
     search s = {.rows = t->rows,
                 .width = tf_compared_bits(&difference, 0, 0).width,
                 .position = t->position,
-                .round = t->position ? ONCE : EACH_LAYER};
+                .round = t->position && p->round_bytes < ONCE ? ONCE : p->round_bytes};
     return best_level(&s, t->count, t->levels);
 }
 

@@ -8,7 +8,12 @@
 #include "runtime/program/step.h"
 
 void tf_program_init(tf_program *program, int frac, int model_owner, int data_owner) {
-    *program = (tf_program){.frac = frac, .model_owner = model_owner, .data_owner = data_owner, .op = -1};
+    *program = (tf_program){
+        .frac = frac, .model_owner = model_owner, .data_owner = data_owner, .op = -1, .round_bytes = TF_ROUND_BYTES};
+}
+
+bool tf_rounds_are_worth(const tf_program *program, double rounds, double bytes) {
+    return bytes <= rounds * program->round_bytes;
 }
 
 void tf_program_free(tf_program *program) {

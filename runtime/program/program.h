@@ -80,9 +80,16 @@ typedef struct tf_program {
     int guard;      /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
     int copies;     /**< the comparison of copies, which outputs wait for; 0: none */
     int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
+    double round_bytes; /**< bytes that a round less is worth, where a value can be had in more ways than one */
     tf_status status;
     char error[512];
 } tf_program;
+
+/** Of programs that are not told: bytes count for more than rounds, as they do for parties on one machine. */
+enum { TF_ROUND_BYTES = 16000 };
+
+/** Whether `rounds` rounds less are worth so many bytes more, over all links. */
+bool tf_rounds_are_worth(const tf_program *program, double rounds, double bytes);
 
 /** In the place of a party: the model's or the data's owner is none of the three. */
 enum { TF_OUTSIDE = -1 };
@@ -301,6 +308,16 @@ tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const doub
  * element for each threshold, and two; 1 round. */
 tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
                       unsigned ring);
+/** scale x^exponent, as `count` lines that end at end[0] <= ... <= end[count]. */
+typedef struct tf_power {
+    double scale, exponent;
+    const double *end;
+    size_t count;
+} tf_power;
+/** The same of lines: that of the interval in which x lies, given the bits of thresholds on x at end[1] ..
+ *  end[count - 1]; x, in Z_2^64, is multiplied by public slopes alone. 16 B a threshold, and the result three times; 1
+ *  round. */
+tf_value tf_lines(tf_program *program, tf_value thresholds, tf_value x, const tf_power *power, tf_result result);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */
 tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);

@@ -324,12 +324,24 @@ static const tf_step compare_step = {.name = "compare",
                                      .solo = compare_solo,
                                      .pair = compare_pair};
 
+/** Whether all blocks should be combined at once: where that is asked for, or worth the bytes. */
+static bool is_flat(const tf_program *p, tf_value a, unsigned width, int numbers, bool asked) {
+    if (width > TF_GROUP_MOST * TF_TREE_BLOCK_BITS) return false;
+    tf_tree tree = tf_tree_of(width, (size_t)numbers, false), flat = tf_tree_of(width, (size_t)numbers, true);
+    double more = (double)tf_tree_bits(&flat) - (double)tf_tree_bits(&tree);
+    more *= (double)tf_shape_count(tf_type_of(p, a)->shape) / 8;
+    return asked || tf_rounds_are_worth(p, tree.levels - flat.levels, more);
+}
+
 tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
-    if (width > TF_GROUP_MOST * TF_TREE_BLOCK_BITS) flat = false;
-    compare_args args = {
-        .low = low, .width = width, .top = top, .flat = flat, .numbers = 1, .offset = {(int64_t)offset}};
+    compare_args args = {.low = low,
+                         .width = width,
+                         .top = top,
+                         .flat = is_flat(p, a, width, 1, flat),
+                         .numbers = 1,
+                         .offset = {(int64_t)offset}};
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }
 
@@ -385,7 +397,7 @@ tf_value tf_below(tf_program *p, tf_value a, int count, const double *number, un
     for (int k = 0; k < count; k++) most = fmax(most, fabs(number[k]));
     tf_compared bits = tf_compared_bits(&type, type.bound + most, low);
     compare_args args = {.low = bits.low, .width = bits.width, .top = true, .numbers = count};
-    args.flat = soon && bits.width <= TF_GROUP_MOST * TF_TREE_BLOCK_BITS;
+    args.flat = is_flat(p, a, bits.width, count, soon);
     for (int k = 0; k < count; k++) args.offset[k] = (int64_t)centre(bits) - llrint(ldexp(number[k], type.frac));
     a = compared(p, a, bits);
     type = (tf_type){.shape = type.shape, .kind = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};

@@ -154,6 +154,10 @@ static tf_tree tree_of_leaves(unsigned width, size_t numbers, int leaves, int le
     return t;
 }
 
+size_t tf_tree_bits(const tf_tree *tree) {
+    return tree->dealt_planes + 2 * tree->numbers * tree->opened_planes;
+}
+
 tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat) {
     tf_tree best = {0};
     double least = 0;
@@ -163,7 +167,7 @@ tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat) {
         for (int levels = leaves > 1; levels <= most; levels++)
             for (int arity = 2; arity <= (levels > 1 ? 3 : 2); arity++) {
                 tf_tree t = tree_of_leaves(width, numbers, leaves, levels, arity);
-                double bits = (double)(t.dealt_planes + 2 * numbers * t.opened_planes);
+                double bits = (double)tf_tree_bits(&t);
                 for (int level = 0; level < levels; level++) bits *= 1.25;
                 if (t.leaves && (!best.leaves || bits < least)) least = bits, best = t;
             }

@@ -53,6 +53,9 @@ typedef struct tf_tree {
  * them. Flat ones have one level. */
 tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat);
 
+/** Bits an element on the wire. */
+size_t tf_tree_bits(const tf_tree *tree);
+
 /** The group whose first node is node j of `nodes`, of a level; one node alone is none, and stays as it is. */
 tf_group tf_tree_group(const tf_tree *tree, int level, int nodes, int j);
 

@@ -112,14 +112,13 @@ static const tf_step exp_step = {.name = "exp2",
                                  .pair = exp_pair};
 
 tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
-    enum { FEW = 1 << 13 }; /* elements, where two rounds are worth 5 B of each */
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
     unsigned frac = (unsigned)type.frac, width = frac + HEAD;
     if (frac < 4 || frac > 26)
         return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 26 are possible", frac));
     if (type.bits < width) a = tf_lift(p, a, width);
-    tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1, tf_shape_count(type.shape) <= FEW);
+    tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1, false);
     const double bound =
         1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
     unsigned drop = (unsigned)(POINT - result_frac);

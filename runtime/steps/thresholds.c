@@ -4,11 +4,10 @@
  *
  * Bit j is the sign of x - t_j, which is, as in compare.c, the carry [a_j > t] and the top bits: a_j from c - t_j
  * (known to L and R), t the complement of the bits of v (S). Since t is the same for all thresholds, S deals the unit
- * vectors of t's blocks once, however many thresholds there are, so the blocks can be so wide that three are enough; L
- * and R look up an entry of each for every threshold. Then [a > t] = g2 ^ e2 g1 ^ e2 e1 g0,   e: the blocks are equal,
- * g: that of a is greater (block 2 is the top one) takes a single exchange: e2, e1, g1 and g0 are opened under masks
- * made from streams of k_s (L) and k_(s+1) (R), and S, who knows both, deals the products of those masks. The result is
- * opened under one more pair of masks, rho.
+ * vectors of t's blocks once, however many thresholds there are, so the blocks can be wide and few; L and R look up an
+ * entry of each for every threshold. Combining them takes a single exchange (compare_tree.h): wires are opened under
+ * masks made from streams of k_s (L) and k_(s+1) (R), and S, who knows both, deals the products of those masks. The
+ * result is opened under one more pair of masks, rho.
  *
  * What the receivers learn. R gets the unit vectors and the products XOR streams of k_s. L and R open XOR shares masked
  * by streams that the other does not hold, each used for one wire only. In the sum R gets the bits of rho less streams
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #include "net/base/secret.h"
+#include "runtime/steps/compare_tree.h"
 #include "runtime/steps/steps.h"
 
 enum { TABLE = 1, DEAL, OPEN }; /* purposes */
@@ -27,7 +27,7 @@ typedef struct thresholds_args {
     int64_t low, width;
 } thresholds_args;
 
-enum { MAX_BLOCKS = 3, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 512, MAX_WIRES = 4, MAX_ANDS = 5 };
+enum { MAX_BLOCKS = 4, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 512 };
 
 /** How the bits are cut: `blocks` of `bits` each, as many as cost the fewest bits on the wire. */
 typedef struct layout {
@@ -38,8 +38,11 @@ typedef struct layout {
     size_t count;       /**< thresholds */
 } layout;
 
+static tf_group group_of(const layout *l) {
+    return (tf_group){l->blocks, false};
+}
+
 static layout layout_of(const tf_step_node *node) {
-    static const size_t wires[] = {0, 2, MAX_WIRES}, ands[] = {0, 1, MAX_ANDS};
     unsigned width = (unsigned)tf_args(thresholds_args, node)->width;
     layout best = {0};
     size_t least = 0;
@@ -47,11 +50,21 @@ static layout layout_of(const tf_step_node *node) {
         unsigned bits = (width + (unsigned)blocks - 1) / (unsigned)blocks;
         if (bits < MIN_BLOCK_BITS) bits = MIN_BLOCK_BITS;
         if (bits > MAX_BLOCK_BITS) continue;
-        layout l = {blocks, bits, (size_t)blocks << (bits - 6), wires[blocks - 1], ands[blocks - 1], node->type.bits};
+        layout l = {.blocks = blocks, .bits = bits, .words = (size_t)blocks << (bits - 6), .count = node->type.bits};
+        if (blocks > 1) l.wires = tf_group_wires(group_of(&l)), l.ands = tf_group_products(group_of(&l));
         size_t cost = l.words * 64 + l.count * (l.ands + 2 * l.wires + 2);
         if (!least || cost < least) least = cost, best = l;
     }
     return best;
+}
+
+/*
+ * The bits of all thresholds and rows of a part stand side by side in planes, one of each kind: those of a threshold
+ * after those of the one before, however few the rows are. Only the result has planes of its own for each threshold.
+ */
+
+static size_t cells_of(const layout *l, size_t rows) {
+    return l->count * rows;
 }
 
 static void thresholds_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -60,53 +73,48 @@ static void thresholds_cost(const tf_program *program, const tf_step_node *node,
     traffic->dealt_at = 0;
     traffic->exchanges = l.blocks > 1 ? 2 : 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t rows = tf_span_count(tf_part_span(n, k)), words = tf_words(rows);
-        traffic->dealt[k] = (rows * l.words + words * l.count * l.ands) * 8;
+        uint64_t rows = tf_span_count(tf_part_span(n, k)), words = tf_words(cells_of(&l, rows));
+        traffic->dealt[k] = (rows * l.words + words * l.ands) * 8;
         for (int e = 0; e < traffic->exchanges; e++)
-            traffic->swapped[e][k] = words * l.count * (e + 1 < traffic->exchanges ? l.wires : 1) * 8;
+            traffic->swapped[e][k] = words * (e + 1 < traffic->exchanges ? l.wires : 1) * 8;
     }
 }
 
-/* State of L and R, per part and threshold: the top block's gt, then the wires, then the dealt products; and a
- * plane to work in. */
+/* State of L and R, per part: the top block's gt, then the wires, then the dealt products. */
 static size_t state_planes(const layout *l) {
-    return l->count * (1 + l->wires + l->ands) + 1;
+    return 1 + l->wires + l->ands;
 }
 
 static size_t thresholds_state(const tf_program *program, const tf_step_node *node) {
     layout l = layout_of(node);
-    return state_planes(&l) * (tf_words(tf_shape_count(node->type.shape)) + 2);
+    return state_planes(&l) * (tf_words(cells_of(&l, tf_shape_count(node->type.shape))) + 2);
 }
 
-/** Plane `plane` of a stream of bit planes, its words for the part. */
-static void plane_stream(tf_call *call, int which, unsigned purpose, size_t plane, uint64_t *out) {
-    size_t all = tf_words(tf_shape_count(call->node->type.shape));
-    tf_span span = call->part.span;
-    tf_stream(call->party, which, call->index, purpose, plane * all + span.begin / 64, out,
-              tf_words(tf_span_count(span)));
+/** `planes` planes of a stream, from number `plane` on, the part's words of each. */
+static void plane_streams(tf_call *call, int which, unsigned purpose, size_t plane, size_t planes, uint64_t *out) {
+    layout l = layout_of(call->node);
+    size_t all = tf_words(cells_of(&l, tf_shape_count(call->node->type.shape)));
+    size_t words = tf_words(cells_of(&l, tf_span_count(call->part.span)));
+    for (size_t k = 0; k < planes; k++, out += words)
+        tf_stream(call->party, which, call->index, purpose,
+                  (plane + k) * all + cells_of(&l, call->part.span.begin) / 64, out, words);
 }
 
-static uint64_t *bit_plane(const tf_call *call, size_t threshold) {
-    return call->out.bit + threshold * tf_words(tf_shape_count(call->node->type.shape)) + call->part.span.begin / 64;
+/** Writes the bits of the part to the planes of each threshold. */
+static void write_planes(const tf_call *call, const layout *l, const uint64_t *cell) {
+    size_t rows = tf_span_count(call->part.span), all = tf_words(tf_shape_count(call->node->type.shape));
+    for (size_t j = 0; j < l->count; j++) {
+        uint64_t *out = call->out.bit + j * all + call->part.span.begin / 64;
+        memset(out, 0, tf_words(rows) * 8);
+        for (size_t i = 0; i < rows; i++) {
+            size_t at = j * rows + i;
+            out[i / 64] |= (cell[at / 64] >> (at & 63) & 1) << (i & 63);
+        }
+    }
 }
 
 static uint64_t equal_mask(uint64_t a, uint64_t b) {
     return (((a ^ b) | -(a ^ b)) >> 63) - 1;
-}
-
-/** The products of the masks of one threshold's wires, one plane after the other. */
-TF_MULTIVERSION static void mask_products(const layout *l, const uint64_t *mask, size_t words, uint64_t *product) {
-    if (l->blocks == 2)
-        for (size_t w = 0; w < words; w++) product[w] = mask[w] & mask[words + w];
-    if (l->blocks == 3)
-        for (size_t w = 0; w < words; w++) {
-            uint64_t e2 = mask[w], e1 = mask[words + w], g1 = mask[2 * words + w], g0 = mask[3 * words + w];
-            product[w] = e2 & g1;
-            product[words + w] = e2 & e1;
-            product[2 * words + w] = e2 & g0;
-            product[3 * words + w] = e1 & g0;
-            product[4 * words + w] = e2 & e1 & g0;
-        }
 }
 
 TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
@@ -114,16 +122,18 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     const thresholds_args *args = tf_args(thresholds_args, call->node);
     unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     int own = call->part.own;
-    size_t begin = call->part.span.begin, rows = tf_span_count(call->part.span), words = tf_words(rows);
+    size_t begin = call->part.span.begin, rows = tf_span_count(call->part.span), words = tf_words(cells_of(&l, rows));
     if (!rows) return TF_OK;
     uint8_t *message = call->message;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
-    const size_t room = (2 * (l.wires + 1) + 2 * l.ands + 1) * words * 8;
+    const size_t masks = (l.wires + 1) * words, room = (2 * masks + 2 * l.ands * words) * 8;
     uint64_t *mask = tf_secret_alloc(room);
     if (!mask) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", l.count);
-    uint64_t *other = mask + (l.wires + 1) * words, *product = other + (l.wires + 1) * words;
-    uint64_t *stream = product + l.ands * words, *top = stream + l.ands * words;
-    memset(top, 0, words * 8);
+    uint64_t *other = mask + masks, *product = other + masks, *stream = product + l.ands * words;
+    plane_streams(call, own, OPEN, 0, l.wires + 1, mask);
+    plane_streams(call, 1 - own, OPEN, 0, l.wires + 1, other);
+    for (size_t i = 0; i < masks; i++) mask[i] ^= other[i];
+    uint64_t *rho = mask + l.wires * words;
     for (size_t i = 0; i < rows; i++) {
         uint64_t v = call->in[0].c[0][begin + i] + call->in[0].c[1][begin + i], t = ~v >> low & tf_mask(width);
         tf_stream(call->party, own, call->index, TABLE, (begin + i) * tf_even(l.words), table, l.words);
@@ -134,22 +144,15 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
                 block[w] ^= UINT64_C(1) << (at & 63) & equal_mask(w, at >> 6);
         }
         memcpy(message + i * l.words * 8, table, l.words * 8);
-        top[i / 64] |= (v >> (low + width) & 1) << (i & 63);
+        for (size_t j = 0, at = i; j < l.count; j++, at += rows) /* the top bit belongs to the result */
+            rho[at / 64] ^= (v >> (low + width) & 1) << (at & 63);
     }
     message += rows * l.words * 8;
-    for (size_t j = 0; j < l.count; j++) {
-        for (size_t k = 0; k <= l.wires; k++) {
-            plane_stream(call, own, OPEN, j * (l.wires + 1) + k, mask + k * words);
-            plane_stream(call, 1 - own, OPEN, j * (l.wires + 1) + k, other + k * words);
-        }
-        for (size_t i = 0; i < (l.wires + 1) * words; i++) mask[i] ^= other[i];
-        mask_products(&l, mask, words, product);
-        for (size_t k = 0; k < l.ands; k++) plane_stream(call, own, DEAL, j * l.ands + k, stream + k * words);
-        for (size_t i = 0; i < l.ands * words; i++) product[i] ^= stream[i];
-        memcpy(message + j * l.ands * words * 8, product, l.ands * words * 8);
-        uint64_t *rho = bit_plane(call, j);
-        for (size_t w = 0; w < words; w++) rho[w] = mask[l.wires * words + w] ^ top[w];
-    }
+    if (l.blocks > 1) tf_group_deal(group_of(&l), words, mask, product);
+    plane_streams(call, own, DEAL, 0, l.ands, stream);
+    for (size_t i = 0; i < l.ands * words; i++) product[i] ^= stream[i];
+    memcpy(message, product, l.ands * words * 8);
+    write_planes(call, &l, rho);
     tf_secret_free(mask, room);
     return TF_OK;
 }
@@ -185,8 +188,7 @@ typedef struct side {
     int own;
     bool left; /**< whether this side is L */
     size_t begin, rows, words;
-    uint64_t *gt, *wire, *product; /**< state: count planes, count x wires, count x ands */
-    uint64_t *scratch;             /**< one plane */
+    uint64_t *gt, *wire, *product; /**< state: planes of cells */
 } side;
 
 /** gt of the top block and the wires of every threshold, from the unit vectors and the bits of c. */
@@ -198,8 +200,7 @@ TF_MULTIVERSION static void leaves(const side *b) {
     size_t block_words = (size_t)1 << (l->bits - 6);
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->begin;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
-    memset(b->gt, 0, l->count * b->words * 8);
-    memset(b->wire, 0, l->count * l->wires * b->words * 8);
+    memset(b->gt, 0, (1 + l->wires) * b->words * 8);
     for (size_t i = 0; i < b->rows; i++) {
         if (b->left)
             tf_stream(b->call->party, b->own, b->call->index, TABLE, (b->begin + i) * tf_even(l->words), table,
@@ -214,15 +215,11 @@ TF_MULTIVERSION static void leaves(const side *b) {
             for (int k = 0; k < l->blocks; k++)
                 look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words,
                         a >> (unsigned)k * l->bits & tf_mask(l->bits), &e[k], &g[k]);
-            size_t w = i / 64, bit = i & 63;
-            uint64_t *wire = b->wire + j * l->wires * b->words + w;
-            b->gt[j * b->words + w] |= (g[l->blocks - 1] ^ top) << bit;
-            if (l->blocks == 2) wire[0] |= e[1] << bit, wire[b->words] |= g[0] << bit;
-            if (l->blocks == 3) {
-                wire[0] |= e[2] << bit;
-                wire[b->words] |= e[1] << bit;
-                wire[2 * b->words] |= g[1] << bit;
-                wire[3 * b->words] |= g[0] << bit;
+            size_t at = j * b->rows + i, w = at / 64, bit = at & 63;
+            b->gt[w] |= (g[l->blocks - 1] ^ top) << bit;
+            for (int k = 0; k + 1 < l->blocks; k++) { /* eq of all but the lowest, then gt of all but the top block */
+                b->wire[(size_t)k * b->words + w] |= e[k + 1] << bit;
+                b->wire[(size_t)(l->blocks - 1 + k) * b->words + w] |= g[k] << bit;
             }
         }
     }
@@ -230,62 +227,47 @@ TF_MULTIVERSION static void leaves(const side *b) {
 
 /** The dealt products: L's are a stream, R's came from S behind the unit vectors. */
 static void take_products(const side *b) {
-    const layout *l = &b->l;
-    for (size_t k = 0; k < l->count * l->ands && b->left; k++)
-        plane_stream(b->call, b->own, DEAL, k, b->product + k * b->words);
-    if (!b->left) memcpy(b->product, b->call->dealt + b->rows * l->words * 8, l->count * l->ands * b->words * 8);
+    if (b->left)
+        plane_streams(b->call, b->own, DEAL, 0, b->l.ands, b->product);
+    else
+        memcpy(b->product, b->call->dealt + b->rows * b->l.words * 8, b->l.ands * b->words * 8);
 }
 
-/** Plane after plane of `share`, `planes` for each threshold, masked as wires from `first` on. */
-static void send_masked(const side *b, const uint64_t *share, size_t planes, size_t first) {
-    uint8_t *message = b->call->message;
-    for (size_t j = 0; j < b->l.count; j++)
-        for (size_t k = 0; k < planes; k++, message += b->words * 8, share += b->words) {
-            plane_stream(b->call, b->own, OPEN, j * (b->l.wires + 1) + first + k, b->scratch);
-            for (size_t w = 0; w < b->words; w++) b->scratch[w] ^= share[w];
-            memcpy(message, b->scratch, b->words * 8);
-        }
-}
-
-/** Adds e2 g1 ^ e2 e1 g0 (or e1 g0) to a threshold's gt: d the opened wires, m this side's masks of them, p the
- * products of both sides' masks; `both` on one side, which adds the product of the opened values. */
-TF_MULTIVERSION static void combine(const layout *l, size_t words, const uint64_t *d, const uint64_t *m,
-                                    const uint64_t *p, uint64_t both, uint64_t *gt) {
-    for (size_t w = 0; w < words && l->blocks == 2; w++)
-        gt[w] ^= p[w] ^ (d[w] & m[words + w]) ^ (d[words + w] & m[w]) ^ (d[w] & d[words + w] & both);
-    for (size_t w = 0; w < words && l->blocks == 3; w++) {
-        uint64_t e2 = d[w], e1 = d[words + w], g1 = d[2 * words + w], g0 = d[3 * words + w];
-        uint64_t me2 = m[w], me1 = m[words + w], mg1 = m[2 * words + w], mg0 = m[3 * words + w];
-        gt[w] ^= p[w] ^ (e2 & mg1) ^ (g1 & me2) ^ (e2 & g1 & both);
-        gt[w] ^= p[4 * words + w] ^ (e2 & p[3 * words + w]) ^ (e1 & p[2 * words + w]) ^ (g0 & p[words + w]);
-        gt[w] ^= (e2 & e1 & mg0) ^ (e2 & g0 & me1) ^ (e1 & g0 & me2) ^ (e2 & e1 & g0 & both);
-    }
+/** Sends `planes` planes of `share`, masked as wires from `first` on. */
+static tf_status send_masked(const side *b, const uint64_t *share, size_t planes, size_t first) {
+    const size_t count = planes * b->words;
+    uint64_t *mask = tf_secret_alloc(count * 8);
+    if (!mask) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
+    plane_streams(b->call, b->own, OPEN, first, planes, mask);
+    for (size_t i = 0; i < count; i++) mask[i] ^= share[i];
+    memcpy(b->call->message, mask, count * 8);
+    tf_secret_free(mask, count * 8);
+    return TF_OK;
 }
 
 static tf_status and_blocks(const side *b) {
-    size_t words = b->words, wires = b->l.wires;
-    const size_t room = 2 * wires * words * 8;
-    uint64_t *d = tf_secret_alloc(room), *m = d + wires * words;
+    const size_t count = b->l.wires * b->words, room = 2 * count * 8;
+    uint64_t *d = tf_secret_alloc(room), *m = d + count;
     if (!d) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
-    const uint8_t *message = b->call->received;
-    for (size_t j = 0; j < b->l.count; j++) {
-        memcpy(d, message + j * wires * words * 8, wires * words * 8);
-        for (size_t k = 0; k < wires; k++) plane_stream(b->call, b->own, OPEN, j * (wires + 1) + k, m + k * words);
-        for (size_t i = 0; i < wires * words; i++) d[i] ^= m[i] ^ b->wire[j * wires * words + i];
-        combine(&b->l, words, d, m, b->product + j * b->l.ands * words, b->left ? ~UINT64_C(0) : 0, b->gt + j * words);
-    }
+    memcpy(d, b->call->received, count * 8);
+    plane_streams(b->call, b->own, OPEN, 0, b->l.wires, m);
+    for (size_t i = 0; i < count; i++) d[i] ^= m[i] ^ b->wire[i];
+    tf_group_view view = {d, m, b->product, b->left ? ~UINT64_C(0) : 0};
+    tf_group_combine(group_of(&b->l), b->words, &view, b->gt, NULL);
     tf_secret_free(d, room);
     return TF_OK;
 }
 
-static void open_result(const side *b) {
-    const uint8_t *message = b->call->received;
-    for (size_t j = 0; j < b->l.count; j++) {
-        uint64_t *delta = bit_plane(b->call, j);
-        plane_stream(b->call, b->own, OPEN, j * (b->l.wires + 1) + b->l.wires, delta);
-        memcpy(b->scratch, message + j * b->words * 8, b->words * 8);
-        for (size_t w = 0; w < b->words; w++) delta[w] ^= b->gt[j * b->words + w] ^ b->scratch[w];
-    }
+static tf_status open_result(const side *b) {
+    const size_t room = 2 * b->words * 8;
+    uint64_t *delta = tf_secret_alloc(room), *received = delta + b->words;
+    if (!delta) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
+    plane_streams(b->call, b->own, OPEN, b->l.wires, 1, delta);
+    memcpy(received, b->call->received, b->words * 8);
+    for (size_t w = 0; w < b->words; w++) delta[w] ^= b->gt[w] ^ received[w];
+    write_planes(b->call, &b->l, delta);
+    tf_secret_free(delta, room);
+    return TF_OK;
 }
 
 static tf_status thresholds_pair(tf_call *call, int phase) {
@@ -298,22 +280,18 @@ static tf_status thresholds_pair(tf_call *call, int phase) {
               .begin = call->part.span.begin,
               .rows = tf_span_count(call->part.span)};
     if (!b.rows) return TF_OK;
-    b.words = tf_words(b.rows);
-    b.gt = call->state + state_planes(&l) * (b.begin / 64);
-    b.wire = b.gt + l.count * b.words;
-    b.product = b.wire + l.count * l.wires * b.words;
-    b.scratch = b.product + l.count * l.ands * b.words;
+    b.words = tf_words(cells_of(&l, b.rows));
+    b.gt = call->state + state_planes(&l) * (cells_of(&l, b.begin) / 64);
+    b.wire = b.gt + b.words;
+    b.product = b.wire + l.wires * b.words;
     if (phase == 0) {
         leaves(&b);
         take_products(&b);
-        if (last == 2) send_masked(&b, b.wire, l.wires, 0);
+        if (last == 2) TF_TRY(send_masked(&b, b.wire, l.wires, 0));
     } else if (phase < last)
         TF_TRY(and_blocks(&b));
-    if (phase == last)
-        open_result(&b);
-    else if (phase == last - 1)
-        send_masked(&b, b.gt, 1, l.wires);
-    return TF_OK;
+    if (phase == last) return open_result(&b);
+    return phase == last - 1 ? send_masked(&b, b.gt, 1, l.wires) : TF_OK;
 }
 
 static const tf_step thresholds_step = {.name = "thresholds",

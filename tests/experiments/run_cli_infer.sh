@@ -116,6 +116,12 @@ party 0 infer --model "$model" --text hello
 party 1 infer --model "$model" --text hello --frac-bits 14
 party 2 infer --model "$model" --text hello
 job && refused "precision|fraction"
+party 0 infer --model "$model" --text hello --network wan
+party 1 infer --model "$model" --text hello --network wan
+party 2 infer --model "$model" --text hello
+job && refused "the network that is planned for"
+all infer --model "$model" --text hello --network wan && job
+[ "$status" = 0 ] || complain "a run that is planned for a network failed"
 party 0 infer --model "$model" --text hello --dance
 party 1 infer --model "$model" --text hello --timeout 5
 party 2 infer --model "$model" --text hello --timeout 5

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Executable reference of two protocols for few rounds, with every value made from what its party holds.
+"""Executable reference of three protocols for few rounds, with every value made from what its party holds.
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
-message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c and
-runtime/steps/compare_tree.h.
+message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
+runtime/steps/compare_tree.h and runtime/steps/staircase.c.
 """
 import itertools
 import math
@@ -108,6 +108,26 @@ def greater(a, t, blocks, bits):
     return result, len(sets)
 
 
+def lines(c, v, delta, rho, y, s):
+    """y[-1] + s[-1] x + the sum of (delta_j ^ rho_j)(y_j + s_j x), x = c + v. Bits: of n elements and m thresholds.
+    v is what L and R hold of S's: each knows one of its two components."""
+    n, m = delta.shape
+    v_left = random(n)                                                         # the component that S shares with L
+    v_right = v - v_left                                                       # and that with R
+    dealt = {"L": (random((n, m)), random((n, m)))}                            # streams of SL
+    dealt["R"] = (send("R", rho - dealt["L"][0], "SL"), send("R", rho * v[:, None] - dealt["L"][1], "SL"))
+    common = U(0)
+    mask = {"L": random(n), "R": random(n)}                                    # of SL, of SR; S holds both
+    for side, half, one in (("L", v_left + c, U(1)), ("R", v_right, U(0))):
+        bit, product = dealt[side]
+        sign = U(1) - U(2) * delta
+        part = y[-1] * one + s[-1] * half
+        part = part + ((sign * bit + delta * one) * y[:-1]).sum(1, dtype=U)
+        part = part + ((sign * (c[:, None] * bit + product) + delta * half[:, None]) * s[:-1]).sum(1, dtype=U)
+        common = common + send("R" if side == "L" else "L", part - mask[side], "S" + side)
+    return common + mask["L"] + mask["R"]
+
+
 def main():
     n, gelu = 20000, lambda x: x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
     x = rng.uniform(-4 + 1 / 16, 4, n)
@@ -122,6 +142,11 @@ def main():
         t[:500] = a[:500]
         is_greater, count = greater(a, t, blocks, bits)
         assert count == products and (is_greater == (a > t)).all()
+    m = 9
+    x, v, delta, rho = random(n), random(n), random((n, m), 1), random((n, m), 1)
+    y, s = random(m + 1), random(m + 1)
+    wanted = y[-1] + s[-1] * x + ((delta ^ rho) * (y[:-1] + s[:-1] * x[:, None])).sum(1, dtype=U)
+    assert (lines(x - v, v, delta, rho, y, s) == wanted).all()
     print(f"lines over 128 segments of +-4: GELU within {error.max():.1e}; comparisons in one exchange agree")
 
 

@@ -82,12 +82,19 @@ STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
 STEP(spline, tf_spline(p, narrow(r), fabs, (tf_window){4, 7}, (tf_result){16, 1 << 14, false}))
 STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
-STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N), 16, 32, 16), 16, p->frac))
+STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
 static const double threshold[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0))
+static tf_value lines(rig *r) {
+    static const double ends[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16};
+    tf_power square = {1, 2, ends, 11};
+    tf_value x = put(r, tf_dims(N), 8, 64, 16);
+    return tf_lines(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), x, &square,
+                    (tf_result){16, 1 << 14, false});
+}
 STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
 STEP(staircase,
      tf_staircase(p, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0), threshold, 0, 16, 99, 32))
@@ -159,7 +166,8 @@ static const price prices[] = {
     {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_9_BLOCKS, 4, 20.2},
     {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
-    {"10 thresholds, 30 bits", thresholds_30, N, 3 * 1024 + 10 * 5, 10 * 5, 3, 402.75},
+    {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
+    {"lines between 10 thresholds, to Z_2^32", lines, N, THRESHOLDS_12 + 10 * 128, 10 * 3 + 32, 4, 192.75},
     {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 10 * 32, 10 * 3 + 32, 4, 72.75},
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
@@ -172,7 +180,7 @@ static const price prices[] = {
     {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 32 + OPEN_23 + 32, 5, 42.4},
     {"2^x", exponential, 2 * N, PLANES_20 + 128, OPEN_20 + 24, 5, 34},
     {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40, 2 * 40 + 32, 3, 59},
-    {"2^x, few", exponential_few, N, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
+    {"2^x, few", exponential_few, N / 8, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},
 };

@@ -77,3 +77,26 @@ Test(step_thresholds, staircase_adds_public_numbers) {
     rig_close(&r);
     free(a);
 }
+
+/* Lines of a function, each on its own interval, and the first and the last beyond it. */
+Test(step_thresholds, lines_between_public_numbers) {
+    enum { N = 700, COUNT = 64 };
+    double end[COUNT + 1];
+    int64_t *a = rig_integers(N, 20);
+    for (int j = 0; j <= COUNT; j++) end[j] = exp2(j / 8.0); /* 1 to 256 */
+    for (size_t i = 0; i < N; i++) a[i] = (1 << 12) + (int64_t)((uint64_t)a[i] % (255u << 12));
+    rig r = rig_open(16);
+    tf_value x = rig_put(&r, tf_dims(N), a, 12, 32, 256);
+    tf_value bits = tf_thresholds(&r.program, x, COUNT - 1, end + 1, 0);
+    const tf_power inverse = {1, -1, end, COUNT}, square = {0.5, 2, end, COUNT};
+    int y = rig_take(&r, tf_lines(&r.program, bits, x, &inverse, (tf_result){20, 2, false}));
+    int z = rig_take(&r, tf_lines(&r.program, bits, x, &square, (tf_result){8, 0x1p15, false}));
+    rig_run(&r);
+    for (size_t i = 0; i < N; i++) {
+        double v = ldexp((double)a[i], -12), width = exp2(1 / 8.0) - 1;
+        cr_assert_float_eq(rig_real(&r, y, i), 1 / v, width * width / 7.5 / v + 0x1p-18, "%g", v);
+        cr_assert_float_eq(rig_real(&r, z, i), v * v / 2, width * width / 15 * v * v + 0x1p-6, "%g", v);
+    }
+    rig_close(&r);
+    free(a);
+}

@@ -103,6 +103,10 @@ static void step_staircase(rig *r, const int64_t *x) {
     tf_value a = tf_slice(&r->program, step_put(r, x, 32, 0x1p19), 0, 0, (STEP_N / 16 + 127) / 128 * 128);
     tf_value bits = tf_thresholds(&r->program, a, STEP_THRESHOLDS, threshold, 0);
     tf_staircase(&r->program, bits, y, 1, 8, 512, 32);
+    double end[STEP_THRESHOLDS + 2];
+    for (int j = 0; j < STEP_THRESHOLDS + 2; j++) end[j] = j * 0x1p14;
+    tf_power square = {0x1p-19, 2, end, STEP_THRESHOLDS + 1};
+    tf_lines(&r->program, bits, a, &square, RESULT(8, 0x1p20, false));
 }
 
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},

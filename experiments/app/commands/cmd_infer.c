@@ -174,6 +174,7 @@ const trefoil_command command_infer = {
             OPTION_NO_RANGES,
             OPTION_NO_GUARD,
             OPTION_CHECK_COPIES,
+            OPTION_NETWORK,
             OPTION_PLUGIN,
             OPTION_TOKENIZER,
             OPTION_TOKENIZER_DIGEST,

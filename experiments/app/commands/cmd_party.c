@@ -314,6 +314,7 @@ const trefoil_command command_party = {
             OPTION_NO_RANGES,
             OPTION_NO_GUARD,
             OPTION_CHECK_COPIES,
+            OPTION_NETWORK,
             OPTION_TIMEOUT,
             OPTION_PARTIES,
             OPTION_IDENTITY,

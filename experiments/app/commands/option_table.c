@@ -162,7 +162,8 @@ const option_row option_table[] = {
     {OPTION_WAIT, "wait", .type = OPTION_SECONDS, AT(links.wait), .placeholder = "SECONDS",
      .fallback = "60; with --serve for ever", .help = "How long to wait for the other parties"},
     {OPTION_NETWORK, "network", A_NETWORK(network, is_network), .setting = true,
-     .help = "Tell how long messages take on " NETWORKS},
+     .help = "Choose what takes the least time on this network, the same for all parties; cost tells how long messages "
+             "take: " NETWORKS},
     {OPTION_EACH, "each", TEXT(each, "FILE"), .source = FROM_FILES,
      .help =
          "A forecast a line, as JSON, for each line of FILE (- for standard input): a JSON object with some of model, "

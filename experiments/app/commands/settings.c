@@ -67,6 +67,7 @@ run_settings settings_of_run(const command_line *o) {
                           .data_owner = o->data_owner,
                           .public_weights = o->public_weights,
                           .check_copies = o->check_copies,
+                          .round_bytes = o->is_network ? tf_network_round_bytes(&o->network) : 0,
                           .stream = o->stream,
                           .threads = party_threads(&o->links),
                           .keep = o->generate.keep,

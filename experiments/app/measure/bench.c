@@ -190,6 +190,7 @@ static tf_status bench_model(tf_session *session, const bench_job *job, bench_re
             tf_model_build(job->config, job->approx, &batch, owns ? job->weights : NULL, o->public_weights, &graph);
         if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
         graph.check_copies = o->check_copies;
+        graph.round_bytes = o->round_bytes;
         if (status == TF_OK && owns && !job->weights) status = bench_random_weights(&graph, &data);
         if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
         if (status == TF_OK) {

@@ -102,6 +102,7 @@ tf_status cost_forecast(const run_settings *o, const tf_config *config, const tf
     tf_status status = tf_model_build(config, approx, &batch, NULL, o->public_weights, &graph);
     if (status == TF_OK && ranges) tf_ranges_apply(ranges, &graph);
     graph.check_copies = o->check_copies;
+    graph.round_bytes = o->round_bytes;
     if (status == TF_OK) status = add_graph(o, &graph, 1, report);
     tf_graph_free(&graph);
     free(lengths);
@@ -118,6 +119,7 @@ static tf_status add_batch(const private_job *job, const tf_batch *batch, size_t
         status = tf_model_build(job->config, job->approx, &taken, NULL, job->settings->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     graph.check_copies = job->settings->check_copies;
+    graph.round_bytes = job->settings->round_bytes;
     if (status == TF_OK) status = add_graph(job->settings, &graph, times, report);
     tf_graph_free(&graph);
     tf_decoding_free(&decoding);

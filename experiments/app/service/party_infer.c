@@ -64,12 +64,13 @@ static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_
 tf_status party_agree(tf_session *session, const private_job *job) {
     const run_settings *o = job->settings;
     const party_shares *shares = job->shares ? &job->shares[session->party.id] : NULL;
-    char approximations[TF_APPROX_TEXT], precision[64], owners[OWNERS_TEXT];
+    char approximations[TF_APPROX_TEXT], precision[64], network[64], owners[OWNERS_TEXT];
     tf_digest architecture, weights = {{0}}, texts = {{0}};
     TF_TRY(tf_architecture_digest(job->config, &architecture));
     if (shares && shares->weights) weights = shares->root;
     if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
+    snprintf(network, sizeof network, "%.17g B a round", o->round_bytes);
     tf_fact tokenizer;
     TF_TRY(party_doing(tokenizer_fact(session, job, &tokenizer), "comparing settings"));
     tf_fact facts[] = {
@@ -78,6 +79,7 @@ tf_status party_agree(tf_session *session, const private_job *job) {
         {.name = "the model's architecture (config.json)", .digest = architecture},
         tf_fact_of("the approximations (--approx)", tf_approx_text(job->approx, approximations)),
         tf_fact_of("the precision (--frac-bits)", precision),
+        tf_fact_of("the network that is planned for (--network)", network),
         owners_fact(o, owners),
         tokenizer,
         tf_fact_of("what is revealed of masked words (--reveal)", job->config->best_only ? "token" : "logits"),
@@ -170,6 +172,7 @@ static tf_status run_batch(tf_session *session, const private_job *job, const tf
                                 o->public_weights, &graph);
     if (status == TF_OK && job->ranges) tf_ranges_apply(job->ranges, &graph);
     graph.check_copies = o->check_copies;
+    graph.round_bytes = o->round_bytes;
     batch_place at = {line, &graph, (double)batch->texts * (double)batch->length};
     if (line) {
         progress_within(line, 0, "sharing weights");

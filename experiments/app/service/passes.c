@@ -93,6 +93,7 @@ static tf_status build(const private_job *job, const pass_choice *choice, const 
     if (p->shape.reveal == REVEAL_NOTHING) p->graph.output[0].to = TF_KEPT;
     if (job->ranges) tf_ranges_apply(job->ranges, &p->graph);
     p->graph.check_copies = job->settings->check_copies;
+    p->graph.round_bytes = job->settings->round_bytes;
     return TF_OK;
 }
 
