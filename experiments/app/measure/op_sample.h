@@ -1,5 +1,5 @@
-/** Inputs on which the registry's ops are priced and measured: of BERT-tiny's sizes, 4 texts of 128 tokens, or others.
- */
+/** Inputs on which the registry's ops are priced and measured: of BERT-tiny's sizes, 4 texts of 128 tokens, or those
+ *  that are asked for. */
 #ifndef TF_APP_OP_SAMPLE_H
 #define TF_APP_OP_SAMPLE_H
 
