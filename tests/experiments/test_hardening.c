@@ -55,6 +55,8 @@ Test(hardening, locks_the_memory_of_shares) {
     cr_assert(data);
     size_t during = locked_kib();
     tf_secret_free(data, SIZE);
+    cr_assert_eq(locked_kib(), during, "small pieces stay mapped, and locked, to be used again");
+    tf_secret_lock(true); /* gives them back */
     cr_assert_eq(locked_kib(), before);
     tf_secret_free(unlocked, SIZE);
     struct rlimit limit;
