@@ -41,6 +41,10 @@ whole "$work/private"
 grep -q '"agreement": 1.0' "$work/said" || complain "private and plain disagree: $(cat "$work/said")"
 grep -q '"plain_logits"' "$work/private" || complain "--check left no plain logits"
 
+# Into a file no progress is drawn, however long it takes.
+"${eval[@]}" --local --shape 20ms,1000mbit --limit 1 --out "$work/slow" >"$work/said" 2>"$work/err" || complain "a simulated network: $(cat "$work/err")"
+grep -q $'\r' "$work/err" && complain "progress is drawn into a file: $(cat -v "$work/err")"
+
 # A file that stops in the middle of a line, as a kill leaves it: the whole lines stay as they are.
 head -n 9 "$work/private" >"$work/torn"
 cp "$work/torn" "$work/finished"

@@ -192,7 +192,7 @@ static tf_status open_store(evaluation *e, private_session *session, const model
     if (group > 0) TF_TRY(eval_store_open_part(&e->store, group));
     batches_keep(&e->batches, e->store.finished, (size_t)group, (size_t)groups);
     start_progress(e);
-    e->progress.quiet = group > 0; /* all shares are alike: one line tells */
+    e->progress.quiet |= group > 0; /* all shares are alike: one line tells */
     return TF_OK;
 }
 
