@@ -274,9 +274,11 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
            largest = mean ? tf_softmax_largest(softmax, p, mask, s.keys) : 1;
     if (mean) query_frac += (int)floor(-log2(largest * factor));          /* smaller queries, smaller scores */
     const int precision = mean ? 14 : query_frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
-    /* queries rounded before they are scaled, rather than after, are lifted once: keys then take two bytes more */
-    const bool before = !mean && query_frac && query_frac < tf_type_of(p, in[0])->frac &&
-                        tf_rounds_are_worth(p, 1, 8 * (double)tf_shape_count(shape[1]));
+    /* queries rounded before they are scaled, rather than after, are lifted once: each key then takes 8 B more, for a
+     * layer of some size KEYS. Not by this program's: all that share a state of keys must keep it in one ring. */
+    enum { KEYS = 100000 };
+    const bool before =
+        !mean && query_frac && query_frac < tf_type_of(p, in[0])->frac && tf_rounds_are_worth(p, 1, 8 * KEYS);
     tf_value scaled = mean ? tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
                                                tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1))
                            : tf_scale_real(p, before ? tf_trunc(p, in[0], query_frac) : in[0], factor, precision);

@@ -66,7 +66,7 @@ Test(step_errors, shapes_that_do_not_fit) {
     check_failed(tf_reciprocal(P, input(tf_dims(2), 16, 32, 9), 1e-20, 1e20, 16), TF_RANGE, "inverse");
     static const double one[] = {1};
     check_failed(tf_thresholds(P, input(tf_dims(2), 16, 32, 9), 0, one, 0), TF_INVALID, "0 thresholds");
-    check_failed(tf_thresholds(P, input(tf_dims(2), 16, 64, 0x1p32), 1, one, 0), TF_RANGE, "over 48 bits");
+    check_failed(tf_thresholds(P, input(tf_dims(2), 16, 64, 0x1p41), 1, one, 0), TF_RANGE, "over 57 bits");
     check_failed(tf_staircase(P, input(tf_dims(2), 16, 32, 9), one, 0, 16, 1, 32), TF_INVALID, "bits of thresholds");
     check_failed(tf_input(P, 0, tf_dims(2, 0), 16, 32, 9, 0), TF_INVALID, "is zero");
     check_failed(tf_input(P, 3, tf_dims(2), 16, 32, 9, 0), TF_INVALID, "party 3");

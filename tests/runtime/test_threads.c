@@ -74,7 +74,7 @@ Test(threads, steps_give_the_same) {
     for (int k = 0; k < RESULTS; k++)
         for (size_t i = 0; i < tf_shape_count(one.type[kept[0][k]].shape); i++)
             cr_assert_leq(llabs(rig_result(&one, kept[0][k])[i] - rig_result(&many, kept[1][k])[i]),
-                          k == RELU ? 256 : 2, "%d: %zu", k, i);
+                          k == RELU ? 256 : 4, "%d: %zu", k, i); /* each is off by two units at most */
     rig_close(&one);
     rig_close(&many);
     free(a), free(b);
