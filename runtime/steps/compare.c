@@ -28,8 +28,7 @@ enum { DEAL = 1, OPEN }; /* purposes */
 
 enum { MOST_NUMBERS = 3 };
 
-/** lo, hi - lo, whether to add the top bits, whether to combine all blocks at once, what to add to c for each number.
- */
+/** lo, hi - lo, whether to add the top bits, whether to combine all blocks at once, what to add to c for a number. */
 typedef struct compare_args {
     int64_t low, width, top, flat, numbers, offset[MOST_NUMBERS];
 } compare_args;
