@@ -150,6 +150,24 @@ def load(directory):
     return model, config
 
 
+def texts_of(directory, rows):
+    """The texts of rows of ids, each up to the next text's beginning, by the SentencePiece-like tokenizer.json."""
+    vocabulary = checkpoint.read_json(os.path.join(directory, "tokenizer.json"))["model"]["vocab"]
+    token = {number: piece for piece, number in vocabulary.items()}
+    ends = {number for number, piece in token.items() if piece in ("<s>", "</s>")}
+    texts = []
+    for row in rows:
+        data = b""
+        for number in row[1:]:
+            if number in ends:
+                break
+            piece = token[number]
+            byte = len(piece) == 6 and piece.startswith("<0x")
+            data += bytes([int(piece[3:5], 16)]) if byte else piece.replace("\u2581", " ").encode()
+        texts.append(data.decode("utf-8", "ignore").strip())
+    return texts
+
+
 def inside(name):
     return name.removeprefix("model.").replace("layers.", "blocks.", 1)
 

@@ -157,6 +157,8 @@ class Run(finetune.Run):
             generator = torch.Generator().manual_seed(data.SEED)
             drawn = {split: teacher.write(count, arguments.length, generator) for split, count in counts.items()}
             finetune.checkpoint.save_state(path, drawn)
+            texts = llama.texts_of(arguments.model, drawn["validation"].tolist())
+            finetune.data.write_jsonl(os.path.join(arguments.out, "validation.jsonl"), [data.Example(t, 0) for t in texts])
         if {split: tuple(ids.shape) for split, ids in drawn.items()} != {
                 split: (count, arguments.length) for split, count in counts.items()}:
             raise ValueError(f"{path} holds stories of another number or length; give another --out or remove it")
