@@ -15,10 +15,9 @@ number() { /usr/bin/python3 -c "import json, sys; print(round(json.load(sys.stdi
 
 echo "| model | perplexity, plain | private | bytes a token | continues: Once upon a time |"
 echo "|---|---|---|---|---|"
-for directory in "$model" "$out"/stages/* "$out"; do
+for directory in "$model" "$out"/stages/*; do
     name=$(basename "$directory")
     [ "$directory" != "$model" ] || name=original
-    [ "$directory" != "$out" ] || name="all, trained together"
     said=$("$trefoil" eval --local --check --metric perplexity --model "$directory" --data "$out/validation.jsonl" \
         --limit "$texts" --out "$work/$name" --json 2>/dev/null)
     story=$("$trefoil" generate --local --model "$directory" --prompt "Once upon a time" --max-tokens 32 --json 2>/dev/null)
