@@ -91,7 +91,7 @@ ask --model-shares "$work/shared" --text hello --json >"$work/answer" && grep -q
 for n in 0 2; do
     kill -TERM "${pid[n]}"
     await 10 $n
-    [ "$status" = 1 ] || complain "party $n after SIGTERM: $status"
+    [ "$status" = 0 ] || complain "party $n after SIGTERM: $status"
     pid[n]=
 done
 

@@ -18,6 +18,8 @@ for network in 4ms,1000mbit 1ms,20mbit; do
 done
 "$trefoil" cost "${what[@]}" --network lan | grep -q "on a network of 1 ms (round trip) and 5000 Mbit/s" || complain "lan"
 "$trefoil" cost "${what[@]}" --network fast >/dev/null 2>&1 && complain "a network without numbers was accepted"
+refusal=$("$trefoil" bench --local --step relu --shape slow 2>&1)
+grep -q -- "--shape 'slow' is none of lan" <<<"$refusal" || complain "--shape slow: $refusal"
 refusal=$("$trefoil" bench --local --step relu --shape 5 2>&1)
-grep -q -- "--shape '5' is none of lan" <<<"$refusal" || complain "--shape 5: $refusal"
-[ $failures = 0 ]
+grep -q "dimensions go with --op only, otherwise it names a network" <<<"$refusal" || complain "--shape 5: $refusal"
+conclude
