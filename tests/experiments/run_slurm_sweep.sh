@@ -28,7 +28,16 @@ KillWait=5
 PartitionName=low Nodes=ALL Default=YES PriorityTier=1 State=UP
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF State=UP
 CONF
-sweep() { "$TREFOIL" sweep "$@"; }
+program=$TREFOIL
+sweep() { "$program" sweep "$@"; }
+# A point takes as long as on a busy machine, so that there is a task to cancel, to preempt and to tell on any.
+cat >"$work/slowly" <<W
+#!/usr/bin/env bash
+case \$1 in bench | eval) sleep 2 ;; esac
+exec "$program" "\$@"
+W
+chmod +x "$work/slowly"
+export TREFOIL=$work/slowly
 
 make_tiny_model "$work/tiny"
 make_tiny_decoder "$work/decoder"
@@ -117,6 +126,7 @@ fi
 (cd "$store/results" && sha256sum --check --status "$work/before") || complain "what was done was computed again"
 
 # The same without Slurm and without faults: the same points, settings and figures.
+export TREFOIL=$program
 sweep "$work/spec.toml" --out "$work/calm" >"$work/out" 2>"$work/err" || complain "without faults: $(cat "$work/err")"
 /usr/bin/python3 - "$store" "$work/calm" <<'P' || complain "the stores differ"
 import json, pathlib, sys
