@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Measured on two cores with MiniLM's six layers of 384: a token costs the three parties as much as 30 rounds, and a
-   batch takes 400 to 500 of them; wider models have dearer tokens. A round takes 0.4 ms there. */
+/* Estimated from runs on two cores of MiniLM's six layers of 384: a token costs the three parties as much as 30 rounds,
+   and a batch takes 400 to 500 of them; wider models have dearer tokens. A round takes 0.4 ms there. */
 static const size_t ROUNDS_IN_TOKENS = 16;
 static const double ROUND_SECONDS = 0.4e-3;
 
