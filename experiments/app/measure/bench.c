@@ -250,11 +250,7 @@ static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *
     if (job->link) return bench_link(link, job->link_bytes, job->runs, report);
     TF_TRY(tf_session_open(&session, link));
     tf_provider provider;
-    if (job->shares) {
-        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
-        session.store.provider = &provider;
-        session.store.stream = job->settings->stream;
-    }
+    if (job->shares) party_shares_lend(&job->shares[session.party.id], job->settings->stream, &provider, &session);
     tf_status status = tf_party_set_threads(&session.party, job->settings->threads);
     if (status == TF_OK)
         status = job->op                               ? bench_op(&session, job, report)

@@ -335,20 +335,11 @@ static tf_status play(tf_session *session, const generate_job *job, double start
 }
 
 tf_status party_generate(tf_link *link, const generate_job *job, generate_report *report) {
-    const private_job *base = job->job;
     double start = tf_clock();
     tf_session session;
     tf_provider provider;
-    tf_status status = tf_session_open(&session, link);
-    if (status != TF_OK) return party_doing(status, "making keys");
-    status = tf_party_set_threads(&session.party, base->settings->threads);
-    if (base->range_check) tf_range_check_attach(base->range_check, &session.party);
-    if (base->shares && base->shares[session.party.id].weights) {
-        provider = tf_share_weights_provider(base->shares[session.party.id].weights);
-        session.store.provider = &provider;
-        session.store.stream = base->settings->stream;
-    }
-    if (status == TF_OK) status = play(&session, job, start, report);
+    TF_TRY(party_open_session(link, job->job, &provider, &session));
+    tf_status status = play(&session, job, start, report);
     tf_session_close(&session);
     return status;
 }

@@ -352,6 +352,16 @@ tf_status party_answer_shared(tf_session *session, const private_job *job, doubl
     return party_doing(report_run(session, &sum, open_seconds, &none, report), "adding up what was sent");
 }
 
+tf_status party_open_session(tf_link *link, const private_job *job, tf_provider *provider, tf_session *session) {
+    tf_status status = tf_session_open(session, link);
+    if (status != TF_OK) return party_doing(status, "making keys");
+    status = tf_party_set_threads(&session->party, job->settings->threads);
+    if (job->range_check) tf_range_check_attach(job->range_check, &session->party);
+    if (job->shares) party_shares_lend(&job->shares[session->party.id], job->settings->stream, provider, session);
+    if (status != TF_OK) tf_session_close(session);
+    return status;
+}
+
 tf_status party_infer(tf_link *link, const private_job *job, float *values, run_report *report) {
     const run_settings *o = job->settings;
     double start = tf_clock();
@@ -359,16 +369,8 @@ tf_status party_infer(tf_link *link, const private_job *job, float *values, run_
     tf_session session;
     tf_provider provider;
     const party_counters none = {0};
-    tf_status status = tf_session_open(&session, link);
-    if (status != TF_OK) return party_doing(status, "making keys");
-    status = tf_party_set_threads(&session.party, o->threads);
-    if (job->range_check) tf_range_check_attach(job->range_check, &session.party);
-    if (job->shares && job->shares[session.party.id].weights) {
-        provider = tf_share_weights_provider(job->shares[session.party.id].weights);
-        session.store.provider = &provider;
-        session.store.stream = o->stream;
-    }
-    if (status == TF_OK) status = party_agree(&session, job);
+    TF_TRY(party_open_session(link, job, &provider, &session));
+    tf_status status = party_agree(&session, job);
     if (status == TF_OK && o->data_owner == TF_OUTSIDE)
         status = party_answer_shared(&session, job, tf_clock() - start, report);
     else if (status == TF_OK)

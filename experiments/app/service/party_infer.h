@@ -44,6 +44,11 @@ TF_CHECKED tf_status party_answer(tf_session *session, const private_job *job, f
 TF_CHECKED tf_status party_answer_shared(tf_session *session, const private_job *job, double open_seconds,
                                          run_report *report);
 
+/** Opens a session for one job, with its threads and, where they are asked for, its range check and shared weights.
+ *  `provider` outlives the session; nothing is left to close after a failure. */
+TF_CHECKED tf_status party_open_session(tf_link *link, const private_job *job, tf_provider *provider,
+                                        tf_session *session);
+
 /** A session with one request. */
 TF_CHECKED tf_status party_infer(tf_link *link, const private_job *job, float *values, run_report *report);
 

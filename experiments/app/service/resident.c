@@ -64,10 +64,7 @@ static tf_status open_shares(resident *r) {
     const resident_settings *s = r->settings;
     party_shares *own = &r->shares[s->party];
     TF_TRY(party_shares_open(&s->parts, s->run.fraction_bits, &r->model.config, s->party, own));
-    if (!own->weights) return TF_OK;
-    r->provider = tf_share_weights_provider(own->weights);
-    r->session.store.provider = &r->provider;
-    r->session.store.stream = s->run.stream;
+    party_shares_lend(own, s->run.stream, &r->provider, &r->session);
     return TF_OK;
 }
 

@@ -52,6 +52,13 @@ tf_status party_shares_open(const share_settings *settings, int fraction_bits, c
     return status;
 }
 
+void party_shares_lend(const party_shares *shares, bool stream, tf_provider *provider, tf_session *session) {
+    if (!shares->weights) return;
+    *provider = tf_share_weights_provider(shares->weights);
+    session->store.provider = provider;
+    session->store.stream = stream;
+}
+
 void party_shares_close(party_shares *shares) {
     tf_share_close(shares->weights);
     tf_share_texts_close(&shares->texts);

@@ -4,6 +4,7 @@
 
 #include "models/shares/share_texts.h"
 #include "models/shares/share_weights.h"
+#include "runtime/session/session.h"
 
 /** The directories of share files: of all parties, or of this one alone. NULL where there are none. */
 typedef struct share_settings {
@@ -26,6 +27,8 @@ TF_CHECKED tf_status party_shares_root(const tf_share_file *file, const char *wa
 /** Opens what the settings name for this party, weights of `fraction_bits`, and makes its directory of results. */
 TF_CHECKED tf_status party_shares_open(const share_settings *settings, int fraction_bits, const tf_config *config,
                                        int party, party_shares *shares);
+/** Makes a session take its weights from the shares, if they have any; `provider` is written, and outlives it. */
+void party_shares_lend(const party_shares *shares, bool stream, tf_provider *provider, tf_session *session);
 void party_shares_close(party_shares *shares);
 
 #endif
