@@ -14,7 +14,7 @@ static tf_status read_albert(const tf_json_source *from, tf_config *c) {
     return tf_json_optional_size(from, "num_hidden_groups", 1, c->layers, &c->groups);
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {
         {"embeddings.projection", "encoder.embedding_hidden_mapping_in"},
         {"encoder.group.", "encoder.albert_layer_groups."},

@@ -7,7 +7,7 @@ static tf_status read_bert(const tf_json_source *from, tf_config *c) {
     return tf_json_size(from, "type_vocab_size", 1, 1024, &c->types);
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {{"masked.dense", "cls.predictions.transform.dense"},
                                       {"masked.LayerNorm", "cls.predictions.transform.LayerNorm"},
                                       {"masked.bias", "cls.predictions.bias"}};

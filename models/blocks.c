@@ -55,12 +55,12 @@ tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape) {
     return tensor(b, TF_LEAF_WEIGHT, name, shape);
 }
 
-tf_stream tf_block_values(tf_id x) {
-    return (tf_stream){.n = x};
+tf_activations tf_block_values(tf_id x) {
+    return (tf_activations){.n = x};
 }
 
 /* As the file has it. */
-static tf_id plain_dense(tf_builder *b, tf_stream x, tf_dense d, tf_leaf leaf) {
+static tf_id plain_dense(tf_builder *b, tf_activations x, tf_dense d, tf_leaf leaf) {
     char weight[80], bias[80];
     snprintf(weight, sizeof weight, "%s.weight", d.name);
     snprintf(bias, sizeof bias, "%s.bias", d.name);
@@ -69,7 +69,7 @@ static tf_id plain_dense(tf_builder *b, tf_stream x, tf_dense d, tf_leaf leaf) {
     return tf_graph_op(b->graph, "linear", "", d.name, d.no_bias ? 2 : 3, in, TF_NO_ATTRS);
 }
 
-tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense d) {
+tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense d) {
     tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
     if (!*x.norm && !(d.centred && b->fold)) return plain_dense(b, x, d, leaf);
     char full[224], weight[80], bias[80];
@@ -124,9 +124,9 @@ static tf_id no_shift(tf_builder *b, const char *name, size_t width) {
     return add_leaf(b, TF_LEAF_WEIGHT, name, tf_dims(width), data);
 }
 
-tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
+tf_activations tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
     tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"centred", 1}};
-    tf_stream out = {.shifted = !norm.no_bias, .width = norm.width ? norm.width : b->config->hidden};
+    tf_activations out = {.shifted = !norm.no_bias, .width = norm.width ? norm.width : b->config->hidden};
     if (b->fold) {
         snprintf(out.norm, sizeof out.norm, "%.64s%.60s", leaf_scope(b), norm.name);
         snprintf(out.node, sizeof out.node, "%.64s%.60s", b->graph->scope, norm.name);
@@ -144,7 +144,7 @@ tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
 }
 
 /* A LayerNorm's shift less its mean. */
-static tf_id centred_shift(tf_builder *b, const tf_stream *x) {
+static tf_id centred_shift(tf_builder *b, const tf_activations *x) {
     const float *data = NULL;
     if (b->graph->status == TF_OK && b->tensors.file) {
         tf_status status = tf_fold_shift(&b->tensors, x->norm, x->width, TF_WEIGHT_LIMIT, &data);
@@ -153,7 +153,7 @@ static tf_id centred_shift(tf_builder *b, const tf_stream *x) {
     return add_leaf(b, TF_LEAF_WEIGHT, "bias.folded", tf_dims(x->width), data);
 }
 
-tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred) {
+tf_id tf_block_value_of(tf_builder *b, tf_activations x, bool centred) {
     if (!*x.norm) return x.n;
     char scope[sizeof b->graph->scope], shared[sizeof b->shared];
     snprintf(scope, sizeof scope, "%s", b->graph->scope);

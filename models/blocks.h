@@ -35,18 +35,18 @@ tf_id tf_block_find(tf_builder *b, const char *name);
  * Activations as a normalisation leaves them: n, to be scaled by gamma and shifted by beta, the weight and bias of the
  * tensors named `norm`; or the values themselves, where `norm` is empty.
  */
-typedef struct tf_stream {
+typedef struct tf_activations {
     tf_id n;
     char norm[128];
     char node[128]; /**< the normalisation's own name: another one where layers share their weights */
     size_t width;
     bool shifted; /**< whether there is a beta */
-} tf_stream;
+} tf_activations;
 
-tf_stream tf_block_values(tf_id x);
+tf_activations tf_block_values(tf_id x);
 
 /** gamma n + beta; with `centred` less its mean, which the LayerNorm after a residual would take. */
-tf_id tf_block_value_of(tf_builder *b, tf_stream x, bool centred);
+tf_id tf_block_value_of(tf_builder *b, tf_activations x, bool centred);
 
 /** A linear layer. */
 typedef struct tf_dense {
@@ -56,7 +56,7 @@ typedef struct tf_dense {
     bool no_bias;
 } tf_dense;
 
-tf_id tf_block_dense(tf_builder *b, tf_stream x, tf_dense dense);
+tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense dense);
 
 /** A normalisation. */
 typedef struct tf_norm {
@@ -69,7 +69,7 @@ typedef struct tf_norm {
 } tf_norm;
 
 /** LayerNorm over the last dimension, with config's eps. */
-tf_stream tf_block_norm(tf_builder *b, tf_id x, tf_norm norm);
+tf_activations tf_block_norm(tf_builder *b, tf_id x, tf_norm norm);
 
 /** An op whose variant the approximations tell for `place` in `layer`, with attributes of its own. */
 tf_id tf_block_approximated(tf_builder *b, const char *kind, const char *place, int layer, const char *name, int inputs,

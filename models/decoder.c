@@ -38,8 +38,8 @@ static tf_status join_parts(const tf_builder *b, const char *name, const char *n
 }
 
 /* The data of all parts, folded where the builder folds. */
-static tf_status fused_data(const tf_builder *b, tf_stream x, const tf_fused *f, const char *weight, const char *bias,
-                            const float **w, const float **v) {
+static tf_status fused_data(const tf_builder *b, tf_activations x, const tf_fused *f, const char *weight,
+                            const char *bias, const float **w, const float **v) {
     joined weights = {.parts = 0}, biases = {.parts = 0};
     if (!b->tensors.file) return TF_OK;
     for (int i = 0; i < PARTS && f->part[i]; i++) {
@@ -59,7 +59,7 @@ static tf_status fused_data(const tf_builder *b, tf_stream x, const tf_fused *f,
     return biases.part[0] ? join_parts(b, bias, x.norm, &biases, v) : TF_OK;
 }
 
-tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *f, tf_id angles, size_t rotated) {
+tf_id tf_decoder_fused(tf_builder *b, tf_activations x, const tf_fused *f, tf_id angles, size_t rotated) {
     tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
     char weight[80], bias[80];
     const float *w = NULL, *v = NULL;
@@ -82,9 +82,9 @@ tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *f, tf_id angl
 
 /* Parts of layers -------------------------------------------------------------------------------------------------- */
 
-tf_stream tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm) {
+tf_activations tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm) {
     tf_attr eps = {"eps", b->config->layer_norm_eps};
-    tf_stream out = {.n = -1};
+    tf_activations out = {.n = -1};
     if (b->fold) {
         snprintf(out.norm, sizeof out.norm, "%s%s", b->graph->scope, norm.name);
         out.n = tf_block_approximated(b, "rmsnorm", norm.place, norm.layer, norm.name, TF_IN(x), 1, &eps);
@@ -172,7 +172,7 @@ tf_id tf_decoder_tokens(tf_builder *b, const char *table) {
     return tf_graph_op(b->graph, "embedding", "", "embedded_tokens", TF_IN(tokens, rows), TF_NO_ATTRS);
 }
 
-tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table) {
+tf_id tf_decoder_head(tf_builder *b, tf_activations x, const char *table) {
     if (b->batch->decoding->no_head) return x.n;
     tf_fused head = {.name = "lm_head",
                      .part = {b->config->tie_word_embeddings ? table : "lm_head"},

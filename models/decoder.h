@@ -18,10 +18,10 @@ typedef struct tf_fused {
 } tf_fused;
 
 /** x W^T + b for all parts; `angles` (a leaf, or -1) turns the first `rotated` outputs by the tokens' positions. */
-tf_id tf_decoder_fused(tf_builder *b, tf_stream x, const tf_fused *fused, tf_id angles, size_t rotated);
+tf_id tf_decoder_fused(tf_builder *b, tf_activations x, const tf_fused *fused, tf_id angles, size_t rotated);
 
 /** Root mean square normalisation, its gamma folded into the layers that follow where the builder folds. */
-tf_stream tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm);
+tf_activations tf_decoder_rms_norm(tf_builder *b, tf_id x, tf_norm norm);
 
 /** The columns of x from `first` on. */
 tf_id tf_decoder_columns(tf_builder *b, const char *name, tf_id x, size_t first, size_t count);
@@ -56,6 +56,6 @@ tf_id tf_decoder_tokens(tf_builder *b, const char *table);
 
 /** Logits over the vocabulary from the rows of x, texts x rows (or 1) x vocabulary; `table`: of the embedding, where it
  *  is tied. The rows themselves where no head is wanted. */
-tf_id tf_decoder_head(tf_builder *b, tf_stream x, const char *table);
+tf_id tf_decoder_head(tf_builder *b, tf_activations x, const char *table);
 
 #endif

@@ -20,7 +20,7 @@ static tf_status read_distilbert(const tf_json_source *from, tf_config *c) {
     return TF_OK;
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {
         {"encoder.layer.", "transformer.layer."},
         {"attention.self.query", "attention.q_lin"},

@@ -11,7 +11,7 @@ static tf_status read_electra(const tf_json_source *from, tf_config *c) {
     return TF_OK;
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {{"embeddings.projection", "embeddings_project"},
                                       {"masked.dense", "generator_predictions.dense"},
                                       {"masked.LayerNorm", "generator_predictions.LayerNorm"},

@@ -55,23 +55,24 @@ static tf_id embedding_sum(tf_builder *b, size_t width) {
     return tf_block_add(b, "sum", word, tf_block_add(b, "sum_of_positions_and_types", position, first));
 }
 
-tf_stream tf_encoder_embeddings(tf_builder *b) {
+tf_activations tf_encoder_embeddings(tf_builder *b) {
     size_t hidden = b->config->hidden, width = b->config->embedding ? b->config->embedding : hidden;
     tf_graph_scope(b->graph, "embeddings.");
     tf_norm norm = {.name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1};
-    tf_stream x = tf_block_norm(b, embedding_sum(b, width), norm);
+    tf_activations x = tf_block_norm(b, embedding_sum(b, width), norm);
     if (!b->config->embedding) return x;
     return tf_block_values(tf_block_dense(b, x, (tf_dense){.name = "projection", .in = width, .out = hidden}));
 }
 
 /* The sum of a block's output and its input, normalised; all means are taken before, where they delay nothing. */
-static tf_stream residual(tf_builder *b, tf_stream in, tf_dense dense, const char *sum, tf_stream x, tf_norm norm) {
+static tf_activations residual(tf_builder *b, tf_activations in, tf_dense dense, const char *sum, tf_activations x,
+                               tf_norm norm) {
     dense.centred = norm.centred = *x.norm; /* values' means are not known */
     tf_id y = tf_block_dense(b, in, dense);
     return tf_block_norm(b, tf_block_add(b, sum, y, tf_block_value_of(b, x, true)), norm);
 }
 
-tf_stream tf_encoder_layer(tf_builder *b, tf_stream x, int layer) {
+tf_activations tf_encoder_layer(tf_builder *b, tf_activations x, int layer) {
     size_t hidden = b->config->hidden, intermediate = b->config->intermediate, groups = b->config->groups;
     tf_graph_scope(b->graph, "encoder.layer.%d.", layer);
     if (groups) {
@@ -94,13 +95,13 @@ tf_stream tf_encoder_layer(tf_builder *b, tf_stream x, int layer) {
     return x;
 }
 
-tf_stream tf_encoder_layers(tf_builder *b, tf_stream x) {
+tf_activations tf_encoder_layers(tf_builder *b, tf_activations x) {
     for (size_t layer = 0; layer < b->config->layers; layer++) x = tf_encoder_layer(b, x, (int)layer);
     return x;
 }
 
 /* Logits over the vocabulary for tokens that are meant: a transformed vector times the word embeddings themselves. */
-static tf_id masked_head(tf_builder *b, tf_stream x) {
+static tf_id masked_head(tf_builder *b, tf_activations x) {
     size_t hidden = b->config->hidden, width = b->config->embedding ? b->config->embedding : hidden;
     int last = (int)b->config->layers - 1;
     tf_graph_scope(b->graph, "masked.");
@@ -115,7 +116,7 @@ static tf_id masked_head(tf_builder *b, tf_stream x) {
     return tf_block_words(b, logits);
 }
 
-tf_id tf_encoder_head(tf_builder *b, tf_stream x, const char *kind, const char *variant) {
+tf_id tf_encoder_head(tf_builder *b, tf_activations x, const char *kind, const char *variant) {
     const tf_config *c = b->config;
     size_t hidden = c->hidden;
     tf_dense classifier = {.name = "classifier", .in = hidden, .out = c->labels};
@@ -140,7 +141,7 @@ tf_id tf_encoder_build(tf_builder *b, const char *kind, const char *variant) {
     return tf_encoder_head(b, tf_encoder_layers(b, tf_encoder_embeddings(b)), kind, variant);
 }
 
-void tf_rename_leaf(const tf_rename *table, size_t entries, tf_place *place) {
+void tf_rename_leaf(const tf_rename *table, size_t entries, tf_tensor_place *place) {
     char old[sizeof place->name];
     for (size_t i = 0; i < entries; i++) {
         const char *at = strstr(place->name, table[i].from);

@@ -19,16 +19,16 @@ TF_CHECKED tf_status tf_encoder_offset_positions(const tf_json_source *from, tf_
  * The sum of the embeddings of token, position and token type (where the family has them), normalised, and widened
  * where they are narrower than the hidden size: texts x length x hidden.
  */
-tf_stream tf_encoder_embeddings(tf_builder *b);
+tf_activations tf_encoder_embeddings(tf_builder *b);
 
 /** A layer with LayerNorms after the residual sums; texts x length x hidden in and out. */
-tf_stream tf_encoder_layer(tf_builder *b, tf_stream x, int layer);
+tf_activations tf_encoder_layer(tf_builder *b, tf_activations x, int layer);
 
 /** All layers. */
-tf_stream tf_encoder_layers(tf_builder *b, tf_stream x);
+tf_activations tf_encoder_layers(tf_builder *b, tf_activations x);
 
 /** What config's head makes of the last layer; a classifier's pooler has this op as activation. */
-tf_id tf_encoder_head(tf_builder *b, tf_stream x, const char *kind, const char *variant);
+tf_id tf_encoder_head(tf_builder *b, tf_activations x, const char *kind, const char *variant);
 
 /** The whole: embeddings, layers, head. */
 tf_id tf_encoder_build(tf_builder *b, const char *kind, const char *variant);
@@ -39,7 +39,7 @@ typedef struct tf_rename {
 } tf_rename;
 
 /** Replaces `from` by `to` once in the name, for the first entry whose `from` it has; then tries the entries after. */
-void tf_rename_leaf(const tf_rename *table, size_t entries, tf_place *place);
+void tf_rename_leaf(const tf_rename *table, size_t entries, tf_tensor_place *place);
 
 /** What config.json must say of an encoder of BERT's kind, for tf_family.only. */
 #define TF_ENCODER_ONLY                                                                                                \

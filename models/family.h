@@ -31,7 +31,7 @@ typedef struct tf_family {
     } * heads;
 
     /** Says where in the file the data of the leaf lie; `place` comes filled with the leaf's own name. NULL: there. */
-    void (*place)(const tf_config *config, const char *leaf, tf_place *place);
+    void (*place)(const tf_config *config, const char *leaf, tf_tensor_place *place);
 
     /** Builds all of the graph for builder->batch and returns its output. */
     tf_id (*build)(tf_builder *builder);

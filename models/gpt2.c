@@ -26,7 +26,7 @@ static bool ends_with(const char *text, const char *end) {
     return length >= last && !strcmp(text + length - last, end);
 }
 
-static void place(const tf_config *config, const char *leaf, tf_place *place) {
+static void place(const tf_config *config, const char *leaf, tf_tensor_place *place) {
     static const char *const stored_transposed[] = {"attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight",
                                                     "mlp.c_proj.weight"};
     for (size_t i = 0; i < sizeof stored_transposed / sizeof *stored_transposed; i++)
@@ -38,7 +38,7 @@ static tf_id layer(tf_builder *b, const tf_decoder_pass *pass, tf_id x, int numb
     size_t hidden = b->config->hidden, inner = b->config->intermediate;
     bool last = tf_decoder_last_only(b, number);
     tf_graph_scope(b->graph, "h.%d.", number);
-    tf_stream n =
+    tf_activations n =
         tf_block_norm(b, x, (tf_norm){.name = "ln_1", .place = "layernorm1", .layer = number, .centred = true});
     tf_id qkv = tf_block_dense(b, n, (tf_dense){.name = "attn.c_attn", .in = hidden, .out = 3 * hidden});
     tf_heads heads = {.query = tf_decoder_columns(b, "query", qkv, 0, hidden),
@@ -75,7 +75,8 @@ static tf_id build(tf_builder *b) {
     tf_id x = embeddings(b);
     for (size_t i = 0; i < b->config->layers; i++) x = layer(b, &pass, x, (int)i);
     tf_graph_scope(b->graph, "%s", "");
-    tf_stream n = tf_block_norm(b, x, (tf_norm){.name = "ln_f", .place = "layernorm", .layer = -1, .centred = true});
+    tf_activations n =
+        tf_block_norm(b, x, (tf_norm){.name = "ln_f", .place = "layernorm", .layer = -1, .centred = true});
     return tf_decoder_head(b, n, "wte");
 }
 

@@ -117,7 +117,7 @@ static tf_id normalised_heads(tf_builder *b, const tf_decoder_pass *pass, const 
     return tf_graph_op(b->graph, "rotary", "", part, TF_IN(x, pass->angles), TF_NO_ATTRS);
 }
 
-static tf_id attention(tf_builder *b, const tf_decoder_pass *pass, tf_stream n, int layer) {
+static tf_id attention(tf_builder *b, const tf_decoder_pass *pass, tf_activations n, int layer) {
     const tf_config *c = b->config;
     size_t depth = tf_head_dim(c), query = c->heads * depth, key = c->kv_heads * depth;
     bool by_head = c->family == &tf_qwen3_family;
@@ -143,7 +143,7 @@ static tf_id attention(tf_builder *b, const tf_decoder_pass *pass, tf_stream n, 
 }
 
 /* SwiGLU (Shazeer 2020): silu(gate) * up, then down. */
-static tf_id feed_forward(tf_builder *b, tf_stream n, int layer) {
+static tf_id feed_forward(tf_builder *b, tf_activations n, int layer) {
     const tf_config *c = b->config;
     size_t inner = c->intermediate;
     tf_fused gate_up = {.name = "mlp.gate_up_proj",
@@ -162,7 +162,7 @@ static tf_id feed_forward(tf_builder *b, tf_stream n, int layer) {
 
 static tf_id layer(tf_builder *b, const tf_decoder_pass *pass, tf_id x, int number) {
     tf_graph_scope(b->graph, "layers.%d.", number);
-    tf_stream n = tf_decoder_rms_norm(b, x, norm("input_layernorm", "layernorm1", number));
+    tf_activations n = tf_decoder_rms_norm(b, x, norm("input_layernorm", "layernorm1", number));
     tf_id y = attention(b, pass, n, number);
     x = tf_decoder_last_token(b, "last_token", x, tf_decoder_last_only(b, number));
     x = tf_block_add(b, "self_attn.residual", y, x);

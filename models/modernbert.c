@@ -105,7 +105,7 @@ static public_leaves make_leaves(tf_builder *b) {
     return c;
 }
 
-static tf_id attention(tf_builder *b, const public_leaves *leaves, tf_stream x, int layer) {
+static tf_id attention(tf_builder *b, const public_leaves *leaves, tf_activations x, int layer) {
     const tf_config *c = b->config;
     size_t hidden = c->hidden;
     bool local = (size_t)layer % c->global_every != 0;
@@ -123,7 +123,7 @@ static tf_id attention(tf_builder *b, const public_leaves *leaves, tf_stream x, 
         (tf_dense){.name = "attn.Wo", .in = hidden, .out = hidden, .centred = true, .no_bias = !c->attention_bias});
 }
 
-static tf_id feed_forward(tf_builder *b, tf_stream x, int layer) {
+static tf_id feed_forward(tf_builder *b, tf_activations x, int layer) {
     const tf_config *c = b->config;
     size_t inner = c->intermediate;
     tf_fused wi = {.name = "mlp.Wi", .part = {"mlp.Wi"}, .in = c->hidden, .out = {2 * inner}, .biased = c->mlp_bias};
@@ -137,12 +137,12 @@ static tf_id feed_forward(tf_builder *b, tf_stream x, int layer) {
 }
 
 /* The sum that normalisations alone look at is kept without its mean. */
-static tf_stream norm(tf_builder *b, tf_id x, const char *name, const char *place, int layer) {
+static tf_activations norm(tf_builder *b, tf_id x, const char *name, const char *place, int layer) {
     return tf_block_norm(b, x,
                          (tf_norm){.name = name, .place = place, .layer = layer, .centred = true, .no_bias = true});
 }
 
-static tf_id head(tf_builder *b, tf_stream x) {
+static tf_id head(tf_builder *b, tf_activations x) {
     const tf_config *c = b->config;
     size_t hidden = c->hidden;
     tf_graph_scope(b->graph, "%s", "");
@@ -174,7 +174,7 @@ static tf_id build(tf_builder *b) {
     tf_id tokens = tf_block_ids(b, "tokens", false);
     tf_id words = tf_graph_op(b->graph, "embedding", "", "embeddings.tokens", TF_IN(tokens, table), TF_NO_ATTRS);
     tf_norm first = {.name = "embeddings.norm", .place = "layernorm", .layer = -1, .no_bias = true};
-    tf_stream n = tf_block_norm(b, words, first);
+    tf_activations n = tf_block_norm(b, words, first);
     tf_id x = tf_block_value_of(b, n, true);
     for (int layer = 0; layer < (int)b->config->layers; layer++) {
         tf_graph_scope(b->graph, "layers.%d.", layer);

@@ -16,7 +16,7 @@ static tf_status read_mpnet(const tf_json_source *from, tf_config *c) {
     return tf_encoder_offset_positions(from, c);
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {{"attention.self.query", "attention.attn.q"},
                                       {"attention.self.key", "attention.attn.k"},
                                       {"attention.self.value", "attention.attn.v"},

@@ -14,7 +14,7 @@ static tf_status read_roberta(const tf_json_source *from, tf_config *c) {
     return tf_encoder_offset_positions(from, c);
 }
 
-static void place(const tf_config *c, const char *leaf, tf_place *place) {
+static void place(const tf_config *c, const char *leaf, tf_tensor_place *place) {
     static const tf_rename names[] = {
         {"masked.dense", "lm_head.dense"}, {"masked.LayerNorm", "lm_head.layer_norm"}, {"masked.bias", "lm_head.bias"}};
     static const tf_rename classifier[] = {{"classifier", "classifier.out_proj"}, {"pooler.dense", "classifier.dense"}};

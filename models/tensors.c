@@ -51,7 +51,7 @@ static void transpose_part(const void *context, float *out) {
 
 tf_status tf_tensors_floats(const tf_tensors *t, const char *leaf, tf_shape shape, double limit, const float **data) {
     const tf_family *family = t->config->family;
-    tf_place place = {.first = 0};
+    tf_tensor_place place = {.first = 0};
     snprintf(place.name, sizeof place.name, "%s", leaf);
     if (family->place) family->place(t->config, leaf, &place);
     char name[NAME], key[NAME];

@@ -9,12 +9,12 @@
 #include "models/files/safetensors.h"
 
 /** Where a leaf's data lie in a file. */
-typedef struct tf_place {
+typedef struct tf_tensor_place {
     char name[192];     /**< the tensor, without the prefixes that its family knows */
     bool transposed;    /**< in x out, as GPT-2 stores its weights, where the leaf is out x in */
     size_t first, rows; /**< the leaf is a part of a tensor with that many rows (after transposing), from row `first`; 0
                              rows: all of it */
-} tf_place;
+} tf_tensor_place;
 
 typedef struct tf_tensors {
     const tf_safetensors *file; /**< NULL where this party does not hold them */

@@ -115,7 +115,7 @@ Test(weight_files, doubles_and_unused_tensors_of_other_types) {
 }
 
 /* A family whose weights lie as GPT-2's do: in x out, three in one tensor. */
-static void place(const tf_config *config, const char *leaf, tf_place *p) {
+static void place(const tf_config *config, const char *leaf, tf_tensor_place *p) {
     if (strncmp(leaf, "part", 4)) return;
     bool weight = strstr(leaf, ".weight") != NULL;
     strcpy(p->name, weight ? "attn.weight" : "attn.bias");
