@@ -2,7 +2,9 @@
 import statistics
 
 import plots
+import profile_tables
 import tables
+from spec import OPTIONS
 
 LABELS = {"bytes": "bytes over all links", "seconds": "seconds", "seq": "tokens a text", "layers": "layers", "batch": "texts a batch",
           "tokens": "tokens generated", "network": "network", "frac_bits": "fractional bits", "threads": "threads a party"}
@@ -15,7 +17,7 @@ def differing(rows, columns):
 
 def series_by(rows, x, y):
     """(heading's end, series): of all rows, or where these are too many a group for each model; at most MOST_SERIES."""
-    by = differing(rows, [c for c in ("model", "approx", "seq", "layers", "batch", "tokens", "network", "threads", "frac_bits") if c != x])
+    by = differing(rows, [c for c in ("model", "approx", "seq", "layers", "batch", "tokens", "network", "threads", "frac_bits", *OPTIONS) if c != x])
     rows = [(row, d) for row, d in rows if row.get(x) not in (None, "", 0) and row.get(y) is not None]
     fixed = {}
     for column in [c for c in by if c not in ("model", "approx")]:  # other axes stand at their most frequent value
@@ -77,6 +79,9 @@ def all_of(plt, results, where):
     chosen = dict(sorted(bars.items(), key=lambda item: -sum(item[1].values()))[:14])
     caption = "The exact forecast, over all links" + (f"; the 14 largest of {len(bars)}." if len(bars) > 14 else ".")
     yield "Bytes by kind of op", caption, plots.stacks(plt, chosen, "part of all bytes, %")
+    spent = {name: {row["op"]: row["seconds"] for row, _ in parts[:-1]} for name, parts, _ in profile_tables.profiles(results, where)}
+    yield ("Seconds by kind of op", "Party 0's first thread by the clock, waiting included.",
+           plots.stacks(plt, dict(list(spent.items())[:14]), "part of the time, %", lambda seconds: f"{seconds:.3g} s"))
     for x in ("seq", "layers", "batch", "tokens", "threads"):
         for y, source in (("bytes", moved), ("seconds", here)):
             if x == "threads" and y == "bytes":

@@ -8,6 +8,7 @@ import tarfile
 import plan
 import slurm
 import tables
+from points import Digests, PlanError, make_points
 from program import Program, ProgramError, granted_cores
 from runner import run_here, seconds_known
 from spec import SpecError, read_spec
@@ -43,7 +44,7 @@ def parse(arguments):
     parser.add_argument("--by", metavar="COLUMNS", help="group rows by these columns: medians")
     parser.add_argument("--compare", metavar="STORE", help="what differs from another store; status 1 if anything is worse")
     parser.add_argument("--threshold", type=float, default=0.05, metavar="PART", help="with --compare: from which change on (0.05)")
-    parser.add_argument("--report", metavar="FILE.html", help="one page with everything; plots need Debian's python3-matplotlib")
+    parser.add_argument("--report", metavar="FILE", help="one page with everything, FILE.html; plots need Debian's python3-matplotlib. FILE.md: the tables as text")
     parser.add_argument("--pack", metavar="FILE.tar.gz", help="an archive of the store, without locks and logs")
     if "--slurm" in arguments[:-1]:  # its value begins with dashes, which argparse takes for an option of its own
         at = arguments.index("--slurm")
@@ -76,7 +77,7 @@ def look(options):
     where = tables.parse_where(options.where)
     if options.report:
         import report
-        report.write(options.report, store, results, where)
+        (report.write_text if options.report.endswith(".md") else report.write)(options.report, store, results, where)
         return
     if options.compare:
         lines, worse = tables.compare(results, list(Store(options.compare).all()), options.threshold)
@@ -117,7 +118,7 @@ def show(points, state, seconds, forecasts):
             total["bytes"] += entry["bytes"]["total"]
             total["rounds"] += entry["rounds"]
             total["memory"] = max(total["memory"], entry["memory"])
-        print(f"{state[point.digest]:8} {point.measure:10} {a['model'][:14]:14} {a['approx'][:16]:16} {a['seq'] or '':>5} "
+        print(f"{state[point.digest]:8} {point.measure:10} {(a['model'] or '')[:14]:14} {(a['approx'] or str(a.get('size', '')))[:16]:16} {a['seq'] or '':>5} "
               f"{a['batch'] or '':>5} {a['tokens'] or '':>6} {a['network'][:8]:8} {forecast} {duration(seconds[point.digest]):>7}")
     counts = {s: list(state.values()).count(s) for s in ("done", "failed", "open")}
     left = sum(seconds[p.digest] for p in points if state[p.digest] == "open")
@@ -140,8 +141,8 @@ def prepare(options):
     store = Store(options.out) if options.out else None
     if store:
         store.create()
-    digests = plan.Digests(store.directory / "digests.json" if store else None)
-    points = plan.make_points(spec, program, digests)
+    digests = Digests(store.directory / "digests.json" if store else None)
+    points = make_points(spec, program, digests)
     digests.save()
     forecasts = plan.Forecasts(program, store)
     for warning in plan.check(points, forecasts, options.jobs, options.slurm is not None):
@@ -210,7 +211,7 @@ def main():
             run(options)
     except (SpecError, tables.TableError) as error:
         fail(error, 2)
-    except (plan.PlanError, ProgramError, slurm.SlurmError, OSError) as error:
+    except (PlanError, ProgramError, slurm.SlurmError, OSError) as error:
         fail(error)
     except BrokenPipeError:
         sys.exit(0)

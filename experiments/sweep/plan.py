@@ -1,148 +1,16 @@
-"""From a spec to points: what is to be measured, each once, checked and forecast before anything runs."""
+"""What points will take: forecasts of the program, exact, and estimates of time; everything is checked before it runs."""
 import concurrent.futures
-import hashlib
 import json
-import os
 import re
 
+from points import TRAINED, PlanError, data_arguments, model_arguments, option_words, options_of, part_arguments
 from program import NETWORKS, ProgramError, granted_cores
-from store import OF_DATA, Point, digest_of, state_of, write_whole
+from spec import OPTIONS, PARTS
+from store import OF_DATA, digest_of, state_of
 
 SHAPES = {"lan": (1e-3, 5e9), "wan": (40e-3, 4e8)}  # as in trefoil: round trip in seconds, bits a second
 SECONDS_A_BYTE = 8e-9  # of computing, where the store knows nothing better: BERT-base on two cores
 START_SECONDS = 2
-TRAINED = "trained"  # what a model's config.json says that its weights are for
-
-
-class PlanError(Exception):
-    """Everything that is wrong with a spec's points, one reason a line."""
-
-
-def file_digest(path):
-    """The SHA-256 of a file."""
-    sha = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            sha.update(piece)
-    return sha.hexdigest()
-
-
-class Digests:
-    """Digests of files, kept in the store from one call to the next by size and time of change."""
-
-    def __init__(self, path):
-        self.path, self.known, self.seen = path, {}, {}
-        if path and os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                try:
-                    self.known = json.load(file)
-                except json.JSONDecodeError:
-                    self.known = {}
-        self.before = len(self.known)
-
-    def of(self, path):
-        info = os.stat(path)
-        key = f"{os.path.realpath(path)} {info.st_size} {info.st_mtime_ns}"
-        if key not in self.known:
-            self.known[key] = file_digest(path)
-        return self.known[key]
-
-    def model(self, model):
-        """What a model is: its configuration and weights, or its architecture's name."""
-        if "arch" in model:
-            return "arch:" + model["arch"]
-        parts = {}
-        for name in sorted(os.listdir(model["path"])):
-            if name.endswith((".json", ".safetensors", ".txt", ".model")):
-                parts[name] = self.of(os.path.join(model["path"], name))
-        return digest_of(parts)
-
-    def save(self):
-        if self.path and len(self.known) > self.before:
-            write_whole(self.path, json.dumps(self.known))
-
-
-def settings_of_model(model, digests):
-    """What a point's name holds of its model."""
-    settings = {"model": digests.model(model)}
-    for key in ("data", "prompts"):
-        if key in model:
-            settings[key] = digests.of(model[key])
-    for key in ("metric", "columns", "max_length", "ranges"):
-        if key in model:
-            settings[key] = model[key]
-    return settings
-
-
-def generates_text(model):
-    """Whether a model is measured by perplexity, and not by the labels it gives."""
-    try:
-        with open(os.path.join(model["path"], "config.json"), encoding="utf-8") as file:
-            names = json.load(file).get("architectures") or [""]
-    except (KeyError, OSError, ValueError, AttributeError):
-        return False
-    return str(names[0]).endswith(("CausalLM", "LMHeadModel"))
-
-
-def located(model):
-    """The model with absolute paths, for whoever runs it elsewhere."""
-    return {k: os.path.abspath(v) if k in ("path", "data", "prompts") else v for k, v in model.items()}
-
-
-def make_points(spec, program, digests):
-    """Every point once, in the order of the spec."""
-    points, seen, faults, models = [], set(), [], {}
-    for name, model in spec.models.items():
-        try:
-            unfit = ("accuracy", "agreement") if generates_text(model) else ("perplexity",)
-            models[name] = located(model), settings_of_model(model, digests), unfit
-        except OSError as error:
-            faults.append(f"models.{name}: {error.strerror}: {error.filename}")
-    for axes in spec.points():
-        if axes["model"] not in models:
-            continue
-        model, of_model, unfit = models[axes["model"]]
-        settings = {k: v for k, v in {**axes, **of_model}.items() if v not in (0, "", None) or v is False}
-        where = {"program": program.version, "model": model, "axes": axes, "model_digest": of_model["model"],
-                 "limit": spec.limit, "groups": spec.groups, "timeout": spec.timeout}
-        if axes["network"] == "hosts":
-            where["hosts"] = spec.hosts
-        for measure in spec.measure:
-            if measure in OF_DATA and "data" not in model or measure in unfit:
-                continue  # the measure of another of the models
-            for repeat in range(spec.repeats if measure == "time" else 1):
-                label = dict(axes, measure=measure, program=program.version, **({"repeat": repeat} if measure == "time" else {}))
-                if measure in OF_DATA:
-                    label.update(seq=0, batch=0, layers=0, tokens=0, network="", threads=0)
-                point = Point(measure, {**settings, "repeat": repeat}, where, label)
-                if point.digest not in seen:
-                    seen.add(point.digest)
-                    points.append(point)
-    if faults:
-        raise PlanError("\n".join(dict.fromkeys(faults)))
-    return points
-
-
-def model_arguments(where):
-    model, axes = where["model"], where["axes"]
-    words = ["--model", model["path"]] if "path" in model else ["--arch", model["arch"]]
-    words += ["--approx", axes["approx"]] * (axes["approx"] != TRAINED) + ["--frac-bits", str(axes["frac_bits"])]
-    return words + (["--no-ranges"] if model.get("ranges") is False else [])
-
-
-def generates(point):
-    """Whether a point's time is that of generating tokens after prompts."""
-    return point.measure == "time" and "prompts" in point.where["model"] and point.where["axes"]["tokens"] > 0
-
-
-def data_arguments(point):
-    model, limit = point.where["model"], point.where["limit"]
-    words = ["--data", model["data"]]
-    for key in ("metric", "columns", "max_length"):
-        if key in model and not (key == "metric" and point.measure == "perplexity"):
-            words += ["--" + key.replace("_", "-"), str(model[key])]
-    words += ["--metric", "perplexity"] if point.measure == "perplexity" else []
-    return words + (["--limit", str(limit)] if limit else [])
 
 
 class Forecasts:
@@ -161,7 +29,10 @@ class Forecasts:
 
     def key(self, point):
         where, axes = point.where, point.where["axes"]
-        common = [where["program"], where["model_digest"], axes["approx"], axes["frac_bits"], where["model"].get("ranges")]
+        if point.measure in PARTS:
+            return digest_of([where["program"], point.measure, *(point.settings.get(k) for k in ("part", "frac_bits", "options"))])
+        words = option_words(options_of(self.forecasting(point), axes))
+        common = [*words, where["program"], where["model_digest"], axes["approx"], axes["frac_bits"], where["model"].get("ranges")]
         if point.measure in OF_DATA:
             return digest_of([*common, where["model"].get("max_length"), where["limit"], point.settings.get("data"),
                               point.settings.get("columns"), point.settings.get("metric"), point.measure == "perplexity"])
@@ -169,7 +40,7 @@ class Forecasts:
 
     def of(self, point):
         """The forecast; raises ProgramError where there is none. None for fidelity, which needs no parties."""
-        if point.measure == "fidelity":
+        if point.measure in ("fidelity", "link"):
             return None
         self.add([point])
         entry = self.known[self.key(point)]
@@ -179,18 +50,25 @@ class Forecasts:
 
     def add(self, points):
         """Computes all that are not known, those of one kind in one call."""
-        missing = {self.key(p): p for p in points if p.measure != "fidelity"}
+        missing = {self.key(p): p for p in points if p.measure not in ("fidelity", "link")}
         missing = {k: p for k, p in missing.items() if k not in self.known}
-        sized = {k: p for k, p in missing.items() if p.measure not in OF_DATA}
-        for ranged in (True, False):
-            keys = [k for k, p in sized.items() if (p.where["model"].get("ranges") is not False) == ranged]
-            if keys:
-                costs = self.program.costs([self.line(sized[k]) for k in keys], () if ranged else ("--no-ranges",))
-                self.keep([(k, summed(cost)) for k, cost in zip(keys, costs)])
-        of_data = [(k, p) for k, p in missing.items() if p.measure in OF_DATA]
-        if of_data:
+        alike = {}
+        for key, p in missing.items():
+            if p.measure not in OF_DATA and p.measure not in PARTS:
+                words = ["--no-ranges"] * (p.where["model"].get("ranges") is False) + option_words(options_of("cost", p.where["axes"]))
+                alike.setdefault(tuple(words), []).append(key)
+        for words, keys in alike.items():
+            costs = self.program.costs([self.line(missing[k]) for k in keys], words)
+            self.keep([(k, summed(cost)) for k, cost in zip(keys, costs)])
+        singly = [(k, p) for k, p in missing.items() if p.measure in OF_DATA or p.measure in PARTS]
+        if singly:
             with concurrent.futures.ThreadPoolExecutor(granted_cores()) as pool:
-                self.keep(list(pool.map(lambda item: (item[0], self.evaluation(item[1])), of_data)))
+                self.keep(list(pool.map(lambda item: (item[0], self.single(item[1])), singly)))
+
+    @staticmethod
+    def forecasting(point):
+        """The command that forecasts it."""
+        return "eval" if point.measure in OF_DATA else "cost"
 
     @staticmethod
     def line(point):
@@ -201,9 +79,15 @@ class Forecasts:
         line.update({k: axes[k] for k in ("layers", "tokens") if axes[k]})
         return line
 
-    def evaluation(self, point):
+    def single(self, point):
+        """The forecast of an evaluation, or of a part, which is tried in one process."""
         try:
-            plan, warnings = self.program.json(["eval", *model_arguments(point.where), *data_arguments(point), "--dry-run"])
+            if point.measure in PARTS:
+                options = [word for word in option_words(point.settings.get("options")) if word != OPTIONS["plaintext_links"][1]]
+                tried, warnings = self.program.json(["bench", "--local", "--runs", "1", *part_arguments(point), *options])
+                return {"bytes": {"total": tried["forecast"]["bytes"]}, "rounds": tried["forecast"]["rounds"], "memory": 0, "warnings": warnings}
+            options = option_words(point.settings.get("options"))
+            plan, warnings = self.program.json(["eval", *model_arguments(point.where), *data_arguments(point), *options, "--dry-run"])
             return {**{k: plan[k] for k in ("bytes", "rounds", "memory", "examples", "longest")}, "warnings": warnings}
         except ProgramError as error:
             return {"error": str(error)}
@@ -245,6 +129,8 @@ def estimate(point, entry, known):
     """Seconds that a point is likely to take: of its like, or by bytes. `known`: {kind of point: seconds}."""
     if point.measure in ("cost", "fidelity"):
         return 0.1
+    if point.measure == "link":
+        return START_SECONDS
     like = known.get((point.measure, point.label["model"], point.label["approx"], point.label["seq"], point.label["network"]))
     if like is not None:
         return like
@@ -261,6 +147,8 @@ def available_memory():
 
 def describe(point):
     a = point.label
+    if point.measure in PARTS:
+        return f"{point.measure} {point.settings['part']}"
     sizes = "" if point.measure in OF_DATA else f", {a['seq']} tokens, batch {a['batch']}"
     return f"{a['model']}, {a['approx']}{sizes}"
 
@@ -272,12 +160,12 @@ def check(points, forecasts, jobs, elsewhere):
     available = available_memory()
     forecasts.add(points)
     for point in points:
-        network, model = point.label["network"], point.where["model"]
+        network, model = point.label["network"], point.where["model"] or {}
         if network and network not in NETWORKS and not re.fullmatch(r"[\d.]+ms,[\d.]+mbit", network):
             faults[f"network '{network}' is none of {', '.join(NETWORKS)} or DELAYms,RATEmbit"] = 1
         if network == "hosts" and not point.where["hosts"]:
             faults["network = \"hosts\" needs a table [hosts]"] = 1
-        if point.measure == "time" and "path" in model and point.label["layers"]:
+        if point.measure in ("time", "profile") and "path" in model and point.label["layers"]:
             faults[f"models.{point.label['model']}: the time of a model with weights is that of all its layers"] = 1
         if point.measure == "time" and point.label["tokens"] > 2 and "prompts" not in model:
             faults[f"models.{point.label['model']}: time is of the prompt or, with tokens = 2, of the token after it; more "

@@ -119,8 +119,8 @@ def scatter(plt, points, x, labels):
     return figure
 
 
-def stacks(plt, bars, label):
-    """bars: {name: {part: amount}}: one horizontal bar each, cut into its largest parts."""
+def stacks(plt, bars, label, text=tables.size_text):
+    """bars: {name: {part: amount}}: one horizontal bar each, cut into its largest parts. `text` says what all of it is."""
     bars = {name: parts for name, parts in bars.items() if sum(parts.values())}
     if not bars:
         return None
@@ -138,7 +138,7 @@ def stacks(plt, bars, label):
             axes.barh(row, amount, left=left, color=COLOURS[i % 8], hatch=HATCHES[i % 8], edgecolor="white", linewidth=0.5,
                       label=kind if row == 0 else None, height=0.46)
             left += amount
-        axes.text(0, row - 0.29, f"{name}: {tables.size_text(sum(parts.values()))}", fontsize=8, va="bottom")
+        axes.text(0, row - 0.29, f"{name}: {text(sum(parts.values()))}", fontsize=8, va="bottom")
     axes.set_yticks([])
     axes.set_ylim(-0.8, len(bars) - 0.6)
     axes.set_xlim(0, 100)

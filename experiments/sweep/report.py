@@ -7,6 +7,7 @@ import pathlib
 
 import figures
 import plots
+import profile_tables
 import tables
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
@@ -17,7 +18,7 @@ def table(rows, identifier, sources=True):
     """A table that sorts and filters, each row with links to its results; the measure stands in the heading."""
     plain = [row for row, _ in rows]
     names = [n for n in tables.columns_of(plain) if n != "measure"]
-    head = "".join(f'<th scope="col"><button type="button">{html.escape(n.replace("_", " "))}</button></th>' for n in names)
+    head = "".join(f'<th scope="col"><button type="button">{html.escape(tables.head_of(n, plain).replace("_", " "))}</button></th>' for n in names)
     lines = []
     for row, digests in rows:
         cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}"{" class=number" if isinstance(row.get(n), (int, float)) else ""}>'
@@ -90,11 +91,36 @@ def embedded(results):
     return text.replace("</", "<\\/")
 
 
+def title_of(specs, store):
+    return " and ".join(s["title"] for s in specs if "title" in s) or store.directory.name
+
+
+def write_text(path, store, results, where=None):
+    """Writes the summary and the tables as Markdown."""
+    specs = store.parsed_specs()
+    lines = [f"# {title_of(specs, store)}", ""]
+    lines += [" ".join(s["note"].split()) + "\n" for s in specs if "note" in s]
+    lines += ["- " + sentence for sentence in summary(results)] + [""]
+    entries = [e for s in specs for e in s.get("published", [])]
+    rows = list(tables.rows_of(results, where))
+    if entries:
+        lines += ["## Published figures beside ours", "", tables.render(list(tables.published_rows(entries, rows)), "md")]
+    for measure in tables.measures_of(results):
+        some = list(tables.rows_of([r for r in results if r["measure"] == measure], where))
+        if some:
+            lines += [f"## {measure.capitalize()}", "", tables.render(some, "md", ("measure",))]
+    profiles = list(profile_tables.profiles(results, where))
+    lines += ["## Where the time goes", "", profile_tables.NOTE, ""] if profiles else []
+    for name, parts, sentence in profiles:
+        lines += [f"### {name}", "", tables.render(parts, "md"), sentence, ""]
+    pathlib.Path(path).write_text("\n".join(lines), encoding="utf-8")
+
+
 def write(path, store, results, where=None):
     """Writes the page, and the plots beside it as SVG and PDF where matplotlib is there."""
     results = sorted(results, key=lambda r: json.dumps(r["label"], sort_keys=True))
     specs, target = store.parsed_specs(), pathlib.Path(path)
-    title = " and ".join(s["title"] for s in specs if "title" in s) or store.directory.name
+    title = title_of(specs, store)
     notes = "".join(f"<p class=note>{html.escape(' '.join(s['note'].split()))}</p>" for s in specs if "note" in s)
     sections = [f"<h2>At a glance</h2>{table(glance(results, where), 'table-glance', False)}"]
     entries = [e for s in specs for e in s.get("published", [])]
@@ -102,10 +128,14 @@ def write(path, store, results, where=None):
         rows = list(tables.published_rows(entries, list(tables.rows_of(results, where))))
         sections.append(f"<h2>Published figures beside ours</h2>{table(rows, 'table-published')}")
     sections.append(f"<h2>Plots</h2><section class=plots>{draw(plots.load(), target, results, where)}</section>")
-    for measure in dict.fromkeys(r["measure"] for r in results):
+    for measure in tables.measures_of(results):
         rows = list(tables.rows_of([r for r in results if r["measure"] == measure], where))
         if rows:
             sections.append(f"<h2>{measure.capitalize()}</h2>{table(rows, 'table-' + measure)}")
+    profiles = list(profile_tables.profiles(results, where))
+    sections += [f"<h2>Where the time goes</h2><p>{html.escape(profile_tables.NOTE.replace('`', ''))}</p>"] if profiles else []
+    for number, (name, parts, sentence) in enumerate(profiles):
+        sections.append(f"<h3>{html.escape(name)}</h3>{table(parts, f'table-profile-{number}', False)}<p>{html.escape(sentence)}</p>")
     points = "".join(f"<li>{html.escape(s)}</li>" for s in summary(results))
     page = ("<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
             f"<title>{html.escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head><body><main>"

@@ -8,8 +8,10 @@ import statistics
 import threading
 import time
 
-from plan import Digests, data_arguments, generates, model_arguments, states
+from plan import states
+from points import Digests, data_arguments, generates, model_arguments, option_words, part_arguments
 from program import NETWORKS, ProgramError, Run, granted_cores, mpi_version
+from spec import PARTS
 from store import OF_DATA
 
 SIGNAL_SECONDS = 3
@@ -36,19 +38,23 @@ def environment(program):
 def arguments_of(point, store):
     """The command of a point that the parties run together."""
     where, axes = point.where, point.where["axes"]
-    words = model_arguments(where)
-    threads = ["--threads", str(axes["threads"])]
+    tail = ["--threads", str(axes["threads"]), *option_words(point.settings.get("options"))]
     if point.measure in OF_DATA:
-        words = ["eval", *words, *data_arguments(point), *threads,
+        words = ["eval", *model_arguments(where), *data_arguments(point), *tail,
                  "--out", str(store.directory / "predictions" / (point.digest + ".jsonl"))]
         return words + (["--check"] if point.measure == "agreement" else [])
-    if generates(point):
-        words = ["generate", *words, "--input", where["model"]["prompts"], "--ignore-eos",
-                 "--max-tokens", str(axes["tokens"]), "--batch", str(axes["batch"]), *threads]
+    if point.measure in PARTS:
+        words = ["bench", *part_arguments(point), "--runs", str(point.settings["runs"]), *tail]
+    elif generates(point):
+        words = ["generate", *model_arguments(where), "--input", where["model"]["prompts"], "--ignore-eos",
+                 "--max-tokens", str(axes["tokens"]), "--batch", str(axes["batch"]), *tail]
     else:
-        words = ["bench", *words, "--seq", str(axes["seq"]), "--batch", str(axes["batch"]), "--runs", "1", *threads]
+        words = ["bench", *model_arguments(where), "--seq", str(axes["seq"]), "--batch", str(axes["batch"]), "--runs", "1", *tail]
         words += ["--layers", str(axes["layers"])] if axes["layers"] else []
         words += ["--tokens", str(axes["tokens"])] if axes["tokens"] else []
+        words += ["--report"] if point.measure == "profile" else []
+    if axes["network"] == "local":
+        return [*words, "--local"]
     if axes["network"] not in ("none", "hosts"):
         words += ["--shape", NETWORKS.get(axes["network"]) or axes["network"]]
     return words
@@ -58,6 +64,8 @@ def figures_of(measure, value, forecast):
     """A result's figures by name: what tables show. Seconds of set-up, prefill and the rest add up to the total."""
     if measure == "fidelity":
         return {}
+    if measure == "link":
+        return {**value["bytes_per_second"], "round_seconds": value["round_seconds"]}
     figures = {}
     if "bytes" in value:
         figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"]}
@@ -71,16 +79,20 @@ def figures_of(measure, value, forecast):
     else:
         figures.update(seconds=seconds["online"])
     figures.update(total=seconds["total"], setup=seconds["total"] - figures["seconds"], memory=value.get("peak_memory"))
+    if measure in PARTS:
+        figures.update({k: seconds[k] for k in ("fastest", "slowest")}, per_element=figures["bytes"] / value["elements"])
     for name in ("value", "examples", "plain_value", "agreement", "max_abs_error"):
         if name in value:
             figures[name] = value[name]
-    if forecast and measure == "time" and "links" not in value.get("bytes", {}):
+    if forecast and measure in ("time", "profile") and "links" not in value.get("bytes", {}):
         figures.setdefault("bytes", forecast["bytes"]["total"])
     return {k: v for k, v in figures.items() if v is not None}
 
 
 def unchanged(point, store):
     """Raises ProgramError if the model is not what it was when the point was named."""
+    if not point.where["model"]:
+        return
     try:
         now = Digests(store.directory / "digests.json").model(point.where["model"])
     except OSError as error:
@@ -122,7 +134,7 @@ def compute(point, program, forecasts, store):
     of_data = point.measure in OF_DATA
     result = {"settings": point.settings, "label": point.label, "measure": point.measure,
               "limit": point.where["limit"] if of_data else 0, "environment": environment(program),
-              "seeds": {"weights and tokens": 1} if point.measure == "time" else {},
+              "seeds": {"weights and tokens": 1} if point.measure in ("time", "profile") else {},
               "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))}
     try:
         measure_point(point, program, forecasts, store, result)

@@ -16,6 +16,9 @@
     seq = [32, 128]
     network = ["none", "wan"]
 
+    [[axes]]                                    # instead of [axes]: several tables, whose combinations come one after another,
+    measure = ["cost"]                          # if it says so, each with measures of its own
+
     [[zip]]                                     # lists of one length, taken side by side, combined with the axes
     seq = [32, 512]
     batch = [8, 1]
@@ -23,6 +26,14 @@
     [[exclude]]                                 # combinations to leave out
     approx = "exact"
     seq = 512
+
+Options of the program that a sweep may vary are axes too (OPTIONS): planned_for = ["", "wan"]. Of parts without a model:
+
+    measure = ["step", "op", "product", "link"]
+    steps = ["relu=393216"]                     # of how many elements
+    ops = ["gelu=exact", "softmax=exact:12x128x128"]
+    products = ["128x768x768"]
+    runs = 5                                    # of each, of which the fastest and the slowest are kept too
 
     [hosts]                                     # network = "hosts": three hosts in place of one, see CLUSTER.md
     names = ["a.example", "b.example", "c.example"]
@@ -40,7 +51,8 @@ import itertools
 import re
 import tomllib
 
-MEASURES = ("accuracy", "agreement", "perplexity", "cost", "time", "fidelity")
+PARTS = {"step": "steps", "op": "ops", "product": "products", "link": None}  # what is measured without a model, and its list
+MEASURES = ("accuracy", "agreement", "perplexity", "cost", "time", "profile", "fidelity", *PARTS)
 # Each axis: its type and its value where a spec says nothing.
 AXES = {
     "model": (str, None),
@@ -53,8 +65,23 @@ AXES = {
     "network": (str, "none"),
     "threads": (int, 1),
 }
-TOP = {"measure": list, "repeats": int, "limit": int, "groups": int, "timeout": int, "models": dict, "axes": dict,
-       "zip": list, "exclude": list, "title": str, "note": str, "published": list, "hosts": dict}
+# Axes that are options of the program: type, option, and the commands that have it (of others' points it is no part).
+OPTIONS = {
+    "planned_for": (str, "--network", ("bench", "cost", "eval", "generate")),  # "same": the network that is simulated
+    "public_weights": (bool, "--public-weights", ("bench", "cost", "eval", "generate")),
+    "check_copies": (bool, "--check-copies", ("bench", "cost", "eval", "generate")),
+    "no_guard": (bool, "--no-guard", ("bench", "cost", "eval", "generate")),
+    "plaintext_links": (bool, "--plaintext-links", ("bench", "eval", "generate")),
+    "pad_to": (str, "--pad-to", ("cost", "eval")),
+    "keep": (int, "--keep", ("cost", "generate")),
+    "prefill": (int, "--prefill", ("cost", "generate")),
+}
+EMPTY = {int: 0, str: "", bool: False}
+AXES.update({name: (kind, EMPTY[kind]) for name, (kind, _, _) in OPTIONS.items()})
+TOP = {"measure": list, "repeats": int, "limit": int, "groups": int, "timeout": int, "models": dict, "axes": (dict, list),
+       "zip": list, "exclude": list, "title": str, "note": str, "published": list, "hosts": dict,
+       "steps": list, "ops": list, "products": list, "runs": int}
+NUMBERS = ("repeats", "limit", "groups", "timeout", "runs")  # which the command line may set
 # prompts: a file of prompts, a line each, which `tokens` are generated after. ranges = false: without ranges.json.
 MODEL = {"path": str, "arch": str, "data": str, "metric": str, "columns": str, "max_length": int, "prompts": str, "ranges": bool}
 HOSTS = {"names": list, "parties": str, "identities": list}
@@ -79,10 +106,12 @@ class Spec:
         self.check_keys(table, TOP, "", "a spec")
         self.measure = table.get("measure", ["cost"])
         self.repeats, self.limit = table.get("repeats", 1), table.get("limit", 0)
-        self.groups, self.timeout = table.get("groups", 1), table.get("timeout", 3600)
+        self.groups, self.timeout, self.runs = table.get("groups", 1), table.get("timeout", 3600), table.get("runs", 5)
+        self.parts = {measure: table.get(key, []) if key else ["link"] for measure, key in PARTS.items()}
         self.title, self.note = table.get("title", name), table.get("note", "")
         self.models = table.get("models", {})
-        self.axes, self.zips, self.excludes = table.get("axes", {}), table.get("zip", []), table.get("exclude", [])
+        axes = table.get("axes", {})
+        self.axes, self.zips, self.excludes = axes if isinstance(axes, list) else [axes], table.get("zip", []), table.get("exclude", [])
         self.published, self.hosts = table.get("published", []), table.get("hosts")
         for key, values in overrides:
             self.override(key, values)
@@ -105,21 +134,31 @@ class Spec:
                 hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
                 self.fail(key, f"{what} has no '{prefix}{key}'{hint}")
             if not isinstance(value, known[key]) or isinstance(value, bool) != (known[key] is bool):
-                self.fail(key, f"'{prefix}{key}' is to be {WORDS[known[key]]}")
+                self.fail(key, f"'{prefix}{key}' is to be {WORDS.get(known[key], 'a table')}")
 
     def override(self, key, values):
-        """KEY=V1,V2 of the command line: an axis, or one of measure, repeats, limit."""
-        if key in ("repeats", "limit", "groups", "timeout"):
+        """KEY=V1,V2 of the command line: an axis, measure, a list of parts, or one of NUMBERS."""
+        if key in NUMBERS:
             setattr(self, key, self.number(key, values[0]))
         elif key == "measure":
             self.measure = values
+            self.axes = [{**axes, "measure": [m for m in axes.get("measure", values) if m in values]} for axes in self.axes]
+        elif key in PARTS.values() and key:
+            self.parts[next(measure for measure, name in PARTS.items() if name == key)] = values
         elif key in AXES:
-            kind = AXES[key][0]
             self.zips = [z for z in self.zips if key not in z]
-            self.axes[key] = [self.number(key, v) if kind is int else v for v in values]
+            for axes in self.axes:
+                axes[key] = [self.value(key, v) for v in values]
         else:
-            near = difflib.get_close_matches(key, list(AXES) + ["measure", "repeats", "limit"], 1, 0.5)
+            near = difflib.get_close_matches(key, [*AXES, "measure", *NUMBERS, *filter(None, PARTS.values())], 1, 0.5)
             raise SpecError(f"'{key}' is no axis" + (f"; did you mean '{near[0]}'?" if near else ""))
+
+    def value(self, key, text):
+        """A value of an axis as the command line gives it."""
+        kind = AXES[key][0]
+        if kind is bool and text not in ("true", "false"):
+            raise SpecError(f"'{key}={text}' is to be true or false")
+        return self.number(key, text) if kind is int else text == "true" if kind is bool else text
 
     @staticmethod
     def number(key, text):
@@ -128,10 +167,14 @@ class Spec:
         return int(text)
 
     def check(self):
-        for name in self.measure:
-            if name not in MEASURES:
-                self.fail("measure", f"'{name}' cannot be measured; known are {', '.join(MEASURES)}")
-        if not self.models:
+        if not all(isinstance(axes, dict) for axes in self.axes):
+            self.fail("axes", "'axes' is to be a table, or several: [[axes]]")
+        measures = set(itertools.chain(*(axes.get("measure", self.measure) for axes in self.axes)))
+        for name in sorted(measures - set(MEASURES), key=str):
+            near = difflib.get_close_matches(str(name), MEASURES, 1, 0.6)
+            self.fail("measure", f"'{name}' cannot be measured; " + (f"did you mean '{near[0]}'?" if near else f"known are {', '.join(MEASURES)}"))
+        self.check_parts(measures)
+        if not self.models and measures - set(PARTS) - {"fidelity"}:
             self.fail("models", "there is no model: add a table such as [models.base] with arch or path")
         for name, model in self.models.items():
             if not isinstance(model, dict):
@@ -141,23 +184,36 @@ class Spec:
                 self.fail(name, f"models.{name} needs either a path or an arch")
             if "prompts" in model and "path" not in model:
                 self.fail(name, f"models.{name}.prompts: an architecture with random weights has no words to continue")
-            if "data" not in model and set(self.measure) & {"accuracy", "agreement", "perplexity"} and "path" in model:
-                self.fail(name, f"models.{name} has no data to measure {', '.join(self.measure)} on")
-        if not any("model" in z for z in self.zips):
-            self.axes.setdefault("model", list(self.models))
-        for table, what in [(self.axes, "axes")] + [(z, "zip") for z in self.zips]:
+            if "data" not in model and measures & {"accuracy", "agreement", "perplexity"} and "path" in model:
+                self.fail(name, f"models.{name} has no data to measure {', '.join(sorted(measures))} on")
+        for axes in self.axes:
+            if self.models and not any("model" in z for z in self.zips):
+                axes.setdefault("model", list(self.models))
+        for table, what in [(axes, "axes") for axes in self.axes] + [(z, "zip") for z in self.zips]:
             for axis, values in table.items():
-                self.check_axis(axis, values if isinstance(values, list) else [values], what)
+                if (axis, what) != ("measure", "axes"):
+                    self.check_axis(axis, values if isinstance(values, list) else [values], what)
             if what == "zip" and len({len(v) for v in table.values() if isinstance(v, list)}) > 1:
                 self.fail("zip", "the lists of a zip differ in length")
         for rule in self.excludes:
             for axis, values in rule.items():
                 self.check_axis(axis, values if isinstance(values, list) else [values], "exclude")
-        for axis in self.axes:
+        for axis in itertools.chain(*self.axes):
             if any(axis in z for z in self.zips):
                 self.fail(axis, f"'{axis}' stands among the axes and in a zip")
         self.check_hosts()
         self.check_published()
+
+    def check_parts(self, measures):
+        """What is measured without a model has a list that says of what; the program knows the names."""
+        forms = {"step": (r"\w+=\d{1,9}", "NAME=ELEMENTS"), "op": (r"[\w-]+(=[\w:.-]+?)?(:\d+(x\d+)*)?", "KIND=VARIANT:SHAPE"),
+                 "product": (r"\d+x\d+x\d+", "MxKxN"), "link": (r"link", "")}
+        for measure in (m for m in PARTS if m in measures):
+            if not self.parts[measure]:
+                self.fail("measure", f"'{measure}' is measured of what the list '{PARTS[measure]}' names, which is not there")
+            for text in self.parts[measure]:
+                if not isinstance(text, str) or not re.fullmatch(forms[measure][0], text):
+                    self.fail(PARTS[measure], f"'{text}' is to be {forms[measure][1]}")
 
     def check_hosts(self):
         if self.hosts is None:
@@ -190,7 +246,7 @@ class Spec:
         if not values:
             self.fail(axis, f"'{axis}' has no values")
         for value in values:
-            if not isinstance(value, AXES[axis][0]) or isinstance(value, bool):
+            if not isinstance(value, AXES[axis][0]) or isinstance(value, bool) != (AXES[axis][0] is bool):
                 self.fail(axis, f"'{axis}' is to have values that are {WORDS[AXES[axis][0]]} each, not {value!r}")
             if axis == "model" and value not in self.models:
                 near = difflib.get_close_matches(value, self.models, 1, 0.4)
@@ -200,16 +256,17 @@ class Spec:
         return any(all(point[a] in (v if isinstance(v, list) else [v]) for a, v in rule.items()) for rule in self.excludes)
 
     def points(self):
-        """All combinations that are not excluded, in the order of the file."""
-        axes = [[{axis: value} for value in (v if isinstance(v, list) else [v])] for axis, v in self.axes.items()]
+        """All combinations that are not excluded, in the order of the file, each with what is measured of it."""
         zips = [[dict(zip(z, values)) for values in zip(*z.values())] for z in self.zips]
         default = {axis: value for axis, (_, value) in AXES.items()}
-        for parts in itertools.product(*axes, *zips):
-            point = dict(default)
-            for part in parts:
-                point.update(part)
-            if not self.excluded(point):
-                yield point
+        for table in self.axes:
+            axes = [[{axis: value} for value in (v if isinstance(v, list) else [v])] for axis, v in table.items() if axis != "measure"]
+            for parts in itertools.product(*axes, *zips):
+                point = dict(default)
+                for part in parts:
+                    point.update(part)
+                if not self.excluded(point):
+                    yield point, table.get("measure", self.measure)
 
 
 def read_spec(path, overrides=()):

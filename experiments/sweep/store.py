@@ -13,15 +13,21 @@ import tomllib
 
 # What a result depends on, by what is measured: only these settings are part of a point's name, so that accuracy is
 # computed once and serves all networks, lengths and threads.
-EVALUATED = ("model", "approx", "frac_bits", "data", "metric", "columns", "max_length", "ranges")
-SIZED = ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "ranges")
+EVALUATED = ("model", "approx", "frac_bits", "data", "metric", "columns", "max_length", "ranges", "options")
+SIZED = ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "ranges", "options")
+PART = ("part", "frac_bits", "network", "threads", "runs", "options")
 DEPENDS = {
     "cost": SIZED,
     "time": (*SIZED, "prompts", "network", "threads", "repeat"),
+    "profile": (*SIZED, "network", "threads"),
     "accuracy": EVALUATED,
     "agreement": EVALUATED,
     "perplexity": EVALUATED,
     "fidelity": (),
+    "step": PART,
+    "op": PART,
+    "product": PART,
+    "link": PART,
 }
 # Measures of a data set, whose limit may grow.
 OF_DATA = ("accuracy", "agreement", "perplexity")

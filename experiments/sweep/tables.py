@@ -4,10 +4,12 @@ import io
 import json
 import statistics
 
-COLUMNS = ("measure", "model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", "program")
+from spec import MEASURES, OPTIONS, PARTS
+
+COLUMNS = ("measure", "model", "size", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", *OPTIONS, "program")
 # Figures, and which way is worse.
-FIGURES = ("bytes", "rounds", "memory", "seconds", "setup", "prefill", "per_token", "total", "value", "examples",
-           "plain_value", "agreement", "max_abs_error")
+FIGURES = ("bytes", "per_element", "rounds", "memory", "seconds", "fastest", "slowest", "setup", "prefill", "per_token", "total", "value",
+           "examples", "plain_value", "agreement", "max_abs_error", "one_way", "all_ways", "cipher", "round_seconds")
 GOOD = ("value", "agreement")  # except perplexity
 
 
@@ -63,9 +65,15 @@ WORDS = {"seq": "tokens", "layers": "layers", "batch": "texts", "threads": "thre
 
 
 def name_of(row, columns):
-    """What a row is, in words; what is 0 or one text goes without saying."""
-    return ", ".join(f"{row[c]} {WORDS[c]}" if c in WORDS else str(row[c]) for c in columns
-                     if row.get(c) not in (None, "", 0) and (c, row[c]) != ("batch", 1))
+    """What a row is, in words; what is 0, one text or one thread goes without saying."""
+    words = []
+    for c in columns:
+        value = row.get(c)
+        if value in (None, "", 0) or (c, value) in (("batch", 1), ("threads", 1)):
+            continue
+        name = c.replace("_", " ")
+        words.append(f"{value} {WORDS[c]}" if c in WORDS else name if value is True else f"{name} {value}" if c in OPTIONS else str(value))
+    return ", ".join(words)
 
 
 def size_text(value):
@@ -81,6 +89,10 @@ def cell_text(name, value):
         return ""
     if name in ("bytes", "memory") and isinstance(value, (int, float)):
         return size_text(value)
+    if name in ("one_way", "all_ways", "cipher"):
+        return size_text(value) + "/s"
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if name in ("layers", "tokens", "seq", "batch", "threads") and value == 0:
         return ""
     if isinstance(value, float):
@@ -95,23 +107,35 @@ def columns_of(rows):
     return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows) and (n != "program" or programs > 1)]
 
 
+def measures_of(results):
+    """The measures that there are, in the order in which they are known."""
+    there = {r["measure"] for r in results}
+    return [m for m in MEASURES if m in there]
+
+
 def order(row):
     """Rows by measure, model and sizes."""
     return [(isinstance(v, str), v) for v in (row.get(c) if row.get(c) is not None else "" for c in COLUMNS)]
 
 
-def render(rows, form):
+def head_of(name, rows):
+    """A column's heading: of parts, not `model` but what they are."""
+    kinds = {row.get("measure") for row in rows}
+    return kinds.pop() if name == "model" and kinds <= set(PARTS) and len(kinds) == 1 else name
+
+
+def render(rows, form, without=()):
     rows = sorted((row for row, _ in rows), key=order)
     if form == "json":
         return json.dumps(rows, indent=1) + "\n"
-    names = columns_of(rows)
+    names = [n for n in columns_of(rows) if n not in without]
     if form == "csv":
         out = io.StringIO()
         writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         return out.getvalue()
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines = ["| " + " | ".join(head_of(n, rows) for n in names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(cell_text(n, row.get(n)).replace("|", "\\|") for n in names) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 

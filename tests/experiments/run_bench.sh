@@ -1,56 +1,73 @@
 #!/usr/bin/env bash
-# The performance table has every chosen case with what it measured, and says why where it measured nothing.
+# The performance specs: every case is there once, each with what it measured or the reason why there is nothing, and where
+# the time goes; an op by itself.
 set -uo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-run=$source/experiments/bench/run.sh
-export TREFOIL=$1/trefoil
-[ -x /usr/bin/python3 ] || { echo "skipped: the table needs /usr/bin/python3"; exit 77; }
+export TREFOIL=$1/trefoil PYTHONDONTWRITEBYTECODE=1
+/usr/bin/python3 -c 'import tomllib' 2>/dev/null || { echo "skipped: /usr/bin/python3 is older than 3.11 (Debian: python3)"; exit 77; }
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/checks.sh
 . "$here/../support/checks.sh"
-list=$("$run" --list) || complain "--list"
-for case in link/64MiB step/relu=393216 matmul/128x768x768 model/bert-{tiny,mini,small,medium,base,large}/{paper,exact}/{32,128,512}/{1,8}/1 \
-    layers/bert-base/paper/128/2 profile/bert-large/exact/128/1/1; do
-    grep -qxF "$case" <<<"$list" || complain "$case is not among the cases"
+specs=$source/experiments/sweep/specs
+sweep() { "$TREFOIL" sweep "$@"; }
+
+# What the specs hold, by their first columns.
+sweep "$specs/bench.toml" --list measure=link,step,product,profile >"$work/list" 2>"$work/err" || complain "--list: $(cat "$work/err")"
+for case in 'link +link' 'step +relu +393216' 'step +rsqrt +16384' 'product +128x768x768' 'profile +bert-tiny +paper +128' \
+    'profile +bert-large +exact +128'; do
+    [ "$(grep -cE "^open +$case" "$work/list")" = 1 ] || complain "$case is not among the cases, or twice"
 done
-[ "$(sort <<<"$list" | uniq -d)" = "" ] || complain "a case is there twice"
+grep -q "^26 points:" "$work/list" || complain "bench.toml counts otherwise: $(tail -2 "$work/list")"
+sweep "$specs/bench_quick.toml" --list measure=time,op >"$work/list" 2>"$work/err" || complain "--list: $(cat "$work/err")"
+[ "$(grep -cE '^open +time +bert-tiny +(paper|exact) +(32|128) +(1|8) ' "$work/list")" = 8 ] || complain "not eight times of BERT-tiny"
+grep -qE '^open +op +gelu=exact +128x3072 ' "$work/list" || complain "no GELU by itself"
+for wrong in 'steps=relu' 'steps=rilu=100' 'products=3x4' 'ops=gelu=exact:3x' 'ops=gelu=nope'; do
+    sweep "$specs/bench_quick.toml" --list measure=step,op,product "$wrong" >"$work/out" 2>&1 && complain "$wrong was accepted"
+    grep -q "${wrong##*=}" "$work/out" || complain "$wrong: $(cat "$work/out")"
+done
 
-"$run" --quick --local --runs 2 --only '^step/rsqrt|^(model|profile)/bert-tiny/paper/(32/1|128/1/1)' --out "$work" --name tiny ||
-    complain "run.sh failed"
+small=(network=local runs=2 repeats=2 model=bert-tiny approx=paper seq=32 batch=1)
+sweep "$specs/bench_quick.toml" --out "$work/tiny" "${small[@]}" steps=rsqrt=100 ops=gelu=exact:8x64 products=12x34x56 >/dev/null 2>"$work/err" ||
+    complain "the sweep failed: $(cat "$work/err")"
 # a case of which nothing comes: too little time
-"$run" --quick --local --runs 1 --only 'model/bert-tiny/exact/128/8' --timeout 0.01 --out "$work" --name late || complain "run.sh failed"
-"$run" --quick --only nothing --out "$work" 2>/dev/null && complain "no case at all was accepted"
+sweep "$specs/bench_quick.toml" --out "$work/tiny" "${small[@]}" measure=time approx=exact timeout=0 >/dev/null 2>&1 && complain "a late case is no failure"
 
-/usr/bin/python3 - "$work" <<'PYTHON' || complain "the JSON is not as it should be"
+/usr/bin/python3 - "$work/tiny" <<'PYTHON' || complain "the results are not as they should be"
 import json
+import pathlib
 import sys
 
-tiny, late = (json.load(open(f"{sys.argv[1]}/{name}.json", encoding="utf-8")) for name in ("tiny", "late"))
-about = tiny["environment"]
-for key in ("commit", "processor", "cores", "load_at_start", "compiler", "network", "encryption", "parties", "command"):
-    assert about[key] not in ("", None), key
-names = [case["name"] for case in tiny["cases"]]
-assert names == ["step/rsqrt=16384", "model/bert-tiny/paper/32/1/1", "model/bert-tiny/paper/128/1/1",
-                 "profile/bert-tiny/paper/128/1/1"], names
-for case in tiny["cases"]:
-    result, seconds = case["result"], case["result"]["seconds"]
-    assert result["runs"] == 2 and case["load"] >= 0
-    assert 0 < seconds["fastest"] <= seconds["online"] <= seconds["slowest"], seconds
-    assert result["bytes"]["total"] == result["forecast"]["bytes"] > 0
-    assert ("memory_bytes" in case) == (not case["name"].startswith("step")), case["name"]
-profile = tiny["cases"][-1]["result"]["profile"]
-assert sum(op["bytes"] for op in profile["ops"]) + profile["rest"]["bytes"] == tiny["cases"][-1]["result"]["bytes"]["total"]
-assert late["cases"] == [{**late["cases"][0], "error": "took more than 0.01 s"}] and "result" not in late["cases"][0]
+results = [json.loads(p.read_text()) for p in pathlib.Path(sys.argv[1], "results").glob("*.json")]
+by = {}
+for r in results:
+    by.setdefault(r["measure"], []).append(r)
+assert {m: len(v) for m, v in by.items()} == {"link": 1, "step": 1, "op": 1, "product": 1, "time": 4, "profile": 1}, {m: len(v) for m, v in by.items()}
+for r in results:
+    for key in ("commit", "processor", "cores", "load", "host", "mpi"):
+        assert r["environment"][key] not in ("", None), key
+for r in by["step"] + by["op"] + by["product"]:
+    figures, result = r["figures"], r["result"]
+    assert result["runs"] == 2 and 0 < figures["fastest"] <= figures["seconds"] <= figures["slowest"], figures
+    assert figures["bytes"] == result["forecast"]["bytes"] == r["forecast"]["bytes"]["total"] > 0, r
+    assert figures["per_element"] == figures["bytes"] / result["elements"]
+assert by["step"][0]["result"]["step"] == "rsqrt" and by["op"][0]["label"]["size"] == "8x64" and by["product"][0]["result"]["elements"] == 12 * 56
+link = by["link"][0]["figures"]
+assert min(link[k] for k in ("one_way", "all_ways", "cipher", "round_seconds")) > 0, link
+late = [r for r in by["time"] if "error" in r]
+assert len(late) == 2 and all(r["error"] == "took more than 0 s" and "figures" not in r for r in late), late
+whole = by["profile"][0]["result"]
+profile = whole["profile"]
+assert sum(op["bytes"] for op in profile["ops"]) + profile["rest"]["bytes"] == whole["bytes"]["total"]
 PYTHON
 
-for line in '^| commit | [0-9a-f]\{40\}\|^| commit | unknown' '^| rsqrt=16384 | ' '^| bert-tiny | all | paper | 32 | 1 | 1 | ' '^### bert-tiny/paper/128/1/1' \
-    '^| linear | 12 | ' '^| all | 37 | ' 'billion multiply-adds a second'; do
-    grep -q "$line" "$work/tiny.md" || complain "no line '$line' in the Markdown"
+sweep "$work/tiny" --report "$work/tiny.md" || complain "--report FILE.md"
+for line in '^| step | size | ' '^| rsqrt | 100 | ' '^| gelu=exact | 8x64 | ' '^| 12x34x56 | ' '^| bert-tiny | paper | 16 | 32 | ' '^### bert-tiny, paper, 32 tokens' \
+    '^| linear | 12 | ' '^| all | 37 | ' 'billion multiply-adds a second' '^- Run on ' 'took more than 0 s |$'; do
+    grep -q "$line" "$work/tiny.md" || complain "no line '$line' in: $(cat "$work/tiny.md")"
 done
-grep -q '^| bert-tiny | all | exact | 128 | 8 | 1 | took more than 0.01 s |' "$work/late.md" || complain "a late case is not in the Markdown"
 # every row of a table has as many cells as its header
 awk -F'|' '/^\|---/ { cells = NF } /^\|/ && !/^\|---/ && cells { gsub(/\\\|/, ""); if (NF != cells) exit 1 } /^$/ { cells = 0 }' \
-    "$work/tiny.md" "$work/late.md" || complain "a table's rows differ in length"
+    "$work/tiny.md" || complain "a table's rows differ in length"
 
 # An op by itself, of any shape; --shape is a network all the same.
 op() { "$TREFOIL" bench --local --runs 1 --json --op "$@"; }
@@ -71,4 +88,4 @@ for wrong in '--op gelu=nope' '--op gelu --shape 3x' '--op gelu --shape 0x3' '--
     # shellcheck disable=SC2086
     "$TREFOIL" bench --local $wrong >"$work/said" 2>&1 && complain "bench $wrong was accepted"
 done
-[ $failures = 0 ]
+conclude
