@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ops/common.h"
+#include "ops/nucleus.h"
 #include "ops/ops.h"
 #include "ops/ranking.h"
 #include "runtime/graph/example.h"
@@ -17,7 +18,8 @@ size_t tf_sampling_candidates(const tf_sampling *s, size_t n) {
 }
 
 int tf_sampling_ranks(const tf_sampling *s, size_t n) {
-    return s->top_p < 1 || tf_sampling_candidates(s, n) < n;
+    size_t candidates = tf_sampling_candidates(s, n);
+    return candidates < n || (s->top_p < 1 && n <= TF_MOST_CANDIDATES);
 }
 
 size_t tf_sampling_kept(const tf_sampling *s, const double *sorted, size_t count) {
@@ -81,22 +83,18 @@ static int larger_first(const void *a, const void *b) {
     return x->position < y->position ? -1 : x->position > y->position;
 }
 
+/* The noise is that of ranks, or of positions. */
 static size_t draw(const tf_sampling *s, entry *row, double *sorted, size_t n, const float *noise) {
-    size_t count = n, best = 0;
+    size_t count = tf_sampling_candidates(s, n), best = 0;
     bool ranks = tf_sampling_ranks(s, n);
-    double most = row[0].value;
-    if (ranks) {
-        qsort(row, n, sizeof *row, larger_first);
-        count = tf_sampling_candidates(s, n);
-        for (size_t i = 0; i < count; i++) sorted[i] = row[i].value;
-        count = tf_sampling_kept(s, sorted, count);
-    }
-    for (size_t i = 0; i < n; i++) most = fmax(most, row[i].value);
+    qsort(row, n, sizeof *row, larger_first);
+    for (size_t i = 0; i < count; i++) sorted[i] = row[i].value;
+    count = tf_sampling_kept(s, sorted, count);
     double chosen = -INFINITY;
     for (size_t i = 0; i < count; i++) {
-        if (!ranks && exp(row[i].value - most) < s->min_p) continue;
-        if (row[i].value + noise[i] <= chosen) continue;
-        chosen = row[i].value + noise[i];
+        double noisy = row[i].value + (double)noise[ranks ? i : row[i].position];
+        if (noisy <= chosen) continue;
+        chosen = noisy;
         best = i;
     }
     return row[best].position;
@@ -204,11 +202,13 @@ static tf_value draw_ranked(tf_program *p, const tf_sampling *s, tf_value x, tf_
 static tf_value draw_any(tf_program *p, const tf_sampling *s, tf_value x, tf_value noise) {
     if (p->status) return -1;
     double bound = tf_type_of(p, x)->bound;
-    if (!(s->min_p > 0)) return tf_argmax_last(p, noisy(p, x, noise, bound));
+    if (s->top_p >= 1 && !(s->min_p > 0)) return tf_argmax_last(p, noisy(p, x, noise, bound));
     tf_value largest = tf_scale_int(p, tf_max_last_soon(p, x), -1);
     bound = 2 * bound + DROPPED;
     tf_value below = tf_assume(p, tf_add_within(p, x, largest, tf_type_of(p, x)->bound), bound - DROPPED);
-    tf_value score = above_least(p, below, below, s->min_p, bound);
+    tf_value score = below;
+    if (s->top_p < 1) score = kept(p, score, tf_outside_nucleus(p, below, s->top_p), true, bound);
+    if (s->min_p > 0) score = above_least(p, score, below, s->min_p, bound);
     return tf_argmax_last(p, noisy(p, score, noise, bound));
 }
 
@@ -220,8 +220,8 @@ static tf_value lower(tf_program *p, const tf_node *node, const tf_value *in) {
     bool ranks = tf_sampling_ranks(&s, n);
     if (ranks && count > TF_MOST_CANDIDATES)
         return tf_program_fail(p, tf_fail(TF_INVALID,
-                                          "top_p or top_k over %zu of %zu logits; privately at most %d are "
-                                          "sorted: choose a smaller top_k",
+                                          "a top_k of %zu of %zu logits; privately at most %d are sorted: choose "
+                                          "a smaller one",
                                           count, n, (int)TF_MOST_CANDIDATES));
     tf_value x = tf_reshape(p, in[0], tf_dims(rows, n));
     x = rounded(p, tf_scale_real(p, x, 1 / s.temperature, TEMPERATURE_BITS));

@@ -22,7 +22,8 @@ typedef struct tf_sampling {
 /** The lowest temperature: divided by it, logits still fit a ring. */
 #define TF_LEAST_TEMPERATURE 0.01
 
-/** The most that top_k can be privately, and the longest rows for top_p without top_k: so many logits are sorted. */
+/** The most that top_k can be privately: so many logits are sorted. Of longer rows top_p without top_k is found by a
+ *  threshold (ops/nucleus.h). */
 enum { TF_MOST_CANDIDATES = 256 };
 
 /** How many logits of a row of n can be left, each of which takes one entry of the noise: top_k, or n. */

@@ -136,5 +136,8 @@ check "o['results'][0]['tokens']" "[2296, 18012, 304]"
 run --local --prompt "$prompt" --max-tokens 3 --temperature 0.9 --top-k 40 --top-p 0.9
 check "len(o['results'][0]['tokens'])" 3
 check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
+run --local --prompt "$prompt" --max-tokens 3 --temperature 0.7 --top-k 0 --top-p 1e-6
+check "o['results'][0]['tokens']" "[2296, 18012, 304]"
+check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
 refused "either --prompt or --input" --plain
 exit $((failures > 0))

@@ -1,5 +1,6 @@
 /* Draws from softmax: private against plain with the same noise, and against the exact distribution with noise that is
  * dealt. */
+#include "ops/nucleus.h"
 #include "ops/sample.h"
 #include "runtime/graph/noise.h"
 #include "tests/support/private.h"
@@ -73,8 +74,40 @@ Test(sample, private_equals_plain) {
         wrong += differing((tf_sampling){.temperature = 4, .top_k = 20, .top_p = 0.8}, rows, n);
         wrong += differing((tf_sampling){.temperature = 5, .top_k = 40, .top_p = 0.9, .min_p = 0.02}, rows, n);
         if (n < 200) wrong += differing((tf_sampling){.temperature = 6, .top_p = 0.7}, rows, n);
+        if (n == 700) wrong += differing((tf_sampling){.temperature = 1, .top_p = 0.9, .min_p = 0.02}, rows, n);
     }
     cr_assert_leq(wrong, 3, "%zu rows", wrong);
+}
+
+/* The probability at temperature 0.5 of what is not below the edge. */
+static double mass_from(const float *x, size_t n, double edge) {
+    double sum = 0, all = 0;
+    for (size_t i = 0; i < n; i++) all += exp(2 * (double)x[i]);
+    for (size_t i = 0; i < n; i++) sum += 2 * (double)x[i] >= edge ? exp(2 * (double)x[i]) : 0;
+    return sum / all;
+}
+
+/* Noise that undoes the scores and more draws the least likely one that is left: the edge of the nucleus. */
+Test(sample, the_edge_of_a_nucleus_is_a_threshold) {
+    enum { MANY = 1500, ROWS = 2 };
+    static const double top_p[] = {1e-6, 0.3, 0.9, 0.999};
+    for (size_t i = 0; i < sizeof top_p / sizeof *top_p; i++) {
+        tf_sampling s = {.temperature = 0.5, .top_p = top_p[i]};
+        private_op run = drawing(&s, ROWS, MANY, 5 + i);
+        for (size_t k = 0; k < (size_t)ROWS * MANY; k++) {
+            run.input[0].array.data[k] *= 0.2F; /* -4 to 4, and twice that once divided by the temperature */
+            run.input[1].array.data[k] = -2.5F * run.input[0].array.data[k];
+        }
+        cr_assert_eq(private_run(&run), TF_OK, "%s", tf_error());
+        for (size_t row = 0; row < ROWS; row++) {
+            const float *x = run.input[0].array.data + row * MANY;
+            double edge = 2 * (double)x[(size_t)run.result[row]];
+            double from = mass_from(x, MANY, edge), beyond = mass_from(x, MANY, edge + 2 * TF_NUCLEUS_STEP);
+            cr_expect(from > s.top_p - 2e-4 && beyond < s.top_p + 2e-4, "top_p %g: %g to %g from %g on", s.top_p,
+                      beyond, from, edge);
+        }
+        private_free(&run);
+    }
 }
 
 Test(sample, numbers_out_of_range_are_refused) {
@@ -91,19 +124,19 @@ Test(sample, numbers_out_of_range_are_refused) {
     }
     private_op run = drawing(&(tf_sampling){.temperature = 1, .top_k = TF_MOST_CANDIDATES + 1, .top_p = 1}, 1, 600, 1);
     cr_assert_eq(private_run(&run), TF_INVALID);
-    cr_assert(strstr(tf_error(), "smaller top_k"), "%s", tf_error());
+    cr_assert(strstr(tf_error(), "smaller one"), "%s", tf_error());
     private_free(&run);
 }
 
 /* Dealt noise ------------------------------------------------------------------------------------------------------ */
 
-enum { WORDS = 24, DRAWS = 10000, FEW = 1000, RUNS = 2, HELPER = 2 };
+enum { WORDS = 24, MANY_WORDS = 300, DRAWS = 10000, FEW = 1000, RUNS = 2, HELPER = 2 };
 
 typedef struct drawn {
     tf_sampling sampling;
     int model_owner;
-    size_t draws;
-    float logits[WORDS];
+    size_t draws, words;
+    float logits[MANY_WORDS];
     double token[RUNS][DRAWS];
     uint64_t beyond[TF_PARTIES]; /* bytes that a party sent beyond the forecast, in all runs */
     view seen[TF_PARTIES];
@@ -114,9 +147,10 @@ typedef struct drawn {
 static tf_status draw_graph(const drawn *d, int id, tf_graph *g) {
     static const int32_t zeros[DRAWS];
     tf_attr attr[4];
-    size_t candidates = tf_sampling_candidates(&d->sampling, WORDS);
+    size_t candidates = tf_sampling_candidates(&d->sampling, d->words);
     tf_graph_init(g);
-    tf_id table = tf_graph_leaf(g, TF_LEAF_WEIGHT, "table", tf_dims(1, WORDS), id == d->model_owner ? d->logits : NULL);
+    tf_id table =
+        tf_graph_leaf(g, TF_LEAF_WEIGHT, "table", tf_dims(1, d->words), id == d->model_owner ? d->logits : NULL);
     tf_id token = tf_graph_leaf(g, TF_LEAF_TOKENS, "tokens", tf_dims(d->draws), id == DATA_OWNER ? zeros : NULL);
     tf_id noise = tf_graph_leaf(g, TF_LEAF_NOISE, "noise", tf_dims(d->draws, candidates), NULL);
     tf_id x = tf_graph_op(g, "embedding", "", "logits", TF_IN(token, table), TF_NO_ATTRS);
@@ -154,9 +188,10 @@ static tf_status draw_privately(tf_link *link, int id, void *context) {
     return status;
 }
 
-static drawn draw(tf_sampling s, int model_owner, size_t draws) {
-    drawn d = {.sampling = s, .model_owner = model_owner, .draws = draws};
-    for (int i = 0; i < WORDS; i++) d.logits[i] = (float)(3 * sin(2.3 * i) + 0.07 * i + (i == 11 ? 2 : 0));
+static drawn draw(tf_sampling s, int model_owner, size_t draws, size_t words) {
+    drawn d = {.sampling = s, .model_owner = model_owner, .draws = draws, .words = words};
+    for (size_t i = 0; i < words; i++)
+        d.logits[i] = (float)(3 * sin(2.3 * (double)i) + 0.07 * (double)(i % WORDS) + (i == 11 ? 2 : 0));
     cr_assert_eq(tf_ops_register(), TF_OK);
     cr_assert_eq(tf_run_local(draw_privately, &d, NULL), TF_OK, "%s", tf_error());
     return d;
@@ -167,25 +202,26 @@ static void draw_free(drawn *d) {
 }
 
 /* The exact distribution, computed anew here. */
-static size_t exact(const drawn *d, double probability[WORDS]) {
+static size_t exact(const drawn *d, double probability[MANY_WORDS]) {
     const tf_sampling *s = &d->sampling;
-    double weight[WORDS], best = -INFINITY, all = 0, total = 0, kept[WORDS];
+    double weight[MANY_WORDS], best = -INFINITY, all = 0, total = 0, kept[MANY_WORDS];
+    size_t words = d->words;
     size_t support = 0;
-    for (int i = 0; i < WORDS; i++) best = fmax(best, (double)d->logits[i]);
-    for (int i = 0; i < WORDS; i++) weight[i] = kept[i] = exp(((double)d->logits[i] - best) / s->temperature);
-    for (int i = 0; i < WORDS && s->top_k; i++) {
+    for (size_t i = 0; i < words; i++) best = fmax(best, (double)d->logits[i]);
+    for (size_t i = 0; i < words; i++) weight[i] = kept[i] = exp(((double)d->logits[i] - best) / s->temperature);
+    for (size_t i = 0; i < words && s->top_k; i++) {
         size_t larger = 0;
-        for (int k = 0; k < WORDS; k++) larger += weight[k] > weight[i];
+        for (size_t k = 0; k < words; k++) larger += weight[k] > weight[i];
         if (larger >= s->top_k) kept[i] = 0;
     }
-    for (int i = 0; i < WORDS; i++) all += kept[i];
-    for (int i = 0; i < WORDS; i++) {
+    for (size_t i = 0; i < words; i++) all += kept[i];
+    for (size_t i = 0; i < words; i++) {
         double before = 0;
-        for (int k = 0; k < WORDS; k++) before += weight[k] > weight[i] ? kept[k] : 0;
+        for (size_t k = 0; k < words; k++) before += weight[k] > weight[i] ? kept[k] : 0;
         probability[i] = before < s->top_p * all && weight[i] >= s->min_p ? kept[i] : 0;
         total += probability[i];
     }
-    for (int i = 0; i < WORDS; i++) support += (probability[i] /= total) > 0;
+    for (size_t i = 0; i < words; i++) support += (probability[i] /= total) > 0;
     return support;
 }
 
@@ -196,17 +232,18 @@ static double chi_limit(double freedom) {
 }
 
 /* Words that are expected less than five times count as one. */
-static void check_distribution(const double token[DRAWS], const double probability[WORDS], const char *what) {
-    size_t count[WORDS + 1] = {0}, cells = 0;
-    double expected[WORDS + 1] = {0}, chi = 0;
-    for (int i = 0; i < DRAWS; i++) {
-        int word = (int)token[i];
-        cr_assert(word >= 0 && word < WORDS && token[i] == word && probability[word] > 0, "%s: %g was drawn", what,
-                  token[i]);
-        count[probability[word] * DRAWS < 5 ? WORDS : word]++;
+static void check_distribution(const drawn *d, const double *token, const double *probability, const char *what) {
+    size_t count[MANY_WORDS + 1] = {0}, cells = 0;
+    double expected[MANY_WORDS + 1] = {0}, chi = 0, draws = (double)d->draws;
+    for (size_t i = 0; i < d->draws; i++) {
+        size_t word = (size_t)token[i];
+        cr_assert(token[i] >= 0 && word < d->words && token[i] == (double)word && probability[word] > 0,
+                  "%s: %g was drawn", what, token[i]);
+        count[probability[word] * draws < 5 ? MANY_WORDS : word]++;
     }
-    for (int i = 0; i < WORDS; i++) expected[probability[i] * DRAWS < 5 ? WORDS : i] += probability[i] * DRAWS;
-    for (int i = 0; i <= WORDS; i++) {
+    for (size_t i = 0; i < d->words; i++)
+        expected[probability[i] * draws < 5 ? MANY_WORDS : i] += probability[i] * draws;
+    for (size_t i = 0; i <= MANY_WORDS; i++) {
         if (!(expected[i] > 0)) continue;
         cells++;
         chi += ((double)count[i] - expected[i]) * ((double)count[i] - expected[i]) / expected[i];
@@ -216,21 +253,25 @@ static void check_distribution(const double token[DRAWS], const double probabili
               chi, cells - 1);
 }
 
-static void check_setting(const char *what, tf_sampling s, size_t support) {
-    drawn d = draw(s, MODEL_OWNER, DRAWS);
-    double probability[WORDS];
+static void check_words(const char *what, tf_sampling s, size_t draws, size_t words, size_t support) {
+    drawn d = draw(s, MODEL_OWNER, draws, words);
+    double probability[MANY_WORDS];
     size_t same = 0;
-    cr_assert_eq(exact(&d, probability), support, "%s: %zu of %d", what, exact(&d, probability), WORDS);
-    for (int k = 0; k < RUNS; k++) check_distribution(d.token[k], probability, what);
-    for (int i = 0; i < DRAWS; i++) same += d.token[0][i] == d.token[1][i];
+    cr_assert_eq(exact(&d, probability), support, "%s: %zu of %zu", what, exact(&d, probability), words);
+    for (int k = 0; k < RUNS; k++) check_distribution(&d, d.token[k], probability, what);
+    for (size_t i = 0; i < draws; i++) same += d.token[0][i] == d.token[1][i];
     double again = 0;
-    for (int i = 0; i < WORDS; i++) again += probability[i] * probability[i];
-    cr_assert_lt((double)same, DRAWS * again + 6 * sqrt(DRAWS), "%s: the noise of both runs of a program is the same",
-                 what);
+    for (size_t i = 0; i < words; i++) again += probability[i] * probability[i];
+    cr_assert_lt((double)same, (double)draws * again + 6 * sqrt((double)draws),
+                 "%s: the noise of both runs of a program is the same", what);
     for (int p = 0; p < TF_PARTIES; p++)
         cr_assert_eq(d.beyond[p], 0, "%s: party %d sent %llu bytes more than forecast", what, p,
                      (unsigned long long)d.beyond[p]);
     draw_free(&d);
+}
+
+static void check_setting(const char *what, tf_sampling s, size_t support) {
+    check_words(what, s, DRAWS, WORDS, support);
 }
 
 Test(sample, by_temperature) {
@@ -246,6 +287,11 @@ Test(sample, of_top_p) {
     check_setting("top-p 0.8", (tf_sampling){.temperature = 2, .top_p = 0.8}, 11);
 }
 
+/* Of more words than are sorted. */
+Test(sample, of_top_p_by_a_threshold) {
+    check_words("top-p 0.6 of 300", (tf_sampling){.temperature = 0.7, .top_p = 0.6}, FEW, MANY_WORDS, 29);
+}
+
 Test(sample, of_top_k_and_top_p) {
     check_setting("top-k 12, top-p 0.8", (tf_sampling){.temperature = 2, .top_k = 12, .top_p = 0.8}, 8);
 }
@@ -256,8 +302,9 @@ Test(sample, of_min_p) {
 }
 
 /* In the second run, of a table that is shared already: all that each party is sent. */
-static void check_views(int model_owner, int dealer) {
-    drawn d = draw((tf_sampling){.temperature = 1.5, .top_k = 6, .top_p = 0.9, .min_p = 0.01}, model_owner, FEW);
+static void check_views(int model_owner, int dealer, size_t words, size_t top_k) {
+    tf_sampling s = {.temperature = 1.5, .top_k = top_k, .top_p = 0.9, .min_p = 0.01};
+    drawn d = draw(s, model_owner, top_k ? FEW : FEW / 20, words);
     tf_program p;
     tf_program_init(&p, 16, model_owner, DATA_OWNER);
     cr_assert_eq(tf_noise_dealer(&p), dealer);
@@ -274,20 +321,22 @@ static void check_views(int model_owner, int dealer) {
 }
 
 Test(sample, nobody_but_the_data_owner_learns_a_token) {
-    check_views(MODEL_OWNER, MODEL_OWNER); /* which deals the noise */
-    check_views(HELPER, HELPER);
-    check_views(DATA_OWNER, HELPER); /* who owns both gets its noise from another */
+    check_views(MODEL_OWNER, MODEL_OWNER, WORDS, 6); /* which deals the noise */
+    check_views(HELPER, HELPER, WORDS, 6);
+    check_views(DATA_OWNER, HELPER, WORDS, 6); /* who owns both gets its noise from another */
+    check_views(MODEL_OWNER, MODEL_OWNER, MANY_WORDS, 0);
 }
 
 /* Costs ------------------------------------------------------------------------------------------------------------ */
 
-static void check_cost(tf_sampling s, size_t n, int rounds, uint64_t bytes) {
+static void check_cost_of(tf_sampling s, size_t n, double round_bytes, int rounds, uint64_t bytes) {
     tf_graph g;
     tf_program p;
     tf_plan plan;
     tf_attr attr[4];
     cr_assert_eq(tf_ops_register(), TF_OK);
     tf_graph_init(&g);
+    g.round_bytes = round_bytes;
     tf_id table = tf_graph_leaf(&g, TF_LEAF_WEIGHT, "table", tf_dims(1, n), NULL);
     tf_id token = tf_graph_leaf(&g, TF_LEAF_TOKENS, "tokens", tf_dims(1), NULL);
     tf_id noise = tf_graph_leaf(&g, TF_LEAF_NOISE, "noise", tf_dims(1, tf_sampling_candidates(&s, n)), NULL);
@@ -314,14 +363,22 @@ static void check_cost(tf_sampling s, size_t n, int rounds, uint64_t bytes) {
     cr_expect_eq(sent[1] - sent[0], bytes, "%zu: %llu bytes", n, (unsigned long long)(sent[1] - sent[0]));
 }
 
+static void check_cost(tf_sampling s, size_t n, int rounds, uint64_t bytes) {
+    check_cost_of(s, n, 0, rounds, bytes);
+}
+
 Test(sample, of_vocabularies_costs) {
     const tf_sampling temperature = {.temperature = 0.8, .top_p = 1},
                       top_k = {.temperature = 0.8, .top_k = 40, .top_p = 1},
-                      both = {.temperature = 0.8, .top_k = 40, .top_p = 0.95};
+                      both = {.temperature = 0.8, .top_k = 40, .top_p = 0.95},
+                      top_p = {.temperature = 0.8, .top_p = 0.95};
     check_cost(temperature, 32000, 38, 1786301);
     check_cost(temperature, 50257, 40, 2942697);
     check_cost(top_k, 32000, 70, 5466460);
     check_cost(top_k, 50257, 70, 8023170);
     check_cost(both, 32000, 81, 5479516);
     check_cost(both, 50257, 81, 8036226);
+    check_cost(top_p, 32000, 196, 17772796);
+    check_cost(top_p, 50257, 211, 27547359);
+    check_cost_of(top_p, 32000, 1e6, 115, 25836081);
 }

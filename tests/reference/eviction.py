@@ -78,4 +78,5 @@ def main():
     print("the rows attended to most are kept, in their order")
 
 
-main()
+if __name__ == "__main__":
+    main()

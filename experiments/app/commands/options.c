@@ -308,8 +308,12 @@ static void describe_all(const parser *p) {
 }
 
 tf_status options_parse(const trefoil_command *command, int argc, char **argv, command_line *o) {
-    *o = (command_line){
-        .fraction_bits = 16, .data_owner = 1, .factor = 2, .tolerance = 0.05, .links = {.timeout = 30, .id = -1}};
+    *o = (command_line){.fraction_bits = 16,
+                        .data_owner = 1,
+                        .factor = 2,
+                        .tolerance = 0.05,
+                        .links = {.timeout = 30, .id = -1},
+                        .generate = {.top_k = -1, .top_p = -1, .min_p = -1}};
     o->takes_ranges = accepts(command, OPTION_NO_RANGES);
     parser p = {.command = command, .options = o};
     TF_TRY(read_all(&p, argc, argv));

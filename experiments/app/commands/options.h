@@ -118,10 +118,11 @@ enum option_key {
 
 enum { MOST_SETTINGS = 48 };
 
-/** How text is generated; 0 and NULL where not given. */
+/** How text is generated; 0 and NULL where not given, of top_k, top_p and min_p a number below 0. */
 typedef struct generate_line {
     const char *reveal, **stop;
-    size_t stops, max_tokens, context, piece, keep, top_k, logprobs, seed;
+    size_t stops, max_tokens, context, piece, keep, logprobs, seed;
+    int top_k;
     double temperature, top_p, min_p, repeat_penalty;
     bool ignore_end, chat;
 } generate_line;

@@ -56,9 +56,9 @@ share_settings settings_of_shares(const command_line *o) {
 static tf_sampling settings_of_sampling(const generate_line *g) {
     if (!(g->temperature > 0)) return (tf_sampling){.top_p = 1};
     return (tf_sampling){.temperature = g->temperature,
-                         .top_k = g->top_k ? g->top_k : 40,
-                         .top_p = g->top_p > 0 ? g->top_p : 0.95,
-                         .min_p = g->min_p > 0 ? g->min_p : 0.05};
+                         .top_k = g->top_k >= 0 ? (size_t)g->top_k : 40,
+                         .top_p = g->top_p >= 0 ? g->top_p : 0.95,
+                         .min_p = g->min_p >= 0 ? g->min_p : 0.05};
 }
 
 run_settings settings_of_run(const command_line *o) {
@@ -187,7 +187,7 @@ tf_status settings_check_generation(const command_line *o) {
             return tf_fail(TF_INVALID, "--top-k %zu: at most %d with --reveal token", draws.top_k,
                            (int)TF_MOST_CANDIDATES);
     }
-    if (!(g->temperature > 0) && (g->top_k || g->top_p > 0 || g->min_p > 0))
+    if (!(g->temperature > 0) && (g->top_k >= 0 || g->top_p >= 0 || g->min_p >= 0))
         return tf_fail(TF_INVALID, "--top-k, --top-p and --min-p need a --temperature (see --help)");
     for (size_t i = 0; i < g->stops; i++)
         if (!*g->stop[i]) return tf_fail(TF_INVALID, "--stop is empty");

@@ -6,7 +6,7 @@
 
 #include "experiments/app/gateway/stream.h"
 
-enum { CANDIDATES = 40, MOST_COPIES = 16, MOST_STOPS = 16, LONGEST_STOP = 256 };
+enum { MOST_COPIES = 16, MOST_STOPS = 16, LONGEST_STOP = 256 };
 
 static const double HIGHEST_TEMPERATURE = 2;
 
@@ -33,7 +33,7 @@ static tf_status read_stops(const json_t *body, gateway_request *request, refusa
 }
 
 /* How tokens are drawn. Without a temperature always the likeliest follows, unless the gateway was started otherwise.
- * Inside, top_p needs the largest logits in order, which is dear: as many as llama.cpp takes. */
+ */
 static tf_status read_sampling(const gateway_desk *d, const json_t *body, gateway_request *request, refusal *r) {
     tf_sampling *s = &request->writing.sampler.sampling;
     const json_t *seed = body_member(body, "seed");
@@ -44,7 +44,6 @@ static tf_status read_sampling(const gateway_desk *d, const json_t *body, gatewa
     if (s->top_p <= 0) s->top_p = 1e-6; /* of the likeliest token alone */
     if (s->temperature > 0 && s->temperature < TF_LEAST_TEMPERATURE) s->temperature = 0;
     if (s->temperature == 0) *s = (tf_sampling){.top_p = 1};
-    if (s->top_p < 1 && !s->top_k && !d->model.logits) s->top_k = CANDIDATES;
     if (seed && s->temperature > 0)
         return refuse(r, HTTP_BAD_REQUEST, "unsupported_parameter", "seed",
                       "'seed' is not supported with a temperature: no party may know the numbers that tokens are drawn "
