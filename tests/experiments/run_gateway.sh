@@ -38,6 +38,8 @@ is '^\[\{"score":0\.[0-9]+,"label":"'"$label"'"\},\{"score":0\.[0-9]+,"label":"[
 cp "$work/answer" "$work/single"
 is "^\[$(sed 's/[][]/\\&/g; s/0\.[0-9]*/0\\.[0-9]+/g' "$work/single"),\[" /classify '{"inputs":[["good film"],["hello","world"]]}'
 is '"score":-?[0-9.e-]+,"label"' /predict '{"inputs":["hello","world"],"raw_scores":true}'
+is '^\[\[\{"score":0\.[0-9]+,"label":"'"$label"'"\}\]\]$' / '{"inputs":"good film","parameters":{"top_k":1,"function_to_apply":"softmax"}}'
+refuses 422 "'softmax', which this model was trained for" / '{"inputs":"good film","parameters":{"function_to_apply":"sigmoid"}}'
 is '"status":"ready"' /health ""
 is '"data":\[\{"id":"sorter","object":"model"' /v1/models ""
 is '"id":"sorter"' /v1/models/sorter ""
@@ -93,6 +95,10 @@ is '"embedding":\[(-?[0-9.e-]+,){3}-?[0-9.e-]+\]' /v1/embeddings '{"input":"good
 is '"embedding":"[A-Za-z0-9+/]{43}="' /v1/embeddings '{"input":"good film","encoding_format":"base64"}'
 is '^\[\[(-?[0-9.e-]+,){7}-?[0-9.e-]+\]\]$' /embed '{"inputs":"good film"}'
 is '^\[\{"index":1,"score":[0-9.]+,"text":"good film"\},\{"index":[02],' /rerank '{"query":"good film","texts":["hello","good film","bad"],"return_text":true}'
+is '^\[(1\.0|0\.9999[0-9]*),-?0\.[0-9]+\]$' / '{"inputs":{"source_sentence":"good film","sentences":["good film","hello"]}}'
+is '^\[-?0\.[0-9]+\]$' /similarity '{"inputs":{"source_sentence":"good film","sentences":["hello"]},"parameters":{"truncate":true}}'
+refuses 422 "'inputs' must be {" /similarity '{"inputs":["good film","hello"]}'
+refuses 422 "Unrecognized request argument: sentence" /similarity '{"inputs":{"source_sentence":"good film","sentence":["hello"]}}'
 refuses 400 tokens_not_supported /v1/embeddings '{"input":[5,6]}'
 refuses 400 tokens_not_supported /v1/embeddings '{"input":[[5,6]]}'
 refuses 400 '"param":"dimensions"' /v1/embeddings '{"input":"a","dimensions":9}'

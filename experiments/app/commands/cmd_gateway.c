@@ -232,6 +232,7 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "party %d owns the model too: it needs --model (see --help)", o->data_owner);
     if (!apart && !o->model && !o->model_shares)
         return tf_fail(TF_INVALID, "gateway needs --model or --model-shares (see --help)");
+    if (o->fill_mask) TF_TRY(settings_check_masks(o));
     TF_TRY(settings_check_shares(o));
     return settings_check_generation(o);
 }
@@ -241,7 +242,8 @@ const trefoil_command command_gateway = {
     .summary = "answer clients of HTTP as the data owner's party",
     .description =
         "Is the data owner's party with a front that existing clients speak to: OpenAI's (embeddings, completions, "
-        "conversations) and text-embeddings-inference's (embed, predict, rerank). The other two parties run trefoil "
+        "conversations) and text-embeddings-inference's (embed, predict, rerank), with entities, answers and words for "
+        "masks as Hugging Face's endpoints find them. The other two parties run trefoil "
         "party --serve, and see lengths alone. With --local all three are threads of this process, to try it out; "
         "under mpirun -n 3 they are its processes. GET / is a page to try it with. Beyond this host clients need a "
         "token and TLS.",
@@ -250,27 +252,49 @@ const trefoil_command command_gateway = {
                 "--tls DIR"},
     .accepts =
         (const char[]){
-            OPTION_QUIET,         OPTION_VERBOSE,
-            OPTION_HTTP,          OPTION_TOKEN,
-            OPTION_TLS,           OPTION_NAME,
-            OPTION_QUEUE,         OPTION_ID,
-            OPTION_LISTEN,        OPTION_WAIT,
-            OPTION_READY_FILE,    OPTION_MODEL,
-            OPTION_TOKENIZER,     OPTION_TOKENIZER_DIGEST,
-            OPTION_PAD_TO,        OPTION_TRUNCATE,
-            OPTION_MAX_LENGTH,    OPTION_BATCH,
-            OPTION_CONTEXT,       OPTION_PREFILL,
-            OPTION_REVEAL,        OPTION_TEMPERATURE,
-            OPTION_TOP_K,         OPTION_TOP_P,
-            OPTION_MIN_P,         OPTION_APPROX,
-            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-            OPTION_DATA_OWNER,    OPTION_PUBLIC_WEIGHTS,
-            OPTION_PLUGIN,        OPTION_MODEL_SHARES,
-            OPTION_STREAM,        OPTION_MODEL_ROOT,
-            OPTION_NO_RANGES,     OPTION_NO_GUARD,
-            OPTION_CHECK_COPIES,  OPTION_NETWORK,
-            OPTION_LOG_LEVEL,     OPTION_LOG_JSON,
-            LINK_OPTIONS,         0,
+            OPTION_QUIET,
+            OPTION_VERBOSE,
+            OPTION_HTTP,
+            OPTION_TOKEN,
+            OPTION_TLS,
+            OPTION_NAME,
+            OPTION_QUEUE,
+            OPTION_ID,
+            OPTION_LISTEN,
+            OPTION_WAIT,
+            OPTION_READY_FILE,
+            OPTION_MODEL,
+            OPTION_TOKENIZER,
+            OPTION_TOKENIZER_DIGEST,
+            OPTION_PAD_TO,
+            OPTION_TRUNCATE,
+            OPTION_MAX_LENGTH,
+            OPTION_BATCH,
+            OPTION_CONTEXT,
+            OPTION_PREFILL,
+            OPTION_REVEAL,
+            OPTION_FILL_MASK,
+            OPTION_TEMPERATURE,
+            OPTION_TOP_K,
+            OPTION_TOP_P,
+            OPTION_MIN_P,
+            OPTION_APPROX,
+            OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,
+            OPTION_PUBLIC_WEIGHTS,
+            OPTION_PLUGIN,
+            OPTION_MODEL_SHARES,
+            OPTION_STREAM,
+            OPTION_MODEL_ROOT,
+            OPTION_NO_RANGES,
+            OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES,
+            OPTION_NETWORK,
+            OPTION_LOG_LEVEL,
+            OPTION_LOG_JSON,
+            LINK_OPTIONS,
+            0,
         },
     .defaults = "wait=",
     .requires = "",

@@ -93,16 +93,22 @@ static const char *does(tf_head head) {
     case TF_HEAD_CLASSIFIER: return "classifies texts: ask /predict, or /rerank if it has one label";
     case TF_HEAD_EMBEDDING: return "embeds texts: ask /v1/embeddings";
     case TF_HEAD_CAUSAL: return "continues texts: ask /v1/completions or /v1/chat/completions";
-    default: return "has results for each token, which the gateway does not serve: use trefoil infer";
+    case TF_HEAD_TOKENS: return "finds entities in texts: ask /predict";
+    case TF_HEAD_SPAN: return "finds answers in texts: ask /predict with {\"question\", \"context\"}";
+    case TF_HEAD_MASKED: return "fills masks in texts: ask /predict";
+    default: return "does something else";
     }
 }
 
+tf_status ask_known(gateway_desk *d, refusal *r) {
+    if (desk_knows_model(d)) return TF_OK;
+    (void)!refuse(r, HTTP_UNAVAILABLE, "parties_away", NULL, "The parties have not met yet: ask again later");
+    r->retry_after = desk_retry_after(d);
+    return TF_INVALID;
+}
+
 tf_status ask_head(gateway_desk *d, tf_head head, refusal *r) {
-    if (!desk_knows_model(d)) {
-        (void)!refuse(r, HTTP_UNAVAILABLE, "parties_away", NULL, "The parties have not met yet: ask again later");
-        r->retry_after = desk_retry_after(d);
-        return TF_INVALID;
-    }
+    TF_TRY(ask_known(d, r));
     if (d->model.head == head) return TF_OK;
     return refuse(r, HTTP_BAD_REQUEST, "wrong_model", "model", "This model %s", does(d->model.head));
 }

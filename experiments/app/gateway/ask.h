@@ -23,7 +23,10 @@ TF_CHECKED tf_status ask_model(const gateway_desk *desk, const json_t *body, ref
 /** Reads "truncate" and "truncation_direction". */
 TF_CHECKED tf_status ask_truncation(const json_t *body, gateway_request *request, refusal *refusal);
 
-/** Refuses what the model does not do, and everything before the parties have met for the first time. */
+/** Refuses everything before the parties have met for the first time. */
+TF_CHECKED tf_status ask_known(gateway_desk *desk, refusal *refusal);
+
+/** The same, and what the model does not do. */
 TF_CHECKED tf_status ask_head(gateway_desk *desk, tf_head head, refusal *refusal);
 
 /** Counts and logs what became of a request, by its status of HTTP, and lets go of it: counts of texts and tokens and

@@ -37,13 +37,13 @@ static void score(const desk_model *model, const float *logits, bool raw, ranked
     }
 }
 
-static json_t *predictions(const desk_model *model, const float *logits, bool raw) {
+static json_t *predictions(const desk_model *model, const float *logits, bool raw, size_t most) {
     ranked *row = calloc(model->width, sizeof *row);
     json_t *array = json_array();
     if (!row) return array;
     score(model, logits, raw, row);
     qsort(row, model->width, sizeof *row, better);
-    for (size_t k = 0; k < model->width; k++) {
+    for (size_t k = 0; k < model->width && k < most; k++) {
         char number[32];
         snprintf(number, sizeof number, "LABEL_%zu", row[k].index);
         json_array_append_new(array, json_pack("{s:f,s:s}", "score", row[k].score, "label",
@@ -97,19 +97,41 @@ static tf_status read_inputs(const json_t *body, gateway_request *request, bool 
                    : add_list(request, inputs, r);
 }
 
+/* "parameters", as Hugging Face's endpoints have them. */
+static tf_status read_parameters(const desk_model *model, const json_t *body, bool *raw, size_t *most, refusal *r) {
+    static const char *const known[] = {"top_k", "function_to_apply", NULL};
+    const json_t *parameters = body_member(body, "parameters");
+    const char *apply = NULL,
+               *trained = model->problem == TF_PROBLEM_MULTI || model->width == 1 ? "sigmoid" : "softmax";
+    if (!parameters) return TF_OK;
+    if (!json_is_object(parameters))
+        return refuse(r, HTTP_UNPROCESSABLE, "invalid_type", "parameters", "'parameters' must be an object");
+    TF_TRY(body_known(parameters, known, r));
+    TF_TRY(body_whole(parameters, "top_k", 1, model->width, most, r));
+    TF_TRY(body_word(parameters, "function_to_apply", &apply, r));
+    *raw |= apply && !strcmp(apply, "none");
+    if (!apply || *raw || !strcmp(apply, trained)) return TF_OK;
+    return refuse(r, HTTP_UNPROCESSABLE, "invalid_value", "function_to_apply",
+                  "'function_to_apply' can be 'none', or '%s', which this model was trained for", trained);
+}
+
 tf_status classify_tei(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
-    static const char *const known[] = {"inputs", "truncate", "truncation_direction", "raw_scores", NULL};
+    static const char *const known[] = {"inputs",  "truncate", "truncation_direction", "raw_scores", "parameters",
+                                        "options", NULL};
     bool raw = false, single = false;
+    size_t most = d->model.width;
     TF_TRY(body_known(body, known, r));
     TF_TRY(ask_head(d, TF_HEAD_CLASSIFIER, r));
     TF_TRY(read_inputs(body, request, &single, r));
     TF_TRY(ask_truncation(body, request, r));
     TF_TRY(body_flag(body, "raw_scores", &raw, r));
+    TF_TRY(read_parameters(&d->model, body, &raw, &most, r));
     TF_TRY(ask_submit(d, request, r));
     TF_TRY(ask_wait(d, request, r));
     json_t *all = json_array();
     for (size_t i = 0; i < request->texts.count; i++)
-        json_array_append_new(all, predictions(&d->model, request->values + i * request->width, raw));
+        json_array_append_new(all, predictions(&d->model, request->values + i * request->width, raw, most));
+    single &= strcmp(e->path, "/") != 0; /* there Hugging Face's clients expect a list of results also of one text */
     json_t *first = single ? json_incref(json_array_get(all, 0)) : NULL;
     if (single) json_decref(all);
     http_answer_json(e, HTTP_OK, single ? first : all);

@@ -32,8 +32,7 @@ static tf_status read_stops(const json_t *body, gateway_request *request, refusa
     return TF_OK;
 }
 
-/* How tokens are drawn. Without a temperature always the likeliest follows, unless the gateway was started otherwise.
- */
+/* How tokens are drawn: without a temperature the likeliest, unless the gateway was started otherwise. */
 static tf_status read_sampling(const gateway_desk *d, const json_t *body, gateway_request *request, refusal *r) {
     tf_sampling *s = &request->writing.sampler.sampling;
     const json_t *seed = body_member(body, "seed");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/service/embeddings.h"
+
 static json_t *numbers(const float *values, size_t width) {
     json_t *array = json_array();
     for (size_t k = 0; k < width; k++) json_array_append_new(array, json_real((double)values[k]));
@@ -94,6 +96,41 @@ tf_status embed_tei(gateway_desk *d, http_exchange *e, const json_t *body, gatew
     json_t *all = json_array();
     for (size_t i = 0; i < request->texts.count; i++)
         json_array_append_new(all, numbers(request->values + i * request->width, dimensions));
+    http_answer_json(e, HTTP_OK, all);
+    return TF_OK;
+}
+
+/* The source first, then the sentences. */
+static tf_status read_sentences(const json_t *body, gateway_request *request, refusal *r) {
+    static const char *const known[] = {"source_sentence", "sentences", NULL};
+    const json_t *inputs = body_member(body, "inputs");
+    if (!json_is_object(inputs))
+        return refuse(r, HTTP_UNPROCESSABLE, "invalid_type", "inputs",
+                      "'inputs' must be {\"source_sentence\": string, \"sentences\": [string, ...]}");
+    TF_TRY(body_known(inputs, known, r));
+    TF_TRY(ask_texts(inputs, "source_sentence", request, r));
+    if (request->texts.count != 1)
+        return refuse(r, HTTP_UNPROCESSABLE, "invalid_type", "source_sentence", "'source_sentence' must be a string");
+    return ask_texts(inputs, "sentences", request, r);
+}
+
+tf_status similarity_tei(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
+    static const char *const known[] = {"inputs", "parameters", NULL}, *const parameter[] = {
+                                                                           "truncate", "truncation_direction", NULL};
+    const json_t *parameters = body_member(body, "parameters");
+    TF_TRY(body_known(body, known, r));
+    TF_TRY(ask_head(d, TF_HEAD_EMBEDDING, r));
+    TF_TRY(read_sentences(body, request, r));
+    if (parameters && !json_is_object(parameters))
+        return refuse(r, HTTP_UNPROCESSABLE, "invalid_type", "parameters", "'parameters' must be an object");
+    if (parameters) TF_TRY(body_known(parameters, parameter, r));
+    if (parameters) TF_TRY(ask_truncation(parameters, request, r));
+    TF_TRY(ask_submit(d, request, r));
+    TF_TRY(ask_wait(d, request, r));
+    json_t *all = json_array();
+    for (size_t i = 1; i < request->texts.count; i++)
+        json_array_append_new(
+            all, json_real(embeddings_cosine(request->values, request->values + i * request->width, request->width)));
     http_answer_json(e, HTTP_OK, all);
     return TF_OK;
 }

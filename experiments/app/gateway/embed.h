@@ -12,4 +12,8 @@ TF_CHECKED tf_status embed_openai(gateway_desk *desk, http_exchange *exchange, c
 TF_CHECKED tf_status embed_tei(gateway_desk *desk, http_exchange *exchange, const json_t *body,
                                gateway_request *request, refusal *refusal);
 
+/** POST /similarity: cosines of a source's embedding and those of sentences. */
+TF_CHECKED tf_status similarity_tei(gateway_desk *desk, http_exchange *exchange, const json_t *body,
+                                    gateway_request *request, refusal *refusal);
+
 #endif

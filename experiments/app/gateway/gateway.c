@@ -8,6 +8,7 @@
 #include "experiments/app/gateway/embed.h"
 #include "experiments/app/gateway/metrics.h"
 #include "experiments/app/gateway/page.h"
+#include "experiments/app/gateway/tokens.h"
 
 struct gateway {
     gateway_desk *desk;
@@ -32,6 +33,20 @@ static void list_models(gateway_desk *desk, http_exchange *e) {
     models_answer(desk, e, NULL);
 }
 
+/* What the model does with "inputs". */
+static tf_status predict(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
+    TF_TRY(ask_known(d, r));
+    bool tokens = d->model.head == TF_HEAD_TOKENS || d->model.head == TF_HEAD_SPAN || d->model.head == TF_HEAD_MASKED;
+    return (tokens ? tokens_ask : classify_tei)(d, e, body, request, r);
+}
+
+/* The same, or embeddings, or how similar texts are. */
+static tf_status ask_root(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
+    TF_TRY(ask_known(d, r));
+    bool embeds = d->model.head == TF_HEAD_EMBEDDING, compares = json_is_object(body_member(body, "inputs"));
+    return (!embeds ? predict : compares ? similarity_tei : embed_tei)(d, e, body, request, r);
+}
+
 static const route routes[] = {
     {"GET", "/", .open = true, .page = &page_html},
     {"GET", "/page.css", .open = true, .page = &page_css},
@@ -43,9 +58,11 @@ static const route routes[] = {
     {"POST", "/v1/embeddings", .ask = embed_openai},
     {"POST", "/v1/completions", .ask = complete_prompt},
     {"POST", "/v1/chat/completions", .ask = complete_chat},
+    {"POST", "/", REFUSAL_TEI, .ask = ask_root},
     {"POST", "/embed", REFUSAL_TEI, .ask = embed_tei},
-    {"POST", "/predict", REFUSAL_TEI, .ask = classify_tei},
-    {"POST", "/classify", REFUSAL_TEI, .ask = classify_tei},
+    {"POST", "/similarity", REFUSAL_TEI, .ask = similarity_tei},
+    {"POST", "/predict", REFUSAL_TEI, .ask = predict},
+    {"POST", "/classify", REFUSAL_TEI, .ask = predict},
     {"POST", "/rerank", REFUSAL_TEI, .ask = rerank_tei},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };

@@ -103,6 +103,9 @@ static const char *kind_of(tf_head head) {
     case TF_HEAD_CLASSIFIER: return "classifier";
     case TF_HEAD_EMBEDDING: return "embedding";
     case TF_HEAD_CAUSAL: return "text-generation";
+    case TF_HEAD_TOKENS: return "token-classification";
+    case TF_HEAD_SPAN: return "question-answering";
+    case TF_HEAD_MASKED: return "fill-mask";
     default: return "unsupported";
     }
 }

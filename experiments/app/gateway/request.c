@@ -33,6 +33,7 @@ void request_release(gateway_request *r) {
     for (size_t i = 0; i < r->writing.stops; i++) wipe((char *)r->writing.stop[i], strlen(r->writing.stop[i]));
     for (size_t i = 0; i < r->answers; i++) wipe(r->answer[i].text, r->answer[i].length);
     if (r->values) explicit_bzero(r->values, r->texts.count * r->width * sizeof *r->values);
+    json_decref(r->results);
     texts_free(&r->texts);
     free(r->message);
     free((void *)r->writing.stop);

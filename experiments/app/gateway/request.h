@@ -6,6 +6,7 @@
 #define TF_APP_REQUEST_H
 
 #include "experiments/app/data/text_list.h"
+#include "experiments/app/report/token_report.h"
 #include "experiments/app/service/writer.h"
 #include "models/chat/chat.h"
 
@@ -43,6 +44,7 @@ typedef struct gateway_request {
     bool streams;            /**< text is sent as it grows */
     bool truncate;           /**< texts that are too long are cut */
     size_t copies;           /**< how often each prompt is continued */
+    token_settings tokens;   /**< of a model with results for each token */
     writer_settings writing; /**< max_tokens 0: as many as the model proposes; stop strings are the request's own */
     int connection;          /**< its socket, to see whether the client is still there; -1: none */
 
@@ -59,6 +61,7 @@ typedef struct gateway_request {
     size_t prompt_tokens;
     float *values; /**< texts x width */
     size_t width;
+    json_t *results;     /**< in place of values, of a model with results for each token: an array, one a text */
     answer_text *answer; /**< of each prompt and copy: (prompt, copy) at prompt * copies + copy */
     size_t answers;
     answer_cost cost;

@@ -159,6 +159,30 @@ static tf_status prepare_texts(run_of_requests *run) {
     return batches_allocate(&run->batches, &model->config, &run->values);
 }
 
+/* Gives each request what was found in its texts. The lock is held. */
+static tf_status hand_out_results(run_of_requests *run) {
+    const model_files *model = &run->party->model;
+    size_t width = tf_model_width(&model->config), text = 0;
+    for (size_t i = 0; i < run->requests; i++) {
+        gateway_request *r = run->request[i];
+        json_decref(r->results);
+        r->results = json_array();
+        for (size_t k = 0; k < r->texts.count; k++, text++) {
+            const encoded_text *tokens = &run->batches.text[text];
+            token_result result = {.config = &model->config,
+                                   .tokenizer = model->tokenizer,
+                                   .settings = &r->tokens,
+                                   .text = &run->texts.item[text],
+                                   .tokens = tokens,
+                                   .values = run->values + tokens->first * width};
+            json_t *object = json_object();
+            json_array_append_new(r->results, object);
+            TF_TRY(token_result_json(&result, object));
+        }
+    }
+    return TF_OK;
+}
+
 /* Gives each request its rows. The lock is held. */
 static tf_status hand_out_values(run_of_requests *run) {
     size_t width = tf_model_width(&run->party->model.config), row = 0;
@@ -325,7 +349,8 @@ static tf_status take_answer(void *context, const resident_answer *answer) {
     gateway_desk *d = run->desk;
     pthread_mutex_lock(&d->lock);
     tf_status status = answer->status;
-    if (status == TF_OK && run->values) status = hand_out_values(run);
+    bool per_token = tf_model_output(&run->party->model.config).per_token;
+    if (status == TF_OK && run->values) status = per_token ? hand_out_results(run) : hand_out_values(run);
     if (status == TF_OK)
         conclude(run, answer);
     else

@@ -81,6 +81,21 @@ function showBars(predictions) {
     at('answer').replaceChildren(bars);
 }
 
+/* A text with what was found in it, by its places in characters. */
+function showEntities(text, found) {
+    const said = element('p', undefined, 'said');
+    const characters = [...text];
+    let done = 0;
+    for (const { start, end, score, entity_group: label } of found) {
+        const mark = element('mark', characters.slice(start, end).join(''));
+        mark.append(element('small', label + ' ' + score.toFixed(2)));
+        said.append(characters.slice(done, start).join(''), mark);
+        done = end;
+    }
+    said.append(characters.slice(done).join(''));
+    at('answer').replaceChildren(said);
+}
+
 function showVectors(vectors) {
     const shown = [];
     if (vectors.length === 2) {
@@ -149,6 +164,26 @@ async function classify(text, signal, start) {
     showCost(run, start, several(run.prompt_tokens, 'token'));
 }
 
+async function tag(text, signal, start) {
+    const { json, run } = await ask('predict', { inputs: text }, signal);
+    showEntities(text, json);
+    showCost(run, start, several(run.prompt_tokens, 'token'));
+}
+
+async function answer(text, signal, start) {
+    const { json, run } = await ask('predict', { inputs: { question: at('second').value, context: text }, parameters: { top_k: 3 } }, signal);
+    showBars(json.map((found) => ({ label: found.answer, score: found.score })));
+    showCost(run, start, several(run.prompt_tokens, 'token'));
+}
+
+async function fill(text, signal, start) {
+    const { json, run } = await ask('predict', { inputs: text }, signal);
+    const words = Array.isArray(json[0]) ? json.flat() : json;
+    if (words.every((word) => word.score)) showBars(words.map((word) => ({ label: word.token_str, score: word.score })));
+    else at('answer').replaceChildren(...words.map((word) => element('p', word.sequence, 'said')));
+    showCost(run, start, several(run.prompt_tokens, 'token'));
+}
+
 async function embed(text, signal, start) {
     const second = at('second').value;
     const { json, run } = await ask('v1/embeddings', { input: second ? [text, second] : [text] }, signal);
@@ -181,7 +216,10 @@ async function complete(text, signal, start) {
 
 const kinds = {
     classifier: { about: 'classifies texts', label: 'Text', path: '/predict', ask: classify },
-    embedding: { about: 'embeds texts', label: 'Text', path: '/v1/embeddings', ask: embed, second: true },
+    embedding: { about: 'embeds texts', label: 'Text', path: '/v1/embeddings', ask: embed, second: 'Compared with' },
+    'token-classification': { about: 'finds entities in texts', label: 'Text', path: '/predict', ask: tag },
+    'question-answering': { about: 'finds answers in texts', label: 'Context', path: '/predict', ask: answer, second: 'Question' },
+    'fill-mask': { about: 'fills the masks of texts', label: 'Text with [MASK] or <mask>', path: '/predict', ask: fill },
     'text-generation': { about: 'continues texts', label: 'Prompt', path: '/v1/completions', ask: complete, draws: true },
 };
 
@@ -220,6 +258,7 @@ function showModel() {
     at('kind').textContent = 'A model that ' + kind.about + ' without seeing them: three parties compute on shares, and only this one has the text.';
     at('text-label').textContent = info.chat ? 'Message' : kind.label;
     at('second-part').hidden = !kind.second;
+    if (kind.second) at('second-label').textContent = kind.second;
     at('tokens-part').hidden = at('temperature-part').hidden = !kind.draws;
     at('path').textContent = info.chat ? '/v1/chat/completions' : kind.path;
 }
