@@ -348,6 +348,7 @@ static tf_status open_run(run *r, const tf_view *params) {
     r->dealt = calloc(nodes, sizeof *r->dealt);
     if (!r->view || !r->received || !r->dealt) return tf_fail(TF_NOMEM, "no memory for a run of %zu steps", nodes);
     set_views(r, params);
+    TF_TRY(tf_rounds_reserve(&r->rounds));
     return r->program->copies ? tf_copies_open(r->party, r->program->copies, &r->copies) : TF_OK;
 }
 

@@ -38,6 +38,21 @@ static tf_status expect_all(tf_rounds *r) {
     return TF_OK;
 }
 
+tf_status tf_rounds_reserve(tf_rounds *r) {
+    const int id = r->party->id;
+    for (int p = 0; p < TF_PARTIES; p++) {
+        uint64_t most[2][2] = {{0}};
+        if (p == id) continue;
+        for (int time = 0; time < r->plan->rounds; time++) {
+            const uint64_t to = r->plan->round_bytes[time][id][p], from = r->plan->round_bytes[time][p][id];
+            if (to > most[0][time % 2]) most[0][time % 2] = to;
+            if (from > most[1][1 - time % 2]) most[1][1 - time % 2] = from;
+        }
+        for (int k = 0; k < 4; k++) TF_TRY(tf_buffer_reserve(&r->party->message[k / 2][k % 2][p], most[k / 2][k % 2]));
+    }
+    return TF_OK;
+}
+
 tf_status tf_rounds_open(tf_rounds *r, int time) {
     int id = r->party->id, parity = time % 2;
     r->time = time;
@@ -47,11 +62,8 @@ tf_status tf_rounds_open(tf_rounds *r, int time) {
         tf_outgoing *out = &r->out[parity][p];
         tf_incoming *in = &r->in[1 - parity][p];
         if (out->busy) TF_TRY(tf_link_wait(r->party->link, out->last));
-        tf_buffer *to = &r->party->message[0][parity][p], *from = &r->party->message[1][1 - parity][p];
-        TF_TRY(tf_buffer_reserve(to, r->plan->round_bytes[time][id][p]));
-        TF_TRY(tf_buffer_reserve(from, r->plan->round_bytes[time][p][id]));
-        *out = (tf_outgoing){.data = to->data};
-        in->data = from->data;
+        *out = (tf_outgoing){.data = r->party->message[0][parity][p].data};
+        in->data = r->party->message[1][1 - parity][p].data;
         in->pieces = in->arrived = 0;
     }
     return expect_all(r);

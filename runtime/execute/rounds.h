@@ -47,7 +47,11 @@ typedef struct tf_mail {
     int parity;
 } tf_mail;
 
-/** Begins the next time: reserves its buffers and queues what will be read at the time after it. */
+/** Makes room for the largest messages of the run, before the first time: what grew round by round would have its pages
+ *  cleared again and again. */
+TF_CHECKED tf_status tf_rounds_reserve(tf_rounds *rounds);
+
+/** Begins the next time: queues what will be read at the time after it. */
 TF_CHECKED tf_status tf_rounds_open(tf_rounds *rounds, int time);
 
 /** The next `bytes` of the message to a peer, to be filled. */

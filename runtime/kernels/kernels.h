@@ -15,6 +15,8 @@
 /** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
 typedef struct tf_packed tf_packed;
 
+enum { TF_SUM_TABLES = 2, TF_SUM_ENTRIES = 256 };
+
 typedef struct tf_kernels {
     const char *name; /**< "c", "avx2", "avx512", "amx" */
 
@@ -55,6 +57,15 @@ typedef struct tf_kernels {
 
     /** The inverse; upper bits become zero. */
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+
+    /**
+     * Sums of public entries that secret bits choose: sum[t * stride + i], i < n, is the sum of those
+     * table[t * entries + j] for which bit j % 64 of choice[j / 64 * stride + i] is one. All entries are read for every
+     * i. There are TF_SUM_TABLES tables at most, and `entries` is a multiple of 64, TF_SUM_ENTRIES at most; `stride` is
+     * a multiple of 8, not less than n, and what lies between them in `sum` becomes meaningless.
+     */
+    void (*sum_entries)(const int64_t *table, size_t tables, size_t entries, const uint64_t *choice, size_t stride,
+                        size_t n, uint64_t *sum);
 
     /** The sum over w = (x[i] & mask) + key[i] of its lower half times its upper. Two different x have the same for one
      *  key in 2^30 (NH of Black et al. 1999, with a carry between the halves). */

@@ -66,6 +66,17 @@ static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *
     }
 }
 
+static void sum_entries(const int64_t *table, size_t tables, size_t entries, const uint64_t *choice, size_t stride,
+                        size_t n, uint64_t *sum) {
+    for (size_t t = 0; t < tables; t++)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t total = 0;
+            for (size_t j = 0; j < entries; j++)
+                total += (uint64_t)table[t * entries + j] & -(choice[j / 64 * stride + i] >> j % 64 & 1);
+            sum[t * stride + i] = total;
+        }
+}
+
 static size_t pick_room(size_t columns, unsigned bytes, size_t count) {
     return columns * count * sizeof(uint64_t);
 }
@@ -104,6 +115,7 @@ const tf_kernels tf_kernels_c = {
     .from_plane = from_plane,
     .pack_bytes = pack_bytes,
     .unpack_bytes = unpack_bytes,
+    .sum_entries = sum_entries,
     .digest_words = tf_digest_words_c,
     .pick_room = pick_room,
     .pick_rows = pick_rows,

@@ -22,7 +22,12 @@
 
 enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };              /* purposes */
 enum { LEAST_LOG = 7, MOST_LOG = 8, MOST_WORDS = 1 << (MOST_LOG - 6) }; /* of segments; words of a unit vector */
-enum { FACTORS = 3, WINDOW_FRAC = 12, SPARE = 8 };
+enum {
+    FACTORS = 3,
+    WINDOW_FRAC = 12,
+    SPARE = 8,
+    CHUNK = 256
+}; /* CHUNK: elements whose vectors stay in the nearest cache */
 
 /** Low bits of x that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
  * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end. */
@@ -68,9 +73,9 @@ static void vector_stream(tf_call *call, size_t at, size_t count, uint64_t *out)
 }
 
 /** The two parts of c or v. */
-static inline void cut(const spline_args *args, uint64_t x, unsigned *high, uint64_t *low) {
+static inline void cut(const spline_args *args, uint64_t x, uint64_t *high, uint64_t *low) {
     x >>= args->drop;
-    *high = (unsigned)(x >> args->segment) & ((1u << args->log) - 1);
+    *high = x >> args->segment & tf_mask((unsigned)args->log);
     *low = x & tf_mask((unsigned)args->segment);
 }
 
@@ -80,7 +85,7 @@ static inline uint64_t equal(uint64_t a, uint64_t b) {
 }
 
 /** Flips bit `at` of a vector, and returns it as it was. */
-static inline uint64_t flip(uint64_t *unit, size_t words, unsigned at) {
+static inline uint64_t flip(uint64_t *unit, size_t words, uint64_t at) {
     uint64_t was = 0;
     for (size_t w = 0; w < words; w++) {
         uint64_t bit = (UINT64_C(1) << (at & 63)) & equal(w, at >> 6);
@@ -105,8 +110,7 @@ TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
         tf_element_stream(call, own, MASK_Q, at, count, q);
         tf_element_stream(call, 1 - own, MASK_Q, at, count, other);
         for (size_t i = 0; i < count; i++) {
-            unsigned high;
-            uint64_t low;
+            uint64_t high, low;
             cut(args, call->in[0].c[0][at + i] + call->in[0].c[1][at + i], &high, &low);
             factor[0][i] = flip(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
             factor[1][i] = factor[0][i] * low;
@@ -124,60 +128,61 @@ TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
     return TF_OK;
 }
 
-/** Turns a vector upwards by `by`, bit by bit: no index or shift depends on it. */
-static inline void turn(uint64_t *unit, size_t words, unsigned by) {
-    uint64_t from[MOST_WORDS];
-    for (unsigned bit = 0; bit < MOST_LOG; bit++) {
-        uint64_t take = -((uint64_t)by >> bit & 1);
-        size_t back = bit < 6 ? 1 : (size_t)1 << (bit - 6);
-        for (size_t w = 0; w < words; w++) from[w] = unit[w];
-        for (size_t w = 0; w < words; w++) {
-            uint64_t turned = from[(w - back) & (words - 1)];
-            if (bit < 6) turned = from[w] << (1u << bit) | turned >> (64 - (1u << bit));
-            unit[w] ^= (unit[w] ^ turned) & take;
+/** Turns vectors upwards by `by`, bit by bit: no index or shift depends on it. Word w of vector i is unit[w][i]. */
+static inline __attribute__((always_inline)) void turn(size_t words, uint64_t (*unit)[CHUNK], const uint64_t *by,
+                                                       size_t count) {
+    for (unsigned bit = 0; bit < 6; bit++)
+        for (size_t i = 0; i < count; i++) {
+            uint64_t take = -(by[i] >> bit & 1), last = unit[words - 1][i];
+            for (size_t w = words; w-- > 0;) {
+                uint64_t x = unit[w][i], below = w ? unit[w - 1][i] : last;
+                unit[w][i] = x ^ ((x ^ (x << (1u << bit) | below >> (64 - (1u << bit)))) & take);
+            }
         }
-    }
+    for (size_t back = 1; back < words; back *= 2)
+        for (size_t i = 0; i < count; i++) {
+            uint64_t take = -(by[i] / 64 / back & 1), from[MOST_WORDS];
+            for (size_t w = 0; w < words; w++) from[w] = unit[w][i];
+            for (size_t w = 0; w < words; w++) unit[w][i] ^= (from[w] ^ from[(w - back) & (words - 1)]) & take;
+        }
 }
 
-/** The sums of the A and of the B that a vector selects: all of them are looked at. */
-static inline void select_lines(const int64_t *a, const int64_t *b, const uint64_t *choice, size_t words,
-                                uint64_t *sum_a, uint64_t *sum_b) {
-    uint64_t s = 0, t = 0;
-    for (size_t w = 0; w < words; w++)
-        for (size_t j = 0; j < 64; j++) {
-            uint64_t take = -(choice[w] >> j & 1);
-            s += (uint64_t)a[64 * w + j] & take;
-            t += (uint64_t)b[64 * w + j] & take;
-        }
-    *sum_a = s;
-    *sum_b = t;
-}
-
-/** P and Q of the block, this side's masks added. */
-TF_MULTIVERSION static void open_lines(tf_call *call, size_t at, size_t count, uint64_t *p, uint64_t *q) {
-    const spline_args *args = tf_args(spline_args, call->node);
-    const int64_t *a = call->node->data, *b = a + call->node->data_count / 2;
-    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
-    uint64_t unit[TF_BLOCK * MOST_WORDS], mask[TF_BLOCK];
-    size_t words = words_of(call->node);
-    uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+/** This side's share of the unit vectors, each turned by the segment's number in c, word by word. */
+static inline __attribute__((always_inline)) void turned_vectors(tf_call *call, size_t words, size_t at, size_t count,
+                                                                 const uint64_t *high, uint64_t (*unit)[CHUNK]) {
+    uint64_t vector[CHUNK * MOST_WORDS];
     if (call->part.role == TF_LEFT)
-        vector_stream(call, at, count, unit);
+        vector_stream(call, at, count, vector);
     else
-        memcpy(unit, call->dealt + (at - call->part.span.begin) * words * 8, count * words * 8);
+        memcpy(vector, call->dealt + (at - call->part.span.begin) * words * 8, count * words * 8);
+    for (size_t w = 0; w < words; w++)
+        for (size_t i = 0; i < count; i++) unit[w][i] = vector[i * words + w];
+    turn(words, unit, high, count);
+}
+
+/** P and Q of a chunk, this side's masks added. */
+TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t count, uint64_t *p, uint64_t *q) {
+    const spline_args *args = tf_args(spline_args, call->node);
+    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
+    uint64_t unit[MOST_WORDS][CHUNK] = {{0}}, high[CHUNK], low[CHUNK], line[2][CHUNK], mask[2][CHUNK];
+    uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+    for (size_t i = 0; i < count; i++) cut(args, c[i] + (uint64_t)args->offset, &high[i], &low[i]);
+    if (words_of(call->node) == 2)
+        turned_vectors(call, 2, at, count, high, unit);
+    else
+        turned_vectors(call, MOST_WORDS, at, count, high, unit);
+    call->party->kernels->sum_entries(call->node->data, 2, call->node->data_count / 2, unit[0], CHUNK, count, line[0]);
+    tf_element_stream(call, call->part.own, MASK_P, at, count, mask[0]);
+    tf_element_stream(call, call->part.own, MASK_Q, at, count, mask[1]);
     for (size_t i = 0; i < count; i++) {
-        unsigned high;
-        uint64_t low;
-        cut(args, c[i] + (uint64_t)args->offset, &high, &low);
-        turn(unit + i * words, words, high);
-        select_lines(a, b, unit + i * words, words, &p[i], &q[i]);
-        p[i] = sign * (p[i] + q[i] * low);
-        q[i] *= sign;
+        p[i] = sign * (line[0][i] + line[1][i] * low[i]) + mask[0][i];
+        q[i] = sign * line[1][i] + mask[1][i];
     }
-    tf_element_stream(call, call->part.own, MASK_P, at, count, mask);
-    for (size_t i = 0; i < count; i++) p[i] += mask[i];
-    tf_element_stream(call, call->part.own, MASK_Q, at, count, mask);
-    for (size_t i = 0; i < count; i++) q[i] += mask[i];
+}
+
+static void open_lines(tf_call *call, size_t at, size_t count, uint64_t *p, uint64_t *q) {
+    for (size_t done = 0; done < count; done += CHUNK)
+        open_chunk(call, at + done, count - done < CHUNK ? count - done : CHUNK, p + done, q + done);
 }
 
 static void take_factors(tf_call *call, size_t at, size_t count) {
