@@ -18,7 +18,10 @@
 #include "net/base/hex.h"
 #include "net/identity_internal.h"
 
-enum { PATH_SIZE = 4096, LARGEST_PEM = 64 << 10, YEARS_VALID = 30 };
+enum { PATH_SIZE = 4096, LARGEST_PEM = 64 << 10, YEARS_VALID = 30, IDENTITY_VERSION = 1 };
+
+/** What a certificate's file begins with, before its PEM: readers of PEM skip it. */
+static const char VERSION_LINE[] = "trefoil identity, version ";
 
 static const char KEY_FILE[] = "key.pem", CERTIFICATE_FILE[] = "certificate.pem";
 
@@ -125,6 +128,7 @@ static int print_key(FILE *file, const tf_identity *identity) {
 }
 
 static int print_certificate(FILE *file, const tf_identity *identity) {
+    if (fprintf(file, "%s%d\n", VERSION_LINE, IDENTITY_VERSION) < 0) return 0;
     return PEM_write_X509(file, identity->certificate);
 }
 
@@ -164,9 +168,28 @@ static tf_status open_pem(const char *path, bool private, BIO **out) {
     return tf_fail(TF_FORMAT, "%s: %zu bytes are too many for a PEM file", path, size);
 }
 
+/** Refuses identities of another version; those that other tools made tell none. */
+static tf_status check_version(const char *path, BIO *file) {
+    char line[sizeof VERSION_LINE + 16] = "";
+    int version = IDENTITY_VERSION;
+    if (BIO_read(file, line, (int)sizeof line - 1) > 0 && !strncmp(line, VERSION_LINE, sizeof VERSION_LINE - 1))
+        version = atoi(line + sizeof VERSION_LINE - 1);
+    if (version != IDENTITY_VERSION)
+        return tf_fail(TF_FORMAT,
+                       "%s: an identity of version %d; this trefoil reads version %d: use the trefoil that made it, or "
+                       "make another one by trefoil keygen",
+                       path, version, IDENTITY_VERSION);
+    return BIO_seek(file, 0) < 0 ? tf_fail(TF_IO, "%s: cannot be read", path) : TF_OK;
+}
+
 static tf_status read_certificate(const char *path, X509 **certificate) {
     BIO *file;
     TF_TRY(open_pem(path, false, &file));
+    tf_status status = check_version(path, file);
+    if (status != TF_OK) {
+        BIO_free(file);
+        return status;
+    }
     *certificate = PEM_read_bio_X509(file, NULL, NULL, NULL);
     BIO_free(file);
     return *certificate ? TF_OK : tf_fail(TF_FORMAT, "%s: holds no certificate in PEM form", path);

@@ -101,7 +101,8 @@ static bool covered(const tf_program *program, int i) {
     return false;
 }
 
-static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture) {
+static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture,
+                           const tf_share_watch *watch) {
     char text[TF_DIGEST_TEXT], root[TF_PARTIES][TF_DIGEST_TEXT], salt_text[TF_DIGEST_TEXT];
     tf_digest salt;
     TF_TRY(tf_digest_random(&salt));
@@ -112,6 +113,7 @@ static tf_status write_all(splitter *s, const tf_program *program, const tf_dige
         if (covered(program, i)) continue;
         tf_status status = split(s, program, &program->param[i]);
         if (status) return tf_fail_in(status, "weight %s", program->param[i].leaf->name);
+        if (watch) watch->wrote(watch->context, tf_shape_count(program->node[program->param[i].value].type.shape));
     }
     for (int j = 0; j < TF_PARTIES; j++) {
         tf_digest digest;
@@ -129,7 +131,7 @@ static tf_status write_all(splitter *s, const tf_program *program, const tf_dige
 }
 
 tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
-                                 const tf_digest *architecture) {
+                                 const tf_digest *architecture, const tf_share_watch *watch) {
     splitter s = {.tensors = 0};
     unsigned char key[2][TF_KEY_BYTES];
     tf_digest id;
@@ -144,7 +146,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
             if (tf_component_of(p, k) != STORED) seed[tf_component_of(p, k)] = key[tf_component_of(p, k)];
         status = tf_share_create(path[p], "weights", p, &id, seed, &s.file[p]);
     }
-    if (!status) status = write_all(&s, program, architecture);
+    if (!status) status = write_all(&s, program, architecture, watch);
     for (int p = 0; p < TF_PARTIES; p++) tf_share_abandon(s.file[p]);
     for (int j = 0; j < TF_PARTIES; j++) tf_hash_abandon(&s.root[j]);
     for (int j = 0; j < 2; j++) tf_prf_free(s.prf[j]);

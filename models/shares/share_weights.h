@@ -9,13 +9,19 @@
 /** The file's name in a party's directory. */
 #define TF_SHARE_WEIGHTS "weights.shares"
 
+/** Told of each tensor that was split, with its elements. */
+typedef struct tf_share_watch {
+    void (*wrote)(void *context, size_t elements);
+    void *context;
+} tf_share_watch;
+
 /**
  * Splits the parameters of a program (whose leaves have their data) into the files path[0..2]. Two components of each
  * weight come from two fresh seeds, the third one is stored in the bytes of its ring: for parties 1 and 2; what party 0
- * holds are seeds alone.
+ * holds are seeds alone. `watch` may be NULL.
  */
 TF_CHECKED tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
-                                            const tf_digest *architecture);
+                                            const tf_digest *architecture, const tf_share_watch *watch);
 
 /**
  * Opens a party's file and checks that it belongs to a model of this architecture, this party and this precision;

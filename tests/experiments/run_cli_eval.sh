@@ -129,6 +129,10 @@ printf 'precious' >"$work/precious"
 says 'is no file of results' "${eval[@]}" --plain --out "$work/precious"
 [ "$(cat "$work/precious")" = precious ] || complain "a file of something else was overwritten"
 cmp -s "$work/private" "$work/before" || complain "a refused file was changed"
+sed '1s/"version":1,/"version":2,/' "$work/private" >"$work/newer"
+says 'results of version 2; this trefoil goes on with version 1' "${eval[@]}" --local --check --out "$work/newer"
+sed '1s/"version":1,//' "$work/private" >"$work/older"
+says 'results of version 0; this trefoil goes on with version 1' "${eval[@]}" --local --check --out "$work/older"
 
 # Bad input is refused before anything is computed or written.
 bad() { # bad PATTERN CONTENT [ARGUMENT...]

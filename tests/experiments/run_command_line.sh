@@ -98,10 +98,6 @@ awk '/files and texts/ { d = $1 - $4 - $7 - $12; exit !(d < 0.021 && d > -0.021)
 "$trefoil" bench --local --arch bert-tiny --seq 8 --layers 1 --threads 1 | tr -s ' \n' ' ' |
     grep -q "approx gelu=exact.*, 8 tokens, batch 1, .*network, 1 thread a party" ||
     complain "bench does not tell what it measured"
-for ((i = 0; i < 4096; i++)); do echo "good film hello world it was a bad film"; done >"$work/many.txt"
-(ulimit -v 600000 && "$trefoil" infer --local --model "$model" --input "$work/many.txt" --batch 4096) >"$work/out" 2>"$work/err" &&
-    complain "too large a batch runs"
-grep -q "4096 texts of [0-9]* tokens need .* for 3 parties here, and .* are free: try --batch [0-9]" "$work/err" || complain "memory: $(cat "$work/err")"
 
 # The forecast by kind and by op; three parties by one word; what runs in one process says so once in a job of several.
 "$trefoil" cost --arch bert-tiny >"$work/out"

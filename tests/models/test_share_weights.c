@@ -22,7 +22,7 @@ static const char *part(const char *name, int party) {
 static void write_program(const char *name, const tf_program *program, const tf_digest *architecture) {
     const char *path[TF_PARTIES];
     for (int p = 0; p < TF_PARTIES; p++) path[p] = part(name, p);
-    works(tf_share_weights_write(path, program, architecture));
+    works(tf_share_weights_write(path, program, architecture, NULL));
 }
 
 /* Linear layers ---------------------------------------------------------------------------------------------------- */

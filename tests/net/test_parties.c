@@ -52,6 +52,11 @@ Test(identity, on_disk) {
     cr_expect_arr_eq(&made, &read, sizeof made);
     cr_assert_eq(tf_fingerprint_read(in_directory("a/certificate.pem"), &read), TF_OK);
     cr_expect_arr_eq(&made, &read, sizeof made);
+    char line[80] = "";
+    FILE *file = fopen(path, "r");
+    cr_assert(file && fgets(line, sizeof line, file));
+    fclose(file);
+    cr_expect_str_eq(line, "trefoil identity, version 1\n");
 
     expect_error(tf_identity_create(in_directory("a"), 1, &read), TF_IO, "key.pem: exists already");
     cr_expect_eq(tf_fingerprint_read(in_directory("a"), &read), TF_OK, "the old one is still there");
@@ -102,6 +107,10 @@ Test(identity, malformed_files) {
         write_file("b/certificate.pem", texts[i], strlen(texts[i]));
         expect_error(tf_fingerprint_read(in_directory("b"), &fingerprint), TF_FORMAT, "no certificate");
     }
+    static const char newer[] = "trefoil identity, version 2\n-----BEGIN CERTIFICATE-----\n";
+    write_file("b/certificate.pem", newer, sizeof newer - 1);
+    expect_error(tf_fingerprint_read(in_directory("b"), &fingerprint), TF_FORMAT,
+                 "an identity of version 2; this trefoil reads version 1");
     write_file("a/key.pem", big, sizeof big);
     expect_error(tf_identity_read(in_directory("a"), &identity), TF_FORMAT, "too many for a PEM file");
     cr_assert_eq(unlink(in_directory("a/key.pem")), 0);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
-#include "experiments/app/measure/cost.h"
+#include "experiments/app/service/cost.h"
 
 enum { MOST_OF_EACH = 1 << 30 };
 

@@ -4,9 +4,9 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/log/progress.h"
-#include "experiments/app/measure/cost.h"
 #include "experiments/app/report/eval_report.h"
 #include "experiments/app/report/range_report.h"
+#include "experiments/app/service/cost.h"
 #include "experiments/app/service/infer.h"
 #include "experiments/app/service/likelihood.h"
 #include "experiments/app/service/party_infer.h"

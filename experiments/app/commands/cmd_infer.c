@@ -3,8 +3,6 @@
 
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
-#include "experiments/app/measure/memory.h"
-#include "experiments/app/parties/threads.h"
 #include "experiments/app/report/range_report.h"
 #include "experiments/app/report/results.h"
 #include "experiments/app/service/infer.h"
@@ -83,7 +81,6 @@ static tf_status infer(const command_line *o, private_session *session, holdings
         .pinned_tokenizer = model_pinned_tokenizer(&h->model),
         .shares = h->shares,
     };
-    TF_TRY(memory_check(&job, parties_here(&o->links)));
     TF_TRY(private_infer(session, &job, h->values, &report));
     double end = tf_clock();
     TF_TRY(decoys_take_out(&h->decoys, &h->texts, &h->batches, h->values));

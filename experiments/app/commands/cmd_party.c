@@ -62,6 +62,21 @@ static bool has_request(const holdings *h) {
     return h->batches.count > 0 || generation_is_open(&h->generation);
 }
 
+/* The request at hand; empty where there is none. */
+static resident_request request_at_hand(const holdings *h) {
+    if (generation_is_open(&h->generation))
+        return (resident_request){.prompts = h->generation.prompts.batch,
+                                  .prompt_batches = h->generation.prompts.batches,
+                                  .watch = &h->watch};
+    return h->batches.count ? (resident_request){.batches = &h->batches, .values = h->values}
+                            : (resident_request){.batches = NULL};
+}
+
+static tf_status check_memory(const holdings *h) {
+    resident_request request = request_at_hand(h);
+    return resident_fits(&h->party, &request);
+}
+
 /* Tokens of the texts at hand, and room for their results. */
 static tf_status prepare_texts(holdings *h) {
     const command_line *o = h->options;
@@ -74,12 +89,13 @@ static tf_status prepare_texts(holdings *h) {
         TF_TRY(generation_open(&h->generation_settings, &h->texts, model, &h->generation));
         h->generation.offset = o->serve ? h->answered : 0;
         h->watch = writer_watch(&h->generation.writer);
-        return TF_OK;
+        return check_memory(h);
     }
     batch_settings cut = settings_of_batches(o, EMPTY_MARKED);
     TF_TRY(settings_mix_decoys(o, model, &h->texts, &h->decoys));
     TF_TRY(batches_make(&h->texts, model->tokenizer, &model->config, &cut, &h->batches));
-    return batches_allocate(&h->batches, &model->config, &h->values);
+    TF_TRY(batches_allocate(&h->batches, &model->config, &h->values));
+    return check_memory(h);
 }
 
 /* Reads until there is a text that can be asked about; one that cannot is answered here. */
@@ -114,11 +130,7 @@ static tf_status next_request(void *context, tf_link *link, resident_request *re
     holdings *h = context;
     TF_TRY(prepare_request(h));
     h->attempts++;
-    if (h->batches.count) *request = (resident_request){.batches = &h->batches, .values = h->values};
-    if (generation_is_open(&h->generation))
-        *request = (resident_request){.prompts = h->generation.prompts.batch,
-                                      .prompt_batches = h->generation.prompts.batches,
-                                      .watch = &h->watch};
+    *request = request_at_hand(h);
     return TF_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
 #include "experiments/app/data/head_directory.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/measure/bench.h"
 #include "experiments/app/report/outcomes.h"
 #include "experiments/app/report/results.h"
@@ -74,6 +75,22 @@ static tf_status build(const model_files *model, tf_graph *graph, float **random
     return bench_random_weights(graph, random);
 }
 
+static void show_progress(void *line, size_t elements) {
+    progress_step(line, 1, (double)elements);
+}
+
+/** Writes the three files, and shows how far it is. */
+static tf_status write_weights(const parts *p, const tf_program *program, const tf_digest *architecture) {
+    progress_line line;
+    double elements = 0;
+    for (int i = 0; i < program->params; i++)
+        elements += (double)tf_shape_count(program->node[program->param[i].value].type.shape);
+    progress_begin(&line, "shared", (size_t)program->params, elements);
+    tf_status status = tf_share_weights_write(p->path, program, architecture, &(tf_share_watch){show_progress, &line});
+    progress_end(&line);
+    return status;
+}
+
 static tf_status share_model(const command_line *o, model_files *model, double start) {
     parts *p = calloc(1, sizeof *p);
     tf_graph graph;
@@ -87,7 +104,7 @@ static tf_status share_model(const command_line *o, model_files *model, double s
     if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, TF_OUTSIDE, 0, &program);
     size_t weights = (size_t)program.params;
     if (status == TF_OK) {
-        status = tf_share_weights_write(p->path, &program, &architecture);
+        status = write_weights(p, &program, &architecture);
         tf_program_free(&program);
     }
     for (int i = 0; i < TF_PARTIES && status == TF_OK && model->directory; i++)
@@ -125,6 +142,7 @@ const trefoil_command command_share_model = {
     .example = {"trefoil share-model --model DIR --out SHARES", "trefoil share-model --arch bert-base --out SHARES"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
             OPTION_FILL_MASK,
             OPTION_MODEL,
             OPTION_ARCH,

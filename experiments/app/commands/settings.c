@@ -167,6 +167,7 @@ resident_settings settings_of_resident(const command_line *o, int party, const g
                                .model = settings_of_model(o),
                                .parts = settings_of_shares(o),
                                .generation = prompts,
+                               .parties_here = parties_here(&o->links),
                                .ready_file = o->ready_file,
                                .rests = o->serve};
 }

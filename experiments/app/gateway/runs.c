@@ -254,21 +254,37 @@ static tf_status await(run_of_requests *run, tf_link *link) {
     return status;
 }
 
+static resident_request request_of(const run_of_requests *run, bool generates) {
+    return generates ? prompting_request(&run->prompts)
+                     : (resident_request){.batches = &run->batches, .values = run->values};
+}
+
+/* Lessens a run that needs more memory than there is, as its reason, which is current, says: half of its requests wait;
+ * one alone is refused. */
+static void spare(run_of_requests *run) {
+    if (run->requests == 1) {
+        refuse(run, 0, END_REFUSED);
+        return;
+    }
+    for (size_t left = run->requests / 2; run->requests > left;) postpone(run, run->requests - 1);
+}
+
 static tf_status next_request(void *context, tf_link *link, resident_request *request) {
     run_of_requests *run = context;
     bool generates = resident_generates(run->party);
     TF_TRY(meet(run));
-    while (!run->requests) {
-        TF_TRY(await(run, link));
+    for (bool fits = false; !fits;) {
+        if (!run->requests) TF_TRY(await(run, link));
         if (!run->requests && run->desk->stopping) return TF_OK;
         run->begun = tf_clock();
         if (generates) prompting_open(&run->prompts, run->desk, run->generation, &run->party->model);
         TF_TRY(generates ? prepare_prompts(run) : prepare_texts(run));
-        if (!run->requests) forget(run);
+        if (run->requests) *request = request_of(run, generates);
+        fits = run->requests && resident_fits(run->party, request) == TF_OK;
+        if (run->requests && !fits) spare(run);
+        if (!fits) forget(run);
     }
     for (size_t i = 0; i < run->requests; i++) run->request[i]->attempts++;
-    *request = generates ? prompting_request(&run->prompts)
-                         : (resident_request){.batches = &run->batches, .values = run->values};
     return TF_OK;
 }
 

@@ -14,6 +14,7 @@
 #include "experiments/app/report/form.h"
 #include "net/base/new_file.h"
 
+enum { RESULTS_VERSION = 1 };
 enum { LINE_FORM = JSON_COMPACT | JSON_REAL_PRECISION(9) }; /* nine digits tell any two floats apart */
 
 static tf_status io_error(const char *path) {
@@ -23,10 +24,11 @@ static tf_status io_error(const char *path) {
 tf_status eval_store_make(eval_store *store, const char *path, const eval_facts *facts, const eval_task *task) {
     size_t texts = task->texts->count, values = task->first[texts] * task->width;
     bool plain = facts->check;
-    json_t *header = json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil",
-                               facts->plain ? "plain evaluation" : "evaluation", "model", facts->model, "approx",
-                               facts->approx, "frac_bits", facts->plain ? 0 : facts->fraction_bits, "data", facts->data,
-                               "examples", (json_int_t)texts, "check", (int)facts->check, "ranges", facts->ranges);
+    json_t *header =
+        json_pack("{s:s,s:i,s:s,s:s,s:i,s:s,s:I,s:b,s:s?}", "trefoil", facts->plain ? "plain evaluation" : "evaluation",
+                  "version", RESULTS_VERSION, "model", facts->model, "approx", facts->approx, "frac_bits",
+                  facts->plain ? 0 : facts->fraction_bits, "data", facts->data, "examples", (json_int_t)texts, "check",
+                  (int)facts->check, "ranges", facts->ranges);
     *store = (eval_store){.path = path, .header = header, .task = task, .row = facts->row, .file = -1};
     store->key = task->config->head == TF_HEAD_CAUSAL ? "likelihood" : "logits";
     store->finished = calloc(texts, sizeof *store->finished);
@@ -209,11 +211,22 @@ static bool is_of_first_examples(const eval_store *store, const json_t *found) {
     return !strcmp(tf_digest_text(&first, text), data);
 }
 
+/* Results of another version do not fit, whatever they are of. */
+static tf_status check_version(const char *path, const json_t *found) {
+    json_int_t version = json_integer_value(json_object_get(found, "version"));
+    if (version == RESULTS_VERSION || !json_object_get(found, "trefoil")) return TF_OK;
+    return tf_fail(TF_MISMATCH,
+                   "%s holds results of version %lld; this trefoil goes on with version %d: give another --out, or use "
+                   "the trefoil that began it",
+                   path, (long long)version, RESULTS_VERSION);
+}
+
 /* Says what differs from the header of this evaluation. */
 static tf_status check_header(const eval_store *store, const char *path, const json_t *found) {
     const char *key;
     json_t *wanted;
     bool grows = is_of_first_examples(store, found);
+    TF_TRY(check_version(path, found));
     json_object_foreach(store->header, key, wanted) {
         const json_t *other = json_object_get(found, key);
         if (grows && (!strcmp(key, "examples") || !strcmp(key, "data"))) continue;

@@ -1,4 +1,5 @@
 #include "experiments/app/service/generate.h"
+#include "experiments/app/service/memory.h"
 
 #include <stdlib.h>
 
@@ -358,5 +359,6 @@ static tf_status generate_as(tf_link *link, void *argument) {
 
 tf_status private_generate(private_session *session, const generate_job *job, generate_report *report) {
     generate_call call = {job, report};
+    TF_TRY(memory_check_prompts(job, private_parties_here(session)));
     return private_each(session, generate_as, &call);
 }

@@ -1,5 +1,6 @@
 #include "experiments/app/service/infer.h"
 
+#include "experiments/app/service/memory.h"
 #include "experiments/app/service/party_infer.h"
 
 typedef struct infer_call {
@@ -18,6 +19,7 @@ static tf_status infer_as(tf_link *link, void *argument) {
 
 tf_status private_infer(private_session *session, const private_job *job, float *values, run_report *report) {
     infer_call call = {job, values, report};
+    TF_TRY(memory_check(job, private_parties_here(session)));
     return private_each(session, infer_as, &call);
 }
 

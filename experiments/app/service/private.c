@@ -7,10 +7,12 @@
 #include <time.h>
 
 #include "experiments/app/log/log.h"
+#include "experiments/app/parties/threads.h"
 #include "net/local.h"
 
 struct private_session {
-    bool local;                /* all three are threads of this process */
+    bool local; /* all three are threads of this process */
+    int parties_here;
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
     link_groups groups;
 };
@@ -19,6 +21,7 @@ static tf_status open_session(const link_settings *settings, bool groups, privat
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->local = settings->local;
+    session->parties_here = parties_here(settings);
     session->groups = (link_groups){.groups = 1, .likes = MPI_COMM_NULL};
     links_guard();
     tf_status status = links_open(settings, groups ? &session->groups : NULL, session->link);
@@ -65,6 +68,10 @@ tf_status private_meet(private_session *session) {
     MPI_Request request;
     if (session->groups.groups == 1) return TF_OK;
     return wait_for(MPI_Ibarrier(session->groups.likes, &request), &request);
+}
+
+int private_parties_here(const private_session *session) {
+    return session->parties_here;
 }
 
 bool private_plays(const private_session *session, int party) {

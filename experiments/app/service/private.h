@@ -29,6 +29,9 @@ TF_CHECKED tf_status private_meet(private_session *session);
 /** Whether this process plays that party. */
 bool private_plays(const private_session *session, int party);
 
+/** How many of the three parties compute on this host. */
+int private_parties_here(const private_session *session);
+
 /**
  * Leaves. With a status other than TF_OK the other parties are told what they may know of the error and end too, and it
  * is written to the log; the message stays current. NULL is allowed.

@@ -7,6 +7,7 @@
 #include "experiments/app/parties/links.h"
 #include "experiments/app/parties/party_files.h"
 #include "experiments/app/report/form.h"
+#include "experiments/app/service/memory.h"
 #include "net/base/clock.h"
 #include "net/base/new_file.h"
 
@@ -120,17 +121,21 @@ static tf_status infer_request(resident *r, private_job *job, const resident_req
     return party_answer(&r->session, job, request->values, at->opened, &at->before, at->rests, &answer->run, asked);
 }
 
+static generate_job generation_of(const resident *r, const private_job *base, const resident_request *request) {
+    const generation_settings *s = r->settings->generation;
+    return (generate_job){.job = base,
+                          .reveal = s->reveal,
+                          .piece = s->piece,
+                          .batch = request->prompts,
+                          .batches = request->prompt_batches,
+                          .watch = request->watch,
+                          .sampling = request->sampling};
+}
+
 static tf_status generate_request(resident *r, const private_job *base, const resident_request *request,
                                   const round_of_requests *at, resident_answer *answer, bool *asked) {
-    const generation_settings *s = r->settings->generation;
-    generate_job job = {.job = base,
-                        .reveal = s->reveal,
-                        .piece = s->piece,
-                        .batch = request->prompts,
-                        .batches = request->prompt_batches,
-                        .watch = request->watch,
-                        .sampling = request->sampling};
-    TF_TRY(generation_context(s, &r->model, &job.context));
+    generate_job job = generation_of(r, base, request);
+    TF_TRY(generation_context(r->settings->generation, &r->model, &job.context));
     if (at->first) TF_TRY(party_agree_generation(&r->session, &job));
     return party_continue(&r->session, &job, at->opened, &at->before, at->rests, &answer->generated, asked);
 }
@@ -164,18 +169,28 @@ static tf_status answer_one(resident *r, private_job *job, tf_link *link, double
     return answer.status;
 }
 
+static private_job job_of(const resident *r) {
+    return (private_job){.settings = &r->settings->run,
+                         .config = &r->model.config,
+                         .approx = &r->model.approx,
+                         .weights = r->model.weights,
+                         .ranges = model_ranges(&r->model),
+                         .directory = r->model.directory,
+                         .pinned_tokenizer = model_pinned_tokenizer(&r->model),
+                         .shares = r->shares};
+}
+
+tf_status resident_fits(const resident *r, const resident_request *request) {
+    private_job job = job_of(r);
+    generate_job prompts = generation_of(r, &job, request);
+    job.batches = request->batches;
+    TF_TRY(memory_check(&job, r->settings->parties_here));
+    return memory_check_prompts(&prompts, r->settings->parties_here);
+}
+
 static tf_status answer_requests(resident *r, tf_link *link, double start) {
     const resident_settings *s = r->settings;
-    private_job job = {
-        .settings = &s->run,
-        .config = &r->model.config,
-        .approx = &r->model.approx,
-        .weights = r->model.weights,
-        .ranges = model_ranges(&r->model),
-        .directory = r->model.directory,
-        .pinned_tokenizer = model_pinned_tokenizer(&r->model),
-        .shares = r->shares,
-    };
+    private_job job = job_of(r);
     TF_TRY(party_agree(&r->session, &job));
     if (s->parts.input) return answer_shared(r, &job, start);
     uint64_t rests = s->rests;

@@ -15,6 +15,7 @@ typedef struct resident_settings {
     model_settings model; /**< without a directory, what is public of it comes from the model owner */
     share_settings parts; /**< of owners who are none of the three */
     const generation_settings *generation;
+    int parties_here;       /**< how many of the three compute on this host */
     const char *ready_file; /**< that is there while requests can be answered; or NULL */
     bool rests; /**< at the data owner: it may take any time between requests; otherwise silence is a fault */
 } resident_settings;
@@ -67,6 +68,9 @@ void resident_close(resident *resident);
 
 /** Whether its model generates text, as far as its files are open. */
 bool resident_generates(const resident *resident);
+
+/** Fails with TF_INVALID where this host lacks the memory that a request needs, and says what would do. */
+TF_CHECKED tf_status resident_fits(const resident *resident, const resident_request *request);
 
 /**
  * Answers requests over a link, begun at `start` (by tf_clock), until there are no more. The link stays the caller's,

@@ -1,4 +1,4 @@
-#include "experiments/app/measure/cost.h"
+#include "experiments/app/service/cost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
