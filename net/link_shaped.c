@@ -5,7 +5,6 @@
 #include "net/link_shaped.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,34 +34,6 @@ typedef struct shaped_link {
     wire wires[2][TF_PARTIES]; /**< [receive][peer] */
     double release;            /**< the soonest time at which more of a reception is due, for pauses */
 } shaped_link;
-
-tf_status tf_network_parse(const char *what, const char *text, tf_network *network) {
-    double milliseconds, megabits;
-    int used = 0;
-    if (strcmp(text, "lan") == 0) {
-        *network = (tf_network){.round_trip = 1e-3, .rate = 5e9 / 8};
-    } else if (strcmp(text, "wan") == 0) {
-        *network = (tf_network){.round_trip = 40e-3, .rate = 400e6 / 8};
-    } else if (sscanf(text, "%lfms,%lfmbit%n", &milliseconds, &megabits, &used) == 2 && used > 0 && !text[used] &&
-               milliseconds >= 0 && milliseconds <= 1e4 && megabits > 0 && megabits <= 1e9) {
-        *network = (tf_network){.round_trip = 1e-3 * milliseconds, .rate = 1e6 * megabits / 8};
-    } else {
-        return tf_fail(TF_INVALID,
-                       "--%s '%s' is none of lan (1ms,5000mbit), wan (40ms,400mbit) and DELAYms,RATEmbit, "
-                       "such as 20ms,100mbit",
-                       what, text);
-    }
-    return TF_OK;
-}
-
-double tf_network_round_bytes(const tf_network *network) {
-    enum { WIRES = 6 };
-    return network->round_trip / 2 * fmin(network->rate, 1e12) * WIRES;
-}
-
-double tf_network_seconds(const tf_network *network, uint64_t bytes) {
-    return network->round_trip / 2 + (double)bytes / network->rate;
-}
 
 /* Stamps ----------------------------------------------------------------------------------------------------------- */
 

@@ -90,10 +90,13 @@ static tf_status agree_on_program(tf_session *session, const tf_program *program
 tf_status tf_session_compile(tf_session *session, const tf_graph *graph, int frac, int model_owner, int data_owner,
                              const tf_compiled **compiled) {
     tf_digest key;
-    TF_TRY(tf_compiled_key(graph, frac, model_owner, data_owner, &key));
+    tf_graph planned = *graph;
+    if (!(graph->round_bytes > 0) && session->network.rate > 0)
+        planned.round_bytes = tf_network_round_bytes(&session->network);
+    TF_TRY(tf_compiled_key(&planned, frac, model_owner, data_owner, &key));
     if ((*compiled = tf_cache_find(&session->programs, &key))) return TF_OK;
     tf_compiled *made;
-    TF_TRY(tf_compiled_make(graph, frac, model_owner, data_owner, &made));
+    TF_TRY(tf_compiled_make(&planned, frac, model_owner, data_owner, &made));
     tf_status status = agree_on_program(session, &made->program, &made->digest);
     if (!status) status = tf_cache_add(&session->programs, made);
     if (status)

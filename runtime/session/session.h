@@ -5,6 +5,7 @@
 #ifndef TF_SESSION_H
 #define TF_SESSION_H
 
+#include "net/network.h"
 #include "runtime/execute/execute.h"
 #include "runtime/lower/compiled.h"
 #include "runtime/session/facts.h"
@@ -17,6 +18,7 @@ typedef struct tf_session {
     tf_store store;       /**< of shared weights; its provider and stream may be set before the first run */
     tf_state state;       /**< what stays shared from run to run */
     tf_cache programs;    /**< compiled so far; how many are kept at most may be set before the first run */
+    tf_network network;   /**< that graphs are planned for which are not told: see measure.h; rate 0: none */
 } tf_session;
 
 /** What running one graph took. */

@@ -122,6 +122,13 @@ party 2 infer --model "$model" --text hello
 job && refused "the network that is planned for"
 all infer --model "$model" --text hello --network wan && job
 [ "$status" = 0 ] || complain "a run that is planned for a network failed"
+grep -q "planned for 40ms,400mbit,2ns (told)" "$work/out1" || complain "it does not tell its network: $(cat "$work/out1")"
+all infer --model "$model" --text hello --network measured && job
+[ "$status" = 0 ] && grep -qE "planned for [0-9.e+-]+ms,[0-9.e+-]+mbit,[0-9.e+-]+ns \(measured\)" "$work/out1" ||
+    complain "a run that measures its network: $(cat "$work/out1" "$work"/err*)"
+found=$(grep -oE "[0-9.e+-]+ms,[0-9.e+-]+mbit,[0-9.e+-]+ns" "$work/out1")
+all infer --model "$model" --text hello --network "$found" && job
+[ "$status" = 0 ] && grep -q "planned for $found (told)" "$work/out1" || complain "what was measured cannot be told: $found"
 party 0 infer --model "$model" --text hello --dance
 party 1 infer --model "$model" --text hello --timeout 5
 party 2 infer --model "$model" --text hello --timeout 5

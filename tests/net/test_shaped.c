@@ -27,7 +27,7 @@ static void run_three_tcp(scenario *run, tf_network network) {
 }
 
 static bool early_clock;
-static const tf_network lan = {1e-3, 5e9 / 8}, none = {0, INFINITY};
+static const tf_network lan = {.round_trip = 1e-3, .rate = 5e9 / 8}, none = {.rate = INFINITY};
 
 Test(shaped_link, keeps_order_and_counts) {
     run_three(order_and_counters, lan);
@@ -56,7 +56,7 @@ Test(shaped_link, requests_are_checked) {
 }
 
 enum { ROUNDS = 20, ROUND_BYTES = 50000 };
-static const tf_network slow = {20e-3, 10e6};
+static const tf_network slow = {.round_trip = 20e-3, .rate = 10e6};
 static double took[TF_PARTIES];
 
 /** Every party sends to both others in each round and needs what it receives for the next. */
@@ -135,7 +135,7 @@ static const char *longer_than_the_deadline(tf_link *link) {
     return NULL;
 }
 Test(shaped_link, slow_is_not_silent) {
-    run_three(longer_than_the_deadline, (tf_network){2e-3, 250e3});
+    run_three(longer_than_the_deadline, (tf_network){.round_trip = 2e-3, .rate = 250e3});
 }
 
 Test(network, is_read) {
@@ -147,13 +147,26 @@ Test(network, is_read) {
     cr_expect_eq(tf_network_parse("shape", "2.5ms,80mbit", &n), TF_OK);
     cr_expect(n.round_trip == 2.5e-3 && n.rate == 10e6);
     cr_expect_float_eq(tf_network_seconds(&n, 1000000), 0.10125, 1e-12);
-    static const char *const wrong[] = {"",           "man",        "lan ",       "5ms",         "5ms,",
-                                        "5ms,7",      "5ms,0mbit",  "-1ms,5mbit", "5ms,nanmbit", "infms,5mbit",
-                                        "5ms,5mbits", "1e9ms,1mbit"};
+    char text[TF_NETWORK_TEXT];
+    cr_expect_str_eq(tf_network_text(&n, text), "2.5ms,80mbit,2ns");
+    cr_expect_eq(tf_network_parse("network", "0.0153ms,1.72e+04mbit,14.9ns", &n), TF_OK);
+    cr_expect_float_eq(n.work, 14.9e-9, 1e-20);
+    cr_expect_str_eq(tf_network_text(&n, text), "0.0153ms,1.72e+04mbit,14.9ns");
+    static const char *const wrong[] = {
+        "",           "man",           "lan ",         "5ms",           "5ms,",       "5ms,7",
+        "5ms,0mbit",  "-1ms,5mbit",    "5ms,nanmbit",  "infms,5mbit",   "5ms,5mbits", "1e9ms,1mbit",
+        "5ms,5mbit,", "5ms,5mbit,0ns", "5ms,5mbit,9n", "5ms,5mbit,1ns,"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cr_expect_eq(tf_network_parse("shape", wrong[i], &n), TF_INVALID, "%s", wrong[i]);
         cr_expect(strstr(tf_error(), "--shape"));
     }
+}
+
+/* A byte's work counts beside its time on the wire, a hand-over beside the delay. */
+Test(network, what_a_round_is_worth) {
+    tf_network here = {.rate = INFINITY}, wan = {.round_trip = 40e-3, .rate = 50e6, .work = 10e-9};
+    cr_expect_float_eq(tf_network_round_bytes(&here), 16000, 1e-6);
+    cr_expect_float_eq(tf_network_round_bytes(&wan), 20.032e-3 / (1 / 300e6 + 10e-9), 1e-3);
 }
 
 /** Stamps of another machine's clock are refused: party 1, whose link is not shaped, stamps by hand. */

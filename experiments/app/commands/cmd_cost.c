@@ -109,6 +109,8 @@ static tf_status run(const command_line *o) {
 }
 
 static tf_status check(const command_line *o) {
+    if (o->measures)
+        return tf_fail(TF_INVALID, "--network measured: cost runs nothing; give it the figures that a run has printed");
     if (!o->each && !o->model == !o->arch)
         return tf_fail(TF_INVALID, "cost needs either --model or --arch (see --help)");
     return TF_OK;

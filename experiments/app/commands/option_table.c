@@ -15,7 +15,7 @@
 #define NUMBER(member, from, to) .type = OPTION_NUMBER, AT(member), .placeholder = "NUMBER", .low = (from), .high = (to)
 #define A_NETWORK(member, given)                                                                                       \
     .type = OPTION_NETWORKS, AT(member), .companion = offsetof(command_line, given), .placeholder = "NETWORK",         \
-    .source = FROM_CHOICES, .choices = "lan wan"
+    .source = FROM_CHOICES, .choices = "lan wan measured"
 
 enum { LAST_PARTY = TF_PARTIES - 1, FEWEST_BITS = 8, MOST_BITS = 24, MOST_THREADS = 1024 };
 
@@ -162,8 +162,10 @@ const option_row option_table[] = {
     {OPTION_WAIT, "wait", .type = OPTION_SECONDS, AT(links.wait), .placeholder = "SECONDS",
      .fallback = "60; with --serve for ever", .help = "How long to wait for the other parties"},
     {OPTION_NETWORK, "network", A_NETWORK(network, is_network), .setting = true,
-     .help = "Choose what takes the least time on this network, the same for all parties; cost tells how long messages "
-             "take: " NETWORKS},
+     .fallback = "measured where the parties are on several hosts",
+     .help = "Choose what takes the least time on this network, the same for all parties; cost tells how long a run "
+             "takes: measured (runs only), " NETWORKS
+             "; a third number, such as ,5ns, is what a byte more costs in computing"},
     {OPTION_EACH, "each", TEXT(each, "FILE"), .source = FROM_FILES,
      .help =
          "A forecast a line, as JSON, for each line of FILE (- for standard input): a JSON object with some of model, "

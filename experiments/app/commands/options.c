@@ -109,6 +109,8 @@ static tf_status set(const option_row *row, char *value, command_line *o) {
     case OPTION_PRODUCT: return read_product(row->name, value, to);
     case OPTION_NETWORKS:
         if (row->key == OPTION_SHAPE && is_shape(value)) return read_shape(row->name, value, o->dimension);
+        if (row->key == OPTION_NETWORK) o->measures = strcmp(value, "measured") == 0;
+        if (row->key == OPTION_NETWORK && o->measures) return TF_OK;
         *(bool *)companion = true;
         return tf_network_parse(row->name, value, to);
     }

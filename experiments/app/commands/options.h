@@ -146,7 +146,7 @@ typedef struct command_line {
     double factor;
     generate_line generate;
     link_settings links;
-    bool is_network; /**< whether `network` was given */
+    bool is_network, measures; /**< whether `network` was given, or is to be measured */
     tf_network network;
     bool serve; /**< of a party that is started by itself */
     bool truncate, strict, fill_mask, public_weights, link, check, check_copies, check_ranges, plain, no_ranges,

@@ -10,8 +10,9 @@
 #include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
 #include "experiments/app/measure/op_sample.h"
+#include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/passes.h"
-#include "runtime/session/session.h"
+#include "runtime/session/measure.h"
 
 /* Inputs that cost no accuracy to anyone: a fixed linear congruential sequence. They are no secret and mask nothing. */
 static float *sequence(size_t count, double scale, double shift) {
@@ -252,6 +253,13 @@ static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *
     tf_provider provider;
     if (job->shares) party_shares_lend(&job->shares[session.party.id], job->settings->stream, &provider, &session);
     tf_status status = tf_party_set_threads(&session.party, job->settings->threads);
+    run_settings planned = *job->settings;
+    bench_job own = *job;
+    if (status == TF_OK && planned.measures) status = tf_session_measure(&session);
+    if (session.network.rate > 0) planned.round_bytes = tf_network_round_bytes(&session.network);
+    own.settings = &planned;
+    job = &own;
+    report->run.network = party_network(&session, &planned);
     if (status == TF_OK)
         status = job->op                               ? bench_op(&session, job, report)
                  : !job->config                        ? bench_small(&session, job, report)

@@ -13,12 +13,13 @@ static json_t *report_json(const char *what, const char *name, size_t runs, bool
                   run->seconds_setup + run->seconds_online, "setup", run->seconds_setup, "online", run->seconds_online,
                   "fastest", report->fastest, "slowest", report->slowest, "bytes", json_bytes(run->links), "rounds",
                   (json_int_t)run->rounds, "forecast", json_forecast(run->forecast_bytes, run->forecast_rounds));
+    json_object_set_new(object, "network", json_network(&run->network));
     if (profile) json_object_set_new(object, "profile", profile_report_json(&report->profile));
     return object;
 }
 
 static void print_table(const char *name, size_t runs, bool profile, const bench_report *report) {
-    char shape[96], text[32];
+    char shape[96], text[32], network[NETWORK_WORDS];
     const run_report *run = &report->run;
     uint64_t total = links_total(run->links), elements = tf_shape_count(report->shape);
     printf("%s, output %s, median of %zu run%s\n", name, tf_shape_text(report->shape, shape), runs,
@@ -27,8 +28,8 @@ static void print_table(const char *name, size_t runs, bool profile, const bench
     print_words(report->how, 2, 2, report_columns());
     printf("  online %.6f s (%.6f to %.6f), set-up %.6f s\n", run->seconds_online, report->fastest, report->slowest,
            run->seconds_setup);
-    printf("  %s (%.2f B an element of the output) in %llu rounds\n", bytes_text(total, text),
-           (double)total / (double)elements, (unsigned long long)run->rounds);
+    printf("  %s (%.2f B an element of the output) in %llu rounds%s\n", bytes_text(total, text),
+           (double)total / (double)elements, (unsigned long long)run->rounds, network_text(&run->network, network));
     if (profile) profile_report_print(&report->profile);
 }
 

@@ -25,6 +25,24 @@ json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]) {
     return json_pack("{s:I,s:o}", "total", (json_int_t)links_total(links), "links", matrix);
 }
 
+json_t *json_network(const run_network *network) {
+    static const char *const how[] = {
+        [NETWORK_DEFAULT] = "default", [NETWORK_TOLD] = "told", [NETWORK_MEASURED] = "measured"};
+    char text[TF_NETWORK_TEXT];
+    bool known = network->how != NETWORK_DEFAULT;
+    return json_pack("{s:s,s:s?}", "by", how[network->how], "text",
+                     known ? tf_network_text(&network->network, text) : NULL);
+}
+
+const char *network_text(const run_network *network, char buffer[NETWORK_WORDS]) {
+    char text[TF_NETWORK_TEXT];
+    buffer[0] = '\0';
+    if (network->how != NETWORK_DEFAULT)
+        snprintf(buffer, NETWORK_WORDS, ", planned for %s (%s)", tf_network_text(&network->network, text),
+                 network->how == NETWORK_TOLD ? "told" : "measured");
+    return buffer;
+}
+
 json_t *json_forecast(uint64_t bytes, uint64_t rounds) {
     return json_pack("{s:I,s:I}", "bytes", (json_int_t)bytes, "rounds", (json_int_t)rounds);
 }

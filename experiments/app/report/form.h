@@ -5,7 +5,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "net/link.h"
+#include "experiments/app/report/run_report.h"
+
+/** Room for what a run was planned for, in words. */
+enum { NETWORK_WORDS = TF_NETWORK_TEXT + 40 };
 
 /** A setting that results depend on, by its name in JSON. */
 typedef struct report_setting {
@@ -35,6 +38,11 @@ uint64_t links_total(const uint64_t links[TF_PARTIES][TF_PARTIES]);
 /** {"total": n, "links": 3x3}; {"bytes": n, "rounds": n}. */
 json_t *json_bytes(const uint64_t links[TF_PARTIES][TF_PARTIES]);
 json_t *json_forecast(uint64_t bytes, uint64_t rounds);
+
+/** {"by": "default", "told" or "measured", "text": as --network takes it, or null}; for people, such as
+ *  ", planned for 40ms,400mbit,2ns (measured)". */
+json_t *json_network(const run_network *network);
+const char *network_text(const run_network *network, char buffer[NETWORK_WORDS]);
 
 /** Prints an object with a line feed to stdout and frees it; fails when it is NULL or cannot be written. */
 TF_CHECKED tf_status json_print(json_t *object);

@@ -58,6 +58,7 @@ static tf_status print_json(const generation_report *r) {
                         json_pack("{s:I,s:I,s:I}", "total", (json_int_t)rounds, "prefill", (json_int_t)prefill->rounds,
                                   "per_token", mean(decode->rounds, decode->passes)));
     json_object_set_new(object, "forecast", json_forecast(bytes, rounds));
+    json_object_set_new(object, "network", json_network(&r->run.network));
     return json_print(object);
 }
 
@@ -80,15 +81,15 @@ tf_status generation_print(const generation_report *r) {
     if (r->form->json) return print_json(r);
     print_texts(r);
     const pass_cost *decode = &r->run.decode;
-    char bytes[2][32];
+    char bytes[2][32], network[NETWORK_WORDS];
     fprintf(stderr, "%zu tokens in %.2f s after %.2f s for the prompt", decode->passes * r->texts, decode->seconds,
             r->run.prefill.seconds);
     if (decode->seconds > 0) fprintf(stderr, ", %.2f tokens/s", (double)(decode->passes * r->texts) / decode->seconds);
     if (r->private)
-        fprintf(stderr, "; a token takes %s and %lld rounds, the prompt took %s and %llu rounds",
+        fprintf(stderr, "; a token takes %s and %lld rounds, the prompt took %s and %llu rounds%s",
                 bytes_text((uint64_t)mean(decode->bytes, decode->passes), bytes[0]),
                 (long long)mean(decode->rounds, decode->passes), bytes_text(r->run.prefill.bytes, bytes[1]),
-                (unsigned long long)r->run.prefill.rounds);
+                (unsigned long long)r->run.prefill.rounds, network_text(&r->run.network, network));
     fputc('\n', stderr);
     return finish_output();
 }

@@ -41,6 +41,7 @@ typedef struct generate_report {
     pass_cost prefill, decode;              /**< of the prompts; of the tokens after the first */
     uint64_t links[TF_PARTIES][TF_PARTIES]; /**< bytes of both from row to column */
     uint64_t bytes_setup, bytes_encryption;
+    run_network network;
 } generate_report;
 
 typedef struct generation_report {

@@ -123,6 +123,7 @@ static json_t *results_json(const result_report *r) {
         json_pack("{s:o,s:{s:f,s:f,s:f},s:o,s:I,s:o}", "results", list, "seconds", "total", r->seconds_total, "setup",
                   r->run.seconds_setup, "online", r->run.seconds_online, "bytes", bytes, "rounds",
                   (json_int_t)r->run.rounds, "forecast", json_forecast(r->run.forecast_bytes, r->run.forecast_rounds));
+    json_object_set_new(object, "network", json_network(&r->run.network));
     size_t labelled, right = count_right(r, &labelled);
     if (labelled) json_object_set_new(object, "accuracy", json_real((double)right / (double)labelled));
     if (r->decoys)
@@ -297,11 +298,12 @@ static void print_summary(const result_report *r) {
     printf("\n%.2f s (set-up %.2f s, online %.2f s, files and texts %.2f s)", r->seconds_total, r->run.seconds_setup,
            r->run.seconds_online, rest > 0 ? rest : 0);
     if (r->private) {
-        char measured[32], setup[32];
+        char measured[32], setup[32], network[NETWORK_WORDS];
         uint64_t total = links_total(r->run.links);
         bool met = total == r->run.forecast_bytes && r->run.rounds == r->run.forecast_rounds;
-        printf("\n%s in %llu rounds%s, and %s for set-up", bytes_text(total, measured),
-               (unsigned long long)r->run.rounds, met ? " as forecast" : "", bytes_text(r->run.bytes_setup, setup));
+        printf("\n%s in %llu rounds%s%s, and %s for set-up", bytes_text(total, measured),
+               (unsigned long long)r->run.rounds, met ? " as forecast" : "", network_text(&r->run.network, network),
+               bytes_text(r->run.bytes_setup, setup));
     }
     putchar('\n');
 }

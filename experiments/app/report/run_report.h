@@ -5,6 +5,13 @@
 #include <stdint.h>
 
 #include "net/link.h"
+#include "net/network.h"
+
+/** What a run was planned for. */
+typedef struct run_network {
+    enum { NETWORK_DEFAULT, NETWORK_TOLD, NETWORK_MEASURED } how; /**< by default: one host */
+    tf_network network;
+} run_network;
 
 /** What a run took and moved. */
 typedef struct run_report {
@@ -16,6 +23,7 @@ typedef struct run_report {
     uint64_t bytes_setup;      /**< keys, comparison of digests, lengths; over all links */
     uint64_t bytes_encryption; /**< what the links added to all of this: handshakes, headers, tags */
     uint64_t forecast_bytes, forecast_rounds;
+    run_network network;
 } run_report;
 
 #endif

@@ -324,6 +324,7 @@ tf_status party_continue(tf_session *session, const generate_job *job, double op
     report->began = tf_clock();
     report->seconds_setup = open_seconds;
     for (uint64_t b = 0; b < batches; b++) TF_TRY(continue_batch(session, job, (size_t)b, report));
+    report->network = party_network(session, job->job->settings);
     return party_doing(add_up(session, before, report), "adding up what was sent");
 }
 

@@ -16,7 +16,9 @@ typedef struct run_settings {
     int model_owner, data_owner; /**< TF_OUTSIDE: none of the parties */
     bool public_weights;         /**< those of linear layers */
     bool check_copies;           /**< what two parties hold alike is compared before a result opens */
-    double round_bytes;          /**< bytes that a round less is worth (--network); 0: not told */
+    tf_network network;          /**< that is planned for (--network); rate 0: not told */
+    double round_bytes;          /**< bytes that a round less is worth on it; 0: not told */
+    bool measures;               /**< the parties measure their network; not told: where they are on several hosts */
     bool stream;                 /**< weights are read from their share file each time they are used */
     int threads;                 /**< of each party */
     size_t keep;                 /**< rows of a prompt that stay in a decoder's caches, of each layer; 0: all */

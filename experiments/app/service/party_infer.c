@@ -12,6 +12,7 @@
 #include "experiments/app/service/likelihood.h"
 #include "net/base/clock.h"
 #include "net/base/secret.h"
+#include "runtime/session/measure.h"
 
 enum { OWNERS_TEXT = 80 };
 
@@ -60,6 +61,24 @@ static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_
     return TF_OK;
 }
 
+/** Where it was asked for, or nobody told and the parties are on several hosts. */
+static tf_status measure_network(tf_session *session, const run_settings *o) {
+    bool here = false;
+    char text[TF_NETWORK_TEXT];
+    session->network = (tf_network){0};
+    if (!o->measures && o->round_bytes > 0) return TF_OK;
+    if (!o->measures) TF_TRY(tf_session_on_one_host(session, &here));
+    if (here) return TF_OK;
+    TF_TRY(tf_session_measure(session));
+    log_line(LOG_DEBUG, "the network is %s", tf_network_text(&session->network, text));
+    return TF_OK;
+}
+
+run_network party_network(const tf_session *session, const run_settings *o) {
+    if (session->network.rate > 0) return (run_network){NETWORK_MEASURED, session->network};
+    return (run_network){o->network.rate > 0 ? NETWORK_TOLD : NETWORK_DEFAULT, o->network};
+}
+
 /** What must be the same before any weight or text is touched. */
 tf_status party_agree(tf_session *session, const private_job *job) {
     const run_settings *o = job->settings;
@@ -70,7 +89,10 @@ tf_status party_agree(tf_session *session, const private_job *job) {
     if (shares && shares->weights) weights = shares->root;
     if (shares) texts = shares->texts.id;
     snprintf(precision, sizeof precision, "%d", o->fraction_bits);
-    snprintf(network, sizeof network, "%.17g B a round", o->round_bytes);
+    if (!o->measures && o->round_bytes > 0)
+        snprintf(network, sizeof network, "%.17g B a round", o->round_bytes);
+    else
+        snprintf(network, sizeof network, o->measures ? "measured" : "not told");
     tf_fact tokenizer;
     TF_TRY(party_doing(tokenizer_fact(session, job, &tokenizer), "comparing settings"));
     tf_fact facts[] = {
@@ -86,7 +108,8 @@ tf_status party_agree(tf_session *session, const private_job *job) {
         {.name = "the sharing of the model (--model-shares)", .digest = weights},
         {.name = "the sharing of the texts (--input-shares)", .digest = texts},
     };
-    return party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings");
+    TF_TRY(party_doing(tf_session_agree(session, facts, sizeof facts / sizeof *facts), "comparing settings"));
+    return party_doing(measure_network(session, o), "measuring the network");
 }
 
 /** The public facts of a batch, from the data owner to all. The caller frees *lengths. */
@@ -309,6 +332,7 @@ tf_status party_answer(tf_session *session, const private_job *job, float *value
     }
     if (line == &own) progress_end(line);
     if (status != TF_OK) return status;
+    report->network = party_network(session, o);
     return party_doing(report_run(session, &sum, open_seconds, before, report), "adding up what was sent");
 }
 
@@ -349,6 +373,7 @@ tf_status party_answer_shared(tf_session *session, const private_job *job, doubl
     progress sum = {0};
     report->began = tf_clock();
     TF_TRY(infer_shared(session, job, &sum));
+    report->network = party_network(session, job->settings);
     return party_doing(report_run(session, &sum, open_seconds, &none, report), "adding up what was sent");
 }
 

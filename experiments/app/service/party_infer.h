@@ -14,8 +14,12 @@ static inline tf_status party_doing(tf_status status, const char *what) {
 /** The digest of the numbers that the lowering sees; ranges may be NULL. */
 tf_digest ranges_digest(const tf_ranges *ranges);
 
-/** Compares what must be the same before any weight or text is touched. */
+/** Compares what must be the same before any weight or text is touched, and measures the network where it is asked for
+ *  or the parties are on several hosts and nobody tells. */
 TF_CHECKED tf_status party_agree(tf_session *session, const private_job *job);
+
+/** What a session that has agreed is planned for. */
+run_network party_network(const tf_session *session, const run_settings *settings);
 
 /** Compares who owns what alone: parties that differ in that would not even exchange files. */
 TF_CHECKED tf_status party_agree_owners(tf_session *session, const run_settings *settings);
