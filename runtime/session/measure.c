@@ -89,18 +89,17 @@ static void make_stream(void *context, int k) {
     (void)kept;
 }
 
-/** How long a byte of a protocol's work takes. The key is nobody's: what comes of it masks nothing. */
-static tf_status time_work(const tf_party *party, double *seconds) {
-    static const unsigned char key[TF_KEY_BYTES] = {0};
-    int threads = party->workers ? tf_workers_count(party->workers) : 1;
+tf_status tf_stream_time(tf_workers *workers, double *seconds) {
+    static const unsigned char key[TF_KEY_BYTES] = {0}; /* nobody's: what comes of it masks nothing */
+    int threads = workers ? tf_workers_count(workers) : 1;
     tf_prf *prf = tf_prf_new(key);
     if (!prf) return tf_fail(TF_NOMEM, "no memory for a keystream");
     double start = tf_clock();
-    if (party->workers)
-        tf_workers_run(party->workers, make_stream, prf);
+    if (workers)
+        tf_workers_run(workers, make_stream, prf);
     else
         make_stream(prf, 0);
-    *seconds = STREAMS_A_BYTE * (tf_clock() - start) / ((double)STREAM_BYTES * threads);
+    *seconds = (tf_clock() - start) / ((double)STREAM_BYTES * threads);
     tf_prf_free(prf);
     return TF_OK;
 }
@@ -109,7 +108,8 @@ static tf_status measure(tf_party *party, tf_network *network) {
     double round, byte, work;
     TF_TRY(time_rounds(party->link, &round));
     TF_TRY(time_bytes(party, round, &byte));
-    TF_TRY(time_work(party, &work));
+    TF_TRY(tf_stream_time(party->workers, &work));
+    work *= STREAMS_A_BYTE;
     TF_TRY(tf_agree_middle(party->link, &round));
     TF_TRY(tf_agree_middle(party->link, &byte));
     TF_TRY(tf_agree_middle(party->link, &work));

@@ -12,6 +12,9 @@ TF_CHECKED tf_status tf_session_on_one_host(tf_session *session, bool *one);
  * tells, all end with no more and no less than the two others found. 1 B to each, 1 round. */
 TF_CHECKED tf_status tf_agree_middle(tf_link *link, double *figure);
 
+/** How long a byte of keystream takes to make and to add up, on all of these threads (NULL: this one). */
+TF_CHECKED tf_status tf_stream_time(tf_workers *workers, double *seconds);
+
 /**
  * Measures how long a round takes, at what rate bytes travel when all send to all, and how long this party's threads
  * take for a byte of a protocol's work while the others do the same. Of each figure all take the one in the

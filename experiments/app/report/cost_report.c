@@ -4,6 +4,7 @@
 #include <string.h>
 
 static json_t *report_json(const cost_report *report) {
+    char text[TF_NETWORK_TEXT];
     json_t *ops = json_array();
     for (size_t i = 0; i < report->ops; i++) {
         const op_cost *op = &report->op[i];
@@ -18,8 +19,11 @@ static json_t *report_json(const cost_report *report) {
         json_object_set_new(object, "per_token", json_forecast(report->token_bytes, report->token_rounds));
     if (report->network)
         json_object_set_new(object, "network",
-                            json_pack("{s:f,s:f,s:f}", "seconds", report->network_seconds, "round_trip",
-                                      report->network->round_trip, "bytes_per_second", report->network->rate));
+                            json_pack("{s:f,s:f,s:f,s:s,s:{s:f,s:f,s:i}}", "seconds", report->network_seconds,
+                                      "round_trip", report->network->round_trip, "bytes_per_second",
+                                      report->network->rate, "text", tf_network_text(report->network, text),
+                                      "computing", "apart", report->computing_apart, "together",
+                                      report->computing_together, "cores", report->cores));
     return object;
 }
 
@@ -79,8 +83,10 @@ static void print_table(const cost_report *report, bool ops) {
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
     if (report->network)
         printf(
-            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each\npair): %.3g s, and computing\n",
-            1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds);
+            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each\npair): %.3g s, and about %.2g s "
+            "of computing at three machines of %d cores like\nthis one, or %.2g s at one for all three\n",
+            1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds,
+            report->computing_apart, report->cores, report->computing_together);
 }
 
 tf_status cost_report_print(const report_form *form, const cost_report *report, bool ops) {

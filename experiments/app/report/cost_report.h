@@ -16,7 +16,9 @@ typedef struct cost_report {
     uint64_t memory;           /**< bytes of the largest party at the peak */
     const tf_network *network; /**< for which `network_seconds` is told, or NULL */
     double network_seconds;    /**< that messages take on it */
-    size_t tokens;             /**< that are generated; 0 for models that generate none */
+    int cores;                 /**< of this machine; what computing takes, about, at three like it or at one for all: */
+    double computing_apart, computing_together;
+    size_t tokens; /**< that are generated; 0 for models that generate none */
     uint64_t prefill_bytes, prefill_rounds, token_bytes, token_rounds; /**< of the prompts; of the last token */
     op_cost *op;
     size_t ops;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/measure/computing.h"
 #include "experiments/app/service/likelihood.h"
 #include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"
@@ -56,7 +57,15 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
     report->rounds += times * (uint64_t)plan->rounds;
     uint64_t memory = plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
     if (memory > report->memory) report->memory = memory;
-    if (report->network) report->network_seconds += (double)times * network_seconds(plan, report->network);
+    if (report->network) {
+        const machine *here;
+        TF_TRY(machine_measure(&here));
+        double seconds = (double)times * machine_seconds(here, program, plan);
+        report->network_seconds += (double)times * network_seconds(plan, report->network);
+        report->computing_apart += machine_elapsed(here, seconds, 1);
+        report->computing_together += machine_elapsed(here, seconds, TF_PARTIES);
+        report->cores = here->cores;
+    }
     for (int i = 0; i < TF_PARTIES; i++)
         for (int j = 0; j < TF_PARTIES; j++) report->links[i][j] += times * plan->bytes[i][j];
     for (int i = 0; i < graph->nodes; i++) {
