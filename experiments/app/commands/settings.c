@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "experiments/app/data/batches.h"
-#include "experiments/app/data/packing.h"
 #include "experiments/app/parties/threads.h"
 
 static bool reveals_logits(const command_line *o) {
@@ -81,15 +80,18 @@ report_form settings_of_report(const command_line *o) {
     return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings};
 }
 
-/* Texts are packed by what padding and rounds cost, unless it was said how many go together. */
-static size_t rounds_of_batches(const command_line *o) {
-    return o->batch ? 0 : packing_rounds(o->links.shaped ? &o->links.network : NULL);
+/* Texts are packed by what padding and rounds cost on the network that is told or simulated, unless it was said how
+ * many go together. */
+static double round_bytes_of_batches(const command_line *o) {
+    if (o->batch) return 0;
+    if (o->is_network && !o->measures) return tf_network_round_bytes(&o->network);
+    return o->links.shaped ? tf_network_round_bytes(&o->links.network) : TF_ROUND_BYTES;
 }
 
 batch_settings settings_of_batches(const command_line *o, empty_texts empty) {
     return (batch_settings){.most = o->batch ? o->batch : TEXTS_A_BATCH,
                             .tokens = o->batch ? 0 : TOKENS_A_BATCH,
-                            .rounds = rounds_of_batches(o),
+                            .round_bytes = round_bytes_of_batches(o),
                             .longest = o->max_length,
                             .truncate = o->truncate,
                             .pad_to = o->pad_to,

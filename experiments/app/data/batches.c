@@ -115,9 +115,10 @@ static int by_length(const void *left, const void *right) {
 }
 
 /* How many of the texts, which are sorted by length, each batch has: rows, room for `count`. */
-static tf_status pack(const encoded_text *item, size_t count, const batch_settings *settings, const padding *p,
-                      size_t *rows, size_t *batches) {
-    const packing_limits limits = {.most = settings->most, .tokens = settings->tokens, .rounds = settings->rounds};
+static tf_status pack(const encoded_text *item, size_t count, const tf_config *config, const batch_settings *settings,
+                      const padding *p, size_t *rows, size_t *batches) {
+    packing_limits limits = {.most = settings->most, .tokens = settings->tokens};
+    if (settings->round_bytes > 0) packing_costs(settings->round_bytes, config->hidden, config->heads, &limits);
     size_t *length = calloc(count, sizeof *length);
     for (size_t i = 0; length && i < count; i++) length[i] = padded_length(p, item[i].length);
     *batches = length ? packing_make(length, count, &limits, rows) : 0;
@@ -252,7 +253,7 @@ tf_status batches_make(text_list *texts, const tf_tokenizer *tokenizer, const tf
         out->listed = texts->count;
         qsort(item, texts->count, sizeof *item, by_length);
         const encoded_text *first = item + texts->count - full;
-        status = pack(first, full, settings, &p, rows, &out->count);
+        status = pack(first, full, config, settings, &p, rows, &out->count);
         if (status == TF_OK) status = lay_out(first, full, pairs, config, &p, rows, out);
     }
     if (status == TF_OK) sort_back(item, texts->count, out);

@@ -45,11 +45,11 @@ typedef enum empty_texts {
 
 /** How texts are cut and put together. */
 typedef struct batch_settings {
-    size_t most;    /**< texts a batch */
-    size_t tokens;  /**< likewise, padding included; a text may have more by itself; 0: any number */
-    size_t rounds;  /**< what a batch costs beside its tokens, see packing_limits */
-    size_t longest; /**< in tokens, longer texts are cut; 0: the model's limit */
-    bool truncate;  /**< cuts texts that are longer than the model's positions; otherwise they are errors */
+    size_t most;        /**< texts a batch */
+    size_t tokens;      /**< likewise, padding included; a text may have more by itself; 0: any number */
+    double round_bytes; /**< that a round less is worth; 0: as few batches as fit, see packing_limits */
+    size_t longest;     /**< in tokens, longer texts are cut; 0: the model's limit */
+    bool truncate;      /**< cuts texts that are longer than the model's positions; otherwise they are errors */
     empty_texts empty;
     const char *pad_to; /**< in what length those of texts are hidden, see padding_read; NULL: they are seen */
 } batch_settings;

@@ -1,16 +1,27 @@
 #include "experiments/app/data/packing.h"
 
-#include <stdint.h>
+#include <math.h>
 #include <stdlib.h>
 
-/* Estimated from runs on two cores of MiniLM's six layers of 384: a token costs the three parties as much as 30 rounds,
-   and a batch takes 400 to 500 of them; wider models have dearer tokens. A round takes 0.4 ms there. */
-static const size_t ROUNDS_IN_TOKENS = 16;
-static const double ROUND_SECONDS = 0.4e-3;
+/*
+ * Estimated from runs on two cores of MiniLM's six layers of 384: a token costs the three parties as much as 30 rounds,
+ * and a batch takes 400 to 500 of them, so one on one machine costs as much as 16 tokens. Beside the 16 kB that
+ * choosing a protocol saves there with a round, each has steps to set up and hand over. The bytes and work of a token
+ * grow with the width, the rounds do not. In 48 bits a score of attention moves 102 B, a token some 650 B an element of
+ * the width.
+ */
+static const double STEPS_OF_A_ROUND = 48e3, TOKEN_BYTES = 10.4, ATTENTION = 6.4;
 
-size_t packing_rounds(const tf_network *network) {
-    const double seconds = ROUND_SECONDS + (network ? network->round_trip / 2 : 0);
-    return (size_t)((double)ROUNDS_IN_TOKENS * seconds / ROUND_SECONDS);
+void packing_costs(double round_bytes, size_t width, size_t heads, packing_limits *limits) {
+    double rounds = (round_bytes + STEPS_OF_A_ROUND) / (TOKEN_BYTES * (double)width);
+    limits->rounds = rounds < 1 ? 1 : rounds > 1e6 ? (size_t)1e6 : (size_t)lrint(rounds);
+    limits->square = heads ? (size_t)(ATTENTION * (double)width / (double)heads) : 0;
+}
+
+uint64_t packing_cost(const packing_limits *limits, size_t texts, size_t length) {
+    uint64_t square = limits->square;
+    if (!square) return limits->rounds + texts * length;
+    return square * limits->rounds + texts * length * (square + length);
 }
 
 static int fits(const packing_limits *limits, size_t texts, size_t length) {
@@ -34,7 +45,7 @@ static void solve(const size_t *length, size_t count, const packing_limits *limi
     for (size_t i = 1; i <= count; i++) {
         cost[i] = UINT64_MAX;
         for (size_t texts = 1; texts <= i && fits(limits, texts, length[i - 1]); texts++) {
-            uint64_t sum = cost[i - texts] + limits->rounds + texts * length[i - 1];
+            uint64_t sum = cost[i - texts] + packing_cost(limits, texts, length[i - 1]);
             if (sum < cost[i]) cost[i] = sum, last[i] = texts;
         }
     }
