@@ -209,7 +209,7 @@ tf_status tf_share_weights_open(const char *path, int party, const tf_digest *ar
     return status;
 }
 
-static tf_status find(void *context, const char *name, const tf_type *type, tf_source *source) {
+static tf_status find(void *context, const char *name, const tf_type *type, bool packed, tf_source *source) {
     tf_share_file *file = context;
     const tf_share_entry *near = NULL;
     for (size_t i = 0; i < file->entries; i++) {

@@ -33,27 +33,61 @@ typedef struct tf_gemm {
     size_t word;    /**< bytes of a packed element */
     void (*pack_panel)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, void *panel);
+    /** Does what is left of packing a panel whose lines are there, `columns` words each, behind the first one. NULL
+     *  where a panel is made otherwise. */
+    void (*finish_panel)(size_t k, void *panel);
     /** Packs a + a2 (m x k, row stride lda; a2 may be NULL). */
     void (*pack_rows)(const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k, void *rows);
     /** c (m x n, n <= columns) += rows * panel, with k rounded up. */
     void (*multiply)(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc);
 } tf_gemm;
 
-/** A packed row takes this at most, and half of it in all kernels but those of AMX; ROW_BLOCK rows take a quarter of
-   the level-2 cache that goes with AMX, or of a common one half. */
+/** A packed row takes this at most, and half of it in all kernels but those of AMX. The rows that are packed together
+   take a quarter of the level-2 cache that goes with AMX, or of a common one half. */
 #define TF_GEMM_ROW_BYTES 4096
+#define TF_GEMM_ROW_BLOCK 128
 #define TF_GEMM_UNIT      64
 #define TF_GEMM_ROWS      16
 
 struct tf_packed {
     size_t k, n, bytes; /**< bytes: of the whole allocation */
     unsigned bits;
-    const tf_gemm *gemm; /**< NULL for the plain C table, whose data are simply b, k x n */
+    const tf_gemm *gemm;   /**< NULL for the plain C table, whose data are simply b, k x n */
+    const uint8_t *panels; /**< the caller's, in place of the data; or NULL */
     _Alignas(64) unsigned char data[];
 };
 
 /** An operand with `bytes` of data, or NULL with the thread's error set. */
 tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm, size_t bytes);
+
+/** One over panels that the caller keeps. */
+tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, const tf_gemm *gemm);
+
+/** The panel that column j, a multiple of TF_PANEL, is the first of: where it begins, and how many columns it has. */
+static inline const uint8_t *tf_panel_at(const tf_packed *b, size_t j, size_t *width) {
+    *width = min(TF_PANEL, b->n - j);
+    return b->panels + j * b->k * ((b->bits + 7) / 8);
+}
+
+/** The words of `lines` rows of a panel of TF_PANEL columns, a line of them every `stride` words; what lies `ahead`
+ * bytes further comes to the cache meanwhile. The second one is for four bytes at most. */
+void tf_panel_words64_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint64_t *out, size_t stride,
+                           size_t ahead);
+void tf_panel_words32_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint32_t *out, size_t stride,
+                           size_t ahead);
+
+/** c (TF_PANEL words) += a (k words) times a panel of TF_PANEL columns, mod 2^(8 bytes). */
+void tf_panel_row_avx2(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, uint64_t *c);
+
+/** matmul_columns of operands in panels by a micro-kernel. */
+void tf_panels_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                      size_t to, uint64_t *c, size_t ldc, void *scratch);
+
+/** What it takes of the scratch beside packed rows: the words of a panel of the kernel's, or that panel packed. */
+static inline size_t tf_panel_room(size_t k) {
+    enum { MOST_COLUMNS = 64, MOST_WORDS = 8192 };
+    return min((min(k, MOST_WORDS) + TF_GEMM_UNIT + 1) * MOST_COLUMNS, MOST_WORDS) * sizeof(uint64_t);
+}
 
 /** pack and matmul of a table in terms of a micro-kernel. */
 tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *b2, size_t k, size_t n,
@@ -93,9 +127,13 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
                            size_t column_stride, unsigned bits) {                                                      \
         return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
     }                                                                                                                  \
+    static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits) {                          \
+        return tf_packed_over(panels, k, n, bits, choose(bits));                                                       \
+    }                                                                                                                  \
     const tf_kernels tf_kernels_##set = {                                                                              \
         .name = #set,                                                                                                  \
         .pack = pack,                                                                                                  \
+        .over_panels = over_panels,                                                                                    \
         .matmul = tf_gemm_matmul,                                                                                      \
         .matmul_columns = tf_gemm_matmul_columns,                                                                      \
         .matmul_scratch = tf_gemm_scratch,                                                                             \

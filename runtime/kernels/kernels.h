@@ -12,10 +12,19 @@
 
 #include "net/base/status.h"
 
-/** A right operand of matmul, packed for one table's micro-kernel. Opaque; freed by tf_packed_free. */
+/** A right operand of matmul, packed for one table's micro-kernel or lying in panels. Opaque; freed by
+ *  tf_packed_free. */
 typedef struct tf_packed tf_packed;
 
 enum { TF_SUM_TABLES = 2, TF_SUM_ENTRIES = 256 };
+
+/**
+ * Panels: the form of a right operand (k x n, mod 2^bits) that is kept for many products, the same for every table, in
+ * memory or in a file. TF_PANEL columns after TF_PANEL columns, the last panel having those that are left; in a panel
+ * row after row; each element in ceil(bits / 8) bytes, little-endian, with nothing between them. Tables read up to
+ * TF_PANEL_SLACK bytes behind the last element and make no use of them.
+ */
+enum { TF_PANEL = 16, TF_PANEL_SLACK = 16 };
 
 typedef struct tf_kernels {
     const char *name; /**< "c", "avx2", "avx512", "amx" */
@@ -26,6 +35,12 @@ typedef struct tf_kernels {
      */
     tf_packed *(*pack)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, unsigned bits);
+
+    /**
+     * The operand whose panels the caller keeps in place for as long as it is used; `panels` may begin at any address.
+     * Makes products of few rows at the speed at which panels are read. NULL as pack.
+     */
+    tf_packed *(*over_panels)(const uint8_t *panels, size_t k, size_t n, unsigned bits);
 
     /**
      * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, those of packing; c's upper bits become meaningless.
@@ -41,7 +56,7 @@ typedef struct tf_kernels {
     void (*matmul_columns)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                            size_t to, uint64_t *c, size_t ldc, void *scratch);
 
-    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 512 KiB and a little at most */
+    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 640 KiB and a little at most */
 
     /**
      * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;

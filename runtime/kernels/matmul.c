@@ -5,9 +5,6 @@
 #include "net/base/secret.h"
 #include "runtime/kernels/internal.h"
 
-/** Rows of A that are packed together. */
-#define ROW_BLOCK 128
-
 static size_t panel_bytes(const tf_gemm *gemm, size_t depth) {
     return (gemm->head + round_up(depth, gemm->unit)) * gemm->columns * gemm->word;
 }
@@ -32,6 +29,12 @@ tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm,
         return NULL;
     }
     *packed = (tf_packed){.k = k, .n = n, .bytes = total, .bits = bits, .gemm = gemm};
+    return packed;
+}
+
+tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, const tf_gemm *gemm) {
+    tf_packed *packed = tf_packed_new(k, n, bits, gemm, 0);
+    if (packed) packed->panels = panels;
     return packed;
 }
 
@@ -69,18 +72,22 @@ tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *
 
 size_t tf_gemm_scratch(size_t m, size_t k) {
     const size_t row = min((min(k, TF_GEMM_ROW_BYTES) + 2 + TF_GEMM_UNIT) * sizeof(uint64_t), TF_GEMM_ROW_BYTES);
-    return round_up(round_up(min(m, ROW_BLOCK), TF_GEMM_ROWS) * row + 1, 64);
+    return round_up(round_up(min(m, TF_GEMM_ROW_BLOCK), TF_GEMM_ROWS) * row + 2 * tf_panel_room(k) + 1, 64);
 }
 
 void tf_gemm_matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b,
                             size_t from, size_t to, uint64_t *c, size_t ldc, void *scratch) {
     const tf_gemm *gemm = b->gemm;
     const unsigned char *block = b->data;
+    if (b->panels) {
+        tf_panels_matmul(m, a, a2, lda, b, from, to, c, ldc, scratch);
+        return;
+    }
     for (size_t k = 0; k < b->k; k += gemm->depth) {
         const size_t depth = min(gemm->depth, b->k - k);
         const size_t bytes = panel_bytes(gemm, depth);
-        for (size_t i = 0; i < m; i += ROW_BLOCK) {
-            const size_t rows = min(ROW_BLOCK, m - i);
+        for (size_t i = 0; i < m; i += TF_GEMM_ROW_BLOCK) {
+            const size_t rows = min(TF_GEMM_ROW_BLOCK, m - i);
             const size_t offset = i * lda + k;
             gemm->pack_rows(a + offset, a2 ? a2 + offset : NULL, lda, rows, depth, scratch);
             const unsigned char *panel = block + from / gemm->columns * bytes;

@@ -85,14 +85,9 @@ INLINE void pack_lines(const uint64_t *b, const uint64_t *b2, size_t k, size_t n
     }
 }
 
-static void pack_panel(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
-                       size_t column_stride, void *panel) {
+/** What a panel whose lines are there needs besides: padding, and what stands before each column. */
+static void finish_panel(size_t k, void *panel) {
     word(*lines)[COLUMNS] = (word(*)[COLUMNS])panel + 1;
-    if (n < COLUMNS) memset(lines, 0, k * sizeof *lines);
-    if (b2)
-        pack_lines(b, b2, k, n, row_stride, column_stride, lines);
-    else
-        pack_lines(b, NULL, k, n, row_stride, column_stride, lines);
     if (k & 1) memset(lines[k], 0, sizeof *lines);
 
     accumulator sums[VECTORS];
@@ -101,6 +96,17 @@ static void pack_panel(const uint64_t *b, const uint64_t *b2, size_t k, size_t n
     for (size_t i = 0; PAIRED && i < k; i += 2, line += 2 * VECTORS)
         UNROLLED(v, VECTORS) accumulate(&sums[v], line[v], line[VECTORS + v]);
     UNROLLED(v, VECTORS) ((vector *)panel)[v] = -total(sums[v]);
+}
+
+static void pack_panel(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
+                       size_t column_stride, void *panel) {
+    word(*lines)[COLUMNS] = (word(*)[COLUMNS])panel + 1;
+    if (n < COLUMNS) memset(lines, 0, k * sizeof *lines);
+    if (b2)
+        pack_lines(b, b2, k, n, row_stride, column_stride, lines);
+    else
+        pack_lines(b, NULL, k, n, row_stride, column_stride, lines);
+    finish_panel(k, panel);
 }
 
 static void pack_row(const uint64_t *a, const uint64_t *a2, size_t k, void *row) {
@@ -188,5 +194,6 @@ const tf_gemm GEMM = {.columns = COLUMNS,
                       .head = 1,
                       .word = sizeof(word),
                       .pack_panel = pack_panel,
+                      .finish_panel = finish_panel,
                       .pack_rows = pack_rows,
                       .multiply = multiply};

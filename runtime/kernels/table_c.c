@@ -19,9 +19,32 @@ static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n
     return packed;
 }
 
+static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits) {
+    return tf_packed_over(panels, k, n, bits, NULL);
+}
+
+static void panel_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                          size_t to, uint64_t *c, size_t ldc) {
+    const unsigned bytes = (b->bits + 7) / 8;
+    for (size_t j = from; j < to; j++) {
+        size_t width;
+        const uint8_t *panel = tf_panel_at(b, j / TF_PANEL * TF_PANEL, &width);
+        for (size_t l = 0; l < b->k; l++) {
+            uint64_t y;
+            tf_kernels_c.unpack_bytes(panel + (l * width + j % TF_PANEL) * bytes, 1, bytes, &y);
+            for (size_t i = 0; i < m; i++)
+                c[i * ldc + j] += (a2 ? a[i * lda + l] + a2[i * lda + l] : a[i * lda + l]) * y;
+        }
+    }
+}
+
 static void matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                            size_t to, uint64_t *c, size_t ldc, void *scratch) {
     const uint64_t *data = (const uint64_t *)b->data;
+    if (b->panels) {
+        panel_columns(m, a, a2, lda, b, from, to, c, ldc);
+        return;
+    }
     for (size_t i = 0; i < m; i++)
         for (size_t l = 0; l < b->k; l++) {
             const uint64_t x = a2 ? a[i * lda + l] + a2[i * lda + l] : a[i * lda + l];
@@ -108,6 +131,7 @@ uint64_t tf_digest_words_c(const uint64_t *x, const uint64_t *key, size_t n, uin
 const tf_kernels tf_kernels_c = {
     .name = "c",
     .pack = pack,
+    .over_panels = over_panels,
     .matmul = matmul,
     .matmul_columns = matmul_columns,
     .matmul_scratch = matmul_scratch,

@@ -1,6 +1,7 @@
 #include "runtime/party/workers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -105,4 +106,28 @@ void tf_workers_run(tf_workers *w, tf_work *work, void *context) {
 
 void tf_workers_meet(tf_workers *w) {
     pthread_barrier_wait(&w->meeting);
+}
+
+typedef struct split {
+    tf_status (*work)(void *context, size_t begin, size_t end);
+    void *context;
+    size_t items, threads;
+    atomic_flag failed;
+    tf_failure failure; /* the first */
+} split;
+
+static void work_on_slice(void *context, int k) {
+    split *s = context;
+    const size_t begin = s->items * (size_t)k / s->threads, end = s->items * ((size_t)k + 1) / s->threads;
+    const tf_status status = begin < end ? s->work(s->context, begin, end) : TF_OK;
+    if (status && !atomic_flag_test_and_set(&s->failed)) tf_failure_keep(status, &s->failure);
+}
+
+tf_status tf_workers_split(tf_workers *w, size_t items, tf_status (*work)(void *context, size_t begin, size_t end),
+                           void *context) {
+    if (!w) return items ? work(context, 0, items) : TF_OK;
+    split s = {
+        .work = work, .context = context, .items = items, .threads = (size_t)w->threads, .failed = ATOMIC_FLAG_INIT};
+    tf_workers_run(w, work_on_slice, &s);
+    return s.failure.status ? tf_failure_raise(&s.failure) : TF_OK;
 }

@@ -2,6 +2,8 @@
 #ifndef TF_WORKERS_H
 #define TF_WORKERS_H
 
+#include <stddef.h>
+
 #include "net/base/status.h"
 
 typedef struct tf_workers tf_workers;
@@ -19,6 +21,13 @@ int tf_workers_count(const tf_workers *workers);
 
 /** Calls work(context, k) for all k at the same time, k = 0 on the calling thread; returns when all are done. */
 void tf_workers_run(tf_workers *workers, tf_work *work, void *context);
+
+/**
+ * Calls work(context, begin, end) for consecutive slices of `items` things on all threads at the same time, for all of
+ * them on the calling one where `workers` is NULL. Returns the first failure.
+ */
+TF_CHECKED tf_status tf_workers_split(tf_workers *workers, size_t items,
+                                      tf_status (*work)(void *context, size_t begin, size_t end), void *context);
 
 /** Within such work, called by all: nobody goes on before all have come here. */
 void tf_workers_meet(tf_workers *workers);

@@ -109,25 +109,82 @@ TF_MULTIVERSION void tf_combine(const uint64_t factor[2], unsigned bits, const u
     for (size_t i = 0; i < count; i++) out[i] = a * (x[i] & mask) + b * (y[i] & mask);
 }
 
-tf_status tf_pack_weight(const tf_party *party, const uint64_t *w, tf_shape shape, unsigned bits, tf_packed **packed) {
-    size_t out = shape.dim[0], in = shape.dim[1];
-    *packed = party->kernels->pack(w, NULL, in, out, 1, in, bits);
-    return *packed ? TF_OK : tf_fail(TF_NOMEM, "no memory to pack a weight of %zu x %zu", out, in);
+uint64_t tf_operand_bytes(tf_shape shape, unsigned bits, int zero) {
+    return (uint64_t)tf_shape_count(shape) * tf_bytes_of(tf_operand_bits(bits, zero)) + TF_PANEL_SLACK;
 }
 
-tf_status tf_source_pack(tf_party *party, const tf_source *source, tf_shape shape, unsigned bits, int zero,
-                         tf_packed **packed) {
-    static const uint64_t sum[2] = {1, 1};
-    tf_combination own = tf_combination_of(party->id);
-    size_t count = tf_shape_count(shape);
-    TF_TRY(tf_buffer_reserve(&party->scratch, count * sizeof(uint64_t)));
-    uint64_t *w = party->scratch.data;
-    tf_for_blocks_of(at, n, ((tf_span){0, count})) {
-        uint64_t x[TF_BLOCK], y[TF_BLOCK];
-        TF_TRY(tf_source_read(party->kernels, source, 0, at, n, x));
-        TF_TRY(tf_source_read(party->kernels, source, 1, at, n, y));
-        tf_combine(zero < 0 ? own.right : sum, bits, x, y, n, w + at);
+tf_status tf_operand_over(const tf_kernels *kernels, const uint8_t *panels, tf_shape shape, unsigned bits, int zero,
+                          tf_packed **packed) {
+    *packed = kernels->over_panels(panels, shape.dim[1], shape.dim[0], tf_operand_bits(bits, zero));
+    return *packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for an operand of %zu x %zu", shape.dim[0], shape.dim[1]);
+}
+
+typedef struct panel_work {
+    const tf_kernels *kernels;
+    const tf_source *source;
+    const uint64_t *factor;
+    size_t in, out;
+    unsigned bits, bytes;
+    uint8_t *panels;
+} panel_work;
+
+/** A block of one panel: lines [from, from + lines) of columns [first, first + width). */
+static tf_status make_lines(const panel_work *w, size_t first, size_t width, size_t from, size_t lines) {
+    uint64_t words[TF_BLOCK];
+    for (size_t j = 0; j < width; j++) {
+        uint64_t x[TF_BLOCK / TF_PANEL], y[TF_BLOCK / TF_PANEL];
+        const size_t at = (first + j) * w->in + from;
+        TF_TRY(tf_source_read(w->kernels, w->source, 0, at, lines, x));
+        TF_TRY(tf_source_read(w->kernels, w->source, 1, at, lines, y));
+        tf_combine(w->factor, w->bits, x, y, lines, x);
+        for (size_t i = 0; i < lines; i++) words[i * width + j] = x[i];
     }
+    w->kernels->pack_bytes(words, lines * width, w->bytes, w->panels + (first * w->in + from * width) * w->bytes);
+    return TF_OK;
+}
+
+static tf_status make_panels(void *context, size_t begin, size_t end) {
+    enum { LINES = TF_BLOCK / TF_PANEL };
+    const panel_work *w = context;
+    for (size_t first = begin * TF_PANEL; first < end * TF_PANEL && first < w->out; first += TF_PANEL) {
+        const size_t width = w->out - first < TF_PANEL ? w->out - first : TF_PANEL;
+        for (size_t from = 0; from < w->in; from += LINES)
+            TF_TRY(make_lines(w, first, width, from, w->in - from < LINES ? w->in - from : LINES));
+    }
+    return TF_OK;
+}
+
+tf_status tf_source_panels(int party, const tf_kernels *kernels, tf_workers *workers, const tf_source *source,
+                           tf_shape shape, unsigned bits, int zero, uint8_t *panels) {
+    static const uint64_t sum[2] = {1, 1};
+    const tf_combination own = tf_combination_of(party);
+    panel_work work = {.kernels = kernels,
+                       .source = source,
+                       .factor = zero < 0 ? own.right : sum,
+                       .in = shape.dim[1],
+                       .out = shape.dim[0],
+                       .bits = bits,
+                       .bytes = tf_bytes_of(tf_operand_bits(bits, zero)),
+                       .panels = panels};
+    TF_TRY(tf_workers_split(workers, (work.out + TF_PANEL - 1) / TF_PANEL, make_panels, &work));
     tf_source_release(source);
-    return tf_pack_weight(party, w, shape, zero < 0 ? bits + 1 : bits, packed);
+    return TF_OK;
+}
+
+void tf_panel_order(const float *w, tf_shape shape, size_t at, size_t count, float *out) {
+    const size_t in = shape.dim[1];
+    while (count) {
+        const size_t first = at / (TF_PANEL * in) * TF_PANEL, left = shape.dim[0] - first;
+        const size_t width = left < TF_PANEL ? left : TF_PANEL, line = (at - first * in) / width;
+        const size_t column = (at - first * in) % width, whole = count / width;
+        size_t lines = in - line < whole ? in - line : whole;
+        if (column || !lines) { /* part of a line */
+            *out++ = w[(first + column) * in + line];
+            at++, count--;
+            continue;
+        }
+        for (size_t j = 0; j < width; j++)
+            for (size_t i = 0; i < lines; i++) out[i * width + j] = w[(first + j) * in + line + i];
+        at += lines * width, out += lines * width, count -= lines * width;
+    }
 }

@@ -20,8 +20,9 @@ typedef struct tf_source_part {
 typedef struct tf_source {
     tf_source_part part[2];
     size_t count;
-    unsigned bytes; /**< of an element in the data */
-    bool mapped;    /**< the data are a mapped file: pages are fetched ahead and given back after use */
+    unsigned bytes;        /**< of an element in the data */
+    bool mapped;           /**< the data are a mapped file: pages are fetched ahead and given back after use */
+    const uint8_t *panels; /**< instead of all this, where a file has this party's operand of products */
 } tf_source;
 
 /** Whether component j is publicly zero. */
@@ -57,15 +58,29 @@ tf_combination tf_combination_of(int party);
 void tf_combine(const uint64_t factor[2], unsigned bits, const uint64_t *x, const uint64_t *y, size_t count,
                 uint64_t *out);
 
-/**
- * The right operand of x W^T for this party, W being `shape` (out x in) mod 2^bits: the sum of both components where a
- * component (`zero`) is publicly zero, and otherwise the combination above, mod 2^(bits+1). The caller frees *packed.
- */
-TF_CHECKED tf_status tf_source_pack(tf_party *party, const tf_source *source, tf_shape shape, unsigned bits, int zero,
-                                    tf_packed **packed);
+/** The ring of this party's operand of a product with a weight mod 2^bits of which component `zero` is publicly zero,
+ * or none, -1. */
+static inline unsigned tf_operand_bits(unsigned bits, int zero) {
+    return zero < 0 ? bits + 1 : bits;
+}
 
-/** The same from a matrix of words that is in memory. */
-TF_CHECKED tf_status tf_pack_weight(const tf_party *party, const uint64_t *w, tf_shape shape, unsigned bits,
-                                    tf_packed **packed);
+/** Bytes of the panels (see kernels.h) of such an operand, with what may be read behind them. */
+uint64_t tf_operand_bytes(tf_shape shape, unsigned bits, int zero);
+
+/** The operand that lies in these panels, which stay the caller's. The caller frees *packed. */
+TF_CHECKED tf_status tf_operand_over(const tf_kernels *kernels, const uint8_t *panels, tf_shape shape, unsigned bits,
+                                     int zero, tf_packed **packed);
+
+/**
+ * Makes the panels of the right operand of x W^T for this party, W being `shape` (out x in) mod 2^bits: the sum of both
+ * components where a component (`zero`) is publicly zero, and otherwise the combination above, mod 2^(bits+1).
+ * All threads of `workers`, which may be NULL, share the work.
+ */
+TF_CHECKED tf_status tf_source_panels(int party, const tf_kernels *kernels, tf_workers *workers,
+                                      const tf_source *source, tf_shape shape, unsigned bits, int zero,
+                                      uint8_t *panels);
+
+/** Elements [at, at + count) of a matrix (out x in), counted in the order of its panels. */
+void tf_panel_order(const float *w, tf_shape shape, size_t at, size_t count, float *out);
 
 #endif

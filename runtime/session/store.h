@@ -8,15 +8,20 @@
 /** Where this party's components of the weights come from when their owner is no compute party. */
 typedef struct tf_provider {
     void *context;
-    /** The weight of this name and type, or a failure that names what is missing. Called before anything is sent. */
-    tf_status (*find)(void *context, const char *name, const tf_type *type, tf_source *source);
+    /** The weight of this name and type, or a failure that names what is missing; of one that is wanted `packed`, this
+     *  party's operand where the provider has it (source->panels). Called before anything is sent. */
+    tf_status (*find)(void *context, const char *name, const tf_type *type, bool packed, tf_source *source);
 } tf_provider;
+
+typedef struct tf_block tf_block;
 
 typedef struct tf_store {
     struct tf_stored *stored; /**< by leaf name and encoding */
+    tf_block *block;          /**< of panels, the last first */
     size_t count, capacity;
     const tf_provider *provider; /**< or NULL: the model owner is one of the parties */
-    bool stream;                 /**< with a provider: weights are packed each time they are used, and kept nowhere */
+    bool stream;                 /**< with a provider: weights are packed each time they are used, and kept nowhere,
+                                      unless it has them packed */
     uint64_t bytes;              /**< that the weights took on this party's links */
 } tf_store;
 

@@ -20,7 +20,7 @@ static void read_weights(const char *path) {
     fuzz_require(!tf_architecture_digest(&shares_config, &architecture), "no digest");
     if (tf_share_weights_open(path, -1, &architecture, SHARES_FRAC, &file)) return;
     tf_provider provider = tf_share_weights_provider(file);
-    if (!provider.find(provider.context, "w", &type, &source)) {
+    if (!provider.find(provider.context, "w", &type, false, &source)) {
         uint64_t word[SHARES_ROWS * SHARES_COLUMNS];
         for (int k = 0; k < 2; k++)
             if (!tf_source_read(tf_kernels_get(), &source, k, 0, source.count, word)) look(word, sizeof word);

@@ -65,7 +65,20 @@ typedef struct shape {
     unsigned bits;
     fill kind;
     int transposed, sum_a, sum_b;
+    bool panels; /**< the operand lies in panels */
 } shape;
+
+/** The panels of b, at an address that is no multiple of anything, written here from their definition. */
+static uint8_t *panels_of(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride,
+                          unsigned bits) {
+    const size_t bytes = (bits + 7) / 8;
+    uint8_t *panels = malloc(k * n * bytes + TF_PANEL_SLACK + 1), *to = panels + 1;
+    for (size_t j = 0; j < n; j += TF_PANEL)
+        for (size_t i = 0; i < k; i++)
+            for (size_t l = j; l < j + TF_PANEL && l < n; l++, to += bytes)
+                memcpy(to, &b[i * row_stride + l * column_stride], bytes);
+    return panels;
+}
 
 static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s) {
     const size_t lda = s.k + random_below(3), ldc = s.n + random_below(3) + !s.n; /* a row has a word at least */
@@ -83,54 +96,67 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
                 expected[i * ldc + j] += (a[at_a] + (a2 ? a2[at_a] : 0)) * (b[at_b] + (b2 ? b2[at_b] : 0));
             }
 
-    tf_packed *packed = gemm ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
-                             : kernels->pack(b, b2, s.k, s.n, row_stride, column_stride, s.bits);
+    uint8_t *panels = s.panels ? panels_of(b, s.k, s.n, row_stride, column_stride, s.bits) : NULL;
+    tf_packed *packed = panels && gemm ? tf_packed_over(panels + 1, s.k, s.n, s.bits, gemm)
+                        : panels       ? kernels->over_panels(panels + 1, s.k, s.n, s.bits)
+                        : gemm         ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
+                                       : kernels->pack(b, b2, s.k, s.n, row_stride, column_stride, s.bits);
     cr_assert_not_null(packed);
     void *scratch = aligned_alloc(64, kernels->matmul_scratch(s.m, s.k));
     kernels->matmul(s.m, a, a2, lda, packed, c, ldc, scratch);
     for (size_t i = 0; i < s.m * ldc + 1; i++) {
         const uint64_t mask = i % ldc < s.n && i < s.m * ldc ? mask_of(s.bits) : UINT64_MAX;
-        cr_assert_eq(c[i] & mask, expected[i] & mask, "%s%s: %zux%zux%zu, %u bits, fill %d, %s%s%s: word %zu",
-                     kernels->name, gemm ? " (one micro-kernel)" : "", s.m, s.k, s.n, s.bits, s.kind,
-                     s.transposed ? "transposed " : "", s.sum_a ? "a + a2 " : "", s.sum_b ? "b + b2" : "", i);
+        cr_assert_eq(c[i] & mask, expected[i] & mask, "%s%s%s: %zux%zux%zu, %u bits, fill %d, %s%s%s: word %zu",
+                     kernels->name, gemm ? " (one micro-kernel)" : "", panels ? " in panels" : "", s.m, s.k, s.n,
+                     s.bits, s.kind, s.transposed ? "transposed " : "", s.sum_a ? "a + a2 " : "",
+                     s.sum_b ? "b + b2" : "", i);
     }
     tf_packed_free(packed);
-    free(scratch), free(a), free(a2), free(b), free(b2), free(c), free(expected);
+    free(scratch), free(panels), free(a), free(a2), free(b), free(b2), free(c), free(expected);
 }
 
-static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsigned *bits, size_t widths) {
+static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsigned *bits, size_t widths,
+                      bool panels) {
     static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},  {2, 192, 16}, {5, 193, 33},
                                       {130, 3, 15},  {7, 400, 31},  {128, 64, 32}, {6, 257, 64}, {8, 256, 129},
-                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}};
+                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}, {1, 700, 40}};
     for (size_t w = 0; w < widths; w++) {
         for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
             check_matmul(kernels, gemm,
                          (shape){edges[i][0], edges[i][1], edges[i][2], bits[w], (fill)(i % FILLS), i & 1, i >> 1 & 1,
-                                 i >> 2 & 1});
+                                 !panels && i >> 2 & 1, panels});
         for (unsigned i = 0; i < 64; i++)
             check_matmul(kernels, gemm,
-                         (shape){1 + random_below(70), 1 + random_below(70), 1 + random_below(70), bits[w],
-                                 (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1, i >> 2 & 1});
+                         (shape){1 + random_below(panels && i % 2 ? 2 : 70), 1 + random_below(70), 1 + random_below(70),
+                                 bits[w], (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1, !panels && i >> 2 & 1, panels});
     }
 }
 
+static const unsigned widths[] = {1,  8,  9,  16, 17, 24, 25, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+                                  40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 56, 57, 63, 64};
+
 Test(kernels, matmul_equals_plain_loops) {
-    static const unsigned bits[] = {1,  8,  9,  16, 17, 24, 25, 31, 32, 33, 34, 35, 36, 37, 38, 39,
-                                    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 52, 53, 56, 57, 63, 64};
     for (size_t t = 0; t < TABLES; t++)
-        if (table(t)) check_all(table(t), NULL, bits, sizeof bits / sizeof *bits);
+        if (table(t)) check_all(table(t), NULL, widths, sizeof widths / sizeof *widths, false);
+}
+
+Test(kernels, matmul_in_panels_equals_plain_loops) {
+    for (size_t t = 0; t < TABLES; t++)
+        if (table(t)) check_all(table(t), NULL, widths, sizeof widths / sizeof *widths, true);
 }
 
 Test(kernels, ifma_micro_kernel_equals_plain_loops) {
     static const unsigned bits[] = {33, 51, 52};
-    check_all(&tf_kernels_portable, &tf_gemm52_portable, bits, 3);
+    check_all(&tf_kernels_portable, &tf_gemm52_portable, bits, 3, false);
+    check_all(&tf_kernels_portable, &tf_gemm52_portable, bits, 3, true);
 }
 
 Test(kernels, empty_products_leave_the_result_alone) {
     for (size_t t = 0; t < TABLES; t++)
         for (unsigned empty = 0; table(t) && empty < 3; empty++)
-            check_matmul(table(t), NULL,
-                         (shape){empty == 0 ? 0 : 3, empty == 1 ? 0 : 3, empty == 2 ? 0 : 3, 64, RANDOM, 0, 1, 0});
+            check_matmul(
+                table(t), NULL,
+                (shape){empty == 0 ? 0 : 3, empty == 1 ? 0 : 3, empty == 2 ? 0 : 3, 64, RANDOM, 0, 1, 0, false});
 }
 
 Test(kernels, ranges_of_rows_make_the_whole_product) {

@@ -68,10 +68,11 @@ static void check_layer(layer l) {
 }
 
 static void check_sizes(bool open) {
-    const size_t size[][3] = {{1, 1, 1},     {1, 70, 3},    {7, 64, 65},  {130, 5, 2},
-                              {33, 129, 40}, {3, 300, 200}, {97, 9, 129}, {130, 20, 150}};
+    const size_t size[][3] = {{1, 1, 1},     {1, 70, 3},     {7, 64, 65},  {130, 5, 2},   {33, 129, 40},
+                              {3, 300, 200}, {1, 20000, 31}, {97, 9, 129}, {130, 20, 150}};
     const int fracs[] = {12, 16, 18};
-    /* the last two are made in bands of rows, which end within thirds; the very last by several threads too */
+    /* a message of the set-up ends within a line of the third last one's panels; the last two are made in bands of
+     * rows, which end within thirds; the very last by several threads too */
     for (size_t s = 0; s < sizeof size / sizeof *size; s++)
         for (int owner = 0; owner < TF_PARTIES; owner++)
             for (int biased = 0; biased < 2; biased++)
