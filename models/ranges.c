@@ -1,9 +1,11 @@
 #include "models/ranges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "net/base/file.h"
@@ -172,45 +174,80 @@ static tf_status read_entries(const char *path, const json_t *object, const char
     return TF_OK;
 }
 
-static tf_status read_object(const char *path, const json_t *object, tf_ranges *ranges) {
-    const char *id = json_string_value(json_object_get(object, "id"));
-    const char *approx = json_string_value(json_object_get(object, "approx"));
-    tf_digest parsed;
-    if (!tf_digest_parse(id, &parsed))
+/** What a calibration says of itself; the texts stay the object's. */
+static tf_status read_head(const char *path, const json_t *object, tf_digest *id, const char **approx) {
+    *approx = json_string_value(json_object_get(object, "approx"));
+    if (!tf_digest_parse(json_string_value(json_object_get(object, "id")), id))
         return tf_fail(TF_FORMAT, "%s: \"id\" is not 64 hexadecimal digits: calibrate again", path);
-    if (!approx || strlen(approx) >= sizeof ranges->approx || !tf_printable(approx))
+    if (!*approx || strlen(*approx) >= TF_APPROX_TEXT || !tf_printable(*approx))
         return tf_fail(TF_FORMAT, "%s: \"approx\" is no list of approximations", path);
-    ranges->rounded = true;
-    ranges->factor = 1;
-    tf_digest_text(&parsed, ranges->id);
-    strcpy(ranges->approx, approx);
-    TF_TRY(read_entries(path, object, "ranges", false, ranges));
-    return read_entries(path, object, "rows", true, ranges);
+    return TF_OK;
 }
 
-tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found) {
+/** The calibrations of a file: a list, or one that is the whole file. A new reference, or NULL. */
+static json_t *calibrations_of(json_t *whole) {
+    json_t *list = json_object_get(whole, "calibrations");
+    return list ? json_incref(list) : json_pack("[O]", whole);
+}
+
+static tf_status read_chosen(const char *path, const json_t *list, const char *wanted, tf_ranges *ranges, bool *found) {
+    if (!json_is_array(list)) return tf_fail(TF_FORMAT, "%s: \"calibrations\" is no list: calibrate again", path);
+    for (size_t i = 0; i < json_array_size(list) && !*found; i++) {
+        const json_t *object = json_array_get(list, i);
+        const char *approx;
+        tf_digest id;
+        TF_TRY(read_head(path, object, &id, &approx));
+        *found = !strcmp(approx, wanted);
+        if (*found || !ranges->approx[0]) strcpy(ranges->approx, approx);
+        if (!*found) continue;
+        ranges->rounded = true;
+        ranges->factor = 1;
+        tf_digest_text(&id, ranges->id);
+        TF_TRY(read_entries(path, object, "ranges", false, ranges));
+        TF_TRY(read_entries(path, object, "rows", true, ranges));
+    }
+    return TF_OK;
+}
+
+tf_status tf_ranges_read(const char *directory, const char *approx, tf_ranges *ranges, bool *found) {
     char path[PATH_SIZE];
-    json_t *object;
+    json_t *whole;
     *ranges = (tf_ranges){0};
+    *found = false;
     TF_TRY(tf_path_join(directory, TF_RANGES_FILE, path, sizeof path));
-    *found = access(path, F_OK) == 0 || errno != ENOENT;
-    if (!*found) return TF_OK;
-    TF_TRY(tf_json_read(path, MOST_BYTES, &object));
-    tf_status status = read_object(path, object, ranges);
-    json_decref(object);
+    if (access(path, F_OK) != 0 && errno == ENOENT) return TF_OK;
+    TF_TRY(tf_json_read(path, MOST_BYTES, &whole));
+    json_t *list = calibrations_of(whole);
+    tf_status status = read_chosen(path, list, approx, ranges, found);
+    json_decref(list);
+    json_decref(whole);
     if (status != TF_OK) tf_ranges_free(ranges);
     return status;
 }
 
+/** The calibration with this id in a list, or NULL. */
+static const json_t *with_id(const json_t *list, const char *id) {
+    for (size_t i = 0; id && i < json_array_size(list); i++) {
+        const char *other = json_string_value(json_object_get(json_array_get(list, i), "id"));
+        if (other && !strcmp(other, id)) return json_array_get(list, i);
+    }
+    return NULL;
+}
+
+static bool has_text(const json_t *object, const char *key, const char *text) {
+    const char *value = json_string_value(json_object_get(object, key));
+    return value && !strcmp(value, text);
+}
+
 tf_status tf_ranges_match(const char *directory, const tf_ranges *ranges, const char *model, bool *match) {
     char path[PATH_SIZE];
-    json_t *object;
+    json_t *whole;
     TF_TRY(tf_path_join(directory, TF_RANGES_PRIVATE_FILE, path, sizeof path));
-    TF_TRY(tf_json_read(path, MOST_BYTES, &object));
-    const char *id = json_string_value(json_object_get(object, "id")),
-               *of = json_string_value(json_object_get(object, "model"));
-    *match = id && of && !strcmp(id, ranges->id) && !strcmp(of, model);
-    json_decref(object);
+    TF_TRY(tf_json_read(path, MOST_BYTES, &whole));
+    json_t *list = calibrations_of(whole);
+    *match = has_text(with_id(list, ranges->id), "model", model);
+    json_decref(list);
+    json_decref(whole);
     return TF_OK;
 }
 
@@ -226,32 +263,77 @@ static tf_status write_object(const char *directory, const char *name, unsigned 
     return status;
 }
 
-tf_status tf_ranges_write(const char *directory, tf_ranges *ranges) {
-    tf_digest id;
-    TF_TRY(tf_digest_random(&id));
-    tf_digest_text(&id, ranges->id);
-    json_t *known = json_object(), *own = json_object(), *rows = json_object(), *squares = json_object(),
+/** The calibrations in a file of the directory; an empty list where none can be read. */
+static json_t *list_in(const char *directory, const char *name) {
+    char path[PATH_SIZE];
+    json_t *whole = NULL;
+    if (tf_path_join(directory, name, path, sizeof path) != TF_OK || tf_json_read(path, MOST_BYTES, &whole) != TF_OK)
+        return json_array();
+    json_t *list = calibrations_of(whole);
+    json_decref(whole);
+    if (json_is_array(list)) return list;
+    json_decref(list);
+    return json_array();
+}
+
+/** Leaves what a new calibration does not replace: of the same weights, for other approximations, and in both lists. */
+static void keep_others(const tf_ranges *ranges, json_t *known, json_t *own) {
+    for (size_t i = json_array_size(own); i-- > 0;) {
+        const json_t *object = json_array_get(own, i);
+        if (!has_text(object, "model", ranges->model) || has_text(object, "approx", ranges->approx))
+            json_array_remove(own, i);
+    }
+    for (size_t i = json_array_size(known); i-- > 0;)
+        if (!with_id(own, json_string_value(json_object_get(json_array_get(known, i), "id"))))
+            json_array_remove(known, i);
+    for (size_t i = json_array_size(own); i-- > 0;)
+        if (!with_id(known, json_string_value(json_object_get(json_array_get(own, i), "id"))))
+            json_array_remove(own, i);
+}
+
+/** A calibration as all parties know it, and as its owner does. */
+static void describe(const tf_ranges *ranges, json_t **known, json_t **own) {
+    json_t *range = json_object(), *rows = json_object(), *magnitudes = json_object(), *squares = json_object(),
            *least = json_object();
     for (size_t i = 0; i < ranges->count; i++) {
         const tf_ranges_entry *entry = &ranges->entry[i];
-        json_object_set_new(known, entry->name, json_real(range_of(ranges, entry)));
-        json_object_set_new(own, entry->name, json_real(entry->largest));
+        json_object_set_new(range, entry->name, json_real(range_of(ranges, entry)));
+        json_object_set_new(magnitudes, entry->name, json_real(entry->largest));
         if (entry->least > 0) json_object_set_new(least, entry->name, json_real(entry->least));
         if (entry->square <= 0) continue;
         json_object_set_new(rows, entry->name, json_real(square_of(ranges, entry)));
         json_object_set_new(squares, entry->name, json_real(entry->square));
     }
-    tf_status status =
-        write_object(directory, TF_RANGES_PRIVATE_FILE, 0600,
-                     json_pack("{s:s,s:s,s:s,s:f,s:I,s:o,s:o,s:o}", "id", ranges->id, "model", ranges->model, "approx",
-                               ranges->approx, "factor", ranges->factor, "texts", (json_int_t)ranges->texts,
-                               "magnitudes", own, "squares", squares, "least", least));
-    if (status != TF_OK) {
-        json_decref(known);
-        json_decref(rows);
-        return status;
-    }
-    return write_object(
-        directory, TF_RANGES_FILE, 0666,
-        json_pack("{s:s,s:s,s:o,s:o}", "id", ranges->id, "approx", ranges->approx, "ranges", known, "rows", rows));
+    *known = json_pack("{s:s,s:s,s:o,s:o}", "id", ranges->id, "approx", ranges->approx, "ranges", range, "rows", rows);
+    *own = json_pack("{s:s,s:s,s:s,s:f,s:I,s:o,s:o,s:o}", "id", ranges->id, "model", ranges->model, "approx",
+                     ranges->approx, "factor", ranges->factor, "texts", (json_int_t)ranges->texts, "magnitudes",
+                     magnitudes, "squares", squares, "least", least);
+}
+
+static tf_status write_lists(const char *directory, const tf_ranges *ranges) {
+    json_t *known = list_in(directory, TF_RANGES_FILE), *own = list_in(directory, TF_RANGES_PRIVATE_FILE);
+    json_t *of_all, *of_owner;
+    keep_others(ranges, known, own);
+    describe(ranges, &of_all, &of_owner);
+    bool whole = json_array_append_new(known, of_all) == 0;
+    whole &= json_array_append_new(own, of_owner) == 0;
+    json_t *files[] = {json_pack("{s:o}", "calibrations", own), json_pack("{s:o}", "calibrations", known)};
+    tf_status status = whole ? TF_OK : tf_fail(TF_NOMEM, "out of memory");
+    if (status == TF_OK) status = write_object(directory, TF_RANGES_PRIVATE_FILE, 0600, json_incref(files[0]));
+    if (status == TF_OK) status = write_object(directory, TF_RANGES_FILE, 0666, json_incref(files[1]));
+    json_decref(files[0]);
+    json_decref(files[1]);
+    return status;
+}
+
+tf_status tf_ranges_write(const char *directory, tf_ranges *ranges) {
+    tf_digest id;
+    TF_TRY(tf_digest_random(&id));
+    tf_digest_text(&id, ranges->id);
+    /* Two calibrations at once, of two approximations: one after the other, where the file system has locks. */
+    int held = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (held >= 0) (void)!flock(held, LOCK_EX);
+    tf_status status = write_lists(directory, ranges);
+    if (held >= 0) close(held);
+    return status;
 }

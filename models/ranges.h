@@ -3,8 +3,9 @@
  * range that the private form may rely on.
  *
  * All three parties have to know the ranges: ranges.json beside the model holds them, rounded up to powers of two,
- * under a random id. The magnitudes, and the digest of the weights that they are of, stay with the model's owner in
- * ranges.private.json: who has neither weights nor texts must not be able to check a guess of them.
+ * under a random id, a calibration for each approximation that was calibrated. The magnitudes, and the digest of the
+ * weights that they are of, stay with the model's owner in ranges.private.json: who has neither weights nor texts must
+ * not be able to check a guess of them.
  */
 #ifndef TF_RANGES_H
 #define TF_RANGES_H
@@ -52,8 +53,9 @@ typedef struct tf_ranges_watch {
 } tf_ranges_watch;
 void tf_ranges_watch_node(void *watch, const tf_graph *graph, tf_id node, const tf_array *value);
 
-/** Reads DIR/ranges.json. *found tells whether there is one; that there is none is no error. */
-TF_CHECKED tf_status tf_ranges_read(const char *directory, tf_ranges *ranges, bool *found);
+/** Reads what DIR/ranges.json has for these approximations (tf_approx_text). *found tells whether there is something;
+ *  that there is nothing is no error: ranges->approx then names others that the file has, if it has any. */
+TF_CHECKED tf_status tf_ranges_read(const char *directory, const char *approx, tf_ranges *ranges, bool *found);
 
 /** Whether ranges that were read from DIR are of the weights with this digest, as DIR/ranges.private.json says. TF_IO
  *  where that is not there. */
@@ -63,7 +65,8 @@ TF_CHECKED tf_status tf_ranges_match(const char *directory, const tf_ranges *ran
  *  ranges would not divide by it rightly: less than resolved(bound of its squared norm), as by tf_norm_resolves. */
 TF_CHECKED tf_status tf_ranges_check_rows(const tf_ranges *ranges, double (*resolved)(double square));
 
-/** Draws an id and writes DIR/ranges.json and DIR/ranges.private.json, which its owner alone may read. */
+/** Draws an id and writes the calibration into DIR/ranges.json and DIR/ranges.private.json, which its owner alone may
+ *  read. Those of the same weights for other approximations stay; what else is there goes. */
 TF_CHECKED tf_status tf_ranges_write(const char *directory, tf_ranges *ranges);
 
 /** Declares the ranges of the graph's nodes: the power of two from magnitude times factor, with TF_ROUNDING_ROOM, on,

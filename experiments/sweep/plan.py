@@ -3,7 +3,7 @@ import concurrent.futures
 import json
 import re
 
-from points import TRAINED, PlanError, data_arguments, model_arguments, option_words, options_of, part_arguments
+from points import TRAINED, PlanError, calibrated, data_arguments, model_arguments, option_words, options_of, part_arguments
 from program import NETWORKS, ProgramError, granted_cores
 from spec import OPTIONS, PARTS
 from store import OF_DATA, digest_of, state_of
@@ -32,7 +32,7 @@ class Forecasts:
         if point.measure in PARTS:
             return digest_of([where["program"], point.measure, *(point.settings.get(k) for k in ("part", "frac_bits", "options"))])
         words = option_words(options_of(self.forecasting(point), axes))
-        common = [*words, where["program"], where["model_digest"], axes["approx"], axes["frac_bits"], where["model"].get("ranges")]
+        common = [*words, where["program"], where["model_digest"], axes["approx"], axes["frac_bits"], point.settings.get("ranges"), calibrated(where["model"])]
         if point.measure in OF_DATA:
             return digest_of([*common, where["model"].get("max_length"), where["limit"], point.settings.get("data"),
                               point.settings.get("columns"), point.settings.get("metric"), point.measure == "perplexity"])

@@ -6,6 +6,7 @@ import os
 from spec import EMPTY, OPTIONS, PARTS
 from store import OF_DATA, Point, digest_of, write_whole
 
+RANGES = ("ranges.json", "ranges.private.json")
 TRAINED = "trained"  # what a model's config.json says that its weights are for
 
 
@@ -47,8 +48,8 @@ class Digests:
         if "arch" in model:
             return "arch:" + model["arch"]
         parts = {}
-        for name in sorted(os.listdir(model["path"])):
-            if name.endswith((".json", ".safetensors", ".txt", ".model")):
+        for name in sorted(os.listdir(model["path"])):  # ranges have a name of their own: those of other approximations do not count
+            if name.endswith((".json", ".safetensors", ".txt", ".model")) and name not in RANGES:
                 parts[name] = self.of(os.path.join(model["path"], name))
         return digest_of(parts)
 
@@ -116,6 +117,18 @@ def label_of(measure, axes, program, options, **more):
     return {**kept, **options, "measure": measure, "program": program, **more}
 
 
+def calibrated(model):
+    """Whether a model has ranges, for whatever approximations."""
+    return "path" in model and model.get("ranges") is not False and os.path.exists(os.path.join(model["path"], RANGES[0]))
+
+
+def calibrations(program, pairs):
+    """The ids of the ranges that runs go by, for each model with approximations; None where they go by none."""
+    lines = [{"model": model["path"], "seq": 1, **({"approx": approx} if approx != TRAINED else {})} for model, approx in pairs if calibrated(model)]
+    costs = iter(program.costs(lines) if lines else ())
+    return [next(costs).get("calibration") if calibrated(model) else None for model, _ in pairs]
+
+
 def points_of_model(spec, program, axes, measures, model, of_model, unfit):
     """The points of one combination of axes."""
     settings = {k: v for k, v in {**axes, **of_model}.items() if v not in (0, "", None) or v is False}
@@ -153,6 +166,13 @@ def points_of_parts(spec, program, axes, measures):
             yield Point(measure, settings, where, label_of(measure, blank, program.version, options, size=int(size) if size.isdigit() else size))
 
 
+def of_approx(models, ranges, axes):
+    """A model as it is computed with these approximations: its ranges belong to its settings."""
+    model, settings, unfit = models[axes["model"]]
+    calibration = ranges.get((axes["model"], axes["approx"]))
+    return model, {**settings, "ranges": calibration} if calibration else settings, unfit
+
+
 def make_points(spec, program, digests):
     """Every point once, in the order of the spec."""
     points, faults, models = {}, [], {}
@@ -164,10 +184,12 @@ def make_points(spec, program, digests):
             faults.append(f"models.{name}: {error.strerror}: {error.filename}")
     if faults:
         raise PlanError("\n".join(dict.fromkeys(faults)))
+    pairs = list({(axes["model"], axes["approx"]): None for axes, _ in spec.points() if axes["model"]})
+    ranges = dict(zip(pairs, calibrations(program, [(models[name][0], approx) for name, approx in pairs])))
     for axes, measures in spec.points():
         for point in points_of_parts(spec, program, axes, measures):
             points.setdefault(point.digest, point)
-        for point in points_of_model(spec, program, axes, measures, *models[axes["model"]]) if axes["model"] else ():
+        for point in points_of_model(spec, program, axes, measures, *of_approx(models, ranges, axes)) if axes["model"] else ():
             points.setdefault(point.digest, point)
     return list(points.values())
 

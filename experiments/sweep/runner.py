@@ -9,10 +9,10 @@ import threading
 import time
 
 from plan import states
-from points import Digests, data_arguments, generates, model_arguments, option_words, part_arguments
+from points import Digests, calibrations, data_arguments, generates, model_arguments, option_words, part_arguments
 from program import NETWORKS, ProgramError, Run, granted_cores, mpi_version
 from spec import PARTS
-from store import OF_DATA
+from store import DEPENDS, OF_DATA
 
 SIGNAL_SECONDS = 3
 
@@ -89,8 +89,8 @@ def figures_of(measure, value, forecast):
     return {k: v for k, v in figures.items() if v is not None}
 
 
-def unchanged(point, store):
-    """Raises ProgramError if the model is not what it was when the point was named."""
+def unchanged(point, program, store):
+    """Raises ProgramError if the model, or its ranges, are not what they were when the point was named."""
     if not point.where["model"]:
         return
     try:
@@ -99,13 +99,16 @@ def unchanged(point, store):
         raise ProgramError(f"the model went away: {error.strerror}: {error.filename}") from None
     if now != point.where["model_digest"]:
         raise ProgramError("the model's files have changed since the sweep began")
+    ranges = calibrations(program, [(point.where["model"], point.where["axes"]["approx"])])[0]
+    if "ranges" in DEPENDS[point.measure] and ranges != (point.settings.get("ranges") or None):
+        raise ProgramError("the model was calibrated anew since the sweep began")
 
 
 def measure_point(point, program, forecasts, store, result):
     """Fills in what came of the point; raises ProgramError."""
     if program.version != point.where["program"]:
         raise ProgramError(f"the point is of trefoil {point.where['program']}, and this is {program.version}")
-    unchanged(point, store)
+    unchanged(point, program, store)
     entry = forecasts.of(point)
     if entry:
         result["forecast"] = {k: entry[k] for k in ("bytes", "rounds", "memory")}

@@ -178,7 +178,16 @@ grep -q '"metric": "macro_f1", "value": 0\.' "$work/said" || complain "macro_f1:
 
 # Calibration: picked up by itself, refused where it does not belong, and checked.
 "$trefoil" calibrate --model "$model" --data "$work/data.tsv" >"$work/said" || complain "calibration failed"
-says 'ranges.json is of the approximations' "$trefoil" infer --local --model "$model" --approx paper --text hello
+"$trefoil" infer --local --model "$model" --approx paper --text hello >/dev/null 2>"$work/said" || complain "other approximations than calibrated"
+grep -q 'warning: ranges.json has no ranges for gelu=relu,.* (but for gelu=exact,' "$work/said" || complain "no word of missing ranges: $(cat "$work/said")"
+price() { "$trefoil" cost --model "$model" --seq 8 --json "$@" | grep -o '"total": [0-9]*\|"calibration": "[0-9a-f]*"' | tr '\n' ' '; }
+exact=$(price) other=$(price --approx paper)
+cp "$model"/ranges*.json "$work"
+"$trefoil" calibrate --model "$model" --data "$work/data.tsv" --approx paper >/dev/null || complain "a second calibration failed"
+[ "$(price)" = "$exact" ] || complain "a calibration for paper changes exact: $exact, then $(price)"
+[[ $(price --approx paper) = *calibration* && $other != *calibration* ]] || complain "the second calibration is not taken: $other, $(price --approx paper)"
+"$trefoil" infer --local --model "$model" --approx paper --text hello 2>&1 | grep ranges && complain "a warning of ranges that are there"
+cp "$work"/ranges*.json "$model"
 "$trefoil" infer --local --model "$model" --approx paper --no-ranges --text hello >/dev/null || complain "--no-ranges failed"
 "${eval[@]}" --local --check --check-ranges --report "$work/report" --json --out "$work/ranges" >"$work/said" ||
     complain "the check of ranges failed: $(cat "$work/said")"

@@ -159,6 +159,17 @@ sweep "$work/data.toml" --out "$work/data" approx=exact limit=10 >/dev/null 2>"$
 sweep "$work/data" --table json | grep '"examples": 10' >/dev/null || complain "the limit did not grow"
 sweep "$work/data.toml" --out "$work/data" approx=exact limit=3 --list | grep "1 done" >/dev/null || complain "a smaller limit is not served"
 
+# A calibration for one approximation leaves the results of the others as they are, and is taken for its own.
+sweep "$work/data.toml" --out "$work/ranged" measure=cost seq=8 >/dev/null 2>"$work/err" || complain "costs: $(cat "$work/err")"
+"$TREFOIL" calibrate --model "$work/model" --data "$work/labelled.tsv" >/dev/null || complain "calibrate"
+sweep "$work/data.toml" --out "$work/ranged" measure=cost seq=8 --list >"$work/out" 2>"$work/err"
+grep -q "^2 points: 1 done, 0 failed, 1 open" "$work/out" || complain "a calibration concerns others: $(tail -2 "$work/out")"
+grep -q "warning: mine, gelu=quad: ranges.json has no ranges for gelu=quad" "$work/err" || complain "no word of missing ranges: $(cat "$work/err")"
+"$TREFOIL" calibrate --model "$work/model" --data "$work/labelled.tsv" --approx gelu=quad >/dev/null || complain "calibrate"
+sweep "$work/data.toml" --out "$work/ranged" measure=cost seq=8 >/dev/null 2>"$work/err" || complain "with ranges of both: $(cat "$work/err")"
+[ "$(find "$work/ranged/results" -name '*.json' | wc -l)" = 4 ] || complain "not one result without and one with ranges for each"
+rm "$work"/model/ranges*.json
+
 # A full disk ends the sweep with the reason, and leaves no half of a result; --fail-fast stops at the first failure.
 if mkdir "$work/small" && mount -t tmpfs -o size=96k tmpfs "$work/small" 2>/dev/null; then
     head -c 60k /dev/zero >"$work/small/ballast"

@@ -48,7 +48,7 @@ Test(ranges, are_read_as_they_were_written) {
     tf_ranges_note_row(&made, "x", 2e6);
     tf_ranges_note_row(&made, "x", 0.5);
     cr_assert_eq(tf_ranges_write(directory, &made), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_ranges_read(directory, &read, &found), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_ranges_read(directory, made.approx, &read, &found), TF_OK, "%s", tf_error());
     cr_assert(found);
     cr_assert_eq(read.entry[0].square, 0x1p23, "8e6 with its room, rounded up");
     cr_assert_eq(read.entry[1].square, 0, "its rows are not guarded");
@@ -103,7 +103,61 @@ Test(ranges, do_not_show_what_they_were_made_of) {
 Test(ranges, need_not_be_there) {
     tf_ranges ranges;
     bool found = true;
-    cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_OK);
+    cr_assert_eq(tf_ranges_read(directory, "", &ranges, &found), TF_OK);
+    cr_assert_not(found);
+}
+
+/* A calibration for each approximation, of the same weights; those of other weights go. */
+Test(ranges, are_kept_for_each_approximation) {
+    static const char *const approx[] = {"gelu=exact", "gelu=relu", "gelu=exact"};
+    tf_ranges read;
+    bool found, match;
+    char model[TF_DIGEST_TEXT] = {0};
+    memset(model, 'a', 64);
+    for (int i = 0; i < 3; i++) {
+        tf_ranges made = {.factor = 1};
+        strcpy(made.approx, approx[i]);
+        strcpy(made.model, model);
+        cr_assert_eq(tf_ranges_note(&made, "x", 3 << i), TF_OK);
+        cr_assert_eq(tf_ranges_write(directory, &made), TF_OK, "%s", tf_error());
+        tf_ranges_free(&made);
+    }
+    const double expected[] = {16, 8}; /* the newest of each */
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(tf_ranges_read(directory, approx[i], &read, &found), TF_OK, "%s", tf_error());
+        cr_assert(found);
+        cr_assert_str_eq(read.approx, approx[i]);
+        cr_assert_eq(tf_ranges_find(&read, "x"), expected[i]);
+        cr_assert_eq(tf_ranges_match(directory, &read, model, &match), TF_OK);
+        cr_assert(match);
+        tf_ranges_free(&read);
+    }
+    cr_assert_eq(tf_ranges_read(directory, "gelu=quad", &read, &found), TF_OK);
+    cr_assert_not(found);
+    cr_assert_eq(read.count, 0);
+    cr_assert(!strcmp(read.approx, "gelu=relu") || !strcmp(read.approx, "gelu=exact"), "names one that is there");
+
+    tf_ranges other = {.factor = 1, .approx = "gelu=quad"};
+    memset(other.model, 'b', 64);
+    cr_assert_eq(tf_ranges_note(&other, "x", 1), TF_OK);
+    cr_assert_eq(tf_ranges_write(directory, &other), TF_OK);
+    tf_ranges_free(&other);
+    cr_assert_eq(tf_ranges_read(directory, "gelu=relu", &read, &found), TF_OK);
+    cr_assert_not(found, "that of other weights stays");
+    remove_private();
+}
+
+/* A file that is one calibration, as it once was, serves as long as it is there. */
+Test(ranges, may_be_the_whole_file) {
+    tf_ranges read;
+    bool found;
+    put("{\"id\": \"0123456789012345678901234567890123456789012345678901234567890123\", \"approx\": \"gelu=relu\", "
+        "\"ranges\": {\"x\": 8}, \"rows\": {}}");
+    cr_assert_eq(tf_ranges_read(directory, "gelu=relu", &read, &found), TF_OK, "%s", tf_error());
+    cr_assert(found);
+    cr_assert_eq(tf_ranges_find(&read, "x"), 8);
+    tf_ranges_free(&read);
+    cr_assert_eq(tf_ranges_read(directory, "gelu=exact", &read, &found), TF_OK);
     cr_assert_not(found);
 }
 
@@ -114,6 +168,8 @@ Test(ranges, that_are_malformed_are_refused) {
         "",
         "[]",
         "{}",
+        "{\"calibrations\": {}}",
+        "{\"calibrations\": [1]}",
         "{\"id\": \"12\", \"approx\": \"\", \"ranges\": {}}",
         "{\"id\": \"" DIGEST "\", \"ranges\": {}}",
         "{\"id\": \"" DIGEST "\", \"approx\": \"\", \"ranges\": [1]}",
@@ -130,7 +186,7 @@ Test(ranges, that_are_malformed_are_refused) {
         tf_ranges ranges;
         bool found;
         put(bad[i]);
-        cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_FORMAT, "%s", bad[i]);
+        cr_assert_eq(tf_ranges_read(directory, "", &ranges, &found), TF_FORMAT, "%s", bad[i]);
         cr_assert(strstr(tf_error(), path), "%s", tf_error());
     }
     char text[512];
@@ -138,7 +194,7 @@ Test(ranges, that_are_malformed_are_refused) {
     tf_ranges ranges;
     bool found;
     put(text);
-    cr_assert_eq(tf_ranges_read(directory, &ranges, &found), TF_FORMAT);
+    cr_assert_eq(tf_ranges_read(directory, "", &ranges, &found), TF_FORMAT);
 }
 
 Test(ranges, of_a_floating_point_run_declare_those_of_the_private_one) {

@@ -66,8 +66,8 @@ const trefoil_command command_calibrate = {
     .description =
         "Runs the model in floating point over texts and writes the largest magnitude at each node beside the model, "
         "as "
-        "ranges.json. Private runs of these weights then take every value to be within --factor times that, which "
-        "makes "
+        "ranges.json, which keeps one calibration for each approximation. Private runs of these weights with this "
+        "--approx then take every value to be within --factor times that, which makes "
         "them cheaper; the ranges become known to all three parties. A text that exceeds them gets a wrong result, "
         "which "
         "the data owner is told of.",

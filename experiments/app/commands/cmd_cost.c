@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/log/log.h"
 #include "experiments/app/service/cost.h"
 
 enum { MOST_OF_EACH = 1 << 30 };
@@ -35,6 +36,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
             ? forecast_generation(o, &settings, model, length, &report)
             : cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
                             o->pad_to != NULL, o->is_network ? &o->network : NULL, &report);
+    report.calibration = model->calibrated ? model->ranges.id : NULL;
     if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);
     free(report.op);
     return status;
@@ -85,6 +87,7 @@ static tf_status forecast_line(const command_line *o, const char *line) {
     json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
     one.settings = 0;
     one.json = true;
+    log_forget();
     tf_status status = json_is_object(object) ? read_point(object, &one) : tf_fail(TF_FORMAT, "no JSON object");
     if (status == TF_OK && !one.model == !one.arch) status = tf_fail(TF_INVALID, "either model or arch is needed");
     if (status == TF_OK) status = forecast_one(&one);

@@ -77,7 +77,7 @@ run_settings settings_of_run(const command_line *o) {
 }
 
 report_form settings_of_report(const command_line *o) {
-    return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings};
+    return (report_form){.json = o->json, .setting = o->setting, .settings = o->settings, .warns = o->each != NULL};
 }
 
 /* Texts are packed by what padding and rounds cost on the network that is told or simulated, unless it was said how

@@ -24,12 +24,10 @@ static tf_status settle_approx(const model_settings *s, model_files *model) {
 
 static tf_status open_ranges(model_files *model, bool unguarded) {
     char approx[TF_APPROX_TEXT];
-    TF_TRY(tf_ranges_read(model->directory, &model->ranges, &model->calibrated));
+    TF_TRY(
+        tf_ranges_read(model->directory, tf_approx_text(&model->approx, approx), &model->ranges, &model->calibrated));
     model->ranges.unguarded = unguarded;
-    if (!model->calibrated || !strcmp(model->ranges.approx, tf_approx_text(&model->approx, approx))) return TF_OK;
-    return tf_fail(TF_MISMATCH,
-                   "%s/ranges.json is of the approximations %.200s, not %.200s: calibrate again, or give --no-ranges",
-                   model->directory, model->ranges.approx, approx);
+    return TF_OK;
 }
 
 const tf_ranges *model_ranges(const model_files *model) {
@@ -39,6 +37,11 @@ const tf_ranges *model_ranges(const model_files *model) {
 void model_warn(const model_files *model) {
     tf_approx trained;
     char text[TF_APPROX_TEXT];
+    if (!model->calibrated && model->ranges.approx[0])
+        log_line(LOG_WARNING,
+                 "ranges.json has no ranges for %.200s (but for %.200s): none are taken, and the run is dearer; "
+                 "trefoil calibrate --approx makes them",
+                 tf_approx_text(&model->approx, text), model->ranges.approx);
     const char *trained_for = model->config.approx[0] ? model->config.approx : "exact";
     if (tf_approx_parse(trained_for, &trained) != TF_OK)
         log_line(LOG_WARNING, "config.json says that the weights were trained for what is not known: %s", tf_error());

@@ -131,6 +131,12 @@ const char *log_warning(size_t i) {
     return text;
 }
 
+void log_forget(void) {
+    pthread_mutex_lock(&keeping);
+    kept_lines = 0;
+    pthread_mutex_unlock(&keeping);
+}
+
 static void say(log_level level, const log_number *number, size_t numbers, const char *format, va_list args) {
     char message[LOG_LINE];
     if (!log_shows(level) && level != LOG_WARNING) return;

@@ -63,6 +63,9 @@ __attribute__((format(printf, 4, 5))) void log_numbers(log_level level, const lo
  *  beyond LOG_KEPT. */
 const char *log_warning(size_t i);
 
+/** Forgets the warnings so far, for a process that answers several questions. */
+void log_forget(void);
+
 /** Writes the calling thread's last failure (tf_error) as an error, unless that is what it wrote last. */
 void log_failure(void);
 

@@ -13,6 +13,7 @@ static json_t *report_json(const cost_report *report) {
     }
     json_t *object = json_pack("{s:o,s:I,s:I,s:o}", "bytes", json_bytes(report->links), "rounds",
                                (json_int_t)report->rounds, "memory", (json_int_t)report->memory, "ops", ops);
+    if (report->calibration) json_object_set_new(object, "calibration", json_string(report->calibration));
     if (report->tokens)
         json_object_set_new(object, "prefill", json_forecast(report->prefill_bytes, report->prefill_rounds));
     if (report->tokens > 1)

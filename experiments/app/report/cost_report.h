@@ -20,6 +20,7 @@ typedef struct cost_report {
     double computing_apart, computing_together;
     size_t tokens; /**< that are generated; 0 for models that generate none */
     uint64_t prefill_bytes, prefill_rounds, token_bytes, token_rounds; /**< of the prompts; of the last token */
+    const char *calibration; /**< the id of the ranges that it goes by, or NULL */
     op_cost *op;
     size_t ops;
 } cost_report;

@@ -71,16 +71,21 @@ static json_t *setting_json(const report_setting *setting) {
     return json_null();
 }
 
+static void add_warnings(json_t *object) {
+    json_t *warnings = json_array();
+    for (size_t i = 0; log_warning(i); i++) json_array_append_new(warnings, json_string(log_warning(i)));
+    if (json_array_size(warnings)) json_object_set(object, "warnings", warnings);
+    json_decref(warnings);
+}
+
 tf_status form_print(const report_form *form, json_t *object) {
+    if (form->warns) add_warnings(object);
     if (!form->settings) return json_print(object);
     json_t *settings = json_object(), *whole = json_object();
     for (size_t i = 0; i < form->settings; i++)
         json_object_set_new(settings, form->setting[i].name, setting_json(&form->setting[i]));
     json_object_set_new(whole, "settings", settings);
-    json_t *warnings = json_array();
-    for (size_t i = 0; log_warning(i); i++) json_array_append_new(warnings, json_string(log_warning(i)));
-    if (json_array_size(warnings)) json_object_set(whole, "warnings", warnings);
-    json_decref(warnings);
+    add_warnings(whole);
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         json_object_set_new(whole, "peak_memory", json_integer((json_int_t)usage.ru_maxrss * 1024));

@@ -23,6 +23,7 @@ typedef struct report_form {
     bool json;
     const report_setting *setting; /**< what JSON tells as "settings" */
     size_t settings;
+    bool warns; /**< warnings are told also where there are no settings */
 } report_form;
 
 /** Prints an object with the settings in front, as its member "settings", "warnings" where there were any, and
