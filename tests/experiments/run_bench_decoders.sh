@@ -13,6 +13,10 @@ small=(--arch stories15m --layers 1 --seq 20)
 "$trefoil" bench --local "${small[@]}" --tokens 2 --runs 2 --json >"$work/token" || complain "a token"
 "$trefoil" bench --local "${small[@]}" --tokens 2 --model-shares "$work/shares" --stream --json >"$work/streamed" ||
     complain "a token, streamed"
+"$trefoil" cost "${small[@]}" --tokens 5 --json >"$work/cost5" || complain "cost --tokens 5"
+"$trefoil" cost "${small[@]}" --tokens 5 --draft-tokens 3 --json >"$work/cost_drafted" || complain "cost --draft-tokens"
+"$trefoil" bench --local "${small[@]}" --tokens 5 --json >"$work/tokens" || complain "four tokens"
+"$trefoil" bench --local "${small[@]}" --tokens 5 --draft-tokens 3 --json >"$work/drafted" || complain "four tokens at once"
 python3 - "$work" <<'PY' || failures=$((failures + 1))
 import json, sys
 read = lambda name: json.load(open(f"{sys.argv[1]}/{name}"))
@@ -22,8 +26,12 @@ for name, part in [("prompt", "prefill"), ("token", "per_token"), ("streamed", "
     found = read(name)
     assert found["bytes"]["total"] + 2 == cost[part]["bytes"], (name, found, cost)
     assert found["rounds"] + 1 == cost[part]["rounds"], (name, found, cost)
+for name, cost, passes in [("tokens", read("cost5"), 4), ("drafted", read("cost_drafted"), 1)]:
+    found = read(name)
+    assert found["bytes"]["total"] + 2 * passes == cost["bytes"]["total"] - cost["prefill"]["bytes"], (name, found, cost)
+    assert found["rounds"] + passes == cost["rounds"] - cost["prefill"]["rounds"], (name, found, cost)
+    assert found["elements"] == 4, found
 PY
-"$trefoil" bench --local "${small[@]}" --tokens 3 2>"$work/err" && complain "--tokens 3 was accepted"
 "$trefoil" bench --local --arch stories15m --layers 1 --seq 300 2>"$work/err" && complain "a prompt beyond the positions was accepted"
 grep -q "256 positions" "$work/err" || complain "too long: $(cat "$work/err")"
 conclude

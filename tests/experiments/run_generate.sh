@@ -93,6 +93,35 @@ agrees --seq 15 --batch 2 --tokens 6 --repeat-penalty 1.3 -- --input "$work/prom
 run --local --prompt "$prompt" --max-tokens 3 --temperature 0.7 --top-k 1 --repeat-penalty 1.3
 check "o['results'][0]['tokens']" "[2296, 18012, 304]"
 
+# Proposals change no token, right or wrong. What is moved is the forecast, and where all are right what cost says.
+# drafted PASSES DRAFT OPTIONS: nine tokens, of which the first comes with the prompt and the others in so many passes.
+drafted() {
+    local passes=$1 draft=$2
+    shift 2
+    run --plain --prompt "$again" --max-tokens 9 "$@"
+    tokens=$(value "o['results'][0]['tokens']")
+    run --local --prompt "$again" --max-tokens 9 --draft "$draft" --draft-tokens 3 "$@"
+    check "o['results'][0]['tokens']" "$tokens"
+    check "(o['bytes']['total'], o['rounds']['total']) == (o['forecast']['bytes'], o['forecast']['rounds'])" True
+    check "[o['draft'][key] for key in ('proposed', 'passes', 'tokens')]" "[3, $passes, 8]"
+}
+again="The cat sat on the mat. The cat sat on the mat. The cat sat on"
+drafted 5 ngram
+drafted 6 ngram --keep 8
+drafted 6 "$model" --repeat-penalty 1.3
+drafted 2 "$model"
+moved=$(value "(o['bytes']['total'], o['rounds']['total'])")
+"$trefoil" cost --model "$model" --seq 19 --tokens 9 --draft-tokens 3 --json >"$work/out" || fail "cost --draft-tokens"
+check "(o['bytes']['total'], o['rounds'])" "$moved"
+run --local --prompt "$again" --max-tokens 5 --draft ngram --temperature 0.7 --top-k 1
+check "o['results'][0]['tokens']" "[278, 1775, 29889, 450, 6635]"
+check "o['draft']['passes']" 1
+refused "at most 32" --local --prompt hi --draft-tokens 33
+refused "of which --plain has none" --plain --prompt hi --draft ngram
+refused "not for --reveal logits" --local --prompt hi --draft ngram --reveal logits
+refused "one prompt after the other" --local --prompt hi --draft ngram --batch 2
+refused "holds a model that generates no text" --local --prompt hi --draft "$source/.cache/minilm"
+
 # A batch says what each prompt says alone, also of what is kept of prompts.
 printf '%s\nOne day\n' "$prompt" >"$work/prompts.txt"
 run --plain --prompt "One day" --max-tokens 4

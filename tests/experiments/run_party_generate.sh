@@ -65,6 +65,20 @@ for options in "--top-k 1" "--top-k 5 --top-p 0.9 --repeat-penalty 1.2"; do
         complain "drawn under mpirun: $(cat "$work/out")"
 done
 
+# Proposals are the data owner's own business: the others are told how many come at once. Prompts follow one another.
+for draft in ngram "$model"; do
+    start 0 --model "$model" && start 2
+    start 1 --input "$work/prompts.txt" --max-tokens 6 --json --draft "$draft" --draft-tokens 2
+    together ""
+    [ "$(texts "$work/out1")" = "$(texts "$work/plain")" ] || complain "--draft $draft: $(cat "$work/out1")"
+    grep -q '"draft": {"proposed": 2, ' "$work/out1" || complain "--draft $draft: $(cat "$work/out1")"
+done
+start 0 --model "$model" && start 2
+start 1 --prompt hi --max-tokens 6 --draft "$work/reader" --wait 3
+await 20 1
+[ "$status" = 1 ] && grep -q "generates no text" "$work/err1" || complain "--draft of a reader: $(cat "$work/err1")"
+for n in 0 2; do await 20 $n; pid[n]=; done
+
 # What does not belong together.
 start 0 --model "$model" && start 2 --reveal logits
 start 1 --prompt hello --reveal logits

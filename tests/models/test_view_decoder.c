@@ -10,7 +10,7 @@
 
 TestSuite(view_decoder, .init = scratch_make, .fini = scratch_remove);
 
-enum { TEXTS = 2, PROMPT = 5, TOKENS = 4, PASSES = 1 + TOKENS, ROOM = 32 };
+enum { TEXTS = 2, PROMPT = 5, TOKENS = 4, PASSES = 1 + TOKENS, ROOM = 32, PROPOSED = 3 };
 
 static const char llama[] =
     "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_act\": \"silu\","
@@ -34,6 +34,7 @@ typedef struct watched {
     const words *words;
     bool token;  /* what is revealed: the likeliest token, or logits */
     size_t keep; /* rows of the prompts that stay; 0: all */
+    bool drafts; /* tokens are proposed in each pass, and the caches cut back to one row more */
     view seen[TF_PARTIES];
     uint64_t received[TF_PARTIES][PASSES][TF_PARTIES]; /* by passes and peers */
     tf_session_stats stats[TF_PARTIES][PASSES];
@@ -72,7 +73,11 @@ static tf_status make_graph(const watched *w, int id, const tf_decoding *d, cons
     if (!w->token) return TF_OK;
     tf_id best = tf_graph_op(graph, "argmax", "", "next_token", TF_IN(graph->output[0].id), TF_NO_ATTRS);
     graph->outputs = 0;
-    return tf_graph_finish(graph, best);
+    if (!d->every_row) return tf_graph_finish(graph, best);
+    tf_id read = 0;
+    while (graph->node[read].leaf != TF_LEAF_TOKENS || strcmp(graph->node[read].name, "tokens") != 0) read++;
+    tf_id given = tf_graph_op(graph, "given", "", "read_tokens", TF_IN(read), TF_ATTRS({"frac", 0}, {"bound", 40}));
+    return tf_graph_finish(graph, tf_graph_op(graph, "accepted", "", "accepted", TF_IN(best, given), TF_NO_ATTRS));
 }
 
 /* Both peers say the same of the public inputs, one of them nothing else. The rest of the other's message
@@ -105,17 +110,23 @@ static tf_status run_graph(tf_session *session, watched *w, const tf_graph *grap
 }
 
 static tf_status take_pass(tf_session *session, watched *w, eye *own, size_t pass) {
-    size_t rows = pass ? 1 : PROMPT, cached = w->keep ? w->keep : PROMPT, length = pass ? cached + pass - 1 : 0;
-    const int32_t *ids = pass ? w->words->next[pass - 1] : w->words->prompt;
+    size_t rows = !pass       ? PROMPT
+                  : w->drafts ? 1 + PROPOSED
+                              : 1,
+           cached = w->keep ? w->keep : PROMPT, length = pass ? cached + pass - 1 : 0;
+    const int32_t *ids =
+        !pass ? w->words->prompt : w->words->next[w->drafts ? 0 : pass - 1]; /* of drafts all at once */
     tf_decoding d;
     tf_graph graph;
     tf_graph_init(&graph);
     tf_status status = tf_decoding_make(w->config, TEXTS, rows, pass ? ROOM : PROMPT, &d);
     d.reads = w->keep && !pass, d.keep = pass ? 0 : w->keep;
+    d.every_row = w->drafts && pass;
     if (pass && w->keep) d.kept = w->keep, d.evicted = PROMPT - w->keep;
     if (!status) tf_decoding_set(w->config, &d, padding, length);
     if (!status) status = make_graph(w, session->party.id, &d, ids, &graph);
     if (!status) status = run_graph(session, w, &graph, own, pass);
+    if (w->drafts && pass) tf_session_truncate(session, length + 1);
     tf_graph_free(&graph);
     tf_decoding_free(&d);
     return status;
@@ -163,12 +174,12 @@ static void check_bytes(const watched *w, int p) {
     }
 }
 
-static void check(const char *config_text, bool token, size_t keep) {
+static void check(const char *config_text, bool token, size_t keep, bool drafts) {
     tf_config config;
     cr_assert_eq(tf_ops_register(), TF_OK);
     scratch_write("config.json", config_text, strlen(config_text));
     cr_assert_eq(tf_config_read(scratch, &config), TF_OK, "%s", tf_error());
-    watched one = {.config = &config, .words = &some, .token = token, .keep = keep}, two = one;
+    watched one = {.config = &config, .words = &some, .token = token, .keep = keep, .drafts = drafts}, two = one;
     two.words = &other;
     three_outcome outcome;
     cr_assert_eq(three_do(generate, &one, &outcome), TF_OK, "%s", tf_error());
@@ -193,18 +204,23 @@ static void check(const char *config_text, bool token, size_t keep) {
 }
 
 Test(view_decoder, tokens_of_llama, .timeout = 300) {
-    check(llama, true, 0);
+    check(llama, true, 0, false);
 }
 
 Test(view_decoder, tokens_of_gpt2, .timeout = 300) {
-    check(gpt2, true, 0);
+    check(gpt2, true, 0, false);
 }
 
 Test(view_decoder, logits_of_llama, .timeout = 300) {
-    check(llama, false, 0);
+    check(llama, false, 0, false);
+}
+
+/* How many proposals are right is told to the data owner alone. */
+Test(view_decoder, proposed_tokens_of_llama, .timeout = 300) {
+    check(llama, true, 0, true);
 }
 
 /* Which rows stay depends on the tokens; what is sent tells nobody. */
 Test(view_decoder, evicted_prompts_of_llama, .timeout = 300) {
-    check(llama, true, 3);
+    check(llama, true, 3, false);
 }

@@ -11,7 +11,7 @@ static tf_status open_model(const command_line *o, const private_session *sessio
     model_settings named = settings_of_model(o);
     TF_TRY(model_open(&named, model));
     tf_status status = TF_OK;
-    if (job->length + job->token > model->config.positions)
+    if (job->length + job->tokens > model->config.positions)
         status = tf_fail(TF_INVALID, "--seq %zu: the model has %zu positions", job->length, model->config.positions);
     else if (o->model && (private_plays(session, o->model_owner) || o->public_weights))
         status = model_open_weights(model);
@@ -61,7 +61,8 @@ static tf_status measure(const command_line *o, private_session *session) {
         .matmul = o->matmul[0] ? o->matmul : NULL,
         .texts = o->batch ? o->batch : 1,
         .length = o->sequence ? o->sequence : 128,
-        .token = o->tokens > 1,
+        .tokens = o->tokens ? o->tokens - 1 : 0,
+        .proposed = settings_proposed(&o->generate),
         .runs = o->runs               ? o->runs
                 : o->arch || o->model ? 1
                                       : 5,
@@ -114,7 +115,7 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "--shape: dimensions go with --op only, otherwise it names a network (see --help)");
     if (o->layers && !o->arch) return tf_fail(TF_INVALID, "--layers: with --arch only (see --help)");
     if (o->model_shares && !o->arch) return tf_fail(TF_INVALID, "--model-shares: with --arch only (see --help)");
-    if (o->tokens > 2) return tf_fail(TF_INVALID, "--tokens: 1, the prompt, or 2, the token after it (see --help)");
+    TF_TRY(settings_check_draft(o));
     if (o->profile && !whole) return tf_fail(TF_INVALID, "--report: with --arch or --model (see --help)");
     return settings_check_shares(o);
 }
@@ -129,19 +130,41 @@ const trefoil_command command_bench = {
         "named architecture with random weights) on random tokens, or the speed of the link between the parties (--n "
         "is then the bytes of a message): mpirun "
         "-n 3 trefoil bench ..., or with --local in one process. Of a decoder it is the pass over a prompt of --seq "
-        "tokens, or with --tokens 2 the one for the token after it. Party 0 prints.",
+        "tokens, or with --tokens N those for the N - 1 tokens after its first, together. Party 0 prints.",
     .example = {"mpirun -n 3 trefoil bench --step relu --n 393216",
                 "trefoil bench --local --arch bert-base --seq 128 --report"},
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_QUIET,          OPTION_LINK,          OPTION_OP,          OPTION_STEP,
-            OPTION_ELEMENTS,       OPTION_MATMUL,        OPTION_ARCH,        OPTION_LAYERS,
-            OPTION_SEQUENCE,       OPTION_BATCH,         OPTION_RUNS,        OPTION_APPROX,
-            OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-            OPTION_PLUGIN,         OPTION_MODEL_SHARES,  OPTION_STREAM,      OPTION_TOKENS,
-            OPTION_PROFILE,        OPTION_MODEL,         OPTION_NO_RANGES,   OPTION_NO_GUARD,
-            OPTION_CHECK_COPIES,   OPTION_NETWORK,       LINK_OPTIONS,       0,
+            OPTION_QUIET,
+            OPTION_LINK,
+            OPTION_OP,
+            OPTION_STEP,
+            OPTION_ELEMENTS,
+            OPTION_MATMUL,
+            OPTION_ARCH,
+            OPTION_LAYERS,
+            OPTION_SEQUENCE,
+            OPTION_BATCH,
+            OPTION_RUNS,
+            OPTION_APPROX,
+            OPTION_PUBLIC_WEIGHTS,
+            OPTION_FRACTION_BITS,
+            OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,
+            OPTION_PLUGIN,
+            OPTION_MODEL_SHARES,
+            OPTION_STREAM,
+            OPTION_TOKENS,
+            OPTION_DRAFT_TOKENS,
+            OPTION_PROFILE,
+            OPTION_MODEL,
+            OPTION_NO_RANGES,
+            OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES,
+            OPTION_NETWORK,
+            LINK_OPTIONS,
+            0,
         },
     .requires = "",
     .check = check,

@@ -19,7 +19,8 @@ static tf_status forecast_generation(const command_line *o, const run_settings *
         return tf_fail(TF_INVALID, "%zu tokens and %zu more do not fit the model's %zu positions", length, tokens,
                        model->config.positions);
     return cost_generation(&job, logits ? REVEAL_LOGITS : REVEAL_TOKEN, o->batch ? o->batch : 1, length,
-                           o->generate.piece, tokens, o->is_network ? &o->network : NULL, report);
+                           o->generate.piece, tokens, settings_proposed(&o->generate),
+                           o->is_network ? &o->network : NULL, report);
 }
 
 static tf_status forecast(const command_line *o, const model_files *model) {
@@ -116,7 +117,7 @@ static tf_status check(const command_line *o) {
         return tf_fail(TF_INVALID, "--network measured: cost runs nothing; give it the figures that a run has printed");
     if (!o->each && !o->model == !o->arch)
         return tf_fail(TF_INVALID, "cost needs either --model or --arch (see --help)");
-    return TF_OK;
+    return settings_check_draft(o);
 }
 
 const trefoil_command command_cost = {
@@ -128,11 +129,19 @@ const trefoil_command command_cost = {
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_FILL_MASK,    OPTION_MODEL,          OPTION_ARCH,          OPTION_LAYERS,      OPTION_SEQUENCE,
-            OPTION_PAD_TO,       OPTION_TOKENS,         OPTION_PREFILL,       OPTION_KEEP,        OPTION_REVEAL,
-            OPTION_REPEAT,       OPTION_BATCH,          OPTION_APPROX,        OPTION_NO_RANGES,   OPTION_NO_GUARD,
-            OPTION_CHECK_COPIES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER, OPTION_DATA_OWNER,
-            OPTION_PLUGIN,       OPTION_NETWORK,        OPTION_OPS,           OPTION_EACH,        0,
+            OPTION_FILL_MASK,     OPTION_MODEL,
+            OPTION_ARCH,          OPTION_LAYERS,
+            OPTION_SEQUENCE,      OPTION_PAD_TO,
+            OPTION_TOKENS,        OPTION_PREFILL,
+            OPTION_KEEP,          OPTION_REVEAL,
+            OPTION_REPEAT,        OPTION_DRAFT_TOKENS,
+            OPTION_BATCH,         OPTION_APPROX,
+            OPTION_NO_RANGES,     OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES,  OPTION_PUBLIC_WEIGHTS,
+            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,    OPTION_PLUGIN,
+            OPTION_NETWORK,       OPTION_OPS,
+            OPTION_EACH,          0,
         },
     .requires = "",
     .check = check,

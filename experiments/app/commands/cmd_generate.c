@@ -105,7 +105,9 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .piece = h->settings.piece,
                         .batch = prompts->batch,
                         .batches = prompts->batches,
-                        .watch = &watch};
+                        .watch = &watch,
+                        .draft = h->generation.draft,
+                        .proposed = h->settings.proposed};
     return conclude(h, &run, start, private_generate(session, &job, &run));
 }
 
@@ -153,6 +155,8 @@ const trefoil_command command_generate = {
             OPTION_PREFILL,
             OPTION_KEEP,
             OPTION_CHAT,
+            OPTION_DRAFT,
+            OPTION_DRAFT_TOKENS,
             OPTION_REVEAL,
             OPTION_PLAIN,
             OPTION_TEMPERATURE,

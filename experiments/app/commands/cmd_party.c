@@ -67,7 +67,8 @@ static resident_request request_at_hand(const holdings *h) {
     if (generation_is_open(&h->generation))
         return (resident_request){.prompts = h->generation.prompts.batch,
                                   .prompt_batches = h->generation.prompts.batches,
-                                  .watch = &h->watch};
+                                  .watch = &h->watch,
+                                  .draft = h->generation.draft};
     return h->batches.count ? (resident_request){.batches = &h->batches, .values = h->values}
                             : (resident_request){.batches = NULL};
 }
@@ -295,6 +296,8 @@ const trefoil_command command_party = {
             OPTION_PROMPT,
             OPTION_MAX_TOKENS,
             OPTION_CONTEXT,
+            OPTION_DRAFT,
+            OPTION_DRAFT_TOKENS,
             OPTION_PREFILL,
             OPTION_CHAT,
             OPTION_REVEAL,

@@ -88,6 +88,8 @@ enum option_key {
     OPTION_PREFILL,
     OPTION_KEEP,
     OPTION_CHAT,
+    OPTION_DRAFT,
+    OPTION_DRAFT_TOKENS,
     OPTION_TOKENIZER,
     OPTION_PAD_TO,
     OPTION_MODEL_ROOT,
@@ -120,8 +122,8 @@ enum { MOST_SETTINGS = 48 };
 
 /** How text is generated; 0 and NULL where not given, of top_k, top_p and min_p a number below 0. */
 typedef struct generate_line {
-    const char *reveal, **stop;
-    size_t stops, max_tokens, context, piece, keep, logprobs, seed;
+    const char *reveal, *draft, **stop;
+    size_t stops, max_tokens, context, piece, keep, logprobs, seed, draft_tokens;
     int top_k;
     double temperature, top_p, min_p, repeat_penalty;
     bool ignore_end, chat;

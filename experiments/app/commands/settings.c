@@ -4,6 +4,7 @@
 
 #include "experiments/app/data/batches.h"
 #include "experiments/app/parties/threads.h"
+#include "ops/draft.h"
 
 static bool reveals_logits(const command_line *o) {
     return o->plain || (o->generate.reveal && !strcmp(o->generate.reveal, "logits"));
@@ -149,12 +150,33 @@ static sampler_settings sampling(const generate_line *g) {
                               .seed = g->seed};
 }
 
+size_t settings_proposed(const generate_line *g) {
+    enum { DEFAULT_PROPOSED = 4 };
+    return g->draft_tokens ? g->draft_tokens : g->draft ? DEFAULT_PROPOSED : 0;
+}
+
+tf_status settings_check_draft(const command_line *o) {
+    size_t proposed = settings_proposed(&o->generate);
+    if (!proposed) return TF_OK;
+    if (proposed > TF_MOST_PROPOSED)
+        return tf_fail(TF_INVALID, "--draft-tokens %zu: at most %d", proposed, (int)TF_MOST_PROPOSED);
+    if (o->plain) return tf_fail(TF_INVALID, "--draft saves rounds, of which --plain has none (see --help)");
+    if (reveals_logits(o)) return tf_fail(TF_INVALID, "--draft: logits of wrong proposals are not for --reveal logits");
+    if (o->batch > 1) return tf_fail(TF_INVALID, "--draft continues one prompt after the other: no --batch");
+    return TF_OK;
+}
+
 generation_settings settings_of_generation(const command_line *o, const report_form *form) {
     const generate_line *g = &o->generate;
+    size_t proposed = settings_proposed(g);
     return (generation_settings){.reveal = reveals_logits(o) ? REVEAL_LOGITS : REVEAL_TOKEN,
                                  .context = g->context,
                                  .piece = g->piece,
-                                 .batch = o->batch,
+                                 .batch = proposed ? 1 : o->batch,
+                                 .draft = g->draft   ? g->draft
+                                          : proposed ? DRAFT_NGRAM
+                                                     : NULL,
+                                 .proposed = proposed,
                                  .max_tokens = g->max_tokens,
                                  .private = !o->plain,
                                  .form = form,
@@ -196,5 +218,5 @@ tf_status settings_check_generation(const command_line *o) {
         return tf_fail(TF_INVALID, "--top-k, --top-p and --min-p need a --temperature (see --help)");
     for (size_t i = 0; i < g->stops; i++)
         if (!*g->stop[i]) return tf_fail(TF_INVALID, "--stop is empty");
-    return TF_OK;
+    return settings_check_draft(o);
 }

@@ -37,6 +37,12 @@ TF_CHECKED tf_status settings_mix_decoys(const command_line *line, const model_f
 TF_CHECKED tf_status settings_of_tokens(const command_line *line, token_settings *tokens);
 
 /** How texts are continued; `form` must outlive it. */
+/** How many tokens are proposed at once; 0: none. */
+size_t settings_proposed(const generate_line *line);
+
+/** Checks what is said of proposals: they save rounds, and with logits every row's would be opened. */
+TF_CHECKED tf_status settings_check_draft(const command_line *line);
+
 generation_settings settings_of_generation(const command_line *line, const report_form *form);
 
 /** How a party stays and answers; `prompts` must outlive it. */

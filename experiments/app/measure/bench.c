@@ -12,6 +12,7 @@
 #include "experiments/app/measure/op_sample.h"
 #include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/passes.h"
+#include "ops/draft.h"
 #include "runtime/session/measure.h"
 
 /* Inputs that cost no accuracy to anyone: a fixed linear congruential sequence. They are no secret and mask nothing. */
@@ -205,43 +206,82 @@ static tf_status bench_model(tf_session *session, const bench_job *job, bench_re
     return status;
 }
 
-/** A pass of a decoder after `length` rows: all of a prompt, or one token. */
-static tf_status bench_pass(tf_session *session, const bench_job *job, size_t rows, size_t length,
-                            bench_report *report) {
+/* Passes of a decoder ---------------------------------------------------------------------------------------------- */
+
+static void add_report(bench_report *sum, const bench_report *one) {
+    run_report *all = &sum->run;
+    for (int i = 0; i < TF_PARTIES; i++)
+        for (int j = 0; j < TF_PARTIES; j++) all->links[i][j] += one->run.links[i][j];
+    all->forecast_bytes += one->run.forecast_bytes;
+    all->forecast_rounds = all->rounds += one->run.rounds;
+    all->seconds_online += one->run.seconds_online;
+    all->seconds_setup += one->run.seconds_setup;
+    sum->fastest += one->fastest, sum->slowest += one->slowest;
+    if (one->profile.row) sum->profile = one->profile;
+}
+
+/** `passes` passes of one shape, the first after `length` rows; a profile is the last one's. */
+static tf_status measure_passes(tf_session *session, const bench_job *job, const private_job *base, pass *one,
+                                size_t length, size_t passes, bench_report *report) {
+    const run_settings *o = job->settings;
+    size_t none[1] = {0};
+    double output[1 + TF_MOST_PROPOSED];
+    tf_program program;
+    pass_set(base, one, none, length, NULL, 0);
+    TF_TRY(tf_lower(&one->graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
+    tf_status status = TF_OK;
+    for (size_t i = 0; i < passes && status == TF_OK; i++) {
+        bench_report own = {.fastest = 0};
+        bench_job once = *job;
+        once.profile = job->profile && i + 1 == passes;
+        size_t held = length + i * one->shape.rows;
+        pass_set(base, one, none, held, NULL, 0);
+        status = measure_model(session, &one->graph, &program, held, &once, output, &own);
+        add_report(report, &own);
+    }
+    tf_program_free(&program);
+    return status;
+}
+
+static tf_status bench_passes(tf_session *session, const bench_job *job, pass_shape shape, size_t length, size_t passes,
+                              bench_report *report) {
     const run_settings *o = job->settings;
     bool model_owner = session->party.id == o->model_owner || o->public_weights;
-    size_t none[1] = {0};
     private_job base = {.settings = o, .config = job->config, .approx = job->approx, .ranges = job->ranges};
     float *data = NULL;
-    double output;
     pass one;
-    tf_program program;
-    pass_shape shape = length ? pass_decoding(&base, REVEAL_TOKEN, 1, length, length, job->config->positions)
-                              : pass_reading(&base, REVEAL_TOKEN, 1, rows, 0, 0);
     pass_choice choice = pass_choice_of(o);
     TF_TRY(
         pass_make(&base, &shape, &choice, session->party.id == o->data_owner, model_owner ? job->weights : NULL, &one));
-    pass_set(&base, &one, none, length, NULL, 0);
     tf_status status = model_owner && !job->shares && !job->weights ? bench_random_weights(&one.graph, &data) : TF_OK;
-    if (status == TF_OK) status = tf_lower(&one.graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
-    if (status == TF_OK) {
-        report->shape = tf_dims(1, 1);
-        status = measure_model(session, &one.graph, &program, length, job, &output, report);
-        tf_program_free(&program);
-    }
+    if (status == TF_OK) status = measure_passes(session, job, &base, &one, length, passes, report);
     pass_free(&one);
     free(data);
     return status;
 }
 
-/** The pass over a prompt of job->length tokens or, with job->token, one token after it. */
+/** The pass over a prompt of job->length tokens or, with job->tokens, those for the tokens after it. */
 static tf_status bench_generation(tf_session *session, const bench_job *job, bench_report *report) {
+    private_job base = {.settings = job->settings, .config = job->config};
     bench_report prompt = {0};
     bench_job once = *job;
-    if (!job->token) return bench_pass(session, job, job->length, 0, report);
+    size_t length = job->length, end = length + job->tokens, most = job->config->positions, passes;
+    pass_shape shape = pass_reading(&base, REVEAL_TOKEN, 1, length, 0, 0);
+    report->shape = tf_dims(1, job->tokens ? job->tokens : 1);
+    if (!job->tokens) return bench_passes(session, job, shape, 0, 1, report);
     once.runs = 1, once.profile = false;
-    TF_TRY(bench_pass(session, &once, job->length, 0, &prompt));
-    return bench_pass(session, job, 1, job->length, report);
+    TF_TRY(bench_passes(session, &once, shape, 0, 1, &prompt));
+    for (once = *job; length < end; length += passes * shape.rows) {
+        shape = pass_decoding(&base, REVEAL_TOKEN, 1, job->length, length, job->proposed, most);
+        for (passes = 1; length + passes * shape.rows < end; passes++) {
+            pass_shape next =
+                pass_decoding(&base, REVEAL_TOKEN, 1, job->length, length + passes * shape.rows, job->proposed, most);
+            if (next.capacity != shape.capacity || next.rows != shape.rows) break;
+        }
+        once.profile = job->profile && length + passes * shape.rows >= end;
+        TF_TRY(bench_passes(session, &once, shape, length, passes, report));
+    }
+    return TF_OK;
 }
 
 static tf_status party_bench(tf_link *link, const bench_job *job, bench_report *report) {

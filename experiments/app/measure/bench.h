@@ -21,8 +21,9 @@ typedef struct bench_job {
     const tf_safetensors *weights; /**< the model's, where this process plays their owner; NULL: random ones */
     const tf_ranges *ranges;       /**< the model's, or NULL */
     size_t texts, length;          /**< of the batch, with config; of a decoder one prompt */
-    bool token;                    /**< of a decoder: the token after the prompt's first, in place of the prompt */
-    const party_shares *shares;    /**< with config: weights from share files; or NULL */
+    size_t tokens;   /**< of a decoder: so many after the prompt's first, in place of the prompt; 0: the prompt */
+    size_t proposed; /**< of these, so many are proposed in each pass, all of them rightly */
+    const party_shares *shares; /**< with config: weights from share files; or NULL */
     size_t runs;
     bool profile; /**< with config: say where the time goes */
 } bench_job;

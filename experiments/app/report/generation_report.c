@@ -35,6 +35,14 @@ static double each(double sum, size_t count) {
     return count ? sum / (double)count : 0;
 }
 
+/* How often proposals were right, of which the other parties learn as much as stands here. */
+static json_t *json_draft(const generation_report *r) {
+    const pass_cost *decode = &r->run.decode;
+    return json_pack("{s:I,s:I,s:I,s:f}", "proposed", (json_int_t)r->proposed, "passes", (json_int_t)decode->passes,
+                     "tokens", (json_int_t)decode->tokens, "tokens_per_pass",
+                     each((double)decode->tokens, decode->passes));
+}
+
 /* Whole numbers: all tokens of a program cost the same, those of several programs nearly so. */
 static json_int_t mean(uint64_t sum, size_t count) {
     return (json_int_t)(count ? (sum + count / 2) / count : 0);
@@ -46,17 +54,18 @@ static tf_status print_json(const generation_report *r) {
     for (size_t i = 0; i < r->texts; i++) json_array_append_new(results, json_text(r, i));
     json_t *object = json_pack("{s:o,s:{s:f,s:f,s:f,s:f,s:f}}", "results", results, "seconds", "total",
                                r->seconds_total, "setup", r->run.seconds_setup, "prefill", prefill->seconds, "decode",
-                               decode->seconds, "per_token", each(decode->seconds, decode->passes));
+                               decode->seconds, "per_token", each(decode->seconds, decode->tokens));
     if (!object || !r->private) return json_print(object);
     uint64_t bytes = prefill->bytes + decode->bytes, rounds = prefill->rounds + decode->rounds;
     json_object_set_new(object, "reveal", json_string(r->revealed));
     json_object_set_new(object, "bytes",
                         json_pack("{s:I,s:I,s:I,s:I,s:I}", "total", (json_int_t)bytes, "prefill",
-                                  (json_int_t)prefill->bytes, "per_token", mean(decode->bytes, decode->passes), "setup",
+                                  (json_int_t)prefill->bytes, "per_token", mean(decode->bytes, decode->tokens), "setup",
                                   (json_int_t)r->run.bytes_setup, "encryption", (json_int_t)r->run.bytes_encryption));
     json_object_set_new(object, "rounds",
                         json_pack("{s:I,s:I,s:I}", "total", (json_int_t)rounds, "prefill", (json_int_t)prefill->rounds,
-                                  "per_token", mean(decode->rounds, decode->passes)));
+                                  "per_token", mean(decode->rounds, decode->tokens)));
+    if (r->proposed) json_object_set_new(object, "draft", json_draft(r));
     json_object_set_new(object, "forecast", json_forecast(bytes, rounds));
     json_object_set_new(object, "network", json_network(&r->run.network));
     return json_print(object);
@@ -82,14 +91,20 @@ tf_status generation_print(const generation_report *r) {
     print_texts(r);
     const pass_cost *decode = &r->run.decode;
     char bytes[2][32], network[NETWORK_WORDS];
-    fprintf(stderr, "%zu tokens in %.2f s after %.2f s for the prompt", decode->passes * r->texts, decode->seconds,
+    size_t tokens = decode->tokens * (r->proposed ? 1 : r->texts); /* proposals are made to one text after the other */
+    fprintf(stderr, "%zu tokens in %.2f s after %.2f s for the prompt", tokens, decode->seconds,
             r->run.prefill.seconds);
-    if (decode->seconds > 0) fprintf(stderr, ", %.2f tokens/s", (double)(decode->passes * r->texts) / decode->seconds);
+    if (decode->seconds > 0) fprintf(stderr, ", %.2f tokens/s", (double)tokens / decode->seconds);
     if (r->private)
         fprintf(stderr, "; a token takes %s and %lld rounds, the prompt took %s and %llu rounds%s",
-                bytes_text((uint64_t)mean(decode->bytes, decode->passes), bytes[0]),
-                (long long)mean(decode->rounds, decode->passes), bytes_text(r->run.prefill.bytes, bytes[1]),
+                bytes_text((uint64_t)mean(decode->bytes, decode->tokens), bytes[0]),
+                (long long)mean(decode->rounds, decode->tokens), bytes_text(r->run.prefill.bytes, bytes[1]),
                 (unsigned long long)r->run.prefill.rounds, network_text(&r->run.network, network));
+    if (r->proposed)
+        fprintf(
+            stderr,
+            ". A pass brought %.2f tokens of %zu proposed and one; all three parties saw how many each pass brought",
+            each((double)decode->tokens, decode->passes), r->proposed);
     fputc('\n', stderr);
     return finish_output();
 }

@@ -29,7 +29,7 @@ typedef struct generated_text {
 
 /** What passes took; bytes and rounds are forecasts, from which no run differs. */
 typedef struct pass_cost {
-    size_t passes;
+    size_t passes, tokens; /**< tokens: of each text, which is known to the data owner */
     double seconds;
     uint64_t bytes, rounds;
 } pass_cost;
@@ -49,6 +49,7 @@ typedef struct generation_report {
     const generated_text *text;
     size_t texts, logprobs;
     size_t offset;          /**< the number of the first text */
+    size_t proposed;        /**< tokens at once; 0: none */
     bool private, streamed; /**< streamed: generation_stream has printed the text already */
     const char *revealed;   /**< "token" or "logits" */
     double seconds_total;

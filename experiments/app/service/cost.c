@@ -166,7 +166,7 @@ static tf_status add_pass(const private_job *job, pass_shape shape, size_t times
 }
 
 tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t piece,
-                          size_t tokens, const tf_network *network, cost_report *report) {
+                          size_t tokens, size_t proposed, const tf_network *network, cost_report *report) {
     report->network = network;
     report->tokens = tokens;
     size_t context = job->config->positions;
@@ -174,11 +174,14 @@ tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t tex
         TF_TRY(add_pass(job, pass_reading(job, reveal, texts, prompt, read, piece), 1, report));
     report->prefill_bytes = links_total(report->links);
     report->prefill_rounds = report->rounds;
-    for (size_t length = prompt, end = prompt + tokens - 1, times; length < end; length += times) {
-        pass_shape shape = pass_decoding(job, reveal, texts, prompt, length, context);
+    for (size_t length = prompt, end = prompt + tokens - 1, times; length < end; length += times * (1 + proposed)) {
+        pass_shape shape = pass_decoding(job, reveal, texts, prompt, length, proposed, context);
         uint64_t bytes = links_total(report->links), rounds = report->rounds;
-        for (times = 1; length + times < end; times++)
-            if (pass_decoding(job, reveal, texts, prompt, length + times, context).capacity != shape.capacity) break;
+        for (times = 1; length + times * (1 + proposed) < end; times++) {
+            pass_shape next =
+                pass_decoding(job, reveal, texts, prompt, length + times * (1 + proposed), proposed, context);
+            if (next.capacity != shape.capacity || next.rows != shape.rows) break;
+        }
         TF_TRY(add_pass(job, shape, times, report));
         report->token_bytes = (links_total(report->links) - bytes) / times;
         report->token_rounds = (report->rounds - rounds) / times;

@@ -18,8 +18,9 @@ TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config
 TF_CHECKED tf_status cost_batches(const private_job *job, cost_report *report);
 
 /** The same for generating `tokens` tokens after prompts of `prompt` tokens, read in pieces of `piece` (0: at once):
- * the passes of all of them together. */
+ * the passes of all of them together. With `proposed` tokens a pass all of them are taken to be right. */
 TF_CHECKED tf_status cost_generation(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt,
-                                     size_t piece, size_t tokens, const tf_network *network, cost_report *report);
+                                     size_t piece, size_t tokens, size_t proposed, const tf_network *network,
+                                     cost_report *report);
 
 #endif

@@ -2,9 +2,11 @@
 #include "experiments/app/service/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "net/base/clock.h"
 #include "net/base/secret.h"
+#include "ops/draft.h"
 
 tf_status generate_check(const tf_config *config, const prompt_batch *prompts, size_t tokens, size_t context) {
     if (context > config->positions)
@@ -36,7 +38,11 @@ typedef struct run {
     prompt_batch prompts; /* ids NULL where this party does not hold them */
     size_t *padding;
     int32_t *next;
-    int32_t *seen; /* of the data owner where tokens of the text are penalised inside: texts x vocabulary */
+    int32_t *seen;   /* of the data owner where tokens of the text are penalised inside: texts x rows x vocabulary */
+    size_t proposed; /* tokens at once */
+    int32_t *text;   /* where tokens are proposed, of the data owner: the only one, as far as it has come, and these */
+    size_t tokens;   /* of it */
+    size_t advance;  /* tokens that the last pass has brought, of each text */
     double *values;
     pass pass;
     generate_report *report;
@@ -49,6 +55,8 @@ static void release(run *r) {
     free(r->padding);
     free(r->next);
     free(r->seen);
+    if (r->text) explicit_bzero(r->text, r->tokens * sizeof *r->text);
+    free(r->text);
     free(r->values);
 }
 
@@ -77,19 +85,22 @@ static tf_status publish_prompts(run *r) {
     return status;
 }
 
-/* How tokens are chosen, from the data owner to all: 40 B to each. */
+/* How tokens are chosen, and how many are proposed at once, from the data owner to all: 48 B to each. */
 static tf_status publish_choice(run *r) {
     const run_settings *o = r->job->job->settings;
     tf_sampling *s = &r->sampling;
     *s = r->owner && r->job->sampling ? *r->job->sampling : o->sampling;
     r->penalty = r->session ? o->repeat_penalty : 1; /* in floating point it is the sampler's */
-    double choice[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p, r->penalty};
+    double choice[] = {s->temperature, (double)s->top_k, s->top_p, s->min_p, r->penalty, 0};
     if (!r->session || r->job->reveal != REVEAL_TOKEN) return TF_OK;
+    if (r->job->draft && r->prompts.texts == 1) choice[5] = (double)r->job->proposed;
     TF_TRY(tf_session_publish(r->session, o->data_owner, choice, sizeof choice));
-    if (!(choice[1] >= 0 && choice[1] <= TF_MOST_CANDIDATES) || !(choice[4] >= 0 && choice[4] <= 100))
+    if (!(choice[1] >= 0 && choice[1] <= TF_MOST_CANDIDATES) || !(choice[4] >= 0 && choice[4] <= 100) ||
+        !(choice[5] >= 0 && choice[5] <= (r->prompts.texts == 1 ? TF_MOST_PROPOSED : 0)))
         return tf_fail_public(TF_FORMAT, "party %d announced a draw that cannot be", o->data_owner);
     *s = (tf_sampling){choice[0], (size_t)choice[1], choice[2], choice[3]};
     r->penalty = choice[4];
+    r->proposed = (size_t)choice[5];
     return s->temperature == 0 ? TF_OK : tf_sampling_check(s);
 }
 
@@ -104,18 +115,22 @@ static tf_status make_pass(run *r, pass_shape shape) {
     return r->values ? TF_OK : tf_fail(TF_NOMEM, "no memory for the results of %zu texts", shape.texts);
 }
 
-static void note_seen(run *r, size_t text, int32_t token) {
+static void note_token(run *r, size_t text, int32_t token) {
     if (r->seen) r->seen[text * r->job->job->config->vocabulary + (size_t)token] = 1;
+    if (r->text) r->text[r->tokens++] = token;
 }
 
 /* What is penalised inside, the data owner notes. */
 static tf_status note_prompts(run *r) {
     size_t texts = r->prompts.texts, longest = r->prompts.longest, vocabulary = r->job->job->config->vocabulary;
-    if (!r->owner || !pass_penalises(r->job->reveal, r->penalty)) return TF_OK;
-    r->seen = calloc(texts * vocabulary, sizeof *r->seen);
-    if (!r->seen) return tf_fail(TF_NOMEM, "no memory for the tokens of %zu texts", texts);
+    bool penalises = pass_penalises(r->job->reveal, r->penalty);
+    if (!r->owner) return TF_OK;
+    if (penalises) r->seen = calloc(texts * (1 + r->proposed) * vocabulary, sizeof *r->seen);
+    if (r->proposed) r->text = calloc(r->job->context + 1 + r->proposed, sizeof *r->text);
+    if ((penalises && !r->seen) || (r->proposed && !r->text))
+        return tf_fail(TF_NOMEM, "no memory for the tokens of %zu texts", texts);
     for (size_t text = 0; text < texts; text++)
-        for (size_t i = r->padding[text]; i < longest; i++) note_seen(r, text, r->prompts.ids[text * longest + i]);
+        for (size_t i = r->padding[text]; i < longest; i++) note_token(r, text, r->prompts.ids[text * longest + i]);
     return TF_OK;
 }
 
@@ -169,9 +184,10 @@ static tf_status compute_private(run *r, pass_cost *cost) {
     return TF_OK;
 }
 
-/* The data owner tells whether there is a next pass, which counts as a round. */
+/* The data owner tells whether there is a next pass, which counts as a round, and how many tokens this one has brought:
+ * only their rows stay in the caches. */
 static tf_status publish_end(run *r, bool *go_on, pass_cost *cost) {
-    uint8_t more = *go_on;
+    uint8_t more = *go_on ? (uint8_t)r->advance : 0;
     if (!r->session) return TF_OK;
     int from = r->job->job->settings->data_owner;
     cost->bytes += GO_ON_BYTES;
@@ -179,7 +195,23 @@ static tf_status publish_end(run *r, bool *go_on, pass_cost *cost) {
     r->report->links[from][tf_next(from)] += sizeof more;
     r->report->links[from][tf_previous(from)] += sizeof more;
     TF_TRY(party_doing(tf_session_publish(r->session, from, &more, sizeof more), "waiting for the next token"));
-    *go_on = more == 1;
+    *go_on = more > 0;
+    r->advance = more;
+    if (more <= 1 + r->pass.shape.proposed) return TF_OK;
+    return tf_fail_public(TF_FORMAT, "party %d announced more tokens than a pass brings", from);
+}
+
+/* The next tokens of the text as the data owner guesses them, behind it; each row's marks are those of the one before,
+ * and its own token's. */
+static tf_status propose(run *r) {
+    size_t count = r->pass.shape.proposed, vocabulary = r->job->job->config->vocabulary;
+    if (!r->text || !count) return TF_OK;
+    TF_TRY(draft_propose(r->job->draft, r->text, r->tokens, count, r->text + r->tokens));
+    for (size_t i = 0; r->seen && i < count; i++) {
+        int32_t *row = r->seen + (i + 1) * vocabulary;
+        memcpy(row, row - vocabulary, vocabulary * sizeof *row);
+        row[r->text[r->tokens + i]] = 1;
+    }
     return TF_OK;
 }
 
@@ -196,9 +228,18 @@ static tf_status take_pass(run *r, size_t length, const int32_t *ids, size_t str
 /* What a pass has brought, and whether to go on. */
 static tf_status choose(run *r, pass_cost *cost, bool *go_on) {
     double start = tf_clock();
+    size_t rows = 1 + r->pass.shape.proposed;
     *go_on = false;
-    if (r->owner) TF_TRY(r->job->watch->step(r->job->watch->context, r->values, r->next, go_on));
-    for (size_t text = 0; r->seen && *go_on && text < r->prompts.texts; text++) note_seen(r, text, r->next[text]);
+    r->advance = 0;
+    for (size_t row = 0; r->owner && row < rows && (row == 0 || *go_on); row++) {
+        double *values = r->values + row; /* of proposals there is one text alone */
+        if (rows > 1 && values[0] == 0) break;
+        if (rows > 1) values[0] -= 1;
+        TF_TRY(r->job->watch->step(r->job->watch->context, values, r->next, go_on));
+        for (size_t text = 0; *go_on && text < r->prompts.texts; text++) note_token(r, text, r->next[text]);
+        r->advance++;
+    }
+    cost->tokens += r->advance;
     TF_TRY(publish_end(r, go_on, cost));
     cost->seconds += tf_clock() - start;
     return TF_OK;
@@ -240,14 +281,17 @@ static tf_status generate(run *r) {
     size_t prompt = r->prompts.longest, context = r->job->context;
     r->report->texts += r->prompts.texts;
     TF_TRY(prefill(r, &go_on));
-    for (size_t length = prompt; go_on; length++) {
+    for (size_t length = prompt; go_on; length += r->advance) {
         if (length >= context)
             return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
-        pass_shape shape = pass_decoding(r->job->job, r->job->reveal, r->prompts.texts, prompt, length, context);
-        if (r->pass.shape.reads || r->pass.shape.rows != 1 || r->pass.shape.capacity != shape.capacity)
-            TF_TRY(make_pass(r, shape));
-        TF_TRY(take_pass(r, length, r->next, 1, &r->report->decode));
+        pass_shape shape =
+            pass_decoding(r->job->job, r->job->reveal, r->prompts.texts, prompt, length, r->proposed, context);
+        bool fits = r->pass.shape.rows == shape.rows && r->pass.shape.capacity == shape.capacity;
+        if (r->pass.shape.reads || !fits) TF_TRY(make_pass(r, shape));
+        TF_TRY(propose(r));
+        TF_TRY(take_pass(r, length, r->text ? r->text + r->tokens - 1 : r->next, shape.rows, &r->report->decode));
         TF_TRY(choose(r, &r->report->decode, &go_on));
+        if (shape.proposed && go_on) tf_session_truncate(r->session, length + r->advance - shape.evicted);
     }
     return TF_OK;
 }

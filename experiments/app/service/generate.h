@@ -2,11 +2,17 @@
  * Generation: prompts are continued token by token. All prompts of a batch are read in one pass (prefill), then each
  * pass adds a token to every text (decoding); keys and values of what was read stay shared in between. Public are the
  * number of prompts, their lengths in tokens, and how many tokens are generated; the tokens are the data owner's alone.
+ *
+ * To one prompt the data owner may propose the next tokens (Leviathan et al. 2023): a pass reads them all, and brings
+ * those that are what would have been chosen without proposals, up to the first other one, and one token more. Tokens
+ * have the distribution that they have without, as each row's are chosen by noise of its own: what is proposed only
+ * decides how many rows count. How many tokens a pass brought becomes public.
  */
 #ifndef TF_APP_GENERATE_H
 #define TF_APP_GENERATE_H
 
 #include "experiments/app/report/generation_report.h"
+#include "experiments/app/service/draft.h"
 #include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/passes.h"
 #include "experiments/app/service/private.h"
@@ -36,6 +42,8 @@ typedef struct generate_job {
     const prompt_batch *batch;   /**< where this process plays the data owner, or NULL */
     size_t batches;              /**< 0: no request */
     const generate_watch *watch; /**< likewise */
+    draft *draft;                /**< where this process plays the data owner: of its proposals, or NULL */
+    size_t proposed; /**< likewise: at once, to a batch of one prompt; others get none. It tells the others */
     const tf_sampling *sampling; /**< where this process plays the data owner: how tokens are drawn that alone are
                                       revealed, which it tells the others with each batch; NULL: by the settings */
 } generate_job;

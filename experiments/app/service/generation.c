@@ -25,6 +25,7 @@ static tf_status open_prompts(const generation_settings *s, const text_list *tex
     }
     for (size_t b = 0; b < g->prompts.batches; b++)
         TF_TRY(generate_check(&model->config, &g->prompts.batch[b], tokens, context));
+    if (s->draft) TF_TRY(draft_open(s->draft, model, &g->draft));
     g->streams = !s->form->json && texts->count == 1;
     g->writing = s->writing;
     g->writing.max_tokens = tokens;
@@ -43,6 +44,7 @@ tf_status generation_open(const generation_settings *s, const text_list *texts, 
 void generation_close(generation *g) {
     writer_close(&g->writer);
     prompts_free(&g->prompts);
+    draft_close(g->draft);
     *g = (generation){.settings = NULL};
 }
 
@@ -59,6 +61,7 @@ tf_status generation_conclude(generation *g, const generate_report *run, double 
                                                  .offset = g->offset,
                                                  .logprobs = s->writing.logprobs,
                                                  .private = s->private,
+                                                 .proposed = s->draft ? s->proposed : 0,
                                                  .streamed = g->streams,
                                                  .revealed = s->reveal == REVEAL_LOGITS ? "logits" : "token",
                                                  .seconds_total = seconds,

@@ -11,6 +11,8 @@ typedef struct generation_settings {
     size_t context;     /**< likewise; 0: the model's */
     size_t piece;       /**< likewise: tokens of a prompt that are read in one pass; 0: all */
     size_t batch;       /**< prompts that are continued together; 0: all */
+    const char *draft;  /**< where proposals come from, see draft_open; NULL: none are made */
+    size_t proposed;    /**< at once */
     size_t max_tokens;  /**< 0: what the model says, or 128, as far as there is room */
     bool private;
     const report_form *form;
@@ -22,6 +24,7 @@ typedef struct generation {
     prompt_list prompts;
     writer_settings writing;
     writer writer;
+    draft *draft;  /**< or NULL */
     size_t offset; /**< the number of the first text, in what is printed */
     bool streams;  /**< text is shown as it grows */
 } generation;

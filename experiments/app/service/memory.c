@@ -51,7 +51,7 @@ static tf_status forecast(const question *q, size_t texts, double *bytes) {
     job.weights = NULL;
     job.batches = &one;
     tf_status status =
-        q->prompts ? cost_generation(&job, q->prompts->reveal, texts, q->length, q->prompts->piece, 1, NULL, &report)
+        q->prompts ? cost_generation(&job, q->prompts->reveal, texts, q->length, q->prompts->piece, 1, 0, NULL, &report)
                    : cost_batches(&job, &report);
     *bytes = (double)report.memory;
     free(report.op);

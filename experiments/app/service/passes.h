@@ -22,14 +22,16 @@ typedef struct pass_shape {
     bool reads;                   /**< these are rows of prompts that will be evicted */
     size_t keep;                  /**< and this pass does it: so many rows stay. 0: it does not */
     size_t kept, evicted;         /**< rows of the prompts that an earlier pass left, and those that went */
+    size_t proposed; /**< so many of the rows, the last ones, are proposals: of them those that agree with what is
+                        chosen are revealed, and one token more */
 } pass_shape;
 
 /** How a token is chosen that alone is revealed. */
 typedef struct pass_choice {
     const tf_sampling *sampling;
     double penalty;      /**< on tokens that are in the text; 0 or 1: none */
-    const int32_t *seen; /**< where this party is the data owner and there is a penalty, texts x vocabulary: 1 for
-                            tokens that are in the text; read when the pass runs */
+    const int32_t *seen; /**< where this party is the data owner and there is a penalty, texts x (1 + proposed) x
+                            vocabulary: 1 for tokens that are in the text by then; read when the pass runs */
 } pass_choice;
 
 /** The same as settings have it. */
@@ -45,9 +47,10 @@ size_t pass_evicted(const private_job *job, size_t prompt);
 pass_shape pass_reading(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t read,
                         size_t piece);
 
-/** The pass over one token after `length` tokens, in which prompts are counted whole. */
+/** The pass over one token after `length` tokens, in which prompts are counted whole, and over at most `proposed` more,
+ *  as far as there is room in the context. */
 pass_shape pass_decoding(const private_job *job, pass_reveal reveal, size_t texts, size_t prompt, size_t length,
-                         size_t context);
+                         size_t proposed, size_t context);
 
 /** A graph and what it is given: refilled by pass_set, it serves until the caches need another capacity. */
 typedef struct pass {
@@ -55,7 +58,7 @@ typedef struct pass {
     tf_decoding decoding;
     tf_graph graph;
     int32_t *ids; /**< texts x rows, where this party holds them; NULL elsewhere */
-    size_t width; /**< values of a text that come out */
+    size_t width; /**< values of a text that come out; where tokens are proposed those of op accepted */
 } pass;
 
 /**

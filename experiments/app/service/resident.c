@@ -129,7 +129,9 @@ static generate_job generation_of(const resident *r, const private_job *base, co
                           .batch = request->prompts,
                           .batches = request->prompt_batches,
                           .watch = request->watch,
-                          .sampling = request->sampling};
+                          .sampling = request->sampling,
+                          .draft = request->draft,
+                          .proposed = s->proposed};
 }
 
 static tf_status generate_request(resident *r, const private_job *base, const resident_request *request,

@@ -28,6 +28,7 @@ typedef struct resident_request {
     size_t prompt_batches;
     const generate_watch *watch; /**< of the prompts */
     const tf_sampling *sampling; /**< likewise; NULL: as the settings say */
+    draft *draft;                /**< proposes tokens where there is one prompt, as many as the settings say; or NULL */
 } resident_request;
 
 /** What came of a request. */
