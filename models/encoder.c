@@ -72,6 +72,16 @@ static tf_activations residual(tf_builder *b, tf_activations in, tf_dense dense,
     return tf_block_norm(b, tf_block_add(b, sum, y, tf_block_value_of(b, x, true)), norm);
 }
 
+bool tf_encoder_reads_first(const tf_config *c, int layer) {
+    if ((size_t)layer + 1 < c->layers || c->buckets) return false;
+    if (c->sentence_head || c->head == TF_HEAD_EMBEDDING) return c->pooling == TF_POOL_FIRST;
+    return c->head == TF_HEAD_CLASSIFIER && !c->classifier_mean;
+}
+
+tf_id tf_encoder_first(tf_builder *b, const char *name, tf_id x, bool first) {
+    return first ? tf_graph_op(b->graph, "first_tokens", "", name, TF_IN(x), TF_ATTRS({"count", 1})) : x;
+}
+
 tf_activations tf_encoder_layer(tf_builder *b, tf_activations x, int layer) {
     size_t hidden = b->config->hidden, intermediate = b->config->intermediate, groups = b->config->groups;
     tf_graph_scope(b->graph, "encoder.layer.%d.", layer);
@@ -79,12 +89,14 @@ tf_activations tf_encoder_layer(tf_builder *b, tf_activations x, int layer) {
         size_t group = (size_t)layer * groups / b->config->layers;
         snprintf(b->shared, sizeof b->shared, "encoder.group.%zu.", group);
     }
-    tf_id q = tf_block_dense(b, x, (tf_dense){.name = "attention.self.query", .in = hidden, .out = hidden});
+    tf_activations read = x; /* by the query, and what follows it */
+    read.n = tf_encoder_first(b, "first_token", x.n, tf_encoder_reads_first(b->config, layer));
+    tf_id q = tf_block_dense(b, read, (tf_dense){.name = "attention.self.query", .in = hidden, .out = hidden});
     tf_id k = tf_block_dense(b, x, (tf_dense){.name = "attention.self.key", .in = hidden, .out = hidden});
     tf_id v = tf_block_dense(b, x, (tf_dense){.name = "attention.self.value", .in = hidden, .out = hidden});
     tf_id context = tf_block_attention(b, "attention.self", q, k, v, layer);
     x = residual(b, tf_block_values(context), (tf_dense){.name = "attention.output.dense", .in = hidden, .out = hidden},
-                 "attention.output.residual", x,
+                 "attention.output.residual", read,
                  (tf_norm){.name = "attention.output.LayerNorm", .place = "layernorm1", .layer = layer});
 
     tf_id inner = tf_block_dense(b, x, (tf_dense){.name = "intermediate.dense", .in = hidden, .out = intermediate});

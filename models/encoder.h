@@ -21,8 +21,16 @@ TF_CHECKED tf_status tf_encoder_offset_positions(const tf_json_source *from, tf_
  */
 tf_activations tf_encoder_embeddings(tf_builder *b);
 
-/** A layer with LayerNorms after the residual sums; texts x length x hidden in and out. */
+/** A layer with LayerNorms after the residual sums; texts x length x hidden in and out. Of the last layer texts x 1 x
+ *  hidden come out where the head reads the first token alone: its query attends to the keys of all. */
 tf_activations tf_encoder_layer(tf_builder *b, tf_activations x, int layer);
+
+/** Whether it is the last layer, and its head reads the first token alone. Not where keys have biases by distance,
+ * which want as many queries as keys. */
+bool tf_encoder_reads_first(const tf_config *config, int layer);
+
+/** The first token's rows of x, texts x 1 x width, or x itself. */
+tf_id tf_encoder_first(tf_builder *b, const char *name, tf_id x, bool first);
 
 /** All layers. */
 tf_activations tf_encoder_layers(tf_builder *b, tf_activations x);

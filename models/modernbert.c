@@ -105,15 +105,25 @@ static public_leaves make_leaves(tf_builder *b) {
     return c;
 }
 
+static bool is_local(const tf_config *c, int layer) {
+    return (size_t)layer % c->global_every != 0;
+}
+
+/* Whether only the first token's row is still wanted after the attention of this layer. */
+static bool first_only(const tf_config *c, int layer) {
+    return tf_encoder_reads_first(c, layer) && !is_local(c, layer);
+}
+
 static tf_id attention(tf_builder *b, const public_leaves *leaves, tf_activations x, int layer) {
     const tf_config *c = b->config;
     size_t hidden = c->hidden;
-    bool local = (size_t)layer % c->global_every != 0;
+    bool local = is_local(c, layer);
     tf_fused qkv = {
         .name = "attn.Wqkv", .part = {"attn.Wqkv"}, .in = hidden, .out = {3 * hidden}, .biased = c->attention_bias};
     tf_attr heads = {"heads", (double)c->heads};
     tf_id all = tf_decoder_fused(b, x, &qkv, leaves->angles[local], 2 * hidden);
     tf_id q = tf_decoder_columns(b, "attn.query", all, 0, hidden);
+    q = tf_encoder_first(b, "attn.first_query", q, first_only(c, layer));
     tf_id k = tf_decoder_columns(b, "attn.key", all, hidden, hidden);
     tf_id v = tf_decoder_columns(b, "attn.value", all, 2 * hidden, hidden), mask = leaves->mask[local];
     tf_id y = tf_block_approximated(b, "attention", "softmax", layer, "attn", mask >= 0 ? 4 : 3,
@@ -179,7 +189,8 @@ static tf_id build(tf_builder *b) {
     for (int layer = 0; layer < (int)b->config->layers; layer++) {
         tf_graph_scope(b->graph, "layers.%d.", layer);
         if (layer > 0) n = norm(b, x, "attn_norm", "layernorm1", layer);
-        x = tf_block_add(b, "attn.residual", attention(b, &leaves, n, layer), x);
+        tf_id y = attention(b, &leaves, n, layer);
+        x = tf_block_add(b, "attn.residual", y, tf_encoder_first(b, "first_token", x, first_only(b->config, layer)));
         n = norm(b, x, "mlp_norm", "layernorm2", layer);
         x = tf_block_add(b, "mlp.residual", feed_forward(b, n, layer), x);
     }

@@ -30,6 +30,28 @@ static tf_value lower_columns(tf_program *p, const tf_node *node, const tf_value
     return tf_slice(p, in[0], -1, (size_t)tf_attr_get(node, "first", 0), tf_shape_last(node->shape));
 }
 
+static tf_status infer_first_tokens(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    size_t count;
+    TF_TRY(tf_expect_rank("the input", shape[0], 3));
+    TF_TRY(tf_attr_size(node, "count", &count));
+    if (count > shape[0].dim[1])
+        return tf_fail(TF_INVALID, "%zu tokens wanted of texts of %zu", count, shape[0].dim[1]);
+    *out = tf_dims(shape[0].dim[0], count, shape[0].dim[2]);
+    return TF_OK;
+}
+
+static tf_status plain_first_tokens(const tf_node *node, const tf_array *in, tf_array *out) {
+    size_t texts = in[0].shape.dim[0], from = in[0].shape.dim[1] * in[0].shape.dim[2];
+    size_t count = out->shape.dim[1] * out->shape.dim[2];
+    for (size_t text = 0; text < texts; text++)
+        memcpy(out->data + text * count, in[0].data + text * from, count * sizeof(float));
+    return TF_OK;
+}
+
+static tf_value lower_first_tokens(tf_program *p, const tf_node *node, const tf_value *in) {
+    return tf_slice(p, in[0], 1, 0, node->shape.dim[1]);
+}
+
 static tf_status infer_last_token(const tf_node *node, const tf_shape *shape, tf_shape *out) {
     TF_TRY(tf_expect_rank("the input", shape[0], 3));
     *out = tf_dims(shape[0].dim[0], 1, shape[0].dim[2]);
@@ -83,6 +105,8 @@ static const tf_example heads_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL
                                          .attr = {{"depth", 0, 'h'}}};
 static const tf_example rows_example = {.input = {{TF_LEAF_NONE, "bw", TF_FILL_ROWS, 0, 0}},
                                         .attr = {{"rows", 0, 'h'}}};
+static const tf_example first_tokens_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
+                                                .attr = {{"count", 1, 0}}};
 static const tf_example columns_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}},
                                            .attr = {{"count", 0, 'h'}}};
 
@@ -126,6 +150,19 @@ const tf_op tf_slicing_ops[] = {
      .high = 256,
      .private_error = 3e-5,
      .example = &columns_example},
+    {.kind = "first_tokens",
+     .variant = "",
+     .summary = "the first tokens' rows of each text, as many as attribute count says",
+     .source = "Devlin et al. 2019 (BERT), 3: a classifier reads the first alone",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .infer = infer_first_tokens,
+     .plain = plain_first_tokens,
+     .lower = lower_first_tokens,
+     .low = -256,
+     .high = 256,
+     .private_error = 3e-5,
+     .example = &first_tokens_example},
     {.kind = "last_token",
      .variant = "",
      .summary = "the last token's row of each text, at which a decoder says what follows",

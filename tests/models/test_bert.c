@@ -277,6 +277,26 @@ Test(bert, without_padding_there_is_no_mask_and_without_pairs_no_lookup_of_types
     tf_graph_free(&graph);
 }
 
+/* After the keys and values of the last layer a classifier needs the first token of each text alone. */
+Test(bert, of_the_last_layer_what_its_head_reads) {
+    tf_config own = config;
+    for (int k = 0; k < 3; k++) {
+        config = own;
+        if (k) config.head = TF_HEAD_EMBEDDING, config.pooling = k == 1 ? TF_POOL_FIRST : TF_POOL_MEAN;
+        tf_graph graph = build(equal(), false);
+        for (int i = 0; i < graph.nodes; i++) {
+            const tf_node *node = &graph.node[i];
+            bool last = strstr(node->name, "layer.1.output.dense") && node->op;
+            bool key = strstr(node->name, "layer.1.attention.self.key") && node->op;
+            bool earlier = strstr(node->name, "layer.0.output.dense") && node->op;
+            if (last) cr_assert_eq(node->shape.dim[1], k < 2 ? 1 : 6, "%d: %zu rows", k, node->shape.dim[1]);
+            if (key || earlier) cr_assert_eq(node->shape.dim[1], 6);
+        }
+        tf_graph_free(&graph);
+    }
+    config = own;
+}
+
 Test(bert, constants_tell_tokens_from_padding) {
     config.head = TF_HEAD_EMBEDDING;
     tf_graph graph = build(padded(), false);

@@ -173,5 +173,8 @@ Test(decoder_ops, slices) {
     check_values(y, tf_dims(2, 2, 2), (double[]){1, 2, 4, 5, 7, 8, 10, 11}, 0);
     cr_assert_eq(run_plain("last_token", "", ARRAYS(x), TF_NO_ATTRS, &y), TF_OK);
     check_values(y, tf_dims(2, 1, 3), (double[]){3, 4, 5, 9, 10, 11}, 0);
+    cr_assert_eq(run_plain("first_tokens", "", ARRAYS(x), TF_ATTRS({"count", 1}), &y), TF_OK);
+    check_values(y, tf_dims(2, 1, 3), (double[]){0, 1, 2, 6, 7, 8}, 0);
+    check_refused("first_tokens", ARRAYS(x), TF_ATTRS({"count", 3}), "3 tokens wanted of texts of 2");
     check_refused("columns", ARRAYS(x), TF_ATTRS({"first", 2}, {"count", 2}), "2 columns from column 2 wanted of 3");
 }
