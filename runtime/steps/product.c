@@ -65,46 +65,58 @@ TF_MULTIVERSION static void drop_bits(const tf_step_node *node, uint64_t *part, 
     for (size_t i = 0; i < count; i++) part[i] = part[i] >> drop | part[i] << (64 - drop);
 }
 
-TF_MULTIVERSION void tf_product_solo(tf_call *call) {
+/** A block of S, whose part of the products is z. */
+TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count, const uint64_t *z) {
     int own = call->part.own;
     unsigned drop = dropped(call->node);
     /* three floors lower the sum by a unit and a half in the mean */
     uint64_t centre = truncates(call->node) ? (UINT64_C(3) << (drop - 1)) - 1 : 0;
+    uint64_t v[TF_BLOCK], mask[TF_BLOCK];
+    tf_element_stream(call, own, ZERO, at, count, v);
+    tf_element_stream(call, 1 - own, ZERO, at, count, mask);
+    for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i] + centre;
+    drop_bits(call->node, v, count);
+    tf_truncation_solo(call, truncation_of(call->node), at, count, v);
+}
+
+/** A block of L or R, whose part of the products is z: masked, kept and sent. */
+TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count, const uint64_t *z) {
+    const unsigned bytes = tf_bytes_of(truncation_of(call->node).bits);
+    const uint64_t flip = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* subtracts */
+    uint64_t mask[TF_BLOCK], *kept = call->out.c[1 - call->part.own] + at;
+    tf_element_stream(call, call->part.own, ZERO, at, count, mask);
+    for (size_t i = 0; i < count; i++) kept[i] = z[i] + (mask[i] ^ flip) - flip;
+    drop_bits(call->node, kept, count);
+    call->party->kernels->pack_bytes(kept, count, bytes, call->message + (at - call->part.span.begin) * bytes);
+}
+
+/** A block of L or R in the phases after that. */
+TF_MULTIVERSION static void receive_block(tf_call *call, int phase, size_t at, size_t count) {
+    const tf_truncation t = truncation_of(call->node);
+    const unsigned bytes = tf_bytes_of(t.bits);
+    if (phase > 1) {
+        tf_truncation_finish(call, t, at, count);
+        return;
+    }
+    uint64_t block[TF_BLOCK];
+    const uint64_t *kept = call->out.c[1 - call->part.own] + at;
+    call->party->kernels->unpack_bytes(call->received + (at - call->part.span.begin) * bytes, count, bytes, block);
+    for (size_t i = 0; i < count; i++) block[i] += kept[i];
+    tf_truncation_pair(call, t, at, count, block);
+}
+
+void tf_product_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
-        uint64_t v[TF_BLOCK], mask[TF_BLOCK];
-        const uint64_t *z = call->out.c[0] + at;
-        tf_element_stream(call, own, ZERO, at, count, v);
-        tf_element_stream(call, 1 - own, ZERO, at, count, mask);
-        for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i] + centre;
-        drop_bits(call->node, v, count);
-        tf_truncation_solo(call, truncation_of(call->node), at, count, v);
+        solo_block(call, at, count, call->out.c[0] + at);
     }
 }
 
-TF_MULTIVERSION void tf_product_pair(tf_call *call, int phase) {
-    tf_truncation t = truncation_of(call->node);
-    const tf_kernels *kernels = call->party->kernels;
-    unsigned bytes = tf_bytes_of(t.bits);
-    int own = call->part.own;
+void tf_product_pair(tf_call *call, int phase) {
     tf_for_blocks(call, at, count) {
-        uint64_t block[TF_BLOCK], *kept = call->out.c[1 - own] + at;
-        size_t from = (at - call->part.span.begin) * bytes;
-        if (phase == 0) {
-            const uint64_t *z = call->out.c[0] + at;
-            tf_element_stream(call, own, ZERO, at, count, block);
-            if (call->part.role == TF_LEFT)
-                for (size_t i = 0; i < count; i++) kept[i] = z[i] - block[i];
-            else
-                for (size_t i = 0; i < count; i++) kept[i] = z[i] + block[i];
-            drop_bits(call->node, kept, count);
-            kernels->pack_bytes(kept, count, bytes, call->message + from);
-        } else if (phase == 1) {
-            kernels->unpack_bytes(call->received + from, count, bytes, block);
-            for (size_t i = 0; i < count; i++) block[i] += kept[i];
-            tf_truncation_pair(call, t, at, count, block);
-        } else {
-            tf_truncation_finish(call, t, at, count);
-        }
+        if (phase == 0)
+            send_block(call, at, count, call->out.c[0] + at);
+        else
+            receive_block(call, phase, at, count);
     }
 }
 
@@ -118,35 +130,45 @@ static inline uint64_t part_of(tf_crossing cross, uint64_t x0, uint64_t x1, uint
     }
 }
 
-TF_MULTIVERSION static void multiply_part(tf_call *call) {
-    tf_span span = tf_worker_slice(call, call->part.span);
-    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
-    uint64_t *z = call->out.c[0];
-    size_t inner = (size_t)tf_args(tf_product_args, call->node)->inner;
+/** z = this party's part of a block of products, or of sums of `inner` products each. */
+TF_MULTIVERSION static void multiply_block(const tf_call *call, size_t at, size_t count, uint64_t *z) {
+    const size_t inner = (size_t)tf_args(tf_product_args, call->node)->inner, from = at * inner;
+    const uint64_t *x0 = call->in[0].c[0] + from, *x1 = call->in[0].c[1] + from, *y0 = call->in[1].c[0] + from,
+                   *y1 = call->in[1].c[1] + from;
     tf_crossing cross = tf_crossing_of(call, call->part.number / 2);
-    for (size_t r = span.begin; inner > 1 && r < span.end; r++) {
+    for (size_t r = 0; inner > 1 && r < count; r++) {
         uint64_t sum = 0;
         for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(cross, x0[i], x1[i], y0[i], y1[i]);
         z[r] = sum;
     }
     if (inner > 1) return;
     if (cross == FOUR)
-        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = 0; i < count; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
     else if (cross == NEXT)
-        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = 0; i < count; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
     else
-        for (size_t i = span.begin; i < span.end; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
+        for (size_t i = 0; i < count; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
 }
 
 static tf_status multiply_solo(tf_call *call) {
-    multiply_part(call);
-    tf_product_solo(call);
+    tf_for_blocks(call, at, count) {
+        uint64_t z[TF_BLOCK];
+        multiply_block(call, at, count, z);
+        solo_block(call, at, count, z);
+    }
     return TF_OK;
 }
 
 static tf_status multiply_pair(tf_call *call, int phase) {
-    if (phase == 0) multiply_part(call);
-    tf_product_pair(call, phase);
+    tf_for_blocks(call, at, count) {
+        uint64_t z[TF_BLOCK];
+        if (phase == 0) {
+            multiply_block(call, at, count, z);
+            send_block(call, at, count, z);
+        } else {
+            receive_block(call, phase, at, count);
+        }
+    }
     return TF_OK;
 }
 
