@@ -207,10 +207,17 @@ tf_status tf_link_peer_failed(tf_link *link, int peer, const tf_notice *notice) 
     return tf_fail_public(TF_PEER, "party %u failed: %s", link->cause.origin, link->cause.text);
 }
 
-tf_status tf_fail_doing(tf_status status, const char *what) {
+bool tf_failure_is_of_peer(void) {
     int after = 0;
-    bool told = sscanf(tf_error(), "party %*u failed: %n", &after) == 0 && after > 0;
-    return status == TF_PEER && !told ? tf_fail_in(status, "%s", what) : status;
+    return sscanf(tf_error(), "party %*u failed: %n", &after) == 0 && after > 0;
+}
+
+bool tf_failure_is_everybodys(void) {
+    return is_everybodys(tf_error());
+}
+
+tf_status tf_fail_doing(tf_status status, const char *what) {
+    return status == TF_PEER && !tf_failure_is_of_peer() ? tf_fail_in(status, "%s", what) : status;
 }
 
 void tf_link_announce_failure(tf_link *link, const char *message) {

@@ -110,6 +110,11 @@ bool tf_link_exports_keys(const tf_link *link);
  */
 TF_CHECKED tf_status tf_link_export_key(tf_link *link, int peer, const char *label, void *key, size_t size);
 
+/** Whether the calling thread's last failure is one that a peer has had and told of. */
+bool tf_failure_is_of_peer(void);
+/** Whether it is nobody's, but found by all three alike, as that they differ. */
+bool tf_failure_is_everybodys(void);
+
 /** Puts what this party was doing in front of a failure that is TF_PEER and returns the status; not where a peer has
  * told what it failed of, which says enough. */
 TF_CHECKED tf_status tf_fail_doing(tf_status status, const char *what);

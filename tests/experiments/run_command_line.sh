@@ -120,13 +120,31 @@ taskset -c "$(taskset -pc $$ | grep -oE '[0-9]+' | tail -1)" "$trefoil" bench --
 echo hello >"$work/hello.txt"
 "$trefoil" run -- infer --model "$model" --input "$work/hello.txt" --json >"$work/out" 2>"$work/err" || complain "run: $(cat "$work/err")"
 grep -q '"rounds"' "$work/out" || complain "run prints nothing"
-"$trefoil" run -- cost --arch bert-tiny >"$work/out" 2>"$work/err" && complain "cost runs three times"
-[ "$(grep -c "without mpirun" "$work/err")" = 1 ] || complain "cost does not refuse once: $(cat "$work/err")"
 echo hello | "$trefoil" run -- infer --model "$model" --input - --json >"$work/out" 2>"$work/err" || complain "run from standard input: $(cat "$work/err")"
 grep -q '"rounds"' "$work/out" || complain "run from standard input prints nothing"
 "$trefoil" run -- infer --model "$model" --input "$work/missing.txt" >"$work/out" 2>"$work/err"
-[ $? = 1 ] && [ "$(wc -l <"$work/err")" = 3 ] && grep -q "^trefoil: party 1: .*missing.txt" "$work/err" ||
-    complain "a failed run does not say its reason once a party: $(cat "$work/err")"
-"$trefoil" run 2>"$work/err"
-[ $? = 2 ] || complain "run without a command"
+[ $? = 1 ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -q "^trefoil: party 1: .*missing.txt" "$work/err" ||
+    complain "a failed run does not say its reason once: $(cat "$work/err")"
+# Misuse is said once, by whichever launcher, and before any process is started by ours.
+says_once() { # says_once PATTERN WORD...
+    local pattern=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err"
+    [ $? = 2 ] || complain "status $? of: $*"
+    [ "$(grep -c '^trefoil: ' "$work/err")" = 1 ] && grep -q "$pattern" "$work/err" && ! grep -q MPI_ABORT "$work/err" ||
+        complain "$* says: $(cat "$work/err")"
+}
+says_once "run needs a command" "$trefoil" run
+says_once "^trefoil: 'ifer' is not a command (did you mean infer?" "$trefoil" run -- ifer
+says_once "^trefoil: .*did you mean --model?" "$trefoil" run -- infer --modle "$model"
+says_once "^trefoil: infer needs either --text" "$trefoil" run -- infer --model "$model"
+says_once "^trefoil: cost runs in one process: start it without run" "$trefoil" run -- cost --arch bert-tiny
+says_once "^trefoil: gateway needs --model" "$trefoil" run -- gateway
+"$trefoil" run -- infer --help >"$work/out" && grep -q "^Usage: trefoil infer" "$work/out" || complain "run -- infer --help: $(cat "$work/out")"
+if command -v mpirun >/dev/null; then
+    job=(env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -q --oversubscribe -n 3 "$trefoil")
+    says_once "^trefoil: party 0: .*did you mean --model?" "${job[@]}" infer --modle "$model"
+    says_once "^trefoil: party 1: infer needs either --text" "${job[@]}" infer --model "$model"
+    says_once "cost runs in one process: start it without mpirun" "${job[@]}" cost --arch bert-tiny
+fi
 conclude

@@ -130,6 +130,11 @@ while [ $done_points -lt "$points" ]; do
             echo "$what, ${seconds} s: $n: ${reason:-(ended by mpirun)}"
             continue
         fi
+        # In one job a party that was told by a peer leaves it to that peer to say so.
+        if [ -n "$launcher" ] && [ -z "$reason" ] && grep -hE "party $victim" "$work"/err? | grep -qE "$phase_words"; then
+            echo "$what, ${seconds} s: $n: (said by another)"
+            continue
+        fi
         # mpirun itself names the killed process; the others only learn that they shall end.
         if [ -n "$launcher" ] && [ $signal = KILL ]; then
             grep -qE "rank $victim .*signal 9|exited on signal" "$work/mpirun.err" || complain "$what: mpirun says: $(cat "$work/mpirun.err")"

@@ -5,6 +5,7 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/commands/help.h"
 #include "experiments/app/commands/launch.h"
+#include "experiments/app/commands/misuse.h"
 #include "experiments/app/commands/sweep.h"
 #include "experiments/app/log/log.h"
 
@@ -14,7 +15,8 @@ static int fail(tf_status status) {
 }
 
 static int start_run(const trefoil_command *const *commands, size_t count, int argc, char **argv) {
-    int code;
+    int code, first = launch_command(argc, argv);
+    if (misuse_run(commands, count, argc - first, argv + first, &code)) return code;
     tf_status status = launch_parties(argc, argv, &code);
     return status == TF_OK ? code : fail(status);
 }

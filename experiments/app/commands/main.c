@@ -6,6 +6,7 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/commands/help.h"
 #include "experiments/app/commands/launch.h"
+#include "experiments/app/commands/misuse.h"
 #include "experiments/app/commands/settings.h"
 #include "experiments/app/commands/version.h"
 #include "experiments/app/log/log.h"
@@ -23,20 +24,6 @@ static const trefoil_command *const commands[] = {
     &command_man};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-/* What runs in one process is refused in a job of several, by one of them. */
-static bool is_misplaced(const trefoil_command *command, const command_line *options, int processes, int rank) {
-    bool alone = options->links.local || options->plain || !strchr(command->accepts, OPTION_TIMEOUT);
-    if (processes < 2 || !alone) return false;
-    char message[128];
-    snprintf(message, sizeof message, "%s%s runs in one process: start it without mpirun", command->name,
-             options->links.local ? " --local"
-             : options->plain     ? " --plain"
-                                  : "");
-    log_party(-1);
-    if (rank == 0) log_line(LOG_ERROR, "%s", message);
-    return true;
-}
-
 static int run_parsed(const trefoil_command *command, const command_line *options) {
     log_settings log = settings_of_log(options);
     log.service |= command->stays;
@@ -45,7 +32,7 @@ static int run_parsed(const trefoil_command *command, const command_line *option
     if (command->secrets) harden_process();
     if (options->quiet) progress_silence();
     if (links_check(&options->links, options->plays) == TF_OK && command->run(options) == TF_OK) return 0;
-    log_failure();
+    if (!links_told_elsewhere(&options->links, options->plays == 0)) log_failure();
     return tf_link_interrupted() == SIGINT ? EXIT_INTERRUPTED : EXIT_FAILED;
 }
 
@@ -55,26 +42,15 @@ static int run_command(const trefoil_command *command, int argc, char **argv) {
     launch_place(&processes, &rank);
     if (processes >= TF_PARTIES) log_party(rank % TF_PARTIES);
     if (options_parse(command, argc, argv, &options) != TF_OK) {
-        log_line(LOG_ERROR, "%s", tf_error());
+        code = misuse_options(command, argc, argv);
     } else if (options.help) {
         help_command(command);
         code = 0;
-    } else if (!is_misplaced(command, &options, processes, rank)) {
+    } else if (!misuse_place(command, &options, "mpirun")) {
         code = run_parsed(command, &options);
     }
     options_free(&options);
     return code;
-}
-
-/* A wrong command, in one line that helps; without one, all that there are. */
-static int refuse(const char *name) {
-    const trefoil_command *near = help_nearest(commands, COMMANDS, name);
-    if (name[0])
-        log_line(LOG_ERROR, "'%.100s' is not a command (%s%s%ssee trefoil --help)", name, near ? "did you mean " : "",
-                 near ? near->name : "", near ? "? " : "");
-    else
-        help_commands(stderr, commands, COMMANDS);
-    return EXIT_MISUSED;
 }
 
 static int start(const trefoil_command *command, int argc, char **argv) {
@@ -96,9 +72,8 @@ static int run_program(int argc, char **argv) {
                *trefoil_commit ? ")" : "");
         return 0;
     }
-    for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(name, commands[i]->name)) return start(commands[i], argc - 1, argv + 1);
-    return refuse(name);
+    const trefoil_command *command = misuse_find(commands, COMMANDS, name);
+    return command ? start(command, argc - 1, argv + 1) : misuse_word(commands, COMMANDS, name);
 }
 
 int main(int argc, char **argv) {

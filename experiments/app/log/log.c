@@ -163,9 +163,14 @@ void log_numbers(log_level level, const log_number *number, size_t numbers, cons
     va_end(args);
 }
 
+static _Thread_local char failure[LOG_LINE]; /* that was written last, or need not be */
+
 void log_failure(void) {
-    static _Thread_local char written[LOG_LINE];
-    if (!strcmp(written, tf_error())) return;
-    snprintf(written, sizeof written, "%s", tf_error());
-    log_line(LOG_ERROR, "%s", written);
+    if (!strcmp(failure, tf_error())) return;
+    snprintf(failure, sizeof failure, "%s", tf_error());
+    log_line(LOG_ERROR, "%s", failure);
+}
+
+void log_failure_told(void) {
+    snprintf(failure, sizeof failure, "%s", tf_error());
 }

@@ -69,6 +69,9 @@ void log_forget(void);
 /** Writes the calling thread's last failure (tf_error) as an error, unless that is what it wrote last. */
 void log_failure(void);
 
+/** The same where another process of this job tells it on the same terminal: it is not written. */
+void log_failure_told(void);
+
 /** What is called before each line, to clear what stands on the terminal and a line would tear; or NULL. */
 void log_before(void (*clear)(void));
 

@@ -174,3 +174,8 @@ tf_status links_open(const link_settings *o, link_groups *groups, tf_link *links
         if (links[i]) tf_link_set_deadline(links[i], o->timeout);
     return TF_OK;
 }
+
+bool links_told_elsewhere(const link_settings *o, bool is_party_0) {
+    bool job = !o->local && o->id < 0 && tf_mpi_launched();
+    return job && (tf_failure_is_of_peer() || (tf_failure_is_everybodys() && !is_party_0));
+}

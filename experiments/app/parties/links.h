@@ -39,4 +39,8 @@ void links_request(bool begins);
 /** Whether a service has been told to end, and no request is under way. */
 bool links_leaving(void);
 
+/** Whether another process of this MPI job, which writes to the same terminal, says why the calling thread has failed:
+ *  the peer that has, or party 0 where all have. */
+bool links_told_elsewhere(const link_settings *settings, bool is_party_0);
+
 #endif

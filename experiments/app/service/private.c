@@ -12,7 +12,7 @@
 
 struct private_session {
     bool local; /* all three are threads of this process */
-    int parties_here;
+    const link_settings *settings;
     tf_link *link[TF_PARTIES]; /* NULL for parties that other processes play */
     link_groups groups;
 };
@@ -21,7 +21,7 @@ static tf_status open_session(const link_settings *settings, bool groups, privat
     private_session *session = calloc(1, sizeof *session);
     if (!session) return tf_fail(TF_NOMEM, "out of memory");
     session->local = settings->local;
-    session->parties_here = parties_here(settings);
+    session->settings = settings;
     session->groups = (link_groups){.groups = 1, .likes = MPI_COMM_NULL};
     links_guard();
     tf_status status = links_open(settings, groups ? &session->groups : NULL, session->link);
@@ -71,20 +71,29 @@ tf_status private_meet(private_session *session) {
 }
 
 int private_parties_here(const private_session *session) {
-    return session->parties_here;
+    return parties_here(session->settings);
 }
 
 bool private_plays(const private_session *session, int party) {
     return party >= 0 && session->link[party] != NULL;
 }
 
+/* The first cause is told by the party that had it, before the others hear of it: of one MPI job all write to one
+ * terminal, and mpirun ends the others as soon as one has ended. */
+static void tell_failure(private_session *session, tf_status status) {
+    if (links_told_elsewhere(session->settings, private_plays(session, 0)))
+        log_failure_told();
+    else
+        log_failure();
+    for (int i = 0; i < TF_PARTIES; i++)
+        if (session->link[i]) tf_link_announce_failure(session->link[i], tf_error_for_peers(status));
+}
+
 void private_close(private_session *session, tf_status status) {
     if (!session) return;
     tf_failure failure;
     tf_failure_keep(status, &failure);
-    for (int i = 0; i < TF_PARTIES && status != TF_OK; i++)
-        if (session->link[i]) tf_link_announce_failure(session->link[i], tf_error_for_peers(status));
-    if (status != TF_OK) log_failure(); /* now: mpirun may end this process while it closes its links */
+    if (status != TF_OK) tell_failure(session, status);
     for (int i = 0; i < TF_PARTIES; i++) tf_link_close(session->link[i]);
     free(session);
     links_unguard();

@@ -10,8 +10,8 @@
 typedef struct private_session private_session;
 
 /**
- * Joins the others: through MPI, or threads with --local. Fails with TF_INVALID when neither was asked for, or when
- * mpirun started another number of processes than three.
+ * Joins the others: through MPI, or threads with --local; the settings outlive the session. Fails with TF_INVALID when
+ * neither was asked for, or when mpirun started another number of processes than three.
  */
 TF_CHECKED tf_status private_open(const link_settings *settings, private_session **session);
 
