@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "models/shares/share_header.h"
 #include "net/base/file.h"
+#include "net/base/hex.h"
 #include "runtime/session/session.h"
 
 enum { LARGEST_INDEX = 64 << 20, MOST_ENTRIES = 1 << 20 };
@@ -39,11 +41,11 @@ static tf_status read_at(const tf_share_file *file, int descriptor, void *data, 
     return TF_OK;
 }
 
-/** Maps the tensors, from the page in which the first one begins. */
+/** Maps the tensors, from the page in which the first one begins, and the index: products read past their panels. */
 static tf_status map_data(tf_share_file *file, int descriptor) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start = TF_SHARE_DATA / page * page;
     if (file->end == TF_SHARE_DATA) return TF_OK;
-    void *map = mmap(NULL, file->end - start, PROT_READ, MAP_PRIVATE, descriptor, (off_t)start);
+    void *map = mmap(NULL, file->size - start, PROT_READ, MAP_PRIVATE, descriptor, (off_t)start);
     if (map == MAP_FAILED) return tf_fail(TF_IO, "%s: cannot be mapped", file->path);
     file->map = map;
     file->map_start = start;
@@ -63,9 +65,11 @@ static tf_status read_seeds(tf_share_file *file, const tf_share_header *header) 
 static tf_status check_header(tf_share_file *file, const tf_share_header *header) {
     if (memcmp(header->magic, TF_SHARE_MAGIC, sizeof header->magic))
         return tf_fail(TF_FORMAT, "%s: not a share file of trefoil", file->path);
-    if (le32toh(header->version) != TF_SHARE_VERSION)
-        return tf_fail(TF_FORMAT, "%s: a share file of version %u; this trefoil reads version %d", file->path,
-                       le32toh(header->version), TF_SHARE_VERSION);
+    uint32_t version = le32toh(header->version);
+    if (version != TF_SHARE_VERSION && version != TF_SHARE_PACKED_VERSION)
+        return tf_fail(TF_FORMAT, "%s: a share file of version %u; this trefoil reads versions %d and %d", file->path,
+                       version, TF_SHARE_VERSION, TF_SHARE_PACKED_VERSION);
+    file->packed = version == TF_SHARE_PACKED_VERSION;
     uint64_t offset = le64toh(header->index_offset), size = le64toh(header->index_size);
     if (offset < sizeof *header || offset > file->size || size != file->size - offset || size > LARGEST_INDEX)
         return damaged(file, "its length is not what its header says");
@@ -115,6 +119,21 @@ static tf_status read_shape(const tf_share_file *file, const json_t *json, tf_sh
     return tf_shape_check(*shape) ? damaged(file, "a shape") : TF_OK;
 }
 
+static uint64_t data_size(const tf_share_entry *entry) {
+    return (uint64_t)tf_shape_count(entry->shape) * ((entry->bits + entry->is_packed + 7) / 8);
+}
+
+static tf_status read_panels(const tf_share_file *file, const json_t *json, const json_t *checksum,
+                             tf_share_entry *entry) {
+    const char *text = json_string_value(checksum);
+    const char *end = text ? tf_hex_read(text, entry->checksum, sizeof entry->checksum) : NULL;
+    if (!file->packed || !end || *end || entry->bits > 63 || entry->shape.rank != 2) return damaged(file, "panels");
+    entry->is_packed = true;
+    return tf_digest_parse(json_string_value(json_object_get(json, "stored")), &entry->stored)
+               ? TF_OK
+               : damaged(file, "a digest");
+}
+
 static tf_status read_entry(const tf_share_file *file, const json_t *json, tf_share_entry *entry) {
     const char *name = json_string_value(json_object_get(json, "name"));
     json_int_t frac = json_integer_value(json_object_get(json, "frac")),
@@ -129,7 +148,9 @@ static tf_status read_entry(const tf_share_file *file, const json_t *json, tf_sh
     entry->has_data = offset != NULL;
     if (!entry->has_data) return TF_OK;
     json_int_t at = json_integer_value(offset);
-    uint64_t size = (uint64_t)tf_shape_count(entry->shape) * ((entry->bits + 7) / 8);
+    const json_t *checksum = json_object_get(json, "panels");
+    if (checksum) TF_TRY(read_panels(file, json, checksum, entry));
+    uint64_t size = data_size(entry);
     if (at < TF_SHARE_DATA || at % TF_SHARE_ALIGN || (uint64_t)at > file->end || size > file->end - (uint64_t)at)
         return damaged(file, "the place of a tensor");
     entry->offset = (uint64_t)at;
@@ -176,24 +197,40 @@ tf_status tf_share_open(const char *path, const char *kind, int party, tf_share_
 void tf_share_close(tf_share_file *file) {
     if (!file) return;
     for (int j = 0; j < 3; j++) tf_prf_free(file->prf[j]);
-    if (file->map) munmap((void *)file->map, file->end - file->map_start);
+    if (file->map) munmap((void *)file->map, file->size - file->map_start);
     json_decref(file->facts);
     free(file->entry);
     free(file->path);
     free(file);
 }
 
-tf_status tf_share_data(tf_share_file *file, tf_share_entry *entry, const uint8_t **data) {
+static tf_status find_data(const tf_share_file *file, const tf_share_entry *entry, const uint8_t **data) {
     if (!entry->has_data)
         return tf_fail(TF_FORMAT, "%s: tensor \"%s\" has no data: a damaged share file", file->path, entry->name);
     *data = file->map + (entry->offset - file->map_start);
-    if (entry->checked) return TF_OK;
-    tf_digest digest = tf_digest_of(*data, tf_shape_count(entry->shape) * ((entry->bits + 7) / 8));
-    if (!tf_digest_equal(&digest, &entry->digest))
-        return tf_fail(TF_FORMAT, "%s: tensor \"%s\" does not have its digest: a damaged share file", file->path,
-                       entry->name);
-    entry->checked = true;
     return TF_OK;
+}
+
+static tf_status checked(const tf_share_file *file, tf_share_entry *entry, bool equal) {
+    entry->checked = equal;
+    return equal ? TF_OK
+                 : tf_fail(TF_FORMAT, "%s: tensor \"%s\" does not have its digest: a damaged share file", file->path,
+                           entry->name);
+}
+
+tf_status tf_share_data(tf_share_file *file, tf_share_entry *entry, const uint8_t **data) {
+    TF_TRY(find_data(file, entry, data));
+    if (entry->checked) return TF_OK;
+    tf_digest digest = tf_digest_of(*data, data_size(entry));
+    return checked(file, entry, tf_digest_equal(&digest, &entry->digest));
+}
+
+tf_status tf_share_panels(tf_share_file *file, tf_share_entry *entry, const uint8_t **panels) {
+    TF_TRY(find_data(file, entry, panels));
+    if (entry->checked) return TF_OK;
+    XXH128_canonical_t sum;
+    XXH128_canonicalFromHash(&sum, XXH3_128bits(*panels, data_size(entry)));
+    return checked(file, entry, !memcmp(sum.digest, entry->checksum, sizeof entry->checksum));
 }
 
 tf_status tf_share_find(tf_share_file *file, const char *name, tf_share_entry **entry) {

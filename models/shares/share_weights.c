@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/secret.h"
 #include "runtime/session/session.h"
 
 enum { STORED = 2, MASK = 1, ROOT = 2 }; /* the component that is stored; purposes of streams */
@@ -55,21 +56,29 @@ typedef struct splitter {
     uint32_t tensors;
 } splitter;
 
-static tf_status split(splitter *s, const tf_program *program, const tf_param *param) {
-    const tf_type *type = &program->node[param->value].type;
+/** A party's two components of a tensor, of which `stored` is the one that comes from no seed. */
+static tf_source source_of(int party, tf_prf *const prf[], const uint8_t *stored, uint32_t number, const tf_type *type,
+                           bool mapped) {
+    tf_source source = {.count = tf_shape_count(type->shape), .bytes = tf_bytes_of(type->bits), .mapped = mapped};
+    for (int k = 0; k < 2; k++) {
+        int j = tf_component_of(party, k);
+        source.part[k] = j == STORED ? (tf_source_part){.data = stored}
+                                     : (tf_source_part){.prf = prf[j], .address = address_of(number), .purpose = MASK};
+    }
+    return source;
+}
+
+/** Makes the stored component, and hands it out block by block: to `whole`, or else into the files. */
+static tf_status split_blocks(splitter *s, const tf_type *type, const float *data, uint8_t *whole, tf_digest *digest) {
     size_t elements = tf_shape_count(type->shape);
     unsigned bytes = tf_bytes_of(type->bits);
     const tf_kernels *kernels = tf_kernels_get();
     tf_hash stored;
-    tf_digest digest;
-    if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
-    for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
-        TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
     tf_hash_begin(&stored);
     tf_for_blocks_of(at, count, ((tf_span){0, elements})) {
         uint64_t x[TF_BLOCK], mask[TF_BLOCK];
         uint8_t packed[TF_BLOCK * 8];
-        TF_TRY(tf_encode(type, param->leaf->data + at, count, x));
+        TF_TRY(tf_encode(type, data + at, count, x));
         for (int j = 0; j < 2; j++) {
             if (!tf_prf_words(s->prf[j], address_of(s->tensors), MASK, at, mask, count))
                 return tf_fail(TF_INTERNAL, "AES-128-CTR failed");
@@ -78,30 +87,67 @@ static tf_status split(splitter *s, const tf_program *program, const tf_param *p
         for (size_t i = 0; i < count; i++) x[i] &= tf_mask(type->bits);
         kernels->pack_bytes(x, count, bytes, packed);
         tf_hash_add(&stored, packed, count * bytes);
-        for (int p = 1; p < TF_PARTIES; p++) TF_TRY(tf_share_write(s->file[p], packed, count * bytes));
+        if (whole) memcpy(whole + at * bytes, packed, count * bytes);
+        for (int p = 1; p < TF_PARTIES && !whole; p++) TF_TRY(tf_share_write(s->file[p], packed, count * bytes));
     }
-    TF_TRY(tf_hash_end(&stored, &digest));
+    return tf_hash_end(&stored, digest);
+}
+
+/** Writes each party's operand of products. */
+static tf_status split_packed(splitter *s, const char *name, const tf_type *type, const float *data,
+                              tf_digest *digest) {
+    const size_t size = tf_shape_count(type->shape) * tf_bytes_of(type->bits);
+    const uint64_t panels_size = tf_operand_bytes(type->shape, type->bits, -1);
+    uint8_t *stored = tf_secret_alloc(size), *panels = tf_secret_alloc(panels_size);
+    tf_status status =
+        stored && panels ? split_blocks(s, type, data, stored, digest) : tf_fail(TF_NOMEM, "no memory for its operand");
+    for (int p = 0; p < TF_PARTIES && !status; p++) {
+        tf_source source = source_of(p, s->prf, stored, s->tensors, type, false);
+        status = tf_source_panels(p, tf_kernels_get(), NULL, &source, type->shape, type->bits, -1, panels);
+        if (!status)
+            status = tf_share_add_panels(s->file[p], name, type->shape, type->frac, type->bits, digest, panels);
+    }
+    tf_secret_free(stored, size);
+    tf_secret_free(panels, panels_size);
+    return status;
+}
+
+static tf_status split(splitter *s, const tf_program *program, const tf_param *param, bool packed) {
+    const tf_type *type = &program->node[param->value].type;
+    tf_digest digest;
+    if (!param->leaf->data) return tf_fail(TF_INVALID, "there are no data of it");
+    if (packed) {
+        TF_TRY(split_packed(s, param->leaf->name, type, param->leaf->data, &digest));
+    } else {
+        for (int p = 0; p < TF_PARTIES; p++) /* party p holds components p and p + 1 */
+            TF_TRY(tf_share_add(s->file[p], param->leaf->name, type->shape, type->frac, type->bits, p > 0));
+        TF_TRY(split_blocks(s, type, param->leaf->data, NULL, &digest));
+    }
     for (int j = 0; j < TF_PARTIES; j++)
         root_add(&s->root[j], param->leaf->name, type->shape, type->frac, type->bits, j == STORED ? &digest : NULL);
     s->tensors++;
     return TF_OK;
 }
 
-/** Whether another parameter has the same weight with the same scale and is to be written in place of this one. */
-static bool covered(const tf_program *program, int i) {
+/**
+ * Whether another parameter has the same weight with the same scale and is to be written in place of this one: in the
+ * widest ring, or, of operands where these are packed, in the same one.
+ */
+static bool covered(const tf_program *program, int i, bool packed) {
     const tf_param *own = &program->param[i];
     const tf_type *type = &program->node[own->value].type;
     for (int k = 0; k < program->params; k++) {
         const tf_param *other = &program->param[k];
         const tf_type *its = &program->node[other->value].type;
-        if (k != i && other->leaf == own->leaf && its->frac == type->frac &&
-            (its->bits > type->bits || (its->bits == type->bits && k < i)))
-            return true;
+        bool wider = its->bits > type->bits && !(packed && own->packed);
+        if (k == i || other->leaf != own->leaf || its->frac != type->frac) continue;
+        if (packed && other->packed != own->packed) continue;
+        if (wider || (its->bits == type->bits && k < i)) return true;
     }
     return false;
 }
 
-static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture,
+static tf_status write_all(splitter *s, const tf_program *program, const tf_digest *architecture, bool packed,
                            const tf_share_watch *watch) {
     char text[TF_DIGEST_TEXT], root[TF_PARTIES][TF_DIGEST_TEXT], salt_text[TF_DIGEST_TEXT];
     tf_digest salt;
@@ -110,8 +156,9 @@ static tf_status write_all(splitter *s, const tf_program *program, const tf_dige
     tf_digest_text(architecture, text);
     for (int j = 0; j < TF_PARTIES; j++) TF_TRY(root_begin(&s->root[j], j == STORED ? NULL : s->prf[j], &salt, j));
     for (int i = 0; i < program->params; i++) {
-        if (covered(program, i)) continue;
-        tf_status status = split(s, program, &program->param[i]);
+        if (covered(program, i, packed)) continue;
+        const tf_param *param = &program->param[i];
+        tf_status status = split(s, program, param, packed && param->packed);
         if (status) return tf_fail_in(status, "weight %s", program->param[i].leaf->name);
         if (watch) watch->wrote(watch->context, tf_shape_count(program->node[program->param[i].value].type.shape));
     }
@@ -131,7 +178,7 @@ static tf_status write_all(splitter *s, const tf_program *program, const tf_dige
 }
 
 tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
-                                 const tf_digest *architecture, const tf_share_watch *watch) {
+                                 const tf_digest *architecture, bool packed, const tf_share_watch *watch) {
     splitter s = {.tensors = 0};
     unsigned char key[2][TF_KEY_BYTES];
     tf_digest id;
@@ -146,7 +193,7 @@ tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_pr
             if (tf_component_of(p, k) != STORED) seed[tf_component_of(p, k)] = key[tf_component_of(p, k)];
         status = tf_share_create(path[p], "weights", p, &id, seed, &s.file[p]);
     }
-    if (!status) status = write_all(&s, program, architecture, watch);
+    if (!status) status = write_all(&s, program, architecture, packed, watch);
     for (int p = 0; p < TF_PARTIES; p++) tf_share_abandon(s.file[p]);
     for (int j = 0; j < TF_PARTIES; j++) tf_hash_abandon(&s.root[j]);
     for (int j = 0; j < 2; j++) tf_prf_free(s.prf[j]);
@@ -187,7 +234,8 @@ tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *root
         TF_TRY(root_begin(&root, file->prf[j], &salt, j));
         for (size_t i = 0; i < file->entries; i++) {
             const tf_share_entry *e = &file->entry[i];
-            root_add(&root, e->name, e->shape, e->frac, e->bits, j == STORED ? &e->digest : NULL);
+            root_add(&root, e->name, e->shape, e->frac, e->bits,
+                     j == STORED ? (e->is_packed ? &e->stored : &e->digest) : NULL);
         }
         TF_TRY(tf_hash_end(&root, &own));
         if (!tf_digest_equal(&own, &roots->component[j]))
@@ -195,6 +243,58 @@ tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *root
                            j);
     }
     return TF_OK;
+}
+
+/** Turns panels less those of the seeds' components into the stored component, row by row; false where something of it
+ *  lies beyond its ring, or beyond nothing where this party has none. */
+static bool take_apart(const tf_share_entry *e, const uint8_t *panels, const uint8_t *seeds, bool stores,
+                       uint8_t *stored) {
+    const size_t out = e->shape.dim[0], in = e->shape.dim[1];
+    const unsigned bits = tf_operand_bits(e->bits, -1), from = tf_bytes_of(bits), to = tf_bytes_of(e->bits);
+    uint64_t beyond = 0;
+    for (size_t r = 0; r < out; r++) {
+        const size_t first = r / TF_PANEL * TF_PANEL, width = out - first < TF_PANEL ? out - first : TF_PANEL;
+        for (size_t i = 0; i < in; i++) {
+            uint64_t x = 0, y = 0;
+            const size_t at = (first * in + i * width + r - first) * from;
+            memcpy(&x, panels + at, from);
+            memcpy(&y, seeds + at, from);
+            x = (x - y) & tf_mask(bits);
+            beyond |= x & ~(stores ? tf_mask(e->bits) : 0);
+            memcpy(stored + (r * in + i) * to, &x, to);
+        }
+    }
+    return !beyond;
+}
+
+static tf_status check_panels(const tf_share_file *file, const tf_share_entry *e, const uint8_t *panels, uint8_t *seeds,
+                              uint8_t *stored) {
+    const tf_type type = {.shape = e->shape, .bits = e->bits};
+    const bool stores = file->party == STORED || tf_next(file->party) == STORED;
+    tf_source source = source_of(file->party, file->prf, NULL, e->number, &type, false);
+    TF_TRY(tf_source_panels(file->party, tf_kernels_get(), NULL, &source, e->shape, e->bits, -1, seeds));
+    bool good = take_apart(e, panels, seeds, stores, stored);
+    if (good && stores) {
+        tf_digest digest = tf_digest_of(stored, tf_shape_count(e->shape) * tf_bytes_of(e->bits));
+        good = tf_digest_equal(&digest, &e->stored);
+    }
+    return good ? TF_OK
+                : tf_fail(TF_MISMATCH, "%s: tensor \"%s\" is not that of the model whose roots it tells", file->path,
+                          e->name);
+}
+
+tf_status tf_share_weights_check(tf_share_file *file, tf_share_entry *e) {
+    const uint8_t *data;
+    if (!e->has_data) return TF_OK;
+    TF_TRY(tf_share_data(file, e, &data));
+    if (!e->is_packed) return TF_OK;
+    const uint64_t size = tf_operand_bytes(e->shape, e->bits, -1);
+    uint8_t *seeds = tf_secret_alloc(size), *stored = tf_secret_alloc(size);
+    tf_status status = seeds && stored ? check_panels(file, e, data, seeds, stored)
+                                       : tf_fail(TF_NOMEM, "%s: no memory to check a tensor", file->path);
+    tf_secret_free(seeds, size);
+    tf_secret_free(stored, size);
+    return status;
 }
 
 tf_status tf_share_weights_open(const char *path, int party, const tf_digest *architecture, int frac,
@@ -209,31 +309,46 @@ tf_status tf_share_weights_open(const char *path, int party, const tf_digest *ar
     return status;
 }
 
-static tf_status find(void *context, const char *name, const tf_type *type, bool packed, tf_source *source) {
-    tf_share_file *file = context;
-    const tf_share_entry *near = NULL;
+/** A tensor of the same numbers, in a form that serves: of panels those of the same ring; in a ring as wide at least.
+ */
+static tf_share_entry *find_entry(tf_share_file *file, const char *name, const tf_type *type, bool panels) {
     for (size_t i = 0; i < file->entries; i++) {
         tf_share_entry *e = &file->entry[i];
-        if (strcmp(e->name, name) || !tf_shape_equal(e->shape, type->shape)) continue;
-        near = e;
-        if (e->frac != type->frac || e->bits < type->bits) continue;
-        *source = (tf_source){.count = tf_shape_count(e->shape), .bytes = tf_bytes_of(e->bits), .mapped = e->has_data};
-        for (int k = 0; k < 2; k++) {
-            int j = tf_component_of(file->party, k);
-            tf_source_part *part = &source->part[k];
-            if (j == STORED)
-                TF_TRY(tf_share_data(file, e, &part->data));
-            else
-                *part = (tf_source_part){.prf = file->prf[j], .address = address_of(e->number), .purpose = MASK};
-        }
-        return TF_OK;
+        if (e->is_packed == panels && !strcmp(e->name, name) && tf_shape_equal(e->shape, type->shape) &&
+            e->frac == type->frac && (panels ? e->bits == type->bits : e->bits >= type->bits))
+            return e;
     }
+    return NULL;
+}
+
+/** Why there is no such tensor, by one of the same name and shape. */
+static tf_status missing(const tf_share_file *file, const char *name, const tf_type *type) {
+    const tf_share_entry *near = NULL;
+    for (size_t i = 0; i < file->entries; i++)
+        if (!strcmp(file->entry[i].name, name) && tf_shape_equal(file->entry[i].shape, type->shape))
+            near = &file->entry[i];
     if (!near) return tf_fail(TF_MISMATCH, "%s: holds no such weight: the shares of another model", file->path);
-    return tf_fail(
-        TF_MISMATCH,
-        "%s: shared with %d fractional bits in a ring of %u bits, where %d in %u are needed: share the model "
-        "with the same --approx and --frac-bits",
-        file->path, near->frac, near->bits, type->frac, type->bits);
+    return tf_fail(TF_MISMATCH,
+                   "%s: shared with %d fractional bits in a ring of %u bits%s, where %d in %u are needed: share the "
+                   "model with the same --approx and --frac-bits%s",
+                   file->path, near->frac, near->bits, near->is_packed ? " for products" : "", type->frac, type->bits,
+                   near->is_packed ? ", or without --packed" : "");
+}
+
+static tf_status find(void *context, const char *name, const tf_type *type, bool packed, tf_source *source) {
+    tf_share_file *file = context;
+    const uint8_t *stored = NULL;
+    tf_share_entry *e = packed ? find_entry(file, name, type, true) : NULL;
+    if (e) {
+        *source = (tf_source){.count = tf_shape_count(e->shape)};
+        return tf_share_panels(file, e, &source->panels);
+    }
+    e = find_entry(file, name, type, false);
+    if (!e) return missing(file, name, type);
+    if (file->party == STORED || tf_next(file->party) == STORED) TF_TRY(tf_share_data(file, e, &stored));
+    const tf_type own = {.shape = e->shape, .bits = e->bits};
+    *source = source_of(file->party, file->prf, stored, e->number, &own, e->has_data);
+    return TF_OK;
 }
 
 tf_provider tf_share_weights_provider(tf_share_file *file) {

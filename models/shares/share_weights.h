@@ -18,10 +18,12 @@ typedef struct tf_share_watch {
 /**
  * Splits the parameters of a program (whose leaves have their data) into the files path[0..2]. Two components of each
  * weight come from two fresh seeds, the third one is stored in the bytes of its ring: for parties 1 and 2; what party 0
- * holds are seeds alone. `watch` may be NULL.
+ * holds are seeds alone. With `packed`, right operands of products are stored as each party's operand, made of its two
+ * components, and the component is not; of a weight that is a table too, under seeds' words of its own. `watch` may be
+ * NULL.
  */
 TF_CHECKED tf_status tf_share_weights_write(const char *const path[TF_PARTIES], const tf_program *program,
-                                            const tf_digest *architecture, const tf_share_watch *watch);
+                                            const tf_digest *architecture, bool packed, const tf_share_watch *watch);
 
 /**
  * Opens a party's file and checks that it belongs to a model of this architecture, this party and this precision;
@@ -44,6 +46,13 @@ typedef struct tf_share_roots {
  * stored tensors are compared when these are first used.
  */
 TF_CHECKED tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *roots);
+
+/**
+ * Reads all data of an entry, and compares their digest; of panels also that they are made of the components that the
+ * roots commit to: with a seed's component taken away they leave the stored one, or nothing at party 0. TF_FORMAT or
+ * TF_MISMATCH otherwise.
+ */
+TF_CHECKED tf_status tf_share_weights_check(tf_share_file *file, tf_share_entry *entry);
 
 /** The digest of all three roots, which names the model. */
 tf_digest tf_share_model_root(const tf_share_roots *roots);

@@ -1,9 +1,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "models/shares/share_file.h"
 #include "models/shares/share_header.h"
+#include "net/base/hex.h"
 #include "net/base/new_file.h"
 #include "net/base/secret.h"
 
@@ -94,6 +96,22 @@ tf_status tf_share_write(tf_share_writer *w, const void *data, size_t size) {
     tf_digest_text(&digest, text);
     return json_object_set_new(w->open, "digest", json_string(text)) ? tf_fail(TF_NOMEM, "%s: no memory", w->file.path)
                                                                      : TF_OK;
+}
+
+tf_status tf_share_add_panels(tf_share_writer *w, const char *name, tf_shape shape, int frac, unsigned bits,
+                              const tf_digest *stored, const uint8_t *panels) {
+    const size_t size = tf_shape_count(shape) * ((bits + 8) / 8);
+    char text[TF_DIGEST_TEXT], sum_text[2 * TF_SHARE_CHECKSUM + 1];
+    XXH128_canonical_t sum;
+    XXH128_canonicalFromHash(&sum, XXH3_128bits(panels, size));
+    tf_hex_write(sum.digest, TF_SHARE_CHECKSUM, sum_text);
+    TF_TRY(tf_share_add(w, name, shape, frac, bits, true));
+    w->missing = size;
+    w->header->version = htole32(TF_SHARE_PACKED_VERSION);
+    if (json_object_set_new(w->open, "panels", json_string(sum_text)) ||
+        json_object_set_new(w->open, "stored", json_string(tf_digest_text(stored, text))))
+        return tf_fail(TF_NOMEM, "%s: no memory", w->file.path);
+    return tf_share_write(w, panels, size);
 }
 
 tf_status tf_share_fact(tf_share_writer *w, const char *name, json_t *value) {

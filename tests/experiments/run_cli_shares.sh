@@ -37,13 +37,15 @@ for p in 0 1 2; do
 done
 
 # A model that no party knows: texts of a party. Each party may have its own part only.
-for options in "" "--stream"; do
+"$trefoil" share-model --model "$model" --packed --out "$work/packed" >"$work/out" || complain "share-model --packed"
+for case in shared "shared --stream" packed; do
+    read -r name options <<<"$case"
     # shellcheck disable=SC2086
-    timeout 60 mpirun --oversubscribe -n 1 "$trefoil" infer --model-shares "$work/shared/party0" --input x --json $options : \
-        -n 1 "$trefoil" infer --model-shares "$work/shared/party1" --input "$work/texts.txt" --json $options : \
-        -n 1 "$trefoil" infer --model-shares "$work/shared/party2" --input x --json $options >"$work/out" 2>"$work/err" ||
-        complain "infer --model-shares $options: $(cat "$work/err")"
-    [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--model-shares $options: other labels than plain"
+    timeout 60 mpirun --oversubscribe -n 1 "$trefoil" infer --model-shares "$work/$name/party0" --input x --json $options : \
+        -n 1 "$trefoil" infer --model-shares "$work/$name/party1" --input "$work/texts.txt" --json $options : \
+        -n 1 "$trefoil" infer --model-shares "$work/$name/party2" --input x --json $options >"$work/out" 2>"$work/err" ||
+        complain "infer --model-shares $case: $(cat "$work/err")"
+    [ "$(labels "$work/out")" = "$(labels "$work/plain")" ] || complain "--model-shares $case: other labels than plain"
 done
 
 # Texts that no party knows either.

@@ -14,13 +14,16 @@ make_parties || exit 1
 sed -i 's/"model owner"//' "$work/parties.json"
 root_in() { grep -oE '"model_root": "[0-9a-f]{64}"' "$1" | cut -d'"' -f4; }
 for name in shared again; do
-    "$trefoil" share-model --model "$work/tiny" --out "$work/$name" --json >"$work/$name.json" || complain "share-model"
+    packed=$([ $name = shared ] || echo --packed)
+    # shellcheck disable=SC2086
+    "$trefoil" share-model --model "$work/tiny" $packed --out "$work/$name" --json >"$work/$name.json" || complain "share-model"
 done
 root=$(root_in "$work/shared.json") other=$(root_in "$work/again.json")
 [ -n "$root" ] && [ -n "$other" ] && [ "$root" != "$other" ] || complain "roots: '$root' and '$other'"
 for n in 0 1 2; do
     "$trefoil" verify --model-shares "$work/shared/party$n" --model-root "$root" --json >"$work/out" || complain "party $n is not verified"
     [ "$(root_in "$work/out")" = "$root" ] || complain "party $n has another root: $(cat "$work/out")"
+    "$trefoil" verify --model-shares "$work/again/party$n" --model-root "$other" >"$work/out" || complain "party $n, packed, is not verified"
 done
 
 # refused PATTERN COMMAND...

@@ -25,6 +25,8 @@ static void read_weights(const char *path) {
         for (int k = 0; k < 2; k++)
             if (!tf_source_read(tf_kernels_get(), &source, k, 0, source.count, word)) look(word, sizeof word);
     }
+    if (!provider.find(provider.context, "w", &type, true, &source) && source.panels)
+        look(source.panels, SHARES_ROWS * SHARES_COLUMNS * ((SHARES_BITS + 8) / 8) + TF_PANEL_SLACK);
     tf_share_close(file);
 }
 

@@ -144,8 +144,8 @@ Test(share_file, shows_every_flipped_byte) {
     }
     cr_assert_eq(unused, 49);
     works(read_all(rewrite("same", data, size)));
-    data[8] = TF_SHARE_VERSION + 1;
-    fails(read_all(rewrite("newer", data, size)), TF_FORMAT, "version 3; this trefoil reads version 2");
+    data[8] = TF_SHARE_PACKED_VERSION + 1;
+    fails(read_all(rewrite("newer", data, size)), TF_FORMAT, "version 4; this trefoil reads versions 2 and 3");
     data[0] = 'X';
     fails(read_all(rewrite("other", data, size)), TF_FORMAT, "not a share file of trefoil");
 }

@@ -63,7 +63,7 @@ static void share_model(const tf_batch *batch) {
     works(tf_architecture_digest(&tiny_config, &digest));
     works(graph_of(&graph, batch, true));
     works(tf_lower(&graph, 16, TF_OUTSIDE, TF_OUTSIDE, &program));
-    works(tf_share_weights_write(path, &program, &digest, NULL));
+    works(tf_share_weights_write(path, &program, &digest, false, NULL));
     tf_program_free(&program);
     tf_graph_free(&graph);
 }

@@ -19,10 +19,10 @@ static const char *part(const char *name, int party) {
     return scratch_path(full);
 }
 
-static void write_program(const char *name, const tf_program *program, const tf_digest *architecture) {
+static void write_program(const char *name, const tf_program *program, const tf_digest *architecture, bool packed) {
     const char *path[TF_PARTIES];
     for (int p = 0; p < TF_PARTIES; p++) path[p] = part(name, p);
-    works(tf_share_weights_write(path, program, architecture, NULL));
+    works(tf_share_weights_write(path, program, architecture, packed, NULL));
 }
 
 /* Linear layers ---------------------------------------------------------------------------------------------------- */
@@ -30,7 +30,7 @@ static void write_program(const char *name, const tf_program *program, const tf_
 typedef struct layer {
     int frac;
     size_t rows, in, out;
-    bool biased, stream;
+    bool biased, stream, packed;
     double bound;
     float *x, *w, *b;
     double *y;
@@ -103,7 +103,7 @@ static void check_layer(layer l) {
     l.x = floats(l.rows * l.in, 2, &state), l.w = floats(l.out * l.in, 1, &state), l.b = floats(l.out, 3, &state);
     l.y = malloc(l.rows * l.out * sizeof *l.y);
     build_layer(&l, node, true, &program);
-    write_program("layer", &program, &(tf_digest){{1}});
+    write_program("layer", &program, &(tf_digest){{1}}, l.packed);
     if (l.bound > 0) cr_assert_eq(ring_of(&program, "w"), 64, "the case of a ring that leaves no bit");
     tf_program_free(&program);
     for (int p = 0; p < TF_PARTIES; p++) strcpy(l.path[p], part("layer", p));
@@ -127,13 +127,14 @@ Test(share_weights, linear_layers_whose_weights_no_party_knows) {
     const size_t size[][3] = {{1, 1, 1}, {1, 70, 3}, {7, 64, 65}, {130, 5, 2}, {33, 129, 40}, {3, 300, 200}};
     const int fracs[] = {12, 16, 18};
     for (size_t s = 0; s < sizeof size / sizeof *size; s++)
-        for (int k = 0; k < 4; k++)
+        for (int k = 0; k < 8; k++)
             check_layer((layer){.frac = fracs[(s + (size_t)k) % 3],
                                 .rows = size[s][0],
                                 .in = size[s][1],
                                 .out = size[s][2],
                                 .biased = k & 1,
-                                .stream = k & 2});
+                                .stream = k & 2,
+                                .packed = k & 4});
 }
 
 Test(share_weights, linear_layers_in_the_widest_ring) {
@@ -156,7 +157,7 @@ static void share_tiny(const char *name, const char *approximations) {
     tf_digest digest = architecture();
     works(tiny_graph(&graph, approximations, 1, NULL, -1));
     works(tf_lower(&graph, 16, TF_OUTSIDE, 0, &program));
-    write_program(name, &program, &digest);
+    write_program(name, &program, &digest, false);
     tf_program_free(&program);
     tf_graph_free(&graph);
 }
@@ -336,7 +337,7 @@ Test(share_weights, stored_components_are_uniform) {
     tf_share_file *file;
     tf_program_init(&program, 16, TF_OUTSIDE, 1);
     cr_assert_geq(tf_weight(&program, tf_program_leaf(&program, &node), 16, 48), 0);
-    write_program("zeros", &program, &(tf_digest){{1}});
+    write_program("zeros", &program, &(tf_digest){{1}}, false);
     works(tf_share_open(part("zeros", 1), "weights", 1, &file));
     works(tf_share_data(file, &file->entry[0], &data));
     for (size_t i = 0; i < 6 * N; i++) seen[data[i]]++;

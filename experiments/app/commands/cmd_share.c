@@ -80,13 +80,14 @@ static void show_progress(void *line, size_t elements) {
 }
 
 /** Writes the three files, and shows how far it is. */
-static tf_status write_weights(const parts *p, const tf_program *program, const tf_digest *architecture) {
+static tf_status write_weights(const parts *p, const tf_program *program, const tf_digest *architecture, bool packed) {
     progress_line line;
     double elements = 0;
     for (int i = 0; i < program->params; i++)
         elements += (double)tf_shape_count(program->node[program->param[i].value].type.shape);
     progress_begin(&line, "shared", (size_t)program->params, elements);
-    tf_status status = tf_share_weights_write(p->path, program, architecture, &(tf_share_watch){show_progress, &line});
+    tf_status status =
+        tf_share_weights_write(p->path, program, architecture, packed, &(tf_share_watch){show_progress, &line});
     progress_end(&line);
     return status;
 }
@@ -104,7 +105,7 @@ static tf_status share_model(const command_line *o, model_files *model, double s
     if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, TF_OUTSIDE, 0, &program);
     size_t weights = (size_t)program.params;
     if (status == TF_OK) {
-        status = write_weights(p, &program, &architecture);
+        status = write_weights(p, &program, &architecture, o->packed);
         tf_program_free(&program);
     }
     for (int i = 0; i < TF_PARTIES && status == TF_OK && model->directory; i++)
@@ -147,6 +148,7 @@ const trefoil_command command_share_model = {
             OPTION_MODEL,
             OPTION_ARCH,
             OPTION_LAYERS,
+            OPTION_PACKED,
             OPTION_OUT,
             OPTION_FORCE,
             OPTION_APPROX,

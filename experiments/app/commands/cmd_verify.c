@@ -11,10 +11,7 @@ static tf_status verify(const command_line *o, const char *directory, tf_share_f
     tf_digest model, tokenizer;
     TF_TRY(party_shares_root(file, o->model_root, &roots, &model));
     TF_TRY(tokenizer_directory_digest(directory, &tokenizer));
-    for (size_t i = 0; i < file->entries; i++) {
-        const uint8_t *data;
-        if (file->entry[i].has_data) TF_TRY(tf_share_data(file, &file->entry[i], &data));
-    }
+    for (size_t i = 0; i < file->entries; i++) TF_TRY(tf_share_weights_check(file, &file->entry[i]));
     return verified_print(&form, directory, file->party, &model, roots.component, &tokenizer);
 }
 

@@ -105,6 +105,8 @@ const option_row option_table[] = {
      .help = "Where results are kept as share files; may be given twice to reveal, for the directories of two parties"},
     {OPTION_STREAM, "stream", FLAG(stream), .setting = true,
      .help = "Take weights from the share files each time they are used: little memory"},
+    {OPTION_PACKED, "packed", FLAG(packed),
+     .help = "Keep matrices as each party's operand of products, which a run maps as it is: it starts at once"},
     {OPTION_NO_RANGES, "no-ranges", FLAG(no_ranges), .setting = true, .help = "Do not use the model's ranges.json"},
     {OPTION_NO_GUARD, "no-guard", FLAG(no_guard), .setting = true,
      .help =
