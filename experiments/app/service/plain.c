@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "experiments/app/log/progress.h"
+#include "experiments/app/parties/threads.h"
 #include "experiments/app/service/likelihood.h"
+
+enum { MOST_SIDES = 16 };
 
 static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
     tf_output_form form = tf_model_output(config);
@@ -37,27 +40,6 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
     return status;
 }
 
-tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values) {
-    size_t width = tf_model_width(&model->config), row = 0;
-    progress_line line;
-    progress_begin(&line, "plain model", batches->texts, batches_work(batches));
-    for (size_t b = 0; b < batches->count; b++) {
-        const tf_batch *batch = &batches->batch[b];
-        tf_array out = {0};
-        TF_TRY(plain_batch(model, batch, seen, &out));
-        size_t tokens = tf_shape_count(out.shape) / (batch->texts * width);
-        for (size_t i = 0; i < batch->texts * tokens; i++) {
-            float *to = batches_row(batches, batches->order[row + i / tokens], i % tokens, width, values);
-            if (to) memcpy(to, out.data + i * width, width * sizeof *values);
-        }
-        row += batch->texts;
-        free(out.data);
-        progress_step(&line, batch->texts, (double)batch->texts * (double)batch->length);
-    }
-    progress_end(&line);
-    return TF_OK;
-}
-
 static void *compute(void *argument) {
     plain_side *side = argument;
     side->status = plain_batch(side->model, side->batch, side->seen, &side->out);
@@ -87,4 +69,44 @@ void plain_side_stop(plain_side *side) {
     pthread_join(side->thread, NULL);
     side->running = false;
     if (side->status == TF_OK) free(side->out.data);
+}
+
+/** How many batches are computed at the same time: one where ranges are recorded, which are one record. */
+static size_t sides_of(const tf_ranges *seen) {
+    const link_settings alone = {.id = 0};
+    const size_t threads = (size_t)party_threads(&alone);
+    return seen ? 1 : threads < MOST_SIDES ? threads : MOST_SIDES;
+}
+
+static void take_rows(const text_batches *batches, const tf_batch *batch, size_t row, size_t width,
+                      const plain_side *side, const float *computed, float *values) {
+    size_t tokens = tf_shape_count(side->out.shape) / (batch->texts * width);
+    for (size_t i = 0; i < batch->texts * tokens; i++) {
+        float *to = batches_row(batches, batches->order[row + i / tokens], i % tokens, width, values);
+        if (to) memcpy(to, computed + i * width, width * sizeof *values);
+    }
+}
+
+tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values) {
+    const size_t width = tf_model_width(&model->config), sides = sides_of(seen);
+    plain_side side[MOST_SIDES] = {{0}};
+    size_t row = 0, begun = 0;
+    tf_status status = TF_OK;
+    progress_line line;
+    progress_begin(&line, "plain model", batches->texts, batches_work(batches));
+    for (size_t b = 0; b < batches->count && status == TF_OK; b++) {
+        const tf_batch *batch = &batches->batch[b];
+        float *computed = NULL;
+        for (; begun < batches->count && begun < b + sides && status == TF_OK; begun++)
+            status = plain_side_start(&side[begun % sides], model, &batches->batch[begun], seen);
+        if (status == TF_OK) status = plain_side_finish(&side[b % sides], &computed);
+        if (status != TF_OK) break;
+        take_rows(batches, batch, row, width, &side[b % sides], computed, values);
+        free(computed);
+        row += batch->texts;
+        progress_step(&line, batch->texts, (double)batch->texts * (double)batch->length);
+    }
+    for (size_t k = 0; k < sides; k++) plain_side_stop(&side[k]);
+    progress_end(&line);
+    return status;
 }
