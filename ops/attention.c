@@ -197,18 +197,18 @@ static tf_value secret_scores(tf_program *p, const sizes *s, const tf_softmax *s
     return tf_add_within(p, score, tf_reshape(p, low, tf_dims(s->texts, 1, 1, s->keys)), softmax->limit);
 }
 
-/* The table is scaled as scores are, and brought to their ring while it is small. */
-static tf_value biased_scores(tf_program *p, const sizes *s, const tf_softmax *softmax, tf_value score,
+/* The table is brought to the unit of scores, and to their ring, while it is small. */
+static tf_value biased_scores(tf_program *p, const sizes *s, const tf_softmax *softmax, double unit, tf_value score,
                               tf_value table) {
     if (p->status || !s->table) return score;
     if (softmax->mean) return tf_program_fail(p, tf_fail(TF_INVALID, "this variant of attention takes no biases"));
-    double scale = tf_softmax_scale(softmax), bound = softmax->limit;
+    double bound = softmax->limit;
     const tf_type type = *tf_type_of(p, score);
     size_t *row = calloc(2 * s->keys - 1, sizeof *row);
     if (!row) return tf_program_fail(p, tf_fail(TF_NOMEM, "no memory for %zu distances", s->keys));
     for (size_t i = 0; i < 2 * s->keys - 1; i++) row[i] = row_of_distance((long)i - (long)(s->keys - 1));
     tf_value bias = tf_weight(p, table, p->frac, tf_width(p->frac + 11, tf_default_bound(p)));
-    bias = tf_trunc(p, tf_scale_real(p, tf_assume(p, bias, bound / scale), scale, 11), type.frac);
+    bias = tf_trunc(p, tf_scale_real(p, tf_assume(p, bias, bound * unit), 1 / unit, 11), type.frac);
     bias = tf_relative(p, tf_lift(p, bias, type.bits), s->keys, row);
     free(row);
     return tf_add_within(p, score, bias, bound);
@@ -270,24 +270,21 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     const bool mean = softmax->mean && secret < 0; /* the number of keys is secret, too: divided by it afterwards */
     mask.shape = tf_dims(s.texts, s.mask_rows, 1, s.keys);
     int frac = tf_softmax_frac(softmax, p), query_frac = softmax->query;
-    double factor = tf_softmax_scale(softmax) / sqrt((double)s.depth),
-           largest = mean ? tf_softmax_largest(softmax, p, mask, s.keys) : 1;
+    int exponent;
+    frexp(sqrt((double)s.depth), &exponent);
+    const double root = 1 / sqrt((double)s.depth), factor = softmax->lower_unit ? ldexp(1, 1 - exponent) : root,
+                 unit = root / factor, largest = mean ? tf_softmax_largest(softmax, p, mask, s.keys) : 1;
     if (mean) query_frac += (int)floor(-log2(largest * factor));          /* smaller queries, smaller scores */
     const int precision = mean ? 14 : query_frac ? 11 : 47 - 2 * p->frac; /* of the scale: what Z_2^64 has room for */
-    /* queries rounded before they are scaled, rather than after, are lifted once: each key then takes 8 B more, for a
-     * layer of some size KEYS. Not by this program's: all that share a state of keys must keep it in one ring. */
-    enum { KEYS = 100000 };
-    const bool before =
-        !mean && query_frac && query_frac < tf_type_of(p, in[0])->frac && tf_rounds_are_worth(p, 1, 8 * KEYS);
     tf_value scaled = mean ? tf_softmax_scaled(softmax, p, in[0], factor, precision, mask, s.keys,
                                                tf_dims(s.texts, s.mask_rows ? s.mask_rows : 1, 1))
-                           : tf_scale_real(p, before ? tf_trunc(p, in[0], query_frac) : in[0], factor, precision);
-    if (query_frac && !before && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
+                           : tf_scale_real(p, in[0], factor, precision);
+    if (query_frac && tf_type_of(p, scaled)->frac > query_frac) scaled = tf_trunc(p, scaled, query_frac);
     tf_value inverse, k = secret_keys(p, &s, softmax, in[1], secret);
     tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
-    score = biased_scores(p, &s, softmax, score, s.table ? in[s.table] : -1);
+    score = biased_scores(p, &s, softmax, unit, score, s.table ? in[s.table] : -1);
     score = secret_scores(p, &s, softmax, score, secret);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 6, &inverse);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, unit, mask, p->frac + 6, &inverse);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);
     /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */
     const int guard = softmax->eps > 0 ? 4 : 0;

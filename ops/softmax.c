@@ -15,10 +15,6 @@ tf_status tf_softmax_check(const tf_node *node) {
     return softmax->check ? softmax->check(node) : TF_OK;
 }
 
-double tf_softmax_scale(const tf_softmax *softmax) {
-    return softmax->scale > 0 ? softmax->scale : 1;
-}
-
 int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program) {
     return softmax->frac ? softmax->frac : program->frac;
 }
@@ -35,10 +31,11 @@ static tf_value masked_scores(tf_program *p, tf_value score, tf_mask mask, doubl
     return tf_add_leaf_within(p, masked(p, score, mask), mask.leaf, mask.shape, limit, -limit, limit);
 }
 
-tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_node *node, tf_value score, tf_mask mask,
-                            int inverse_frac, tf_value *inverse) {
+tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_node *node, tf_value score, double unit,
+                            tf_mask mask, int inverse_frac, tf_value *inverse) {
     if (softmax->compares) score = masked_scores(p, score, mask, softmax->limit);
-    tf_weights weights = softmax->lower(p, node, score);
+    tf_weights weights =
+        softmax->lower_unit ? softmax->lower_unit(p, node, score, unit) : softmax->lower(p, node, score);
     weights.value = masked(p, weights.value, mask);
     *inverse = -1;
     if (softmax->mean) return weights.value;
@@ -101,12 +98,12 @@ tf_value tf_softmax_lower(tf_program *p, const tf_node *node, const tf_value *in
     tf_shape row = node->shape, column = mask.shape;
     column.dim[column.rank - 1] = row.dim[row.rank - 1] = 1;
     double bound = softmax->limit * tf_softmax_largest(softmax, p, mask, n);
-    tf_value score = tf_assume(p, in[0], softmax->limit / tf_softmax_scale(softmax));
-    score = tf_softmax_scaled(softmax, p, score, tf_softmax_scale(softmax), softmax->mean ? 15 : 11, mask, n, column);
+    tf_value score = tf_assume(p, in[0], softmax->limit);
+    score = tf_softmax_scaled(softmax, p, score, 1, 15, mask, n, column);
     if (!p->status && tf_type_of(p, score)->frac > tf_softmax_frac(softmax, p))
         score = tf_trunc(p, score, tf_softmax_frac(softmax, p));
     score = tf_assume(p, score, bound);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, mask, p->frac + 3, &inverse);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, 1, mask, p->frac + 3, &inverse);
     if (inverse < 0) return weight;
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
 }

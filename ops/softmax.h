@@ -23,9 +23,7 @@ extern const tf_weights tf_no_weights;
 /** A row of probabilities: weight(score) / (sum of the weights + eps), and 0 where masked or where that sum is 0. */
 typedef struct tf_softmax {
     double eps;
-    double
-        scale; /**< what shared scores are multiplied by beforehand; a product before them does so at no cost; 0: 1 */
-    double limit;    /**< scaled scores are taken to be within this */
+    double limit;    /**< shared scores are taken to be within this, in their unit */
     int frac;        /**< fractional bits of shared scores; 0: those of activations */
     int query;       /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
                           scores, and every bit that they lose saves each score a bit in its product's ring */
@@ -39,6 +37,9 @@ typedef struct tf_softmax {
     void (*weights)(const tf_node *node, const float *score, size_t n, double *weight);
     /** The same of shared, scaled scores (..., n). Those that do not count are multiplied by zero afterwards. */
     tf_weights (*lower)(tf_program *program, const tf_node *node, tf_value score);
+    /** In its place, where it is not NULL: of scores in units of 1/2 to 1. Queries are then divided by the power of two
+     *  above the root of the depth, which takes no product; the rest is the unit. */
+    tf_weights (*lower_unit)(tf_program *program, const tf_node *node, tf_value score, double unit);
 } tf_softmax;
 
 /** Which scores count: a public leaf of ones and zeros, read with a shape that broadcasts to that of the scores. */
@@ -47,9 +48,9 @@ typedef struct tf_mask {
     tf_shape shape;
 } tf_mask;
 
-/** Exact scores are taken to be within this, scaled: ten times what real models reach. Less than 512, so that
- *  differences of scores with 12 fractional bits fit 3 bytes. */
-#define TF_SCORE_BOUND 511.0
+/** Exact scores are taken to be within this, in their unit: five to ten times what real models reach. Less than 512, so
+ *  that differences of scores with 12 fractional bits fit 3 bytes, and so much that exponentials reach their powers. */
+#define TF_SCORE_BOUND 500.0
 /** By so much are those lowered that a secret mask leaves out: real ones are then taken to be within as much. */
 #define TF_SCORE_PADDING 256.0
 
@@ -61,14 +62,13 @@ tf_value tf_softmax_scaled(const tf_softmax *softmax, tf_program *program, tf_va
 /** The largest factor by which that division scales scores: 1 if there is none. */
 double tf_softmax_largest(const tf_softmax *softmax, const tf_program *program, tf_mask mask, size_t n);
 
-/** What scores are multiplied by beforehand, and their fractional bits. */
-double tf_softmax_scale(const tf_softmax *softmax);
+/** The fractional bits of scores. */
 int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program);
 
 /** The weights of scaled scores (..., n), zero where masked, and the inverses of their sums (...), with this many
  *  fractional bits; -1 where nothing is left to divide by. */
 tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
-                            tf_mask mask, int inverse_frac, tf_value *inverse);
+                            double unit, tf_mask mask, int inverse_frac, tf_value *inverse);
 
 /** The variant that the node's op is of. */
 const tf_softmax *tf_softmax_of(const tf_node *node);

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "ops/softmax.h"
 #include "runtime/lower/tournament.h"
+#include "runtime/steps/powers.h"
 
 #define EPSILON 1e-3 /* as the paper's fixed point has it */
 
@@ -17,29 +18,27 @@ static void weights_exact(const tf_node *node, const float *score, size_t n, dou
 
 /*
  * What is subtracted need not be the maximum itself: the division undoes it. So the tournament is one of scores rounded
- * to one fractional bit. The scores are lowered by as much, so that none exceeds zero.
+ * to whole units. The scores are lowered by a unit more, so that none exceeds zero.
  */
-static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score) {
-    enum { COARSE = 1 };
+static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score, double unit) {
+    const double octaves = unit * 1.4426950408889634, most_below = 2 * TF_SCORE_BOUND + 2;
     if (p->status) return tf_no_weights;
-    double n = (double)tf_shape_last(tf_type_of(p, score)->shape), unit = ldexp(1, -COARSE);
-    tf_value highest = tf_max_last_soon(p, tf_trunc(p, score, COARSE));
+    double n = (double)tf_shape_last(tf_type_of(p, score)->shape);
+    tf_value highest = tf_max_last_soon(p, tf_trunc(p, score, 0));
     /* the ring has room for differences, though not for lifting them */
-    const double most_below = 2 * TF_SCORE_BOUND + 1;
     tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
-    below = tf_add_const_within(p, tf_assume(p, below, most_below), -unit, TF_SCORE_BOUND);
-    below = tf_assume(p, below, most_below);
-    return (tf_weights){tf_power_negative(p, below), 0.99 * exp2(-2 * unit * TF_OCTAVES / 16), n, 0};
+    below = tf_add_const_within(p, tf_assume(p, below, most_below), -1, TF_SCORE_BOUND);
+    tf_value power = tf_powers(p, tf_assume(p, below, most_below), octaves, p->frac + 3);
+    return (tf_weights){power, 0.99 * exp2(-2 * octaves), n, 0};
 }
 
-static const tf_softmax exact = {.scale = TF_POWER_SCALE,
-                                 .limit = TF_SCORE_BOUND,
+static const tf_softmax exact = {.limit = TF_SCORE_BOUND,
                                  .frac = 12,
                                  .query = 13,
                                  .compares = true,
                                  .padding = TF_SCORE_PADDING,
                                  .weights = weights_exact,
-                                 .lower = lower_exact};
+                                 .lower_unit = lower_exact};
 
 static void weights_relu(const tf_node *node, const float *score, size_t n, double *weight) {
     for (size_t i = 0; i < n; i++) weight[i] = score[i] > 0 ? score[i] : 0;

@@ -19,19 +19,18 @@ tf_value tf_max(tf_program *program, tf_value a, tf_value b);
 tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
- * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.6e-5 relative and three units. a is compared
- * with thresholds a fifth of an octave apart, all at once; they select a seed, and a cubic in its residual corrects it.
- * Meant for what occurs once per row: 7 rounds, and 12 bytes for each threshold.
+ * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.2e-5 relative and three units. a is compared with
+ * thresholds some tenth of an octave apart, all at once; they select a parabola. Meant for what occurs once per row: 3
+ * rounds, and some 28 bytes for each threshold.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** scale / sqrt(a) likewise, for a public scale of at least 1. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac);
 
-/** 1 / a to TF_LINES_ERROR relative and three units, in 3 rounds where these are worth the bytes: as lines between
- *  thresholds that are closer together (tf_lines). */
+/** 1 / a to TF_NEAR_ERROR relative and three units: half as many thresholds. */
 tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac);
-#define TF_LINES_ERROR 1.2e-4
+#define TF_NEAR_ERROR 1.2e-4
 
 /** The factor that makes e^x of the x of tf_power_negative. */
 enum { TF_OCTAVES = 20 };

@@ -4,16 +4,13 @@
 #include <math.h>
 
 #include "runtime/program/step.h"
+#include "runtime/steps/winners.h"
 
 /*
  * A tournament of groups. Its state: the elements that are left, texts x count, and of each the digits of where in the
  * row it stood: the place in its first group, in its second one, and so on, each in a ring of its own few bits.
  */
 enum { WIDEST = 64, MOST_LEVELS = 24, DIGIT_RING = 8 };
-
-/* Where a position is wanted, which a program asks for once, a round is worth so many bytes at least: what a link of
- * 400 Mbit/s carries in 3 ms. */
-enum { ONCE = 150000 };
 
 typedef struct tournament {
     tf_value x, digit[MOST_LEVELS];
@@ -24,21 +21,33 @@ typedef struct tournament {
     bool position; /* which is wanted rather than the largest element itself */
 } tournament;
 
-/* How a level is played: in groups of how many, and whether comparisons take two exchanges and more bytes, or four. */
+/* How the winner of a group is found once all its pairs have met. */
+typedef enum ending {
+    BY_BITS, /* split bits of each element, and a selection */
+    AT_ONCE, /* the winner itself: more bytes */
+    BY_TABLE /* by how many each is beaten, and a lookup: for wide groups */
+} ending;
+
+/* How a level is played: in groups of how many, whether comparisons take few exchanges and more bytes, and the rest. */
 typedef struct level {
     size_t group;
     bool quick;
+    ending ending;
     double cost;
 } level;
 
-enum { KNOWN = 256 };
+enum { KNOWN = 1024 };
 
-/** Bytes of a comparison of w bits, nearly. */
+/** Bytes of a comparison of w bits, nearly, and exchanges. */
 static double comparison(unsigned w, bool quick) {
     return quick ? 0.042 * w * w + 1 : 0.6 * w;
 }
+static double exchanges(unsigned w, bool quick) {
+    enum { ONE_GROUP = 14 };
+    return quick || w <= ONE_GROUP ? 2 : 3;
+}
 
-/** What the choice of a level looks at, and the choices made so far. Only counts n / (2^a 3^b) occur. */
+/** What the choice of a level looks at, and the choices made so far. */
 typedef struct search {
     size_t rows, found, count[KNOWN];
     level best[KNOWN];
@@ -47,28 +56,55 @@ typedef struct search {
     double round;
 } search;
 
-static double level_cost(const search *s, size_t groups, size_t g, bool quick, int digits) {
+/** Whether a group of so many can be played in this way. A pair's winner is told by one bit. */
+static bool is_playable(const search *s, size_t g, ending how) {
+    if (how == BY_BITS) return g <= TF_WINNERS_MOST;
+    return how == AT_ONCE ? g > 2 && g <= TF_SELECT_MOST && !s->position : g > 2;
+}
+
+/** Whether S knows its thirds of a level's comparisons before the others know what is compared: where thirds of groups
+ *  are thirds of elements, and nothing fills the last group up. */
+static bool runs_ahead(const search *s, size_t count, size_t groups, size_t g) {
+    enum { ALIGNED = 3 * 128 };
+    return count == groups * g && s->rows * groups % ALIGNED == 0;
+}
+
+static double level_cost(const search *s, size_t groups, size_t g, bool quick, ending how, int digits) {
     size_t pairs = g * (g - 1) / 2, entries = 2;
-    double element = (s->width + 8) / 8,
-           bytes = (double)pairs * (comparison(s->width, quick) + (g > 2 || s->position ? 3 : 0));
+    double element = (s->width + 8) / 8, rounds = exchanges(s->width, quick) + 1,
+           bytes = (double)pairs * comparison(s->width, quick);
     while (entries < g) entries *= 2;
-    bytes += g == 2 ? 4 * element + 4 * digits : (double)(g * (entries + 2) + 3) * element + 3 * digits;
-    return bytes * (double)(groups * s->rows) + ((quick ? 2 : 4) + (g == 2 ? 1 : 3)) * s->round;
+    if (how == BY_BITS) {
+        bytes += (double)(2 * g) * element + (double)digits * (double)(2 * g) + (s->position ? 3 * (double)g : 0);
+        if (g > 2) rounds++, bytes += tf_winners_bytes(g);
+    } else if (how == AT_ONCE) {
+        bytes += tf_select_winner_elements(g) * element;
+    } else {
+        rounds += 2;
+        bytes += 3 * (double)pairs + (double)(g * (entries + 2) + 3) * element + 3 * digits;
+    }
+    return bytes * (double)(groups * s->rows) + rounds * s->round;
 }
 
 /** The level for `count` elements that costs least with all that follow. All pairs of a group meet: wide groups are for
  *  when few are left. */
 static level best_level(search *s, size_t count, int digits) {
-    static const size_t widths[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+    static const size_t widths[] = {2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64};
     for (size_t k = 0; k < s->found; k++)
         if (s->count[k] == count) return s->best[k];
     level best = {.cost = count > 1 ? -1 : 0};
-    for (size_t k = 0; k < 2 * sizeof widths / sizeof *widths && count > 1; k++) {
-        size_t g = widths[k / 2], groups = (count + g - 1) / g;
-        if (k >= 2 && widths[k / 2 - 1] >= count) break;
-        double cost = level_cost(s, groups, g, k % 2, digits);
-        cost += best_level(s, groups, s->position ? digits + 1 : 0).cost;
-        if (best.cost < 0 || cost < best.cost) best = (level){g, k % 2, cost};
+    for (size_t k = 0; k < sizeof widths / sizeof *widths && count > 1; k++) {
+        size_t g = widths[k], groups = (count + g - 1) / g;
+        if (k && widths[k - 1] >= count) break;
+        double rest = best_level(s, groups, s->position ? digits + 1 : 0).cost;
+        for (int way = 0; way < 6; way++) {
+            bool quick = way % 2;
+            ending how = (ending)(way / 2);
+            if (!is_playable(s, g, how)) continue;
+            double cost = level_cost(s, groups, g, quick, how, digits) + rest;
+            if (!runs_ahead(s, count, groups, g)) cost += s->round;
+            if (best.cost < 0 || cost < best.cost) best = (level){g, quick, how, cost};
+        }
     }
     if (s->found < KNOWN) s->best[s->found] = best, s->count[s->found++] = count;
     return best;
@@ -80,7 +116,7 @@ static level level_of(const tf_program *p, const tournament *t) {
     search s = {.rows = t->rows,
                 .width = tf_compared_bits(&difference, 0, 0).width,
                 .position = t->position,
-                .round = t->position && p->round_bytes < ONCE ? ONCE : p->round_bytes};
+                .round = p->round_bytes};
     return best_level(&s, t->count, t->levels);
 }
 
@@ -88,12 +124,6 @@ static level level_of(const tf_program *p, const tournament *t) {
 static tf_value less(tf_program *p, tf_value a, tf_value b, double bound, bool quick) {
     tf_value difference = tf_assume(p, tf_add_within(p, a, tf_scale_int(p, b, -1), bound), 2 * bound);
     return quick ? tf_negative_soon(p, difference, 0) : tf_negative(p, difference, 0);
-}
-
-/** a, or b where the bit is set. */
-static tf_value either(tf_program *p, tf_value bit, tf_value a, tf_value b, double bound) {
-    tf_value change = tf_assume(p, tf_add_within(p, b, tf_scale_int(p, a, -1), bound), bound);
-    return tf_add_within(p, a, tf_assume(p, tf_select(p, 1, &(tf_term){bit, change, false}), bound), bound);
 }
 
 /** Puts any number of tensors together along the last axis. */
@@ -135,19 +165,45 @@ static tf_value losses(tf_program *p, tf_value x, size_t g, double bound, bool q
     return tf_add_public_within(p, sum, tf_dims(g), before, WIDEST);
 }
 
-/** Leaves the larger of each two: a comparison and a selection. */
-static void play_pairs(tf_program *p, tournament *t, bool quick) {
-    tf_value a = tf_slice(p, t->x, -1, 0, 1), b = tf_slice(p, t->x, -1, 1, 1);
-    tf_value second = less(p, a, b, t->bound, quick);
-    if (t->count > 2 || !t->position) t->x = either(p, second, a, b, t->bound);
+/** One element of each group: the first, and what one of the bits adds to it. */
+static tf_value choose(tf_program *p, tf_value x, size_t g, const tf_value *winner, double bound) {
+    tf_term term[TF_WINNERS_MOST];
+    tf_value first = tf_slice(p, x, -1, 0, 1);
+    for (size_t i = 1; i < g; i++) {
+        tf_value change = tf_add_within(p, tf_slice(p, x, -1, i, 1), tf_scale_int(p, first, -1), bound);
+        term[i - 1] = (tf_term){winner[i - 1], tf_assume(p, change, bound), false};
+    }
+    return tf_add_within(p, first, tf_select_within(p, (int)g - 1, term, bound), bound);
+}
+
+/** Leaves the first of the largest of each group: of all pairs' bits, S deals the products that tell which it is. */
+static void play_few(tf_program *p, tournament *t, size_t g, bool quick, bool at_once) {
+    tf_value x[TF_WINNERS_MOST], pair[TF_STEP_INPUTS], more[TF_WINNERS_MOST], winner[TF_WINNERS_MOST];
+    size_t pairs = 0;
+    for (size_t i = 0; i < g; i++) x[i] = tf_slice(p, t->x, -1, i, 1);
+    for (size_t i = 0; i < g; i++)
+        for (size_t j = i + 1; j < g; j++) pair[pairs++] = less(p, x[i], x[j], t->bound, quick);
+    for (size_t i = 1; i < g && at_once; i++)
+        more[i - 1] = tf_assume(p, tf_add_within(p, x[i], tf_scale_int(p, x[0], -1), t->bound), t->bound);
+    if (at_once) {
+        t->x = tf_add_within(p, x[0], tf_assume(p, tf_select_winner(p, g, pair, more), t->bound), t->bound);
+        return;
+    }
+    tf_value planes = g > 2 ? tf_winners(p, g, pair) : -1;
+    for (size_t i = 0; i + 1 < g; i++) winner[i] = g > 2 ? tf_bit_plane(p, planes, i) : pair[0];
+    if (t->count > g || !t->position) t->x = choose(p, t->x, g, winner, t->bound);
     if (!t->position) return;
-    for (int k = 0; k < t->levels; k++)
-        t->digit[k] = either(p, second, tf_slice(p, t->digit[k], -1, 0, 1), tf_slice(p, t->digit[k], -1, 1, 1), WIDEST);
-    t->digit[t->levels] = tf_bit_to_share(p, second, DIGIT_RING, false);
+    for (int k = 0; k < t->levels; k++) t->digit[k] = choose(p, t->digit[k], g, winner, WIDEST);
+    tf_value digit = -1;
+    for (size_t i = 1; i < g; i++) {
+        tf_value is = tf_scale_int(p, tf_bit_to_share(p, winner[i - 1], DIGIT_RING, false), (int64_t)i);
+        digit = digit < 0 ? is : tf_add_within(p, digit, is, WIDEST);
+    }
+    t->digit[t->levels] = digit;
 }
 
 /** Leaves the winner of each group. One element is beaten by none: a table tells which. */
-static void play_groups(tf_program *p, tournament *t, size_t g, bool quick) {
+static void play_wide(tf_program *p, tournament *t, size_t g, bool quick) {
     /* the ring has room for differences, in whole bytes */
     int frac = tf_type_of(p, t->x)->frac;
     unsigned log = 1, ring = (tf_width(frac, t->bound) + 7) / 8 * 8;
@@ -178,10 +234,10 @@ static void play(tf_program *p, tournament *t) {
         }
         *v = tf_reshape(p, *v, tf_dims(t->rows, groups, g));
     }
-    if (g == 2)
-        play_pairs(p, t, how.quick);
+    if (how.ending == BY_TABLE)
+        play_wide(p, t, g, how.quick);
     else
-        play_groups(p, t, g, how.quick);
+        play_few(p, t, g, how.quick, how.ending == AT_ONCE);
     for (int k = -1; k <= (t->position ? t->levels : -1) && !p->status; k++) {
         tf_value *v = k < 0 ? &t->x : &t->digit[k];
         if (groups > 1 || k >= 0 || !t->position) *v = tf_reshape(p, *v, tf_dims(t->rows, groups));

@@ -32,7 +32,7 @@ typedef struct tf_type {
     int zero; /**< the component that is publicly zero, as in what a party put in; -1 if none */
 } tf_type;
 
-enum { TF_STEP_INPUTS = 6, TF_STEP_ARGS = 32 };
+enum { TF_STEP_INPUTS = 20, TF_STEP_ARGS = 32 };
 
 struct tf_step;
 struct tf_node;
@@ -85,8 +85,8 @@ typedef struct tf_program {
     char error[512];
 } tf_program;
 
-/** Of programs that are not told: bytes count for more than rounds, as they do for parties on one machine. */
-enum { TF_ROUND_BYTES = 16000 };
+/** Of programs that are not told: bytes count for more than rounds, as they do for parties in one place. */
+enum { TF_ROUND_BYTES = 200000 };
 
 /** Whether `rounds` rounds less are worth so many bytes more, over all links. */
 bool tf_rounds_are_worth(const tf_program *program, double rounds, double bytes);
@@ -294,8 +294,10 @@ typedef struct tf_term {
     tf_value bit, value;
     bool negate;
 } tf_term;
-/** The sum of up to three terms, by one reshare. 4 * bits/8 B an element for one term, 1 round. */
+/** The sum of up to five terms, by one reshare. 4 * bits/8 B an element for one term, 1 round. */
 tf_value tf_select(tf_program *program, int terms, const tf_term *term);
+/** The same where the caller knows a bound of the sum, as of terms of which one counts at most. */
+tf_value tf_select_within(tf_program *program, int terms, const tf_term *term, double bound);
 /** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
 /**
@@ -308,16 +310,27 @@ tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const doub
  * element for each threshold, and two; 1 round. */
 tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
                       unsigned ring);
-/** scale x^exponent, as `count` lines that end at end[0] <= ... <= end[count]. */
+/** scale x^exponent on `count` intervals, which end at end[0] <= ... <= end[count]. */
 typedef struct tf_power {
     double scale, exponent;
     const double *end;
     size_t count;
 } tf_power;
-/** The same of lines: that of the interval in which x lies, given the bits of thresholds on x at end[1] ..
- *  end[count - 1]; x, in Z_2^64, is multiplied by public slopes alone. 16 B a threshold, and the result three times; 1
- *  round. */
-tf_value tf_lines(tf_program *program, tf_value thresholds, tf_value x, const tf_power *power, tf_result result);
+enum { TF_PIECE_SCALES = 6 };
+/** A value at several scales: x[k], the same in fewer fractional bits than x[k - 1], is what pieces from number
+ * first[k] on are given in; first[0] is 0. */
+typedef struct tf_pieces_of {
+    int scales;
+    tf_value x[TF_PIECE_SCALES];
+    size_t first[TF_PIECE_SCALES];
+} tf_pieces_of;
+/**
+ * A parabola near the power on each interval: that of the interval in which x lies, given the bits of thresholds on x
+ * at end[1] .. end[count - 1]; below and above the first and the last go on. No product: x, in Z_2^64, is multiplied by
+ * public coefficients alone. 24 B a threshold, and the result twice; 1 round.
+ */
+tf_value tf_pieces(tf_program *program, tf_value thresholds, const tf_pieces_of *x, const tf_power *power,
+                   tf_result result);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */
 tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);

@@ -12,7 +12,12 @@
 
 #include "runtime/steps/steps.h"
 
-enum { RHO = 1, RHO_V = 4, MU = 7, MAX_TERMS = 3 }; /* purposes; RHO and RHO_V one for each term */
+enum {
+    MAX_TERMS = 5,
+    RHO = 1,
+    RHO_V = RHO + MAX_TERMS,
+    MU = RHO_V + MAX_TERMS
+}; /* purposes; RHO, RHO_V of each term */
 
 /* Select: inputs bit_0, x_0, bit_1, x_1, ... ----------------------------------------------------------------------- */
 
@@ -151,7 +156,8 @@ static const tf_step b2a_step = {.name = "bit_to_share",
 
 /* Builders --------------------------------------------------------------------------------------------------------- */
 
-tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
+/** `within`: what the caller knows of the sum; 0 if nothing. */
+static tf_value select_of(tf_program *p, int terms, const tf_term *term, double within) {
     if (p->status) return -1;
     if (terms < 1 || terms > MAX_TERMS)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
@@ -167,6 +173,7 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
         largest = fmax(largest, t.bound);
     }
     if (terms > 1 && type.bound > limit && largest <= limit) type.bound = limit; /* a sum of activations is one */
+    if (within > 0) type.bound = within;
     unsigned need = tf_width(type.frac, type.bound);
     tf_value input[2 * MAX_TERMS];
     type.bits = need;
@@ -180,6 +187,14 @@ tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
     select_args args = {.negate = {0}};
     for (int k = 0; k < terms; k++) args.negate[k] = term[k].negate;
     return tf_append_args(p, &select_step, type, 2 * terms, input, &args, sizeof args);
+}
+
+tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
+    return select_of(p, terms, term, 0);
+}
+
+tf_value tf_select_within(tf_program *p, int terms, const tf_term *term, double bound) {
+    return select_of(p, terms, term, bound);
 }
 
 tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate) {

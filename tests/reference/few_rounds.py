@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Executable reference of three protocols for few rounds, with every value made from what its party holds.
+"""Executable reference of protocols for few rounds, with every value made from what its party holds.
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
-runtime/steps/compare_tree.h and runtime/steps/staircase.c.
+runtime/steps/compare_tree.h, runtime/steps/pieces.c, runtime/steps/powers.c and
+runtime/steps/winners.c.
 """
 import itertools
 import math
@@ -108,24 +109,125 @@ def greater(a, t, blocks, bits):
     return result, len(sets)
 
 
-def lines(c, v, delta, rho, y, s):
-    """y[-1] + s[-1] x + the sum of (delta_j ^ rho_j)(y_j + s_j x), x = c + v. Bits: of n elements and m thresholds.
-    v is what L and R hold of S's: each knows one of its two components."""
-    n, m = delta.shape
-    v_left = random(n)                                                         # the component that S shares with L
-    v_right = v - v_left                                                       # and that with R
-    dealt = {"L": (random((n, m)), random((n, m)))}                            # streams of SL
-    dealt["R"] = (send("R", rho - dealt["L"][0], "SL"), send("R", rho * v[:, None] - dealt["L"][1], "SL"))
-    common = U(0)
-    mask = {"L": random(n), "R": random(n)}                                    # of SL, of SR; S holds both
-    for side, half, one in (("L", v_left + c, U(1)), ("R", v_right, U(0))):
-        bit, product = dealt[side]
-        sign = U(1) - U(2) * delta
-        part = y[-1] * one + s[-1] * half
-        part = part + ((sign * bit + delta * one) * y[:-1]).sum(1, dtype=U)
-        part = part + ((sign * (c[:, None] * bit + product) + delta * half[:, None]) * s[:-1]).sum(1, dtype=U)
-        common = common + send("R" if side == "L" else "L", part - mask[side], "S" + side)
+def powers(c, v, octaves, frac=12, log=7, point=3, entry=27, own=13):
+    """2^(octaves x) for the integers x = c + v <= 0 with frac fractional bits, by 2^log segments of 2^point."""
+    n, segment = len(c), frac + point
+    c = c + U((1 << segment + log) - 1)
+    parts = lambda x: ((x >> U(segment)) & U((1 << log) - 1), x & U((1 << segment) - 1))
+    (ch, cl), (vh, vl) = parts(c), parts(v)
+    left = rng.integers(0, 2, (n, 1 << log), dtype=np.uint8)                   # stream of SL
+    right = left.copy()
+    right[np.arange(n), vh.astype(int)] ^= 1
+    right = send("R", right, "SL")
+    sign = np.where(left[np.arange(n), vh.astype(int)] == 1, 1, -1).astype(np.int64).astype(U)
+    i = np.arange(1 << log)[None]
+    exact = 2.0 ** (octaves * ((i + 1.0 - (1 << log)) * 2 ** point - 2 ** point + (cl[:, None].astype(float) + 1) / 2 ** frac))
+    table = np.where(exact < 2.0, np.round(exact * 2.0 ** entry), 0).astype(np.int64).astype(U)   # L and R know cl
+    turned = lambda bits: np.take_along_axis(bits, (i - ch[:, None].astype(int)) % (1 << log), 1).astype(U)
+    mask = {side: random(n) for side in "LR"}                                  # of SL, of SR
+    P = send("R", (turned(left) * table).sum(1, dtype=U) + mask["L"], "SL")
+    P = P + send("L", U(0) - (turned(right) * table).sum(1, dtype=U) + mask["R"], "SR")
+    factor = sign * np.round(2.0 ** (octaves * vl / 2.0 ** frac + own)).astype(U)
+    dealt = share_out([factor, factor * (mask["L"] + mask["R"])])
+    part = {side: dealt[side][0] * P - dealt[side][1] for side in "LR"}
+    return reshared(part).astype(np.int64) / 2.0 ** (entry + own)
+
+
+def halves(v):
+    """What L and R hold of S's v: each knows one of its two components."""
+    left = random(len(v))                                                      # the component that S shares with L
+    return {"L": left, "R": v - left}                                          # and that with R
+
+
+def share_out(values):
+    """S deals shares of a list of its values mod 2^64."""
+    left = [random(len(x)) for x in values]                                    # streams of SL
+    return {"L": left, "R": [send("R", x - y, "SL") for x, y in zip(values, left)]}
+
+
+def reshared(part):
+    """L and R, who hold parts of a result, make it c + v again."""
+    mask = {side: random(len(part[side])) for side in "LR"}                    # of SL, of SR; S holds both
+    common = sum(send("R" if side == "L" else "L", part[side] - mask[side], "S" + side) for side in "LR")
     return common + mask["L"] + mask["R"]
+
+
+def pieces(scales, first, delta, rho, coefficient):
+    """p_m(x) + the sum of (delta_j ^ rho_j)(p_j(x) - p_(j+1)(x)), p_j = A_j + B_j x + C_j x^2, with x = c + v at the scale
+    that piece j takes: first[s] is the first piece of scale s. Bits: m planes of n elements."""
+    m = len(delta)
+    scale_of = [max(s for s in range(len(first)) if first[s] <= j) for j in range(m + 1)]
+    near = [[j for j in range(m) if s in (scale_of[j], scale_of[j + 1])] for s in range(len(scales))]
+    values = list(rho) + [r for s, (c, v) in enumerate(scales) for j in near[s] for r in (rho[j] * v, rho[j] * v * v)]
+    dealt = share_out(values + [v * v for c, v in scales])
+    component = [halves(v) for c, v in scales]
+    part = {}
+    for side, one in (("L", U(1)), ("R", U(0))):
+        chosen = lambda j, once, whole: (U(1) - U(2) * delta[j]) * once + delta[j] * whole   # a share of b_j times it
+        queue = iter(dealt[side][m:])
+        bits, sum_ = dealt[side][:m], coefficient[m][0] * one
+        sum_ = sum_ + sum((chosen(j, bits[j], one) * (coefficient[j][:1] - coefficient[j + 1][:1]) for j in range(m)), U(0))
+        for s, (c, v) in enumerate(scales):
+            x = component[s][side] + c * one
+            square = dealt[side][len(values) + s] + U(2) * c * component[s][side] + c * c * one
+            for j in near[s]:
+                once_v, once_vv = next(queue), next(queue)
+                once, twice = c * bits[j] + once_v, c * c * bits[j] + U(2) * c * once_v + once_vv
+                for k, a, b in ((1, once, x), (2, twice, square)):
+                    by = sum((sign * coefficient[i][k:k + 1] for i, sign in ((j, U(1)), (j + 1, U((1 << 64) - 1))) if scale_of[i] == s), U(0))
+                    sum_ = sum_ + by * chosen(j, a, b)
+            if scale_of[m] == s:
+                sum_ = sum_ + coefficient[m][1] * x + coefficient[m][2] * square
+        part[side] = sum_
+    return reshared(part)
+
+
+def literals(g, i):
+    """The pairs that element i meets, and whether it wins where the pair's bit is 0."""
+    pair = {p: q for q, p in enumerate(itertools.combinations(range(g), 2))}
+    return [(pair[min(i, j), max(i, j)], j > i) for j in range(g) if j != i]
+
+
+def winners(g, delta, rho):
+    """Whether element i = 1, 2, .. is the first of the largest of g, given the bits of all pairs: split bits again."""
+    n, out = len(delta[0]), []
+    for i in range(1, g):
+        lits = literals(g, i)
+        d = [delta[q] ^ U(negate) for q, negate in lits]
+        sets = [s for k in range(len(lits) + 1) for s in itertools.combinations(range(len(lits)), k)]
+        product = {s: np.bitwise_and.reduce([rho[lits[k][0]] for k in s]) if s else np.ones(n, U) for s in sets}
+        left = {s: random(n, 1) if s else np.ones(n, U) for s in sets}         # streams of SL; L counts the constant
+        right = {s: send("R", product[s] ^ left[s], "SL") if s else np.zeros(n, U) for s in sets}
+        share = {}
+        for side, dealt in (("L", left), ("R", right)):
+            share[side] = np.zeros(n, U)
+            for s in sets:
+                share[side] ^= np.bitwise_and.reduce([dealt[s]] + [d[k] for k in range(len(lits)) if k not in s])
+        mask = {side: random(n, 1) for side in "LR"}                           # of SL, of SR
+        opened = send("R", share["L"] ^ mask["L"], "SL") ^ send("L", share["R"] ^ mask["R"], "SR")
+        out.append((opened, mask["L"] ^ mask["R"]))                            # delta', and rho' known to S
+    return out
+
+
+def select_winner(g, delta, rho, more):
+    """What the first of the largest adds to element 0: more[i - 1] = c + v of element i."""
+    part = {"L": U(0), "R": U(0)}
+    for i in range(1, g):
+        c, v = more[i - 1]
+        lits = literals(g, i)
+        sets = [s for k in range(1, len(lits) + 1) for s in itertools.combinations(range(len(lits)), k)]
+        product = [np.bitwise_and.reduce([rho[lits[k][0]] for k in s]) for s in sets]
+        dealt, component = share_out(product + [p * v for p in product]), halves(v)
+        for side, one in (("L", U(1)), ("R", U(0))):
+            term = {(): component[side] + c * one}
+            for k, s in enumerate(sets):
+                term[s] = c * dealt[side][k] + dealt[side][len(sets) + k]
+            for s, x in term.items():
+                for k, (q, negate) in enumerate(lits):                         # delta, or 1 - 2 delta where rho is in
+                    d = delta[q] ^ U(negate)
+                    x = x * ((U(1) - U(2) * d) if k in s else d)
+                part[side] = part[side] + x
+    return reshared(part)
 
 
 def main():
@@ -142,12 +244,30 @@ def main():
         t[:500] = a[:500]
         is_greater, count = greater(a, t, blocks, bits)
         assert count == products and (is_greater == (a > t)).all()
-    m = 9
-    x, v, delta, rho = random(n), random(n), random((n, m), 1), random((n, m), 1)
-    y, s = random(m + 1), random(m + 1)
-    wanted = y[-1] + s[-1] * x + ((delta ^ rho) * (y[:-1] + s[:-1] * x[:, None])).sum(1, dtype=U)
-    assert (lines(x - v, v, delta, rho, y, s) == wanted).all()
-    print(f"lines over 128 segments of +-4: GELU within {error.max():.1e}; comparisons in one exchange agree")
+    m, n = 9, 2000
+    scales = [(random(n), random(n)) for _ in range(3)]
+    delta, rho = ([random(n, 1) for _ in range(m)] for _ in range(2))
+    coefficient, first = [random(3) for _ in range(m + 1)], [0, 4, 5]
+    at = lambda j: sum(a * (scales[sum(f <= j for f in first) - 1][0] + scales[sum(f <= j for f in first) - 1][1]) ** U(k)
+                       for k, a in enumerate(coefficient[j]))
+    wanted = at(m) + sum((delta[j] ^ rho[j]) * (at(j) - at(j + 1)) for j in range(m))
+    assert (pieces(scales, first, delta, rho, coefficient) == wanted).all()
+    x = -np.concatenate([np.floor(rng.exponential(8, n) * 4096) % (1000 * 4096), np.arange(4096.0)])
+    v = random(len(x))
+    off = np.abs(powers(x.astype(np.int64).astype(U) - v, v, 1.4427) - 2.0 ** (1.4427 * x / 4096))
+    assert (off < 1e-4 * 2.0 ** (1.4427 * x / 4096) + 2.0 ** -16).all(), off.max()
+    for g in range(2, 6):
+        x = rng.integers(0, 6, (g, n))
+        rho = [random(n, 1) for _ in range(g * (g - 1) // 2)]
+        delta = [r ^ (x[i] < x[j]).astype(U) for r, (i, j) in zip(rho, itertools.combinations(range(g), 2))]
+        best = x.argmax(0)
+        for i, (d, r) in enumerate(winners(g, delta, rho)):
+            assert ((d ^ r) == (best == i + 1)).all()
+        v = [random(n) for _ in range(g - 1)]
+        more = [((x[i + 1] - x[0]).astype(U) - v[i], v[i]) for i in range(g - 1)]
+        assert (select_winner(g, delta, rho, more) == (x.max(0) - x[0]).astype(U)).all()
+    print(f"lines over 128 segments of +-4: GELU within {error.max():.1e}; comparisons in one exchange, "
+          f"pieces and winners agree; powers within {off.max():.1e}")
 
 
 main()

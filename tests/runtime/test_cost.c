@@ -3,6 +3,8 @@
  * formulas, in bits that an element makes S deal to R, and L and R swap each way; with parts of one size every link
  * carries dealt for a sixth of the elements and swapped for a third of them.
  */
+#include "runtime/steps/powers.h"
+#include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
 enum { N = 3 * 128 * 16 };
@@ -82,18 +84,27 @@ STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
 STEP(spline, tf_spline(p, narrow(r), fabs, (tf_window){4, 7}, (tf_result){16, 1 << 14, false}))
 STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
+STEP(powers, tf_powers(p, put(r, tf_dims(N), 12, 32, 1000), 1.25, 19))
 STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
 static const double threshold[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0))
-static tf_value lines(rig *r) {
+static tf_value pieces(rig *r) {
     static const double ends[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16};
     tf_power square = {1, 2, ends, 11};
     tf_value x = put(r, tf_dims(N), 8, 64, 16);
-    return tf_lines(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), x, &square,
-                    (tf_result){16, 1 << 14, false});
+    tf_pieces_of scales = {2, {x, tf_trunc(&r->program, x, 4)}, {0, 8}};
+    return tf_pieces(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), &scales, &square,
+                     (tf_result){16, 1 << 14, false});
+}
+static tf_value winners(rig *r) {
+    return tf_winners(&r->program, 3, (tf_value[]){a_bit(r), a_bit(r), a_bit(r)});
+}
+static tf_value the_winner(rig *r) {
+    return tf_select_winner(&r->program, 3, (tf_value[]){a_bit(r), a_bit(r), a_bit(r)},
+                            (tf_value[]){narrow(r), narrow(r)});
 }
 STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
 STEP(staircase,
@@ -167,7 +178,10 @@ static const price prices[] = {
     {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
-    {"lines between 10 thresholds, to Z_2^32", lines, N, THRESHOLDS_12 + 10 * 128, 10 * 3 + 32, 4, 192.75},
+    {"pieces between 10 thresholds, x at two scales", pieces, N, THRESHOLDS_12 + (10 + 17 + 7) * 64 + 16 + 112,
+     10 * 3 + 32 + 56, 4, 334.75},
+    {"winners of three", winners, N, 3 * BIT_DEALT + 5, 3 * BIT_OPEN + 2, 3, 5},
+    {"the winner of three, Z_2^32", the_winner, N, 3 * BIT_DEALT + 11 * 32, 3 * BIT_OPEN + 32, 3, 56},
     {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 10 * 32, 10 * 3 + 32, 4, 72.75},
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
@@ -180,6 +194,7 @@ static const price prices[] = {
     {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 32 + OPEN_23 + 32, 5, 42.4},
     {"2^x", exponential, 2 * N, PLANES_20 + 128, OPEN_20 + 24, 5, 34},
     {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40, 2 * 40 + 32, 3, 59},
+    {"2^x by segments", powers, N, 128 + 2 * 64, 64 + 48, 3, 60},
     {"2^x, few", exponential_few, N / 8, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},

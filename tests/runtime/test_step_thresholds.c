@@ -78,8 +78,8 @@ Test(step_thresholds, staircase_adds_public_numbers) {
     free(a);
 }
 
-/* Lines of a function, each on its own interval, and the first and the last beyond it. */
-Test(step_thresholds, lines_between_public_numbers) {
+/* Parabolas near a function, each on its own interval, in its argument at one scale or at three. */
+static void check_pieces(int scales) {
     enum { N = 700, COUNT = 64 };
     double end[COUNT + 1];
     int64_t *a = rig_integers(N, 20);
@@ -89,14 +89,20 @@ Test(step_thresholds, lines_between_public_numbers) {
     tf_value x = rig_put(&r, tf_dims(N), a, 12, 32, 256);
     tf_value bits = tf_thresholds(&r.program, x, COUNT - 1, end + 1, 0);
     const tf_power inverse = {1, -1, end, COUNT}, square = {0.5, 2, end, COUNT};
-    int y = rig_take(&r, tf_lines(&r.program, bits, x, &inverse, (tf_result){20, 2, false}));
-    int z = rig_take(&r, tf_lines(&r.program, bits, x, &square, (tf_result){8, 0x1p15, false}));
+    const tf_pieces_of of = {scales, {x, tf_trunc(&r.program, x, 11), tf_trunc(&r.program, x, 10)}, {0, 16, 17}};
+    int y = rig_take(&r, tf_pieces(&r.program, bits, &of, &inverse, (tf_result){20, 4, false}));
+    int z = rig_take(&r, tf_pieces(&r.program, bits, &of, &square, (tf_result){8, 0x1p15, false}));
     rig_run(&r);
     for (size_t i = 0; i < N; i++) {
-        double v = ldexp((double)a[i], -12), width = exp2(1 / 8.0) - 1;
-        cr_assert_float_eq(rig_real(&r, y, i), 1 / v, width * width / 7.5 / v + 0x1p-18, "%g", v);
-        cr_assert_float_eq(rig_real(&r, z, i), v * v / 2, width * width / 15 * v * v + 0x1p-6, "%g", v);
+        double v = ldexp((double)a[i], -12), width = exp2(1 / 8.0) - 1, unit = scales > 1 ? 0x1p-10 : 0;
+        cr_assert_float_eq(rig_real(&r, y, i), 1 / v, pow(width, 3) / 31 / v + unit / v / v + 0x1p-18, "%g", v);
+        cr_assert_float_eq(rig_real(&r, z, i), v * v / 2, 2 * unit * v + 0x1p-6, "%g", v);
     }
     rig_close(&r);
     free(a);
+}
+
+Test(step_thresholds, parabolas_between_public_numbers) {
+    check_pieces(1);
+    check_pieces(3);
 }

@@ -5,6 +5,8 @@
 #ifndef TF_TESTS_EACH_STEP_H
 #define TF_TESTS_EACH_STEP_H
 
+#include "runtime/steps/powers.h"
+#include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
 enum { STEP_ROWS = 128, STEP_THRESHOLDS = 20 };
@@ -90,9 +92,20 @@ static void step_lookup(rig *r, const int64_t *x) {
     tf_lookup(&r->program, index, 4, table, 8, 64);
 }
 
+/* Two groups of three side by side: bits of their pairs, and their largest. */
+static void step_winners(rig *r, const int64_t *x) {
+    tf_program *p = &r->program;
+    tf_value a = step_put(r, x, 24, 0x1p12), b = tf_scale_int(p, a, 3), c = tf_add_const_within(p, a, 1, 0x1p13);
+    tf_value pair[3] = {tf_negative(p, tf_sub(p, a, b), 0), tf_negative(p, tf_sub(p, a, c), 0),
+                        tf_negative(p, tf_sub(p, b, c), 0)};
+    tf_winners(p, 3, pair);
+    tf_select_winner(p, 3, pair, (tf_value[]){b, c});
+}
+
 static double step_square(double x) {
     return x * x;
 }
+STEP(powers, tf_powers(p, step_put(r, x, 32, 1000), 1.25, 19))
 STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7}, RESULT(8, 16, false)))
 STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
 
@@ -106,7 +119,8 @@ static void step_staircase(rig *r, const int64_t *x) {
     double end[STEP_THRESHOLDS + 2];
     for (int j = 0; j < STEP_THRESHOLDS + 2; j++) end[j] = j * 0x1p14;
     tf_power square = {0x1p-19, 2, end, STEP_THRESHOLDS + 1};
-    tf_lines(&r->program, bits, a, &square, RESULT(8, 0x1p20, false));
+    tf_pieces_of scales = {2, {a, tf_trunc(&r->program, a, 4)}, {0, 2}};
+    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false));
 }
 
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
@@ -128,6 +142,7 @@ static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
 static const step_case step_selections[] = {{"compare", step_compare},
                                             {"compare, low bits dropped", step_compare_low},
                                             {"compare, in one exchange", step_compare_soon},
+                                            {"winners of groups", step_winners},
                                             {"compare with three numbers", step_below},
                                             {"select", step_select_one},
                                             {"select of two terms", step_select_two},
