@@ -284,10 +284,11 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
     score = biased_scores(p, &s, softmax, unit, score, s.table ? in[s.table] : -1);
     score = secret_scores(p, &s, softmax, score, secret);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, unit, mask, p->frac + 6, &inverse);
-    if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, p->frac + 6);
     /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */
-    const int guard = softmax->eps > 0 ? 4 : 0;
+    const int guard = softmax->eps > 0 ? 4 : 0, inverse_frac = p->frac + 6;
+    const unsigned inverse_ring = tf_width(p->frac, tf_default_bound(p)) + (unsigned)(guard + inverse_frac);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, unit, mask, inverse_frac, inverse_ring, &inverse);
+    if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, inverse_frac);
     tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac + guard, tf_default_bound(p), false});
     if (inverse >= 0 && !softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     tf_value attended = s.counted ? told(p, &s, weight, inverse, in[s.counted]) : -1;

@@ -34,7 +34,7 @@ static tf_value lower_reciprocal(tf_program *p, const tf_node *node, const tf_va
 
 static tf_value lower_rsqrt(tf_program *p, const tf_node *node, const tf_value *in) {
     double low = tf_attr_get(node, "low", low_default), high = tf_attr_get(node, "high", high_default);
-    return tf_rsqrt(p, tf_assume(p, in[0], high), low, high, 1, p->frac);
+    return tf_rsqrt(p, tf_assume(p, in[0], high), low, high, 1, p->frac, 0);
 }
 
 const tf_op tf_inverse_ops[] = {

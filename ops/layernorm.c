@@ -124,9 +124,10 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, most, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n * gain * gain;
     if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const_within(p, sum, eps, most);
-    tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac);
-    row.dim[row.rank - 1] = 1;
     tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
+    unsigned ring = tf_width(frac, unit.bound) + (unsigned)(tf_type_of(p, d)->frac + factor_frac - frac);
+    tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac, ring);
+    row.dim[row.rank - 1] = 1;
     return tf_mul(p, d, tf_reshape(p, factor, row), unit);
 }
 

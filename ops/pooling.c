@@ -130,7 +130,7 @@ static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value 
     const double low = 0x1p-10, high = 0x1p16;
     if (p->status) return -1;
     tf_value sum = tf_dot(p, in[0], in[0], (tf_result){p->frac + 6, high, false});
-    tf_value factor = tf_rsqrt(p, sum, low, high, 1, p->frac + 4);
+    tf_value factor = tf_rsqrt(p, sum, low, high, 1, p->frac + 4, 0);
     if (p->status) return -1;
     tf_shape row = node->shape;
     row.dim[row.rank - 1] = 1;

@@ -32,7 +32,7 @@ static tf_value masked_scores(tf_program *p, tf_value score, tf_mask mask, doubl
 }
 
 tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_node *node, tf_value score, double unit,
-                            tf_mask mask, int inverse_frac, tf_value *inverse) {
+                            tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse) {
     if (softmax->compares) score = masked_scores(p, score, mask, softmax->limit);
     tf_weights weights =
         softmax->lower_unit ? softmax->lower_unit(p, node, score, unit) : softmax->lower(p, node, score);
@@ -41,7 +41,7 @@ tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_n
     if (softmax->mean) return weights.value;
     tf_value sum = tf_sum_axis(p, weights.value, -1, weights.most);
     if (weights.eps > 0) sum = tf_add_const(p, sum, weights.eps);
-    *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac);
+    *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac, inverse_ring);
     return weights.value;
 }
 
@@ -103,7 +103,7 @@ tf_value tf_softmax_lower(tf_program *p, const tf_node *node, const tf_value *in
     if (!p->status && tf_type_of(p, score)->frac > tf_softmax_frac(softmax, p))
         score = tf_trunc(p, score, tf_softmax_frac(softmax, p));
     score = tf_assume(p, score, bound);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, 1, mask, p->frac + 3, &inverse);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, 1, mask, p->frac + 3, 0, &inverse);
     if (inverse < 0) return weight;
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
 }

@@ -66,9 +66,9 @@ double tf_softmax_largest(const tf_softmax *softmax, const tf_program *program, 
 int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program);
 
 /** The weights of scaled scores (..., n), zero where masked, and the inverses of their sums (...), with this many
- *  fractional bits; -1 where nothing is left to divide by. */
+ *  fractional bits, for a product that wants this ring (0: any); -1 where nothing is left to divide by. */
 tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
-                            double unit, tf_mask mask, int inverse_frac, tf_value *inverse);
+                            double unit, tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse);
 
 /** The variant that the node's op is of. */
 const tf_softmax *tf_softmax_of(const tf_node *node);

@@ -25,11 +25,12 @@ tf_value tf_max_last(tf_program *program, tf_value a);
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
-/** scale / sqrt(a) likewise, for a public scale of at least 1. */
-tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac);
+/** scale / sqrt(a) likewise, for a public scale of at least 1. For a reader that wants a ring of `ring` bits (0: any)
+ * it comes in that ring, to 3e-5, where a lift less is worth the bytes. */
+tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac, unsigned ring);
 
-/** 1 / a to TF_NEAR_ERROR relative and three units: half as many thresholds. */
-tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac);
+/** 1 / a to TF_NEAR_ERROR relative and three units, from half as many thresholds; `ring` as above. */
+tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring);
 #define TF_NEAR_ERROR 1.2e-4
 
 /** The factor that makes e^x of the x of tf_power_negative. */

@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "runtime/program/step.h"
+#include "runtime/steps/compare_tree.h"
+#include "runtime/steps/steps.h"
 #include "runtime/steps/winners.h"
 
 /*
@@ -28,23 +30,20 @@ typedef enum ending {
     BY_TABLE /* by how many each is beaten, and a lookup: for wide groups */
 } ending;
 
-/* How a level is played: in groups of how many, whether comparisons take few exchanges and more bytes, and the rest. */
+/* How a level is played: in groups of how many, and how. */
 typedef struct level {
     size_t group;
-    bool quick;
+    int exchanges; /* of its comparisons */
     ending ending;
     double cost;
 } level;
 
 enum { KNOWN = 1024 };
 
-/** Bytes of a comparison of w bits, nearly, and exchanges. */
-static double comparison(unsigned w, bool quick) {
-    return quick ? 0.042 * w * w + 1 : 0.6 * w;
-}
-static double exchanges(unsigned w, bool quick) {
-    enum { ONE_GROUP = 14 };
-    return quick || w <= ONE_GROUP ? 2 : 3;
+/** Bytes of a comparison of w bits in so many exchanges, nearly. */
+static double comparison(unsigned w, int exchanges) {
+    if (exchanges == 1) return w <= TF_TREE_SINGLE_BITS ? ldexp(1, (int)w - 3) : INFINITY;
+    return exchanges == 2 ? 0.042 * w * w + 1 : 0.6 * w;
 }
 
 /** What the choice of a level looks at, and the choices made so far. */
@@ -69,10 +68,10 @@ static bool runs_ahead(const search *s, size_t count, size_t groups, size_t g) {
     return count == groups * g && s->rows * groups % ALIGNED == 0;
 }
 
-static double level_cost(const search *s, size_t groups, size_t g, bool quick, ending how, int digits) {
+static double level_cost(const search *s, size_t groups, size_t g, int exchanges, ending how, int digits) {
     size_t pairs = g * (g - 1) / 2, entries = 2;
-    double element = (s->width + 8) / 8, rounds = exchanges(s->width, quick) + 1,
-           bytes = (double)pairs * comparison(s->width, quick);
+    double element = (s->width + 8) / 8, rounds = exchanges + 1,
+           bytes = (double)pairs * comparison(s->width, exchanges);
     while (entries < g) entries *= 2;
     if (how == BY_BITS) {
         bytes += (double)(2 * g) * element + (double)digits * (double)(2 * g) + (s->position ? 3 * (double)g : 0);
@@ -97,13 +96,13 @@ static level best_level(search *s, size_t count, int digits) {
         size_t g = widths[k], groups = (count + g - 1) / g;
         if (k && widths[k - 1] >= count) break;
         double rest = best_level(s, groups, s->position ? digits + 1 : 0).cost;
-        for (int way = 0; way < 6; way++) {
-            bool quick = way % 2;
-            ending how = (ending)(way / 2);
+        for (int way = 0; way < 9; way++) {
+            int exchanges = way % 3 + 1;
+            ending how = (ending)(way / 3);
             if (!is_playable(s, g, how)) continue;
-            double cost = level_cost(s, groups, g, quick, how, digits) + rest;
+            double cost = level_cost(s, groups, g, exchanges, how, digits) + rest;
             if (!runs_ahead(s, count, groups, g)) cost += s->round;
-            if (best.cost < 0 || cost < best.cost) best = (level){g, quick, how, cost};
+            if (best.cost < 0 || cost < best.cost) best = (level){g, exchanges, how, cost};
         }
     }
     if (s->found < KNOWN) s->best[s->found] = best, s->count[s->found++] = count;
@@ -121,9 +120,9 @@ static level level_of(const tf_program *p, const tournament *t) {
 }
 
 /** [a < b] */
-static tf_value less(tf_program *p, tf_value a, tf_value b, double bound, bool quick) {
+static tf_value less(tf_program *p, tf_value a, tf_value b, double bound, int exchanges) {
     tf_value difference = tf_assume(p, tf_add_within(p, a, tf_scale_int(p, b, -1), bound), 2 * bound);
-    return quick ? tf_negative_soon(p, difference, 0) : tf_negative(p, difference, 0);
+    return tf_negative_in(p, difference, 0, exchanges);
 }
 
 /** Puts any number of tensors together along the last axis. */
@@ -145,14 +144,14 @@ static tf_value zeros(tf_program *p, tf_value x, size_t count) {
 }
 
 /** By how many others of its group each of x (..., g) is beaten: by the larger ones, and by equal ones before it. */
-static tf_value losses(tf_program *p, tf_value x, size_t g, double bound, bool quick) {
+static tf_value losses(tf_program *p, tf_value x, size_t g, double bound, int exchanges) {
     tf_value left[WIDEST], right[WIDEST], sum = -1;
     double before[WIDEST];
     for (size_t d = 1; d < g; d++) {
         left[d - 1] = tf_slice(p, x, -1, 0, g - d);
         right[d - 1] = tf_slice(p, x, -1, d, g - d);
     }
-    tf_value bit = less(p, join(p, g - 1, left), join(p, g - 1, right), bound, quick);
+    tf_value bit = less(p, join(p, g - 1, left), join(p, g - 1, right), bound, exchanges);
     tf_value beaten = tf_bit_to_share(p, bit, DIGIT_RING, false);
     for (size_t d = 1, at = 0; d < g && !p->status; at += g - d, d++) {
         tf_value pairs = tf_slice(p, beaten, -1, at, g - d), none = zeros(p, beaten, d);
@@ -177,12 +176,12 @@ static tf_value choose(tf_program *p, tf_value x, size_t g, const tf_value *winn
 }
 
 /** Leaves the first of the largest of each group: of all pairs' bits, S deals the products that tell which it is. */
-static void play_few(tf_program *p, tournament *t, size_t g, bool quick, bool at_once) {
+static void play_few(tf_program *p, tournament *t, size_t g, int exchanges, bool at_once) {
     tf_value x[TF_WINNERS_MOST], pair[TF_STEP_INPUTS], more[TF_WINNERS_MOST], winner[TF_WINNERS_MOST];
     size_t pairs = 0;
     for (size_t i = 0; i < g; i++) x[i] = tf_slice(p, t->x, -1, i, 1);
     for (size_t i = 0; i < g; i++)
-        for (size_t j = i + 1; j < g; j++) pair[pairs++] = less(p, x[i], x[j], t->bound, quick);
+        for (size_t j = i + 1; j < g; j++) pair[pairs++] = less(p, x[i], x[j], t->bound, exchanges);
     for (size_t i = 1; i < g && at_once; i++)
         more[i - 1] = tf_assume(p, tf_add_within(p, x[i], tf_scale_int(p, x[0], -1), t->bound), t->bound);
     if (at_once) {
@@ -203,14 +202,14 @@ static void play_few(tf_program *p, tournament *t, size_t g, bool quick, bool at
 }
 
 /** Leaves the winner of each group. One element is beaten by none: a table tells which. */
-static void play_wide(tf_program *p, tournament *t, size_t g, bool quick) {
+static void play_wide(tf_program *p, tournament *t, size_t g, int exchanges) {
     /* the ring has room for differences, in whole bytes */
     int frac = tf_type_of(p, t->x)->frac;
     unsigned log = 1, ring = (tf_width(frac, t->bound) + 7) / 8 * 8;
     double room = ldexp(1, (int)ring - 2 - frac), table[WIDEST] = {1}, inside[WIDEST];
     while ((size_t)1 << log < g) log++;
     for (size_t i = 0; i < g; i++) inside[i] = (double)i;
-    tf_value winner = tf_lookup(p, losses(p, t->x, g, t->bound, quick), log, table, 0, ldexp(1, (int)ring - 2));
+    tf_value winner = tf_lookup(p, losses(p, t->x, g, t->bound, exchanges), log, table, 0, ldexp(1, (int)ring - 2));
     winner = tf_assume(p, winner, 1);
     if (t->count > g || !t->position)
         t->x = tf_assume(p, tf_dot(p, winner, t->x, (tf_result){frac, room, false}), t->bound);
@@ -235,9 +234,9 @@ static void play(tf_program *p, tournament *t) {
         *v = tf_reshape(p, *v, tf_dims(t->rows, groups, g));
     }
     if (how.ending == BY_TABLE)
-        play_wide(p, t, g, how.quick);
+        play_wide(p, t, g, how.exchanges);
     else
-        play_few(p, t, g, how.quick, how.ending == AT_ONCE);
+        play_few(p, t, g, how.exchanges, how.ending == AT_ONCE);
     for (int k = -1; k <= (t->position ? t->levels : -1) && !p->status; k++) {
         tf_value *v = k < 0 ? &t->x : &t->digit[k];
         if (groups > 1 || k >= 0 || !t->position) *v = tf_reshape(p, *v, tf_dims(t->rows, groups));

@@ -32,7 +32,7 @@ typedef struct tf_type {
     int zero; /**< the component that is publicly zero, as in what a party put in; -1 if none */
 } tf_type;
 
-enum { TF_STEP_INPUTS = 20, TF_STEP_ARGS = 32 };
+enum { TF_STEP_INPUTS = 36, TF_STEP_ARGS = 32 };
 
 struct tf_step;
 struct tf_node;
@@ -294,7 +294,7 @@ typedef struct tf_term {
     tf_value bit, value;
     bool negate;
 } tf_term;
-/** The sum of up to five terms, by one reshare. 4 * bits/8 B an element for one term, 1 round. */
+/** The sum of up to seven terms, by one reshare. 4 * bits/8 B an element for one term, 1 round. */
 tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 /** The same where the caller knows a bound of the sum, as of terms of which one counts at most. */
 tf_value tf_select_within(tf_program *program, int terms, const tf_term *term, double bound);
@@ -318,19 +318,20 @@ typedef struct tf_power {
 } tf_power;
 enum { TF_PIECE_SCALES = 6 };
 /** A value at several scales: x[k], the same in fewer fractional bits than x[k - 1], is what pieces from number
- * first[k] on are given in; first[0] is 0. */
+ * first[k] on are given in; first[0] is 0. Pieces are lines (degree 1) or parabolas (2). */
 typedef struct tf_pieces_of {
-    int scales;
+    int degree, scales;
     tf_value x[TF_PIECE_SCALES];
     size_t first[TF_PIECE_SCALES];
 } tf_pieces_of;
 /**
- * A parabola near the power on each interval: that of the interval in which x lies, given the bits of thresholds on x
- * at end[1] .. end[count - 1]; below and above the first and the last go on. No product: x, in Z_2^64, is multiplied by
- * public coefficients alone. 24 B a threshold, and the result twice; 1 round.
+ * A parabola or line near the power on each interval: that of the interval in which x lies, given the bits of
+ * thresholds on x at end[1] .. end[count - 1]; below and above the first and the last go on. In a ring of at least
+ * `ring` bits. No product: x, in Z_2^64, is multiplied by public coefficients alone. 24 B a threshold, or 16, and the
+ * result twice; 1 round.
  */
 tf_value tf_pieces(tf_program *program, tf_value thresholds, const tf_pieces_of *x, const tf_power *power,
-                   tf_result result);
+                   tf_result result, unsigned ring);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */
 tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);

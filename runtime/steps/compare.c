@@ -8,7 +8,7 @@
  * [a_j > t_j], without interaction: both know a. A tree combines the blocks, groups of them at a time
  * (compare_tree.h). Its ANDs use masks made from streams of k_s (L) and k_(s+1) (R); S, who knows both, deals the
  * products of the masks with its first message. The result is opened between L and R under one more pair of such masks,
- * rho, known to S from the start. Where rounds count, all blocks are one group.
+ * rho, known to S from the start. Where rounds count, all blocks are one group, or few bits a single block.
  *
  * A value may be compared with several public numbers at once: a differs, t does not, so that the unit vectors serve
  * all. The tree is made for each.
@@ -28,16 +28,16 @@ enum { DEAL = 1, OPEN }; /* purposes */
 
 enum { MOST_NUMBERS = 3 };
 
-/** lo, hi - lo, whether to add the top bits, whether to combine all blocks at once, what to add to c for a number. */
+/** lo, hi - lo, whether to add the top bits, the kind of tree, what to add to c for a number. */
 typedef struct compare_args {
-    int64_t low, width, top, flat, numbers, offset[MOST_NUMBERS];
+    int64_t low, width, top, kind, numbers, offset[MOST_NUMBERS];
 } compare_args;
 
 enum { BLOCK_WORDS = TF_BLOCK / 64 };
 
 static tf_tree tree_of(const tf_step_node *node) {
     const compare_args *args = tf_args(compare_args, node);
-    return tf_tree_of((unsigned)args->width, (size_t)args->numbers, args->flat);
+    return tf_tree_of((unsigned)args->width, (size_t)args->numbers, (tf_tree_kind)args->kind);
 }
 
 static void compare_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -147,7 +147,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
  *  the constant of the implied last entry. */
 static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w,
                            uint64_t whole, uint64_t *greater, uint64_t *equal) {
-    uint64_t e[1 << TF_TREE_BLOCK_BITS], g[1 << TF_TREE_BLOCK_BITS], sum = 0;
+    uint64_t e[1 << TF_TREE_SINGLE_BITS], g[1 << TF_TREE_SINGLE_BITS], sum = 0;
     size_t n = (size_t)1 << bits;
     for (size_t v = 0; v + 1 < n; v++) {
         g[v] = sum;
@@ -330,22 +330,30 @@ static const tf_step compare_step = {.name = "compare",
                                      .solo = compare_solo,
                                      .pair = compare_pair};
 
-/** Whether all blocks should be combined at once: where that is asked for, or worth the bytes. */
-static bool is_flat(const tf_program *p, tf_value a, unsigned width, int numbers, bool asked) {
-    if (width > TF_GROUP_MOST * TF_TREE_BLOCK_BITS) return false;
-    tf_tree tree = tf_tree_of(width, (size_t)numbers, false), flat = tf_tree_of(width, (size_t)numbers, true);
-    double more = (double)tf_tree_bits(&flat) - (double)tf_tree_bits(&tree);
-    more *= (double)tf_shape_count(tf_type_of(p, a)->shape) / 8;
-    return asked || tf_rounds_are_worth(p, tree.levels - flat.levels, more);
+/** The kind of tree that takes so many exchanges, the one that opens the result included, or the next that takes more;
+ * of 0 the one that is worth most. */
+static tf_tree_kind kind_of(const tf_program *p, tf_value a, unsigned width, int numbers, int exchanges) {
+    tf_tree_kind best = exchanges == 1 ? TF_TREE_SINGLE : exchanges == 2 ? TF_TREE_FLAT : TF_TREE_ANY;
+    while (best > TF_TREE_ANY && !tf_tree_of(width, (size_t)numbers, best).leaves) best--;
+    tf_tree tree = tf_tree_of(width, (size_t)numbers, best);
+    for (tf_tree_kind kind = TF_TREE_FLAT; kind <= TF_TREE_SINGLE && !exchanges; kind++) {
+        tf_tree less = tf_tree_of(width, (size_t)numbers, kind);
+        double more = (double)tf_tree_bits(&less) - (double)tf_tree_bits(&tree);
+        more *= (double)tf_shape_count(tf_type_of(p, a)->shape) / 8;
+        if (!less.leaves || !tf_rounds_are_worth(p, tree.levels - less.levels, more)) continue;
+        tree = less;
+        best = kind;
+    }
+    return best;
 }
 
-tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat) {
+tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, int exchanges) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
     compare_args args = {.low = low,
                          .width = width,
                          .top = top,
-                         .flat = is_flat(p, a, width, 1, flat),
+                         .kind = kind_of(p, a, width, 1, exchanges),
                          .numbers = 1,
                          .offset = {(int64_t)offset}};
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
@@ -378,19 +386,19 @@ static uint64_t centre(tf_compared bits) {
     return bits.low ? UINT64_C(1) << (bits.low - 1) : 0;
 }
 
-static tf_value negative(tf_program *p, tf_value a, unsigned low, bool flat) {
+tf_value tf_negative_in(tf_program *p, tf_value a, unsigned low, int exchanges) {
     if (p->status) return -1;
     tf_compared bits = tf_compared_bits(tf_type_of(p, a), 0, low);
     a = compared(p, a, bits);
-    return p->status ? -1 : tf_carry(p, a, bits.low, bits.width, true, centre(bits), flat);
+    return p->status ? -1 : tf_carry(p, a, bits.low, bits.width, true, centre(bits), exchanges);
 }
 
 tf_value tf_negative(tf_program *p, tf_value a, unsigned low) {
-    return negative(p, a, low, false);
+    return tf_negative_in(p, a, low, 0);
 }
 
 tf_value tf_negative_soon(tf_program *p, tf_value a, unsigned low) {
-    return negative(p, a, low, true);
+    return tf_negative_in(p, a, low, 2);
 }
 
 tf_value tf_below(tf_program *p, tf_value a, int count, const double *number, unsigned low, bool soon) {
@@ -403,7 +411,7 @@ tf_value tf_below(tf_program *p, tf_value a, int count, const double *number, un
     for (int k = 0; k < count; k++) most = fmax(most, fabs(number[k]));
     tf_compared bits = tf_compared_bits(&type, type.bound + most, low);
     compare_args args = {.low = bits.low, .width = bits.width, .top = true, .numbers = count};
-    args.flat = is_flat(p, a, bits.width, count, soon);
+    args.kind = kind_of(p, a, bits.width, count, soon ? 2 : 0);
     for (int k = 0; k < count; k++) args.offset[k] = (int64_t)centre(bits) - llrint(ldexp(number[k], type.frac));
     a = compared(p, a, bits);
     type = (tf_type){.shape = type.shape, .kind = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};

@@ -158,12 +158,14 @@ size_t tf_tree_bits(const tf_tree *tree) {
     return tree->dealt_planes + 2 * tree->numbers * tree->opened_planes;
 }
 
-tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat) {
+tf_tree tf_tree_of(unsigned width, size_t numbers, tf_tree_kind kind) {
     tf_tree best = {0};
     double least = 0;
+    if (kind == TF_TREE_SINGLE)
+        return width <= TF_TREE_SINGLE_BITS ? tree_of_leaves(width, numbers, 1, 0, 0) : (tf_tree){0};
     for (int leaves = 1; leaves <= TF_TREE_LEAVES && leaves <= (int)width; leaves++) {
         if ((width + (unsigned)leaves - 1) / (unsigned)leaves > TF_TREE_BLOCK_BITS) continue;
-        int most = leaves == 1 ? 0 : flat ? 1 : TF_TREE_LEVELS;
+        int most = leaves == 1 ? 0 : kind == TF_TREE_FLAT ? 1 : TF_TREE_LEVELS;
         for (int levels = leaves > 1; levels <= most; levels++)
             for (int arity = 2; arity <= (levels > 1 ? 3 : 2); arity++) {
                 tf_tree t = tree_of_leaves(width, numbers, leaves, levels, arity);

@@ -36,7 +36,11 @@ typedef struct tf_group_view {
 /** L or R: adds all terms but the first to a share of gt_m in `gt`; writes a share of eq where that is wanted. */
 void tf_group_combine(tf_group group, size_t words, const tf_group_view *view, uint64_t *gt, uint64_t *eq);
 
-enum { TF_TREE_LEAVES = 9, TF_TREE_LEVELS = 3, TF_TREE_BLOCK_BITS = 6 };
+enum { TF_TREE_LEAVES = 9, TF_TREE_LEVELS = 3, TF_TREE_BLOCK_BITS = 6, TF_TREE_SINGLE_BITS = 11 };
+
+/** Trees by how many levels they have at most: any number, one, none (a single block of TF_TREE_SINGLE_BITS at most).
+ */
+typedef enum tf_tree_kind { TF_TREE_ANY, TF_TREE_FLAT, TF_TREE_SINGLE } tf_tree_kind;
 
 /** How a comparison of `width` bits is cut, block j having bits[j] bits, the first the least significant; and how its
  *  blocks are combined, level by level in groups of arity[level]. Wires and ANDs are those of one number. */
@@ -49,9 +53,9 @@ typedef struct tf_tree {
     size_t dealt_planes, opened_planes; /**< in all, the final one included in the latter: of one number */
 } tf_tree;
 
-/** The tree of `width` bits that is worth most: the fewest bits on the wire, a level less being worth a quarter of
- * them. Flat ones have one level. */
-tf_tree tf_tree_of(unsigned width, size_t numbers, bool flat);
+/** The tree of `width` bits and this kind that is worth most: the fewest bits on the wire, a level less being worth a
+ *  quarter of them. No leaves if there is none. */
+tf_tree tf_tree_of(unsigned width, size_t numbers, tf_tree_kind kind);
 
 /** Bits an element on the wire. */
 size_t tf_tree_bits(const tf_tree *tree);

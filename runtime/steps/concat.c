@@ -4,20 +4,19 @@
 
 #include "runtime/program/step.h"
 
-/** `outer` times, `length` elements of each input. */
+/** `outer` times, as many elements of each input in a row as it has in such a part. */
 typedef struct concat_args {
-    int64_t outer, length[TF_STEP_INPUTS];
+    int64_t outer;
 } concat_args;
 
 static tf_status concat_whole(tf_call *call, int phase) {
     const tf_step_node *node = call->node;
-    const concat_args *args = tf_args(concat_args, node);
-    size_t outer = (size_t)args->outer;
+    size_t outer = (size_t)tf_args(concat_args, node)->outer;
     for (int j = 0; j < 2; j++) {
         uint64_t *out = call->out.c[j];
         for (size_t o = 0; o < outer; o++)
             for (int k = 0; k < node->inputs; k++) {
-                size_t length = (size_t)args->length[k];
+                size_t length = tf_shape_count(call->program->node[node->input[k]].type.shape) / outer;
                 memcpy(out, call->in[k].c[j] + o * length, length * sizeof *out);
                 out += length;
             }
@@ -61,10 +60,7 @@ tf_value tf_concat(tf_program *p, int count, const tf_value *part, int axis) {
         in[k] = tf_lift(p, part[k], need); /* what has more bits keeps them: all are read mod the narrowest ring */
         if (tf_type_of(p, in[k])->bits < type.bits) type.bits = tf_type_of(p, in[k])->bits;
     }
-    size_t outer = 1, inner = 1;
-    for (int i = 0; i < axis; i++) outer *= type.shape.dim[i];
-    for (int i = axis + 1; i < type.shape.rank; i++) inner *= type.shape.dim[i];
-    concat_args args = {.outer = (int64_t)outer};
-    for (int k = 0; k < count; k++) args.length[k] = (int64_t)(tf_type_of(p, in[k])->shape.dim[axis] * inner);
+    concat_args args = {.outer = 1};
+    for (int i = 0; i < axis; i++) args.outer *= (int64_t)type.shape.dim[i];
     return tf_append_args(p, &concat_step, type, count, in, &args, sizeof args);
 }

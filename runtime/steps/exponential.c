@@ -118,7 +118,7 @@ tf_value tf_exp2(tf_program *p, tf_value a, int octaves, int result_frac) {
     if (frac < 4 || frac > 26)
         return tf_program_fail(p, tf_fail(TF_RANGE, "2^x at %u fractional bits; 4 to 26 are possible", frac));
     if (type.bits < width) a = tf_lift(p, a, width);
-    tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1, false);
+    tf_value wrap = tf_carry(p, a, 0, width, false, (UINT64_C(16) << frac) - 1, 0);
     const double bound =
         1.001; /* EA and EB are rounded: 2^0 may come out above 1, and a ring that ends there cannot lift it */
     unsigned drop = (unsigned)(POINT - result_frac);

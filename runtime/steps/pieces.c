@@ -1,9 +1,9 @@
 /*
- * A function of one value as parabolas between public thresholds: the bits b_j = [x < t_j] select
+ * A function of one value as parabolas or lines between public thresholds: the bits b_j = [x < t_j] select
  *     p + sum_j b_j (p_j - p_(j+1)),   p_j = A_j + B_j x + C_j x^2,   p the last of all, b_j = delta_j ^ rho_j.
- * S deals shares of its bits rho_j, of rho_j v and of rho_j v^2, and once of v^2; L and R turn what they make of these
- * and of c where delta_j is 1, scale by the public coefficients, add up, and reshare once. So a function that is given
- * in pieces takes no product.
+ * S deals shares of its bits rho_j, of rho_j v and of rho_j v^2, and once of v^2, unless all C are zero; L and R turn
+ * what they make of these and of c where delta_j is 1, scale by the public coefficients, add up, and reshare once. So a
+ * function that is given in pieces takes no product.
  *
  * All is computed mod 2^64. Where x is large, coefficients of its square would be no whole number of many bits: such
  * pieces take x in fewer fractional bits, as inputs of its own. Inputs: the bits, then x at each of these scales.
@@ -20,13 +20,17 @@
 enum { DEAL = 1, MU }; /* purposes */
 enum { WORD = 8 };     /* bytes of what is dealt */
 
-/** Bits that the reshare drops, how many x there are, and the first piece of each. Data: all A_j, all B_j, all C_j. */
+/** Bits that the reshare drops, the power of x up to which pieces go, how many x there are, and the first piece of
+ * each. Data: all A_j, all B_j, and all C_j of parabolas. */
 typedef struct pieces_args {
-    int64_t drop, scales, first[TF_PIECE_SCALES];
+    int64_t drop, degree, scales, first[TF_PIECE_SCALES];
 } pieces_args;
 
+static size_t degree_of(const tf_step_node *node) {
+    return (size_t)tf_args(pieces_args, node)->degree;
+}
 static size_t pieces_of(const tf_step_node *node) {
-    return node->data_count / 3;
+    return node->data_count / (degree_of(node) + 1);
 }
 
 /** The pieces [begin, end) that take x at a scale, and the thresholds next to one of these. */
@@ -40,10 +44,12 @@ static tf_span thresholds_at(const tf_step_node *node, size_t scale) {
     return (tf_span){own.begin ? own.begin - 1 : 0, own.end < pieces_of(node) ? own.end : own.end - 1};
 }
 
-/** Elements that S deals: rho_j; then for each scale rho_j v, all rho_j v^2, and v^2. `scale` may be past the last. */
+/** Elements that S deals: rho_j; then for each scale rho_j v, of parabolas all rho_j v^2, and v^2. `scale` may be past
+ * the last. */
 static size_t dealt_before(const tf_step_node *node, size_t scale) {
     size_t count = pieces_of(node) - 1;
-    for (size_t s = 0; s < scale; s++) count += 2 * tf_span_count(thresholds_at(node, s)) + 1;
+    for (size_t s = 0; s < scale; s++)
+        count += degree_of(node) * tf_span_count(thresholds_at(node, s)) + degree_of(node) - 1;
     return count;
 }
 
@@ -92,6 +98,7 @@ static void take(tf_call *call, size_t number, size_t at, size_t count, uint64_t
 
 TF_MULTIVERSION static tf_status pieces_solo(tf_call *call) {
     const tf_step_node *node = call->node;
+    bool curved = degree_of(node) > 1;
     tf_for_blocks(call, at, count) {
         uint64_t rho[TF_BLOCK], v[TF_BLOCK], square[TF_BLOCK], m[TF_BLOCK];
         for (size_t j = 0; j + 1 < pieces_of(node); j++) {
@@ -108,10 +115,11 @@ TF_MULTIVERSION static tf_status pieces_solo(tf_call *call) {
                 expand(call, j, at, count, rho);
                 for (size_t i = 0; i < count; i++) m[i] = rho[i] & v[i];
                 deal(call, to, at, count, m);
+                if (!curved) continue;
                 for (size_t i = 0; i < count; i++) m[i] = rho[i] & square[i];
                 deal(call, to + all, at, count, m);
             }
-            deal(call, to + all, at, count, square);
+            if (curved) deal(call, to + all, at, count, square);
         }
         tf_reshare_solo(call, reshare_of(node), at, count);
     }
@@ -123,10 +131,16 @@ static inline uint64_t chosen(uint64_t delta, uint64_t once, uint64_t whole) {
     return ((once ^ delta) - delta) + (delta & whole);
 }
 
+/** What multiplies b_j of a power of x: the piece's coefficient less that of the next, where these take this x. */
+static uint64_t step_of(const uint64_t *coefficient, size_t j, tf_span own_pieces) {
+    return (j >= own_pieces.begin ? coefficient[j] : 0) - (j + 1 < own_pieces.end ? coefficient[j + 1] : 0);
+}
+
 /** part += the terms of x at a scale. */
 TF_MULTIVERSION static void add_scale(tf_call *call, size_t s, size_t at, size_t count, uint64_t *part) {
     const tf_step_node *node = call->node;
     size_t pieces = pieces_of(node);
+    bool curved = degree_of(node) > 1;
     const uint64_t *slope = (const uint64_t *)node->data + pieces, *curve = slope + pieces;
     int own = call->part.own;
     const uint64_t *half = call->in[1 + s].c[own] + at, *c = call->in[1 + s].c[1 - own] + at;
@@ -134,24 +148,27 @@ TF_MULTIVERSION static void add_scale(tf_call *call, size_t s, size_t at, size_t
     uint64_t whole[TF_BLOCK], square[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK], w[TF_BLOCK];
     tf_span next = thresholds_at(node, s), own_pieces = pieces_at(node, s);
     size_t from = dealt_before(node, s), all = tf_span_count(next);
-    take(call, from + 2 * all, at, count, square);
+    bool last = own_pieces.end == pieces;
     for (size_t i = 0; i < count; i++) {
         whole[i] = half[i] + (c[i] & left);
+        if (last) part[i] += slope[pieces - 1] * whole[i];
+    }
+    if (curved) take(call, from + 2 * all, at, count, square);
+    for (size_t i = 0; i < count && curved; i++) {
         square[i] += 2 * c[i] * half[i] + (c[i] * c[i] & left);
-        if (own_pieces.end == pieces) part[i] += slope[pieces - 1] * whole[i] + curve[pieces - 1] * square[i];
+        if (last) part[i] += curve[pieces - 1] * square[i];
     }
     for (size_t j = next.begin; j < next.end; j++, from++) {
-        bool below = j >= own_pieces.begin, above = j + 1 < own_pieces.end;
-        uint64_t by = (below ? slope[j] : 0) - (above ? slope[j + 1] : 0),
-                 by_square = (below ? curve[j] : 0) - (above ? curve[j + 1] : 0);
+        uint64_t by = step_of(slope, j, own_pieces);
         expand(call, j, at, count, delta);
         take(call, j, at, count, m);
         take(call, from, at, count, u);
+        for (size_t i = 0; i < count; i++) part[i] += by * chosen(delta[i], c[i] * m[i] + u[i], whole[i]);
+        if (!curved) continue;
+        by = step_of(curve, j, own_pieces);
         take(call, from + all, at, count, w);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t once = c[i] * m[i] + u[i], twice = c[i] * (once + u[i]) + w[i];
-            part[i] += by * chosen(delta[i], once, whole[i]) + by_square * chosen(delta[i], twice, square[i]);
-        }
+        for (size_t i = 0; i < count; i++)
+            part[i] += by * chosen(delta[i], c[i] * (c[i] * m[i] + 2 * u[i]) + w[i], square[i]);
     }
 }
 
@@ -178,7 +195,7 @@ TF_MULTIVERSION static tf_status pieces_pair(tf_call *call, int phase) {
 }
 
 static const tf_step pieces_step = {.name = "pieces",
-                                    .summary = "a function of one value, as parabolas between thresholds",
+                                    .summary = "a function of one value, as parabolas or lines between thresholds",
                                     .takes_bits = true,
                                     .elementwise = true,
                                     .cost = pieces_cost,
@@ -202,28 +219,31 @@ static double middle(const tf_power *f, double low, double high, int point, int 
     return (least + most) / 2;
 }
 
-/** The parabola through f at the Chebyshev points of [low, high], in whole numbers: each coefficient makes up for what
- *  rounding the ones above it lost. */
-static void parabola(const tf_power *f, double low, double high, int point, int frac, int64_t coefficient[3]) {
-    const double off = (high - low) / 2 * 0.8660254037844386, centre = (low + high) / 2, u = ldexp(centre, point);
-    double step = ldexp(off, point), y[3] = {0};
+/** The parabola, or line, through f at the Chebyshev points of [low, high], in whole numbers: each coefficient makes up
+ *  for what rounding the ones above it lost. */
+static void piece(const tf_power *f, int degree, double low, double high, int point, int frac, int64_t *coefficient) {
+    const double off = (high - low) / 2 * (degree > 1 ? 0.8660254037844386 : 0.7071067811865476),
+                 centre = (low + high) / 2, u = ldexp(centre, point), step = ldexp(off, point);
+    double y[3] = {0};
     for (int i = 0; i < 3 && off > 0; i++) y[i] = ldexp(power_of(f, centre + (i - 1) * off), frac);
-    double c = off > 0 ? nearbyint((y[0] - 2 * y[1] + y[2]) / (2 * step * step)) : 0;
+    double c = off > 0 && degree > 1 ? nearbyint((y[0] - 2 * y[1] + y[2]) / (2 * step * step)) : 0;
     double b = off > 0 ? nearbyint((y[2] - y[0]) / (2 * step) - 2 * c * u) : 0;
     coefficient[0] = llrint(middle(f, low, high, point, frac, b, c));
     coefficient[1] = llrint(b);
     coefficient[2] = llrint(c);
 }
 
-tf_value tf_pieces(tf_program *p, tf_value bits, const tf_pieces_of *in, const tf_power *f, tf_result result) {
+tf_value tf_pieces(tf_program *p, tf_value bits, const tf_pieces_of *in, const tf_power *f, tf_result result,
+                   unsigned ring) {
     if (p->status) return -1;
     tf_type planes = *tf_type_of(p, bits);
     size_t count = f->count;
     if (planes.kind != TF_BIT || planes.bits != count - 1 || in->scales < 1 || in->scales > TF_PIECE_SCALES)
         return tf_program_fail(p, tf_fail(TF_INVALID, "the bits of %zu thresholds are expected", count - 1));
-    int spare = 64 - (int)tf_width(result.frac, result.bound); /* as fine as the widest ring has room for */
+    unsigned width = tf_width(result.frac, result.bound);
+    int spare = 64 - (int)(ring > width ? ring : width); /* as fine as the widest ring has room for */
     if (spare < 1) return tf_program_fail(p, tf_fail(TF_RANGE, "pieces within %g have no room", result.bound));
-    pieces_args args = {.drop = spare, .scales = in->scales};
+    pieces_args args = {.drop = spare, .degree = in->degree, .scales = in->scales};
     tf_value input[1 + TF_PIECE_SCALES] = {bits};
     int point[TF_PIECE_SCALES];
     for (int s = 0; s < in->scales; s++) {
@@ -238,12 +258,12 @@ tf_value tf_pieces(tf_program *p, tf_value bits, const tf_pieces_of *in, const t
                     .bound = result.bound,
                     .zero = -1};
     tf_value v = tf_append_args(p, &pieces_step, type, 1 + in->scales, input, &args, sizeof args);
-    int64_t *data = tf_append_data(p, v, 3 * count);
+    int64_t *data = tf_append_data(p, v, (size_t)(in->degree + 1) * count);
     for (size_t j = 0, s = 0; data && j < count; j++) {
         int64_t coefficient[3];
         while ((int)s + 1 < in->scales && j >= in->first[s + 1]) s++;
-        parabola(f, f->end[j], f->end[j + 1], point[s], result.frac + spare, coefficient);
-        for (size_t k = 0; k < 3; k++) data[k * count + j] = coefficient[k];
+        piece(f, in->degree, f->end[j], f->end[j + 1], point[s], result.frac + spare, coefficient);
+        for (size_t k = 0; k <= (size_t)in->degree; k++) data[k * count + j] = coefficient[k];
     }
     return v;
 }

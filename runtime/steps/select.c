@@ -13,7 +13,7 @@
 #include "runtime/steps/steps.h"
 
 enum {
-    MAX_TERMS = 5,
+    MAX_TERMS = 7,
     RHO = 1,
     RHO_V = RHO + MAX_TERMS,
     MU = RHO_V + MAX_TERMS

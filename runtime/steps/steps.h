@@ -8,8 +8,12 @@
 tf_value tf_rename(tf_program *program, tf_value a, tf_type type);
 
 /** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit.
- * `flat`: in two exchanges, for more bytes, where the width allows it. */
-tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, bool flat);
+ * In so many exchanges at most, 1 (up to 11 bits) or 2 for more bytes; 0: in as many as are worth theirs. */
+tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset,
+                  int exchanges);
+
+/** tf_negative in so many exchanges at most, likewise. */
+tf_value tf_negative_in(tf_program *program, tf_value a, unsigned low, int exchanges);
 
 /** Fractional bits of the weight that x is multiplied with: fewer where x has more, so that the ring does not grow. */
 int tf_linear_frac(const tf_program *program, tf_value x);

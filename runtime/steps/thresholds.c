@@ -27,7 +27,7 @@ typedef struct thresholds_args {
     int64_t low, width;
 } thresholds_args;
 
-enum { MAX_BLOCKS = 4, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 512 };
+enum { MAX_BLOCKS = 4, MIN_BLOCK_BITS = 6, MAX_BLOCK_BITS = 14, MAX_THRESHOLDS = 1024 };
 
 /** How the bits are cut: `blocks` of `bits` each, as many as cost the fewest bits on the wire. */
 typedef struct layout {

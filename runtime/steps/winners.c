@@ -20,6 +20,7 @@
 
 enum { DEAL = 1, OPEN, MU }; /* purposes */
 enum { BLOCK_WORDS = TF_BLOCK / 64, MOST_SETS = 1 << (TF_WINNERS_MOST - 1), SELECT_SETS = 1 << (TF_SELECT_MOST - 1) };
+enum { FEW = TF_BLOCK / 8 }; /* elements at a time where there are many sets */
 
 typedef struct winners_args {
     int64_t group;
@@ -244,13 +245,13 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     return TF_OK;
 }
 
-/** part += element i's product of literals times what it adds to the first. */
+/** part += element i's product of literals times what it adds to the first, of FEW elements at most. */
 TF_MULTIVERSION static void add_element(tf_call *call, size_t i, size_t at, size_t count, uint64_t *part) {
     size_t g = group_of(call->node), pairs = pairs_of(g), sets = (size_t)1 << (g - 1);
     size_t large = pairs + (i - 1) * larger_sets(g), times = dealt_planes(g) + (i - 1) * (sets - 1);
     int own = call->part.own;
     const uint64_t *half = call->in[pairs + i - 1].c[own] + at, *c = call->in[pairs + i - 1].c[1 - own] + at;
-    uint64_t term[SELECT_SETS][TF_BLOCK], m[TF_BLOCK], delta[TF_BLOCK];
+    uint64_t term[SELECT_SETS][FEW], m[FEW], delta[FEW];
     uint64_t left = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* one side counts c */
     for (size_t e = 0; e < count; e++) term[0][e] = half[e] + (c[e] & left);
     for (size_t set = 1; set < sets; set++) {
@@ -278,7 +279,9 @@ static tf_status select_pair(tf_call *call, int phase) {
             continue;
         }
         uint64_t part[TF_BLOCK] = {0};
-        for (size_t i = 1; i < group_of(call->node); i++) add_element(call, i, at, count, part);
+        for (size_t few = 0; few < count; few += FEW)
+            for (size_t i = 1; i < group_of(call->node); i++)
+                add_element(call, i, at + few, count - few < FEW ? count - few : FEW, part + few);
         tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }
     return TF_OK;

@@ -4,7 +4,7 @@
 
 #include "runtime/program/program.h"
 
-enum { TF_WINNERS_MOST = 6, TF_SELECT_MOST = 4 }; /* elements of a group */
+enum { TF_WINNERS_MOST = 8, TF_SELECT_MOST = 6 }; /* elements of a group */
 
 /**
  * For elements 1 to group - 1, whether each is the first of the largest of its group: as many planes of split bits. The

@@ -372,13 +372,13 @@ Test(sample, of_vocabularies_costs) {
                       top_k = {.temperature = 0.8, .top_k = 40, .top_p = 1},
                       both = {.temperature = 0.8, .top_k = 40, .top_p = 0.95},
                       top_p = {.temperature = 0.8, .top_p = 0.95};
-    check_cost(temperature, 32000, 38, 1786301);
-    check_cost(temperature, 50257, 40, 2942697);
+    check_cost(temperature, 32000, 30, 1958413);
+    check_cost(temperature, 50257, 35, 2547757);
     check_cost(top_k, 32000, 70, 5466460);
     check_cost(top_k, 50257, 70, 8023170);
-    check_cost(both, 32000, 81, 5479516);
-    check_cost(both, 50257, 81, 8036226);
-    check_cost(top_p, 32000, 196, 17772796);
-    check_cost(top_p, 50257, 211, 27547359);
-    check_cost_of(top_p, 32000, 1e6, 115, 25836081);
+    check_cost(both, 32000, 81, 5487148);
+    check_cost(both, 50257, 81, 8043858);
+    check_cost(top_p, 32000, 117, 21945769);
+    check_cost(top_p, 50257, 126, 33033181);
+    check_cost_of(top_p, 32000, 1e6, 108, 27409061);
 }

@@ -59,23 +59,39 @@ Test(compose, reciprocal) {
 }
 
 static tf_value rsqrt_unscaled(tf_program *p, tf_value a, double low, double high, int frac) {
-    return tf_rsqrt(p, a, low, high, 1, frac);
+    return tf_rsqrt(p, a, low, high, 1, frac, 0);
 }
 
 Test(compose, rsqrt) {
     check_inverses(rsqrt_unscaled, -0.5);
 }
 
-/* Where rounds are worth anything: lines, whose value is there three rounds after that of a. */
+/* Where rounds are worth anything: lines, in a ring that leaves them fewer bits. */
 static tf_value reciprocal_by_lines(tf_program *p, tf_value a, double low, double high, int frac) {
     p->round_bytes = 1e9;
-    return tf_reciprocal_near(p, a, low, high, frac);
+    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 46);
+    cr_assert_geq(tf_type_of(p, y)->bits, 46);
+    return y;
+}
+static tf_value rsqrt_by_lines(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1e9;
+    tf_value y = tf_rsqrt(p, a, low, high, 1, frac, 44);
+    cr_assert_geq(tf_type_of(p, y)->bits, 44);
+    return y;
+}
+static tf_value reciprocal_near(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1;
+    return tf_reciprocal_near(p, a, low, high, frac, 46);
 }
 
-Test(compose, reciprocal_by_lines) {
+Test(compose, inverses_by_lines) {
     const double wide[][2] = {{0.5, 256}, {1, 2}, {1, 1}, {0.25, 4}, {1, 128}, {3, 3000}, {0.7, 0.9}, {100, 16000}};
-    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++)
-        check_inverse_to(1.3e-4, reciprocal_by_lines, -1, wide[k][0], wide[k][1], 16, 20, 1000);
+    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
+        check_inverse_to(1.4e-4, reciprocal_by_lines, -1, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(1.4e-4, reciprocal_near, -1, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(4e-5, rsqrt_by_lines, -0.5, wide[k][0], wide[k][1], 16, 20, 1000);
+    }
+    check_inverse_to(4e-5, rsqrt_by_lines, -0.5, 0x1p-2, 0x1p22, 18, 20, 1000);
 }
 
 Test(compose, exponential_of_negative_numbers) {

@@ -4,6 +4,7 @@
  * carries dealt for a sixth of the elements and swapped for a third of them.
  */
 #include "runtime/steps/powers.h"
+#include "runtime/steps/steps.h"
 #include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
@@ -70,6 +71,7 @@ STEP(lift_41_64, tf_lift(p, put(r, tf_dims(N), 16, 41, 1 << 14), 64))
 STEP(lift_a_product, tf_lift(p, multiply_to_32(r), 64))
 STEP(compare_31, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p15), 0))
 STEP(compare_31_drop_8, tf_negative(p, put(r, tf_dims(N), 16, 32, 0x1p14), 8))
+STEP(compare_at_once, tf_negative_in(p, put(r, tf_dims(N), 4, 16, 16), 0, 1))
 STEP(compare_soon, tf_negative_soon(p, tf_assume(p, narrow(r), 0x1p7), 0))
 STEP(compare_30, tf_negative(p, narrow(r), 0))
 STEP(compare_twice, tf_below(p, narrow(r), 2, (double[]){4, -4}, 10, false))
@@ -91,13 +93,19 @@ STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99
 
 static const double threshold[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0))
-static tf_value pieces(rig *r) {
+static tf_value pieces_of(rig *r, int degree, unsigned ring) {
     static const double ends[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16};
     tf_power square = {1, 2, ends, 11};
     tf_value x = put(r, tf_dims(N), 8, 64, 16);
-    tf_pieces_of scales = {2, {x, tf_trunc(&r->program, x, 4)}, {0, 8}};
+    tf_pieces_of scales = {degree, 2, {x, tf_trunc(&r->program, x, 4)}, {0, 8}};
     return tf_pieces(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), &scales, &square,
-                     (tf_result){16, 1 << 14, false});
+                     (tf_result){16, 1 << 14, false}, ring);
+}
+static tf_value pieces(rig *r) {
+    return pieces_of(r, 2, 0);
+}
+static tf_value lines(rig *r) {
+    return pieces_of(r, 1, 40);
 }
 static tf_value winners(rig *r) {
     return tf_winners(&r->program, 3, (tf_value[]){a_bit(r), a_bit(r), a_bit(r)});
@@ -174,12 +182,15 @@ static const price prices[] = {
     {"compare, 31 bits", compare_31, N, PLANES_31, OPEN_9_BLOCKS, 4, 20.2},
     {"compare, 31 bits, 8 dropped", compare_31_drop_8, N, PLANES_23, OPEN_23, 4, 14.4},
     {"compare, 23 bits, in one exchange", compare_soon, N, SOON_23, OPEN_SOON, 3, 22.25},
+    {"compare, 8 bits, by a single block", compare_at_once, N, 255, 1, 2, 32.125},
     {"compare, 30 bits", compare_30, N, PLANES_30, OPEN_9_BLOCKS, 4, 20.2},
     {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
     {"pieces between 10 thresholds, x at two scales", pieces, N, THRESHOLDS_12 + (10 + 17 + 7) * 64 + 16 + 112,
      10 * 3 + 32 + 56, 4, 334.75},
+    {"lines between these, in Z_2^40", lines, N, THRESHOLDS_12 + (10 + 8 + 3) * 64 + 16 + 112, 10 * 3 + 40 + 56, 4,
+     232.75},
     {"winners of three", winners, N, 3 * BIT_DEALT + 5, 3 * BIT_OPEN + 2, 3, 5},
     {"the winner of three, Z_2^32", the_winner, N, 3 * BIT_DEALT + 11 * 32, 3 * BIT_OPEN + 32, 3, 56},
     {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 10 * 32, 10 * 3 + 32, 4, 72.75},
@@ -202,6 +213,7 @@ static const price prices[] = {
 
 static void check_price(const price *c) {
     rig r = rig_open(16);
+    r.program.round_bytes = 16000;
     tf_value v = c->append(&r);
     cr_assert(v >= 0, "%s: %s", c->name, r.program.error);
     cr_assert_eq(c->elements, tf_shape_count(tf_type_of(&r.program, v)->shape));

@@ -55,7 +55,7 @@ Test(memcheck, nothing_branches_on_shares_in_compositions) {
         switch (k) {
         case 0: tf_max_last(p, v); break;
         case 1: tf_reciprocal(p, v, 0.5, 16, 20); break;
-        case 2: tf_rsqrt(p, v, 0.5, 16, 1, 20); break;
+        case 2: tf_rsqrt(p, v, 0.5, 16, 1, 20, 0); break;
         case 3: tf_exp_negative(p, v); break;
         default:
             rig_take(&r,

@@ -1,4 +1,5 @@
 /* Comparison, selection, ReLU, bits as shares and the maximum, against plain integers. */
+#include "runtime/steps/steps.h"
 #include "tests/support/rig.h"
 
 /* Integers of all sizes below 2^bits, among them many around zero. The caller frees them. */
@@ -9,7 +10,7 @@ static int64_t *mixed_integers(size_t n, unsigned bits) {
 }
 
 Test(step_compare, knows_every_sign) {
-    const unsigned size[][2] = {{1, 8},   {2, 8},   {5, 16},  {12, 16}, {23, 32}, {30, 32},
+    const unsigned size[][2] = {{1, 8},   {2, 8},   {5, 16},  {11, 16}, {12, 16}, {23, 32}, {30, 32},
                                 {31, 64}, {30, 48}, {38, 48}, {46, 48}, {48, 64}, {53, 64}};
     const unsigned target[] = {8, 32, 48, 64};
     for (size_t c = 0; c < sizeof size / sizeof *size; c++)
@@ -23,10 +24,12 @@ Test(step_compare, knows_every_sign) {
             int is = rig_take(&r, tf_bit_to_share(&r.program, bit, width, false));
             int is_not = rig_take(&r, tf_bit_to_share(&r.program, bit, width, true));
             int soon = rig_take(&r, tf_bit_to_share(&r.program, tf_negative_soon(&r.program, x, 0), width, false));
+            int at_once = rig_take(
+                &r, tf_bit_to_share(&r.program, tf_negative_in(&r.program, x, 0, 1), width, false)); /* up to 11 bits */
             rig_run(&r);
             for (size_t i = 0; i < n; i++)
                 if (rig_result(&r, is)[i] != (a[i] < 0) || rig_result(&r, is_not)[i] != (a[i] >= 0) ||
-                    rig_result(&r, soon)[i] != (a[i] < 0))
+                    rig_result(&r, soon)[i] != (a[i] < 0) || rig_result(&r, at_once)[i] != (a[i] < 0))
                     cr_assert_fail("%u bits: %lld is %lld", bits, (long long)a[i], (long long)rig_result(&r, is)[i]);
             rig_close(&r);
             free(a);

@@ -89,9 +89,9 @@ static void check_pieces(int scales) {
     tf_value x = rig_put(&r, tf_dims(N), a, 12, 32, 256);
     tf_value bits = tf_thresholds(&r.program, x, COUNT - 1, end + 1, 0);
     const tf_power inverse = {1, -1, end, COUNT}, square = {0.5, 2, end, COUNT};
-    const tf_pieces_of of = {scales, {x, tf_trunc(&r.program, x, 11), tf_trunc(&r.program, x, 10)}, {0, 16, 17}};
-    int y = rig_take(&r, tf_pieces(&r.program, bits, &of, &inverse, (tf_result){20, 4, false}));
-    int z = rig_take(&r, tf_pieces(&r.program, bits, &of, &square, (tf_result){8, 0x1p15, false}));
+    const tf_pieces_of of = {2, scales, {x, tf_trunc(&r.program, x, 11), tf_trunc(&r.program, x, 10)}, {0, 16, 17}};
+    int y = rig_take(&r, tf_pieces(&r.program, bits, &of, &inverse, (tf_result){20, 4, false}, 0));
+    int z = rig_take(&r, tf_pieces(&r.program, bits, &of, &square, (tf_result){8, 0x1p15, false}, 0));
     rig_run(&r);
     for (size_t i = 0; i < N; i++) {
         double v = ldexp((double)a[i], -12), width = exp2(1 / 8.0) - 1, unit = scales > 1 ? 0x1p-10 : 0;

@@ -6,6 +6,7 @@
 #define TF_TESTS_EACH_STEP_H
 
 #include "runtime/steps/powers.h"
+#include "runtime/steps/steps.h"
 #include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
@@ -47,6 +48,7 @@ STEP(lift_odd, tf_lift(p, step_put(r, x, 25, 64), 44))
 STEP(compare, tf_negative(p, step_put(r, x, 32, 0x1p10), 0))
 STEP(compare_low, tf_negative(p, step_put(r, x, 32, 0x1p10), 4))
 STEP(compare_soon, tf_negative_soon(p, step_put(r, x, 32, 0x1p10), 0))
+STEP(compare_at_once, tf_negative_in(p, step_put(r, x, 32, 0x1p4), 8, 1))
 STEP(below, tf_value b = tf_below(p, step_put(r, x, 32, 0x1p10), 3, (double[]){1, -2, 30}, 2, false);
      tf_bit_to_share(p, tf_bit_plane(p, b, 2), 32, false))
 STEP(select_one, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), false}))
@@ -119,8 +121,10 @@ static void step_staircase(rig *r, const int64_t *x) {
     double end[STEP_THRESHOLDS + 2];
     for (int j = 0; j < STEP_THRESHOLDS + 2; j++) end[j] = j * 0x1p14;
     tf_power square = {0x1p-19, 2, end, STEP_THRESHOLDS + 1};
-    tf_pieces_of scales = {2, {a, tf_trunc(&r->program, a, 4)}, {0, 2}};
-    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false));
+    tf_pieces_of scales = {2, 2, {a, tf_trunc(&r->program, a, 4)}, {0, 2}};
+    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false), 0);
+    scales.degree = 1;
+    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false), 40);
 }
 
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
@@ -142,6 +146,7 @@ static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
 static const step_case step_selections[] = {{"compare", step_compare},
                                             {"compare, low bits dropped", step_compare_low},
                                             {"compare, in one exchange", step_compare_soon},
+                                            {"compare, by a single block", step_compare_at_once},
                                             {"winners of groups", step_winners},
                                             {"compare with three numbers", step_below},
                                             {"select", step_select_one},
@@ -150,6 +155,7 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"relu", step_relu},
                                             {0}};
 static const step_case step_tables[] = {{"2^x", step_exponential},
+                                        {"powers", step_powers},
                                         {"spline", step_spline},
                                         {"spline of 256 segments", step_spline_fine},
                                         {"lookup", step_lookup},

@@ -82,11 +82,13 @@ report_form settings_of_report(const command_line *o) {
 }
 
 /* Texts are packed by what padding and rounds cost on the network that is told or simulated, unless it was said how
- * many go together. */
+ * many go together. On one host a round costs little. */
+enum { ON_ONE_HOST = 16000 };
+
 static double round_bytes_of_batches(const command_line *o) {
     if (o->batch) return 0;
     if (o->is_network && !o->measures) return tf_network_round_bytes(&o->network);
-    return o->links.shaped ? tf_network_round_bytes(&o->links.network) : TF_ROUND_BYTES;
+    return o->links.shaped ? tf_network_round_bytes(&o->links.network) : ON_ONE_HOST;
 }
 
 batch_settings settings_of_batches(const command_line *o, empty_texts empty) {

@@ -45,7 +45,7 @@ static tf_value reciprocal(tf_program *p, tf_value x, tf_value y) {
     return tf_reciprocal(p, x, 0.5, 256, p->frac + 4);
 }
 static tf_value rsqrt_step(tf_program *p, tf_value x, tf_value y) {
-    return tf_rsqrt(p, x, 0.5, 256, 1, p->frac + 4);
+    return tf_rsqrt(p, x, 0.5, 256, 1, p->frac + 4, 0);
 }
 static tf_value maximum(tf_program *p, tf_value x, tf_value y) {
     return tf_max(p, x, y);
