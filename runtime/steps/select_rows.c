@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "net/base/secret.h"
+#include "runtime/kernels/multiversion.h"
 #include "runtime/steps/select_rows.h"
 #include "runtime/steps/steps.h"
 
@@ -86,8 +87,46 @@ static tf_status pick_span(const reading *r, uint64_t *sum) {
     return status;
 }
 
-/** The same as select_span row by row, reading only what is selected: faster for a single token. */
+/* A single token: rows are read where they lie, once -----------------------------------------------------------------
+ */
+
+/** Component j of the table, if it lies there in words of 32 bits; NULL: otherwise. */
+static const uint8_t *words32(const reading *r, int j) {
+    const tf_source *source = r->table->source;
+    return source && source->bytes == sizeof(uint32_t) ? source->part[j].data : NULL;
+}
+
+/** sum += row, of which all bits of a word are taken that `mask` has. */
+TF_MULTIVERSION static void add_row(const uint8_t *row, size_t columns, uint32_t mask, uint32_t *sum) {
+    for (size_t i = 0; i < columns; i++) {
+        uint32_t x;
+        memcpy(&x, row + i * sizeof x, sizeof x);
+        sum[i] += x & mask;
+    }
+}
+
+/** sum += the rows of component j that the bit vector selects, or what all rows come to under a mask that only the
+ *  token's lets through: no address and no branch depends on a token. */
+static tf_status add_rows_in_place(const reading *r, int j, uint64_t *sum) {
+    const size_t pitch = r->columns * sizeof(uint32_t);
+    const uint8_t *table = words32(r, j);
+    uint32_t *own = tf_secret_alloc(pitch);
+    if (!own) return tf_fail(TF_NOMEM, "no memory for a row of %zu elements", r->columns);
+    memset(own, 0, pitch);
+    for (size_t at = r->rows.begin; at < r->rows.end; at++) {
+        const size_t k = at - r->rows.begin;
+        const uint32_t other = r->token ? (uint32_t)at ^ (uint32_t)*r->token : 0;
+        if (r->q && !(r->q[k / 64] >> k % 64 & 1)) continue;
+        add_row(table + at * pitch, r->columns, ((other | -other) >> 31) - 1, own);
+    }
+    for (size_t i = 0; i < r->columns; i++) sum[i] += own[i];
+    tf_secret_free(own, pitch);
+    return TF_OK;
+}
+
+/** Row by row, reading only what is selected. */
 static tf_status select_one(const reading *r, uint64_t *sum) {
+    if (words32(r, r->j)) return add_rows_in_place(r, r->j, sum);
     const size_t columns = r->columns, bytes = columns * sizeof(uint64_t);
     uint64_t *row = tf_secret_alloc(bytes);
     if (!row) return tf_fail(TF_NOMEM, "no memory for a row of %zu elements", columns);
@@ -102,8 +141,18 @@ static tf_status select_one(const reading *r, uint64_t *sum) {
     return status;
 }
 
+static tf_status pick_one(const reading *r, uint64_t *sum) {
+    const tf_source *source = r->table->source;
+    bool there = source != NULL;
+    for (int j = 0; j < 2; j++) there = there && (words32(r, j) || tf_source_is_zero(source, j));
+    if (!there) return pick_span(r, sum);
+    for (int j = 0; j < 2; j++)
+        if (!tf_source_is_zero(source, j)) TF_TRY(add_rows_in_place(r, j, sum));
+    return TF_OK;
+}
+
 static tf_status add_rows(const reading *r, uint64_t *sum) {
-    if (r->token) return pick_span(r, sum);
+    if (r->token) return r->tokens == 1 ? pick_one(r, sum) : pick_span(r, sum);
     return r->tokens == 1 ? select_one(r, sum) : select_span(r, sum);
 }
 
