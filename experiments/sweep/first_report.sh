@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 store=${1:-first-report}
 shift || true
-[ -x build/trefoil ] || experiments/setup.sh build
+[ -x build/trefoil ] || experiments/setup.sh program
 for part in model stories; do experiments/setup.sh $part; done
 /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || experiments/setup.sh plots ||
     echo "going on without python3-matplotlib: the page will have tables and no plots" >&2

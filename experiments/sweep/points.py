@@ -176,7 +176,8 @@ def of_approx(models, ranges, axes):
 def make_points(spec, program, digests):
     """Every point once, in the order of the spec."""
     points, faults, models = {}, [], {}
-    for name, model in spec.models.items():
+    used = {axes["model"] for axes, _ in spec.points()}
+    for name, model in ((name, model) for name, model in spec.models.items() if name in used):
         try:
             unfit = ("accuracy", "agreement") if generates_text(model) else ("perplexity",)
             models[name] = located(model), settings_of_model(model, digests), unfit

@@ -1,5 +1,6 @@
 """Computes points: here, some at a time, or as a task of a cluster's job. What is done is skipped, what was cut goes on."""
 import concurrent.futures
+import json
 import os
 import platform
 import signal
@@ -42,6 +43,8 @@ def arguments_of(point, store):
     if point.measure in OF_DATA:
         words = ["eval", *model_arguments(where), *data_arguments(point), *tail,
                  "--out", str(store.directory / "predictions" / (point.digest + ".jsonl"))]
+        if point.measure == "ranges":  # in one process, which sees all values
+            return [*words, "--local", "--check-ranges", "--report", str(report_of(point, store))]
         return words + (["--check"] if point.measure == "agreement" else [])
     if point.measure in PARTS:
         words = ["bench", *part_arguments(point), "--runs", str(point.settings["runs"]), *tail]
@@ -58,6 +61,22 @@ def arguments_of(point, store):
     if axes["network"] not in ("none", "hosts"):
         words += ["--shape", NETWORKS.get(axes["network"]) or axes["network"]]
     return words
+
+
+def report_of(point, store):
+    return store.directory / "logs" / (point.digest + ".ranges")
+
+
+def used_of(point, store):
+    """The nodes that take most of their ranges: of those whose op bounds them, as tanh does, and of the others."""
+    nodes = json.loads(report_of(point, store).read_text(encoding="utf-8"))["nodes"]
+    widest = max(node["range"] for node in nodes)
+    most = {}
+    for node in nodes:
+        kind, used = "bounded" if node["range"] < widest else "free", node["private"] / node["range"]
+        if used >= most.get(kind, {"used": 0})["used"]:
+            most[kind] = {**node, "used": used}
+    return most
 
 
 def figures_of(measure, value, forecast):
@@ -119,7 +138,7 @@ def measure_point(point, program, forecasts, store, result):
         result["result"], result["warnings"] = program.json(["ops", "--fidelity"])
         result["seeds"] = {"inputs": result["result"].get("seed")}
     else:
-        groups = point.where["groups"] if point.measure in OF_DATA else 1
+        groups = point.where["groups"] if point.measure in OF_DATA and point.measure != "ranges" else 1
         run = Run(program, arguments_of(point, store), groups, point.where.get("hosts"), store.directory / "logs" / (point.digest + ".log"))
         running.add(run)
         result["command"] = run.command
@@ -129,6 +148,9 @@ def measure_point(point, program, forecasts, store, result):
             running.discard(run)
         result["warnings"] = list(dict.fromkeys(result.get("warnings", []) + found))
     result["figures"] = figures_of(point.measure, result["result"], entry)
+    if point.measure == "ranges":
+        result["result"]["used"] = used_of(point, store)
+        result["figures"].update({f"range_{kind}": node["used"] for kind, node in result["result"]["used"].items()})
 
 
 def compute(point, program, forecasts, store):

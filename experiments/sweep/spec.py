@@ -52,7 +52,7 @@ import re
 import tomllib
 
 PARTS = {"step": "steps", "op": "ops", "product": "products", "link": None}  # what is measured without a model, and its list
-MEASURES = ("accuracy", "agreement", "perplexity", "cost", "time", "profile", "fidelity", *PARTS)
+MEASURES = ("accuracy", "agreement", "perplexity", "ranges", "cost", "time", "profile", "fidelity", *PARTS)
 # Each axis: its type and its value where a spec says nothing.
 AXES = {
     "model": (str, None),
@@ -82,8 +82,9 @@ TOP = {"measure": list, "repeats": int, "limit": int, "groups": int, "timeout": 
        "zip": list, "exclude": list, "title": str, "note": str, "published": list, "hosts": dict,
        "steps": list, "ops": list, "products": list, "runs": int}
 NUMBERS = ("repeats", "limit", "groups", "timeout", "runs")  # which the command line may set
-# prompts: a file of prompts, a line each, which `tokens` are generated after. ranges = false: without ranges.json.
-MODEL = {"path": str, "arch": str, "data": str, "metric": str, "columns": str, "max_length": int, "prompts": str, "ranges": bool}
+# prompts: a file of prompts, a line each, which `tokens` are generated after. ranges = false: without ranges.json. each: what
+# stands for {} in the path, a model each.
+MODEL = {"path": str, "each": list, "arch": str, "data": str, "metric": str, "columns": str, "max_length": int, "prompts": str, "ranges": bool}
 HOSTS = {"names": list, "parties": str, "identities": list}
 PUBLISHED = {"source": str, "where": dict, "figures": dict, "differs": str}
 FIGURES = ("bytes", "rounds", "seconds", "value", "memory")
@@ -109,13 +110,26 @@ class Spec:
         self.groups, self.timeout, self.runs = table.get("groups", 1), table.get("timeout", 3600), table.get("runs", 5)
         self.parts = {measure: table.get(key, []) if key else ["link"] for measure, key in PARTS.items()}
         self.title, self.note = table.get("title", name), table.get("note", "")
-        self.models = table.get("models", {})
+        self.models = self.expanded(table.get("models", {}))
         axes = table.get("axes", {})
         self.axes, self.zips, self.excludes = axes if isinstance(axes, list) else [axes], table.get("zip", []), table.get("exclude", [])
         self.published, self.hosts = table.get("published", []), table.get("hosts")
         for key, values in overrides:
             self.override(key, values)
         self.check()
+
+    def expanded(self, models):
+        """The models, of which one with `each` is as many as that names: NAME VALUE."""
+        out = {}
+        for name, model in models.items():
+            if not isinstance(model, dict) or "each" not in model:
+                out[name] = model
+                continue
+            if "{}" not in str(model.get("path")) or not all(isinstance(v, str) for v in model["each"]):
+                self.fail("each", f"models.{name}.each is to be strings that stand for {{}} in models.{name}.path")
+            for value in model["each"]:
+                out[f"{name} {value}"] = {**{k: v for k, v in model.items() if k != "each"}, "path": model["path"].replace("{}", value)}
+        return out
 
     def line_of(self, key):
         """The line on which a key is set, for messages."""
@@ -184,7 +198,7 @@ class Spec:
                 self.fail(name, f"models.{name} needs either a path or an arch")
             if "prompts" in model and "path" not in model:
                 self.fail(name, f"models.{name}.prompts: an architecture with random weights has no words to continue")
-            if "data" not in model and measures & {"accuracy", "agreement", "perplexity"} and "path" in model:
+            if "data" not in model and measures & {"accuracy", "agreement", "perplexity", "ranges"} and "path" in model:
                 self.fail(name, f"models.{name} has no data to measure {', '.join(sorted(measures))} on")
         for axes in self.axes:
             if self.models and not any("model" in z for z in self.zips):

@@ -23,6 +23,7 @@ DEPENDS = {
     "accuracy": EVALUATED,
     "agreement": EVALUATED,
     "perplexity": EVALUATED,
+    "ranges": EVALUATED,
     "fidelity": (),
     "step": PART,
     "op": PART,
@@ -30,7 +31,7 @@ DEPENDS = {
     "link": PART,
 }
 # Measures of a data set, whose limit may grow.
-OF_DATA = ("accuracy", "agreement", "perplexity")
+OF_DATA = ("accuracy", "agreement", "perplexity", "ranges")
 
 
 def digest_of(settings):

@@ -9,7 +9,7 @@ from spec import MEASURES, OPTIONS, PARTS
 COLUMNS = ("measure", "model", "size", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", *OPTIONS, "program")
 # Figures, and which way is worse.
 FIGURES = ("bytes", "per_element", "rounds", "memory", "seconds", "fastest", "slowest", "setup", "prefill", "per_token", "total", "value",
-           "examples", "plain_value", "agreement", "max_abs_error", "one_way", "all_ways", "cipher", "round_seconds")
+           "examples", "plain_value", "agreement", "max_abs_error", "range_free", "range_bounded", "one_way", "all_ways", "cipher", "round_seconds")
 GOOD = ("value", "agreement")  # except perplexity
 
 

@@ -15,15 +15,25 @@ timeout 300 /usr/bin/python3 "$here/finetune_selftest.py" "$1/trefoil" "$work"
 mkdir -p "$work/shared/models" "$work/shared/data"
 ln -s "$work/base" "$work/shared/models/bert-tiny-sst2"
 ln -s "$work/data" "$work/shared/data/sst2"
-quick() {
-    TREFOIL_SHARED=$work/shared TREFOIL=$1/trefoil timeout 300 "$here/../../experiments/accuracy.sh" --quick \
-        --models "$work/models" --work "$work/results" >"$work/table" 2>"$work/err" ||
-        { cat "$work/err"; exit 1; }
+export TREFOIL=$1/trefoil
+experiment() {
+    TREFOIL_SHARED=$work/shared timeout 300 "$here/../../experiments/finetune/adapt.sh" --quick --out "$work/models" >"$work/err" 2>&1 &&
+        "$TREFOIL" sweep "$work/figure2.toml" --out "$work/results" >"$work/err" 2>&1 || { cat "$work/err"; exit 1; }
 }
-quick "$1"
-before=$(cat "$work"/results/quick/bert-tiny-sst2/private.jsonl)
-grep -Eq '^\| bert-tiny \| SST-2, accuracy \| 40 \|( [0-9.]+ \|){5} [-+][0-9.]+ \| [0-9.]+ \| [-+][0-9.]+ \| (100|9[0-9])\.[0-9]+ \|' \
-    "$work/table" || { echo "FAILED: no such row in"; cat "$work/table"; exit 1; }
-[ "$(grep -c . "$work/results/quick/accuracy.md")" -gt 10 ] && [ -s "$work/results/quick/accuracy.json" ]
-quick "$1" # once more: nothing is computed again
-[ "$before" = "$(cat "$work"/results/quick/bert-tiny-sst2/private.jsonl)" ]
+sed "s|\.cache/finetune|$work/models|" "$here/../../experiments/sweep/specs/figure2.toml" >"$work/figure2.toml"
+experiment
+"$TREFOIL" sweep "$work/results" --table json >"$work/table"
+/usr/bin/python3 - "$work/table" <<'PYTHON'
+import json, sys
+rows = json.load(open(sys.argv[1]))
+assert len(rows) == 10 and not any("error" in row for row in rows), rows
+for row in rows:
+    if row["measure"] == "agreement":
+        assert row["examples"] == 40 and 0 <= row["value"] <= 1 and row["agreement"] >= 0.9 and row["max_abs_error"] < 0.1, row
+    else:
+        assert 0 < row["range_free"] < 1 and 0 < row["range_bounded"] <= 1, row
+PYTHON
+sums() { (cd "$work/results/results" && sha256sum -- *.json); }
+before=$(sums)
+experiment # once more: nothing is trained or computed again
+[ "$before" = "$(sums)" ]

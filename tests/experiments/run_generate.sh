@@ -9,34 +9,29 @@ if [ ! -f "$model/model.safetensors" ]; then
     echo "skipped: stories15M is not there (experiments/setup.sh stories)"
     exit 77
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 prompt="Once upon a time, there was a little girl named Lily."
 story=" She loved to play outside in the sunshine. One"
 
-fail() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 # run ARGUMENTS...: generate with --json, into $work/out
 run() {
-    "$trefoil" generate --model "$model" --json "$@" >"$work/out" 2>"$work/err" || fail "$*: $(cat "$work/err")"
+    "$trefoil" generate --model "$model" --json "$@" >"$work/out" 2>"$work/err" || complain "$*: $(cat "$work/err")"
 }
 # value EXPRESSION: of the JSON object o
 value() {
     python3 -c "import json, sys; o = json.load(open('$work/out')); print($1)"
 }
 check() {
-    [ "$(value "$1")" = "$2" ] || fail "$1 is $(value "$1"), not $2"
+    [ "$(value "$1")" = "$2" ] || complain "$1 is $(value "$1"), not $2"
 }
 refused() {
     local message=$1
     shift
     if "$trefoil" generate --model "$model" "$@" >"$work/out" 2>"$work/err"; then
-        fail "$* was not refused"
+        complain "$* was not refused"
     elif ! grep -qF -- "$message" "$work/err"; then
-        fail "$*: '$(cat "$work/err")' lacks '$message'"
+        complain "$*: '$(cat "$work/err")' lacks '$message'"
     fi
 }
 
@@ -54,7 +49,7 @@ for reveal in token logits; do
     check "o['bytes']['total'] == o['bytes']['prefill'] + 3 * o['bytes']['per_token']" True
     check "o['rounds']['total'] == o['rounds']['prefill'] + 3 * o['rounds']['per_token']" True
     moved=$(value "(o['bytes']['total'], o['bytes']['per_token'], o['rounds']['total'], o['rounds']['per_token'])")
-    "$trefoil" cost --model "$model" --seq 15 --tokens 4 --reveal $reveal --json >"$work/out" || fail "cost"
+    "$trefoil" cost --model "$model" --seq 15 --tokens 4 --reveal $reveal --json >"$work/out" || complain "cost"
     check "(o['bytes']['total'], o['per_token']['bytes'], o['rounds'], o['per_token']['rounds'])" "$moved"
 done
 
@@ -62,7 +57,7 @@ done
 run --local --prompt "$prompt" --prefill 6 --max-tokens 3
 check "o['results'][0]['tokens']" "[2296, 18012, 304]"
 moved=$(value "(o['bytes']['prefill'], o['bytes']['total'], o['rounds']['total'])")
-"$trefoil" cost --model "$model" --seq 15 --prefill 6 --tokens 3 --json >"$work/out" || fail "cost --prefill"
+"$trefoil" cost --model "$model" --seq 15 --prefill 6 --tokens 3 --json >"$work/out" || complain "cost --prefill"
 check "(o['prefill']['bytes'], o['bytes']['total'], o['rounds'])" "$moved"
 
 # agrees FORECAST_OPTIONS -- OPTIONS: in private as in floating point, moving what is forecast.
@@ -76,13 +71,13 @@ agrees() {
     check "[r['tokens'] for r in o['results']]" "$tokens"
     check "(o['bytes']['total'], o['rounds']['total']) == (o['forecast']['bytes'], o['forecast']['rounds'])" True
     moved=$(value "(o['bytes']['total'], o['rounds']['total'])")
-    "$trefoil" cost --model "$model" --json "${forecast[@]}" >"$work/out" || fail "cost ${forecast[*]}"
+    "$trefoil" cost --model "$model" --json "${forecast[@]}" >"$work/out" || complain "cost ${forecast[*]}"
     check "(o['bytes']['total'], o['rounds'])" "$moved"
 }
 
 # Of a prompt eight tokens are kept, read at once or in pieces: another text, the same in private.
 agrees --seq 15 --tokens 5 --keep 8 -- --prompt "$prompt" --max-tokens 5 --keep 8
-[ "$tokens" = "[[2296, 18012, 304, 1708, 411]]" ] || fail "--keep 8: $tokens"
+[ "$tokens" = "[[2296, 18012, 304, 1708, 411]]" ] || complain "--keep 8: $tokens"
 agrees --seq 15 --tokens 5 --keep 8 --prefill 6 -- --prompt "$prompt" --max-tokens 5 --keep 8 --prefill 6
 run --plain --prompt "$prompt" --max-tokens 6 --keep 15
 check "o['results'][0]['tokens'][:5]" "[2296, 18012, 304, 1708, 5377]"
@@ -133,7 +128,7 @@ run --plain --input "$work/prompts.txt" --max-tokens 4 --keep 8
 check "[r['tokens'][:3] for r in o['results']]" "[[2296, 18012, 304], ${alone%,*}]]"
 
 mpirun -n 3 "$trefoil" generate --model "$model" --prompt "$prompt" --max-tokens 3 --json >"$work/out" 2>"$work/err" ||
-    fail "mpirun: $(cat "$work/err")"
+    complain "mpirun: $(cat "$work/err")"
 check "o['results'][0]['tokens']" "[2296, 18012, 304]"
 
 run --plain --prompt "$prompt" --max-tokens 20 --stop "outside"
@@ -145,7 +140,7 @@ first=$(value "o['results'][0]['tokens']")
 run --plain --prompt "$prompt" --max-tokens 12 --temperature 1 --seed 7
 check "o['results'][0]['tokens']" "$first"
 run --plain --prompt "$prompt" --max-tokens 12 --temperature 1 --seed 8
-[ "$(value "o['results'][0]['tokens']")" != "$first" ] || fail "another seed draws the same"
+[ "$(value "o['results'][0]['tokens']")" != "$first" ] || complain "another seed draws the same"
 run --plain --prompt "$prompt" --max-tokens 2 --logprobs 3
 check "[t['top'][0]['token'] for t in o['results'][0]['logprobs']]" "[2296, 18012]"
 check "all(t['logprob'] == t['top'][0]['logprob'] <= 0 for t in o['results'][0]['logprobs'])" True
@@ -169,4 +164,4 @@ run --local --prompt "$prompt" --max-tokens 3 --temperature 0.7 --top-k 0 --top-
 check "o['results'][0]['tokens']" "[2296, 18012, 304]"
 check "o['bytes']['total'] == o['forecast']['bytes'] and o['rounds']['total'] == o['forecast']['rounds']" True
 refused "either --prompt or --input" --plain
-exit $((failures > 0))
+conclude

@@ -8,13 +8,8 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
     { echo "skipped: no Chromium (experiments/setup.sh browser installs it)"; exit 77; }
 /usr/bin/python3 -c 'import matplotlib, tomllib' 2>/dev/null ||
     { echo "skipped: /usr/bin/python3 has no matplotlib (experiments/setup.sh plots installs it)"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 
 /usr/bin/python3 "$here/report_store.py" "$work/store" || exit 1
 "$TREFOIL" sweep "$work/store" --report "$work/report.html" 2>"$work/err" || complain "--report: $(cat "$work/err")"
@@ -74,4 +69,4 @@ done
 timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/profile" --print-to-pdf="$work/report.pdf" \
     "file://$work/report.html" 2>/dev/null
 [ "$(stat -c %s "$work/report.pdf" 2>/dev/null || echo 0)" -gt 20000 ] || complain "the report does not print"
-exit $((failures > 0))
+conclude

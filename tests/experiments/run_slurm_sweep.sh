@@ -10,16 +10,12 @@ here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/support/slurm.sh
 . "$here/../support/slurm.sh"
 /usr/bin/python3 -c 'import tomllib' 2>/dev/null || skip "/usr/bin/python3 is older than 3.11 (Debian: python3)"
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-work=$(mktemp -d)
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 trap stop_slurm EXIT
 start_slurm <<'CONF'
-NodeName=n[0-2] NodeHostname=@HOST@ NodeAddr=127.0.0.1 Port=[@PORT1@-@PORT3@] CPUs=3 State=UNKNOWN
+NodeName=n[0-1] NodeHostname=@HOST@ NodeAddr=127.0.0.1 Port=[@PORT1@-@PORT2@] CPUs=3 State=UNKNOWN
+NodeName=n2 NodeHostname=@HOST@ NodeAddr=127.0.0.1 Port=@PORT3@ CPUs=6 State=UNKNOWN
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 PreemptType=preempt/partition_prio
@@ -98,7 +94,7 @@ victim=$(until_some 30 tasks RUNNING | head -1)
 scancel "$victim" || complain "no task to cancel"
 # Preempted by a job of a higher partition that wants all nodes whole.
 until_some 60 tasks RUNNING >/dev/null || complain "no task runs before the preemption"
-sbatch --partition=high --nodes=3 --ntasks=9 --wrap "sleep 3" -o /dev/null --wait >"$work/out" 2>&1 || complain "high: $(cat "$work/out")"
+sbatch --partition=high --nodes=3 --exclusive --wrap "sleep 3" -o /dev/null --wait >"$work/out" 2>&1 || complain "high: $(cat "$work/out")"
 grep -qE 'preempted|PREEMPT' "$work"/slurmctld.log || complain "nothing was preempted"
 # Told to end, as a minute before its time limit: it saves, and goes back to the queue.
 told=$(until_some 60 tasks RUNNING | grep -vx "$victim" | head -1)
@@ -151,5 +147,19 @@ for name, one in stormy.items():
     assert not other["environment"]["slurm"] and other["command"][0] == "mpirun"
 P
 sweep "$store" --compare "$work/calm" --threshold 1000 >"$work/out" || complain "--compare: $(cat "$work/out")"
+
+# Two groups of three divide a data set: six ranks on one node.
+sweep "$work/spec.toml" --out "$work/groups" measure=accuracy groups=2 --slurm "--partition=low" >"$work/out" 2>"$work/err" || complain "groups: $(cat "$work/err")"
+until_none 120 || complain "the queue of groups does not end: $(squeue)"
+/usr/bin/python3 - "$work/groups" "$store" <<'P' || complain "two groups come to something else: $(cat "$work"/groups/jobs/*.out)"
+import json, pathlib, sys
+two, one = ({p.stem: json.loads(p.read_text()) for p in pathlib.Path(s, "results").glob("*.json")} for s in sys.argv[1:])
+assert len(two) == 4 and two.keys() <= one.keys(), (len(two), len(one))
+for name, result in two.items():
+    assert "error" not in result and result["result"]["groups"] == 2, result
+    assert result["command"][:5] == ["srun", "-N", "1", "-n", "6"], result["command"]
+    assert result["figures"]["examples"] == one[name]["figures"]["examples"], result
+    assert abs(result["figures"]["value"] - one[name]["figures"]["value"]) < 0.05, result
+P
 [ $failures = 0 ] && echo "all as it should be, with $(srun --version); $done_before of 40 points before the second submission"
 exit $((failures > 0))

@@ -5,14 +5,10 @@ set -uo pipefail
 export TREFOIL=$1/trefoil
 python=/usr/bin/python3
 "$python" -c 'import tomllib' 2>/dev/null || { echo "skipped: /usr/bin/python3 is older than 3.11 (Debian: python3)"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/checks.sh
+. "$here/../support/checks.sh"
 sweep() { "$TREFOIL" sweep "$@"; }
 
 cat >"$work/spec.toml" <<'T'
@@ -120,7 +116,7 @@ sweep "$work/late.toml" --out "$work/late" 2>&1 | grep "took more" >/dev/null &&
 # A model that goes away, or changes, while a sweep is at it: the reason is in the table, nothing else is lost, and with the
 # model back the sweep goes on.
 # shellcheck source=tests/support/tiny_model.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../support/tiny_model.sh"
+. "$here/../support/tiny_model.sh"
 make_tiny_model "$work/model"
 { printf 'sentence\tlabel\n' && for i in {1..6}; do printf 'good film hello world\tred\nbad film .\tgreen\n'; done; } >"$work/labelled.tsv"
 printf '%s\n' 'measure = ["time"]' 'repeats = 6' '[models.mine]' "path = \"$work/model\"" '[axes]' 'seq = [8]' >"$work/mine.toml"
@@ -170,6 +166,17 @@ sweep "$work/data.toml" --out "$work/ranged" measure=cost seq=8 >/dev/null 2>"$w
 [ "$(find "$work/ranged/results" -name '*.json' | wc -l)" = 4 ] || complain "not one result without and one with ranges for each"
 rm "$work"/model/ranges*.json
 
+# Groups of three divide a data set: the same examples, and what they come to.
+sweep "$work/data.toml" --out "$work/groups" approx=exact groups=2 >/dev/null 2>"$work/err" || complain "two groups: $(cat "$work/err")"
+sweep "$work/data.toml" --out "$work/data" approx=exact limit=0 >/dev/null 2>"$work/err" || complain "one group: $(cat "$work/err")"
+"$python" - "$work/groups" "$work/data" <<'P' || complain "two groups come to something else than one"
+import json, pathlib, sys
+two, one = (json.loads(next(pathlib.Path(s, "results").glob("*.json")).read_text()) for s in sys.argv[1:])
+assert two["command"][:3] == ["mpirun", "-n", "6"] and two["result"]["groups"] == 2, two["command"]
+assert two["settings"] == one["settings"] and two["digest"] == one["digest"]
+assert two["figures"]["examples"] == one["figures"]["examples"] == 12 and two["figures"]["value"] == one["figures"]["value"]
+P
+
 # A full disk ends the sweep with the reason, and leaves no half of a result; --fail-fast stops at the first failure.
 if mkdir "$work/small" && mount -t tmpfs -o size=96k tmpfs "$work/small" 2>/dev/null; then
     head -c 60k /dev/zero >"$work/small/ballast"
@@ -217,4 +224,4 @@ bash -n "$work/queued/jobs/1.sh" || complain "the job is no script"
 sweep "$store" --report "$work/report.html" 2>"$work/err" || complain "--report: $(cat "$work/err")"
 grep -qE '(src|href)="?https?:' "$work/report.html" && complain "the report loads something"
 "$python" -c 'import matplotlib' 2>/dev/null && { grep -q '<svg' "$work/report.html" || complain "no plot is drawn"; }
-exit $((failures > 0))
+conclude

@@ -183,6 +183,31 @@ job 60 "${keys[@]}" >"$work/out" 2>"$work/err" </dev/null || complain "mpirun: $
 job 60 >"$work/out" 2>"$work/err" </dev/null && complain "mpirun across hosts without --parties did not refuse"
 grep -q "several hosts.*trefoil keygen" "$work/err" || complain "mpirun without --parties: $(cat "$work/err")"
 
+# --- A sweep, whose points run on the three hosts.
+cat >"$work/hosts.toml" <<T
+measure = ["time", "accuracy"]
+[models.tiny]
+path = "$work/tiny"
+data = "$work/labelled.tsv"
+[axes]
+network = ["hosts"]
+seq = [8]
+[hosts]
+names = ["10.213.7.1", "10.213.7.2", "10.213.7.3"]
+parties = "$work/parties.json"
+identities = ["$work/id0", "$work/id1", "$work/id2"]
+T
+{ printf 'sentence\tlabel\n' && for i in 1 2 3; do printf 'good film hello world\tred\nbad film .\tgreen\n'; done; } >"$work/labelled.tsv"
+sweep() {
+    OMPI_MCA_plm_rsh_agent=$work/agent OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=10.213.7.0/24 OMPI_MCA_oob_tcp_if_include=10.213.7.0/24 \
+        on 0 timeout -k 5 120 "$trefoil" sweep "$@"
+}
+if /usr/bin/python3 -c 'import tomllib' 2>/dev/null; then
+    sweep "$work/hosts.toml" --out "$work/swept" >"$work/out" 2>"$work/err" </dev/null || complain "a sweep: $(cat "$work/err")"
+    [ "$(sweep "$work/swept" --table csv --where network=hosts | grep -c '^time,tiny,')" = 1 ] || complain "a sweep has no time over hosts"
+    [ "$(sweep "$work/swept" --table csv | grep -c '^accuracy,tiny,')" = 1 ] || complain "a sweep has no accuracy"
+fi
+
 # --- A slow network: tbf lets each host send no more than 8 Mbit/s.
 slow=0
 for n in 0 1 2; do

@@ -47,7 +47,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 TmpFS=$work/tmp.%n
-$(sed "s/@HOST@/$(hostname)/; s/@PORT1@/$((port + 1))/; s/@PORT3@/$((port + 3))/")
+$(sed "s/@HOST@/$(hostname)/; s/@PORT1@/$((port + 1))/; s/@PORT2@/$((port + 2))/; s/@PORT3@/$((port + 3))/")
 CONF
     mkdir "$work/state" "$work"/tmp.n{0,1,2} "$work"/spool.n{0,1,2}
     head -c 1024 /dev/urandom >"$work/munge.key"
