@@ -166,11 +166,14 @@ def points_of_parts(spec, program, axes, measures):
             yield Point(measure, settings, where, label_of(measure, blank, program.version, options, size=int(size) if size.isdigit() else size))
 
 
-def of_approx(models, ranges, axes):
-    """A model as it is computed with these approximations: its ranges belong to its settings."""
+def of_axes(models, ranges, digests, axes):
+    """A model as it is computed with these axes: its ranges, and the model that drafts for it, belong to its settings."""
     model, settings, unfit = models[axes["model"]]
     calibration = ranges.get((axes["model"], axes["approx"]))
-    return model, {**settings, "ranges": calibration} if calibration else settings, unfit
+    more = {"ranges": calibration} if calibration else {}
+    if axes["draft"] not in ("", "ngram"):
+        more["draft_model"] = digests.model({"path": axes["draft"]})
+    return model, {**settings, **more}, unfit
 
 
 def make_points(spec, program, digests):
@@ -190,7 +193,7 @@ def make_points(spec, program, digests):
     for axes, measures in spec.points():
         for point in points_of_parts(spec, program, axes, measures):
             points.setdefault(point.digest, point)
-        for point in points_of_model(spec, program, axes, measures, *of_approx(models, ranges, axes)) if axes["model"] else ():
+        for point in points_of_model(spec, program, axes, measures, *of_axes(models, ranges, digests, axes)) if axes["model"] else ():
             points.setdefault(point.digest, point)
     return list(points.values())
 

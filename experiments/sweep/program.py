@@ -1,4 +1,5 @@
 """The trefoil program as a sweep calls it: one JSON object a call, or the reason why there is none."""
+import concurrent.futures
 import functools
 import json
 import os
@@ -36,12 +37,16 @@ class Program:
         return json.loads(out), warnings(errors)
 
     def costs(self, points, options=()):
-        """The forecasts of many settings at once, each a dict with "error" where there is none."""
-        out, _ = self.call(["cost", "--each", "-", *options], "".join(json.dumps(p) + "\n" for p in points))
-        lines = out.splitlines()
-        if len(lines) != len(points):
-            raise ProgramError(f"cost --each answered {len(lines)} of {len(points)} lines")
-        return [json.loads(line) for line in lines]
+        """The forecasts of many settings at once, on all cores, each a dict with "error" where there is none."""
+        def some(part):
+            lines = self.call(["cost", "--each", "-", *options], "".join(json.dumps(p) + "\n" for p in part))[0].splitlines()
+            if len(lines) != len(part):
+                raise ProgramError(f"cost --each answered {len(lines)} of {len(part)} lines")
+            return [json.loads(line) for line in lines]
+        parts = min(granted_cores(), 1 + len(points) // 16)
+        with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+            answers = list(pool.map(some, [points[i::parts] for i in range(parts)]))
+        return [answers[i % parts][i // parts] for i in range(len(points))]
 
 
 def reason(text):

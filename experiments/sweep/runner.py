@@ -87,7 +87,7 @@ def figures_of(measure, value, forecast):
         return {**value["bytes_per_second"], "round_seconds": value["round_seconds"]}
     figures = {}
     if "bytes" in value:
-        figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"]}
+        figures = {"bytes": value["bytes"]["total"], "rounds": value["rounds"]["total"] if isinstance(value["rounds"], dict) else value["rounds"]}
         if "links" in value["bytes"]:
             figures["sent"] = [sum(row) for row in value["bytes"]["links"]]
     if measure == "cost":

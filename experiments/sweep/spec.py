@@ -74,7 +74,9 @@ OPTIONS = {
     "plaintext_links": (bool, "--plaintext-links", ("bench", "eval", "generate")),
     "pad_to": (str, "--pad-to", ("cost", "eval")),
     "keep": (int, "--keep", ("cost", "generate")),
-    "prefill": (int, "--prefill", ("cost", "generate")),
+    "prefill_piece": (int, "--prefill", ("cost", "generate")),
+    "draft": (str, "--draft", ("generate",)),  # "ngram", or a model's directory
+    "draft_tokens": (int, "--draft-tokens", ("bench", "cost", "generate")),
 }
 EMPTY = {int: 0, str: "", bool: False}
 AXES.update({name: (kind, EMPTY[kind]) for name, (kind, _, _) in OPTIONS.items()})

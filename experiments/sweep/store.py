@@ -18,7 +18,7 @@ SIZED = ("model", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "ra
 PART = ("part", "frac_bits", "network", "threads", "runs", "options")
 DEPENDS = {
     "cost": SIZED,
-    "time": (*SIZED, "prompts", "network", "threads", "repeat"),
+    "time": (*SIZED, "prompts", "draft_model", "network", "threads", "repeat"),
     "profile": (*SIZED, "network", "threads"),
     "accuracy": EVALUATED,
     "agreement": EVALUATED,

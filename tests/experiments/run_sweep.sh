@@ -204,9 +204,40 @@ import json, pathlib, sys
 results = [json.loads(p.read_text()) for p in pathlib.Path(sys.argv[1], "results").glob("*.json")]
 by = {r["measure"]: r["figures"] for r in results}
 time = by["time"]
-assert time["prefill"] > 0 and abs(time["setup"] + time["seconds"] - time["total"]) < 1e-6 and time["bytes"] > 0, time
+assert time["prefill"] > 0 and abs(time["setup"] + time["seconds"] - time["total"]) < 1e-6 and time["bytes"] > 0 and time["rounds"] > 0, time
 assert by["perplexity"]["value"] > 1 and by["perplexity"]["examples"] == 2, by
 P
+
+# Options of the program are axes: of the commands that have them, and of no others. Several tables of axes.
+cat >"$work/options.toml" <<T
+[models.mine]
+path = "$work/decoder"
+prompts = "$work/prompts.txt"
+[[axes]]
+measure = ["cost", "time"]
+seq = [6]
+tokens = [3]
+public_weights = [false, true]
+draft = ["ngram"]
+draft_tokens = [2]
+[[axes]]
+measure = ["cost"]
+seq = [5]
+plaintext_links = [true, false]
+T
+sweep "$work/options.toml" --out "$work/options" >/dev/null 2>"$work/err" || complain "options: $(cat "$work/err")"
+"$python" - "$work/options" <<'P' || complain "options do not come to what they should"
+import json, pathlib, sys
+results = [json.loads(p.read_text()) for p in pathlib.Path(sys.argv[1], "results").glob("*.json")]
+assert len(results) == 5, [r["label"] for r in results]
+by = {(r["measure"], r["label"]["seq"], r["label"].get("public_weights", False)): r for r in results}
+assert by["cost", 6, True]["figures"]["bytes"] < by["cost", 6, False]["figures"]["bytes"]
+for public in (True, False):
+    command = by["time", 6, public]["command"]
+    assert ("--public-weights" in command) == public and command[command.index("--draft") + 1] == "ngram", command
+    assert "draft" not in by["cost", 6, public]["label"] and by["cost", 6, public]["label"]["draft_tokens"] == 2
+P
+refused 2 "line 4: 'keep' is to have values that are a whole number each" "${tiny[@]}" '[axes]' 'keep = [true]'
 
 # Submitting, to commands in the place of Slurm's: sbatch gets its options and an array, whose tasks hold every open point.
 mkdir "$work/bin"
