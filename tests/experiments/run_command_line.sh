@@ -99,6 +99,18 @@ awk '/files and texts/ { d = $1 - $4 - $7 - $12; exit !(d < 0.021 && d > -0.021)
     grep -q "approx gelu=exact.*, 8 tokens, batch 1, .*network, 1 thread a party" ||
     complain "bench does not tell what it measured"
 
+# Tables keep to the width of the terminal; in a file a line stays whole.
+for width in 60 80 120; do
+    for words in "ops" "cost --arch bert-tiny --ops" "cost --arch gpt2 --layers 1 --seq 8 --tokens 2 --network wan" "models" \
+        "bench --local --arch bert-tiny --seq 8 --layers 1 --threads 1 --runs 1 --report"; do
+        # shellcheck disable=SC2086 # words are words
+        COLUMNS=$width "$trefoil" $words >"$work/out" || complain "$words"
+        [ "$(wc -L <"$work/out")" -le $width ] || complain "$words at $width columns: $(awk -v w=$width 'length > w' "$work/out" | head -2)"
+    done
+done
+"$trefoil" cost --arch gpt2 --layers 1 --seq 8 --tokens 2 | grep -c '^the prompt: .*; the last of 2 tokens: .* rounds$' >"$work/out"
+grep -qx 1 "$work/out" || complain "cost breaks a line of a file"
+
 # The forecast by kind and by op; three parties by one word; what runs in one process says so once in a job of several.
 "$trefoil" cost --arch bert-tiny >"$work/out"
 grep -q '^linear  *[0-9]* .*%' "$work/out" || complain "cost does not sum up by kind: $(cat "$work/out")"

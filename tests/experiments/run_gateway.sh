@@ -139,6 +139,25 @@ refuses 400 "'response_format' can only be 'text'" /v1/chat/completions '{"messa
 refuses 400 "must be of the type 'text'" /v1/chat/completions '{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}'
 stop_gateway
 
+# Proposals change nothing but the rounds of a prompt that is alone.
+rounds_of() { # rounds_of BODY [GATEWAY OPTION...]
+    local body=$1
+    shift
+    gateway --local --model "$work/writer" "$@"
+    ask /v1/completions "$body" -D "$work/headers"
+    stop_gateway
+    rounds=$(grep -oE '"rounds":[0-9]+' "$work/headers" | cut -d: -f2)
+}
+rm "$work/writer/chat_template.jinja"
+long='{"prompt":"once upon a time","max_tokens":12}'
+rounds_of "$long"
+text=$(grep -o '"text":"[a-z. ]*"' "$work/answer") without=$rounds
+rounds_of "$long" --draft ngram --draft-tokens 3
+[ "$(grep -o '"text":"[a-z. ]*"' "$work/answer")" = "$text" ] || complain "proposals change a text: $text, $(cat "$work/answer")"
+[ "${rounds:-0}" -gt 0 ] && [ "$rounds" -lt "$without" ] || complain "proposals save no rounds: $rounds of $without"
+rounds_of '{"prompt":["hi","once upon a time"],"max_tokens":4}' --draft ngram
+grep -q '"index":1,.*"text":"wqoq"' "$work/answer" || complain "two prompts with --draft: $(cat "$work/answer")"
+
 # The data owner may learn all logits, and draws by itself.
 gateway --local --model "$work/writer" --reveal logits
 is '"text":"wqoqoq"' /v1/completions '{"prompt":"once upon a time","max_tokens":6}'

@@ -252,6 +252,8 @@ const trefoil_command command_gateway = {
                 "--tls DIR"},
     .accepts =
         (const char[]){
+            OPTION_DRAFT,
+            OPTION_DRAFT_TOKENS,
             OPTION_QUIET,
             OPTION_VERBOSE,
             OPTION_HTTP,

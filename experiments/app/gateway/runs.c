@@ -13,7 +13,8 @@ struct run_of_requests {
     const resident *party;
     const generation_settings *generation;
     const batch_settings *cut;
-    bool met; /* the desk knows that the parties have met */
+    bool met;     /* the desk knows that the parties have met */
+    draft *draft; /* proposes tokens of a prompt that is alone in its run, while they are connected; or NULL */
 
     /* The run at hand. */
     gateway_request **request;
@@ -53,6 +54,7 @@ static void forget(run_of_requests *run) {
 void runs_close(run_of_requests *run) {
     if (!run) return;
     forget(run);
+    draft_close(run->draft);
     for (size_t i = 0; i < run->requests; i++) request_release(run->request[i]);
     free(run->request);
     free(run);
@@ -223,6 +225,8 @@ static tf_status meet(run_of_requests *run) {
         return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
     if (resident_generates(run->party)) TF_TRY(generation_context(run->generation, &run->party->model, &context));
     TF_TRY(desk_met(run->desk, &run->party->model, context, run->generation->reveal == REVEAL_LOGITS));
+    if (run->generation->draft && resident_generates(run->party))
+        TF_TRY(draft_open(run->generation->draft, &run->party->model, &run->draft));
     run->met = true;
     return TF_OK;
 }
@@ -255,8 +259,10 @@ static tf_status await(run_of_requests *run, tf_link *link) {
 }
 
 static resident_request request_of(const run_of_requests *run, bool generates) {
-    return generates ? prompting_request(&run->prompts)
-                     : (resident_request){.batches = &run->batches, .values = run->values};
+    if (!generates) return (resident_request){.batches = &run->batches, .values = run->values};
+    resident_request request = prompting_request(&run->prompts);
+    request.draft = run->draft;
+    return request;
 }
 
 /* Lessens a run that needs more memory than there is, as its reason, which is current, says: half of its requests wait;
@@ -379,6 +385,8 @@ static tf_status take_answer(void *context, const resident_answer *answer) {
 void runs_lost(run_of_requests *run, tf_status status) {
     gateway_desk *d = run->desk;
     run->met = false;
+    draft_close(run->draft);
+    run->draft = NULL;
     desk_lost(d);
     pthread_mutex_lock(&d->lock);
     give_back(run, status == TF_OK ? TF_PEER : status);

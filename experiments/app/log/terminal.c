@@ -33,12 +33,22 @@ static int width_of(int file) {
     return file >= 0 && ioctl(file, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-int terminal_columns(int otherwise) {
+/* 0: not known. */
+static int columns_known(void) {
     const char *told = getenv("COLUMNS");
     int file = launchers(STDOUT_FILENO), columns = told ? atoi(told) : 0;
     if (columns <= 0) columns = width_of(file);
     if (columns <= 0 && file < 0) columns = width_of(STDOUT_FILENO);
-    if (columns <= 0) columns = otherwise;
     if (file >= 0) close(file);
+    return columns > 0 ? columns : 0;
+}
+
+bool terminal_known(void) {
+    return columns_known() > 0;
+}
+
+int terminal_columns(int otherwise) {
+    int columns = columns_known();
+    if (columns == 0) columns = otherwise;
     return columns < NARROWEST ? NARROWEST : columns > WIDEST ? WIDEST : columns;
 }

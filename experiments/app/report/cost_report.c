@@ -64,30 +64,30 @@ static void print_kinds(const cost_report *report) {
 }
 
 static void print_table(const cost_report *report, bool ops) {
-    char text[32];
+    char text[32], last[96] = "";
     if (ops)
         print_ops(report);
     else
         print_kinds(report);
-    printf("\n%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
-           (unsigned long long)report->rounds);
-    printf("\nat most %s of memory a party\n", bytes_text(report->memory, text));
-    if (report->tokens)
-        printf("the prompt: %s in %llu rounds", bytes_text(report->prefill_bytes, text),
-               (unsigned long long)report->prefill_rounds);
+    putchar('\n');
+    print_prose(0, "%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
+                (unsigned long long)report->rounds);
+    print_prose(0, "at most %s of memory a party", bytes_text(report->memory, text));
     if (report->tokens > 1)
-        printf("; the last of %zu tokens: %s in %llu rounds", report->tokens, bytes_text(report->token_bytes, text),
-               (unsigned long long)report->token_rounds);
-    if (report->tokens) putchar('\n');
+        snprintf(last, sizeof last, "; the last of %zu tokens: %s in %llu rounds", report->tokens,
+                 bytes_text(report->token_bytes, text), (unsigned long long)report->token_rounds);
+    if (report->tokens)
+        print_prose(0, "the prompt: %s in %llu rounds%s", bytes_text(report->prefill_bytes, text),
+                    (unsigned long long)report->prefill_rounds, last);
     for (int from = 0; from < TF_PARTIES; from++)
         for (int to = 0; to < TF_PARTIES; to++)
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
     if (report->network)
-        printf(
-            "on a network of %g ms (round trip) and %g Mbit/s (each direction of each\npair): %.3g s, and about %.2g s "
-            "of computing at three machines of %d cores like\nthis one, or %.2g s at one for all three\n",
-            1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds,
-            report->computing_apart, report->cores, report->computing_together);
+        print_prose(0,
+                    "on a network of %g ms (round trip) and %g Mbit/s (each direction of each pair): %.3g s, and about "
+                    "%.2g s of computing at three machines of %d cores like this one, or %.2g s at one for all three",
+                    1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds,
+                    report->computing_apart, report->cores, report->computing_together);
 }
 
 tf_status cost_report_print(const report_form *form, const cost_report *report, bool ops) {

@@ -58,10 +58,10 @@ static tf_status print_json(const report_form *form, const eval_store *store, co
 static void print_metrics(const eval_store *store, const eval_report *r, const double *value, const comparison *both) {
     const text_list *texts = store->task->texts;
     for (size_t i = 0; i < r->metrics.count; i++) {
-        printf("%s %.4f on %zu examples of %s", eval_metric_name(r->metrics.metric[i]), value[i], texts->count,
-               texts->file);
-        if (both) printf("; %.4f of the plain model", both->plain[i]);
-        putchar('\n');
+        char plain[48] = "";
+        if (both) snprintf(plain, sizeof plain, "; %.4f of the plain model", both->plain[i]);
+        print_prose(0, "%s %.4f on %zu examples of %s%s", eval_metric_name(r->metrics.metric[i]), value[i],
+                    texts->count, texts->file, plain);
     }
 }
 
@@ -79,16 +79,18 @@ static void print_comparison(const eval_task *task, const comparison *both) {
 static tf_status print_lines(const eval_store *store, const eval_report *r, const double *value,
                              const comparison *both) {
     const run_report *spent = &store->spent;
-    char moved[32], setup[32];
+    char moved[32], setup[32], took[128] = "", summed[48] = "";
     print_metrics(store, r, value, both);
     if (both) print_comparison(store->task, both);
-    printf("%zu computed now; in all %.2f s (set-up %.2f s, online %.2f s)", r->computed,
-           spent->seconds_setup + spent->seconds_online, spent->seconds_setup, spent->seconds_online);
     if (r->private)
-        printf(", %s in %llu rounds, and %s for this run's set-up", bytes_text(links_total(spent->links), moved),
-               (unsigned long long)spent->rounds, bytes_text(r->run.bytes_setup, setup));
-    if (r->groups > 1) printf(", summed over %d groups", r->groups);
-    printf("\nresults in %s\n", store->path);
+        snprintf(took, sizeof took, ", %s in %llu rounds, and %s for this run's set-up",
+                 bytes_text(links_total(spent->links), moved), (unsigned long long)spent->rounds,
+                 bytes_text(r->run.bytes_setup, setup));
+    if (r->groups > 1) snprintf(summed, sizeof summed, ", summed over %d groups", r->groups);
+    print_prose(0, "%zu computed now; in all %.2f s (set-up %.2f s, online %.2f s)%s%s", r->computed,
+                spent->seconds_setup + spent->seconds_online, spent->seconds_setup, spent->seconds_online, took,
+                summed);
+    print_prose(0, "results in %s", store->path);
     return finish_output();
 }
 

@@ -1,5 +1,6 @@
 #include "experiments/app/report/form.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -153,6 +154,17 @@ void print_words(const char *text, int at, int indent, int width) {
         text += strspn(text, " ");
     }
     putchar('\n');
+}
+
+void print_prose(int indent, const char *format, ...) {
+    enum { LONGEST = 4096, UNBROKEN = 1 << 20 };
+    char line[LONGEST];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    printf("%*s", indent, "");
+    print_words(line, indent, indent, terminal_known() ? report_columns() : UNBROKEN);
 }
 
 int report_columns(void) {

@@ -60,6 +60,9 @@ void print_cell(const char *text, size_t length, int columns);
 /** Prints words from column `at` on, breaking lines before `width` and going on at `indent`; ends the line. */
 void print_words(const char *text, int at, int indent, int width);
 
+/** Prints a line with `indent` blanks in front, broken at the width of a terminal; into a file it stays whole. */
+__attribute__((format(printf, 2, 3))) void print_prose(int indent, const char *format, ...);
+
 /** The columns of tables: those of the terminal; and what a table leaves for a text when it has taken some, within
  *  bounds. */
 int report_columns(void);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/app/log/terminal.h"
 #include "models/activation.h"
 #include "models/family.h"
 
@@ -82,11 +83,83 @@ static const char rest[] =
     "- **Refused everywhere**: a Git LFS pointer in place of a file, tensors of a shape other "
     "than the configuration's,\n  a tokenizer with more words than `vocab_size`.\n";
 
+/* For a terminal: a family at a time, in lines of its width ----------------------------------------------------------
+ */
+
+enum { TITLES = 16, LONGEST = 4096 };
+
+/* Markdown's text without its marks, paragraph by paragraph; a line that begins with a blank goes on. */
+static void print_plainly(const char *markdown) {
+    char plain[LONGEST];
+    size_t used = 0;
+    for (const char *at = markdown; *at; at++) {
+        bool goes_on = *at == '\n' && at[1] && at[1] != '\n' && at[1] != '-' && at[1] != '#' && used;
+        if (*at == '\n' && !goes_on) {
+            plain[used] = '\0';
+            print_words(plain, 0, plain[0] == '-' ? 2 : 0, report_columns());
+            used = 0;
+        } else if (goes_on || *at == ' ') {
+            if (used && plain[used - 1] != ' ') plain[used++] = ' ';
+        } else if (*at != '`' && *at != '*' && (*at != '#' || used) && used + 2 < sizeof plain) {
+            plain[used++] = *at;
+        }
+    }
+}
+
+static void print_titled(const char *title, const char *words) {
+    printf("  %-*s", TITLES - 2, title);
+    print_words(words, TITLES, TITLES, report_columns());
+}
+
+static void join(char out[LONGEST], const char *separator, const char *word) {
+    size_t used = strlen(out);
+    snprintf(out + used, LONGEST - used, "%s%s", used ? separator : "", word);
+}
+
+static void print_for_people(const tf_family *f) {
+    char types[LONGEST] = "", architectures[LONGEST] = "", refused[LONGEST] = "";
+    for (const char *const *type = f->model_types; *type; type++) join(types, ", ", *type);
+    for (const struct tf_family_head *h = f->heads; h->architecture; h++) {
+        join(architectures, ", ", h->architecture);
+        join(architectures, " ", "(");
+        strcat(strcat(architectures, head_name(h->head)), ")");
+    }
+    for (const tf_json_only *o = f->only; o && o->key; o++) {
+        join(refused, ", ", o->key);
+        join(refused, " other than ", o->value);
+    }
+    printf("%s\n", f->name);
+    print_titled("model_type", types);
+    print_titled("architectures", architectures);
+    if (refused[0]) print_titled("refused", refused);
+    print_titled("compared", f->tried);
+}
+
+static void print_all_for_people(void) {
+    char activations[LONGEST] = "";
+    print_plainly(introduction + strcspn(introduction, "\n") + 2);
+    for (size_t i = 0; tf_family_at(i); i++) print_for_people(tf_family_at(i));
+    for (int i = 0; tf_activation_at(i); i++) join(activations, ", ", tf_activation_at(i)->name);
+    puts("");
+    print_titled("activations", activations);
+    for (int i = 0; i < HEADS; i++) {
+        char what[LONGEST] = "";
+        for (const char *c = heads[i].what; *c; c++)
+            if (*c != '`') strncat(what, c, 1);
+        print_titled(heads[i].name, what);
+    }
+    print_plainly(rest);
+}
+
 tf_status models_report(const report_form *form) {
     if (form->json) {
         json_t *list = json_array();
         for (size_t i = 0; tf_family_at(i); i++) json_array_append_new(list, json_family(tf_family_at(i)));
         return form_print(form, json_pack("{s:o}", "families", list));
+    }
+    if (terminal_known()) {
+        print_all_for_people();
+        return finish_output();
     }
     fputs(introduction, stdout);
     puts("| `model_type` | `architectures` | refused | compared |\n|---|---|---|---|");

@@ -14,34 +14,41 @@ static json_t *op_json(const op_row *row) {
     return object;
 }
 
+/* Widths at which a range has a column, and a summary stands beside the numbers; and where it then begins. */
+enum { RANGE_BESIDE = 76, SUMMARY_BESIDE = 116, SUMMARY_AT = 77, INDENT = 4 };
+
 /* One line: numbers first, since the summaries are of any length. */
 static void print_op(const op_row *row) {
     const tf_op *op = row->op;
-    char range[32];
+    const int width = report_columns();
+    char range[32], summary[512];
     snprintf(range, sizeof range, "%g..%g", op->low, op->high);
-    printf("%-12s %-12s ", op->kind, op->variant[0] ? op->variant : "-");
+    printf("%-14s %-11s ", op->kind, op->variant[0] ? op->variant : "-");
     if (row->priced)
         printf("%6d %8.1f", row->price.rounds, row->price.bytes);
     else
         printf("%6s %8s", "-", "-");
-    printf(" %10s %8.1g ", range, op->private_error);
+    if (width >= RANGE_BESIDE) printf(" %14s", range);
+    printf(" %8.1g ", op->private_error);
     if (op->truth)
         printf("%8.2g", op->approximation_error);
     else
         printf("%8s", "-");
-    char summary[512];
-    const int wide = 72, beside = 112, indent = 4, width = report_columns();
-    snprintf(summary, sizeof summary, "%s [%s]", op->summary, op->source);
-    if (width >= beside)
+    snprintf(summary, sizeof summary, "%s%s%s%s [%s]", width < RANGE_BESIDE ? "over " : "",
+             width < RANGE_BESIDE ? range : "", width < RANGE_BESIDE ? ": " : "", op->summary, op->source);
+    const int at = width >= SUMMARY_BESIDE ? SUMMARY_AT : INDENT;
+    if (at == SUMMARY_AT)
         printf("  ");
     else
-        printf("\n%*s", indent, "");
-    print_words(summary, width >= beside ? wide : indent, width >= beside ? wide : indent, width);
+        printf("\n%*s", INDENT, "");
+    print_words(summary, at, at, width);
 }
 
 static tf_status print_table(const op_row *row, size_t rows) {
-    printf("%-12s %-12s %6s %8s %10s %8s %8s  %s\n", "kind", "variant", "rounds", "B/elem.", "range", "private",
-           "formula", report_columns() >= 112 ? "what it computes [source]" : "");
+    const int width = report_columns();
+    printf("%-14s %-11s %6s %8s", "kind", "variant", "rounds", "B/elem.");
+    if (width >= RANGE_BESIDE) printf(" %14s", "range");
+    printf(" %8s %8s%s\n", "private", "formula", width >= SUMMARY_BESIDE ? "  what it computes [source]" : "");
     for (size_t i = 0; i < rows; i++) print_op(&row[i]);
     putchar('\n');
     print_words(

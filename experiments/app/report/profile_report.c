@@ -108,30 +108,73 @@ json_t *profile_report_json(const profile_report *report) {
                      row_json(report, &report->rest), "total", row_json(report, &report->total));
 }
 
-static void print_row(const profile_report *report, const profile_row *row, const char *name) {
-    char text[32];
-    printf("  %-22s %4zu %8.4f", name, row->ops, seconds_of(row));
-    for (int i = 0; i < TF_ACTIVITIES; i++) printf(" %10.4f", row->times.seconds[i]);
-    printf(" %9s %6llu", bytes_text(row->bytes, text), (unsigned long long)row->rounds);
-    if (row->times.product.seconds > 0)
-        printf(" %8.4f %4.0f %%", row->times.product.seconds, 100 * efficiency(report, row));
+/* Columns of the table for people, after the names: of counts and sums, of what a party did, of products. */
+enum { OPS, TOTAL, FIRST_ACTIVITY, BYTES = FIRST_ACTIVITY + TF_ACTIVITIES, ROUNDS, PRODUCTS, PEAK, COLUMNS };
+enum { NAMES = 22, CELL = 32 };
+
+static int width_of(int column) {
+    static const int widths[] = {[OPS] = 4, [TOTAL] = 8, [BYTES] = 9, [ROUNDS] = 6, [PRODUCTS] = 8, [PEAK] = 7};
+    return column >= FIRST_ACTIVITY && column < BYTES ? 10 : widths[column];
+}
+
+static const char *title_of(int column) {
+    static const char *const titles[] = {[OPS] = "ops",       [TOTAL] = "total",       [BYTES] = "bytes",
+                                         [ROUNDS] = "rounds", [PRODUCTS] = "products", [PEAK] = "of peak"};
+    return column >= FIRST_ACTIVITY && column < BYTES ? tf_activity_name[column - FIRST_ACTIVITY] : titles[column];
+}
+
+static void write_cell(const profile_report *report, const profile_row *row, int column, char cell[CELL]) {
+    bool multiplies = row->times.product.seconds > 0;
+    cell[0] = '\0';
+    if (column == OPS) snprintf(cell, CELL, "%zu", row->ops);
+    if (column == TOTAL) snprintf(cell, CELL, "%.4f", seconds_of(row));
+    if (column >= FIRST_ACTIVITY && column < BYTES)
+        snprintf(cell, CELL, "%.4f", row->times.seconds[column - FIRST_ACTIVITY]);
+    if (column == BYTES) bytes_text(row->bytes, cell);
+    if (column == ROUNDS) snprintf(cell, CELL, "%llu", (unsigned long long)row->rounds);
+    if (column == PRODUCTS && multiplies) snprintf(cell, CELL, "%.4f", row->times.product.seconds);
+    if (column == PEAK && multiplies) snprintf(cell, CELL, "%.0f %%", 100 * efficiency(report, row));
+}
+
+/* A row's columns from `first` to before `end`; NULL: their titles. */
+static void print_row(const profile_report *report, const profile_row *row, const char *name, int first, int end) {
+    printf("  %-*s", NAMES, name);
+    for (int column = first; column < end; column++) {
+        char cell[CELL];
+        if (row) write_cell(report, row, column, cell);
+        printf(" %*s", width_of(column), row ? cell : title_of(column));
+    }
     putchar('\n');
 }
 
-void profile_report_print(const profile_report *report) {
-    printf("\nParty 0, seconds:\n  %-22s %4s %8s", "op", "ops", "total");
-    for (int i = 0; i < TF_ACTIVITIES; i++) printf(" %10s", tf_activity_name[i]);
-    printf(" %9s %6s %8s %s\n", "bytes", "rounds", "products", "of peak");
+static void print_block(const profile_report *report, int first, int end) {
+    print_row(report, NULL, "op", first, end);
     for (size_t i = 0; i < report->rows; i++) {
         const profile_row *row = &report->row[i];
         char name[64];
         snprintf(name, sizeof name, row->variant[0] ? "%s=%s" : "%s", row->kind, row->variant);
-        print_row(report, row, name);
+        print_row(report, row, name, first, end);
     }
-    print_row(report, &report->rest, "inputs, outputs");
-    print_row(report, &report->total, "total");
-    printf("  kernels %s, peak on one core", tf_kernels_get()->name);
+    print_row(report, &report->rest, "inputs, outputs", first, end);
+    print_row(report, &report->total, "total", first, end);
+}
+
+/* As many columns at a time as the terminal has room for. */
+void profile_report_print(const profile_report *report) {
+    char peak[512];
+    int length = snprintf(peak, sizeof peak, "kernels %s, peak on one core", tf_kernels_get()->name);
+    printf("\nParty 0, seconds:\n");
+    for (int first = 0, end; first < COLUMNS; first = end) {
+        int used = NAMES + 2;
+        for (end = first; end < COLUMNS && used + 1 + width_of(end) <= report_columns(); end++)
+            used += 1 + width_of(end);
+        if (first) putchar('\n');
+        print_block(report, first, end);
+    }
     for (int i = 0; i < TF_PRODUCT_WIDTHS; i++)
-        printf("%s %.1f (%u bits)", i ? "," : "", report->peak[i] / 1e9, tf_product_width[i]);
-    printf(" billion multiply-adds a second\n");
+        length += snprintf(peak + length, sizeof peak - (size_t)length, "%s %.1f (%u bits)", i ? "," : "",
+                           report->peak[i] / 1e9, tf_product_width[i]);
+    snprintf(peak + length, sizeof peak - (size_t)length, " billion multiply-adds a second");
+    printf("  ");
+    print_words(peak, 2, 2, report_columns());
 }
