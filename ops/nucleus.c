@@ -1,5 +1,7 @@
 #include "ops/nucleus.h"
 
+#include <math.h>
+
 #include "ops/ranking.h"
 #include "runtime/lower/compose.h"
 
@@ -29,7 +31,9 @@ static tf_value less_needed(tf_program *p, tf_value weight, double n, double top
     int frac = tf_type_of(p, weight)->frac;
     tf_value sum = tf_sum_axis(p, weight, -1, n);
     sum = tf_lift(p, sum, tf_width(frac + TOP_P_PRECISION, n));
-    return tf_trunc(p, tf_assume(p, tf_scale_real(p, sum, -top_p, TOP_P_PRECISION), n), frac);
+    sum = tf_scale_int(p, sum, -llrint(ldexp(top_p, TOP_P_PRECISION))); /* 0: the largest alone is enough */
+    sum = tf_scale_real(p, sum, ldexp(1, -TOP_P_PRECISION), 1);
+    return tf_trunc(p, tf_assume(p, sum, n), frac);
 }
 
 /** How many of the thresholds at 1 to parts - 1 steps have enough weight at or above them: (rows, 1), in the ring of
