@@ -104,6 +104,8 @@ again="The cat sat on the mat. The cat sat on the mat. The cat sat on"
 drafted 5 ngram
 drafted 6 ngram --keep 8
 drafted 6 "$model" --repeat-penalty 1.3
+echo "A cat sat on the mat. The cat was happy. The end." >"$work/known.txt"
+drafted 3 "$work/known.txt"
 drafted 2 "$model"
 moved=$(value "(o['bytes']['total'], o['rounds']['total'])")
 "$trefoil" cost --model "$model" --seq 19 --tokens 9 --draft-tokens 3 --json >"$work/out" || fail "cost --draft-tokens"

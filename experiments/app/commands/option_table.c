@@ -213,12 +213,13 @@ const option_row option_table[] = {
          "Once a prompt is read, keep in each layer the N tokens that its end looked at most; which, nobody learns"},
     {OPTION_CHAT, "chat", FLAG(generate.chat), .setting = true,
      .help = "A prompt is what a user says to the model: the model's chat template makes the conversation of it"},
-    {OPTION_DRAFT, "draft", TEXT(generate.draft, "ngram|DIR"), .source = FROM_CHOICES, .choices = "ngram",
+    {OPTION_DRAFT, "draft", TEXT(generate.draft, "ngram|FILE|DIR"), .source = FROM_CHOICES, .choices = "ngram",
      .setting = true,
      .help =
-         "Propose the next tokens, of which a pass then brings several: by what followed the last ones before, or by "
-         "the smaller model in DIR, which has the same tokenizer and runs at the data owner. The text stays the "
-         "same; the other parties see how many each pass brings, which tells how predictable the text is"},
+         "Propose the next tokens, of which a pass then brings several: by what followed the last ones before, in the "
+         "text or also in those of FILE, or by the smaller model in DIR, which has the same tokenizer and runs at "
+         "the data owner. The text stays the same; the other parties see how many each pass brings, which tells "
+         "how predictable the text is"},
     {OPTION_DRAFT_TOKENS, "draft-tokens", COUNT(generate.draft_tokens, "K"), .fallback = "4 with --draft",
      .setting = true, .help = "Propose K tokens a pass, at most 32; without --draft by ngram"},
     {OPTION_REVEAL, "reveal", TEXT(generate.reveal, "WHAT"), .source = FROM_CHOICES, .choices = "token logits",

@@ -3,12 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "experiments/app/data/texts.h"
 #include "experiments/app/service/passes.h"
 #include "net/base/secret.h"
 
 struct draft {
     size_t vocabulary; /* of the model that is proposed to */
+    int32_t *known;    /* tokens of other texts, each ended by -1; NULL where there are none */
+    size_t known_count;
     /* of a model that proposes; the directory is NULL where none does */
     model_files model;
     run_settings settings;
@@ -39,11 +43,43 @@ static tf_status open_model(draft *d, const char *directory, const model_files *
     return d->read ? TF_OK : tf_fail(TF_NOMEM, "no memory for %zu tokens", d->model.config.positions);
 }
 
+static tf_status add_text(draft *d, const text_item *text, const tf_tokenizer *tokenizer) {
+    tf_encode_request request = {.first = text->first, .first_length = text->first_length, .bare = true};
+    tf_encoding encoding;
+    TF_TRY(tf_tokenizer_encode(tokenizer, &request, &encoding));
+    int32_t *grown = reallocarray(d->known, d->known_count + encoding.count + 1, sizeof *grown);
+    if (grown) {
+        d->known = grown;
+        memcpy(grown + d->known_count, encoding.ids, encoding.count * sizeof *grown);
+        d->known_count += encoding.count;
+        grown[d->known_count++] = -1;
+    }
+    tf_encoding_free(&encoding);
+    return grown ? TF_OK : tf_fail(TF_NOMEM, "no memory for the texts of --draft");
+}
+
+static tf_status open_texts(draft *d, const char *path, const model_files *model) {
+    text_source source = {.path = path};
+    text_list texts;
+    TF_TRY(texts_read(&source, &texts));
+    tf_status status = TF_OK;
+    for (size_t i = 0; status == TF_OK && i < texts.count; i++) status = add_text(d, &texts.item[i], model->tokenizer);
+    texts_free(&texts);
+    return status;
+}
+
+static tf_status open_source(draft *d, const char *from, const model_files *model) {
+    struct stat file;
+    if (!strcmp(from, DRAFT_NGRAM)) return TF_OK;
+    bool is_directory = !stat(from, &file) && S_ISDIR(file.st_mode);
+    return is_directory ? open_model(d, from, model) : open_texts(d, from, model);
+}
+
 tf_status draft_open(const char *from, const model_files *model, draft **out) {
     draft *d = calloc(1, sizeof *d);
     if (!d) return tf_fail(TF_NOMEM, "out of memory");
     d->vocabulary = model->config.vocabulary;
-    tf_status status = strcmp(from, DRAFT_NGRAM) ? open_model(d, from, model) : TF_OK;
+    tf_status status = open_source(d, from, model);
     if (status == TF_OK)
         *out = d;
     else
@@ -55,30 +91,38 @@ void draft_close(draft *d) {
     if (!d) return;
     if (d->read) explicit_bzero(d->read, d->model.config.positions * sizeof *d->read);
     free(d->read);
+    if (d->known) explicit_bzero(d->known, d->known_count * sizeof *d->known);
+    free(d->known);
     pass_free(&d->pass);
     tf_plain_state_free(&d->state);
     model_close(&d->model);
     free(d);
 }
 
-/* From the text itself --------------------------------------------------------------------------------------------- */
+/* From texts ------------------------------------------------------------------------------------------------------- */
 
-/* How many tokens before `at` are those before the text's end. */
-static size_t agreement(const int32_t *text, size_t length, size_t at) {
+/* How many tokens before `at` in `from` are those before the text's end. */
+static size_t agreement(const int32_t *from, size_t at, const int32_t *text, size_t length) {
     enum { ENOUGH = 8 };
     size_t n = 0;
-    while (n < at && n < ENOUGH && text[at - 1 - n] == text[length - 1 - n]) n++;
+    while (n < at && n < length && n < ENOUGH && from[at - 1 - n] == text[length - 1 - n]) n++;
     return n;
 }
 
-/* What followed the last place before which most tokens agree; of a repetition its continuation. */
-static void propose_ngram(const int32_t *text, size_t length, size_t count, int32_t *out) {
-    size_t best = 0, found = length - 1;
+/* What followed the last place before which most tokens agree, in the text itself or else in others; of a repetition
+ * its continuation. */
+static void propose_ngram(const draft *d, const int32_t *text, size_t length, size_t count, int32_t *out) {
+    size_t best = 0, left = 1;
+    const int32_t *found = text + length - 1;
     for (size_t at = length - 1; at > 0; at--) {
-        size_t n = agreement(text, length, at);
-        if (n > best) best = n, found = at;
+        size_t n = agreement(text, at, text, length);
+        if (n > best) best = n, found = text + at, left = length - at;
     }
-    for (size_t i = 0; i < count; i++) out[i] = found + i < length ? text[found + i] : out[found + i - length];
+    for (size_t at = d->known_count; at > 1; at--) {
+        size_t n = agreement(d->known, at - 1, text, length);
+        if (n > best) best = n, found = d->known + at - 1, left = d->known_count - at + 1;
+    }
+    for (size_t i = 0; i < count; i++) out[i] = i < left ? found[i] : out[i - left];
 }
 
 /* From a model ----------------------------------------------------------------------------------------------------- */
@@ -129,8 +173,8 @@ tf_status draft_propose(draft *d, const int32_t *text, size_t length, size_t cou
     if (can_read(d, text, length, count))
         TF_TRY(propose_by_model(d, text, length, count, out));
     else
-        propose_ngram(text, length, count, out);
+        propose_ngram(d, text, length, count, out);
     for (size_t i = 0; i < count; i++)
-        if ((size_t)out[i] >= d->vocabulary) out[i] = 0;
+        if (out[i] < 0 || (size_t)out[i] >= d->vocabulary) out[i] = 0;
     return TF_OK;
 }

@@ -11,8 +11,9 @@ typedef struct draft draft;
 
 /**
  * Opens a source of proposals for texts of `model`, whose tokenizer is open: DRAFT_NGRAM, what followed the last tokens
- * where they stood before (Saxena 2023, prompt lookup), or the directory of a smaller model, which runs in floating
- * point here (Leviathan et al. 2023). TF_MISMATCH where that model has another tokenizer.
+ * where they stood before (Saxena 2023, prompt lookup); a file of other texts, which are looked through as well (He et
+ * al. 2024, REST); or the directory of a smaller model, which runs in floating point here (Leviathan et al. 2023).
+ * TF_MISMATCH where that model has another tokenizer.
  */
 TF_CHECKED tf_status draft_open(const char *from, const model_files *model, draft **draft);
 void draft_close(draft *draft);
