@@ -58,8 +58,7 @@ void tf_share_close(tf_share_file *file);
 
 /** The entry's data after comparing their digest, once; TF_FORMAT when they are damaged or missing. */
 TF_CHECKED tf_status tf_share_data(tf_share_file *file, tf_share_entry *entry, const uint8_t **data);
-/** The panels of an entry after comparing their checksum, once, likewise; TF_PANEL_SLACK bytes behind them can be read.
- */
+/** The panels of an entry after comparing their checksum, likewise; TF_PANEL_SLACK bytes behind them can be read. */
 TF_CHECKED tf_status tf_share_panels(tf_share_file *file, tf_share_entry *entry, const uint8_t **panels);
 /** The entry of this name, or TF_FORMAT. */
 TF_CHECKED tf_status tf_share_find(tf_share_file *file, const char *name, tf_share_entry **entry);

@@ -309,8 +309,7 @@ tf_status tf_share_weights_open(const char *path, int party, const tf_digest *ar
     return status;
 }
 
-/** A tensor of the same numbers, in a form that serves: of panels those of the same ring; in a ring as wide at least.
- */
+/** A tensor of these numbers in a form that serves: panels in the same ring, or shares in one as wide at least. */
 static tf_share_entry *find_entry(tf_share_file *file, const char *name, const tf_type *type, bool panels) {
     for (size_t i = 0; i < file->entries; i++) {
         tf_share_entry *e = &file->entry[i];

@@ -156,7 +156,7 @@ static tf_status find_source(const tf_store *store, const tf_party *party, tf_st
         return tf_fail_public(TF_INTERNAL, "a share file's weight has another size");
     if (s->source.panels) return finish_panels(party, s, s->source.panels);
     s->has_source = s->is_table || (s->is_packed && store->stream);
-    if (s->has_source) tf_source_release(&s->source); /* which was read to be checked */
+    tf_source_release(&s->source); /* which was read to be checked */
     return TF_OK;
 }
 

@@ -186,19 +186,25 @@ Test(kernels, ranges_of_columns_make_the_whole_product) {
     for (size_t t = 0; t < TABLES; t++)
         for (unsigned bits = 32; table(t) && bits <= 64; bits += 16) {
             const tf_kernels *kernels = table(t);
-            uint64_t whole[M * N] = {0}, parts[M * N] = {0}, mask = mask_of(bits);
+            uint64_t whole[M * N] = {0}, mask = mask_of(bits);
+            uint8_t *panels = panels_of(b, K, N, N, 1, bits);
             void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K));
-            tf_packed *packed = kernels->pack(b, NULL, K, N, N, 1, bits);
-            kernels->matmul(M, a, NULL, K, packed, whole, N, scratch);
-            const size_t unit = tf_packed_columns(packed);
-            for (size_t from = 0, to; from < N; from = to) {
-                to = from + 2 * unit < N ? from + 2 * unit : N;
-                kernels->matmul_columns(M, a, NULL, K, packed, from, to, parts, N, scratch);
+            tf_packed *packed[] = {kernels->pack(b, NULL, K, N, N, 1, bits),
+                                   kernels->over_panels(panels + 1, K, N, bits)};
+            kernels->matmul(M, a, NULL, K, packed[0], whole, N, scratch);
+            for (size_t m = 1; m <= 2 * M; m++) { /* rows, of either operand */
+                const tf_packed *operand = packed[m > M];
+                const size_t unit = tf_packed_columns(operand), rows = (m - 1) % M + 1;
+                uint64_t parts[M * N] = {0};
+                for (size_t from = 0, to; from < N; from = to) {
+                    to = from + 2 * unit < N ? from + 2 * unit : N;
+                    kernels->matmul_columns(rows, a, NULL, K, operand, from, to, parts, N, scratch);
+                }
+                for (size_t i = 0; i < rows * N; i++)
+                    cr_assert_eq(whole[i] & mask, parts[i] & mask, "%s, %u bits", kernels->name, bits);
             }
-            for (size_t i = 0; i < M * N; i++)
-                cr_assert_eq(whole[i] & mask, parts[i] & mask, "%s, %u bits", kernels->name, bits);
-            tf_packed_free(packed);
-            free(scratch);
+            for (int i = 0; i < 2; i++) tf_packed_free(packed[i]);
+            free(scratch), free(panels);
         }
     free(a), free(b);
 }
