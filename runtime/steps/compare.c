@@ -96,12 +96,9 @@ static void deal_products(const tf_tree *t, const uint64_t *wire, size_t words, 
     }
 }
 
-/** The bits that are compared and the one above, in whole pairs of words. */
-static void planes_of(const tf_call *call, const uint64_t *value, size_t count, uint64_t *plane) {
-    const compare_args *args = tf_args(compare_args, call->node);
-    const unsigned planes = (unsigned)args->width + 1;
+/** Clears what makes the planes of `count` elements whole pairs of words. */
+static void fill_pairs(uint64_t *plane, unsigned planes, size_t count) {
     const size_t words = (count + 63) / 64;
-    call->party->kernels->to_planes(value, count, (unsigned)args->low, planes, plane, BLOCK_WORDS);
     for (unsigned p = 0; p < planes && words % 2; p++) plane[p * BLOCK_WORDS + words] = 0;
 }
 
@@ -121,7 +118,8 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
         size_t words = tf_words(count), from = at / 64, opened = t.numbers * t.opened_planes;
         uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[t.dealt_planes * words], deal[t.dealt_planes * words];
         for (size_t i = 0; i < count; i++) value[i] = ~(x[i] + y[i]);
-        planes_of(call, value, count, plane);
+        call->party->kernels->to_planes(value, count, low, width + 1, plane, BLOCK_WORDS);
+        fill_pairs(plane, width + 1, count);
         unit_vectors(&t, plane, words, deal);
         /* the products of the masks that L and R will use in the tree, and rho */
         uint64_t left[opened * words], right[opened * words];
@@ -233,7 +231,8 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     size_t words = b->words;
     uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], entry[t->dealt_planes * words];
     for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset[b->number];
-    planes_of(b->call, value, b->count, plane);
+    b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
+    fill_pairs(plane, width + 1, b->count);
     if (b->left)
         tf_stream(b->call->party, b->own, b->call->index, DEAL, t->dealt_planes * b->from, entry,
                   t->dealt_planes * words);
