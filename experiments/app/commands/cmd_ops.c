@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/app/commands/commands.h"
+#include "experiments/app/log/log.h"
 #include "experiments/app/measure/fidelity.h"
 #include "experiments/app/measure/op_cost.h"
 #include "experiments/app/measure/op_sample.h"
@@ -24,6 +25,8 @@ static tf_status list_ops(const report_form *form, const char *kind) {
         if (kind && strcmp(kind, op->kind)) continue;
         row[rows] = (op_row){.op = op, .is_default = tf_registry_find(op->kind, NULL) == op};
         row[rows].priced = op_price_find(op, &row[rows].price) == TF_OK;
+        if (!row[rows].priced && op->lower)
+            log_line(LOG_WARNING, "%s %s has no price: %s", op->kind, op->variant, tf_error());
         rows++;
     }
     tf_status status = rows ? ops_report_print(form, row, rows)
