@@ -31,7 +31,7 @@ tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, doub
 
 /** 1 / a to TF_NEAR_ERROR relative and three units, from half as many thresholds; `ring` as above. */
 tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring);
-#define TF_NEAR_ERROR 1.2e-4
+#define TF_NEAR_ERROR 1.2e-4 /* and a quarter of that for what rounding the argument takes */
 
 /** The factor that makes e^x of the x of tf_power_negative. */
 enum { TF_OCTAVES = 20 };

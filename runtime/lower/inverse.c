@@ -10,7 +10,6 @@
 #include "runtime/program/step.h"
 
 enum { MOST_PIECES = 1024 };
-enum { VALUE_BITS = 17 }; /* of a where a scale begins: its rounding is off by 2^-17 of it at most */
 
 /** scale a^exponent for low <= a <= high, with `frac` fractional bits, for a reader that wants a ring of `ring` bits
  * (0: any); by lines and by parabolas to error[1] and error[2] relative. */
@@ -31,16 +30,18 @@ static int count_of(const inverse *f, int degree) {
     return count < 2 ? 2 : count;
 }
 
-/** The value at the scales that its pieces want, in a result with so many fractional bits before what is dropped. */
-static tf_pieces_of scales_of(tf_program *p, tf_value a, const tf_power *f, int degree, int frac) {
+/** The value at the scales that its pieces want, in a result with so many fractional bits before what is dropped. Where
+ * a scale begins the value has so many bits that its rounding is worth half the error. */
+static tf_pieces_of scales_of(tf_program *p, tf_value a, const tf_power *f, int degree, int frac, double error) {
     static const int coefficient_bits[] = {0, 9, 4}; /* at least, while there is another scale */
+    const int value_bits = 1 + (int)ceil(-log2(error / fabs(f->exponent)));
     tf_pieces_of of = {.degree = degree, .scales = 1, .x = {a}};
     if (p->status) return of;
     int point = tf_type_of(p, a)->frac;
     for (size_t j = 0; j < f->count && of.scales < TF_PIECE_SCALES; j++) {
         double low = f->end[j], e = f->exponent,
                c = fabs(f->scale * e * (degree > 1 ? (e - 1) / 2 : 1)) * pow(low, e - degree);
-        int fewer = VALUE_BITS - (int)floor(log2(low));
+        int fewer = value_bits - (int)floor(log2(low));
         if (ldexp(c, frac - degree * point) >= ldexp(1, coefficient_bits[degree]) || fewer >= point) continue;
         of.first[of.scales] = j;
         of.x[of.scales++] = tf_trunc(p, a, point = fewer);
@@ -63,7 +64,7 @@ static tf_value pieces(tf_program *p, tf_value a, const inverse *f, int degree) 
     /* below `low` the first piece goes on, up to three times its value at low */
     tf_result result = {f->frac, 4 * f->scale * pow(f->low, f->exponent), false};
     unsigned width = tf_width(f->frac, result.bound), ring = degree == 1 && f->ring > width ? f->ring : width;
-    tf_pieces_of of = scales_of(p, a, &power, degree, f->frac + 64 - (int)ring);
+    tf_pieces_of of = scales_of(p, a, &power, degree, f->frac + 64 - (int)ring, f->error[degree]);
     return tf_pieces(p, bits, &of, &power, result, ring);
 }
 

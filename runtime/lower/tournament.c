@@ -6,7 +6,6 @@
 #include "runtime/program/step.h"
 #include "runtime/steps/compare_tree.h"
 #include "runtime/steps/steps.h"
-#include "runtime/steps/winners.h"
 
 /*
  * A tournament of groups. Its state: the elements that are left, texts x count, and of each the digits of where in the

@@ -38,8 +38,7 @@ void tf_group_combine(tf_group group, size_t words, const tf_group_view *view, u
 
 enum { TF_TREE_LEAVES = 9, TF_TREE_LEVELS = 3, TF_TREE_BLOCK_BITS = 6, TF_TREE_SINGLE_BITS = 11 };
 
-/** Trees by how many levels they have at most: any number, one, none (a single block of TF_TREE_SINGLE_BITS at most).
- */
+/** Trees by how many levels they have at most: any number, one, none (a block of TF_TREE_SINGLE_BITS at most). */
 typedef enum tf_tree_kind { TF_TREE_ANY, TF_TREE_FLAT, TF_TREE_SINGLE } tf_tree_kind;
 
 /** How a comparison of `width` bits is cut, block j having bits[j] bits, the first the least significant; and how its

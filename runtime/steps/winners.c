@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "runtime/steps/steps.h"
-#include "runtime/steps/winners.h"
 
 enum { DEAL = 1, OPEN, MU }; /* purposes */
 enum { BLOCK_WORDS = TF_BLOCK / 64, MOST_SETS = 1 << (TF_WINNERS_MOST - 1), SELECT_SETS = 1 << (TF_SELECT_MOST - 1) };

@@ -5,7 +5,6 @@
  */
 #include "runtime/steps/powers.h"
 #include "runtime/steps/steps.h"
-#include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
 enum { N = 3 * 128 * 16 };

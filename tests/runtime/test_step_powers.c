@@ -1,5 +1,6 @@
 /* Powers by segments, against floating point, from zero down to where nothing is left. */
 #include "runtime/steps/powers.h"
+#include "runtime/steps/steps.h"
 #include "tests/support/rig.h"
 
 static void check(size_t n, int frac, double octaves) {

@@ -1,5 +1,5 @@
 /* The largest of a group by the bits of its pairs, against plain integers, ties included. */
-#include "runtime/steps/winners.h"
+#include "runtime/steps/steps.h"
 #include "tests/support/rig.h"
 
 static size_t first_of_largest(const int64_t *const *a, size_t g, size_t i) {

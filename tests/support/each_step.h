@@ -7,7 +7,6 @@
 
 #include "runtime/steps/powers.h"
 #include "runtime/steps/steps.h"
-#include "runtime/steps/winners.h"
 #include "tests/support/rig.h"
 
 enum { STEP_ROWS = 128, STEP_THRESHOLDS = 20 };
