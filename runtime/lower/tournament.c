@@ -163,15 +163,17 @@ static tf_value losses(tf_program *p, tf_value x, size_t g, double bound, int ex
     return tf_add_public_within(p, sum, tf_dims(g), before, WIDEST);
 }
 
-/** One element of each group: the first, and what one of the bits adds to it. */
+/** One element of each group: the first, and what one of the bits adds to it. Its ring has room for differences, though
+ *  not for lifting them. */
 static tf_value choose(tf_program *p, tf_value x, size_t g, const tf_value *winner, double bound) {
     tf_term term[TF_WINNERS_MOST];
     tf_value first = tf_slice(p, x, -1, 0, 1);
     for (size_t i = 1; i < g; i++) {
         tf_value change = tf_add_within(p, tf_slice(p, x, -1, i, 1), tf_scale_int(p, first, -1), bound);
-        term[i - 1] = (tf_term){winner[i - 1], tf_assume(p, change, bound), false};
+        term[i - 1] = (tf_term){winner[i - 1], tf_assume(p, change, 2 * bound), false};
     }
-    return tf_add_within(p, first, tf_select_within(p, (int)g - 1, term, bound), bound);
+    tf_value more = tf_assume(p, tf_select_within(p, (int)g - 1, term, bound), 2 * bound);
+    return tf_add_within(p, first, more, bound);
 }
 
 /** Leaves the first of the largest of each group: of all pairs' bits, S deals the products that tell which it is. */
@@ -182,9 +184,9 @@ static void play_few(tf_program *p, tournament *t, size_t g, int exchanges, bool
     for (size_t i = 0; i < g; i++)
         for (size_t j = i + 1; j < g; j++) pair[pairs++] = less(p, x[i], x[j], t->bound, exchanges);
     for (size_t i = 1; i < g && at_once; i++)
-        more[i - 1] = tf_assume(p, tf_add_within(p, x[i], tf_scale_int(p, x[0], -1), t->bound), t->bound);
+        more[i - 1] = tf_assume(p, tf_add_within(p, x[i], tf_scale_int(p, x[0], -1), t->bound), 2 * t->bound);
     if (at_once) {
-        t->x = tf_add_within(p, x[0], tf_assume(p, tf_select_winner(p, g, pair, more), t->bound), t->bound);
+        t->x = tf_add_within(p, x[0], tf_select_winner(p, g, pair, more), t->bound);
         return;
     }
     tf_value planes = g > 2 ? tf_winners(p, g, pair) : -1;
