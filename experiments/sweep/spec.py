@@ -162,12 +162,21 @@ class Spec:
         elif key in PARTS.values() and key:
             self.parts[next(measure for measure, name in PARTS.items() if name == key)] = values
         elif key in AXES:
-            self.zips = [z for z in self.zips if key not in z]
-            for axes in self.axes:
-                axes[key] = [self.value(key, v) for v in values]
+            self.override_axis(key, [self.value(key, v) for v in values])
         else:
             near = difflib.get_close_matches(key, [*AXES, "measure", *NUMBERS, *filter(None, PARTS.values())], 1, 0.5)
             raise SpecError(f"'{key}' is no axis" + (f"; did you mean '{near[0]}'?" if near else ""))
+
+    def override_axis(self, key, values):
+        """Of a zip that has the values, what stands beside them; otherwise an axis of its own."""
+        for z in self.zips:
+            if isinstance(z.get(key), list) and set(values) <= set(z[key]):
+                kept = [i for i, value in enumerate(z[key]) if value in values]
+                z.update({k: [v[i] for i in kept if i < len(v)] for k, v in z.items() if isinstance(v, list)})
+                return
+        self.zips = [z for z in self.zips if key not in z]
+        for axes in self.axes:
+            axes[key] = values
 
     def value(self, key, text):
         """A value of an axis as the command line gives it."""

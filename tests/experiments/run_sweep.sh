@@ -59,6 +59,9 @@ refused 1 "network 'moon' is none of" "${tiny[@]}" '[axes]' 'network = ["moon"]'
 sweep "$work/spec.toml" --list >"$work/out" 2>"$work/err" || complain "--list: $(cat "$work/err")"
 grep -q "^9 points: 0 done, 0 failed, 9 open" "$work/out" || complain "the list counts otherwise: $(tail -2 "$work/out")"
 
+sweep "$work/spec.toml" --list network=lan >"$work/out" 2>"$work/err" # of the zip, what stands beside it
+grep -q "^3 points:" "$work/out" && [ "$(grep -c "^open .* lan " "$work/out")" = 3 ] || complain "a zip's values are not chosen: $(cat "$work/out")"
+
 # Half of it, killed; then the rest. What is done stays as it was.
 store=$work/store
 sweep "$work/spec.toml" --out "$store" measure=cost >/dev/null 2>"$work/err" || complain "costs: $(cat "$work/err")"
