@@ -87,8 +87,7 @@ static tf_status pick_span(const reading *r, uint64_t *sum) {
     return status;
 }
 
-/* A single token: rows are read where they lie, once -----------------------------------------------------------------
- */
+/* A single token: rows are read where they lie, once --------------------------------------------------------------- */
 
 /** Component j of the table, if it lies there in words of 32 bits; NULL: otherwise. */
 static const uint8_t *words32(const reading *r, int j) {
