@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiments/app/measure/computing.h"
+#include "experiments/app/service/computing.h"
 #include "experiments/app/service/likelihood.h"
 #include "runtime/lower/lower.h"
 #include "runtime/program/plan.h"

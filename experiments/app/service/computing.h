@@ -1,5 +1,4 @@
-/** How long a machine computes for a program: forecast from what its steps do, and a short measurement of the machine.
- */
+/** How long a machine computes for a program: from what its steps do, and a short measurement of the machine. */
 #ifndef TF_APP_COMPUTING_H
 #define TF_APP_COMPUTING_H
 
@@ -16,9 +15,9 @@ typedef struct machine {
 TF_CHECKED tf_status machine_measure(const machine **found);
 
 /**
- * Forecasts the processor seconds of one party, on links that are not encrypted: products near the peak,
- * or as fast as weights can be read; other steps by their bytes, nanoseconds a byte as of Zen 1 scaled by the pace; and
- * what a round costs without any. Within a quarter of what was measured for whole models: see PROTOCOLS.md.
+ * Forecasts the processor seconds of one party, on links that are not encrypted: products near the peak, or as fast as
+ * weights can be read; other steps by their bytes, nanoseconds a byte as of Zen 1 scaled by the pace; and what a round
+ * costs without any. Within a quarter of what was measured for whole models: see PROTOCOLS.md.
  */
 double machine_seconds(const machine *m, const tf_program *program, const tf_plan *plan);
 

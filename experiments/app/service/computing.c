@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* sched_getaffinity */
-#include "experiments/app/measure/computing.h"
+#include "experiments/app/service/computing.h"
 
 #include <math.h>
 #include <sched.h>
