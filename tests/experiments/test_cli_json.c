@@ -284,7 +284,8 @@ static json_int_t check_times(const json_t *row) {
 }
 
 Test(cli_json, bench_says_where_the_time_goes) {
-    json_t *object = run("$trefoil bench --local --json --arch bert-tiny --layers 1 --seq 8 --runs 2 --report");
+    json_t *object =
+        run("$trefoil bench --local --json --threads 1 --arch bert-tiny --layers 1 --seq 8 --runs 2 --report");
     const json_t *profile = json_object_get(object, "profile"), *ops = json_object_get(profile, "ops"), *op;
     const json_t *total = json_object_get(profile, "total"), *rest = json_object_get(profile, "rest");
     json_int_t bytes = integer(rest, "bytes"), multiplications = check_times(rest), linear = 0;
