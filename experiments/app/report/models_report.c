@@ -88,8 +88,7 @@ static const char rest[] =
     "- **Refused everywhere**: a Git LFS pointer in place of a file, tensors of a shape other "
     "than the configuration's,\n  a tokenizer with more words than `vocab_size`.\n";
 
-/* For a terminal: a family at a time, in lines of its width ----------------------------------------------------------
- */
+/* For a terminal: a family at a time, in lines of its width -------------------------------------------------------- */
 
 enum { TITLES = 16, LONGEST = 4096 };
 
