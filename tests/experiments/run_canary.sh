@@ -22,7 +22,8 @@ together() {
             "$trefoil" "$@" --plaintext-links >"$work/out$n" 2>&1' party "$@" >/dev/null 2>&1
 }
 
-# secret OWNER WHAT CANARY ARGUMENT...: the command fails; only the owner says the canary, the others say whose fault it is.
+# secret OWNER WHAT CANARY ARGUMENT...: the command fails; only the owner says the canary, and of one job it alone says
+# anything: the others leave it to that line.
 secret() {
     local owner=$1 what=$2 canary=$3 n
     shift 3
@@ -34,8 +35,8 @@ secret() {
         ! grep -qa "$canary" "$work/wire$n" || complain "$what: the canary crossed the link of party $n"
         [ "$n" = "$owner" ] && continue
         ! grep -q "$canary" "$work/out$n" || complain "$what: party $n says the canary: $(cat "$work/out$n")"
-        grep -q "party $owner failed: it could not read its own input" "$work/out$n" ||
-            complain "$what: party $n does not say that party $owner has failed: $(cat "$work/out$n")"
+        ! grep -v "warning: --plaintext-links" "$work/out$n" >"$work/more" ||
+            complain "$what: party $n says more than its owner: $(cat "$work/more")"
     done
 }
 

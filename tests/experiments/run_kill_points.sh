@@ -53,7 +53,7 @@ start_apart() {
 gone() { ! kill -0 "$1" 2>/dev/null || [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null || echo Z)" = Z ]; }
 
 # How long a whole run takes, to spread the points over it.
-phase_words='round [0-9]+ of|connecting|proving who is who|making keys|exchanging config|comparing|waiting for a request|telling the lengths|adding up|weight |this is no handshake|of the handshake|secure link|ended from outside|party [012] failed: '
+phase_words='round [0-9]+ of|connecting|proving who is who|making keys|exchanging config|measuring the network|comparing|waiting for a request|telling the lengths|adding up|weight |this is no handshake|of the handshake|secure link|ended from outside|party [012] failed: '
 declare -A took
 for how in mpirun apart; do
     begin=$(date +%s%N)

@@ -37,17 +37,16 @@ refuses '4096 prompts of [0-9]+ tokens need .*' generate --local --model "$work/
 # A party that is started by itself, before it calls the others.
 make_parties
 sed -i 's/\["model owner"\]/["model owner","data owner"]/; s/\["data owner"\]/[]/' "$work/parties.json"
-most=250000
+most=200000
 refuses '4096 texts of [0-9]+ tokens need [0-9.]+ MB' party --id 0 --parties "$work/parties.json" --identity "$work/id0" \
     --model "$work/tiny" --input "$work/many.txt" --batch 4096 --wait 3
 
 # The gateway lessens runs of several requests, refuses one that is too large by itself, and goes on.
 body() { printf '{"inputs":['; for ((i = 1; i < $1; i++)); do printf '["good film hello world it was a bad film"],'; done; printf '["bad film"]]}'; }
 body 1024 >"$work/body"
-limit=$(ulimit -v)
-ulimit -Sv 420000
 gateway --local --model "$work/tiny" --batch 1024
-ulimit -Sv "$limit"
+taken=$(awk '/^VmSize/ { print $2 }' "/proc/${pid[1]}/status")
+prlimit --pid "${pid[1]}" --as=$(((taken + 80000) * 1024)) # room for some 400 texts
 ask /predict "@$work/body"
 [ "$status" = 422 ] && grep -q '1024 texts of [0-9]* tokens need .*, and .* are free' "$work/answer" || complain "too many: $status $(head -c 300 "$work/answer")"
 body 128 >"$work/body"
