@@ -259,7 +259,7 @@ const option_row option_table[] = {
     {OPTION_TIMEOUT, "timeout", .type = OPTION_SECONDS, AT(links.timeout), .placeholder = "SECONDS", .fallback = "30",
      .help = "How long to wait for a silent party"},
     {OPTION_THREADS, "threads", WHOLE(links.threads, "N", 1, MOST_THREADS),
-     .fallback = "what Slurm grants a task; otherwise the processors granted here, divided among the parties, and one",
+     .fallback = "what Slurm grants a task; otherwise the processors granted here, divided among the parties",
      .setting = true, .help = "Threads of each party"},
     {OPTION_QUIET, "quiet", FLAG(quiet), .help = "No progress on standard error"},
     {OPTION_VERBOSE, "verbose", FLAG(verbose), .help = "Tell more: the log in detail, and of results who saw what"},

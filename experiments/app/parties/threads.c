@@ -26,8 +26,6 @@ int party_threads(const link_settings *o) {
     bool known = sched_getaffinity(0, sizeof granted, &granted) == 0; /* fails beyond 1024 processors */
     long cores = known ? CPU_COUNT(&granted) : sysconf(_SC_NPROCESSORS_ONLN);
     long share = cores / parties;
-    if (parties > 1 && share < cores) share += share ? 1 : 2; /* for what another party leaves idle as it waits */
-    if (share > cores) share = cores;
     if (of_a_task) { /* where Slurm's task is the party, its processors need not be divided */
         long own = o->local ? of_a_task / parties : of_a_task;
         share = own < cores ? own : cores;

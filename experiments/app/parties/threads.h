@@ -8,8 +8,7 @@
 int parties_here(const link_settings *settings);
 
 /** How many threads each party on this host uses: what --threads says; in a task of Slurm that was granted processors
- *  (SLURM_CPUS_PER_TASK), so many; otherwise the processors that this process may use, divided by the parties here, and
- *  one more, where there are as many: parties wait for one another, and each can use what another leaves idle. */
+ *  (SLURM_CPUS_PER_TASK), so many; otherwise the processors that this process may use, divided by the parties here. */
 int party_threads(const link_settings *settings);
 
 #endif
