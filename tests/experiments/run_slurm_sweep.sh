@@ -84,7 +84,7 @@ until_results() {
     done
 }
 
-sweep "$work/spec.toml" --out "$store" --slurm "--partition=low" --pack-seconds 12 --throttle 3 >"$work/out" 2>"$work/err" ||
+sweep "$work/spec.toml" --out "$store" --slurm "--partition=low" --pack-seconds 6 --throttle 3 >"$work/out" 2>"$work/err" ||
     complain "--slurm: $(cat "$work/err")"
 grep -qE '^job [0-9]+: 40 points in [0-9]+ tasks' "$work/out" || complain "--slurm says: $(cat "$work/out")"
 

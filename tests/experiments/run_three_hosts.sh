@@ -116,7 +116,7 @@ unset "${!OMPI_MCA_plm_rsh_agent@}" "${!OMPI_MCA_btl@}" "${!OMPI_MCA_oob_tcp@}"
 # --- Started separately, while all that passes the bridge is recorded.
 captures=$(command -v tcpdump)
 if [ -n "$captures" ]; then
-    ip netns exec "$switch" tcpdump -i bridge -U -s 0 -w "$work/wire" 2>"$work/tcpdump" &
+    ip netns exec "$switch" tcpdump -i bridge -B 65536 -U -s 0 -w "$work/wire" 2>"$work/tcpdump" &
     recorder=$!
     until_line 10 "$work/tcpdump" "listening on" || complain "tcpdump does not listen: $(cat "$work/tcpdump")"
 fi
