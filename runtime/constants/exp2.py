@@ -1,4 +1,4 @@
-"""The polynomial of 2^u in runtime/steps/exponential.c: interpolation at the Chebyshev points of [0, 1), in 30 bits."""
+"""The polynomial of 2^u in runtime/kernels/exp2.h: interpolation at the Chebyshev points of [0, 1), in 30 bits."""
 import re
 import sys
 from decimal import Decimal, getcontext

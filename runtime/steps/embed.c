@@ -15,6 +15,7 @@
 
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
 enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
@@ -78,17 +79,6 @@ static tf_status check_tokens(const int32_t *token, const sizes *z, int id) {
     return TF_OK;
 }
 
-/** Flips bit t, and returns what it was before: 2 for one, 0 for zero, less one. No address depends on t. */
-static uint64_t flip(uint64_t *q, size_t words, size_t t) {
-    uint64_t was = 0;
-    for (size_t w = 0; w < words; w++) {
-        uint64_t x = w ^ t / 64, bit = UINT64_C(1) << t % 64 & (((x | -x) >> 63) - 1);
-        was |= q[w] & bit;
-        q[w] ^= bit;
-    }
-    return 2 * (was >> t % 64 & 1) - 1;
-}
-
 /** S: the bit vectors and shares of the signs, which are kept. */
 static tf_status deal_vectors(tf_call *call, const sizes *z) {
     const int32_t *token = tf_call_leaf(call)->tokens;
@@ -99,7 +89,7 @@ static tf_status deal_vectors(tf_call *call, const sizes *z) {
     if (!q) return tf_fail(TF_NOMEM, "no memory for a lookup");
     for (size_t i = 0; i < z->tokens; i++) {
         bit_vector(call, 0, z, i, q);
-        uint64_t sign = call->state[i] = flip(q, z->words, (size_t)token[i]);
+        uint64_t sign = call->state[i] = 2 * tf_flip_bit(q, z->words, (uint64_t)token[i]) - 1;
         memcpy(message + i * vector_bytes(z), q, vector_bytes(z));
         tf_stream(call->party, 0, call->index, SIGN, 2 * i, sign_stream, 2);
         uint64_t dealt = sign - sign_stream[0];

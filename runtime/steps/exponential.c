@@ -11,6 +11,7 @@
  */
 #include <math.h>
 
+#include "runtime/kernels/exp2.h"
 #include "runtime/program/step.h"
 #include "runtime/steps/steps.h"
 #include "runtime/steps/truncation.h"
@@ -21,11 +22,8 @@ enum { HEAD = 4, POINT = 60 }; /* bits of X's integer part, of q's fraction; EA 
 /** 2^(a/2^frac octaves/16) 2^(30 - octaves) for a < 2^(frac + 4), rounded. Integers only: all machines agree to the
  * last bit. */
 static inline uint64_t exp2_fixed(uint64_t a, unsigned frac, unsigned octaves) {
-    /* 2^u on [0, 1) with 30 fractional bits: interpolation at the Chebyshev points, relative error 2e-7 */
-    static const uint64_t c[6] = {1073741715, 744268966, 257850314, 59979580, 9609550, 2033403};
     uint64_t scaled = a * octaves; /* frac + HEAD fractional bits */
-    uint64_t u = scaled << (30 - HEAD - frac) & ((UINT64_C(1) << 30) - 1), y = c[5];
-    for (int i = 4; i >= 0; i--) y = (y * u >> 30) + c[i];
+    uint64_t y = tf_exp2_fraction(scaled << (TF_EXP2_BITS - HEAD - frac) & tf_mask(TF_EXP2_BITS));
     return ((y << (scaled >> (frac + HEAD))) + (UINT64_C(1) << (octaves - 1))) >> octaves;
 }
 

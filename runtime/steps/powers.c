@@ -1,7 +1,6 @@
 /*
- * 2^(q x) for x <= 0, without a comparison. X = x + 2^m - 1 in [0, 2^m) is cut as in a spline: c = ch 2^k + cl, v = vh
- * 2^k
- * + vl, the carry left out, so that X = i 2^k + r with i = ch + vh mod 2^7 and r = cl + vl. Then
+ * 2^(q x) for x <= 0, without a comparison. X = x + 2^m - 1 in [0, 2^m) is cut as in a spline: c = ch 2^k + cl,
+ * v = vh 2^k + vl, the carry left out, so that X = i 2^k + r with i = ch + vh mod 2^7 and r = cl + vl. Then
  *     2^(q x) = 2^(q (i 2^k - 2^m + 1)) 2^(q cl) 2^(q vl),
  * the last factor of which S knows. L and R both know cl: their tables have 2^(q (i 2^k + cl - 2^m + 1)) at i, which is
  * rounded to zero but for the TOP highest i, so that what is far below zero needs no clip either.
@@ -20,12 +19,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/kernels/exp2.h"
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
 enum { VECTOR = 1, MASK, FACTOR, FIX, MU };         /* purposes */
 enum { LOG = 7, WORDS = 2, SEGMENT = 3, TOP = 5 };  /* segments, words of their unit vector, bits before the point */
 enum { ENTRY = 27, OWN = 13, POINT = ENTRY + OWN }; /* fractional bits of table entries and of S's factor */
-enum { RATE = 40, MANTISSA = 30, WORD = 8, FACTORS = 2 };
+enum { RATE = 40, MANTISSA = TF_EXP2_BITS, WORD = 8, FACTORS = 2 };
 
 /** Bits of a segment, octaves a unit of x with RATE fractional bits, what is dropped in the end. Data: for i = 2^7 -
  * TOP on, 2^(q (i 2^k - 2^m + 1)) as a number in [2^31, 2^32) and the exponent of 2 that it lacks. */
@@ -61,33 +62,14 @@ static void vector_stream(tf_call *call, size_t at, size_t count, uint64_t *out)
 
 /** 2^(rate low) = y 2^whole with y in [2^30, 2^31). Integers only: all machines agree to the last bit. */
 static inline uint64_t power_fixed(uint64_t low, uint64_t rate, unsigned *whole) {
-    /* 2^u on [0, 1) with 30 fractional bits: interpolation at the Chebyshev points, relative error 2e-7 */
-    static const uint64_t c[6] = {1073741715, 744268966, 257850314, 59979580, 9609550, 2033403};
-    uint64_t octaves = low * rate >> (RATE - MANTISSA), u = octaves & ((UINT64_C(1) << MANTISSA) - 1), y = c[5];
-    for (int i = 4; i >= 0; i--) y = (y * u >> MANTISSA) + c[i];
+    uint64_t octaves = low * rate >> (RATE - MANTISSA);
     *whole = (unsigned)(octaves >> MANTISSA);
-    return y;
+    return tf_exp2_fraction(octaves & tf_mask(MANTISSA));
 }
 
 /** y / 2^by, rounded; by > 0. */
 static inline uint64_t rounded(uint64_t y, uint64_t by) {
     return (y + (UINT64_C(1) << (by - 1))) >> by;
-}
-
-/** All ones where a and b are equal. */
-static inline uint64_t equal(uint64_t a, uint64_t b) {
-    return (((a ^ b) | -(a ^ b)) >> 63) - 1;
-}
-
-/** Flips bit `at` of a vector, and returns it as it was. */
-static inline uint64_t flip(uint64_t unit[WORDS], unsigned at) {
-    uint64_t was = 0;
-    for (size_t w = 0; w < WORDS; w++) {
-        uint64_t bit = (UINT64_C(1) << (at & 63)) & equal(w, at >> 6);
-        was |= unit[w] & bit;
-        unit[w] ^= bit;
-    }
-    return was >> (at & 63);
 }
 
 TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
@@ -106,7 +88,8 @@ TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
             unsigned whole, high = (unsigned)((x[i] + y[i]) >> segment) & ((1u << LOG) - 1);
             uint64_t own_power = power_fixed((x[i] + y[i]) & tf_mask(segment), (uint64_t)args->rate, &whole);
             own_power = rounded(own_power, MANTISSA - OWN - whole);
-            uint64_t sign = flip(unit + i * WORDS, high) * 2 - 1; /* where L has the bit, what it adds is left */
+            uint64_t sign =
+                tf_flip_bit(unit + i * WORDS, WORDS, high) * 2 - 1; /* where L has the bit, what it adds is left */
             factor[0][i] = sign * own_power;
             factor[1][i] = factor[0][i] * (mask[i] + other[i]);
         }

@@ -18,6 +18,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
 enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };              /* purposes */
@@ -79,22 +80,6 @@ static inline void cut(const spline_args *args, uint64_t x, uint64_t *high, uint
     *low = x & tf_mask((unsigned)args->segment);
 }
 
-/** All ones where a and b are equal. */
-static inline uint64_t equal(uint64_t a, uint64_t b) {
-    return (((a ^ b) | -(a ^ b)) >> 63) - 1;
-}
-
-/** Flips bit `at` of a vector, and returns it as it was. */
-static inline uint64_t flip(uint64_t *unit, size_t words, uint64_t at) {
-    uint64_t was = 0;
-    for (size_t w = 0; w < words; w++) {
-        uint64_t bit = (UINT64_C(1) << (at & 63)) & equal(w, at >> 6);
-        was |= unit[w] & bit;
-        unit[w] ^= bit;
-    }
-    return was >> (at & 63);
-}
-
 TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
     const spline_args *args = tf_args(spline_args, call->node);
     unsigned bytes = bytes_of(call->node);
@@ -112,7 +97,8 @@ TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
         for (size_t i = 0; i < count; i++) {
             uint64_t high, low;
             cut(args, call->in[0].c[0][at + i] + call->in[0].c[1][at + i], &high, &low);
-            factor[0][i] = flip(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
+            factor[0][i] =
+                tf_flip_bit(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
             factor[1][i] = factor[0][i] * low;
             factor[2][i] = factor[0][i] * p[i] + factor[1][i] * (q[i] + other[i]);
         }
