@@ -79,7 +79,8 @@ done
 both "$work/writer"
 gateway "${apart[@]}" --queue 2
 until_health 30 200
-python3 "$here/../support/load.py" "$url" 24 4 write >"$work/load" 2>&1 || complain "the load: $(cat "$work/load")"
+python3 "$here/../support/greedy.py" "$trefoil" "$work/writer" 12 8 >"$work/stories" || complain "no prompts"
+python3 "$here/../support/load.py" "$url" 24 4 write "$work/stories" >"$work/load" 2>&1 || complain "the load: $(cat "$work/load")"
 cat "$work/load"
 ask /metrics ""
 before=$(sed -n 's/^trefoil_tokens_total{kind="generated"} //p' "$work/answer")

@@ -35,7 +35,8 @@ together() {
     done
 }
 
-# Of the six tokens after each, none is nearly as likely as another.
+# Of the six tokens after each, none is nearly as likely as another: each logit leads by 0.008, where private ones are off by
+# 0.0004.
 printf 'once upon a time\nhi\na cat\n' >"$work/prompts.txt"
 "$trefoil" generate --plain --model "$model" --input "$work/prompts.txt" --max-tokens 6 --json >"$work/plain"
 [ "$(finished "$work/plain" length)" = 3 ] || complain "in floating point: $(cat "$work/plain")"

@@ -1,5 +1,6 @@
-"""A load on a gateway: load.py URL REQUESTS CLIENTS read|write|same. Some clients go half-way, on purpose; the rest come again
-as they are told. Fails unless each question that stayed has one answer, which is that of the first time it was asked. With `same` all ask one question, and none goes."""
+"""A load on a gateway: load.py URL REQUESTS CLIENTS read|same, or write FILE. Some clients go half-way, on purpose; the rest
+come again as they are told. Fails unless each question that stayed has one answer: that of the first time it was asked, or of
+texts that are written the one in FILE (greedy.py). With `same` all ask one question, and none goes."""
 import collections
 import http.client
 import json
@@ -13,14 +14,18 @@ import urllib.parse
 url, count, clients, kind = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 host = urllib.parse.urlsplit(url).netloc
 lock, faults, tally, first = threading.Lock(), [], collections.Counter(), {}
+stories = [json.loads(line) for line in open(sys.argv[5])] if kind == "write" else []
 words = "hello world a good bad film it is was".split()
 
 
 def question(number):
     chance = random.Random(number)
     if kind == "write":
-        prompt = "".join(chance.choice("abcdefghij") for _ in range(chance.randint(1, 12)))
-        return "/v1/completions", {"prompt": prompt, "max_tokens": chance.randint(1, 8)}
+        story = stories[number % len(stories)]
+        tokens = chance.randint(1, len(story["text"]))
+        body = {"prompt": story["prompt"], "max_tokens": tokens}
+        first[json.dumps(body)] = story["text"][:tokens], tokens
+        return "/v1/completions", body
     if kind == "same":
         return "/predict", {"inputs": "a good film"}
     return "/predict", {"inputs": " ".join(chance.choice(words) for _ in range(chance.randint(1, 9)))}
