@@ -28,6 +28,12 @@ class Forecasts:
                     continue
 
     def key(self, point):
+        """What the forecast is of; computed once, of a point that is asked for often."""
+        if not point.forecast:
+            point.forecast = self.key_of(point)
+        return point.forecast
+
+    def key_of(self, point):
         where, axes = point.where, point.where["axes"]
         if point.measure in PARTS:
             return digest_of([where["program"], point.measure, *(point.settings.get(k) for k in ("part", "frac_bits", "options"))])

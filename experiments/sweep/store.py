@@ -62,6 +62,7 @@ class Point:
         self.settings = {"measure": measure, "program": where["program"]}
         self.settings.update({k: settings[k] for k in DEPENDS[measure] if k in settings})
         self.digest = digest_of(self.settings)
+        self.forecast = None  # the key of its forecast, once somebody asked
 
     def record(self):
         return {"measure": self.measure, "settings": self.settings, "where": self.where, "label": self.label}

@@ -51,11 +51,13 @@ static bool stored(const tf_step_node *node) {
     return runs(node) && !node->step->held;
 }
 
-/** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. */
+/** The times of a node whose inputs have theirs, as soon as possible. `traffic` NULL: a local step. `alone`: as if what
+ * other ops made were there at the start. */
 static void set_times(const tf_program *program, const tf_step_node *node, const tf_traffic *traffic,
-                      const tf_schedule *schedule, tf_schedule *s) {
+                      const tf_schedule *schedule, bool alone, tf_schedule *s) {
     int all = 0, solo = 0;
     for (int k = 0; k < node->inputs; k++) {
+        if (alone && program->node[node->input[k]].op != node->op) continue;
         all = max(all, schedule[node->input[k]].end);
         solo = max(solo, schedule[node->input[k]].ready_solo);
     }
@@ -89,24 +91,27 @@ static int schedule(const tf_program *program, tf_plan *plan) {
             *traffic = (tf_traffic){.dealt_at = -1};
             node->step->cost(program, node, traffic);
         }
-        set_times(program, node, traffic, plan->schedule, s);
+        set_times(program, node, traffic, plan->schedule, false, s);
         rounds = max(rounds, s->end);
     }
     return rounds;
 }
 
-int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op) {
-    tf_schedule *alone = calloc((size_t)program->nodes + 1, sizeof *alone); /* all zero: what others made is there */
-    int rounds = 0;
-    for (int i = 0; alone && i < program->nodes; i++) {
+tf_status tf_plan_ops(const tf_program *program, const tf_plan *plan, int ops, tf_op_moves *moves) {
+    tf_schedule *alone = calloc((size_t)program->nodes + 1, sizeof *alone);
+    if (!alone) return tf_fail(TF_NOMEM, "no memory for a plan of %d steps", program->nodes);
+    memset(moves, 0, ((size_t)ops + 1) * sizeof *moves);
+    for (int i = 0; i < program->nodes; i++) {
         const tf_step_node *node = &program->node[i];
         int index = plan->schedule[i].traffic;
-        if (node->op != op || !node->step || tf_step_is_parameter(node)) continue;
-        set_times(program, node, index < 0 ? NULL : &plan->traffic[index], alone, &alone[i]);
-        rounds = max(rounds, alone[i].end);
+        if (!node->step || tf_step_is_parameter(node)) continue;
+        tf_op_moves *op = &moves[node->op < 0 ? ops : node->op];
+        set_times(program, node, index < 0 ? NULL : &plan->traffic[index], alone, true, &alone[i]);
+        op->rounds = max(op->rounds, alone[i].end);
+        op->bytes += tf_plan_node_bytes(plan, i);
     }
     free(alone);
-    return rounds;
+    return TF_OK;
 }
 
 /** Entries by time, in the order of nodes; what each round carries. */

@@ -60,8 +60,14 @@ static inline tf_place tf_plan_place(const tf_plan *plan, int time, int entry, i
                       last ? plan->round_bytes[time][from][to] : plan->place[entry + 1][from][to]};
 }
 
-/** The rounds of the nodes of one op of the graph, as if all that they need were there at the start. */
-int tf_plan_op_rounds(const tf_program *program, const tf_plan *plan, int op);
+/** What the nodes of an op of the graph take: rounds, as if all that they need were there at the start, and bytes. */
+typedef struct tf_op_moves {
+    int rounds;
+    uint64_t bytes;
+} tf_op_moves;
+
+/** Fills in moves[0..ops] for the ops of a graph of `ops` nodes; the last: of nodes that belong to none. */
+TF_CHECKED tf_status tf_plan_ops(const tf_program *program, const tf_plan *plan, int ops, tf_op_moves *moves);
 
 /** Bytes of a node. */
 uint64_t tf_plan_node_bytes(const tf_plan *plan, int node);

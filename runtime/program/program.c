@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/digest.h"
 #include "runtime/graph/graph.h"
 #include "runtime/program/step.h"
 
@@ -21,6 +22,7 @@ void tf_program_free(tf_program *program) {
     free(program->node);
     free(program->param);
     free(program->held);
+    free(program->fit);
     free(program->result);
     *program = (tf_program){0};
 }
@@ -112,6 +114,33 @@ int64_t *tf_append_data(tf_program *program, tf_value value, size_t count) {
     }
     program->node[value].data = data;
     program->node[value].data_count = count;
+    return data;
+}
+
+typedef struct tf_fit {
+    tf_digest facts;
+    tf_value value;
+} tf_fit;
+
+int64_t *tf_append_fit(tf_program *program, tf_value value, size_t count, const void *facts, size_t size, bool *known) {
+    *known = false;
+    int64_t *data = tf_append_data(program, value, count);
+    if (!data) return NULL;
+    tf_digest digest = tf_digest_of(facts, size);
+    for (int i = 0; i < program->fits && !*known; i++) {
+        const tf_step_node *node = &program->node[program->fit[i].value];
+        *known = node->step == program->node[value].step && node->data_count == count &&
+                 tf_digest_equal(&program->fit[i].facts, &digest);
+        if (*known) memcpy(data, node->data, count * sizeof *data);
+    }
+    if (*known) return data;
+    tf_fit *grown = realloc(program->fit, ((size_t)program->fits + 1) * sizeof *grown);
+    if (!grown) {
+        tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d fits", program->fits + 1));
+        return NULL;
+    }
+    program->fit = grown;
+    program->fit[program->fits++] = (tf_fit){digest, value};
     return data;
 }
 

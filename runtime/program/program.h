@@ -74,6 +74,8 @@ typedef struct tf_program {
     int params, param_capacity;
     tf_held *held;
     int helds;
+    struct tf_fit *fit; /**< what fitted numbers were computed from, of the first node of each (tf_append_fit) */
+    int fits;
     int frac; /**< fractional bits of activations */
     int model_owner, data_owner;
     int op;         /**< given to the nodes that follow */

@@ -102,6 +102,12 @@ tf_value tf_append_args(tf_program *program, const tf_step *step, tf_type type, 
 /** Room for `count` public integers of a node just appended, which the program owns; NULL after a failure. */
 int64_t *tf_append_data(tf_program *program, tf_value value, size_t count);
 
+/**
+ * The same for numbers that are fitted, which takes long beside the rest of lowering: those of an earlier node that
+ * were computed from the same facts (of `size` bytes, without padding) are taken, and *known says so.
+ */
+int64_t *tf_append_fit(tf_program *program, tf_value value, size_t count, const void *facts, size_t size, bool *known);
+
 bool tf_step_is_parameter(const tf_step_node *node);
 
 /** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */

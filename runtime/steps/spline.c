@@ -231,14 +231,14 @@ static const tf_step spline_step = {.name = "spline",
  *  two low parts one of which is uniform, is near the middle more often than near the ends. */
 static void line(tf_function *f, double from, double width, double *a, double *b) {
     enum { SAMPLES = 64 };
-    double sum = 0, weights = 0;
-    *b = (f(from + width) - f(from)) / width;
+    double sum = 0, weights = 0, first = f(from);
+    *b = (f(from + width) - first) / width;
     for (int i = 1; i < SAMPLES; i++) {
         double r = width * i / SAMPLES, weight = i < SAMPLES / 2 ? i : SAMPLES - i;
-        sum += weight * (f(from + r) - f(from) - *b * r);
+        sum += weight * (f(from + r) - first - *b * r);
         weights += weight;
     }
-    *a = f(from) + sum / weights;
+    *a = first + sum / weights;
 }
 
 tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, tf_result result) {
@@ -262,9 +262,15 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
     spline_args args = {drop, segment, window.log, (INT64_C(1) << (end + unit + drop)) + (INT64_C(1) << drop) - 1};
     size_t segments = (size_t)1 << window.log;
     tf_value v = tf_append_args(p, &spline_step, type, 1, &a, &args, sizeof args);
-    int64_t *data = tf_append_data(p, v, 2 * segments);
+    const struct {
+        tf_function *f;
+        double end;
+        int64_t log, unit, frac;
+    } facts = {f, window.end, window.log, unit, type.frac};
+    bool known;
+    int64_t *data = tf_append_fit(p, v, 2 * segments, &facts, sizeof facts, &known);
     if (!data) return -1;
-    for (size_t i = 0; i < segments; i++) {
+    for (size_t i = 0; i < segments && !known; i++) {
         double c[2], width = 2 * window.end / (double)segments;
         line(f, (double)i * width - window.end, 2 * width, &c[0], &c[1]);
         data[i] = llrint(ldexp(c[0], type.frac + SPARE));

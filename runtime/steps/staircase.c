@@ -306,10 +306,10 @@ static double power_of(const tf_power *f, double x) {
 /** The middle between the least and the largest of 2^frac f(x) less B u + C u^2, u = 2^point x. */
 static double middle(const tf_power *f, double low, double high, int point, int frac, double b, double c) {
     enum { SAMPLES = 16 };
+    const double unit = ldexp(1, point), whole = ldexp(1, frac);
     double least = INFINITY, most = -INFINITY;
     for (int i = 0; i <= SAMPLES; i++) {
-        double x = low + (high - low) * i / SAMPLES, u = ldexp(x, point),
-               rest = ldexp(power_of(f, x), frac) - u * (b + u * c);
+        double x = low + (high - low) * i / SAMPLES, u = x * unit, rest = power_of(f, x) * whole - u * (b + u * c);
         least = fmin(least, rest);
         most = fmax(most, rest);
     }
@@ -355,8 +355,16 @@ tf_value tf_pieces(tf_program *p, tf_value bits, const tf_pieces_of *in, const t
                     .bound = result.bound,
                     .zero = -1};
     tf_value v = tf_append_args(p, &pieces_step, type, 1 + in->scales, input, &args, sizeof args);
-    int64_t *data = tf_append_data(p, v, (size_t)(in->degree + 1) * count);
-    for (size_t j = 0, s = 0; data && j < count; j++) {
+    struct {
+        tf_digest ends;
+        pieces_args args;
+        double scale, exponent;
+        int64_t frac, point[TF_PIECE_SCALES];
+    } facts = {tf_digest_of(f->end, (count + 1) * sizeof *f->end), args, f->scale, f->exponent, result.frac, {0}};
+    for (int s = 0; s < in->scales; s++) facts.point[s] = point[s];
+    bool known;
+    int64_t *data = tf_append_fit(p, v, (size_t)(in->degree + 1) * count, &facts, sizeof facts, &known);
+    for (size_t j = 0, s = 0; data && !known && j < count; j++) {
         int64_t coefficient[3];
         while ((int)s + 1 < in->scales && j >= in->first[s + 1]) s++;
         piece(f, in->degree, f->end[j], f->end[j + 1], point[s], result.frac + spare, coefficient);

@@ -166,3 +166,46 @@ Test(compose, polynomial) {
             free(a);
         }
 }
+
+static double cube(double x) {
+    return x * x * x / 64;
+}
+
+enum { FITS = 10 };
+
+/* One of several values with fitted numbers, no two of which are alike. */
+static tf_value fitted(tf_program *p, tf_value x, int which) {
+    switch (which) {
+    case 0: return tf_rsqrt(p, x, 0.01, 8, 1, 16, 0);
+    case 1: return tf_rsqrt(p, x, 0.01, 8, 2, 16, 0);
+    case 2: return tf_rsqrt(p, x, 0.02, 8, 1, 16, 0);
+    case 3: return tf_rsqrt(p, x, 0.01, 8, 1, 14, 0);
+    case 4: return tf_reciprocal(p, x, 0.01, 8, 16);
+    case 5: return tf_spline(p, x, cube, (tf_window){4, 7}, (tf_result){16, 8, false});
+    case 6: return tf_spline(p, x, cube, (tf_window){4, 8}, (tf_result){16, 8, false});
+    case 7: return tf_spline(p, x, cube, (tf_window){8, 7}, (tf_result){16, 8, false});
+    case 8: return tf_spline(p, x, cube, (tf_window){4, 7}, (tf_result){14, 8, false});
+    default: return tf_spline(p, x, sin, (tf_window){4, 7}, (tf_result){16, 8, false});
+    }
+}
+
+/* Numbers that an earlier node was fitted with serve another of the same facts, and none of others. */
+Test(compose, fits_once_what_is_the_same) {
+    tf_program all;
+    tf_program_init(&all, 16, 0, 1);
+    tf_value x = tf_input(&all, 0, tf_dims(5), 16, 32, 8, 0);
+    for (int k = 0; k < 2 * FITS; k++) {
+        tf_program alone;
+        tf_program_init(&alone, 16, 0, 1);
+        tf_value v = fitted(&all, x, k % FITS),
+                 w = fitted(&alone, tf_input(&alone, 0, tf_dims(5), 16, 32, 8, 0), k % FITS);
+        cr_assert_geq(v, 0, "%s", all.error);
+        const tf_step_node *a = &all.node[v], *b = &alone.node[w];
+        cr_assert_gt(a->data_count, 0);
+        cr_assert_eq(a->data_count, b->data_count);
+        cr_assert_arr_eq(a->data, b->data, a->data_count * sizeof *a->data, "%d", k);
+        tf_program_free(&alone);
+        cr_assert_eq(all.fits, k < FITS ? k + 1 : FITS);
+    }
+    tf_program_free(&all);
+}

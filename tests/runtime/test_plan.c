@@ -273,9 +273,16 @@ Test(plan, rounds_of_an_op_alone) {
     tf_relu(&p, x);
     tf_plan plan;
     cr_assert_eq(tf_plan_make(&p, &plan), TF_OK);
-    cr_assert_eq(tf_plan_op_rounds(&p, &plan, 1), 4);
-    cr_assert_eq(tf_plan_op_rounds(&p, &plan, 2), 4);
-    cr_assert_eq(tf_plan_op_rounds(&p, &plan, 3), 0);
+    tf_op_moves moves[5];
+    cr_assert_eq(tf_plan_ops(&p, &plan, 4, moves), TF_OK);
+    cr_assert_eq(moves[1].rounds, 4);
+    cr_assert_eq(moves[2].rounds, 4);
+    cr_assert_eq(moves[3].rounds, 0);
+    uint64_t all = 0;
+    for (int i = 0; i <= 4; i++) all += moves[i].bytes;
+    cr_assert_eq(all, plan.total_bytes);
+    cr_assert_eq(moves[1].bytes, moves[2].bytes);
+    cr_assert_gt(moves[1].bytes, 0);
     tf_plan_free(&plan);
     tf_program_free(&p);
 }

@@ -35,20 +35,17 @@ static int longest_first(const void *a, const void *b) {
     return x > y ? -1 : x < y;
 }
 
-static void sum_up(const tf_graph *graph, const tf_program *program, const tf_plan *plan, const tf_profile *profile,
+static void sum_up(const tf_graph *graph, const tf_plan *plan, const tf_op_moves *moves, const tf_profile *profile,
                    size_t runs, profile_report *report) {
-    for (int i = -1; i < graph->nodes; i++) {
-        const tf_op *op = i < 0 ? NULL : graph->node[i].op;
+    for (int i = 0; i <= graph->nodes; i++) {
+        const tf_op *op = i == graph->nodes ? NULL : graph->node[i].op;
         profile_row *row = op ? row_of(report, op) : &report->rest;
-        const tf_op_times *times = i < 0 ? &profile->rest : &profile->op[i];
-        uint64_t bytes = 0;
-        for (int k = 0; k < program->nodes; k++)
-            if (program->node[k].op == i) bytes += tf_plan_node_bytes(plan, k);
-        add(row, times, bytes, runs);
-        add(&report->total, times, bytes, runs);
+        const tf_op_times *times = i == graph->nodes ? &profile->rest : &profile->op[i];
+        add(row, times, moves[i].bytes, runs);
+        add(&report->total, times, moves[i].bytes, runs);
         if (!op) continue;
         row->ops++, report->total.ops++;
-        row->rounds += (uint64_t)tf_plan_op_rounds(program, plan, i);
+        row->rounds += (uint64_t)moves[i].rounds;
     }
     report->total.rounds = (uint64_t)plan->rounds;
     qsort(report->row, report->rows, sizeof *report->row, longest_first);
@@ -60,8 +57,13 @@ tf_status profile_report_make(const tf_graph *graph, const tf_program *program, 
     *report = (profile_report){.row = calloc((size_t)graph->nodes + 1, sizeof *report->row)};
     if (!report->row) return tf_fail(TF_NOMEM, "no memory for a report of %d ops", graph->nodes);
     TF_TRY(tf_plan_make(program, &plan));
-    sum_up(graph, program, &plan, profile, runs, report);
+    tf_op_moves *moves = malloc(((size_t)graph->nodes + 1) * sizeof *moves);
+    tf_status status = moves ? tf_plan_ops(program, &plan, graph->nodes, moves)
+                             : tf_fail(TF_NOMEM, "no memory for a report of %d ops", graph->nodes);
+    if (!status) sum_up(graph, &plan, moves, profile, runs, report);
+    free(moves);
     tf_plan_free(&plan);
+    TF_TRY(status);
     for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) {
         report->peak[i] = tf_kernels_multiply_peak(tf_kernels_get(), tf_product_width[i]);
         if (report->peak[i] <= 0) return tf_fail(TF_NOMEM, "no memory to measure the peak of products");

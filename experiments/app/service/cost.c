@@ -40,20 +40,35 @@ static op_cost *find_op(cost_report *report, const char *name, const char *kind)
     return cost;
 }
 
-/* The bytes of an op of the graph; -1: of the steps that belong to none. */
-static uint64_t op_bytes(const tf_program *program, const tf_plan *plan, int op) {
-    uint64_t bytes = 0;
-    for (int k = 0; k < program->nodes; k++)
-        if (program->node[k].op == op) bytes += tf_plan_node_bytes(plan, k);
-    return bytes;
+/* Adds what the ops of a program move that is run so many times. */
+static tf_status add_ops(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
+                         cost_report *report) {
+    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 4) * sizeof *grown);
+    tf_op_moves *moves = malloc(((size_t)graph->nodes + 1) * sizeof *moves);
+    if (grown) report->op = grown;
+    tf_status status = grown && moves ? tf_plan_ops(program, plan, graph->nodes, moves)
+                                      : tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
+    for (int i = 0; i < graph->nodes && !status; i++) {
+        const tf_node *node = &graph->node[i];
+        if (!node->op) continue;
+        op_cost *cost = find_op(report, node->name, node->op->kind);
+        cost->rounds += times * (uint64_t)moves[i].rounds;
+        cost->bytes += times * moves[i].bytes;
+    }
+    uint64_t rest = status ? 0 : times * moves[graph->nodes].bytes;
+    free(moves);
+    if (status) return status;
+    uint64_t copies = program->copies ? times * tf_plan_node_bytes(plan, program->copies) : 0;
+    uint64_t selections = program->selections ? times * tf_plan_node_bytes(plan, program->selections) : 0;
+    if (copies) find_op(report, "copies", "check")->bytes += copies;
+    if (selections) find_op(report, "tokens of an owner outside", "check")->bytes += selections;
+    if (program->guard) find_op(report, "beyond the ranges", "guard")->bytes += rest - copies - selections;
+    return TF_OK;
 }
 
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
-    op_cost *grown = realloc(report->op, (report->ops + (size_t)graph->nodes + 4) * sizeof *grown);
-    if (!grown) return tf_fail(TF_NOMEM, "no memory for the cost of %d ops", graph->nodes);
-    report->op = grown;
     report->rounds += times * (uint64_t)plan->rounds;
     uint64_t memory = plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
     if (memory > report->memory) report->memory = memory;
@@ -68,21 +83,7 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
     }
     for (int i = 0; i < TF_PARTIES; i++)
         for (int j = 0; j < TF_PARTIES; j++) report->links[i][j] += times * plan->bytes[i][j];
-    for (int i = 0; i < graph->nodes; i++) {
-        const tf_node *node = &graph->node[i];
-        if (!node->op) continue;
-        op_cost *cost = find_op(report, node->name, node->op->kind);
-        cost->rounds += times * (uint64_t)tf_plan_op_rounds(program, plan, i);
-        cost->bytes += times * op_bytes(program, plan, i);
-    }
-    uint64_t copies = program->copies ? tf_plan_node_bytes(plan, program->copies) : 0;
-    uint64_t selections = program->selections ? tf_plan_node_bytes(plan, program->selections) : 0;
-    if (copies) find_op(report, "copies", "check")->bytes += times * copies;
-    if (selections) find_op(report, "tokens of an owner outside", "check")->bytes += times * selections;
-    if (program->guard)
-        find_op(report, "beyond the ranges", "guard")->bytes +=
-            times * (op_bytes(program, plan, -1) - copies - selections);
-    return TF_OK;
+    return add_ops(graph, program, plan, times, report);
 }
 
 static tf_status add_graph(const run_settings *o, const tf_graph *graph, size_t times, cost_report *report) {
