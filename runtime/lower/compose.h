@@ -21,12 +21,12 @@ tf_value tf_max_last(tf_program *program, tf_value a);
 /**
  * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.2e-5 relative and three units. a is compared with
  * thresholds some tenth of an octave apart, all at once; they select a parabola. Meant for what occurs once per row: 3
- * rounds, and some 28 bytes for each threshold.
+ * rounds, some 4 bytes for each threshold, and 60 for each of up to six scales.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** scale / sqrt(a) likewise, for a public scale of at least 1. For a reader that wants a ring of `ring` bits (0: any)
- * it comes in that ring, to 3e-5, where a lift less is worth the bytes. */
+ * it comes in that ring, to 2e-5, where a lift less is worth the bytes. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac, unsigned ring);
 
 /** 1 / a to TF_NEAR_ERROR relative and three units, from half as many thresholds; `ring` as above. */

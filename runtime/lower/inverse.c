@@ -70,10 +70,10 @@ static tf_value pieces(tf_program *p, tf_value a, const inverse *f, int degree) 
 
 /** Parabolas, or lines where a lift less is worth their bytes. */
 static tf_value power(tf_program *p, tf_value a, const inverse *f) {
-    enum { LINE = 20, PARABOLA = 28 }; /* bytes, with the threshold's */
+    enum { THRESHOLD = 4 }; /* bytes */
     if (p->status) return -1;
     int lines = f->ring ? count_of(f, 1) : 0;
-    double more = LINE * (double)lines - PARABOLA * (double)count_of(f, 2);
+    double more = THRESHOLD * (double)(lines - count_of(f, 2));
     bool worth = f->ring < 64 && lines > 0 && lines <= MOST_PIECES &&
                  tf_rounds_are_worth(p, 1, more * (double)tf_shape_count(tf_type_of(p, a)->shape));
     return pieces(p, a, f, worth ? 1 : 2);
@@ -88,5 +88,5 @@ tf_value tf_reciprocal_near(tf_program *p, tf_value a, double low, double high, 
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac, unsigned ring) {
-    return power(p, a, &(inverse){scale, -0.5, low, high, {0, 3e-5, 1.2e-5}, frac, ring});
+    return power(p, a, &(inverse){scale, -0.5, low, high, {0, 2e-5, 1.2e-5}, frac, ring});
 }

@@ -308,8 +308,8 @@ tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool 
  * bytes, a threshold 2. 3 rounds.
  */
 tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
-/** base + the sum of y[j] over the thresholds above a, within `bound`, in a ring of at least `ring` bits. A ring
- * element for each threshold, and two; 1 round. */
+/** base + the sum of y[j] over the thresholds above a, which are in ascending order, within `bound`, in a ring of at
+ * least `ring` bits. 16 B and the result twice, however many thresholds; 1 round. */
 tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
                       unsigned ring);
 /** scale x^exponent on `count` intervals, which end at end[0] <= ... <= end[count]. */
@@ -329,8 +329,8 @@ typedef struct tf_pieces_of {
 /**
  * A parabola or line near the power on each interval: that of the interval in which x lies, given the bits of
  * thresholds on x at end[1] .. end[count - 1]; below and above the first and the last go on. In a ring of at least
- * `ring` bits. No product: x, in Z_2^64, is multiplied by public coefficients alone. 24 B a threshold, or 16, and the
- * result twice; 1 round.
+ * `ring` bits. No product: x, in Z_2^64, is multiplied by public coefficients alone. 16 B, 32 or (lines) 16 B a scale
+ * and the result twice, however many thresholds; 1 round.
  */
 tf_value tf_pieces(tf_program *program, tf_value thresholds, const tf_pieces_of *x, const tf_power *power,
                    tf_result result, unsigned ring);

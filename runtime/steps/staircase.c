@@ -1,10 +1,15 @@
 /*
- * What the bits of one value's thresholds, b_j = [x < t_j] = delta_j ^ rho_j, select: a sum of public numbers y + sum_j
- * b_j y_j, or a function of x as parabolas or lines between the thresholds,
- *     p + sum_j b_j (p_j - p_(j+1)),   p_j = A_j + B_j x + C_j x^2,   p the last of all.
- * S deals shares of its bits rho_j, and for a function of rho_j v, of rho_j v^2 and once of v^2 unless all C are zero;
- * L and R turn what they make of these and of c where delta_j is 1, scale by the public coefficients, add up, and
- * reshare once. So a function that is given in pieces takes no product.
+ * What the bits of one value's thresholds t_0 <= t_1 <= ..., b_j = [x < t_j] = delta_j ^ rho_j, select: one of public
+ * numbers, or of lines or parabolas p_j = A_j + B_j x + C_j x^2. So a function that is given in pieces takes no
+ * product.
+ *
+ * With b_(-1) = 0 and a last bit of 1, [x lies in piece j] = b_(j-1) ^ b_j = d_j ^ r_j, where L and R know d_j, the
+ * XOR of two delta, and S knows r_j. As d_j = r_j in all pieces but the right one, J,
+ *     sum_j (d_j - r_j) p_j = s p_J,   s = sum_j d_j - sum_j r_j = 1 or -1,
+ * and s is the product of two signs, one a function of sum_j d_j mod 4, the other of sum_j r_j mod 4. So L and R know
+ * D(x) = sum_j d_j p_j but for v, S knows R(x) = sum_j r_j p_j but for c, and p_J = s_LR (s_S D(x) - s_S R(x)) is
+ * bilinear in what L and R know and what S knows: S deals shares of s_S times 1, v, v^2 and the coefficients of R as a
+ * polynomial in c, however many pieces there are; L and R multiply by what they know, and reshare once.
  *
  * Pieces are computed mod 2^64. Where x is large, coefficients of its square would be whole numbers of few bits: such
  * pieces take x in fewer fractional bits, as inputs of its own. Inputs: the bits, then x at each of these scales.
@@ -19,30 +24,43 @@
 #include "runtime/steps/steps.h"
 
 enum { DEAL = 1, MU }; /* purposes */
+enum { WORD = 8 };     /* bytes of what is dealt */
 
-/* Public numbers ------------------------------------------------------------------------------------------------- */
+/** Bits that the reshare drops, the power of x up to which pieces go, how many x there are, and the first piece of
+ * each. Data: all A_j, then all B_j if the degree is 1 or 2, and all C_j if it is 2. */
+typedef struct pieces_args {
+    int64_t drop, degree, scales, first[TF_PIECE_SCALES];
+} pieces_args;
 
-/* Data: y_j, then y. */
-
-static size_t steps_of(const tf_step_node *node) {
-    return node->data_count - 1;
+static size_t degree_of(const tf_step_node *node) {
+    return (size_t)tf_args(pieces_args, node)->degree;
+}
+static size_t scales_of(const tf_step_node *node) {
+    return (size_t)tf_args(pieces_args, node)->scales;
+}
+static size_t pieces_of(const tf_step_node *node) {
+    return node->data_count / (degree_of(node) + 1);
 }
 
-static unsigned bytes_of(const tf_step_node *node) {
-    return tf_bytes_of(node->type.bits);
+/* The elements that S deals, each times its sign: 1; all of R that no c multiplies; for each scale v, what c multiplies
+ * in R, and of parabolas v^2 and what c^2 does. */
+enum { SIGN, REST, SCALES };
+enum { V, SLOPE, SQUARE, CURVE };
+
+static size_t element_of(const tf_step_node *node, size_t scale, size_t which) {
+    return SCALES + 2 * degree_of(node) * scale + which;
 }
 
-static void staircase_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+static void pieces_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
-    tf_traffic_deal(traffic, n, steps_of(node) * bytes_of(node));
-    tf_traffic_swap(traffic, 0, n, bytes_of(node));
+    tf_traffic_deal(traffic, n, element_of(node, scales_of(node), 0) * WORD);
+    tf_traffic_swap(traffic, 0, n, tf_bytes_of(node->type.bits));
 }
 
-/** Plane j of the input from element `at` on: all ones or zero for each element. */
-static void expand(const tf_call *call, size_t j, size_t at, size_t count, uint64_t *out) {
-    tf_expand_bits(call->in[0].bit + j * tf_words(tf_shape_count(call->node->type.shape)), at, count, false, out);
+static tf_reshare reshare_of(const tf_step_node *node) {
+    return (tf_reshare){MU, (unsigned)tf_args(pieces_args, node)->drop};
 }
 
 static void deal_stream(tf_call *call, size_t number, size_t at, size_t count, uint64_t *out) {
@@ -50,58 +68,139 @@ static void deal_stream(tf_call *call, size_t number, size_t at, size_t count, u
     tf_stream(call->party, call->part.own, call->index, DEAL, number * n + at, out, count);
 }
 
-/** Where S's message has rho_j of the block. */
-static size_t bit_in_message(const tf_call *call, size_t j, size_t at) {
-    size_t n = tf_span_count(call->part.span);
-    return (j * n + at - call->part.span.begin) * bytes_of(call->node);
+/** Where S's message has element `number` of the block. */
+static size_t in_message(const tf_call *call, size_t number, size_t at) {
+    return (number * tf_span_count(call->part.span) + at - call->part.span.begin) * WORD;
 }
 
-TF_MULTIVERSION static tf_status staircase_solo(tf_call *call) {
+/** S: puts an element, times its sign, into the message. */
+static void deal(tf_call *call, size_t number, size_t at, size_t count, const uint64_t *sign, const uint64_t *value) {
+    uint64_t m[TF_BLOCK];
+    deal_stream(call, number, at, count, m);
+    for (size_t i = 0; i < count; i++) m[i] = sign[i] * value[i] - m[i];
+    memcpy(call->message + in_message(call, number, at), m, count * WORD);
+}
+
+/** L or R: its share of a dealt element. */
+static void take(tf_call *call, size_t number, size_t at, size_t count, uint64_t *out) {
+    if (call->part.role == TF_LEFT)
+        deal_stream(call, number, at, count, out);
+    else
+        memcpy(out, call->dealt + in_message(call, number, at), count * WORD);
+}
+
+/** How many pieces this side's bits select, and what their coefficients add up to: all A, then B and C of each scale.
+ */
+typedef struct sums {
+    uint64_t count[TF_BLOCK], a[TF_BLOCK], b[TF_PIECE_SCALES][TF_BLOCK], c[TF_PIECE_SCALES][TF_BLOCK];
+} sums;
+
+/** `last` is this side's half of the last bit: all ones or 0. */
+TF_MULTIVERSION static void add_up(const tf_call *call, uint64_t last, size_t at, size_t count, sums *sum) {
     const tf_step_node *node = call->node;
-    tf_for_blocks(call, at, count) {
-        uint64_t rho[TF_BLOCK], m[TF_BLOCK];
-        for (size_t j = 0; j < steps_of(node); j++) {
-            expand(call, j, at, count, rho);
-            deal_stream(call, j, at, count, m);
-            for (size_t i = 0; i < count; i++) m[i] = (rho[i] & 1) - m[i];
-            call->party->kernels->pack_bytes(m, count, bytes_of(node), call->message + bit_in_message(call, j, at));
+    const pieces_args *args = tf_args(pieces_args, node);
+    size_t pieces = pieces_of(node), degree = degree_of(node), plane = tf_words(tf_shape_count(node->type.shape));
+    const uint64_t *a = (const uint64_t *)node->data, *b = a + pieces, *c = b + pieces;
+    uint64_t bit[TF_BLOCK], before[TF_BLOCK] = {0};
+    memset(sum, 0, sizeof *sum);
+    for (size_t j = 0, s = 0; j < pieces; j++) {
+        while (s + 1 < scales_of(node) && j >= (size_t)args->first[s + 1]) s++;
+        if (j + 1 < pieces)
+            tf_expand_bits(call->in[0].bit + j * plane, at, count, false, bit);
+        else
+            for (size_t i = 0; i < count; i++) bit[i] = last;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t here = bit[i] ^ before[i];
+            sum->count[i] += here & 1;
+            sum->a[i] += a[j] & here;
+            if (degree > 0) sum->b[s][i] += b[j] & here;
+            if (degree > 1) sum->c[s][i] += c[j] & here;
+            before[i] = bit[i];
         }
-        tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
+    }
+}
+
+/** 1, or -1 where bit 1 of x is set. The product of these of sum_j d_j and of 1 + sum_j r_j is their difference s. */
+static inline uint64_t sign_of(uint64_t x) {
+    return 1 - (x & 2);
+}
+
+TF_MULTIVERSION static tf_status pieces_solo(tf_call *call) {
+    const tf_step_node *node = call->node;
+    size_t degree = degree_of(node);
+    tf_for_blocks(call, at, count) {
+        sums sum;
+        uint64_t sign[TF_BLOCK], v[TF_BLOCK], x[TF_BLOCK];
+        add_up(call, 0, at, count, &sum);
+        for (size_t i = 0; i < count; i++) {
+            sign[i] = sign_of(sum.count[i] + 1);
+            x[i] = 1;
+        }
+        deal(call, SIGN, at, count, sign, x);
+        for (size_t s = 0; s < scales_of(node); s++) {
+            const uint64_t *b = sum.b[s], *c = sum.c[s], *x_0 = call->in[1 + s].c[0] + at,
+                           *x_1 = call->in[1 + s].c[1] + at;
+            for (size_t i = 0; i < count; i++) {
+                v[i] = x_0[i] + x_1[i];
+                x[i] = b[i] + 2 * c[i] * v[i];
+                sum.a[i] += (b[i] + c[i] * v[i]) * v[i];
+            }
+            deal(call, element_of(node, s, V), at, count, sign, v);
+            deal(call, element_of(node, s, SLOPE), at, count, sign, x);
+            if (degree < 2) continue;
+            for (size_t i = 0; i < count; i++) v[i] *= v[i];
+            deal(call, element_of(node, s, SQUARE), at, count, sign, v);
+            deal(call, element_of(node, s, CURVE), at, count, sign, c);
+        }
+        deal(call, REST, at, count, sign, sum.a);
+        tf_reshare_solo(call, reshare_of(node), at, count);
     }
     return TF_OK;
 }
 
-TF_MULTIVERSION static tf_status staircase_pair(tf_call *call, int phase) {
-    const uint64_t *y = (const uint64_t *)call->node->data;
-    size_t steps = steps_of(call->node);
+/** part += s_S times the terms of x at a scale that v or c multiplies; adds to sum->a what c makes of D. */
+TF_MULTIVERSION static void add_scale(tf_call *call, size_t s, size_t at, size_t count, sums *sum, uint64_t *part) {
+    const tf_step_node *node = call->node;
+    const uint64_t *b = sum->b[s], *curve = sum->c[s], *c = call->in[1 + s].c[1 - call->part.own] + at;
+    uint64_t v[TF_BLOCK], slope[TF_BLOCK];
+    take(call, element_of(node, s, V), at, count, v);
+    take(call, element_of(node, s, SLOPE), at, count, slope);
+    for (size_t i = 0; i < count; i++) {
+        part[i] += (b[i] + 2 * curve[i] * c[i]) * v[i] - c[i] * slope[i];
+        sum->a[i] += (b[i] + curve[i] * c[i]) * c[i];
+    }
+    if (degree_of(node) < 2) return;
+    take(call, element_of(node, s, SQUARE), at, count, v);
+    take(call, element_of(node, s, CURVE), at, count, slope);
+    for (size_t i = 0; i < count; i++) part[i] += curve[i] * v[i] - c[i] * c[i] * slope[i];
+}
+
+TF_MULTIVERSION static tf_status pieces_pair(tf_call *call, int phase) {
+    const tf_step_node *node = call->node;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count);
             continue;
         }
-        uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], one = call->part.role == TF_LEFT;
-        for (size_t i = 0; i < count; i++) part[i] = y[steps] * one;
-        for (size_t j = 0; j < steps; j++) {
-            expand(call, j, at, count, delta);
-            if (call->part.role == TF_LEFT)
-                deal_stream(call, j, at, count, m);
-            else
-                call->party->kernels->unpack_bytes(call->dealt + bit_in_message(call, j, at), count,
-                                                   bytes_of(call->node), m);
-            for (size_t i = 0; i < count; i++) part[i] += y[j] * (((m[i] ^ delta[i]) - delta[i]) + (delta[i] & one));
-        }
-        tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
+        sums sum;
+        uint64_t part[TF_BLOCK] = {0}, sign[TF_BLOCK], rest[TF_BLOCK];
+        add_up(call, ~UINT64_C(0), at, count, &sum);
+        for (size_t s = 0; s < scales_of(node); s++) add_scale(call, s, at, count, &sum, part);
+        take(call, SIGN, at, count, sign);
+        take(call, REST, at, count, rest);
+        for (size_t i = 0; i < count; i++) part[i] = sign_of(sum.count[i]) * (part[i] + sum.a[i] * sign[i] - rest[i]);
+        tf_reshare_send(call, reshare_of(node), at, count, part);
     }
     return TF_OK;
 }
 
-static const tf_step staircase_step = {.name = "staircase",
-                                       .summary = "sum of public numbers that the bits of thresholds select",
-                                       .takes_bits = true,
-                                       .elementwise = true,
-                                       .cost = staircase_cost,
-                                       .solo = staircase_solo,
-                                       .pair = staircase_pair};
+static const tf_step pieces_step = {.name = "pieces",
+                                    .summary = "a function of one value, as parabolas or lines between thresholds",
+                                    .takes_bits = true,
+                                    .elementwise = true,
+                                    .cost = pieces_cost,
+                                    .solo = pieces_solo,
+                                    .pair = pieces_pair};
 
 tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base, int frac, double bound,
                       unsigned ring) {
@@ -115,189 +214,14 @@ tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base
                      .frac = frac,
                      .bound = bound,
                      .zero = -1};
-    tf_value v = tf_append(p, &staircase_step, type, 1, &bits);
+    pieces_args args = {.drop = 0};
+    tf_value v = tf_append_args(p, &pieces_step, type, 1, &bits, &args, sizeof args);
     int64_t *data = tf_append_data(p, v, count + 1);
     if (!data) return -1;
-    for (size_t j = 0; j < count; j++) data[j] = llrint(ldexp(y[j], frac));
     data[count] = llrint(ldexp(base, frac));
+    for (size_t j = count; j-- > 0;) data[j] = data[j + 1] + llrint(ldexp(y[j], frac));
     return v;
 }
-
-/* Pieces ---------------------------------------------------------------------------------------------------------- */
-
-enum { WORD = 8 }; /* bytes of what is dealt */
-
-/** Bits that the reshare drops, the power of x up to which pieces go, how many x there are, and the first piece of
- * each. Data: all A_j, all B_j, and all C_j of parabolas. */
-typedef struct pieces_args {
-    int64_t drop, degree, scales, first[TF_PIECE_SCALES];
-} pieces_args;
-
-static size_t degree_of(const tf_step_node *node) {
-    return (size_t)tf_args(pieces_args, node)->degree;
-}
-static size_t pieces_of(const tf_step_node *node) {
-    return node->data_count / (degree_of(node) + 1);
-}
-
-/** The pieces [begin, end) that take x at a scale, and the thresholds next to one of these. */
-static tf_span pieces_at(const tf_step_node *node, size_t scale) {
-    const pieces_args *args = tf_args(pieces_args, node);
-    bool last = scale + 1 == (size_t)args->scales;
-    return (tf_span){(size_t)args->first[scale], last ? pieces_of(node) : (size_t)args->first[scale + 1]};
-}
-static tf_span thresholds_at(const tf_step_node *node, size_t scale) {
-    tf_span own = pieces_at(node, scale);
-    return (tf_span){own.begin ? own.begin - 1 : 0, own.end < pieces_of(node) ? own.end : own.end - 1};
-}
-
-/** Elements that S deals: rho_j; then for each scale rho_j v, of parabolas all rho_j v^2, and v^2. `scale` may be past
- * the last. */
-static size_t dealt_before(const tf_step_node *node, size_t scale) {
-    size_t count = pieces_of(node) - 1;
-    for (size_t s = 0; s < scale; s++)
-        count += degree_of(node) * tf_span_count(thresholds_at(node, s)) + degree_of(node) - 1;
-    return count;
-}
-
-static void pieces_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
-    size_t n = tf_shape_count(node->type.shape);
-    traffic->dealt_at = 0;
-    traffic->exchanges = 1;
-    tf_traffic_deal(traffic, n, dealt_before(node, (size_t)tf_args(pieces_args, node)->scales) * WORD);
-    tf_traffic_swap(traffic, 0, n, tf_bytes_of(node->type.bits));
-}
-
-static tf_reshare reshare_of(const tf_step_node *node) {
-    return (tf_reshare){MU, (unsigned)tf_args(pieces_args, node)->drop};
-}
-
-/** Where S's message has element `number` of the block. */
-static size_t in_message(const tf_call *call, size_t number, size_t at) {
-    return (number * tf_span_count(call->part.span) + at - call->part.span.begin) * WORD;
-}
-
-/** S: puts a dealt element into the message. */
-static void deal(tf_call *call, size_t number, size_t at, size_t count, const uint64_t *value) {
-    uint64_t m[TF_BLOCK];
-    deal_stream(call, number, at, count, m);
-    for (size_t i = 0; i < count; i++) m[i] = value[i] - m[i];
-    memcpy(call->message + in_message(call, number, at), m, count * WORD);
-}
-
-/** L or R: its share of a dealt element. */
-static void take(tf_call *call, size_t number, size_t at, size_t count, uint64_t *out) {
-    if (call->part.role == TF_LEFT)
-        deal_stream(call, number, at, count, out);
-    else
-        memcpy(out, call->dealt + in_message(call, number, at), count * WORD);
-}
-
-TF_MULTIVERSION static tf_status pieces_solo(tf_call *call) {
-    const tf_step_node *node = call->node;
-    bool curved = degree_of(node) > 1;
-    tf_for_blocks(call, at, count) {
-        uint64_t rho[TF_BLOCK], v[TF_BLOCK], square[TF_BLOCK], m[TF_BLOCK];
-        for (size_t j = 0; j + 1 < pieces_of(node); j++) {
-            expand(call, j, at, count, rho);
-            for (size_t i = 0; i < count; i++) m[i] = rho[i] & 1;
-            deal(call, j, at, count, m);
-        }
-        for (size_t s = 0; s < (size_t)tf_args(pieces_args, node)->scales; s++) {
-            const tf_view *x = &call->in[1 + s];
-            tf_span next = thresholds_at(node, s);
-            size_t to = dealt_before(node, s), all = tf_span_count(next);
-            for (size_t i = 0; i < count; i++) v[i] = x->c[0][at + i] + x->c[1][at + i], square[i] = v[i] * v[i];
-            for (size_t j = next.begin; j < next.end; j++, to++) {
-                expand(call, j, at, count, rho);
-                for (size_t i = 0; i < count; i++) m[i] = rho[i] & v[i];
-                deal(call, to, at, count, m);
-                if (!curved) continue;
-                for (size_t i = 0; i < count; i++) m[i] = rho[i] & square[i];
-                deal(call, to + all, at, count, m);
-            }
-            if (curved) deal(call, to + all, at, count, square);
-        }
-        tf_reshare_solo(call, reshare_of(node), at, count);
-    }
-    return TF_OK;
-}
-
-/** The bit or 1 less the bit, times a value: `once` is a share of rho times it, `whole` of the value. */
-static inline uint64_t chosen(uint64_t delta, uint64_t once, uint64_t whole) {
-    return ((once ^ delta) - delta) + (delta & whole);
-}
-
-/** What multiplies b_j of a power of x: the piece's coefficient less that of the next, where these take this x. */
-static uint64_t step_of(const uint64_t *coefficient, size_t j, tf_span own_pieces) {
-    return (j >= own_pieces.begin ? coefficient[j] : 0) - (j + 1 < own_pieces.end ? coefficient[j + 1] : 0);
-}
-
-/** part += the terms of x at a scale. */
-TF_MULTIVERSION static void add_scale(tf_call *call, size_t s, size_t at, size_t count, uint64_t *part) {
-    const tf_step_node *node = call->node;
-    size_t pieces = pieces_of(node);
-    bool curved = degree_of(node) > 1;
-    const uint64_t *slope = (const uint64_t *)node->data + pieces, *curve = slope + pieces;
-    int own = call->part.own;
-    const uint64_t *half = call->in[1 + s].c[own] + at, *c = call->in[1 + s].c[1 - own] + at;
-    uint64_t left = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* one side counts c and its square */
-    uint64_t whole[TF_BLOCK], square[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK], w[TF_BLOCK];
-    tf_span next = thresholds_at(node, s), own_pieces = pieces_at(node, s);
-    size_t from = dealt_before(node, s), all = tf_span_count(next);
-    bool last = own_pieces.end == pieces;
-    for (size_t i = 0; i < count; i++) {
-        whole[i] = half[i] + (c[i] & left);
-        if (last) part[i] += slope[pieces - 1] * whole[i];
-    }
-    if (curved) take(call, from + 2 * all, at, count, square);
-    for (size_t i = 0; i < count && curved; i++) {
-        square[i] += 2 * c[i] * half[i] + (c[i] * c[i] & left);
-        if (last) part[i] += curve[pieces - 1] * square[i];
-    }
-    for (size_t j = next.begin; j < next.end; j++, from++) {
-        uint64_t by = step_of(slope, j, own_pieces);
-        expand(call, j, at, count, delta);
-        take(call, j, at, count, m);
-        take(call, from, at, count, u);
-        for (size_t i = 0; i < count; i++) part[i] += by * chosen(delta[i], c[i] * m[i] + u[i], whole[i]);
-        if (!curved) continue;
-        by = step_of(curve, j, own_pieces);
-        take(call, from + all, at, count, w);
-        for (size_t i = 0; i < count; i++)
-            part[i] += by * chosen(delta[i], c[i] * (c[i] * m[i] + 2 * u[i]) + w[i], square[i]);
-    }
-}
-
-TF_MULTIVERSION static tf_status pieces_pair(tf_call *call, int phase) {
-    const tf_step_node *node = call->node;
-    const uint64_t *y = (const uint64_t *)node->data;
-    size_t pieces = pieces_of(node);
-    tf_for_blocks(call, at, count) {
-        if (phase == 1) {
-            tf_reshare_receive(call, at, count);
-            continue;
-        }
-        uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], one = call->part.role == TF_LEFT;
-        for (size_t i = 0; i < count; i++) part[i] = y[pieces - 1] * one;
-        for (size_t j = 0; j + 1 < pieces; j++) {
-            expand(call, j, at, count, delta);
-            take(call, j, at, count, m);
-            for (size_t i = 0; i < count; i++) part[i] += (y[j] - y[j + 1]) * chosen(delta[i], m[i], one);
-        }
-        for (size_t s = 0; s < (size_t)tf_args(pieces_args, node)->scales; s++) add_scale(call, s, at, count, part);
-        tf_reshare_send(call, reshare_of(node), at, count, part);
-    }
-    return TF_OK;
-}
-
-static const tf_step pieces_step = {.name = "pieces",
-                                    .summary = "a function of one value, as parabolas or lines between thresholds",
-                                    .takes_bits = true,
-                                    .elementwise = true,
-                                    .cost = pieces_cost,
-                                    .solo = pieces_solo,
-                                    .pair = pieces_pair};
 
 static double power_of(const tf_power *f, double x) {
     return f->scale * pow(x, f->exponent);

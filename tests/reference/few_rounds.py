@@ -152,34 +152,38 @@ def reshared(part):
     return common + mask["L"] + mask["R"]
 
 
+def signs(count):
+    return U(1) - (count & U(2))
+
+
 def pieces(scales, first, delta, rho, coefficient):
-    """p_m(x) + the sum of (delta_j ^ rho_j)(p_j(x) - p_(j+1)(x)), p_j = A_j + B_j x + C_j x^2, with x = c + v at the scale
-    that piece j takes: first[s] is the first piece of scale s. Bits: m planes of n elements."""
-    m = len(delta)
+    """p_j(x) = A_j + B_j x + C_j x^2 of the first j with b_j = delta_j ^ rho_j = 1, or the last, with x = c + v at the
+    scale that piece j takes: first[s] is the first piece of scale s. Bits: m planes of n elements, zeros then ones."""
+    n, m = len(delta[0]), len(delta)
+    zero, one = np.zeros(n, U), np.ones(n, U)
     scale_of = [max(s for s in range(len(first)) if first[s] <= j) for j in range(m + 1)]
-    near = [[j for j in range(m) if s in (scale_of[j], scale_of[j + 1])] for s in range(len(scales))]
-    values = list(rho) + [r for s, (c, v) in enumerate(scales) for j in near[s] for r in (rho[j] * v, rho[j] * v * v)]
-    dealt = share_out(values + [v * v for c, v in scales])
-    component = [halves(v) for c, v in scales]
+
+    def sums(bits, last):                                                      # of one side's halves of the bits
+        here = [x ^ y for x, y in zip([zero] + bits, bits + [last])]
+        of = lambda k, s: sum((h * p[k:k + 1] for j, (h, p) in enumerate(zip(here, coefficient)) if s in (None, scale_of[j])), zero)
+        return sum(here, zero), of(0, None), [(of(1, s), of(2, s)) for s in range(len(scales))]
+
+    count, rest, sloped = sums(rho, zero)                                      # S: halves of bits, all of v
+    sign, values = signs(count + U(1)), []
+    for (c, v), (b, q) in zip(scales, sloped):
+        values += [v, b + U(2) * q * v, v * v, q]
+        rest = rest + b * v + q * v * v
+    dealt = share_out([sign * x for x in [one, rest] + values])
     part = {}
-    for side, one in (("L", U(1)), ("R", U(0))):
-        chosen = lambda j, once, whole: (U(1) - U(2) * delta[j]) * once + delta[j] * whole   # a share of b_j times it
-        queue = iter(dealt[side][m:])
-        bits, sum_ = dealt[side][:m], coefficient[m][0] * one
-        sum_ = sum_ + sum((chosen(j, bits[j], one) * (coefficient[j][:1] - coefficient[j + 1][:1]) for j in range(m)), U(0))
-        for s, (c, v) in enumerate(scales):
-            x = component[s][side] + c * one
-            square = dealt[side][len(values) + s] + U(2) * c * component[s][side] + c * c * one
-            for j in near[s]:
-                once_v, once_vv = next(queue), next(queue)
-                once, twice = c * bits[j] + once_v, c * c * bits[j] + U(2) * c * once_v + once_vv
-                for k, a, b in ((1, once, x), (2, twice, square)):
-                    by = sum((sign * coefficient[i][k:k + 1] for i, sign in ((j, U(1)), (j + 1, U((1 << 64) - 1))) if scale_of[i] == s), U(0))
-                    sum_ = sum_ + by * chosen(j, a, b)
-            if scale_of[m] == s:
-                sum_ = sum_ + coefficient[m][1] * x + coefficient[m][2] * square
-        part[side] = sum_
-    return reshared(part)
+    for side in "LR":                                                          # each alone, from delta and c
+        count, known, sloped = sums(delta, one)
+        queue = iter(dealt[side])
+        s_share, sum_ = next(queue), U(0) - next(queue)
+        for (c, v), (b, q) in zip(scales, sloped):
+            known = known + b * c + q * c * c
+            sum_ = sum_ + (b + U(2) * q * c) * next(queue) - c * next(queue) + q * next(queue) - c * c * next(queue)
+        part[side] = signs(count) * (sum_ + known * s_share)
+    return reshared(part), len(dealt["R"])
 
 
 def literals(g, i):
@@ -246,12 +250,15 @@ def main():
         assert count == products and (is_greater == (a > t)).all()
     m, n = 9, 2000
     scales = [(random(n), random(n)) for _ in range(3)]
-    delta, rho = ([random(n, 1) for _ in range(m)] for _ in range(2))
+    right = rng.integers(0, m + 1, n)                                          # the piece in which x lies
+    rho = [random(n, 1) for _ in range(m)]
+    delta = [r ^ (right <= j).astype(U) for j, r in enumerate(rho)]
     coefficient, first = [random(3) for _ in range(m + 1)], [0, 4, 5]
     at = lambda j: sum(a * (scales[sum(f <= j for f in first) - 1][0] + scales[sum(f <= j for f in first) - 1][1]) ** U(k)
                        for k, a in enumerate(coefficient[j]))
-    wanted = at(m) + sum((delta[j] ^ rho[j]) * (at(j) - at(j + 1)) for j in range(m))
-    assert (pieces(scales, first, delta, rho, coefficient) == wanted).all()
+    wanted = sum((right == j).astype(U) * at(j) for j in range(m + 1))
+    result, elements = pieces(scales, first, delta, rho, coefficient)
+    assert elements == 2 + 4 * len(scales) and (result == wanted).all()
     x = -np.concatenate([np.floor(rng.exponential(8, n) * 4096) % (1000 * 4096), np.arange(4096.0)])
     v = random(len(x))
     off = np.abs(powers(x.astype(np.int64).astype(U) - v, v, 1.4427) - 2.0 ** (1.4427 * x / 4096))

@@ -3,6 +3,11 @@
 
 enum { MOST = 200 };
 
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* How many thresholds are above each element, by a staircase of ones. */
 static int64_t above(const double *threshold, int count, double x, double margin) {
     int64_t sum = 0;
@@ -17,6 +22,7 @@ static void check_thresholds(size_t n, int frac, unsigned bits, unsigned ring, u
         threshold[j] = ldexp((double)(rig_random() >> (64 - bits)), -frac);
     }
     if (count > 2) threshold[0] = largest, threshold[1] = ldexp(1, -frac), threshold[2] = threshold[count - 1];
+    qsort(threshold, (size_t)count, sizeof *threshold, ascending);
     int64_t *a = rig_integers(n, bits);
     for (size_t i = 0; i < n; i++) a[i] = a[i] < 0 ? -(a[i] + 1) : a[i];
     for (size_t i = 0; i < n && i < (size_t)count; i++) { /* around the thresholds themselves */
