@@ -64,7 +64,10 @@ class Forecasts:
                 words = ["--no-ranges"] * (p.where["model"].get("ranges") is False) + option_words(options_of("cost", p.where["axes"]))
                 alike.setdefault(tuple(words), []).append(key)
         for words, keys in alike.items():
-            costs = self.program.costs([self.line(missing[k]) for k in keys], words)
+            try:
+                costs = self.program.costs([self.line(missing[k]) for k in keys], words)
+            except ProgramError as error:
+                costs = [{"error": str(error)}] * len(keys)
             self.keep([(k, summed(cost)) for k, cost in zip(keys, costs)])
         singly = [(k, p) for k, p in missing.items() if p.measure in OF_DATA or p.measure in PARTS]
         if singly:
@@ -102,8 +105,8 @@ class Forecasts:
         entries = [{"key": key, **entry} for key, entry in entries]
         self.known.update({entry["key"]: entry for entry in entries})
         if self.path and self.path.parent.is_dir():
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write("".join(json.dumps(entry) + "\n" for entry in entries))
+            with open(self.path, "a", encoding="utf-8") as file:  # what failed may do so for a reason that passes
+                file.write("".join(json.dumps(entry) + "\n" for entry in entries if "error" not in entry))
 
 
 def summed(cost):

@@ -98,8 +98,8 @@ def options_of(command, axes):
     options = {name: axes[name] for name, (kind, _, commands) in OPTIONS.items() if command in commands and axes[name] != EMPTY[kind]}
     if options.get("planned_for") == "same":
         options["planned_for"] = axes["network"]
-    if options.get("planned_for") in ("none", "hosts", "local"):
-        del options["planned_for"]
+    if options.get("planned_for") in ("none", "hosts", "local") or options.get("planned_for") == "measured" and command == "cost":
+        del options["planned_for"]  # a forecast runs nothing, so it measures nothing
     return options
 
 

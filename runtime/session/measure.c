@@ -57,8 +57,8 @@ static tf_status time_rounds(tf_link *link, double *seconds) {
     return TF_OK;
 }
 
-/** Bursts, each twice the one before, until one takes longer than its delay: how long a byte takes at best. The buffers
- *  are the party's, as of a run: whoever gives up leaves them to the link. */
+/** Bursts, each twice the one before, until one takes longer than its delay, on which all agree: how long a byte takes
+ * at best. The buffers are the party's, as of a run: whoever gives up leaves them to the link. */
 static tf_status time_bytes(tf_party *party, double delay, double *seconds) {
     tf_buffer *to = &party->message[0][0][party->id],
               *from[2] = {&party->message[1][0][tf_next(party->id)], &party->message[1][0][tf_previous(party->id)]};
@@ -107,10 +107,10 @@ tf_status tf_stream_time(tf_workers *workers, double *seconds) {
 static tf_status measure(tf_party *party, tf_network *network) {
     double round, byte, work;
     TF_TRY(time_rounds(party->link, &round));
+    TF_TRY(tf_agree_middle(party->link, &round)); /* how many bursts there are depends on it */
     TF_TRY(time_bytes(party, round, &byte));
     TF_TRY(tf_stream_time(party->workers, &work));
     work *= STREAMS_A_BYTE;
-    TF_TRY(tf_agree_middle(party->link, &round));
     TF_TRY(tf_agree_middle(party->link, &byte));
     TF_TRY(tf_agree_middle(party->link, &work));
     *network = (tf_network){.round_trip = fmin(2 * round, 10), .rate = 1 / byte, .work = work};

@@ -109,3 +109,34 @@ Test(measure, whoever_tells_two_things_ends_the_run) {
     cr_assert_neq(three_do(measure_deceived, NULL, &outcome), TF_OK);
     for (int p = 0; p < TF_PARTIES; p++) cr_assert_neq(outcome.status[p], TF_OK);
 }
+
+/* What a party has received since it was looked at. */
+typedef struct sluggish {
+    int id, words;
+} sluggish;
+
+/* Of nine rounds party 0 is late at the end of every other from the first on, five in all, and keeps party 2 waiting
+ * for its message to be taken. Party 1 has to wait in the round after each, of which it counts four. Bursts take all
+ * long. */
+static void be_late(void *context, int peer, const void *data, uint64_t length) {
+    sluggish *s = context;
+    bool round = length == 8 && s->words++ % 2 == 1, late = round && s->id == 0 && s->words % 4 == 0;
+    if (late || (length >= 64 << 10 && peer == tf_next(s->id)))
+        nanosleep(&(struct timespec){.tv_nsec = 40000000}, NULL);
+}
+
+static tf_status measure_late(tf_link *link, int id, void *context) {
+    tf_session session;
+    sluggish s = {.id = id};
+    TF_TRY(tf_session_open(&session, link));
+    tf_link_observe(link, be_late, &s);
+    tf_status status = tf_session_measure(&session);
+    tf_link_observe(link, NULL, NULL);
+    tf_session_close(&session);
+    return status;
+}
+
+Test(measure, parties_that_see_different_delays_send_equally_many_bursts) {
+    three_outcome outcome;
+    cr_assert_eq(three_do(measure_late, NULL, &outcome), TF_OK, "%s", tf_error());
+}
