@@ -35,7 +35,8 @@ job() {
     parties=()
 }
 
-# refused PATTERN [LINES]: the last job failed on every party for this reason, quickly, and one of them says so (or LINES).
+# refused PATTERN: the last job failed on every party for this reason, quickly, and each says in its file, in one line, what
+# it was and which party had it.
 refused() {
     local n lines
     [ "$status" != 0 ] || complain "exit status 0 where '$1' was expected"
@@ -43,8 +44,11 @@ refused() {
     for ((n = 0; n < count; n++)); do
         [ ! -s "$work/out$n" ] || complain "party $n printed a result where '$1' was expected"
     done
-    lines=$(cat "$work"/err* | grep -c '^trefoil: ')
-    [ "$lines" = "${2:-1}" ] || complain "$lines reasons where one was expected, '$1': $(cat "$work"/err*)"
+    for ((n = 0; n < count; n++)); do
+        lines=$(grep -c '^trefoil: ' "$work/err$n")
+        [ "$lines" = 1 ] || complain "$lines reasons where one was expected, '$1': $(cat "$work/err$n")"
+        grep -qE "^trefoil: (.*$1|party $n: party [0-2] failed: )" "$work/err$n" || complain "no '$1' in: $(cat "$work/err$n")"
+    done
     grep -qE "$1" "$work"/err* || complain "no '$1' in: $(cat "$work"/err*)"
 }
 
@@ -79,9 +83,9 @@ grep -q '"max_abs_error"' "$work/out" || complain "--check compares nothing"
 timeout 60 "$trefoil" infer --model "$model" --text hello >"$work/out" 2>"$work/err"
 [ $? = 1 ] && grep -qE "mpirun -n 3|--local" "$work/err" || complain "alone: $(cat "$work/err")"
 for n in 0 1; do party $n infer --model "$model" --text hello; done
-job && refused "exactly 3 processes.* 2" 2
+job && refused "exactly 3 processes.* 2"
 for n in 0 1 2 3; do party $n infer --model "$model" --text hello; done
-job && refused "exactly 3 processes.* 4" 4
+job && refused "exactly 3 processes.* 4"
 
 # Texts, which the data owner alone opens.
 all infer --model "$model" --text "" && job && refused "the text is empty"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,7 +176,13 @@ tf_status links_open(const link_settings *o, link_groups *groups, tf_link *links
     return TF_OK;
 }
 
+/* Whether what this process says goes to a file of its own, not to where the whole job's lines are. */
+static bool has_own_file(void) {
+    struct stat about;
+    return getenv("OMPI_MCA_orte_output_filename") || (fstat(STDERR_FILENO, &about) == 0 && S_ISREG(about.st_mode));
+}
+
 bool links_told_elsewhere(const link_settings *o, bool is_party_0) {
-    bool job = !o->local && o->id < 0 && tf_mpi_launched();
+    bool job = !o->local && o->id < 0 && tf_mpi_launched() && !has_own_file();
     return job && (tf_failure_is_of_peer() || (tf_failure_is_everybodys() && !is_party_0));
 }

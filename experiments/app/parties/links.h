@@ -40,7 +40,7 @@ void links_request(bool begins);
 bool links_leaving(void);
 
 /** Whether another process of this MPI job, which writes to the same terminal, says why the calling thread has failed:
- *  the peer that has, or party 0 where all have. */
+ *  the peer that has, or party 0 where all have. Not where each process has a file of its own. */
 bool links_told_elsewhere(const link_settings *settings, bool is_party_0);
 
 #endif
