@@ -161,8 +161,8 @@ fetch_tokenizers() {
 fetch_client() {
     have node || install nodejs
     [ ! -d "$client" ] || return 0
-    fetch openai@5.23.2 openai-5.23.2.tgz \
-        a2aa74ff8be1a80a215af201a3d2228e999464d166c1eaec2c9ca313395fbef1 # 2 MB
+    fetch openai@7.59.0 openai-7.59.0.tgz \
+        7f1deacae8d17efc9c02622b032851c7e28e148b62b1da7747eb8b426ea4dba9 # 4 MB
     mv -T "$work/package" "$client"
     say "OpenAI's client is in $client"
 }

@@ -9,7 +9,7 @@
 enum { HISTORY = 10, MAX_STEPS = 1000, BLOCK = 4, LANES = 4 };
 
 /* Compiled for wide vectors too, chosen when the program is loaded. */
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE

@@ -43,7 +43,8 @@ refuses 422 "'softmax', which this model was trained for" / '{"inputs":"good fil
 is '"status":"ready"' /health ""
 is '"data":\[\{"id":"sorter","object":"model"' /v1/models ""
 is '"id":"sorter"' /v1/models/sorter ""
-is '"labels":\["red","green","blue"\]' /info ""
+is '"max_input_length":16,.*"labels":\["red","green","blue"\]' /info ""
+refuses 404 'there are /v1/chat/completions' /v1/responses '{"input":"hello"}'
 refuses 404 model_not_found /v1/models/other ""
 refuses 400 'embeds|classifies texts' /v1/embeddings '{"input":"hello"}'
 refuses 400 'classifies texts' /v1/completions '{"prompt":"hello"}'
@@ -58,7 +59,7 @@ refuses 422 'empty' /predict '{"inputs":""}'
 refuses 422 'not JSON: line 1' /predict '{"inputs":'
 refuses 422 'not a JSON object' /predict '[]'
 refuses 404 unknown_url /v2/models ""
-refuses 405 method_not_supported /predict ""
+refuses 405 'not asked with GET but with POST' /predict ""
 refuses 403 wrong_host /v1/models "" -H "Host: attacker.example"
 refuses 403 'Pages of other sites' /predict '{"inputs":"x"}' -H "Origin: http://attacker.example"
 head -c 5000000 /dev/zero | tr '\0' ' ' >"$work/large"
@@ -177,6 +178,17 @@ TREFOIL_TOKEN=short "$trefoil" gateway --local --model "$work/tiny" --http 127.0
 grep -q "could be guessed" "$work/log" || complain "a short token: $(cat "$work/log")"
 "$trefoil" gateway --model "$work/tiny" 2>"$work/log" && complain "no parties"
 grep -q "three parties are needed" "$work/log" || complain "no parties: $(cat "$work/log")"
+# Settings that do not suit the model end it, rather than fill its log.
+while read -r model options; do
+    # shellcheck disable=SC2086 # several options
+    timeout 20 "$trefoil" gateway --local --model "$work/$model" --http 127.0.0.1:0 $options 2>"$work/log"
+    [ $? = 1 ] && [ "$(grep -c ' error ' "$work/log")" = 1 ] || complain "$model $options: $(cat "$work/log")"
+done <<END
+tiny --max-length 17
+writer --context 65
+writer --pad-to 8
+writer --draft $work/absent
+END
 mkdir "$work/tls"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
     -keyout "$work/tls/key.pem" -out "$work/tls/cert.pem" 2>/dev/null

@@ -64,6 +64,19 @@ async function writer(model) {
     const drawn = await client.chat.completions.create({ model, messages, max_tokens: 4, temperature: 0.7, top_p: 0.9, n: 3 });
     check(drawn.choices.length === 3 && drawn.choices.every((choice, i) => choice.index === i), 'three draws: ' + JSON.stringify(drawn));
 
+    // What says how or for whom is taken; what asks for something that is not done is refused by its name.
+    const hints = { safety_identifier: 'a', prompt_cache_key: 'b', service_tier: 'auto', modalities: ['text'], prediction: { type: 'content', content: 'so' }, metadata: { a: 'b' }, user: 'c', verbosity: 'medium', reasoning_effort: 'none', response_format: { type: 'text' }, presence_penalty: 0, logit_bias: {}, tools: [], store: false };
+    const hinted = await client.chat.completions.create({ model, messages, max_tokens: 5, stop: ['zz'], ...hints });
+    check(hinted.choices[0].message.content === said.choices[0].message.content, 'hints change an answer: ' + JSON.stringify(hinted));
+    const wishes = { tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'required', function_call: 'auto', logprobs: true, logit_bias: { 5: 1 }, presence_penalty: 1, frequency_penalty: -1, response_format: { type: 'json_schema', json_schema: { name: 'a' } }, modalities: ['text', 'audio'], audio: { voice: 'alloy', format: 'wav' }, reasoning_effort: 'high', verbosity: 'low', web_search_options: { search_context_size: 'low' }, store: true, n: 99 };
+    for (const [name, value] of Object.entries(wishes)) {
+        const error = await refused(() => client.chat.completions.create({ model, messages, max_tokens: 1, [name]: value }));
+        check(error instanceof OpenAI.BadRequestError && error.param === name, name + ': ' + error);
+    }
+    const elsewhere = await refused(() => client.responses.create({ model, input: 'hi' }));
+    check(elsewhere instanceof OpenAI.NotFoundError && elsewhere.code === 'unknown_url', 'another interface: ' + elsewhere);
+    check(/\/v1\/chat\/completions/.test(elsewhere.message), 'it is not told what there is: ' + elsewhere);
+
     const seed = await refused(() => client.chat.completions.create({ model, messages, temperature: 1, seed: 1 }));
     check(seed instanceof OpenAI.BadRequestError && seed.param === 'seed', 'a seed: ' + seed);
     const long = await refused(() => client.completions.create({ model, prompt: 'a'.repeat(100), max_tokens: 1, stream: true }));

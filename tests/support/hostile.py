@@ -44,7 +44,7 @@ def expect(name, data, allowed):
         faults.append("%s: %r" % (name, got[:200]))
 
 
-refused = ("400", "403", "404", "405", "411", "413", "414", "422", "431", "501", "505", "closed")
+refused = ("400", "403", "404", "405", "411", "413", "414", "415", "422", "431", "501", "505", "closed")
 expect("garbage", os.urandom(2000), refused)
 expect("a greeting of TLS", bytes.fromhex("1603010200010001fc0303") + os.urandom(500), refused)
 expect("a long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200000 + b"\r\n\r\n", refused)
@@ -55,6 +55,27 @@ expect("an unknown method", b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n", refus
 expect("a negative length", b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n" % path.encode(), refused)
 expect("an endless length", b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n" % path.encode(), refused)
 expect("a wrong chunk", b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" % path.encode(), refused)
+expect("a body that is compressed", post(b"\x1f\x8b\x08" + bytes(40), b"Content-Encoding: gzip\r\n"), ("415",))
+expect("a host that only begins like ours", b"GET /info HTTP/1.1\r\nHost: localhost:1@elsewhere\r\n\r\n", ("403",))
+expect("NaN", post(b'{"inputs":"a","truncate":NaN}'), ("422",))
+for method, at, allowed in (("PUT", path, "POST"), ("OPTIONS", "/", "GET, HEAD, POST"), ("POST", "/health", "GET, HEAD"), ("DELETE", "/v1/models/x", "GET, HEAD")):
+    got = say(("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % (method, at)).encode())
+    if status(got) != "405" or ("\r\nAllow: %s\r\n" % allowed).encode() not in got:
+        faults.append("%s %s: %r" % (method, at, got[:300]))
+# A member's name is cut in a refusal, never within a character.
+for name in ("\u00e9" * 80, "a" + "\u00e9" * 80, "\u8a9e" * 60, "\U0001f600" * 31, "\x01\x7f\u202e"):
+    expect("a member named %r" % name, post(json.dumps({name: 1}, ensure_ascii=False).encode()), ("422",))
+    expect("a model named %r" % name, post(json.dumps({"model": name, "prompt": "a"}, ensure_ascii=False).encode()).replace(path.encode(), b"/v1/completions", 1), ("404",))
+expect("a model that is not UTF-8", b"GET /v1/models/%ff%fe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", ("404",))
+# A body without end is cut off, whatever becomes of its refusal.
+with socket.create_connection(host.rsplit(":", 1), timeout=60) as client:
+    client.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % path.encode())
+    try:
+        for _ in range(400):
+            client.sendall(b"100000\r\n" + bytes(0x100000) + b"\r\n")
+        faults.append("400 MB of a body are read")
+    except OSError:
+        pass
 expect("two lengths", post(b"{}", b"Content-Length: 7\r\n"), refused + ("200",))
 expect("nothing", post(b""), refused)
 expect("no UTF-8", post(b'{"inputs":"\xff\xfe"}'), refused)
@@ -78,9 +99,9 @@ for number in range(150):  # damaged bodies
         body[random.randrange(len(body))] = random.randrange(256)
     expect("damaged %r" % bytes(body), post(bytes(body)), refused + ("200",))
 
-# Many that connect and say nothing do not keep the others out; they are more than a process would take at once.
+# Many that connect and say nothing, or not enough, do not keep the others out; they are more than are served at once.
 silent = []
-for _ in range(60):
+for _ in range(300):
     silent.append(socket.create_connection(host.rsplit(":", 1)))
     silent[-1].sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Le" % path.encode())
 connection = http.client.HTTPConnection(host, timeout=20)

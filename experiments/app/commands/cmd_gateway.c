@@ -196,7 +196,7 @@ static tf_status stay(holdings *h, int own) {
         tf_status status = connect(h, own, &fatal);
         if (h->runs) runs_lost(h->runs, status);
         if (stopped) return TF_OK;
-        if (job || fatal) return status;
+        if (job || fatal || (h->runs && runs_unfit(h->runs))) return status;
         if (status != TF_OK) log_line(LOG_ERROR, "%s", tf_error());
         sleep(1); /* so that a lasting fault does not fill the log */
     }

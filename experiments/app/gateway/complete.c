@@ -53,7 +53,7 @@ static tf_status read_sampling(const gateway_desk *d, const json_t *body, gatewa
 }
 
 static tf_status read_stream(const json_t *body, gateway_request *request, bool *with_usage, refusal *r) {
-    static const char *const known[] = {"include_usage", NULL};
+    static const char *const known[] = {"include_usage", "include_obfuscation", NULL};
     const json_t *options = body_member(body, "stream_options");
     TF_TRY(body_flag(body, "stream", &request->streams, r));
     if (!options) return TF_OK;
@@ -61,6 +61,7 @@ static tf_status read_stream(const json_t *body, gateway_request *request, bool 
         return refuse(r, HTTP_BAD_REQUEST, "invalid_value", "stream_options",
                       "'stream_options' must be an object, and goes with 'stream'");
     TF_TRY(body_known(options, known, r));
+    TF_TRY(body_idle(options, "include_obfuscation", "events have the lengths of their texts", r));
     return body_flag(options, "include_usage", with_usage, r);
 }
 
@@ -75,6 +76,9 @@ static tf_status read_idle(const json_t *body, refusal *r) {
                 {"top_logprobs", "logits stay shared"},
                 {"echo", "the prompt is the client's already"},
                 {"suffix", "texts are continued at their end"},
+                {"audio", "answers are text"},
+                {"web_search_options", "nothing is looked up"},
+                {"moderation", "answers are the model's alone"},
                 {"tools", "the model's template is given none"},
                 {"functions", "the model's template is given none"}};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) TF_TRY(body_idle(body, idle[i].name, idle[i].why, r));
@@ -169,15 +173,19 @@ static tf_status add_parts(gateway_request *request, const char *role, const jso
 
 static tf_status add_message(gateway_request *request, const json_t *message, refusal *r) {
     static const char *const roles[] = {"system", "developer", "user", "assistant", NULL};
+    static const char *const known[] = {"role",          "content",    "name",        "refusal", "audio",
+                                        "function_call", "tool_calls", "annotations", NULL};
     const char *role = json_string_value(json_object_get(message, "role"));
     const json_t *content = json_object_get(message, "content");
     size_t i = 0;
+    TF_TRY(body_known(message, known, r));
     while (role && roles[i] && strcmp(roles[i], role)) i++;
     if (!role || !roles[i])
         return refuse(r, HTTP_BAD_REQUEST, "invalid_value", "messages",
                       "The role of a message must be 'system', 'developer', 'user' or 'assistant'");
     if (!strcmp(role, "developer")) role = "system";
-    TF_TRY(body_idle(message, "tool_calls", "the model's template is given none", r));
+    for (size_t k = 3; known[k]; k++)
+        TF_TRY(body_idle(message, known[k], "the model's template is given none of it", r));
     if (json_is_array(content)) return add_parts(request, role, content, r);
     if (!json_is_string(content))
         return refuse(r, HTTP_BAD_REQUEST, "invalid_type", "messages",
@@ -199,24 +207,50 @@ static tf_status read_messages(const gateway_desk *d, const json_t *body, gatewa
     return TF_OK;
 }
 
-/* A member that may only say what is done anyway. */
+/* A member that may only say what is done anyway: a word, an object of that type, or an array of the word alone. */
 static tf_status read_only_choice(const json_t *body, const char *name, const char *choice, refusal *r) {
     const json_t *value = body_member(body, name);
     if (json_is_object(value)) value = json_object_get(value, "type");
+    if (json_array_size(value) == 1) value = json_array_get(value, 0);
     if (!value || (json_is_string(value) && !strcmp(json_string_value(value), choice))) return TF_OK;
     return refuse(r, HTTP_BAD_REQUEST, "unsupported_parameter", name, "'%s' can only be '%s'", name, choice);
 }
 
 tf_status complete_chat(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
-    static const char *const known[] = {
-        COMMON,        "messages",  "max_completion_tokens", "logprobs",        "top_logprobs", "tools",
-        "tool_choice", "functions", "parallel_tool_calls",   "response_format", "store",        "metadata",
-        NULL};
+    static const char *const known[] = {COMMON,
+                                        "messages",
+                                        "max_completion_tokens",
+                                        "logprobs",
+                                        "top_logprobs",
+                                        "tools",
+                                        "tool_choice",
+                                        "functions",
+                                        "function_call",
+                                        "parallel_tool_calls",
+                                        "response_format",
+                                        "modalities",
+                                        "audio",
+                                        "reasoning_effort",
+                                        "verbosity",
+                                        "web_search_options",
+                                        "moderation",
+                                        "store",
+                                        /* what says how, or for whom, but not what is to be answered */
+                                        "metadata",
+                                        "prediction",
+                                        "prompt_cache_key",
+                                        "prompt_cache_options",
+                                        "prompt_cache_retention",
+                                        "safety_identifier",
+                                        "service_tier",
+                                        NULL};
+    static const char *const only[][2] = {{"response_format", "text"},  {"tool_choice", "none"},
+                                          {"function_call", "none"},    {"modalities", "text"},
+                                          {"reasoning_effort", "none"}, {"verbosity", "medium"}};
     bool with_usage = false;
     TF_TRY(body_known(body, known, r));
     TF_TRY(read_common(d, body, request, &with_usage, r));
-    TF_TRY(read_only_choice(body, "response_format", "text", r));
-    TF_TRY(read_only_choice(body, "tool_choice", "none", r));
+    for (size_t i = 0; i < sizeof only / sizeof *only; i++) TF_TRY(read_only_choice(body, only[i][0], only[i][1], r));
     TF_TRY(body_idle(body, "store", "nothing is kept", r));
     TF_TRY(read_messages(d, body, request, r));
     return answer(d, e, request, true, with_usage, r);

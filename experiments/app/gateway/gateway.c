@@ -1,5 +1,6 @@
 #include "experiments/app/gateway/gateway.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,16 +78,25 @@ static const route *find_route(const char *method, const char *path) {
     return NULL;
 }
 
-static int find(void *context, const char *method, const char *path, refusal_form *form, bool *open) {
+static int find(void *context, const char *method, const char *path, http_way *way) {
+    static const char get[] = "GET, HEAD";
     const route *found = find_route(method, path);
-    bool known = !strncmp(path, one_model, sizeof one_model - 1);
+    bool one = !strncmp(path, one_model, sizeof one_model - 1), gets = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+    way->others = "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /embed, /predict, /rerank, "
+                  "/similarity, /info, /health and /metrics";
     if (found) {
-        *form = found->form;
-        *open = found->open;
+        way->form = found->form;
+        way->open = found->open;
     }
-    if (found || (known && !strcmp(method, "GET"))) return HTTP_OK;
-    for (int i = 0; i < ROUTES; i++) known |= !strcmp(routes[i].path, path);
-    return known ? HTTP_NOT_ALLOWED : HTTP_NOT_FOUND;
+    if (found || (one && gets)) return HTTP_OK;
+    if (one) strcpy(way->allow, get);
+    for (int i = 0; i < ROUTES; i++) {
+        if (strcmp(routes[i].path, path)) continue;
+        way->form = routes[i].form;
+        snprintf(way->allow + strlen(way->allow), sizeof way->allow - strlen(way->allow), "%s%s",
+                 way->allow[0] ? ", " : "", strcmp(routes[i].method, "GET") ? routes[i].method : get);
+    }
+    return way->allow[0] ? HTTP_NOT_ALLOWED : HTTP_NOT_FOUND;
 }
 
 static void refused(void *context, int status) {

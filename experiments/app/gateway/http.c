@@ -9,14 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/app/gateway/callers.h"
 #include "experiments/app/gateway/origin.h"
 
 enum { HOST_TEXT = 256, IDLE_SECONDS = 30, STACK = 512 << 10, BLOCK = 4096, FIRST_BODY = 4096 };
+enum { GOING = 64, MOST_EXCESS = 4 }; /* connections that are being closed; bodies' lengths that are read in vain */
 
 struct http_server {
     const http_settings *settings;
     const http_handler *handler;
     struct MHD_Daemon *daemon;
+    callers *callers;
     bool loopback;
     char url[HOST_TEXT + 32];
 };
@@ -24,9 +27,7 @@ struct http_server {
 /* A request while it comes in. */
 typedef struct reception {
     char *body;
-    size_t length, room;
-    bool too_long;
-    int found;
+    size_t length, room, excess; /* excess: of what is too long, and not kept */
     refusal_form form;
 } reception;
 
@@ -112,6 +113,7 @@ static void add_headers(struct MHD_Response *response, const http_exchange *e) {
                             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     if (e->run[0]) MHD_add_response_header(response, "Trefoil-Run", e->run);
     if (e->status == HTTP_UNAUTHORIZED) MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    if (e->allow[0]) MHD_add_response_header(response, "Allow", e->allow);
     snprintf(text, sizeof text, "%u", e->retry_after);
     if (e->retry_after) MHD_add_response_header(response, "Retry-After", text);
 }
@@ -141,7 +143,8 @@ static const char *header(struct MHD_Connection *connection, const char *name) {
 
 static tf_status admit(const http_server *s, struct MHD_Connection *connection, bool open, refusal *r) {
     const char *authorization = header(connection, "Authorization"), *host = header(connection, "Host"),
-               *origin = header(connection, "Origin"), *length = header(connection, "Content-Length");
+               *origin = header(connection, "Origin"), *length = header(connection, "Content-Length"),
+               *encoding = header(connection, "Content-Encoding");
     bool bears = authorization && !strncasecmp(authorization, "Bearer ", 7);
     if (s->settings->token && !open && !(bears && is_token(authorization + 7, s->settings->token)))
         return refuse(r, HTTP_UNAUTHORIZED, "invalid_api_key", NULL,
@@ -155,12 +158,15 @@ static tf_status admit(const http_server *s, struct MHD_Connection *connection, 
     if (length && strtoull(length, NULL, 10) > s->settings->longest_body)
         return refuse(r, HTTP_TOO_LARGE, "body_too_large", NULL, "The body has more than %zu bytes",
                       s->settings->longest_body);
+    if (encoding && strcasecmp(encoding, "identity"))
+        return refuse(r, HTTP_UNSUPPORTED, "unsupported_encoding", NULL, "Bodies are read as they are, not compressed");
     return TF_OK;
 }
 
-static enum MHD_Result send_refusal(const http_server *s, struct MHD_Connection *connection, refusal_form form,
+static enum MHD_Result send_refusal(const http_server *s, struct MHD_Connection *connection, const http_way *way,
                                     const refusal *r) {
-    http_exchange e = {.form = form};
+    http_exchange e = {.form = way->form};
+    if (r->status == HTTP_NOT_ALLOWED) memcpy(e.allow, way->allow, sizeof e.allow);
     http_answer_refusal(&e, r);
     s->handler->refused(s->handler->context, r->status);
     return send_answer(connection, &e);
@@ -170,27 +176,27 @@ static enum MHD_Result send_refusal(const http_server *s, struct MHD_Connection 
 static enum MHD_Result begin(const http_server *s, struct MHD_Connection *connection, const char *method,
                              const char *path, void **own) {
     refusal r = {0};
-    bool open = false;
-    refusal_form form = REFUSAL_OPENAI;
-    int found = s->handler->find(s->handler->context, method, path, &form, &open);
-    tf_status status = admit(s, connection, open, &r);
+    http_way way = {.form = REFUSAL_OPENAI};
+    int found = s->handler->find(s->handler->context, method, path, &way);
+    tf_status status = admit(s, connection, way.open, &r);
     if (status == TF_OK && found == HTTP_NOT_FOUND)
-        status = refuse(&r, found, "unknown_url", NULL, "There is nothing at this path; GET / shows what there is");
+        status = refuse(&r, found, "unknown_url", NULL, "There is nothing at this path; there are %s", way.others);
     if (status == TF_OK && found == HTTP_NOT_ALLOWED)
-        status = refuse(&r, found, "method_not_supported", NULL, "This path is not asked with %.16s", method);
-    if (status != TF_OK) return send_refusal(s, connection, form, &r);
+        status = refuse(&r, found, "method_not_supported", NULL, "This path is not asked with %.16s but with %s", method,
+                        way.allow);
+    if (status != TF_OK) return send_refusal(s, connection, &way, &r);
     reception *in = calloc(1, sizeof *in);
     if (!in) return MHD_NO;
-    in->form = form;
+    in->form = way.form;
     *own = in;
     return MHD_YES;
 }
 
-/* More of the body. */
+/* More of the body. What goes on and on is cut off without an answer. */
 static enum MHD_Result receive(const http_server *s, reception *in, const char *data, size_t size) {
-    if (in->too_long || size > s->settings->longest_body - in->length) {
-        in->too_long = true;
-        return MHD_YES;
+    if (in->excess || size > s->settings->longest_body - in->length) {
+        in->excess += size;
+        return in->excess <= MOST_EXCESS * s->settings->longest_body ? MHD_YES : MHD_NO;
     }
     if (in->length + size + 1 > in->room) {
         size_t room = in->room ? in->room : FIRST_BODY;
@@ -209,14 +215,20 @@ static enum MHD_Result receive(const http_server *s, reception *in, const char *
     return MHD_YES;
 }
 
+static caller *caller_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result answer(const http_server *s, struct MHD_Connection *connection, const char *method,
                               const char *path, const reception *in) {
     refusal r = {0};
-    if (in->too_long) {
+    if (in->excess) {
         (void)!refuse(&r, HTTP_TOO_LARGE, "body_too_large", NULL, "The body has more than %zu bytes",
                       s->settings->longest_body);
-        return send_refusal(s, connection, in->form, &r);
+        return send_refusal(s, connection, &(http_way){.form = in->form}, &r);
     }
+    callers_asks(s->callers, caller_of(connection), true);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     http_exchange e = {.method = method,
                        .path = path,
@@ -243,13 +255,26 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 
 static void complete(void *context, struct MHD_Connection *connection, void **own,
                      enum MHD_RequestTerminationCode how) {
+    const http_server *s = context;
     reception *in = *own;
+    callers_asks(s->callers, caller_of(connection), false);
     if (!in) return;
     keep_open(connection, IDLE_SECONDS);
     if (in->body) explicit_bzero(in->body, in->length);
     free(in->body);
     free(in);
     *own = NULL;
+}
+
+/* A connection comes or goes. */
+static void notice(void *context, struct MHD_Connection *connection, void **own,
+                   enum MHD_ConnectionNotificationCode what) {
+    const http_server *s = context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+        callers_leave(s->callers, *own);
+    else
+        *own = info ? callers_enter(s->callers, info->connect_fd) : NULL;
 }
 
 /* Listening -------------------------------------------------------------------------------------------------------- */
@@ -270,8 +295,8 @@ static tf_status start(http_server *s, const struct sockaddr *address) {
                      MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0) | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0);
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL, MHD_OPTION_SOCK_ADDR, address,
-        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_CONNECTION_LIMIT, o->connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
+        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_NOTIFY_CONNECTION, notice, s,
+        MHD_OPTION_CONNECTION_LIMIT, o->connections + GOING, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
         MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure, MHD_OPTION_END);
     return s->daemon ? TF_OK
                      : tf_fail(TF_IO, "cannot listen at --http %s%s", o->address,
@@ -314,9 +339,10 @@ tf_status http_open(const http_settings *settings, const http_handler *handler, 
     http_server *s = calloc(1, sizeof *s);
     if (!s) return tf_fail(TF_NOMEM, "out of memory");
     *s = (http_server){.settings = settings, .handler = handler};
-    tf_status status = listen_at(s);
+    tf_status status = callers_open(settings->connections, &s->callers);
+    if (status == TF_OK) status = listen_at(s);
     if (status != TF_OK)
-        free(s);
+        http_close(s);
     else
         *out = s;
     return status;
@@ -328,6 +354,7 @@ const char *http_url(const http_server *s) {
 
 void http_close(http_server *s) {
     if (!s) return;
-    MHD_stop_daemon(s->daemon);
+    if (s->daemon) MHD_stop_daemon(s->daemon);
+    callers_close(s->callers);
     free(s);
 }

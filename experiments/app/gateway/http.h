@@ -16,7 +16,7 @@ typedef struct http_settings {
     const char *token;             /**< that clients must bring; NULL: none is needed */
     const char *certificate, *key; /**< in PEM; NULL: no TLS */
     size_t longest_body;           /**< in bytes */
-    unsigned connections;          /**< at once */
+    unsigned connections;          /**< at once; beyond, see callers.h */
 } http_settings;
 
 /** More of an answer that is sent as it grows: waits for it, and says how many bytes there are; 0: that was all; -1: it
@@ -43,14 +43,23 @@ typedef struct http_exchange {
     size_t content_length;
     const char *constant; /**< in place of content: is not freed */
     char run[512];        /**< what the run took, as JSON, in a header; empty: none */
+    char allow[16];       /**< the methods of this path, where another was used; empty: not told */
     unsigned retry_after; /**< 0: not told */
     http_stream stream;   /**< in place of content, where `more` is not NULL */
 } http_exchange;
 
+/** What is known of a path before its request is read. */
+typedef struct http_way {
+    refusal_form form;  /**< of refusals */
+    bool open;          /**< it can be had without the token */
+    char allow[16];     /**< its methods */
+    const char *others; /**< the paths that there are, where it is none of them */
+} http_way;
+
 typedef struct http_handler {
-    /** Whether a path exists, with that method: HTTP_OK, HTTP_NOT_FOUND or HTTP_NOT_ALLOWED, the form of refusals, and
-     *  whether it can be had without the token. Called before the body is received. */
-    int (*find)(void *context, const char *method, const char *path, refusal_form *form, bool *open);
+    /** Whether a path exists, with that method: HTTP_OK, HTTP_NOT_FOUND or HTTP_NOT_ALLOWED. Called before the body is
+     *  received. */
+    int (*find)(void *context, const char *method, const char *path, http_way *way);
     /** Answers, on the connection's own thread, where it may wait. */
     void (*answer)(void *context, http_exchange *exchange);
     /** Told of refusals that the server makes itself. */

@@ -25,10 +25,12 @@ bool origin_is_local(const struct sockaddr *address) {
 }
 
 bool origin_is_loopback(const char *host) {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"}, digits[] = "0123456789";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t length = strlen(names[i]);
-        if (!strncasecmp(host, names[i], length) && (!host[length] || host[length] == ':')) return true;
+        const char *port = host + length;
+        if (!strncasecmp(host, names[i], length) && (!*port || (*port == ':' && !port[1 + strspn(port + 1, digits)])))
+            return true;
     }
     return false;
 }

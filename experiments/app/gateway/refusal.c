@@ -2,6 +2,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "models/tokenize/unicode.h"
+
+/* Clients' words are cut by bytes, and paths may be anything; JSON takes whole characters alone. */
+static void repair(char *text) {
+    size_t offset;
+    while (!tf_utf8_valid(text, strlen(text), &offset)) text[offset] = '?';
+}
 
 tf_status refuse(refusal *r, int status, const char *code, const char *param, const char *format, ...) {
     va_list args;
@@ -10,6 +19,8 @@ tf_status refuse(refusal *r, int status, const char *code, const char *param, co
     va_start(args, format);
     vsnprintf(r->message, sizeof r->message, format, args);
     va_end(args);
+    repair(r->param);
+    repair(r->message);
     return tf_fail(TF_INVALID, "%s", r->message);
 }
 

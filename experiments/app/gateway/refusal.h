@@ -15,6 +15,7 @@ enum {
     HTTP_NOT_FOUND = 404,
     HTTP_NOT_ALLOWED = 405,
     HTTP_TOO_LARGE = 413,
+    HTTP_UNSUPPORTED = 415,
     HTTP_UNPROCESSABLE = 422,
     HTTP_TOO_MANY = 429,
     HTTP_CLIENT_GONE = 499, /**< as nginx says it; nobody receives it */

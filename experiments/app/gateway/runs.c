@@ -14,6 +14,7 @@ struct run_of_requests {
     const generation_settings *generation;
     const batch_settings *cut;
     bool met;     /* the desk knows that the parties have met */
+    bool unfit;   /* the settings do not suit the model */
     draft *draft; /* proposes tokens of a prompt that is alone in its run, while they are connected; or NULL */
 
     /* The run at hand. */
@@ -26,6 +27,17 @@ struct run_of_requests {
     prompting prompts;
 };
 
+/* The most tokens of a text, or of a prompt and what follows; fails where the settings do not suit the model. */
+static tf_status find_context(const run_of_requests *run, size_t *context) {
+    const model_files *model = &run->party->model;
+    bool cut;
+    if (!resident_generates(run->party))
+        return batches_limit(&model->config, model->tokenizer, run->cut, context, &cut);
+    if (run->cut->pad_to)
+        return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
+    return generation_context(run->generation, model, context);
+}
+
 tf_status runs_open(gateway_desk *desk, const resident *party, const generation_settings *settings,
                     const batch_settings *batches, run_of_requests **out) {
     run_of_requests *run = calloc(1, sizeof *run);
@@ -36,7 +48,12 @@ tf_status runs_open(gateway_desk *desk, const resident *party, const generation_
         return tf_fail(TF_NOMEM, "no memory for runs of %zu texts", desk->settings->texts);
     }
     *out = run;
-    return TF_OK;
+    size_t context;
+    return party->model.tokenizer ? find_context(run, &context) : TF_OK;
+}
+
+bool runs_unfit(const run_of_requests *run) {
+    return run->unfit;
 }
 
 /* Forgets the run's texts and results, not its requests. */
@@ -219,14 +236,15 @@ static tf_status prepare_prompts(run_of_requests *run) {
 /* The party's questions -------------------------------------------------------------------------------------------- */
 
 static tf_status meet(run_of_requests *run) {
-    size_t context = 0;
+    const model_files *model = &run->party->model;
+    size_t context;
     if (run->met) return TF_OK;
-    if (resident_generates(run->party) && run->cut->pad_to)
-        return tf_fail(TF_INVALID, "--pad-to is for texts that are read: the lengths of prompts are public");
-    if (resident_generates(run->party)) TF_TRY(generation_context(run->generation, &run->party->model, &context));
-    TF_TRY(desk_met(run->desk, &run->party->model, context, run->generation->reveal == REVEAL_LOGITS));
-    if (run->generation->draft && resident_generates(run->party))
-        TF_TRY(draft_open(run->generation->draft, &run->party->model, &run->draft));
+    tf_status status = find_context(run, &context);
+    if (status == TF_OK && run->generation->draft && resident_generates(run->party))
+        status = draft_open(run->generation->draft, model, &run->draft);
+    run->unfit = status != TF_OK;
+    if (status != TF_OK) return status;
+    TF_TRY(desk_met(run->desk, model, context, run->generation->reveal == REVEAL_LOGITS));
     run->met = true;
     return TF_OK;
 }

@@ -100,10 +100,20 @@ static json_t *words_of(const json_t *found, const text_item *text, size_t mask)
     return list;
 }
 
+/* Entities, of which those that were not put together bear their label by both names: the pipeline has "entity", but
+ * Hugging Face's own client takes none without "entity_group". */
+static json_t *entities_of(json_t *found) {
+    for (size_t i = 0; i < json_array_size(found); i++) {
+        json_t *one = json_array_get(found, i), *label = json_object_get(one, "entity");
+        if (label) json_object_set(one, "entity_group", label);
+    }
+    return json_incref(found);
+}
+
 /* One text's result in the form of the pipeline of its kind. */
 static json_t *shaped(tf_head head, const json_t *result, const text_item *text, bool alone) {
     json_t *masks = json_object_get(result, "masks"), *answers = json_object_get(result, "answers"), *all;
-    if (head == TF_HEAD_TOKENS) return json_incref(json_object_get(result, "entities"));
+    if (head == TF_HEAD_TOKENS) return entities_of(json_object_get(result, "entities"));
     if (head == TF_HEAD_SPAN) return json_incref(alone ? json_array_get(answers, 0) : answers);
     if (json_array_size(masks) == 1) return words_of(json_array_get(masks, 0), text, 0);
     all = json_array();

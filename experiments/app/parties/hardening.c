@@ -13,7 +13,7 @@ enum { KEY_HEAP = 64 << 10, SMALLEST_KEY = 32 };
 
 bool harden_process(void) {
     const char *debug = getenv("TREFOIL_DEBUG");
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     debug = "1";
 #endif
     if (debug && !strcmp(debug, "1")) return false;

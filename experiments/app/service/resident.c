@@ -83,6 +83,8 @@ tf_status resident_open(const resident_settings *s, const resident_desk *desk, r
     bool needs_tokenizer = r->data_owner && !s->model.pin.directory;
     if (!has_model) r->needs = PARTY_NEEDS_CONFIG | (needs_tokenizer ? PARTY_NEEDS_TOKENIZER : 0);
     if (has_model) TF_TRY(model_open_at(&s->model, r->directory, &r->model));
+    size_t context;
+    if (has_model && resident_generates(r)) TF_TRY(generation_context(s->generation, &r->model, &context));
     if (has_model) TF_TRY(open_shares(r));
     if (r->model_owner || s->run.public_weights) TF_TRY(model_open_weights(&r->model));
     return r->data_owner && has_model ? model_open_tokenizer(&r->model) : TF_OK;
