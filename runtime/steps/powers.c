@@ -67,9 +67,9 @@ static inline uint64_t power_fixed(uint64_t low, uint64_t rate, unsigned *whole)
     return tf_exp2_fraction(octaves & tf_mask(MANTISSA));
 }
 
-/** y / 2^by, rounded; by > 0. */
+/** y / 2^by, rounded; by < 64. */
 static inline uint64_t rounded(uint64_t y, uint64_t by) {
-    return (y + (UINT64_C(1) << (by - 1))) >> by;
+    return (y + ((UINT64_C(1) << by) >> 1)) >> by;
 }
 
 TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {

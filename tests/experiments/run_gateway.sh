@@ -83,7 +83,7 @@ memory() { grep VmHWM "/proc/${pid[1]}/status" | tr -dc 0-9; }
 before=$(memory)
 if command -v python3 >/dev/null; then python3 "$here/../support/hostile.py" "${url#http://}" /predict || complain "the above"; fi
 grown=$(($(memory) - before))
-[ $grown -le 60000 ] || ldd "$trefoil" | grep -q libasan || complain "hostile requests took $grown kB"
+[ $grown -le 60000 ] || grep -q 'lib[at]san' <<<"$(ldd "$trefoil")" || complain "hostile requests took $grown kB"
 if grep -qiE 'good|film|hello' "$work/log"; then complain "texts in the log: $(cat "$work/log")"; fi
 stop_gateway
 

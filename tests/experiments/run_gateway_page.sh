@@ -19,9 +19,23 @@ make_tiny_model "$work/classifier"
 cp -r "$work/classifier" "$work/embedding"
 sed -i 's/BertForSequenceClassification/BertModel/; s/, *"id2label".*}}/}/' "$work/embedding/config.json"
 make_tiny_decoder "$work/writer"
-for kind in classifier embedding writer; do
-    [ $kind = writer ] && export TREFOIL_TOKEN=a-token-of-twenty-bytes
-    gateway --local --model "$work/$kind"
+cp -r "$work/writer" "$work/chat"
+echo "{% for message in messages %}{{ message['role'] }}. {{ message['content'] }}.{% endfor %} once" >"$work/chat/chat_template.jinja"
+kinds=(classifier embedding chat writer)
+if command -v python3 >/dev/null && python3 "$here/gateway_tokens.py" make "$work"; then
+    cp -r "$work/masks" "$work/mask"
+    kinds=(tokens answers masks mask "${kinds[@]}")
+else
+    echo "python3 is not installed: models with results for each token are left out"
+fi
+for kind in "${kinds[@]}"; do
+    options=()
+    case $kind in
+    writer) export TREFOIL_TOKEN=a-token-of-twenty-bytes ;;
+    masks) options=(--fill-mask --reveal logits) ;;
+    mask) options=(--fill-mask) ;;
+    esac
+    gateway --local --model "$work/$kind" "${options[@]}"
     timeout 120 node "$here/../support/gateway_page.mjs" "$chromium" "$work/browser" "$url/" $kind $pictures || complain "$kind, status $?"
     stop_gateway
 done

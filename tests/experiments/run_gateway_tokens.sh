@@ -63,6 +63,7 @@ gateway --local --model "$work/masks" --fill-mask
 ask /predict '{"inputs":"anna lives in [MASK]."}'
 grep -q '^\[{"score":null,"token":[0-9]*,"token_str":"[a-z.,!?]*","sequence":"anna lives in [a-z.,!?]*."}\]$' "$work/answer" ||
     complain "a word alone: $(cat "$work/answer")"
+refuses "Input 1 has no mask" '{"inputs":["anna lives in [MASK].","anna lives."]}'
 refuses "can only be 1: the likeliest word alone" '{"inputs":"[MASK]","parameters":{"top_k":2}}'
 stop_gateway
 if grep -qiE 'anna|berlin|york' "$work/log"; then complain "texts in the log: $(cat "$work/log")"; fi

@@ -1,5 +1,5 @@
-// The gateway's page as its user sees it: gateway_page.mjs CHROMIUM SCRATCH URL classifier|embedding|writer [PICTURES].
-// Prints nothing where all is as it should be.
+// The gateway's page as its user sees it: gateway_page.mjs CHROMIUM SCRATCH URL KIND [PICTURES], where
+// KIND, which is also the model's name, is one of those below. Prints nothing where all is as it should be.
 import { Page } from './chromium.mjs';
 
 const [program, scratch, url, kind, pictures] = process.argv.slice(2);
@@ -23,7 +23,7 @@ const answered = () => page.until(`!document.getElementById('ask').disabled && d
 
 async function take(name) {
     if (!pictures) return;
-    for (const [width, dark] of [[360, false], [760, true], [1280, false]]) {
+    for (const [width, dark] of [[360, false], [768, true], [1280, false]]) {
         await page.look(width, 900, dark);
         await page.picture(`${pictures}/gateway-${name}-${width}.png`);
     }
@@ -32,7 +32,7 @@ async function take(name) {
 
 /* Nothing is wider than the window at any width. */
 async function fits() {
-    for (const width of [320, 480, 760, 1280]) {
+    for (const width of [320, 360, 480, 768, 1280]) {
         await page.look(width, 900);
         const wide = await page.evaluate('document.documentElement.scrollWidth');
         check(wide <= width, `at a width of ${width} it is ${wide} wide`);
@@ -70,6 +70,47 @@ if (kind === 'embedding') {
     check(await answered(), 'no answer: ' + (await text('#result')));
     check(/cosine -?[01]\.\d{4}/.test(await text('#answer')), 'a cosine: ' + (await text('#answer')));
     await take(kind);
+}
+if (kind === 'tokens') {
+    await ask('Anna lives in New York, Bob in Berlin.');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check((await page.evaluate(`document.querySelectorAll('.said mark small').length`)) > 0, 'no entity: ' + (await text('#answer')));
+    const said = await page.evaluate(`[...document.querySelectorAll('.said')].map((p) => { p = p.cloneNode(true); p.querySelectorAll('small').forEach((s) => s.remove()); return p.textContent; }).join()`);
+    check(said === 'Anna lives in New York, Bob in Berlin.', 'the text around the entities: ' + said);
+    await take(kind);
+}
+if (kind === 'answers') {
+    check((await text('#second-label')) === 'Question' && (await text('#text-label')) === 'Context', 'labels: ' + (await text('#ask-form')));
+    await ask('anna lives in new york, bob in berlin.');
+    check(await page.evaluate(`document.getElementById('result').getClientRects().length === 0`), 'it is asked without a question');
+    await page.evaluate(`document.getElementById('second').value = 'who lives in berlin?'`);
+    await ask('anna lives in new york, bob in berlin.');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check((await page.evaluate(`document.querySelectorAll('.bars .name').length`)) === 3, 'three answers: ' + (await text('#answer')));
+    await take(kind);
+}
+if (kind === 'masks' || kind === 'mask') {
+    await ask('anna lives in [MASK], bob in [MASK].');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    const words = await page.evaluate(`document.querySelectorAll('.bars .name, .said mark').length`);
+    check(words === (kind === 'masks' ? 10 : 2), words + ' words: ' + (await text('#answer')));
+    check(kind === 'masks' ? /mask 1[^]*mask 2/.test(await text('#answer')) : /^anna lives in [^[]+, bob in [^[]+\.$/.test(await text('.said')), 'what fills them: ' + (await text('#answer')));
+    await take(kind);
+    await ask('no mask at all');
+    check(await page.until(`!document.getElementById('error').hidden`), 'a text without a mask is not refused: ' + (await text('#result')));
+    page.faults.length = 0; // the browser notes the refusal
+}
+if (kind === 'chat') {
+    check((await text('#text-label')) === 'Message' && (await text('#path')) === '/v1/chat/completions', 'labels: ' + (await text('main')));
+    await page.evaluate(`document.getElementById('tokens').value = 6`);
+    await ask('hi');
+    check(await answered(), 'no answer: ' + (await text('#result')));
+    check(/^[a-z. ]{6}$/.test(await page.evaluate(`document.querySelector('.said').textContent`)), 'an answer: ' + (await text('#answer')));
+    await take(kind);
+    await page.evaluate(`document.getElementById('tokens').value = 5000; document.getElementById('tokens').removeAttribute('max')`);
+    await ask('hi');
+    check(await page.until(`/max_tokens/.test(document.getElementById('error').innerText)`), 'too many tokens: ' + (await text('#error')));
+    page.faults.length = 0;
 }
 if (kind === 'writer') {
     check(await shown('temperature'), 'how tokens are drawn');

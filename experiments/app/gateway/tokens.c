@@ -135,6 +135,9 @@ tf_status tokens_ask(gateway_desk *d, http_exchange *e, const json_t *body, gate
     TF_TRY(ask_truncation(body, request, r));
     TF_TRY(ask_submit(d, request, r));
     TF_TRY(ask_wait(d, request, r));
+    for (size_t i = 0; head == TF_HEAD_MASKED && i < request->texts.count; i++)
+        if (!json_array_size(json_object_get(json_array_get(request->results, i), "masks")))
+            return refuse(r, HTTP_UNPROCESSABLE, "no_mask", "inputs", "Input %zu has no mask that could be filled", i);
     bool single = !json_is_array(inputs), one_answer = request->tokens.top <= 1;
     json_t *all = json_array();
     for (size_t i = 0; i < request->texts.count; i++)

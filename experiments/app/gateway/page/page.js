@@ -68,7 +68,7 @@ function bytes(count) {
 const seconds = (value) => (value < 10 ? value.toFixed(2) : value.toFixed(1)) + ' s';
 const several = (count, what) => count + ' ' + what + (count === 1 ? '' : 's');
 
-function showBars(predictions) {
+function barsOf(predictions) {
     const bars = element('div', undefined, 'bars');
     const largest = Math.max(...predictions.map((p) => p.score), 1e-9);
     for (const { label, score } of predictions.slice(0, 10)) {
@@ -78,7 +78,27 @@ function showBars(predictions) {
         track.append(bar);
         bars.append(element('span', label, 'name'), track, element('span', score.toFixed(4), 'number'));
     }
-    at('answer').replaceChildren(bars);
+    return bars;
+}
+
+const showBars = (predictions) => at('answer').replaceChildren(barsOf(predictions));
+
+/* Words for each mask of a text by their scores; without scores, the text with its words. */
+function showWords(text, masks) {
+    if (masks.every((words) => words.every((word) => word.score))) {
+        const shown = masks.map((words, i) => [
+            ...(masks.length > 1 ? [element('p', 'mask ' + (i + 1), 'hint')] : []),
+            barsOf(words.map((word) => ({ label: word.token_str, score: word.score }))),
+        ]);
+        at('answer').replaceChildren(...shown.flat());
+        return;
+    }
+    const said = element('p', undefined, 'said');
+    text.split(/\[MASK\]|<mask>/).forEach((part, i) => {
+        if (i > 0 && masks[i - 1]) said.append(element('mark', masks[i - 1][0].token_str.trim()));
+        said.append(part);
+    });
+    at('answer').replaceChildren(said);
 }
 
 /* A text with what was found in it, by its places in characters. */
@@ -178,9 +198,7 @@ async function answer(text, signal, start) {
 
 async function fill(text, signal, start) {
     const { json, run } = await ask('predict', { inputs: text }, signal);
-    const words = Array.isArray(json[0]) ? json.flat() : json;
-    if (words.every((word) => word.score)) showBars(words.map((word) => ({ label: word.token_str, score: word.score })));
-    else at('answer').replaceChildren(...words.map((word) => element('p', word.sequence, 'said')));
+    showWords(text, Array.isArray(json[0]) ? json : [json]);
     showCost(run, start, several(run.prompt_tokens, 'token'));
 }
 
@@ -218,7 +236,7 @@ const kinds = {
     classifier: { about: 'classifies texts', label: 'Text', path: '/predict', ask: classify },
     embedding: { about: 'embeds texts', label: 'Text', path: '/v1/embeddings', ask: embed, second: 'Compared with' },
     'token-classification': { about: 'finds entities in texts', label: 'Text', path: '/predict', ask: tag },
-    'question-answering': { about: 'finds answers in texts', label: 'Context', path: '/predict', ask: answer, second: 'Question' },
+    'question-answering': { about: 'finds answers in texts', label: 'Context', path: '/predict', ask: answer, second: 'Question', needsSecond: true },
     'fill-mask': { about: 'fills the masks of texts', label: 'Text with [MASK] or <mask>', path: '/predict', ask: fill },
     'text-generation': { about: 'continues texts', label: 'Prompt', path: '/v1/completions', ask: complete, draws: true },
 };
@@ -259,6 +277,7 @@ function showModel() {
     at('text-label').textContent = info.chat ? 'Message' : kind.label;
     at('second-part').hidden = !kind.second;
     if (kind.second) at('second-label').textContent = kind.second;
+    at('second').required = Boolean(kind.needsSecond);
     at('tokens-part').hidden = at('temperature-part').hidden = !kind.draws;
     at('path').textContent = info.chat ? '/v1/chat/completions' : kind.path;
 }
