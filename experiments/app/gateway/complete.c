@@ -217,33 +217,13 @@ static tf_status read_only_choice(const json_t *body, const char *name, const ch
 }
 
 tf_status complete_chat(gateway_desk *d, http_exchange *e, const json_t *body, gateway_request *request, refusal *r) {
-    static const char *const known[] = {COMMON,
-                                        "messages",
-                                        "max_completion_tokens",
-                                        "logprobs",
-                                        "top_logprobs",
-                                        "tools",
-                                        "tool_choice",
-                                        "functions",
-                                        "function_call",
-                                        "parallel_tool_calls",
-                                        "response_format",
-                                        "modalities",
-                                        "audio",
-                                        "reasoning_effort",
-                                        "verbosity",
-                                        "web_search_options",
-                                        "moderation",
-                                        "store",
+    static const char *const known[] = {COMMON, "messages", "max_completion_tokens", "logprobs", "top_logprobs",
+                                        "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls",
+                                        "response_format", "modalities", "audio", "reasoning_effort", "verbosity",
+                                        "web_search_options", "moderation", "store",
                                         /* what says how, or for whom, but not what is to be answered */
-                                        "metadata",
-                                        "prediction",
-                                        "prompt_cache_key",
-                                        "prompt_cache_options",
-                                        "prompt_cache_retention",
-                                        "safety_identifier",
-                                        "service_tier",
-                                        NULL};
+                                        "metadata", "prediction", "prompt_cache_key", "prompt_cache_options",
+                                        "prompt_cache_retention", "safety_identifier", "service_tier", NULL};
     static const char *const only[][2] = {{"response_format", "text"},  {"tool_choice", "none"},
                                           {"function_call", "none"},    {"modalities", "text"},
                                           {"reasoning_effort", "none"}, {"verbosity", "medium"}};

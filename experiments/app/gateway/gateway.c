@@ -81,7 +81,8 @@ static const route *find_route(const char *method, const char *path) {
 static int find(void *context, const char *method, const char *path, http_way *way) {
     static const char get[] = "GET, HEAD";
     const route *found = find_route(method, path);
-    bool one = !strncmp(path, one_model, sizeof one_model - 1), gets = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+    bool one = !strncmp(path, one_model, sizeof one_model - 1),
+         gets = !strcmp(method, "GET") || !strcmp(method, "HEAD");
     way->others = "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /embed, /predict, /rerank, "
                   "/similarity, /info, /health and /metrics";
     if (found) {

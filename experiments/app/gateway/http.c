@@ -182,8 +182,8 @@ static enum MHD_Result begin(const http_server *s, struct MHD_Connection *connec
     if (status == TF_OK && found == HTTP_NOT_FOUND)
         status = refuse(&r, found, "unknown_url", NULL, "There is nothing at this path; there are %s", way.others);
     if (status == TF_OK && found == HTTP_NOT_ALLOWED)
-        status = refuse(&r, found, "method_not_supported", NULL, "This path is not asked with %.16s but with %s", method,
-                        way.allow);
+        status = refuse(&r, found, "method_not_supported", NULL, "This path is not asked with %.16s but with %s",
+                        method, way.allow);
     if (status != TF_OK) return send_refusal(s, connection, &way, &r);
     reception *in = calloc(1, sizeof *in);
     if (!in) return MHD_NO;
@@ -293,11 +293,12 @@ static tf_status start(http_server *s, const struct sockaddr *address) {
         {MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0) | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL, MHD_OPTION_SOCK_ADDR, address,
-        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_NOTIFY_CONNECTION, notice, s,
-        MHD_OPTION_CONNECTION_LIMIT, o->connections + GOING, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL,
+                                 MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED, complete, s,
+                                 MHD_OPTION_NOTIFY_CONNECTION, notice, s, MHD_OPTION_CONNECTION_LIMIT,
+                                 o->connections + GOING, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+                                 tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure, MHD_OPTION_END);
     return s->daemon ? TF_OK
                      : tf_fail(TF_IO, "cannot listen at --http %s%s", o->address,
                                tls ? ", or certificate and key do not belong together" : ": is something there?");
