@@ -84,7 +84,7 @@ grep -q '^softmax' "$work/out" && complain "ops gelu lists other kinds"
 
 # Tables keep to the terminal's width; who saw what is told when asked; too much memory is found before anything runs.
 for width in 80 100; do
-    for command in "cost --arch bert-base --network wan" "cost --arch bert-base --ops" "ops" \
+    for command in "cost --arch bert-base --network wan" "cost --arch bert-base --ops" "cost --arch bert-base --critical" "ops" \
         "bench --local --arch bert-tiny --seq 8 --layers 1" "infer --local --verbose --check --model $model --text hello"; do
         # shellcheck disable=SC2086 # the words of a command
         COLUMNS=$width "$trefoil" $command 2>/dev/null >"$work/wide"

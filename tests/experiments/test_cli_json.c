@@ -243,6 +243,32 @@ Test(cli_json, cost_names_every_op) {
     json_decref(object);
 }
 
+static void check_critical(const char *command, bool last_pass) {
+    json_t *object = run(command);
+    const json_t *step;
+    json_int_t time = 0;
+    size_t i;
+    json_array_foreach(json_object_get(object, "critical"), i, step) {
+        cr_assert(json_is_string(json_object_get(step, "op")) && json_is_string(json_object_get(step, "step")));
+        cr_assert_eq(integer(step, "begin"), time);
+        time = integer(step, "end");
+    }
+    cr_assert_gt(i, 10);
+    cr_assert_eq(time,
+                 last_pass ? integer(json_object_get(object, "per_token"), "rounds") - 1 : integer(object, "rounds"));
+    json_decref(object);
+}
+
+Test(cli_json, cost_tells_what_decides_the_rounds) {
+    check_critical("$trefoil cost --json --critical --arch bert-tiny --seq 16", false);
+    /* the data owner tells in a round of its own whether there is a next token */
+    check_critical("$trefoil cost --json --critical --arch gpt2 --layers 1 --seq 8 --tokens 2", true);
+    char output[1 << 16];
+    cr_assert_eq(shell("$trefoil cost --critical --arch bert-base --seq 32", output, sizeof output), 0);
+    cr_assert_not_null(strstr(output, "rounds 12 times"), "a layer is shown once");
+    cr_assert_lt(strlen(output), 8192);
+}
+
 static void check_bench(const char *command, const char *key, const char *name, json_int_t elements) {
     json_t *object = run(command);
     const json_t *forecast = json_object_get(object, "forecast");

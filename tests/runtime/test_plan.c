@@ -2,6 +2,7 @@
 #include "models/model.h"
 #include "ops/ops.h"
 #include "runtime/lower/lower.h"
+#include "runtime/program/critical.h"
 #include "tests/support/rig.h"
 
 /* Programs --------------------------------------------------------------------------------------------------------- */
@@ -115,6 +116,24 @@ static void check_memory(const tf_program *p, const tf_plan *plan) {
     free(life);
 }
 
+/* The chain that decides the rounds has no gap, and each of its steps takes what it needs at least. */
+static void check_chain(const tf_program *p, const tf_plan *plan) {
+    tf_critical *chain;
+    int count, time = 0;
+    cr_assert_eq(tf_plan_critical(p, plan, &chain, &count), TF_OK, "%s", tf_error());
+    for (int i = 0; i < count; i++) {
+        const tf_schedule *s = &plan->schedule[chain[i].node];
+        cr_assert_eq(chain[i].begin, time);
+        cr_assert_gt(chain[i].end, time);
+        cr_assert_eq(chain[i].end, s->end);
+        cr_assert(chain[i].end - time == s->end - s->pair + (chain[i].late >= 0), "step %s takes from %d to %d",
+                  p->node[chain[i].node].step->name, time, chain[i].end);
+        time = chain[i].end;
+    }
+    cr_assert_eq(time, plan->rounds);
+    free(chain);
+}
+
 Test(plan, live_values_never_overlap) {
     for (uint64_t seed = 1; seed <= 12; seed++) {
         tf_program p;
@@ -123,6 +142,7 @@ Test(plan, live_values_never_overlap) {
         append_random(&p, seed, 10 + 12 * (int)seed);
         cr_assert_eq(tf_plan_make(&p, &plan), TF_OK, "%s", tf_error());
         check_memory(&p, &plan);
+        check_chain(&p, &plan);
         tf_plan_free(&plan);
         tf_program_free(&p);
     }
@@ -138,6 +158,7 @@ Test(plan, memory_of_a_model) {
         cr_assert_eq(tf_lower(&graph, 16, 0, 1, &p), TF_OK, "%s", tf_error());
         cr_assert_eq(tf_plan_make(&p, &plan), TF_OK, "%s", tf_error());
         check_memory(&p, &plan);
+        check_chain(&p, &plan);
         uint64_t everything = 0;
         for (int i = 0; i < p.nodes; i++) everything += has_memory(&p, i) ? plan.schedule[i].words : 0;
         cr_assert_lt(plan.arena_words, everything / 3, "memory is used again");
@@ -209,6 +230,7 @@ static int rounds_of(const tf_program *p) {
     uint64_t by_node = 0;
     for (int i = 0; i < p->nodes; i++) by_node += tf_plan_node_bytes(&plan, i);
     cr_assert_eq(by_node, plan.total_bytes);
+    check_chain(p, &plan);
     tf_plan_free(&plan);
     return rounds;
 }
@@ -261,6 +283,28 @@ Test(plan, solo_phases_run_ahead) {
     }
     tf_plan_free(&plan);
     rig_close(&r);
+}
+
+Test(plan, chain_says_where_s_is_late) {
+    tf_program p;
+    tf_plan plan;
+    tf_critical *chain;
+    int count;
+    tf_program_init(&p, 16, 0, 1);
+    tf_value x =
+        tf_mul(&p, tf_lift(&p, in(&p, 700, 0), 48), tf_lift(&p, in(&p, 700, 2), 48), (tf_result){16, 64, false});
+    tf_value cut = tf_slice(&p, x, 0, 0, 500); /* whose thirds are others */
+    tf_value lifted = tf_lift(&p, cut, 48);
+    cr_assert_eq(tf_plan_make(&p, &plan), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_plan_critical(&p, &plan, &chain, &count), TF_OK, "%s", tf_error());
+    cr_assert_eq(chain[count - 1].node, lifted);
+    cr_assert_eq(chain[count - 1].late, cut);
+    cr_assert_eq(chain[count - 1].end - chain[count - 1].begin, 2);
+    cr_assert_eq(chain[count - 2].node, x);
+    cr_assert_eq(chain[count - 2].late, -1);
+    free(chain);
+    tf_plan_free(&plan);
+    tf_program_free(&p);
 }
 
 Test(plan, rounds_of_an_op_alone) {

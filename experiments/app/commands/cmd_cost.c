@@ -29,7 +29,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     if (!length) return tf_fail(TF_INVALID, "--pad-to %.20s: cost wants a number of tokens", o->pad_to);
     if (length > config->positions)
         return tf_fail(TF_INVALID, "%zu tokens are more than the model's %zu positions", length, config->positions);
-    cost_report report = {0};
+    cost_report report = {.explains = o->critical};
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
     tf_status status =
@@ -39,7 +39,7 @@ static tf_status forecast(const command_line *o, const model_files *model) {
                             o->pad_to != NULL, o->is_network ? &o->network : NULL, &report);
     report.calibration = model->calibrated ? model->ranges.id : NULL;
     if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);
-    free(report.op);
+    cost_report_free(&report);
     return status;
 }
 
@@ -124,24 +124,20 @@ const trefoil_command command_cost = {
     .name = "cost",
     .summary = "forecast bytes, rounds and memory without running",
     .description = "Forecasts exactly what a private run moves: bytes on each link, rounds, and memory, by kind of op, "
-                   "with --ops op by op, and in total. Runs nothing.",
+                   "with --ops op by op, and in total; with --critical what decides the rounds. Runs nothing.",
     .example = {"trefoil cost --arch bert-base --seq 128 --network wan", "trefoil cost --model DIR --batch 32 --json"},
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_FILL_MASK,     OPTION_MODEL,
-            OPTION_ARCH,          OPTION_LAYERS,
-            OPTION_SEQUENCE,      OPTION_PAD_TO,
-            OPTION_TOKENS,        OPTION_PREFILL,
-            OPTION_KEEP,          OPTION_REVEAL,
-            OPTION_REPEAT,        OPTION_DRAFT_TOKENS,
-            OPTION_BATCH,         OPTION_APPROX,
-            OPTION_NO_RANGES,     OPTION_NO_GUARD,
-            OPTION_CHECK_COPIES,  OPTION_PUBLIC_WEIGHTS,
-            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
-            OPTION_DATA_OWNER,    OPTION_PLUGIN,
-            OPTION_NETWORK,       OPTION_OPS,
-            OPTION_EACH,          0,
+            OPTION_FILL_MASK,     OPTION_MODEL,        OPTION_ARCH,
+            OPTION_LAYERS,        OPTION_SEQUENCE,     OPTION_PAD_TO,
+            OPTION_TOKENS,        OPTION_PREFILL,      OPTION_KEEP,
+            OPTION_REVEAL,        OPTION_REPEAT,       OPTION_DRAFT_TOKENS,
+            OPTION_BATCH,         OPTION_APPROX,       OPTION_NO_RANGES,
+            OPTION_NO_GUARD,      OPTION_CHECK_COPIES, OPTION_PUBLIC_WEIGHTS,
+            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,  OPTION_DATA_OWNER,
+            OPTION_PLUGIN,        OPTION_NETWORK,      OPTION_OPS,
+            OPTION_CRITICAL,      OPTION_EACH,         0,
         },
     .requires = "",
     .check = check,

@@ -287,7 +287,7 @@ static tf_status evaluate_nothing(evaluation *e) {
     plan.batches = e->batches.count;
     plan.longest = e->batches.batch[e->batches.count - 1].length;
     if (status == TF_OK) status = eval_plan_print(&form, &plan);
-    free(plan.cost.op);
+    cost_report_free(&plan.cost);
     return status;
 }
 

@@ -197,6 +197,10 @@ const option_row option_table[] = {
     {OPTION_RUNS, "runs", COUNT(runs, "N"), .fallback = "5; with --arch 1", .setting = true,
      .help = "Measured runs; medians are reported"},
     {OPTION_OPS, "ops", FLAG(ops), .help = "Every op by itself"},
+    {OPTION_CRITICAL, "critical", FLAG(critical),
+     .help =
+         "The chain of steps that decides the number of rounds: which follows which, and the rounds that each takes; "
+         "of several passes the last one's"},
     {OPTION_FIDELITY, "fidelity", FLAG(fidelity),
      .help = "Measure every op's errors over its range, in floating point and between three parties in this process; "
              "prints Markdown"},

@@ -72,6 +72,7 @@ enum option_key {
     OPTION_PROFILE,
     OPTION_FORCE,
     OPTION_OPS,
+    OPTION_CRITICAL,
     OPTION_PROMPT,
     OPTION_MAX_TOKENS,
     OPTION_CONTEXT,
@@ -153,7 +154,8 @@ typedef struct command_line {
     tf_network network;
     bool serve; /**< of a party that is started by itself */
     bool truncate, strict, fill_mask, public_weights, link, check, check_copies, check_ranges, plain, no_ranges,
-        no_guard, stream, packed, fidelity, profile, dry_run, force, ops, quiet, verbose, log_json, json, help;
+        no_guard, stream, packed, fidelity, profile, dry_run, force, ops, critical, quiet, verbose, log_json, json,
+        help;
     bool takes_ranges;                     /**< whether the command knows --no-ranges */
     report_setting setting[MOST_SETTINGS]; /**< what results depend on */
     size_t settings;

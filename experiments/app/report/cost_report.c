@@ -1,7 +1,18 @@
 #include "experiments/app/report/cost_report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+static json_t *critical_json(const cost_report *report) {
+    json_t *chain = json_array();
+    for (size_t i = 0; i < report->criticals; i++) {
+        const critical_step *step = &report->critical[i];
+        json_array_append_new(chain, json_pack("{s:s,s:s,s:s,s:i,s:i,s:s?}", "op", step->op, "kind", step->kind, "step",
+                                               step->step, "begin", step->begin, "end", step->end, "late", step->late));
+    }
+    return chain;
+}
 
 static json_t *report_json(const cost_report *report) {
     char text[TF_NETWORK_TEXT];
@@ -13,6 +24,7 @@ static json_t *report_json(const cost_report *report) {
     }
     json_t *object = json_pack("{s:o,s:I,s:I,s:o}", "bytes", json_bytes(report->links), "rounds",
                                (json_int_t)report->rounds, "memory", (json_int_t)report->memory, "ops", ops);
+    if (report->explains) json_object_set_new(object, "critical", critical_json(report));
     if (report->calibration) json_object_set_new(object, "calibration", json_string(report->calibration));
     if (report->tokens)
         json_object_set_new(object, "prefill", json_forecast(report->prefill_bytes, report->prefill_rounds));
@@ -63,8 +75,78 @@ static void print_kinds(const cost_report *report) {
     }
 }
 
+/* Whether two steps are the same but for the number of their layer. */
+static bool is_alike(const critical_step *a, const critical_step *b) {
+    const char *x = a->op, *y = b->op, *const digits = "0123456789";
+    while (*x && *y) {
+        size_t of_x = strspn(x, digits), of_y = strspn(y, digits);
+        if (!of_x != !of_y || (!of_x && *x != *y)) return false;
+        x += of_x ? of_x : 1;
+        y += of_y ? of_y : 1;
+    }
+    return !*x && !*y && !strcmp(a->step, b->step) && a->end - a->begin == b->end - b->begin && !a->late == !b->late;
+}
+
+/* How many steps from `at` on come again at once, and how often: what covers most of the chain. */
+static size_t repetition(const cost_report *report, size_t at, size_t *times) {
+    size_t best = 0, left = report->criticals - at;
+    *times = 1;
+    for (size_t period = 1; period <= left / 2; period++) {
+        size_t same = 0;
+        while (same + period < left && is_alike(&report->critical[at + same], &report->critical[at + same + period]))
+            same++;
+        size_t found = same / period + 1;
+        if (found < 2 || found * period <= best * *times) continue;
+        best = period;
+        *times = found;
+    }
+    return best ? best : 1;
+}
+
+/* The chain by kind of op, a line for each where its first step stands. */
+static void print_critical_kinds(const cost_report *report) {
+    printf("\n%-16s %5s %7s\n", "kind", "steps", "rounds");
+    for (size_t i = 0; i < report->criticals; i++) {
+        size_t steps = 0, earlier = 0;
+        int rounds = 0;
+        for (size_t k = 0; k < report->criticals; k++) {
+            const critical_step *step = &report->critical[k];
+            if (strcmp(step->kind, report->critical[i].kind)) continue;
+            earlier += k < i;
+            steps++;
+            rounds += step->end - step->begin;
+        }
+        if (!earlier) printf("%-16s %5zu %7d\n", report->critical[i].kind, steps, rounds);
+    }
+    putchar('\n');
+}
+
+/* A line a step; what repeats, layer by layer, once. */
+static void print_critical(const cost_report *report) {
+    enum { TAKEN = 48, NARROWEST_OP = 16, WIDEST_OP = 56 };
+    int columns = columns_left(TAKEN, NARROWEST_OP, WIDEST_OP);
+    printf("%12s %6s  %-13s %-12s  %s\n", "time", "rounds", "step", "S late after", "op");
+    for (size_t at = 0, times; at < report->criticals; at += times) {
+        size_t length = repetition(report, at, &times), rounds = 0;
+        for (size_t i = at; i < at + length; i++) {
+            const critical_step *step = &report->critical[i];
+            printf("%4d to %4d %6d  %-13.13s %-12.12s  ", step->begin, step->end, step->end - step->begin, step->step,
+                   step->late ? step->late : "");
+            print_cell(step->op, strlen(step->op), columns);
+            putchar('\n');
+            rounds += (size_t)(step->end - step->begin);
+        }
+        if (times > 1)
+            print_prose(0, "these %zu rounds %zu times, to %d", rounds, times,
+                        report->critical[at + length * times - 1].end);
+        times *= length;
+    }
+    print_critical_kinds(report);
+}
+
 static void print_table(const cost_report *report, bool ops) {
     char text[32], last[96] = "";
+    if (report->explains) print_critical(report);
     if (ops)
         print_ops(report);
     else
@@ -94,4 +176,9 @@ tf_status cost_report_print(const report_form *form, const cost_report *report, 
     if (form->json) return form_print(form, report_json(report));
     print_table(report, ops);
     return finish_output();
+}
+
+void cost_report_free(cost_report *report) {
+    free(report->op);
+    free(report->critical);
 }

@@ -11,6 +11,14 @@ typedef struct op_cost {
     uint64_t bytes, rounds; /**< rounds as if the op ran alone; ops side by side share rounds */
 } op_cost;
 
+/** A step of the chain that decides the number of rounds. */
+typedef struct critical_step {
+    char op[96]; /**< empty: of none */
+    const char *kind, *step;
+    const char *late; /**< the step for which S's message takes a round of its own, or NULL; see program/critical.h */
+    int begin, end;
+} critical_step;
+
 typedef struct cost_report {
     uint64_t links[TF_PARTIES][TF_PARTIES], rounds;
     uint64_t memory;           /**< bytes of the largest party at the peak */
@@ -23,9 +31,15 @@ typedef struct cost_report {
     const char *calibration; /**< the id of the ranges that it goes by, or NULL */
     op_cost *op;
     size_t ops;
+    bool explains;           /**< whether the chain of steps that decides the rounds is wanted: */
+    critical_step *critical; /**< that of the last pass, where there are several */
+    size_t criticals;
 } cost_report;
 
-/** For people by kind of op with its part of the bytes, or with `ops` op by op. */
+/** For people by kind of op with its part of the bytes, or with `ops` op by op; with the chain of steps,
+ *  if there is one, in front. */
 TF_CHECKED tf_status cost_report_print(const report_form *form, const cost_report *report, bool ops);
+
+void cost_report_free(cost_report *report);
 
 #endif

@@ -7,7 +7,7 @@
 #include "experiments/app/service/computing.h"
 #include "experiments/app/service/likelihood.h"
 #include "runtime/lower/lower.h"
-#include "runtime/program/plan.h"
+#include "runtime/program/critical.h"
 #include "runtime/session/store.h"
 
 /** Bytes of the shared weights on the party that holds most. */
@@ -66,6 +66,31 @@ static tf_status add_ops(const tf_graph *graph, const tf_program *program, const
     return TF_OK;
 }
 
+/* The chain that decides the rounds of a program takes the place of the one before. */
+static tf_status find_critical(const tf_graph *graph, const tf_program *program, const tf_plan *plan,
+                               cost_report *report) {
+    tf_critical *chain;
+    int count;
+    TF_TRY(tf_plan_critical(program, plan, &chain, &count));
+    critical_step *grown = realloc(report->critical, ((size_t)count + 1) * sizeof *grown);
+    for (int i = 0; i < count && grown; i++) {
+        const tf_step_node *node = &program->node[chain[i].node];
+        const tf_node *op = node->op < 0 ? NULL : &graph->node[node->op];
+        critical_step *step = &grown[i];
+        *step = (critical_step){.kind = op && op->op ? op->op->kind : "check",
+                                .step = node->step->name,
+                                .late = chain[i].late < 0 ? NULL : program->node[chain[i].late].step->name,
+                                .begin = chain[i].begin,
+                                .end = chain[i].end};
+        if (op) snprintf(step->op, sizeof step->op, "%s", op->name);
+    }
+    free(chain);
+    if (!grown) return tf_fail(TF_NOMEM, "no memory for a chain of %d steps", count);
+    report->critical = grown;
+    report->criticals = (size_t)count;
+    return TF_OK;
+}
+
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
@@ -93,6 +118,7 @@ static tf_status add_graph(const run_settings *o, const tf_graph *graph, size_t 
     tf_status status = tf_plan_make(&program, &plan);
     if (status == TF_OK) {
         status = add_program(graph, &program, &plan, times, report);
+        if (status == TF_OK && report->explains) status = find_critical(graph, &program, &plan, report);
         tf_plan_free(&plan);
     }
     tf_program_free(&program);

@@ -8,7 +8,7 @@
 /**
  * Forecasts exactly a batch of `texts` texts of `length` tokens, or with their lengths `hidden` in so many, and the
  * time of its messages on `network` unless that is NULL; runs nothing. `ranges` may be NULL. The caller frees
- * report->op.
+ * the report.
  */
 TF_CHECKED tf_status cost_forecast(const run_settings *settings, const tf_config *config, const tf_approx *approx,
                                    const tf_ranges *ranges, size_t texts, size_t length, bool hidden,

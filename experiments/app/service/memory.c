@@ -54,7 +54,7 @@ static tf_status forecast(const question *q, size_t texts, double *bytes) {
         q->prompts ? cost_generation(&job, q->prompts->reveal, texts, q->length, q->prompts->piece, 1, 0, NULL, &report)
                    : cost_batches(&job, &report);
     *bytes = (double)report.memory;
-    free(report.op);
+    cost_report_free(&report);
     return status;
 }
 
