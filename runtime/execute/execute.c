@@ -190,7 +190,7 @@ static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
     size_t n = tf_shape_count(t->call.node->type.shape);
     for (int k = 2 * s; k < 2 * s + 2; k++) {
         part_call *c = &t->part[t->parts++];
-        *c = (part_call){.part = tf_part_of(id, n, k)};
+        *c = (part_call){.part = tf_part_of(id, n, r->program->small, k)};
         if (entry.phase == TF_SOLO_PHASE) {
             c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
             continue;
@@ -239,7 +239,7 @@ static tf_status run_local(run *r, tf_entry entry, task *t) {
     bool ahead = r->plan->schedule[entry.node].solo >= 0;
     for (int s = 0; s < (ahead ? TF_PARTIES : 1); s++)
         if (!ahead || (s == r->party->id) == (entry.phase == TF_SOLO_PHASE))
-            t->part[t->parts++].part.span = ahead ? tf_third(n, s) : (tf_span){0, n};
+            t->part[t->parts++].part.span = ahead ? tf_third(n, r->program->small, s) : (tf_span){0, n};
     return run_task(r, t);
 }
 
@@ -300,7 +300,7 @@ static tf_status run_entry(run *r, int e) {
     if (r->party->observer)
         TF_TRY(r->party->observer(r->party->observer_context, r->party, r->program, r->plan, entry.node, &t.call.out));
     if (entry.node < r->program->copies && !node->step->sink)
-        tf_copies_hash(r->party, entry.node, &node->type, &t.call.out, &r->copies);
+        tf_copies_hash(r->party, r->program, entry.node, &t.call.out, &r->copies);
     return TF_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/lower/guard.h"
+#include "runtime/program/plan.h"
 #include "runtime/program/step.h"
 
 static tf_value lower_op(tf_program *program, const tf_node *node, const tf_value *value) {
@@ -69,9 +70,10 @@ static void lower_outputs(tf_program *program, const tf_value *value) {
 }
 
 /** `wish`: for each node that holds state, the bits that its readers want. */
-static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, const unsigned *wish,
-                            tf_program *program) {
+static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, size_t small,
+                            const unsigned *wish, tf_program *program) {
     tf_program_init(program, frac, model_owner, data_owner);
+    program->small = small;
     tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
     program->graph = graph;
     if (graph->round_bytes > 0) program->round_bytes = graph->round_bytes;
@@ -106,17 +108,55 @@ static bool wishes_grew(const tf_program *program, unsigned *wish) {
     return grew;
 }
 
-tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
-    *program = (tf_program){0};
-    if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
+/** Lowers with small tensors as told; state in the ring that its readers wish for. */
+static tf_status lower(const tf_graph *graph, int frac, int model_owner, int data_owner, size_t small,
+                       tf_program *program) {
     unsigned *wish = calloc((size_t)graph->nodes + 1, sizeof *wish);
     if (!wish) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
-    tf_status status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+    tf_status status = lower_once(graph, frac, model_owner, data_owner, small, wish, program);
     while (!status && wishes_grew(program, wish)) {
         tf_program_free(program);
-        status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+        status = lower_once(graph, frac, model_owner, data_owner, small, wish, program);
     }
     free(wish);
+    if (status) tf_program_free(program);
+    return status;
+}
+
+/** What a program's rounds and messages cost, in bytes as its planner counts them. Where one wire carries more than
+ *  others the rest of it waits, but what is computed stays the same: that counts half. */
+static tf_status price_of(const tf_program *program, double *price) {
+    tf_plan plan;
+    TF_TRY(tf_plan_make(program, &plan));
+    *price = plan.rounds * program->round_bytes;
+    for (int t = 0; t < plan.rounds; t++) {
+        uint64_t longest = 0;
+        for (int i = 0; i < TF_PARTIES; i++)
+            for (int j = 0; j < TF_PARTIES; j++)
+                if (plan.round_bytes[t][i][j] > longest) longest = plan.round_bytes[t][i][j];
+        *price += (double)longest * TF_PARTIES * (TF_PARTIES - 1) / 2;
+    }
+    *price += (double)plan.total_bytes / 2;
+    tf_plan_free(&plan);
+    return TF_OK;
+}
+
+/** In one third small tensors of any shape let S run ahead, but it is always the same party, and the same wire. */
+tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
+    enum { SMALL = 1 << 14 };
+    double price, other_price = 0;
+    tf_program other;
+    *program = (tf_program){0};
+    if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
+    TF_TRY(lower(graph, frac, model_owner, data_owner, 0, program));
+    tf_status status = price_of(program, &price);
+    if (status == TF_OK) status = lower(graph, frac, model_owner, data_owner, SMALL, &other);
+    if (status == TF_OK) {
+        status = price_of(&other, &other_price);
+        tf_program *worse = status || other_price >= price ? &other : program;
+        tf_program_free(worse);
+        if (worse == program) *program = other;
+    }
     if (status) tf_program_free(program);
     return status;
 }
@@ -127,6 +167,7 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
     tf_hash_add(&hash, &program->frac, sizeof program->frac);
     tf_hash_add(&hash, &program->model_owner, sizeof program->model_owner);
     tf_hash_add(&hash, &program->data_owner, sizeof program->data_owner);
+    tf_hash_add(&hash, &program->small, sizeof program->small);
     for (int i = 0; i < program->nodes; i++) {
         const tf_step_node *node = &program->node[i];
         tf_hash_add_text(&hash, node->step ? node->step->name : "leaf");

@@ -221,13 +221,21 @@ bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
     return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
 }
 
+bool tf_step_is_small(const tf_program *program, const tf_step_node *node) {
+    bool small = tf_shape_count(node->type.shape) <= program->small;
+    for (int k = 0; k < node->inputs; k++)
+        small &= tf_shape_count(tf_type_of(program, node->input[k])->shape) <= program->small;
+    return small;
+}
+
 /* Traffic ------------------------------------------------------------------------------------------------------- */
 
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element) {
-    for (int k = 0; k < TF_PARTS; k++) traffic->dealt[k] += tf_span_count(tf_part_span(n, k)) * bytes_per_element;
+    for (int k = 0; k < TF_PARTS; k++)
+        traffic->dealt[k] += tf_span_count(tf_part_span(n, traffic->small, k)) * bytes_per_element;
 }
 
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element) {
     for (int k = 0; k < TF_PARTS; k++)
-        traffic->swapped[exchange][k] += tf_span_count(tf_part_span(n, k)) * bytes_per_element;
+        traffic->swapped[exchange][k] += tf_span_count(tf_part_span(n, traffic->small, k)) * bytes_per_element;
 }

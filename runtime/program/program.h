@@ -82,6 +82,8 @@ typedef struct tf_program {
     int guard;      /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
     int copies;     /**< the comparison of copies, which outputs wait for; 0: none */
     int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
+    size_t
+        small; /**< of so many elements at most all are in one third, so that S runs ahead whatever becomes of them */
     double round_bytes; /**< bytes that a round less is worth, where a value can be had in more ways than one */
     tf_status status;
     char error[512];

@@ -27,6 +27,7 @@ typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
 
 /** What a step sends, as a function of its public parameters alone. */
 typedef struct tf_traffic {
+    size_t small; /**< the program's */
     int exchanges;
     int dealt_at;             /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
     uint64_t dealt[TF_PARTS]; /**< bytes of the solo phase's messages, S to R */
@@ -112,6 +113,9 @@ bool tf_step_is_parameter(const tf_step_node *node);
 
 /** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */
 bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
+
+/** Whether all elements of its inputs and of its result are in the first third. */
+bool tf_step_is_small(const tf_program *program, const tf_step_node *node);
 
 /** Fails unless the value exists and holds shares; split bits pass too if `bits`. `step` is for the message. */
 TF_CHECKED tf_status tf_check_operand(const tf_program *program, const char *step, tf_value value, bool bits);

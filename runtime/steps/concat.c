@@ -9,10 +9,11 @@ typedef struct concat_args {
     int64_t outer;
 } concat_args;
 
-static tf_status concat_whole(tf_call *call, int phase) {
+/* All thirds at once: S runs ahead where there is but one. */
+static tf_status concat_local(tf_call *call) {
     const tf_step_node *node = call->node;
     size_t outer = (size_t)tf_args(concat_args, node)->outer;
-    for (int j = 0; j < 2; j++) {
+    for (int j = 0; j < 2 && tf_span_count(call->part.span); j++) {
         uint64_t *out = call->out.c[j];
         for (size_t o = 0; o < outer; o++)
             for (int k = 0; k < node->inputs; k++) {
@@ -24,7 +25,10 @@ static tf_status concat_whole(tf_call *call, int phase) {
     return TF_OK;
 }
 
-static const tf_step concat_step = {.name = "concat", .summary = "tensors one after the other", .whole = concat_whole};
+static const tf_step concat_step = {.name = "concat",
+                                    .summary = "tensors one after the other",
+                                    .keeps_thirds = tf_step_is_small,
+                                    .local = concat_local};
 
 /** The shape of the whole; -1 as axis counts from the end. */
 static tf_status concat_shape(const tf_program *p, int count, const tf_value *part, int *axis, tf_type *type) {

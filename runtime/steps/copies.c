@@ -72,9 +72,8 @@ static uint64_t hash_words(const tf_party *party, const uint64_t *x, size_t n, u
 }
 
 /** The planes' words of a third. */
-static uint64_t hash_bits(const tf_party *party, const uint64_t *bit, size_t n, unsigned planes, int s,
+static uint64_t hash_bits(const tf_party *party, const uint64_t *bit, size_t n, tf_span third, unsigned planes,
                           const uint64_t *key) {
-    tf_span third = tf_third(n, s);
     size_t begin = third.begin / 64, words = (third.end + 63) / 64 - begin;
     uint64_t hash = 0;
     for (unsigned p = 0; p < planes && tf_span_count(third); p++) {
@@ -84,12 +83,15 @@ static uint64_t hash_bits(const tf_party *party, const uint64_t *bit, size_t n, 
     return hash;
 }
 
-void tf_copies_hash(const tf_party *party, int node, const tf_type *type, const tf_view *view, tf_copies *copies) {
+void tf_copies_hash(const tf_party *party, const tf_program *program, int node, const tf_view *view,
+                    tf_copies *copies) {
+    const tf_type *type = tf_type_of(program, node);
     size_t n = tf_shape_count(type->shape);
     for (int j = 0; j < 2; j++) { /* component id is shared with the previous party, id + 1 with the next */
         int other = j ? tf_previous(party->id) : tf_next(party->id);
+        tf_span third = tf_third(n, program->small, other);
         copies->hash[node][j] = type->kind == TF_BIT
-                                    ? hash_bits(party, view->bit, n, type->bits, other, copies->key[j])
+                                    ? hash_bits(party, view->bit, n, third, type->bits, copies->key[j])
                                     : hash_words(party, view->c[j], n, tf_mask(type->bits), copies->key[j]);
     }
 }

@@ -15,6 +15,6 @@ TF_CHECKED tf_status tf_copies_open(tf_party *party, int node, tf_copies *copies
 void tf_copies_close(tf_copies *copies);
 
 /** Hashes the value of a node, which is complete, with all of the party's threads. */
-void tf_copies_hash(const tf_party *party, int node, const tf_type *type, const tf_view *view, tf_copies *copies);
+void tf_copies_hash(const tf_party *party, const tf_program *program, int node, const tf_view *view, tf_copies *copies);
 
 #endif

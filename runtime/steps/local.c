@@ -42,10 +42,10 @@ static const tf_step combine_step = {.name = "combine",
 /* Steps that turn each of `rows` rows of `in` elements into one of `out` elements keep the thirds if those end between
  * the same rows before and after. */
 
-static bool keeps_thirds(size_t rows, size_t in, size_t out) {
+static bool keeps_thirds(size_t small, size_t rows, size_t in, size_t out) {
     for (int s = 1; s < TF_PARTIES; s++) {
-        size_t begin = tf_third(rows * out, s).begin;
-        if (begin % out || begin / out * in != tf_third(rows * in, s).begin) return false;
+        size_t begin = tf_third(rows * out, small, s).begin;
+        if (begin % out || begin / out * in != tf_third(rows * in, small, s).begin) return false;
     }
     return true;
 }
@@ -60,10 +60,12 @@ static bool gather_keeps(const tf_program *program, const tf_step_node *node) {
     const gather_args *args = tf_args(gather_args, node);
     size_t out = tf_shape_last(shape), rows = tf_shape_count(shape) / out,
            in_count = tf_shape_count(tf_type_of(program, node->input[0])->shape), in = in_count / rows, step = in;
+    if (tf_step_is_small(program, node)) return true;
     if (!shape.rank || in_count % rows) return false;
     for (int i = shape.rank - 1; i-- > 0; step *= shape.dim[i]) /* row r is made of row r */
         if (shape.dim[i] > 1 && (size_t)args->stride[i] != step) return false;
-    return (size_t)args->offset + (out - 1) * (size_t)args->stride[shape.rank - 1] < in && keeps_thirds(rows, in, out);
+    return (size_t)args->offset + (out - 1) * (size_t)args->stride[shape.rank - 1] < in &&
+           keeps_thirds(program->small, rows, in, out);
 }
 
 TF_MULTIVERSION static void gather(tf_call *call, int j, tf_span span) {
@@ -101,7 +103,8 @@ typedef struct sum_args {
 
 static bool sum_keeps(const tf_program *program, const tf_step_node *node) {
     const sum_args *args = tf_args(sum_args, node);
-    return args->inner == 1 && keeps_thirds((size_t)args->outer, (size_t)args->axis, 1);
+    return tf_step_is_small(program, node) ||
+           (args->inner == 1 && keeps_thirds(program->small, (size_t)args->outer, (size_t)args->axis, 1));
 }
 
 TF_MULTIVERSION static void sum(tf_call *call, int j, tf_span span) {

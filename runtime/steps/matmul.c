@@ -103,10 +103,11 @@ static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
     bool whole = l->m < 3 * FEW || call->in[1].later;
     if (call->part.number % 2 || (whole && s != id)) return (tf_span){0, 0};
     if (whole) return (tf_span){0, l->m};
-    tf_span third = tf_third(l->m * l->n, s), rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
+    tf_span third = tf_third(l->m * l->n, call->program->small, s),
+            rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
     for (int other = 0; other < TF_PARTIES; other++) {
         if (other == s || s == id || (other > s && other != id)) continue;
-        tf_span before = tf_third(l->m * l->n, other);
+        tf_span before = tf_third(l->m * l->n, call->program->small, other);
         if (other < s && rows.begin * l->n < before.end) rows.begin++;
         if (other > s && rows.end * l->n > before.begin) rows.end--;
     }

@@ -155,6 +155,7 @@ Test(plan, memory_of_a_model) {
         tf_program p;
         tf_plan plan;
         build_bert(&graph, kinds[k]);
+        graph.round_bytes = 1; /* tensors are cut in thirds, as larger ones are */
         cr_assert_eq(tf_lower(&graph, 16, 0, 1, &p), TF_OK, "%s", tf_error());
         cr_assert_eq(tf_plan_make(&p, &plan), TF_OK, "%s", tf_error());
         check_memory(&p, &plan);
@@ -283,6 +284,35 @@ Test(plan, solo_phases_run_ahead) {
     }
     tf_plan_free(&plan);
     rig_close(&r);
+}
+
+/* Slices, sums and what is put together have other thirds than before, but where all lies in one. */
+Test(plan, small_tensors_share_a_third) {
+    enum { N = 700, HALF = N / 2 };
+    int64_t *a = rig_integers(N, 20);
+    for (int k = 0; k < 2; k++) {
+        rig r = rig_open(16);
+        tf_program *p = &r.program;
+        p->small = k ? N : 0;
+        tf_value x = tf_lift(p, rig_put(&r, tf_dims(N), a, 16, 32, 1 << 14), 48);
+        tf_value half = tf_lift(p, tf_trunc(p, tf_slice(p, x, 0, HALF, HALF), 10), 48); /* 42 bits are left, then 48 */
+        tf_value twice = tf_lift(p, tf_trunc(p, tf_concat(p, 2, (tf_value[]){half, half}, 0), 4), 48);
+        tf_value sum =
+            tf_lift(p, tf_trunc(p, tf_sum_axis(p, tf_reshape(p, twice, tf_dims(N / 7, 7)), 1, 1 << 14), 2), 48);
+        int y = rig_take(&r, sum);
+        rig_run(&r);
+        cr_assert_eq(r.t.plan.rounds, k ? 5 : 8);
+        uint64_t dealt = r.t.plan.bytes[0][1] + r.t.plan.bytes[0][2];
+        cr_assert(!k || r.t.plan.bytes[1][0] + r.t.plan.bytes[2][0] == 0, "the solo party of all only sends");
+        cr_assert_gt(dealt, 0);
+        for (size_t i = 0; i < N / 7; i++) {
+            double sum_of = 0;
+            for (size_t j = 0; j < 7; j++) sum_of += (double)a[HALF + (7 * i + j) % HALF];
+            cr_assert_float_eq((double)rig_result(&r, y)[i], sum_of / (1 << 14), 3, "%zu", i);
+        }
+        rig_close(&r);
+    }
+    free(a);
 }
 
 Test(plan, chain_says_where_s_is_late) {

@@ -123,7 +123,7 @@ static void print_critical_kinds(const cost_report *report) {
 
 /* A line a step; what repeats, layer by layer, once. */
 static void print_critical(const cost_report *report) {
-    enum { TAKEN = 48, NARROWEST_OP = 16, WIDEST_OP = 56 };
+    enum { TAKEN = 49, NARROWEST_OP = 16, WIDEST_OP = 56 };
     int columns = columns_left(TAKEN, NARROWEST_OP, WIDEST_OP);
     printf("%12s %6s  %-13s %-12s  %s\n", "time", "rounds", "step", "S late after", "op");
     for (size_t at = 0, times; at < report->criticals; at += times) {
