@@ -96,9 +96,9 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
 
 /** The rows of a weight's product that are made when part `number` is worked on: those of its third, unless an earlier
  *  third of this party's has an element of the row; see tf_step for the order. Everything at once where a third would
- *  not have many rows, or where the weight is packed for one call only. */
+ *  have too few rows for what a weight costs to be read and widened, or where it is packed for one call only. */
 static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
-    enum { FEW = 32 };
+    enum { FEW = 128 };
     int id = call->party->id, s = call->part.number / 2;
     bool whole = l->m < 3 * FEW || call->in[1].later;
     if (call->part.number % 2 || (whole && s != id)) return (tf_span){0, 0};
