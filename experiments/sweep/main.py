@@ -11,7 +11,7 @@ import tables
 from points import Digests, PlanError, make_points
 from program import Program, ProgramError, granted_cores
 from runner import run_here, seconds_known
-from spec import SpecError, read_spec
+from spec import SpecError, read_spec, values_of
 from store import Store, write_whole
 
 EXAMPLES = """examples:
@@ -28,7 +28,7 @@ def parse(arguments):
                                      "cluster, a store of results, tables and a report.", epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", metavar="SPEC|STORE", help="a file that says what is to be measured, or a store of results")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=V1,V2", help="values of an axis, in place of the spec's")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=V1,V2", help="values of an axis, in place of the spec's; [\"V1\", \"V2\"] where they have commas")
     parser.add_argument("--list", action="store_true", help="what there is to do, checked and forecast; runs nothing")
     parser.add_argument("--out", metavar="DIR", help="the store: made where it is missing, gone on with where it is not")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="points at a time (1)")
@@ -134,8 +134,8 @@ def prepare(options):
     for text in options.overrides:
         key, sign, values = text.partition("=")
         if not sign or not values:
-            raise SpecError(f"'{text}' is to be KEY=V1,V2")
-        overrides.append((key, values.split(",")))
+            raise SpecError(f"'{text}' is to be KEY=V1,V2, or KEY=[\"V1\", \"V2\"] where values have commas")
+        overrides.append((key, values_of(values)))
     spec = read_spec(options.what, overrides)
     program = Program(os.environ.get("TREFOIL", "trefoil"))
     store = Store(options.out) if options.out else None

@@ -1,11 +1,12 @@
 """What points will take: forecasts of the program, exact, and estimates of time; everything is checked before it runs."""
 import concurrent.futures
+import functools
 import json
-import re
 
-from points import TRAINED, PlanError, calibrated, data_arguments, model_arguments, option_words, options_of, part_arguments
-from program import NETWORKS, ProgramError, granted_cores
-from spec import OPTIONS, PARTS
+from points import (TRAINED, PlanError, calibrated, data_arguments, drafting, generates_text, model_arguments, option_words,
+                    options_of, part_arguments)
+from program import ProgramError, granted_cores
+from spec import OPTIONS, PARTS, simulated
 from store import OF_DATA, digest_of, state_of
 
 SHAPES = {"lan": (1e-3, 5e9), "wan": (40e-3, 4e8)}  # as in trefoil: round trip in seconds, bits a second
@@ -125,12 +126,9 @@ def summed(cost):
 
 def network_seconds(network, entry):
     """About what messages take on a simulated network: they are spread evenly over six directions."""
-    if match := re.fullmatch(r"([\d.]+)ms,([\d.]+)mbit", network):
-        delay, rate = float(match[1]) / 1e3, float(match[2]) * 1e6
-    elif network in SHAPES:
-        delay, rate = SHAPES[network]
-    else:
+    if not (shape := SHAPES.get(network) or simulated(network)):
         return 0.0
+    delay, rate = shape
     return entry["rounds"] * delay / 2 + entry["bytes"]["total"] * 8 / 6 / rate
 
 
@@ -162,6 +160,21 @@ def describe(point):
     return f"{a['model']}, {a['approx']}{sizes}"
 
 
+@functools.cache
+def fault_of_model(name, path, arch, tokens, prompts, draft):
+    """What of a model cannot be, whatever else is asked of it; None: nothing."""
+    model = {"path": path} if path else {"arch": arch}
+    if tokens and not generates_text(model):
+        return f"models.{name} generates no text: it has no tokens = {tokens}"
+    if draft and not generates_text({"path": draft}):
+        return f"draft = \"{draft}\" holds a model that generates no text"
+    if prompts:
+        with open(prompts, encoding="utf-8", errors="replace") as file:
+            if not any(line.strip() for line in file):
+                return f"models.{name}.prompts: {prompts} holds no text"
+    return None
+
+
 def check(points, forecasts, jobs, elsewhere):
     """Fails with every reason for which a point could not run; returns warnings, each once. `elsewhere`: on other
     machines than this one, whose memory is not known."""
@@ -170,8 +183,10 @@ def check(points, forecasts, jobs, elsewhere):
     forecasts.add(points)
     for point in points:
         network, model = point.label["network"], point.where["model"] or {}
-        if network and network not in NETWORKS and not re.fullmatch(r"[\d.]+ms,[\d.]+mbit", network):
-            faults[f"network '{network}' is none of {', '.join(NETWORKS)} or DELAYms,RATEmbit"] = 1
+        if model and (fault := fault_of_model(point.label["model"], model.get("path"), model.get("arch"), point.label["tokens"],
+                                              model.get("prompts"), (drafting(point.where["axes"]) or {}).get("path"))):
+            faults[fault] = 1
+            continue
         if network == "hosts" and not point.where["hosts"]:
             faults["network = \"hosts\" needs a table [hosts]"] = 1
         if point.measure in ("time", "profile") and "path" in model and point.label["layers"]:

@@ -72,10 +72,12 @@ def settings_of_model(model, digests):
 
 def generates_text(model):
     """Whether a model is measured by perplexity, and not by the labels it gives."""
+    if "arch" in model:
+        return not model["arch"].startswith("bert")
     try:
         with open(os.path.join(model["path"], "config.json"), encoding="utf-8") as file:
             names = json.load(file).get("architectures") or [""]
-    except (KeyError, OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         return False
     return str(names[0]).endswith(("CausalLM", "LMHeadModel"))
 
@@ -166,13 +168,21 @@ def points_of_parts(spec, program, axes, measures):
             yield Point(measure, settings, where, label_of(measure, blank, program.version, options, size=int(size) if size.isdigit() else size))
 
 
+def drafting(axes):
+    """The model that drafts, if it is one."""
+    return {"path": axes["draft"]} if axes["draft"] not in ("", "ngram") else None
+
+
 def of_axes(models, ranges, digests, axes):
     """A model as it is computed with these axes: its ranges, and the model that drafts for it, belong to its settings."""
     model, settings, unfit = models[axes["model"]]
     calibration = ranges.get((axes["model"], axes["approx"]))
     more = {"ranges": calibration} if calibration else {}
-    if axes["draft"] not in ("", "ngram"):
-        more["draft_model"] = digests.model({"path": axes["draft"]})
+    if draft := drafting(axes):
+        try:
+            more["draft_model"] = digests.model(draft)
+        except OSError as error:
+            raise PlanError(f"draft = \"{axes['draft']}\": {error.strerror}: {error.filename}") from None
     return model, {**settings, **more}, unfit
 
 
@@ -195,6 +205,8 @@ def make_points(spec, program, digests):
             points.setdefault(point.digest, point)
         for point in points_of_model(spec, program, axes, measures, *of_axes(models, ranges, digests, axes)) if axes["model"] else ():
             points.setdefault(point.digest, point)
+    if not points:
+        raise PlanError("there is nothing to do: every combination is excluded, or no measure suits its model")
     return list(points.values())
 
 

@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 
-NETWORKS = {"none": None, "local": None, "lan": "lan", "wan": "wan", "hosts": None}  # local: threads of one process
-
 
 class ProgramError(Exception):
     """A call failed: its reason in one line."""

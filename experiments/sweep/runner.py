@@ -10,8 +10,8 @@ import threading
 import time
 
 from plan import states
-from points import Digests, calibrations, data_arguments, generates, model_arguments, option_words, part_arguments
-from program import NETWORKS, ProgramError, Run, granted_cores, mpi_version
+from points import Digests, calibrations, data_arguments, drafting, generates, model_arguments, option_words, part_arguments
+from program import ProgramError, Run, granted_cores, mpi_version
 from spec import PARTS
 from store import DEPENDS, OF_DATA
 
@@ -59,7 +59,7 @@ def arguments_of(point, store):
     if axes["network"] == "local":
         return [*words, "--local"]
     if axes["network"] not in ("none", "hosts"):
-        words += ["--shape", NETWORKS.get(axes["network"]) or axes["network"]]
+        words += ["--shape", axes["network"]]
     return words
 
 
@@ -112,11 +112,13 @@ def unchanged(point, program, store):
     """Raises ProgramError if the model, or its ranges, are not what they were when the point was named."""
     if not point.where["model"]:
         return
+    digests, draft = Digests(store.directory / "digests.json"), drafting(point.where["axes"])
     try:
-        now = Digests(store.directory / "digests.json").model(point.where["model"])
+        now = digests.model(point.where["model"])
+        drafts = digests.model(draft) if draft else None
     except OSError as error:
         raise ProgramError(f"the model went away: {error.strerror}: {error.filename}") from None
-    if now != point.where["model_digest"]:
+    if now != point.where["model_digest"] or drafts != point.settings.get("draft_model", drafts):
         raise ProgramError("the model's files have changed since the sweep began")
     ranges = calibrations(program, [(point.where["model"], point.where["axes"]["approx"])])[0]
     if "ranges" in DEPENDS[point.measure] and ranges != (point.settings.get("ranges") or None):

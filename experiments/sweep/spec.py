@@ -52,6 +52,7 @@ import re
 import tomllib
 
 PARTS = {"step": "steps", "op": "ops", "product": "products", "link": None}  # what is measured without a model, and its list
+NETWORKS = ("none", "local", "lan", "wan", "hosts")  # local: threads of one process
 MEASURES = ("accuracy", "agreement", "perplexity", "ranges", "cost", "time", "profile", "fidelity", *PARTS)
 # Each axis: its type and its value where a spec says nothing.
 AXES = {
@@ -80,6 +81,8 @@ OPTIONS = {
 }
 EMPTY = {int: 0, str: "", bool: False}
 AXES.update({name: (kind, EMPTY[kind]) for name, (kind, _, _) in OPTIONS.items()})
+# From where to where whole numbers go; others from 0 on.
+LIMITS = {"seq": (1, None), "batch": (1, None), "threads": (1, 1024), "frac_bits": (8, 24), "repeats": (1, None), "groups": (1, None), "runs": (1, None), "max_length": (1, None)}
 TOP = {"measure": list, "repeats": int, "limit": int, "groups": int, "timeout": int, "models": dict, "axes": (dict, list),
        "zip": list, "exclude": list, "title": str, "note": str, "published": list, "hosts": dict,
        "steps": list, "ops": list, "products": list, "runs": int}
@@ -93,20 +96,38 @@ FIGURES = ("bytes", "rounds", "seconds", "value", "memory")
 WORDS = {int: "a whole number", str: "a string", list: "a list", dict: "a table", bool: "true or false"}
 
 
+def simulated(network):
+    """The round trip in seconds and the bits a second of DELAYms,RATEmbit; None of other texts."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)ms,(\d+(?:\.\d+)?)mbit", network)
+    return (float(match[1]) / 1e3, float(match[2]) * 1e6) if match and float(match[2]) > 0 else None
+
+
 class SpecError(Exception):
     """What is wrong with a spec, with its file and line."""
+
+
+def values_of(text):
+    """V1,V2 of the command line, or ["V1", "V2"] where values have commas themselves."""
+    if not text.startswith("["):
+        return text.split(",")
+    try:
+        return [str(value).lower() if isinstance(value, bool) else str(value) for value in tomllib.loads(f"list = {text}")["list"]]
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{text}: {error}") from None
 
 
 class Spec:
     """A checked spec. `points()` lists the combinations, each a dict from axis to value."""
 
     def __init__(self, name, text, overrides=()):
-        self.name, self.text = name, text
+        self.name, self.text, self.told = name, text, set()
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"{name}: {error}") from None
         self.check_keys(table, TOP, "", "a spec")
+        for key in ("zip", "exclude", "published"):
+            self.check_tables(key, table.get(key, []), f"[[{key}]]")
         self.measure = table.get("measure", ["cost"])
         self.repeats, self.limit = table.get("repeats", 1), table.get("limit", 0)
         self.groups, self.timeout, self.runs = table.get("groups", 1), table.get("timeout", 3600), table.get("runs", 5)
@@ -133,15 +154,25 @@ class Spec:
                 out[f"{name} {value}"] = {**{k: v for k, v in model.items() if k != "each"}, "path": model["path"].replace("{}", value)}
         return out
 
-    def line_of(self, key):
-        """The line on which a key is set, for messages."""
-        for number, line in enumerate(self.text.splitlines(), 1):
-            if re.search(rf"(^|[{{,])\s*(\[+\s*)?([\w.\"-]+\.)?\"?{re.escape(key)}\"?\s*[=.\]]", line):
-                return number
-        return 1
+    def line_of(self, key, value=None):
+        """The line on which a key is set, for messages; of several the first that has the value too."""
+        lines = [(number, line) for number, line in enumerate(self.text.splitlines(), 1)
+                 if re.search(rf"(^|[{{,])\s*(\[+\s*)?([\w.\"-]+\.)?\"?{re.escape(key)}\"?\s*[=.\]]", line)]
+        return next((number for number, line in lines if str(value) in line), lines[0][0] if lines else 1)
 
-    def fail(self, key, message):
-        raise SpecError(f"{self.name}, line {self.line_of(key)}: {message}")
+    def fail(self, key, message, value=None):
+        if key in self.told:
+            raise SpecError(f"on the command line: {message}")
+        raise SpecError(f"{self.name}, line {self.line_of(key, value)}: {message}")
+
+    def check_tables(self, key, tables, form):
+        if not all(isinstance(table, dict) for table in tables):
+            self.fail(key, f"'{key}' is to be tables: {form}")
+
+    def check_number(self, key, value):
+        least, most = LIMITS.get(key, (0, None))
+        if value < least or most is not None and value > most:
+            self.fail(key, f"'{key}' is to be " + (f"from {least} to {most}" if most is not None else f"{least} or more") + f", not {value}", value)
 
     def check_keys(self, table, known, prefix, what):
         for key, value in table.items():
@@ -151,11 +182,19 @@ class Spec:
                 self.fail(key, f"{what} has no '{prefix}{key}'{hint}")
             if not isinstance(value, known[key]) or isinstance(value, bool) != (known[key] is bool):
                 self.fail(key, f"'{prefix}{key}' is to be {WORDS.get(known[key], 'a table')}")
+            if known[key] is int:
+                self.check_number(key, value)
 
     def override(self, key, values):
         """KEY=V1,V2 of the command line: an axis, measure, a list of parts, or one of NUMBERS."""
+        if key in self.told:
+            raise SpecError(f"'{key}=' stands twice; give its values at once")
+        self.told.add(key)
         if key in NUMBERS:
+            if len(values) > 1:
+                raise SpecError(f"'{key}' is one number, not {len(values)}")
             setattr(self, key, self.number(key, values[0]))
+            self.check_number(key, getattr(self, key))
         elif key == "measure":
             self.measure = values
             self.axes = [{**axes, "measure": [m for m in axes.get("measure", values) if m in values]} for axes in self.axes]
@@ -192,9 +231,13 @@ class Spec:
         return int(text)
 
     def check(self):
-        if not all(isinstance(axes, dict) for axes in self.axes):
-            self.fail("axes", "'axes' is to be a table, or several: [[axes]]")
+        self.check_tables("axes", self.axes, "[axes], or several [[axes]]")
+        for axes in self.axes:
+            if not isinstance(axes.get("measure", []), list):
+                self.fail("measure", "'measure' is to be a list")
         measures = set(itertools.chain(*(axes.get("measure", self.measure) for axes in self.axes)))
+        if not measures:
+            self.fail("measure", f"nothing is to be measured; known are {', '.join(MEASURES)}")
         for name in sorted(measures - set(MEASURES), key=str):
             near = difflib.get_close_matches(str(name), MEASURES, 1, 0.6)
             self.fail("measure", f"'{name}' cannot be measured; " + (f"did you mean '{near[0]}'?" if near else f"known are {', '.join(MEASURES)}"))
@@ -221,6 +264,8 @@ class Spec:
             if what == "zip" and len({len(v) for v in table.values() if isinstance(v, list)}) > 1:
                 self.fail("zip", "the lists of a zip differ in length")
         for rule in self.excludes:
+            if not rule:
+                self.fail("exclude", "an [[exclude]] without axes leaves everything out")
             for axis, values in rule.items():
                 self.check_axis(axis, values if isinstance(values, list) else [values], "exclude")
         for axis in itertools.chain(*self.axes):
@@ -259,9 +304,11 @@ class Spec:
             for axis, value in entry["where"].items():
                 if axis not in ("measure", "metric"):
                     self.check_axis(axis, [value], "published")
-            for name in entry["figures"]:
+            for name, value in entry["figures"].items():
                 if name not in FIGURES:
                     self.fail(name, f"'{name}' is no figure; known are {', '.join(FIGURES)}")
+                if isinstance(value, bool) or not isinstance(value, (int, float)):
+                    self.fail(name, f"a published '{name}' is to be a number, not {value!r}", value)
 
     def check_axis(self, axis, values, what):
         if axis not in AXES:
@@ -272,7 +319,13 @@ class Spec:
             self.fail(axis, f"'{axis}' has no values")
         for value in values:
             if not isinstance(value, AXES[axis][0]) or isinstance(value, bool) != (AXES[axis][0] is bool):
-                self.fail(axis, f"'{axis}' is to have values that are {WORDS[AXES[axis][0]]} each, not {value!r}")
+                self.fail(axis, f"'{axis}' is to have values that are {WORDS[AXES[axis][0]]} each, not {value!r}", value)
+            if AXES[axis][0] is int:
+                self.check_number(axis, value)
+            if value == "" and axis in ("approx", "network"):
+                self.fail(axis, f"'{axis}' has an empty value", '""')
+            if axis == "network" and value not in NETWORKS and not simulated(value):
+                self.fail(axis, f"network '{value}' is none of {', '.join(NETWORKS)} and DELAYms,RATEmbit, such as 20ms,100mbit", value)
             if axis == "model" and value not in self.models:
                 near = difflib.get_close_matches(value, self.models, 1, 0.4)
                 self.fail(axis, f"there is no model '{value}'" + (f"; did you mean '{near[0]}'?" if near else ""))

@@ -4,7 +4,7 @@ import io
 import json
 import statistics
 
-from spec import MEASURES, OPTIONS, PARTS
+from spec import MEASURES, OPTIONS, PARTS, values_of
 
 COLUMNS = ("measure", "model", "size", "approx", "frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", *OPTIONS, "program")
 # Figures, and which way is worse.
@@ -29,7 +29,7 @@ def parse_where(rules):
         key, sign, values = rule.partition("=")
         if not sign or key not in COLUMNS:
             raise TableError(f"'{rule}' is to be COLUMN=VALUE,..., a column being one of {', '.join(COLUMNS)}")
-        wanted[key] = values.split(",")
+        wanted[key] = values_of(values)
     return wanted
 
 

@@ -53,7 +53,28 @@ refused 2 "there is no model" 'measure = ["cost"]'
 refused 2 "Invalid value" 'measure = [' # TOML's own words
 refused 1 "unknown variant 'rilu' of gelu" "${tiny[@]}" '[axes]' 'approx = ["gelu=rilu"]'
 refused 1 "No such file" '[models.gone]' 'path = "/nowhere"'
-refused 1 "network 'moon' is none of" "${tiny[@]}" '[axes]' 'network = ["moon"]'
+refused 2 "line 4: network 'moon' is none of" "${tiny[@]}" '[axes]' 'network = ["moon"]'
+
+refused 2 "line 1: 'repeats' is to be 1 or more, not 0" 'repeats = 0' "${tiny[@]}"
+refused 2 "line 6: 'seq' is to be 1 or more, not 0" "${tiny[@]}" '[[axes]]' 'seq = [8]' '[[axes]]' 'seq = [16, 0]'
+refused 2 "line 4: 'threads' is to be from 1 to 1024" "${tiny[@]}" '[axes]' 'threads = [5000]'
+refused 2 "line 4: network '9ms,0mbit' is none of" "${tiny[@]}" '[axes]' 'network = ["9ms,0mbit"]'
+refused 2 "line 1: 'zip' is to be tables" 'zip = [1]' "${tiny[@]}"
+refused 2 "line 1: 'published' is to be tables" 'published = [1]' "${tiny[@]}"
+refused 2 "line 6: a published 'bytes' is to be a number, not '1'" "${tiny[@]}" '[[published]]' 'source = "x"' 'where = { model = "tiny" }' 'figures = { bytes = "1" }'
+refused 2 "line 1: nothing is to be measured" 'measure = []' "${tiny[@]}"
+refused 2 "leaves everything out" "${tiny[@]}" '[[exclude]]'
+refused 1 "there is nothing to do" "${tiny[@]}" '[[exclude]]' 'seq = 128'
+refused 1 "models.tiny generates no text: it has no tokens = 5" "${tiny[@]}" '[axes]' 'tokens = [5]'
+
+# Values with commas of the command line; a key twice, or out of its limits.
+printf '%s\n' "${tiny[@]}" '[axes]' 'seq = [8]' >"$work/one.toml"
+sweep "$work/one.toml" --list 'approx=["gelu=relu,softmax=relu", "exact"]' | grep "^2 points" >/dev/null || complain "values with commas are cut"
+for words in "'seq=' stands twice:seq=8 seq=16" "on the command line: 'seq' is to be 1 or more:seq=0" "'repeats' is one number:repeats=1,2"; do
+    # shellcheck disable=SC2086 # several words
+    sweep "$work/one.toml" --list ${words##*:} >/dev/null 2>"$work/err"
+    grep -qF "${words%:*}" "$work/err" || complain "${words##*:}: $(cat "$work/err")"
+done
 
 # The list: every combination but those excluded, with forecasts.
 sweep "$work/spec.toml" --list >"$work/out" 2>"$work/err" || complain "--list: $(cat "$work/err")"
@@ -240,6 +261,14 @@ for public in (True, False):
     assert ("--public-weights" in command) == public and command[command.index("--draft") + 1] == "ngram", command
     assert "draft" not in by["cost", 6, public]["label"] and by["cost", 6, public]["label"]["draft_tokens"] == 2
 P
+printf '%s\n' 'measure = ["time"]' "${tiny[@]}" '[axes]' 'planned_for = ["measured"]' 'seq = [8]' >"$work/measured.toml"
+sweep "$work/measured.toml" --out "$work/measured" >/dev/null 2>"$work/err" || complain "planned for what is measured: $(cat "$work/err")"
+grep -q '"--network",' "$work"/measured/results/*.json || complain "what is measured is not planned for: $(cat "$work"/measured/results/*.json)"
+drafted=('measure = ["time"]' '[models.mine]' "path = \"$work/decoder\"" "prompts = \"$work/prompts.txt\"" '[axes]' 'seq = [6]' 'tokens = [3]')
+refused 1 "draft = \"/nowhere\": No such file" "${drafted[@]}" 'draft = ["/nowhere"]'
+refused 1 "holds a model that generates no text" "${drafted[@]}" "draft = [\"$work/model\"]"
+: >"$work/empty.txt"
+refused 1 "empty.txt holds no text" "${drafted[@]/prompts.txt/empty.txt}"
 refused 2 "line 4: 'keep' is to have values that are a whole number each" "${tiny[@]}" '[axes]' 'keep = [true]'
 
 # Submitting, to commands in the place of Slurm's: sbatch gets its options and an array, whose tasks hold every open point.
