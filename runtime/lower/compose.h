@@ -20,16 +20,15 @@ tf_value tf_max_last(tf_program *program, tf_value a);
 
 /**
  * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.2e-5 relative and three units. a is compared with
- * thresholds some tenth of an octave apart, all at once; they select a parabola. Meant for what occurs once per row: 3
- * rounds, some 4 bytes for each threshold, and 60 for each of up to six scales.
+ * thresholds a fifth to half of an octave apart, all at once; they select a polynomial of degree 3 at most. Meant for
+ * what occurs once per row: 3 rounds, 240 bytes, some 4 for each threshold, and the unit vectors of a comparison.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
-/** scale / sqrt(a) likewise, for a public scale of at least 1. For a reader that wants a ring of `ring` bits (0: any)
- * it comes in that ring, to 2e-5, where a lift less is worth the bytes. */
+/** scale / sqrt(a) likewise, for a public scale of at least 1; in a ring of `ring` bits at least. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac, unsigned ring);
 
-/** 1 / a to TF_NEAR_ERROR relative and three units, from half as many thresholds; `ring` as above. */
+/** 1 / a to TF_NEAR_ERROR relative and three units, from fewer thresholds; `ring` as above. */
 tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring);
 #define TF_NEAR_ERROR 1.2e-4 /* and a quarter of that for what rounding the argument takes */
 

@@ -311,7 +311,7 @@ tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool 
  */
 tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
 /** base + the sum of y[j] over the thresholds above a, which are in ascending order, within `bound`, in a ring of at
- * least `ring` bits. 16 B and the result twice, however many thresholds; 1 round. */
+ * least `ring` bits. 32 B and the result twice, however many thresholds; 1 round. */
 tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
                       unsigned ring);
 /** scale x^exponent on `count` intervals, which end at end[0] <= ... <= end[count]. */
@@ -320,21 +320,14 @@ typedef struct tf_power {
     const double *end;
     size_t count;
 } tf_power;
-enum { TF_PIECE_SCALES = 6 };
-/** A value at several scales: x[k], the same in fewer fractional bits than x[k - 1], is what pieces from number
- * first[k] on are given in; first[0] is 0. Pieces are lines (degree 1) or parabolas (2). */
-typedef struct tf_pieces_of {
-    int degree, scales;
-    tf_value x[TF_PIECE_SCALES];
-    size_t first[TF_PIECE_SCALES];
-} tf_pieces_of;
+enum { TF_PIECE_DEGREE = 3, TF_PIECE_RING = 128 };
 /**
- * A parabola or line near the power on each interval: that of the interval in which x lies, given the bits of
+ * A polynomial near the power on each interval, of this degree: that of the interval in which x lies, given the bits of
  * thresholds on x at end[1] .. end[count - 1]; below and above the first and the last go on. In a ring of at least
- * `ring` bits. No product: x, in Z_2^64, is multiplied by public coefficients alone. 16 B, 32 or (lines) 16 B a scale
- * and the result twice, however many thresholds; 1 round.
+ * `ring` bits. No product: x is multiplied by public coefficients alone, mod 2^TF_PIECE_RING. 32 B, 64 B a degree, and
+ * the result twice, however many thresholds; 1 round.
  */
-tf_value tf_pieces(tf_program *program, tf_value thresholds, const tf_pieces_of *x, const tf_power *power,
+tf_value tf_pieces(tf_program *program, tf_value thresholds, tf_value x, int degree, const tf_power *power,
                    tf_result result, unsigned ring);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */

@@ -3,7 +3,7 @@
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
-runtime/steps/compare_tree.h, runtime/steps/staircase.c, runtime/steps/powers.c and
+runtime/steps/compare_tree.h, runtime/steps/pieces.c, runtime/steps/powers.c and
 runtime/steps/winners.c.
 """
 import itertools
@@ -153,37 +153,46 @@ def reshared(part):
 
 
 def signs(count):
-    return U(1) - (count & U(2))
+    return 1 - (count & 2)
 
 
-def pieces(scales, first, delta, rho, coefficient):
-    """p_j(x) = A_j + B_j x + C_j x^2 of the first j with b_j = delta_j ^ rho_j = 1, or the last, with x = c + v at the
-    scale that piece j takes: first[s] is the first piece of scale s. Bits: m planes of n elements, zeros then ones."""
-    n, m = len(delta[0]), len(delta)
-    zero, one = np.zeros(n, U), np.ones(n, U)
-    scale_of = [max(s for s in range(len(first)) if first[s] <= j) for j in range(m + 1)]
+WIDE = 1 << 128
+
+
+def pieces(m, c, v, delta, rho, coefficient):
+    """p_j(x), the first j with b_j = delta_j ^ rho_j = 1, or the last, of x = c + v mod 2^m within 2^(m-2), mod 2^128.
+    Bits: planes of n elements, zeros then ones. All numbers are Python's."""
+    n, degree = len(c), len(coefficient[0]) - 1
+    wide = lambda: random(n).astype(object) * (1 << 64) + random(n).astype(object)
+    binomial = [[math.comb(i, k) for k in range(degree + 1)] for i in range(degree + 1)]
+    shifted = lambda of, k, z: sum(of[i] * binomial[i][k] * z ** (i - k) for i in range(k, degree + 1))
 
     def sums(bits, last):                                                      # of one side's halves of the bits
-        here = [x ^ y for x, y in zip([zero] + bits, bits + [last])]
-        of = lambda k, s: sum((h * p[k:k + 1] for j, (h, p) in enumerate(zip(here, coefficient)) if s in (None, scale_of[j])), zero)
-        return sum(here, zero), of(0, None), [(of(1, s), of(2, s)) for s in range(len(scales))]
+        here = [x ^ y for x, y in zip([0 * last] + bits, bits + [last])]
+        return sum(here), [sum(h * p[k] for h, p in zip(here, coefficient)) for k in range(degree + 1)]
 
-    count, rest, sloped = sums(rho, zero)                                      # S: halves of bits, all of v
-    sign, values = signs(count + U(1)), []
-    for (c, v), (b, q) in zip(scales, sloped):
-        values += [v, b + U(2) * q * v, v * v, q]
-        rest = rest + b * v + q * v * v
-    dealt = share_out([sign * x for x in [one, rest] + values])
+    count, of = sums(rho, np.zeros(n, object))                                 # S: halves of bits, v
+    sign, top = signs(count + 1), v >> (m - 1)
+    values = [np.ones(n, object), of[degree]]
+    for bit in (0, 1):                                                         # c's top bit
+        z = v - ((bit | top) << m)
+        values += [z ** (k + 1) for k in range(degree)] + [shifted(of, k, z) for k in range(degree)]
+    left = [wide() for _ in values]                                            # streams of SL
+    dealt = {"L": left, "R": [send("R", (sign * x - y) % WIDE, "SL") for x, y in zip(values, left)]}
     part = {}
     for side in "LR":                                                          # each alone, from delta and c
-        count, known, sloped = sums(delta, one)
-        queue = iter(dealt[side])
-        s_share, sum_ = next(queue), U(0) - next(queue)
-        for (c, v), (b, q) in zip(scales, sloped):
-            known = known + b * c + q * c * c
-            sum_ = sum_ + (b + U(2) * q * c) * next(queue) - c * next(queue) + q * next(queue) - c * c * next(queue)
-        part[side] = signs(count) * (sum_ + known * s_share)
-    return reshared(part), len(dealt["R"])
+        count, of = sums(delta, np.ones(n, object))
+        up = (c + (1 << (m - 2))) % (1 << m)
+        z, upper = up - (1 << (m - 2)), up >> (m - 1)
+        of_bit = [dealt[side][2 + 2 * degree * bit:][:2 * degree] for bit in (0, 1)]
+        chosen = [zero * (1 - upper) + one * upper for zero, one in zip(*of_bit)]
+        sum_ = shifted(of, 0, z) * dealt[side][0] - z ** degree * dealt[side][1]
+        for k in range(degree):
+            sum_ = sum_ + shifted(of, k + 1, z) * chosen[k] - z ** k * chosen[degree + k]
+        part[side] = signs(count) * sum_ % WIDE
+    mask = {side: wide() for side in "LR"}                                     # of SL, of SR; S holds both
+    common = sum(send("R" if side == "L" else "L", (part[side] - mask[side]) % WIDE, "S" + side) for side in "LR")
+    return (common + mask["L"] + mask["R"]) % WIDE, len(values)
 
 
 def literals(g, i):
@@ -248,17 +257,16 @@ def main():
         t[:500] = a[:500]
         is_greater, count = greater(a, t, blocks, bits)
         assert count == products and (is_greater == (a > t)).all()
-    m, n = 9, 2000
-    scales = [(random(n), random(n)) for _ in range(3)]
-    right = rng.integers(0, m + 1, n)                                          # the piece in which x lies
-    rho = [random(n, 1) for _ in range(m)]
-    delta = [r ^ (right <= j).astype(U) for j, r in enumerate(rho)]
-    coefficient, first = [random(3) for _ in range(m + 1)], [0, 4, 5]
-    at = lambda j: sum(a * (scales[sum(f <= j for f in first) - 1][0] + scales[sum(f <= j for f in first) - 1][1]) ** U(k)
-                       for k, a in enumerate(coefficient[j]))
-    wanted = sum((right == j).astype(U) * at(j) for j in range(m + 1))
-    result, elements = pieces(scales, first, delta, rho, coefficient)
-    assert elements == 2 + 4 * len(scales) and (result == wanted).all()
+    n, whole = 2000, lambda x: x.astype(object)
+    for m, degree, count in ((20, 1, 9), (64, 2, 3), (34, 3, 20)):
+        right = rng.integers(0, count + 1, n)                                  # the piece in which x lies
+        rho = [whole(random(n, 1)) for _ in range(count)]
+        delta = [r ^ whole(right <= j) for j, r in enumerate(rho)]
+        coefficient = [[int(a) << 60 for a in random(degree + 1)] for _ in range(count + 1)]
+        x, v = whole(random(n, m - 1)) - (1 << (m - 2)), whole(random(n, m))
+        result, elements = pieces(m, (x - v) % (1 << m), v, delta, rho, coefficient)
+        wanted = [sum(a * t ** k for k, a in enumerate(coefficient[j])) % WIDE for j, t in zip(right, x)]
+        assert elements == 2 + 4 * degree and (result == wanted).all()
     x = -np.concatenate([np.floor(rng.exponential(8, n) * 4096) % (1000 * 4096), np.arange(4096.0)])
     v = random(len(x))
     off = np.abs(powers(x.astype(np.int64).astype(U) - v, v, 1.4427) - 2.0 ** (1.4427 * x / 4096))

@@ -179,7 +179,7 @@ static tf_value fitted(tf_program *p, tf_value x, int which) {
     case 0: return tf_rsqrt(p, x, 0.01, 8, 1, 16, 0);
     case 1: return tf_rsqrt(p, x, 0.01, 8, 2, 16, 0);
     case 2: return tf_rsqrt(p, x, 0.02, 8, 1, 16, 0);
-    case 3: return tf_rsqrt(p, x, 0.01, 8, 1, 14, 0);
+    case 3: return tf_rsqrt(p, x, 0.01, 8, 1, 16, 50);
     case 4: return tf_reciprocal(p, x, 0.01, 8, 16);
     case 5: return tf_spline(p, x, cube, (tf_window){4, 7}, (tf_result){16, 8, false});
     case 6: return tf_spline(p, x, cube, (tf_window){4, 8}, (tf_result){16, 8, false});

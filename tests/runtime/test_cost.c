@@ -95,16 +95,15 @@ STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshol
 static tf_value pieces_of(rig *r, int degree, unsigned ring) {
     static const double ends[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16};
     tf_power square = {1, 2, ends, 11};
-    tf_value x = put(r, tf_dims(N), 8, 64, 16);
-    tf_pieces_of scales = {degree, 2, {x, tf_trunc(&r->program, x, 4)}, {0, 8}};
-    return tf_pieces(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), &scales, &square,
+    tf_value x = put(r, tf_dims(N), 8, 16, 16);
+    return tf_pieces(&r->program, tf_thresholds(&r->program, x, 10, threshold, 0), x, degree, &square,
                      (tf_result){16, 1 << 14, false}, ring);
 }
-static tf_value pieces(rig *r) {
-    return pieces_of(r, 2, 0);
-}
 static tf_value lines(rig *r) {
-    return pieces_of(r, 1, 40);
+    return pieces_of(r, 1, 0);
+}
+static tf_value cubics(rig *r) {
+    return pieces_of(r, 3, 40);
 }
 static tf_value winners(rig *r) {
     return tf_winners(&r->program, 3, (tf_value[]){a_bit(r), a_bit(r), a_bit(r)});
@@ -186,13 +185,11 @@ static const price prices[] = {
     {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
-    {"pieces between 10 thresholds, x at two scales", pieces, N, THRESHOLDS_12 + (2 + 4 * 2) * 64 + 16 + 112,
-     10 * 3 + 32 + 56, 4, 142.75},
-    {"lines between these, in Z_2^40", lines, N, THRESHOLDS_12 + (2 + 2 * 2) * 64 + 16 + 112, 10 * 3 + 40 + 56, 4,
-     112.75},
+    {"lines between 10 thresholds", lines, N, THRESHOLDS_12 + (2 + 4) * 128, 10 * 3 + 32, 4, 128.75},
+    {"cubics between these, in Z_2^40", cubics, N, THRESHOLDS_12 + (2 + 4 * 3) * 128, 10 * 3 + 40, 4, 258.75},
     {"winners of three", winners, N, 3 * BIT_DEALT + 5, 3 * BIT_OPEN + 2, 3, 5},
     {"the winner of three, Z_2^32", the_winner, N, 3 * BIT_DEALT + 11 * 32, 3 * BIT_OPEN + 32, 3, 56},
-    {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 2 * 64, 10 * 3 + 32, 4, 48.75},
+    {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 2 * 128, 10 * 3 + 32, 4, 64.75},
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
     {"select, Z_2^64", select_64, N, BIT_DEALT + 128, BIT_OPEN + 64, 3, 32.7},

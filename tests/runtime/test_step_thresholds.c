@@ -84,31 +84,51 @@ Test(step_thresholds, staircase_adds_public_numbers) {
     free(a);
 }
 
-/* Parabolas near a function, each on its own interval, in its argument at one scale or at three. */
-static void check_pieces(int scales) {
-    enum { N = 700, COUNT = 64 };
+/* Polynomials near a function, each on its own interval, in rings of all sizes. */
+static void check_pieces(int degree, unsigned ring) {
+    enum { N = 700, COUNT = 64, FRAC = 12 };
     double end[COUNT + 1];
     int64_t *a = rig_integers(N, 20);
     for (int j = 0; j <= COUNT; j++) end[j] = exp2(j / 8.0); /* 1 to 256 */
-    for (size_t i = 0; i < N; i++) a[i] = (1 << 12) + (int64_t)((uint64_t)a[i] % (255u << 12));
+    for (size_t i = 0; i < N; i++) a[i] = (1 << FRAC) + (int64_t)((uint64_t)a[i] % (255u << FRAC));
     rig r = rig_open(16);
-    tf_value x = rig_put(&r, tf_dims(N), a, 12, 32, 256);
+    tf_value x = rig_put(&r, tf_dims(N), a, FRAC, ring, 256);
     tf_value bits = tf_thresholds(&r.program, x, COUNT - 1, end + 1, 0);
     const tf_power inverse = {1, -1, end, COUNT}, square = {0.5, 2, end, COUNT};
-    const tf_pieces_of of = {2, scales, {x, tf_trunc(&r.program, x, 11), tf_trunc(&r.program, x, 10)}, {0, 16, 17}};
-    int y = rig_take(&r, tf_pieces(&r.program, bits, &of, &inverse, (tf_result){20, 4, false}, 0));
-    int z = rig_take(&r, tf_pieces(&r.program, bits, &of, &square, (tf_result){8, 0x1p15, false}, 0));
+    int y = rig_take(&r, tf_pieces(&r.program, bits, x, degree, &inverse, (tf_result){20, 4, false}, 0));
+    int z = rig_take(&r, tf_pieces(&r.program, bits, x, degree, &square, (tf_result){8, 0x1p15, false}, 50));
+    cr_assert_eq(tf_type_of(&r.program, r.program.nodes - 1)->bits, 50);
     rig_run(&r);
+    double width = exp2(1 / 8.0) - 1, off = pow(width / 4, degree + 1) * 2;
     for (size_t i = 0; i < N; i++) {
-        double v = ldexp((double)a[i], -12), width = exp2(1 / 8.0) - 1, unit = scales > 1 ? 0x1p-10 : 0;
-        cr_assert_float_eq(rig_real(&r, y, i), 1 / v, pow(width, 3) / 31 / v + unit / v / v + 0x1p-18, "%g", v);
-        cr_assert_float_eq(rig_real(&r, z, i), v * v / 2, 2 * unit * v + 0x1p-6, "%g", v);
+        double v = ldexp((double)a[i], -FRAC);
+        cr_assert_float_eq(rig_real(&r, y, i), 1 / v, off / v + 0x1p-18, "%g by degree %d", v, degree);
+        cr_assert_float_eq(rig_real(&r, z, i), v * v / 2, (degree > 1 ? 0 : off / 2 * v * v) + 0x1p-6, "%g", v);
     }
     rig_close(&r);
     free(a);
 }
 
-Test(step_thresholds, parabolas_between_public_numbers) {
-    check_pieces(1);
-    check_pieces(3);
+Test(step_thresholds, polynomials_between_public_numbers) {
+    for (int degree = 1; degree <= TF_PIECE_DEGREE; degree++) {
+        check_pieces(degree, 22);
+        check_pieces(degree, 41);
+        check_pieces(degree, 64);
+    }
+}
+
+/* Below the first interval, and around zero, its polynomial goes on. */
+Test(step_thresholds, pieces_go_on_below_the_first) {
+    enum { N = 300, FRAC = 16 };
+    const double end[] = {1, 2, 4};
+    int64_t a[N];
+    for (int i = 0; i < N; i++) a[i] = (i - N / 2) * 16;
+    rig r = rig_open(16);
+    tf_value x = rig_put(&r, tf_dims(N), a, FRAC, 20, 4);
+    tf_value bits = tf_thresholds(&r.program, x, 1, end + 1, 0);
+    const tf_power itself = {1, 1, end, 2};
+    int y = rig_take(&r, tf_pieces(&r.program, bits, x, 1, &itself, (tf_result){20, 8, false}, 0));
+    rig_run(&r);
+    for (int i = 0; i < N; i++) cr_assert_float_eq(rig_real(&r, y, i), ldexp((double)a[i], -FRAC), 0x1p-18);
+    rig_close(&r);
 }

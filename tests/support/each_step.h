@@ -120,10 +120,8 @@ static void step_staircase(rig *r, const int64_t *x) {
     double end[STEP_THRESHOLDS + 2];
     for (int j = 0; j < STEP_THRESHOLDS + 2; j++) end[j] = j * 0x1p14;
     tf_power square = {0x1p-19, 2, end, STEP_THRESHOLDS + 1};
-    tf_pieces_of scales = {2, 2, {a, tf_trunc(&r->program, a, 4)}, {0, 2}};
-    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false), 0);
-    scales.degree = 1;
-    tf_pieces(&r->program, bits, &scales, &square, RESULT(8, 0x1p20, false), 40);
+    for (int degree = 1; degree <= TF_PIECE_DEGREE; degree++)
+        tf_pieces(&r->program, bits, a, degree, &square, RESULT(8, 0x1p20, false), degree > 1 ? 40 : 0);
 }
 
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
