@@ -78,6 +78,10 @@ if command -v script >/dev/null; then
     grep '^private model' "$work/lines" | sed 's/\x1b\[K//' | awk 'length > 70 { exit 1 }' || complain "progress is wider than the terminal"
     script -qec "$run --quiet" /dev/null >"$work/shown" </dev/null
     grep -q "private model:" "$work/shown" && complain "--quiet shows progress"
+    make_tiny_decoder "$work/writer"
+    script -qec "stty cols 70; $trefoil run -- generate --model $work/writer --prompt once --max-tokens 3 --json --shape 10ms,1000mbit" \
+        /dev/null >"$work/shown" </dev/null
+    tr '\r' '\n' <"$work/shown" | grep -qE "^tokens: [0-9]+ %, [01] of 2, [0-9]+ s left: " || complain "tokens in JSON have no progress: $(cat "$work/shown")"
     share="$trefoil share-model --arch bert-base --layers 1 --out $work/shares"
     script -qec "stty cols 70; $share" /dev/null >"$work/shown" </dev/null
     tr '\r' '\n' <"$work/shown" | grep -qE "^shared: [0-9]+ %, [0-9]+ of [0-9]+" || complain "share-model shows no progress: $(cat "$work/shown")"

@@ -2,8 +2,24 @@
 #include "experiments/app/commands/commands.h"
 #include "experiments/app/data/directory.h"
 #include "experiments/app/data/tokenizer_files.h"
+#include "experiments/app/log/progress.h"
 #include "experiments/app/report/outcomes.h"
 #include "net/base/file.h"
+
+/** Reads all weights, and shows how far it is. */
+static tf_status read_all(tf_share_file *file) {
+    progress_line line;
+    tf_status status = TF_OK;
+    double elements = 0;
+    for (size_t i = 0; i < file->entries; i++) elements += (double)tf_shape_count(file->entry[i].shape);
+    progress_begin(&line, "verified", file->entries, elements);
+    for (size_t i = 0; status == TF_OK && i < file->entries; i++) {
+        status = tf_share_weights_check(file, &file->entry[i]);
+        progress_step(&line, 1, (double)tf_shape_count(file->entry[i].shape));
+    }
+    progress_end(&line);
+    return status;
+}
 
 static tf_status verify(const command_line *o, const char *directory, tf_share_file *file) {
     report_form form = settings_of_report(o);
@@ -11,7 +27,7 @@ static tf_status verify(const command_line *o, const char *directory, tf_share_f
     tf_digest model, tokenizer;
     TF_TRY(party_shares_root(file, o->model_root, &roots, &model));
     TF_TRY(tokenizer_directory_digest(directory, &tokenizer));
-    for (size_t i = 0; i < file->entries; i++) TF_TRY(tf_share_weights_check(file, &file->entry[i]));
+    TF_TRY(read_all(file));
     return verified_print(&form, directory, file->party, &model, roots.component, &tokenizer);
 }
 
@@ -35,6 +51,7 @@ const trefoil_command command_verify = {
                 "trefoil verify --model-shares SHARES/party1 --model-root HEX"},
     .accepts =
         (const char[]){
+            OPTION_QUIET,
             OPTION_MODEL_SHARES,
             OPTION_MODEL_ROOT,
             0,

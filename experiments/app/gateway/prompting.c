@@ -207,7 +207,7 @@ tf_status prompting_begin(prompting *p) {
     TF_TRY(writer_open(p->writing, true, &p->model->config, p->model->tokenizer, p->settings->reveal, &p->prompts,
                        &p->writer));
     p->inner = writer_watch(&p->writer);
-    p->watch = (generate_watch){begin, step, p};
+    p->watch = (generate_watch){.begin = begin, .step = step, .context = p};
     return TF_OK;
 }
 

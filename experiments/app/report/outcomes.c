@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const tf_ranges_entry *largest(const tf_ranges *ranges) {
     const tf_ranges_entry *found = &ranges->entry[0];
@@ -108,6 +109,6 @@ tf_status verified_print(const report_form *form, const char *directory, int par
     printf("%s, party %d\n  model root  %s\n", directory, party, text[3]);
     for (int j = 0; j < 3; j++)
         printf("  component %d %s%s\n", j, text[j], j == (party + 2) % 3 ? " (as published)" : "");
-    printf("  tokenizer   %s\n", text[4]);
+    printf("  tokenizer   %s\n", strspn(text[4], "0") == strlen(text[4]) ? "none" : text[4]);
     return finish_output();
 }

@@ -46,7 +46,7 @@ typedef struct run {
     double *values;
     pass pass;
     generate_report *report;
-    progress_line line; /* of the prompts; at the data owner */
+    progress_line line; /* of the prompts, and of tokens that are not seen as they come; at the data owner */
 } run;
 
 static void release(run *r) {
@@ -240,6 +240,7 @@ static tf_status choose(run *r, pass_cost *cost, bool *go_on) {
         r->advance++;
     }
     cost->tokens += r->advance;
+    if (r->line.what) progress_step(&r->line, r->advance, (double)r->advance);
     TF_TRY(publish_end(r, go_on, cost));
     cost->seconds += tf_clock() - start;
     return TF_OK;
@@ -273,14 +274,10 @@ static tf_status prefill(run *r, bool *go_on) {
     return choose(r, &r->report->prefill, go_on);
 }
 
-static tf_status generate(run *r) {
-    bool go_on;
-    TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
-    TF_TRY(party_doing(publish_choice(r), "telling how tokens are chosen"));
-    TF_TRY(note_prompts(r));
+/* A token at a time, or as many as were proposed well. */
+static tf_status decode(run *r) {
     size_t prompt = r->prompts.longest, context = r->job->context;
-    r->report->texts += r->prompts.texts;
-    TF_TRY(prefill(r, &go_on));
+    bool go_on = true;
     for (size_t length = prompt; go_on; length += r->advance) {
         if (length >= context)
             return tf_fail(TF_FORMAT, "more tokens are asked for than the context of %zu has", context);
@@ -294,6 +291,21 @@ static tf_status generate(run *r) {
         if (shape.proposed && go_on) tf_session_truncate(r->session, length + r->advance - shape.evicted);
     }
     return TF_OK;
+}
+
+static tf_status generate(run *r) {
+    bool go_on;
+    TF_TRY(party_doing(publish_prompts(r), "telling the lengths of prompts"));
+    TF_TRY(party_doing(publish_choice(r), "telling how tokens are chosen"));
+    TF_TRY(note_prompts(r));
+    r->report->texts += r->prompts.texts;
+    TF_TRY(prefill(r, &go_on));
+    if (!go_on) return TF_OK;
+    size_t tokens = r->owner ? r->job->watch->unseen : 0;
+    if (tokens) progress_begin(&r->line, "tokens", tokens - 1, (double)(tokens - 1));
+    tf_status status = decode(r);
+    if (tokens) progress_end(&r->line);
+    return status;
 }
 
 tf_status generate_plain(const generate_job *job, generate_report *report) {

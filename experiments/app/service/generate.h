@@ -31,6 +31,7 @@ typedef struct generate_watch {
     void (*begin)(void *context, const prompt_batch *batch);
     tf_status (*step)(void *context, const double *values, int32_t *next, bool *go_on);
     void *context;
+    size_t unseen; /**< the most tokens of a text, whose number is shown as progress; 0: they are seen as they come */
 } generate_watch;
 
 /** What generation brings beside a private job, of which texts are not looked at. */

@@ -183,7 +183,8 @@ static tf_status step(void *context, const double *values, int32_t *next, bool *
 }
 
 generate_watch writer_watch(writer *w) {
-    return (generate_watch){.begin = begin, .step = step, .context = w};
+    bool unseen = w->settings && !w->settings->show; /* a party without prompts has no settings */
+    return (generate_watch){.begin = begin, .step = step, .context = w, .unseen = unseen ? w->settings->max_tokens : 0};
 }
 
 bool writer_begun(const writer *w) {
