@@ -12,7 +12,7 @@
 #include "experiments/app/gateway/callers.h"
 #include "experiments/app/gateway/origin.h"
 
-enum { HOST_TEXT = 256, IDLE_SECONDS = 30, STACK = 512 << 10, BLOCK = 4096, FIRST_BODY = 4096 };
+enum { HOST_TEXT = 256, IDLE_SECONDS = 30, STACK = 2 << 20, BLOCK = 4096, FIRST_BODY = 4096 };
 enum { GOING = 64, MOST_EXCESS = 4 }; /* connections that are being closed; bodies' lengths that are read in vain */
 
 struct http_server {

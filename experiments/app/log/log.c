@@ -14,7 +14,8 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 static log_settings settings = {.level = LOG_INFO};
 static int own_party = -1;
-static void (*clear_terminal)(void);
+typedef void clear_function(void);
+static _Atomic(clear_function *) clear_terminal;
 static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER; /* under --local the parties are threads */
 static char kept[LOG_KEPT][LOG_LINE];
 static size_t kept_lines;
@@ -75,7 +76,8 @@ static void put(char *line, size_t length) {
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) line[i] = ' ';
     line[length] = '\n';
-    if (clear_terminal) clear_terminal();
+    clear_function *clear = clear_terminal;
+    if (clear) clear();
     ssize_t written = write(STDERR_FILENO, line, length + 1);
     (void)written; /* there is nowhere to complain */
 }

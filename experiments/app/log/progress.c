@@ -1,5 +1,6 @@
 #include "experiments/app/log/progress.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@ enum { LINE = 512, USUAL = 80, SHOWN_DETAIL = 60 };
 
 static const double SECONDS_BETWEEN = 0.1, SECONDS_BEFORE_THE_FIRST = 0.5;
 
-static bool silent, stands; /* stands: a line is on the terminal */
+static bool silent;
+static atomic_bool stands; /* a line is on the terminal; who writes to the log takes it away */
 
 void progress_silence(void) {
     silent = true;
@@ -20,10 +22,9 @@ void progress_silence(void) {
 
 static void clear(void) {
     static const char erase[] = "\r\033[K";
-    if (!stands) return;
+    if (!atomic_exchange(&stands, false)) return;
     ssize_t written = write(STDERR_FILENO, erase, sizeof erase - 1);
     (void)written; /* there is nowhere to complain */
-    stands = false;
 }
 
 void progress_begin(progress_line *p, const char *what, size_t total, double work) {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,7 @@ static void set_handler(void (*handler)(int)) {
 }
 
 /** Of a service: whether a request is under way, and the signal that waits for its end. */
-static volatile sig_atomic_t answering, delayed;
+static atomic_int answering, delayed; /* by a signal, and by each party that this process plays */
 
 static void interrupt_between_requests(int number) {
     if (answering && number == SIGTERM)
