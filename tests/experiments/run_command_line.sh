@@ -100,12 +100,17 @@ awk '/files and texts/ { d = $1 - $4 - $7 - $12; exit !(d < 0.021 && d > -0.021)
     complain "bench does not tell what it measured"
 
 # Tables keep to the width of the terminal; in a file a line stays whole.
+make_tiny_decoder "$work/writer"
+printf 'text\tlabel\ngood film with a text that is longer than a line of sixty columns has room for\tred\nbad film\tblue\n' >"$work/data.tsv"
 for width in 60 80 120; do
-    for words in "ops" "cost --arch bert-tiny --ops" "cost --arch gpt2 --layers 1 --seq 8 --tokens 2 --network wan" "models" \
+    for words in --help "ops" "plain --model $model --input $work/data.tsv --truncate" "calibrate --model $model --data $work/data.tsv --max-length 16" \
+        "infer --local --check --verbose --model $model --input $work/data.tsv --truncate" \
+        "infer --local --check-ranges --model $model --input $work/data.tsv --truncate" \
+        "generate --local --model $work/writer --prompt once --max-tokens 3" "cost --arch bert-tiny --ops" "cost --arch gpt2 --layers 1 --seq 8 --tokens 2 --network wan" "models" \
         "bench --local --arch bert-tiny --seq 8 --layers 1 --threads 1 --runs 1 --report"; do
         # shellcheck disable=SC2086 # words are words
-        COLUMNS=$width "$trefoil" $words >"$work/out" || complain "$words"
-        [ "$(wc -L <"$work/out")" -le $width ] || complain "$words at $width columns: $(awk -v w=$width 'length > w' "$work/out" | head -2)"
+        COLUMNS=$width "$trefoil" $words >"$work/out" 2>&1 || complain "$words: $(cat "$work/out")"
+        [ "$(LC_ALL=C.UTF-8 wc -L <"$work/out")" -le $width ] || complain "$words at $width columns: $(awk -v w=$width 'length > w' "$work/out" | head -2)"
     done
 done
 "$trefoil" cost --arch gpt2 --layers 1 --seq 8 --tokens 2 | grep -c '^the prompt: .*; the last of 2 tokens: .* rounds$' >"$work/out"

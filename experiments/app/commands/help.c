@@ -30,7 +30,7 @@ void help_command(const trefoil_command *command) {
     int width = terminal_columns(USUAL) < WIDEST ? terminal_columns(USUAL) : WIDEST;
     printf("Usage: trefoil %s%s%s%s\n\n", command->name, command->start ? "" : " [OPTION...]",
            command->argument ? " " : "", command->argument ? command->argument : "");
-    print_words(command->description, 0, 0, width);
+    print_words(stdout, command->description, 0, 0, width);
     printf("\nExamples:\n");
     for (size_t i = 0; i < 2; i++)
         if (command->example[i]) printf("  %s\n", command->example[i]);
@@ -46,20 +46,28 @@ void help_command(const trefoil_command *command) {
             printf("\n%*s", INDENT, "");
         else
             printf("%*s", INDENT - used, "");
-        print_words(text, INDENT, INDENT, width);
+        print_words(stdout, text, INDENT, INDENT, width);
     }
-    puts("\nExit status: 0, 1 after a failure, 2 for a wrong command line, 130 interrupted.");
+    putchar('\n');
+    print_words(stdout, "Exit status: 0, 1 after a failure, 2 for a wrong command line, 130 interrupted.", 0, 0, width);
 }
 
 void help_commands(FILE *to, const trefoil_command *const *commands, size_t count) {
-    fputs("Usage: trefoil COMMAND [OPTION...]\n"
-          "Private transformer inference between three parties that do not collude.\n\n",
-          to);
-    for (size_t i = 0; i < count; i++) fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
-    fputs(
-        "\ntrefoil COMMAND --help tells more. Private commands run under mpirun -n 3 (trefoil run starts them so), or\n"
-        "with --local in one process; trefoil party starts one party alone.\n",
-        to);
+    enum { SUMMARIES = 14 };
+    int width = terminal_columns(USUAL) < WIDEST ? terminal_columns(USUAL) : WIDEST;
+    fputs("Usage: trefoil COMMAND [OPTION...]\n", to);
+    print_words(to, "Private transformer inference between three parties that do not collude.", 0, 0, width);
+    fputc('\n', to);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(to, "  %-11s ", commands[i]->name);
+        print_words(to, commands[i]->summary, SUMMARIES, SUMMARIES, width);
+    }
+    fputc('\n', to);
+    print_words(
+        to,
+        "trefoil COMMAND --help tells more. Private commands run under mpirun -n 3 (trefoil run starts them so), "
+        "or with --local in one process; trefoil party starts one party alone.",
+        0, 0, width);
 }
 
 const trefoil_command *help_nearest(const trefoil_command *const *commands, size_t count, const char *typed) {

@@ -25,10 +25,10 @@ static void print_table(const char *name, size_t runs, bool profile, const bench
     printf("%s, output %s, median of %zu run%s\n", name, tf_shape_text(report->shape, shape), runs,
            runs == 1 ? "" : "s");
     printf("  ");
-    print_words(report->how, 2, 2, report_columns());
-    print_prose(2, "online %.6f s (%.6f to %.6f), set-up %.6f s", run->seconds_online, report->fastest, report->slowest,
-                run->seconds_setup);
-    print_prose(2, "%s (%.2f B an element of the output) in %llu rounds%s", bytes_text(total, text),
+    print_words(stdout, report->how, 2, 2, report_columns());
+    print_prose(stdout, 2, "online %.6f s (%.6f to %.6f), set-up %.6f s", run->seconds_online, report->fastest,
+                report->slowest, run->seconds_setup);
+    print_prose(stdout, 2, "%s (%.2f B an element of the output) in %llu rounds%s", bytes_text(total, text),
                 (double)total / (double)elements, (unsigned long long)run->rounds,
                 network_text(&run->network, network));
     if (profile) profile_report_print(&report->profile);

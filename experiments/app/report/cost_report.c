@@ -152,20 +152,20 @@ static void print_table(const cost_report *report, bool ops) {
     else
         print_kinds(report);
     putchar('\n');
-    print_prose(0, "%s in %llu rounds (ops side by side share rounds)", bytes_text(links_total(report->links), text),
-                (unsigned long long)report->rounds);
-    print_prose(0, "at most %s of memory a party", bytes_text(report->memory, text));
+    print_prose(stdout, 0, "%s in %llu rounds (ops side by side share rounds)",
+                bytes_text(links_total(report->links), text), (unsigned long long)report->rounds);
+    print_prose(stdout, 0, "at most %s of memory a party", bytes_text(report->memory, text));
     if (report->tokens > 1)
         snprintf(last, sizeof last, "; the last of %zu tokens: %s in %llu rounds", report->tokens,
                  bytes_text(report->token_bytes, text), (unsigned long long)report->token_rounds);
     if (report->tokens)
-        print_prose(0, "the prompt: %s in %llu rounds%s", bytes_text(report->prefill_bytes, text),
+        print_prose(stdout, 0, "the prompt: %s in %llu rounds%s", bytes_text(report->prefill_bytes, text),
                     (unsigned long long)report->prefill_rounds, last);
     for (int from = 0; from < TF_PARTIES; from++)
         for (int to = 0; to < TF_PARTIES; to++)
             if (from != to) printf("  party %d to %d: %s\n", from, to, bytes_text(report->links[from][to], text));
     if (report->network)
-        print_prose(0,
+        print_prose(stdout, 0,
                     "on a network of %g ms (round trip) and %g Mbit/s (each direction of each pair): %.3g s, and about "
                     "%.2g s of computing at three machines of %d cores like this one, or %.2g s at one for all three",
                     1e3 * report->network->round_trip, 8e-6 * report->network->rate, report->network_seconds,

@@ -60,7 +60,7 @@ static void print_metrics(const eval_store *store, const eval_report *r, const d
     for (size_t i = 0; i < r->metrics.count; i++) {
         char plain[48] = "";
         if (both) snprintf(plain, sizeof plain, "; %.4f of the plain model", both->plain[i]);
-        print_prose(0, "%s %.4f on %zu examples of %s%s", eval_metric_name(r->metrics.metric[i]), value[i],
+        print_prose(stdout, 0, "%s %.4f on %zu examples of %s%s", eval_metric_name(r->metrics.metric[i]), value[i],
                     texts->count, texts->file, plain);
     }
 }
@@ -87,10 +87,10 @@ static tf_status print_lines(const eval_store *store, const eval_report *r, cons
                  bytes_text(links_total(spent->links), moved), (unsigned long long)spent->rounds,
                  bytes_text(r->run.bytes_setup, setup));
     if (r->groups > 1) snprintf(summed, sizeof summed, ", summed over %d groups", r->groups);
-    print_prose(0, "%zu computed now; in all %.2f s (set-up %.2f s, online %.2f s)%s%s", r->computed,
+    print_prose(stdout, 0, "%zu computed now; in all %.2f s (set-up %.2f s, online %.2f s)%s%s", r->computed,
                 spent->seconds_setup + spent->seconds_online, spent->seconds_setup, spent->seconds_online, took,
                 summed);
-    print_prose(0, "results in %s", store->path);
+    print_prose(stdout, 0, "results in %s", store->path);
     return finish_output();
 }
 

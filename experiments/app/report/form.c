@@ -137,34 +137,34 @@ void print_cell(const char *text, size_t length, int columns) {
     printf("%*s", used < columns ? columns - used : 0, "");
 }
 
-void print_words(const char *text, int at, int indent, int width) {
+void print_words(FILE *to, const char *text, int at, int indent, int width) {
     bool first = true;
     while (*text) {
         size_t length = strcspn(text, " ");
         if (!first && at + 1 + (int)length > width) {
-            printf("\n%*s", indent, "");
+            fprintf(to, "\n%*s", indent, "");
             at = indent;
             first = true;
         }
-        if (!first) putchar(' ');
+        if (!first) fputc(' ', to);
         at += (int)length + !first;
-        printf("%.*s", (int)length, text);
+        fprintf(to, "%.*s", (int)length, text);
         first = false;
         text += length;
         text += strspn(text, " ");
     }
-    putchar('\n');
+    fputc('\n', to);
 }
 
-void print_prose(int indent, const char *format, ...) {
+void print_prose(FILE *to, int indent, const char *format, ...) {
     enum { LONGEST = 4096, UNBROKEN = 1 << 20 };
     char line[LONGEST];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    printf("%*s", indent, "");
-    print_words(line, indent, indent, terminal_known() ? report_columns() : UNBROKEN);
+    fprintf(to, "%*s", indent, "");
+    print_words(to, line, indent, indent, terminal_known() ? report_columns() : UNBROKEN);
 }
 
 int report_columns(void) {

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "experiments/app/report/run_report.h"
 
@@ -58,10 +59,10 @@ const char *bytes_text(uint64_t bytes, char buffer[32]);
 void print_cell(const char *text, size_t length, int columns);
 
 /** Prints words from column `at` on, breaking lines before `width` and going on at `indent`; ends the line. */
-void print_words(const char *text, int at, int indent, int width);
+void print_words(FILE *to, const char *text, int at, int indent, int width);
 
 /** Prints a line with `indent` blanks in front, broken at the width of a terminal; into a file it stays whole. */
-__attribute__((format(printf, 2, 3))) void print_prose(int indent, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void print_prose(FILE *to, int indent, const char *format, ...);
 
 /** The columns of tables: those of the terminal; and what a table leaves for a text when it has taken some, within
  *  bounds. */

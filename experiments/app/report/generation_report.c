@@ -90,21 +90,20 @@ tf_status generation_print(const generation_report *r) {
     if (r->form->json) return print_json(r);
     print_texts(r);
     const pass_cost *decode = &r->run.decode;
-    char bytes[2][32], network[NETWORK_WORDS];
+    char bytes[2][32], network[NETWORK_WORDS], rate[48] = "", cost[320] = "", proposals[160] = "";
     size_t tokens = decode->tokens * (r->proposed ? 1 : r->texts); /* proposals are made to one text after the other */
-    fprintf(stderr, "%zu tokens in %.2f s after %.2f s for the prompt", tokens, decode->seconds,
-            r->run.prefill.seconds);
-    if (decode->seconds > 0) fprintf(stderr, ", %.2f tokens/s", (double)tokens / decode->seconds);
+    if (decode->seconds > 0) snprintf(rate, sizeof rate, ", %.2f tokens/s", (double)tokens / decode->seconds);
     if (r->private)
-        fprintf(stderr, "; a token takes %s and %lld rounds, the prompt took %s and %llu rounds%s",
-                bytes_text((uint64_t)mean(decode->bytes, decode->tokens), bytes[0]),
-                (long long)mean(decode->rounds, decode->tokens), bytes_text(r->run.prefill.bytes, bytes[1]),
-                (unsigned long long)r->run.prefill.rounds, network_text(&r->run.network, network));
+        snprintf(cost, sizeof cost, "; a token takes %s and %lld rounds, the prompt took %s and %llu rounds%s",
+                 bytes_text((uint64_t)mean(decode->bytes, decode->tokens), bytes[0]),
+                 (long long)mean(decode->rounds, decode->tokens), bytes_text(r->run.prefill.bytes, bytes[1]),
+                 (unsigned long long)r->run.prefill.rounds, network_text(&r->run.network, network));
     if (r->proposed)
-        fprintf(
-            stderr,
+        snprintf(
+            proposals, sizeof proposals,
             ". A pass brought %.2f tokens of %zu proposed and one; all three parties saw how many each pass brought",
             each((double)decode->tokens, decode->passes), r->proposed);
-    fputc('\n', stderr);
+    print_prose(stderr, 0, "%zu tokens in %.2f s after %.2f s for the prompt%s%s%s", tokens, decode->seconds,
+                r->run.prefill.seconds, rate, cost, proposals);
     return finish_output();
 }

@@ -100,7 +100,7 @@ static void print_plainly(const char *markdown) {
         bool goes_on = *at == '\n' && at[1] && at[1] != '\n' && at[1] != '-' && at[1] != '#' && used;
         if (*at == '\n' && !goes_on) {
             plain[used] = '\0';
-            print_words(plain, 0, plain[0] == '-' ? 2 : 0, report_columns());
+            print_words(stdout, plain, 0, plain[0] == '-' ? 2 : 0, report_columns());
             used = 0;
         } else if (goes_on || *at == ' ') {
             if (used && plain[used - 1] != ' ') plain[used++] = ' ';
@@ -112,7 +112,7 @@ static void print_plainly(const char *markdown) {
 
 static void print_titled(const char *title, const char *words) {
     printf("  %-*s", TITLES - 2, title);
-    print_words(words, TITLES, TITLES, report_columns());
+    print_words(stdout, words, TITLES, TITLES, report_columns());
 }
 
 static void join(char out[LONGEST], const char *separator, const char *word) {

@@ -41,7 +41,7 @@ static void print_op(const op_row *row) {
         printf("  ");
     else
         printf("\n%*s", INDENT, "");
-    print_words(summary, at, at, width);
+    print_words(stdout, summary, at, at, width);
 }
 
 static tf_status print_table(const op_row *row, size_t rows) {
@@ -52,6 +52,7 @@ static tf_status print_table(const op_row *row, size_t rows) {
     for (size_t i = 0; i < rows; i++) print_op(&row[i]);
     putchar('\n');
     print_words(
+        stdout,
         "Rounds and bytes: of the op alone on inputs of BERT-tiny's sizes for 4 texts of 128 tokens; bytes over all "
         "links, per element of the output. Range: of inputs, over which the error bounds hold. Private: error of "
         "the private computation at 16 fractional bits; formula: of what it computes against the exact variant. "

@@ -17,8 +17,8 @@ tf_status calibration_print(const report_form *form, const char *directory, cons
         return form_print(form, json_pack("{s:I,s:I,s:f,s:{s:s,s:f},s:{s:f}}", "texts", (json_int_t)ranges->texts,
                                           "nodes", (json_int_t)ranges->count, "factor", ranges->factor, "largest",
                                           "name", most->name, "magnitude", most->largest, "seconds", "total", seconds));
-    printf("%s/ranges.json: %zu nodes over %zu texts in %.2f s; the largest magnitude is %.4g, at %s\n", directory,
-           ranges->count, ranges->texts, seconds, most->largest, most->name);
+    print_prose(stdout, 0, "%s/ranges.json: %zu nodes over %zu texts in %.2f s; the largest magnitude is %.4g, at %s",
+                directory, ranges->count, ranges->texts, seconds, most->largest, most->name);
     return finish_output();
 }
 
@@ -40,10 +40,11 @@ tf_status fingerprint_print(const report_form *form, const char *fingerprint, in
     if (form->json) return form_print(form, json_pack("{s:s}", "fingerprint", fingerprint));
     printf("%s\n", fingerprint);
     if (directory)
-        fprintf(stderr,
-                "%s/key.pem is secret and stays on party %d's host. Tell the other parties the fingerprint above, on a "
-                "way that nobody can tamper with, for the parties file.\n",
-                directory, party);
+        print_prose(
+            stderr, 0,
+            "%s/key.pem is secret and stays on party %d's host. Tell the other parties the fingerprint above, on "
+            "a way that nobody can tamper with, for the parties file.",
+            directory, party);
     return finish_output();
 }
 
@@ -108,7 +109,7 @@ tf_status verified_print(const report_form *form, const char *directory, int par
                                     text[3], "roots", text[0], text[1], text[2], "tokenizer_digest", text[4]));
     printf("%s, party %d\n  model root  %s\n", directory, party, text[3]);
     for (int j = 0; j < 3; j++)
-        printf("  component %d %s%s\n", j, text[j], j == (party + 2) % 3 ? " (as published)" : "");
+        print_prose(stdout, 2, "component %d %s%s", j, text[j], j == (party + 2) % 3 ? " (as published)" : "");
     printf("  tokenizer   %s\n", strspn(text[4], "0") == strlen(text[4]) ? "none" : text[4]);
     return finish_output();
 }

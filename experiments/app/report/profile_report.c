@@ -178,5 +178,5 @@ void profile_report_print(const profile_report *report) {
                            report->peak[i] / 1e9, tf_product_width[i]);
     snprintf(peak + length, sizeof peak - (size_t)length, " billion multiply-adds a second");
     printf("  ");
-    print_words(peak, 2, 2, report_columns());
+    print_words(stdout, peak, 2, 2, report_columns());
 }

@@ -5,14 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/app/report/form.h"
+
 static void print_table(const tf_range_check *check, const tf_ranges *plain) {
-    printf("\n%-52s %-10s %12s %12s %12s %6s\n", "largest magnitude at", "kind", "private", "plain", "range", "used");
+    enum { NUMBERS = 48, NARROWEST = 12, WIDEST = 52 };
+    static const char title[] = "largest magnitude at";
+    int columns = columns_left(NUMBERS, NARROWEST, WIDEST);
+    putchar('\n');
+    print_cell(title, strlen(title), columns);
+    printf(" %-10s %9s %9s %9s %6s\n", "kind", "private", "plain", "range", "used");
     for (size_t i = 0; i < tf_range_check_count(check); i++) {
         const tf_range_entry *e = tf_range_check_entry(check, i);
-        printf("%-52s %-10s %12.5g %12.5g %12.5g %5.1f%%\n", e->name, e->kind, e->largest,
-               tf_ranges_find(plain, e->name), e->bound, 100 * e->largest / e->bound);
+        print_cell(e->name, strlen(e->name), columns);
+        printf(" %-10.10s %9.4g %9.4g %9.4g %5.1f%%\n", e->kind, e->largest, tf_ranges_find(plain, e->name), e->bound,
+               100 * e->largest / e->bound);
     }
-    printf("%zu nodes, none left its range, nor did any value inside an op\n", tf_range_check_count(check));
+    print_prose(stdout, 0, "%zu nodes, none left its range, nor did any value inside an op",
+                tf_range_check_count(check));
 }
 
 static tf_status write_report(const char *path, const tf_range_check *check, const tf_ranges *plain) {

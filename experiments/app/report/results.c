@@ -7,9 +7,9 @@
 
 enum {
     WIDEST_TEXT = 48,
-    NARROWEST_TEXT = 16,
+    NARROWEST_TEXT = 12,
     WIDEST_LABEL = 26,
-    NARROWEST_LABEL = 12,
+    NARROWEST_LABEL = 6,
     EMBEDDING_SHOWN = 4,
     EMBEDDING_COLUMNS = EMBEDDING_SHOWN * 9 + 2
 };
@@ -241,7 +241,7 @@ static void print_party(const result_report *r, int party, const char *role, con
     char line[200];
     snprintf(line, sizeof line, "saw %s; sent %s, received %s", saw, bytes_text(sent, sent_text),
              bytes_text(received, received_text));
-    print_words(line, at, indent, report_columns());
+    print_words(stdout, line, at, indent, report_columns());
 }
 
 static void print_parties(const result_report *r) {
@@ -251,7 +251,7 @@ static void print_parties(const result_report *r) {
              "padded to)",
              r->model->calibrated ? "calibrated ranges, " : "");
     putchar('\n');
-    print_words(all, 0, 4, report_columns());
+    print_words(stdout, all, 0, 4, report_columns());
     for (int party = 0; party < TF_PARTIES; party++) {
         bool model = party == r->model_owner, data = party == r->data_owner;
         if (r->model_owner == TF_OUTSIDE && !data)
@@ -269,43 +269,53 @@ static void print_parties(const result_report *r) {
     }
     char added[32];
     if (r->run.bytes_encryption > 0)
-        printf("  on the way between them: TLS 1.3 and AES-128-GCM, which added %s\n",
-               bytes_text(r->run.bytes_encryption, added));
+        print_prose(stdout, 2, "on the way between them: TLS 1.3 and AES-128-GCM, which added %s",
+                    bytes_text(r->run.bytes_encryption, added));
     if (r->data_owner == TF_OUTSIDE)
-        printf("  (the results stay shared: trefoil reveal puts those in %s together)\n", r->kept_in);
-    if (r->local) puts("  (--local: all three ran in one process here, which sees everything)");
+        print_prose(stdout, 2, "(the results stay shared: trefoil reveal puts those in %s together)", r->kept_in);
+    if (r->local) print_prose(stdout, 2, "(--local: all three ran in one process here, which sees everything)");
     if (r->checked)
-        printf("  (--check: party %d opened the weights as well, to compare with the plain model)\n", r->data_owner);
+        print_prose(stdout, 2, "(--check: party %d opened the weights as well, to compare with the plain model)",
+                    r->data_owner);
+}
+
+/* How many texts, and how right their results are, as far as that is known. */
+static void print_counts(const result_report *r) {
+    size_t width = tf_model_width(&r->model->config), labelled, right = count_right(r, &labelled), same = 0;
+    bool classifies = r->model->config.head == TF_HEAD_CLASSIFIER;
+    char judged[80] = "", alike[64] = "", off[64] = "";
+    if (labelled)
+        snprintf(judged, sizeof judged, ", %zu of %zu labelled right (%.1f%%)", right, labelled,
+                 100.0 * (double)right / (double)labelled);
+    for (size_t i = 0; r->plain && classifies && i < r->texts->count; i++)
+        same += !r->texts->item[i].empty && judge(&r->model->config, r->values + i * width).top ==
+                                                judge(&r->model->config, r->plain + i * width).top;
+    if (r->plain && classifies) snprintf(alike, sizeof alike, ", %zu with the label of the plain model", same);
+    if (r->plain)
+        snprintf(off, sizeof off, ", largest difference %.6f",
+                 largest_difference(r->values, r->plain, count_values(r)));
+    print_prose(stdout, 0, "%zu text%s%s%s%s", r->texts->count, r->texts->count == 1 ? "" : "s", judged, alike, off);
 }
 
 static void print_summary(const result_report *r) {
-    size_t width = tf_model_width(&r->model->config), labelled, right = count_right(r, &labelled);
-    printf("\n%zu text%s", r->texts->count, r->texts->count == 1 ? "" : "s");
-    if (labelled)
-        printf(", %zu of %zu labelled right (%.1f%%)", right, labelled, 100.0 * (double)right / (double)labelled);
-    if (r->plain) {
-        size_t same = 0;
-        for (size_t i = 0; i < r->texts->count && r->model->config.head == TF_HEAD_CLASSIFIER; i++)
-            same += !r->texts->item[i].empty && judge(&r->model->config, r->values + i * width).top ==
-                                                    judge(&r->model->config, r->plain + i * width).top;
-        if (r->model->config.head == TF_HEAD_CLASSIFIER) printf(", %zu with the label of the plain model", same);
-        printf(", largest difference %.6f", largest_difference(r->values, r->plain, count_values(r)));
-    }
+    putchar('\n');
+    print_counts(r);
     if (r->decoys)
-        printf("\n%zu decoys right, within %.2g: tampering with one text would have been found with probability %.2f",
-               r->decoys, r->decoys_off, (double)r->decoys / (double)(r->decoys + r->texts->count));
+        print_prose(
+            stdout, 0,
+            "%zu decoys right, within %.2g: tampering with one text would have been found with probability %.2f",
+            r->decoys, r->decoys_off, (double)r->decoys / (double)(r->decoys + r->texts->count));
     double rest = r->seconds_total - r->run.seconds_setup - r->run.seconds_online;
-    printf("\n%.2f s (set-up %.2f s, online %.2f s, files and texts %.2f s)", r->seconds_total, r->run.seconds_setup,
-           r->run.seconds_online, rest > 0 ? rest : 0);
+    print_prose(stdout, 0, "%.2f s (set-up %.2f s, online %.2f s, files and texts %.2f s)", r->seconds_total,
+                r->run.seconds_setup, r->run.seconds_online, rest > 0 ? rest : 0);
     if (r->private) {
         char measured[32], setup[32], network[NETWORK_WORDS];
         uint64_t total = links_total(r->run.links);
         bool met = total == r->run.forecast_bytes && r->run.rounds == r->run.forecast_rounds;
-        printf("\n%s in %llu rounds%s%s, and %s for set-up", bytes_text(total, measured),
-               (unsigned long long)r->run.rounds, met ? " as forecast" : "", network_text(&r->run.network, network),
-               bytes_text(r->run.bytes_setup, setup));
+        print_prose(stdout, 0, "%s in %llu rounds%s%s, and %s for set-up", bytes_text(total, measured),
+                    (unsigned long long)r->run.rounds, met ? " as forecast" : "",
+                    network_text(&r->run.network, network), bytes_text(r->run.bytes_setup, setup));
     }
-    putchar('\n');
 }
 
 tf_status results_print(const result_report *r) {
