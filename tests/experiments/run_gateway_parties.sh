@@ -110,7 +110,7 @@ grep -q '"text":"wqoqoq"' "$work/answer" || complain "after coming back: $status
 
 # More than the queue holds are told to come again.
 for ((i = 0; i < 8; i++)); do
-    curl -s -o /dev/null -D "$work/head$i" --max-time 60 "$url/v1/completions" -H "Content-Type: application/json" \
+    curl -s -o /dev/null -D "$work/head$i" --max-time 300 "$url/v1/completions" -H "Content-Type: application/json" \
         -d '{"prompt":"hi","max_tokens":40,"temperature":0.'$((i + 1))'}' &
     clients[i]=$!
 done

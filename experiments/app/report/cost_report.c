@@ -137,7 +137,7 @@ static void print_critical(const cost_report *report) {
             rounds += (size_t)(step->end - step->begin);
         }
         if (times > 1)
-            print_prose(0, "these %zu rounds %zu times, to %d", rounds, times,
+            print_prose(stdout, 0, "these %zu rounds %zu times, to %d", rounds, times,
                         report->critical[at + length * times - 1].end);
         times *= length;
     }
