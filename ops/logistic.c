@@ -32,7 +32,7 @@ static tf_status plain_quick_gelu(const tf_node *node, const tf_array *in, tf_ar
 }
 
 /* The same as functions of a number, with windows of which lines are off by less than 7e-4 (sigmoid), 1.3e-3 (tanh),
- * 1.4e-3 (quick_gelu) and 9e-4 (SiLU), and tails by 5e-4 (sigmoid), 8e-4 (tanh), 1e-5 (quick_gelu) and 3e-3 (SiLU,
+ * 1.4e-3 (quick_gelu) and 9e-4 (SiLU), and tails by 5e-4 (sigmoid), 1.3e-3 (tanh), 2e-5 (quick_gelu) and 3e-3 (SiLU,
  * falling by e with each step away from 8: where gates are small, and most are, short segments count for more). */
 static const tf_window eight = {8, 7}, four = {4, 7}, fine_eight = {8, 8};
 
@@ -49,19 +49,19 @@ static double quick_gelu(double x) {
 }
 
 static tf_value lower_sigmoid(tf_program *p, const tf_node *node, const tf_value *in) {
-    return tf_spline_step(p, in[0], sigmoid, eight, 0, 1);
+    return tf_spline_step(p, in[0], sigmoid, eight, 0x1p-3, 0, 1);
 }
 
 static tf_value lower_tanh(tf_program *p, const tf_node *node, const tf_value *in) {
-    return tf_spline_step(p, in[0], tanh, four, -1, 1);
+    return tf_spline_step(p, in[0], tanh, four, 0x1p-3, -1, 1);
 }
 
 static tf_value lower_silu(tf_program *p, const tf_node *node, const tf_value *in) {
-    return tf_spline_ramp(p, in[0], silu, fine_eight);
+    return tf_spline_ramp(p, in[0], silu, fine_eight, 0x1p-7);
 }
 
 static tf_value lower_quick_gelu(tf_program *p, const tf_node *node, const tf_value *in) {
-    return tf_spline_ramp(p, in[0], quick_gelu, fine_eight);
+    return tf_spline_ramp(p, in[0], quick_gelu, fine_eight, 0x1p-3);
 }
 
 const tf_op tf_logistic_ops[] = {
