@@ -66,10 +66,13 @@ def all_of(plt, results, where):
     for measure in [m for m in measures if m != "agreement" or "accuracy" not in measures]:
         metric = "accuracy" if measure == "agreement" else measure
         for name, source in (("bytes", moved), ("seconds", here)):
-            points = [(f"{row['model']}, {row['approx']}" + (f", {row['frac_bits']} bits" if differing(quality, ["frac_bits"]) else ""),
-                       of(source, row, name), row["value"]) for row, _ in quality if row["measure"] == measure and "value" in row]
-            points = [p for p in points if p[1] is not None][:2 * plots.MOST_SERIES]
-            caption = "Each mark is a model with an approximation; medians over lengths and batches."
+            marks = {}
+            for row, _ in quality:
+                if row["measure"] == measure and "value" in row and of(source, row, name) is not None:
+                    bits = f", {row['frac_bits']} bits" if differing(quality, ["frac_bits"]) else ""
+                    marks.setdefault((f"{row['model']}, {row['approx']}{bits}", of(source, row, name)), []).append(row["value"])
+            points = [(*mark, statistics.median(values)) for mark, values in marks.items()][:2 * plots.MOST_SERIES]
+            caption = "Each mark is a model with an approximation; medians over lengths, batches and whatever else differs."
             yield f"{metric.capitalize()} against {name}", caption, plots.scatter(plt, points, name, (LABELS[name], metric))
         some = [(row, d) for row, d in quality if row["measure"] == measure]
         for end, note, series in series_by(some, "frac_bits", "value"):

@@ -12,12 +12,30 @@ class ProgramError(Exception):
     """A call failed: its reason in one line."""
 
 
+class ProgramChanged(OSError):
+    """The program is another one than when the sweep began, so that results would bear a name that is not theirs."""
+
+
 class Program:
     def __init__(self, path):
         self.path = path
+        self.first = self.file()
         words = self.call(["--version"])[0].split(None, 2)
         self.commit = words[2].strip("()\n ") if len(words) > 2 else ""
         self.version = " ".join(w for w in (words[1] if len(words) > 1 else "unknown", self.commit) if w)
+
+    def file(self):
+        """The program's file, as it can be told from another."""
+        try:
+            info = os.stat(shutil.which(self.path) or self.path)
+        except OSError as error:
+            raise ProgramChanged(f"{self.path}: {error.strerror}") from None
+        return info.st_ino, info.st_size, info.st_mtime_ns
+
+    def check(self):
+        """Raises ProgramChanged, which ends the sweep: what is left stays open."""
+        if self.file() != self.first:
+            raise ProgramChanged(f"{self.path} has changed since the sweep began; start it again")
 
     def call(self, arguments, given=""):
         """A command that needs no parties, ended well: its output and its errors."""

@@ -5,8 +5,9 @@ function sortBy(table, column, head) {
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const value = (row) => row.children[column].dataset.value ?? row.children[column].textContent;
   const rows = [...table.tBodies[0].rows].sort((a, b) => {
-    const x = value(a), y = value(b), numeric = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);
-    return (numeric ? x - y : x.localeCompare(y)) * (down ? -1 : 1);
+    const x = value(a), y = value(b);
+    if (x === "" || y === "") return (x === "") - (y === ""); // what is not there comes last
+    return (isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y) * (down ? -1 : 1);
   });
   table.tBodies[0].append(...rows);
 }
@@ -17,7 +18,7 @@ for (const input of document.querySelectorAll("input[data-table]"))
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of document.getElementById(input.dataset.table).tBodies[0].rows)
-      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      row.hidden = !words.every((word) => [...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word)));
   });
 let results;
 function show() {

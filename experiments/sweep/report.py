@@ -14,18 +14,25 @@ STYLE = pathlib.Path(__file__).with_name("report.css")
 SCRIPT = pathlib.Path(__file__).with_name("report.js")
 
 
+def kind(name, value):
+    """The class of a cell."""
+    return " class=number" if isinstance(value, (int, float)) else f" class={name}" if name in ("error", "options") else ""
+
+
 def table(rows, identifier, sources=True):
     """A table that sorts and filters, each row with links to its results; the measure stands in the heading."""
+    rows, shared = tables.condensed(rows)
     plain = [row for row, _ in rows]
     names = [n for n in tables.columns_of(plain) if n != "measure"]
     head = "".join(f'<th scope="col"><button type="button">{html.escape(tables.head_of(n, plain).replace("_", " "))}</button></th>' for n in names)
     lines = []
     for row, digests in rows:
-        cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}"{" class=number" if isinstance(row.get(n), (int, float)) else ""}>'
+        cells = "".join(f'<td data-value="{html.escape(str(row.get(n, "")))}"{kind(n, row.get(n))}>'
                         f'{html.escape(tables.cell_text(n, row.get(n)))}</td>' for n in names)
         links = " ".join(f'<a href="#{d}">{d[:6]}</a>' for d in digests[:6]) + (" …" if len(digests) > 6 else "")
         lines.append(f'<tr{" class=failed" if row.get("error") else ""}>{cells}{f"<td class=from>{links}</td>" if sources else ""}</tr>')
-    return (f'<label class="filter">Filter <input type="search" data-table="{identifier}" placeholder="words, such as paper 128"></label>'
+    said = f"<p class=shared>All rows: {html.escape(shared)}.</p>" if shared else ""
+    return (f'{said}<label class="filter">Filter <input type="search" data-table="{identifier}" placeholder="words, such as paper 128"></label>'
             f'<div class="scroll"><table id="{identifier}"><thead><tr>{head}{"<th scope=col>from</th>" if sources else ""}</tr></thead>'
             f'<tbody>{"".join(lines)}</tbody></table></div>')
 
@@ -53,12 +60,15 @@ def summary(results):
 
 
 def glance(results, where):
-    """The whole in a small table, a model with an approximation a row: medians of what each measure is for."""
+    """The whole in a small table, a model with an approximation a row: medians of what each measure is for, of time
+    without a network where it was measured so."""
     rows = {}
+    here = {r["label"]["model"] for r in results if r["measure"] == "time" and r["label"]["network"] == "none"}
     for measures, figures_kept in ((("accuracy", "agreement", "perplexity"), ("value", "agreement", "max_abs_error")),
                                    (("cost",), ("bytes", "rounds", "memory")), (("time",), ("seconds", "fastest", "slowest"))):
         for measure in measures:
-            some = [r for r in results if r["measure"] == measure]
+            some = [r for r in results if r["measure"] == measure and not (
+                measure == "time" and r["label"]["model"] in here and r["label"]["network"] != "none")]
             for row, _ in tables.rows_of(some, where, ["model", "approx"]):
                 out = rows.setdefault((row["model"], row["approx"]), {"model": row["model"], "approx": row["approx"]})
                 for name in figures_kept:
@@ -107,8 +117,9 @@ def write_text(path, store, results, where=None):
         lines += ["## Published figures beside ours", "", tables.render(list(tables.published_rows(entries, rows)), "md")]
     for measure in tables.measures_of(results):
         some = list(tables.rows_of([r for r in results if r["measure"] == measure], where))
+        some, shared = tables.condensed(some)
         if some:
-            lines += [f"## {measure.capitalize()}", "", tables.render(some, "md", ("measure",))]
+            lines += [f"## {measure.capitalize()}", "", *([f"All rows: {shared}.", ""] if shared else []), tables.render(some, "md", ("measure",))]
     profiles = list(profile_tables.profiles(results, where))
     lines += ["## Where the time goes", "", profile_tables.NOTE, ""] if profiles else []
     for name, parts, sentence in profiles:
@@ -129,7 +140,7 @@ def write(path, store, results, where=None):
         sections.append(f"<h2>Published figures beside ours</h2>{table(rows, 'table-published')}")
     sections.append(f"<h2>Plots</h2><section class=plots>{draw(plots.load(), target, results, where)}</section>")
     for measure in tables.measures_of(results):
-        rows = list(tables.rows_of([r for r in results if r["measure"] == measure], where))
+        rows = sorted(tables.rows_of([r for r in results if r["measure"] == measure], where), key=lambda item: tables.order(item[0]))
         if rows:
             sections.append(f"<h2>{measure.capitalize()}</h2>{table(rows, 'table-' + measure)}")
     profiles = list(profile_tables.profiles(results, where))

@@ -181,7 +181,9 @@ def one(point, program, forecasts, store, again):
         state = states([point], store)[point.digest]
         if state == "done" or state == "failed" and not again:
             return state
+        program.check()
         result = compute(point, program, forecasts, store)
+        program.check()
         if "error" in result and "SLURM_JOB_ID" in os.environ:
             stopping.wait(SIGNAL_SECONDS)  # a job that is ended hears of it later than its steps, which are ended first
         if stopping.is_set():
@@ -197,8 +199,8 @@ def stop(*_):
 
 
 def run_here(points, program, forecasts, store, jobs, again, fail_fast, say):
-    """All points, `jobs` at a time. Returns how many there are of each outcome. What cannot be written ends the sweep:
-    OSError."""
+    """All points, `jobs` at a time. Returns how many there are of each outcome. What cannot be written, or a program that
+    is not the same any more, ends the sweep: OSError."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     counts = dict.fromkeys(("done", "failed", "elsewhere", "left"), 0)

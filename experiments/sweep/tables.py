@@ -38,6 +38,8 @@ def rows_of(results, where=None, by=None):
     groups = {}
     for result in results:
         label = result["label"]
+        if result["measure"] == "cost":  # which network and threads it stood beside in the spec does not matter
+            label = {**label, "network": "", "threads": 0}
         if any(str(label.get(k)) not in v for k, v in (where or {}).items()):
             continue
         key = tuple(label.get(column) for column in (by or COLUMNS))
@@ -65,11 +67,11 @@ WORDS = {"seq": "tokens", "layers": "layers", "batch": "texts", "threads": "thre
 
 
 def name_of(row, columns):
-    """What a row is, in words; what is 0, one text or one thread goes without saying."""
+    """What a row is, in words; what is 0, one text, one thread or no network goes without saying."""
     words = []
     for c in columns:
         value = row.get(c)
-        if value in (None, "", 0) or (c, value) in (("batch", 1), ("threads", 1)):
+        if value in (None, "", 0) or (c, value) in (("batch", 1), ("threads", 1), ("network", "none")):
             continue
         name = c.replace("_", " ")
         words.append(f"{value} {WORDS[c]}" if c in WORDS else name if value is True else f"{name} {value}" if c in OPTIONS else str(value))
@@ -101,10 +103,32 @@ def cell_text(name, value):
 
 
 def columns_of(rows):
-    """The columns in which something stands that differs, labels first."""
-    names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
+    """The columns in which something stands that differs: labels first, then figures."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if any(name in COLUMNS for name in names):
+        place = {name: i for i, name in enumerate((*COLUMNS[:-1], "options", "program", "accuracy", "perplexity", *FIGURES, "points", "error"))}
+        names.sort(key=lambda name: place.get(name, len(place)))
     programs = len({row.get("program") for row in rows})
     return [n for n in names if any(row.get(n) not in (None, "", 0) for row in rows) and (n != "program" or programs > 1)]
+
+
+# What is said once, in words, where all rows of a table have the same.
+SAID_ONCE = ("frac_bits", "seq", "tokens", "batch", "layers", "network", "threads", "options")
+
+
+def condensed(rows):
+    """Rows for people: options of the program share a column, and what all rows have in common has none. The rows, and
+    what they have in common in words."""
+    out = []
+    for row, digests in rows:
+        short = {}
+        for name, value in row.items():
+            short.update({"options": name_of(row, OPTIONS)} if name in OPTIONS else {name: value})
+        out.append((short, digests))
+    shared = {n: out[0][0][n] for n in SAID_ONCE if out and n in out[0][0]} if len(out) > 1 else {}
+    shared = {n: v for n, v in shared.items() if all(row.get(n) == v for row, _ in out)}
+    words = ", ".join(filter(None, (name_of(shared, [n for n in shared if n != "options"]), shared.get("options"))))
+    return [({n: v for n, v in row.items() if n not in shared}, digests) for row, digests in out], words
 
 
 def measures_of(results):
@@ -115,7 +139,7 @@ def measures_of(results):
 
 def order(row):
     """Rows by measure, model and sizes."""
-    return [(isinstance(v, str), v) for v in (row.get(c) if row.get(c) is not None else "" for c in COLUMNS)]
+    return [(isinstance(v, str), v) for v in (row.get(c) if row.get(c) is not None else "" for c in (*COLUMNS, "options"))]
 
 
 def head_of(name, rows):

@@ -31,6 +31,13 @@ for (const svg of plots) {
       fault.push(`"${word.textContent}" is cut: ${name}`);
   }
 }
+for (const svg of plots) {
+  const marks = [...svg.querySelectorAll("[id^=legend] text")].map((word) => word.textContent);
+  if (new Set(marks).size < marks.length) fault.push("two marks have one name: " + svg.parentNode.querySelector("b").textContent);
+}
+for (const cell of document.querySelectorAll("tr.failed td.error"))
+  if (cell.getBoundingClientRect().height > 150) fault.push("a reason is a column of words");
+if (!document.getElementById("table-profile-0") || !/planned for wan/.test(document.getElementById("table-profile").textContent)) fault.push("profiles");
 if (document.documentElement.scrollWidth > innerWidth) fault.push("the page is wider than the window");
 const table = document.getElementById("table-time"), heads = [...table.querySelectorAll("th button")];
 const column = heads.findIndex((head) => head.textContent === "seconds");

@@ -157,6 +157,15 @@ mv "$work/away" "$work/model"
 sweep "$work/mine.toml" --out "$work/mine" --retry-failed >/dev/null 2>"$work/err" || complain "with the model back: $(cat "$work/err")"
 sweep "$work/mine.toml" --out "$work/mine" --list | grep "^6 points: 6 done" >/dev/null || complain "not all is done with the model back"
 
+# A program that is built anew while a sweep is at it ends the sweep: no result of the new one bears the old one's name.
+printf '%s\n' '#!/bin/sh' "[ \"\$1\" != bench ] || [ ! -e $work/store/results ] || { cp $work/replaced $work/anew && echo '# another' >>$work/anew && mv $work/anew $work/replaced; }" \
+    "exec $TREFOIL \"\$@\"" >"$work/replaced"
+chmod +x "$work/replaced"
+TREFOIL=$work/replaced "$TREFOIL" sweep "$work/late.toml" --out "$work/anew.store" timeout=60 repeats=2 >/dev/null 2>"$work/err" &&
+    complain "a program that changes is no failure"
+grep -q "replaced has changed since the sweep began" "$work/err" || complain "a program that changes: $(cat "$work/err")"
+[ -z "$(find "$work/anew.store/results" -name '*.json')" ] || complain "the result of another program was kept"
+
 # Layers that the model has not, columns and labels that the data has not, and more memory than there is, all beforehand.
 refused 1 "layernorm@9: the model's layers are 0 to 1" "${tiny[@]}" '[axes]' 'approx = ["layernorm@9=center"]'
 mine=('measure = ["accuracy"]' '[models.mine]' "path = \"$work/model\"" "data = \"$work/labelled.tsv\"")
