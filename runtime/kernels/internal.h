@@ -31,6 +31,7 @@ typedef struct tf_gemm {
     size_t rows;    /**< a divisor of TF_GEMM_ROWS */
     size_t head;    /**< 1 if a constant goes before each column and each row */
     size_t word;    /**< bytes of a packed element */
+    bool halved;    /**< Strassen's products pay: words of 64 bits, as many columns as a panel */
     void (*pack_panel)(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, void *panel);
     /** Does what is left of packing a panel whose lines are there, `columns` words each, behind the first one. NULL
@@ -69,12 +70,16 @@ static inline const uint8_t *tf_panel_at(const tf_packed *b, size_t j, size_t *w
     return b->panels + j * b->k * ((b->bits + 7) / 8);
 }
 
-/** The words of `lines` rows of a panel of TF_PANEL columns, a line of them every `stride` words; what lies `ahead`
- * bytes further comes to the cache meanwhile. The second one is for four bytes at most. */
-void tf_panel_words64_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint64_t *out, size_t stride,
-                           size_t ahead);
-void tf_panel_words32_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint32_t *out, size_t stride,
-                           size_t ahead);
+/** Words [k, k + depth) x [j, j + n) of b, j a multiple of TF_PANEL, in lines of `stride` words of 8 or 4 bytes, which
+ *  b's elements fit. What lies `next` columns further comes to the cache meanwhile. */
+void tf_panels_words_avx2(const tf_packed *b, size_t k, size_t depth, size_t j, size_t n, size_t next, void *out,
+                          size_t stride, size_t word);
+
+/** matmul_columns of operands in panels by Strassen's products, for columns [from, the result) alone: none where they
+ * do not pay. m is even. */
+size_t tf_strassen_avx2(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
+                        size_t to, uint64_t *c, size_t ldc, void *scratch);
+enum { TF_STRASSEN_ROWS = 48, TF_STRASSEN_SCRATCH = 512 << 10 }; /**< rows from which on they pay; bytes */
 
 /** c (TF_PANEL words) += a (k words) times a panel of TF_PANEL columns, mod 2^(8 bytes). */
 void tf_panel_row_avx2(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, uint64_t *c);

@@ -72,7 +72,8 @@ tf_packed *tf_gemm_pack(const tf_gemm *gemm, const uint64_t *b, const uint64_t *
 
 size_t tf_gemm_scratch(size_t m, size_t k) {
     const size_t row = min((min(k, TF_GEMM_ROW_BYTES) + 2 + TF_GEMM_UNIT) * sizeof(uint64_t), TF_GEMM_ROW_BYTES);
-    return round_up(round_up(min(m, TF_GEMM_ROW_BLOCK), TF_GEMM_ROWS) * row + 2 * tf_panel_room(k) + 1, 64);
+    const size_t room = round_up(min(m, TF_GEMM_ROW_BLOCK), TF_GEMM_ROWS) * row + 2 * tf_panel_room(k) + 1;
+    return round_up(m >= TF_STRASSEN_ROWS && room < TF_STRASSEN_SCRATCH ? TF_STRASSEN_SCRATCH : room, 64);
 }
 
 void tf_gemm_matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b,

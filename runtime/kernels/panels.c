@@ -11,25 +11,6 @@
  *  cache with what it is made of saves more than half as many sums cost. */
 enum { FEW = 2, SOME = 32 };
 
-/** Words [k, k + depth) x [j, j + n) of b, in lines of `stride` words of 8 or 4 bytes. */
-static void words_of(const tf_packed *b, size_t k, size_t depth, size_t j, size_t n, void *words, size_t stride,
-                     size_t word) {
-    const unsigned bytes = (b->bits + 7) / 8;
-    const size_t ahead = b->k * (stride / TF_PANEL) * TF_PANEL * bytes;
-    for (size_t at = 0, width; at < n; at += TF_PANEL) {
-        const uint8_t *panel = tf_panel_at(b, j + at, &width) + k * width * bytes;
-        unsigned char *to = (unsigned char *)words + at * word;
-        if (width == TF_PANEL && word == sizeof(uint32_t)) {
-            tf_panel_words32_avx2(panel, depth, bytes, (uint32_t *)to, stride, ahead);
-        } else if (width == TF_PANEL) {
-            tf_panel_words64_avx2(panel, depth, bytes, (uint64_t *)to, stride, ahead);
-        } else {
-            for (size_t i = 0; i < depth * width; i++)
-                memcpy(to + (i / width * stride + i % width) * word, panel + i * bytes, bytes);
-        }
-    }
-}
-
 /** Packs a block of columns for the micro-kernel: in place, or by way of words. */
 static void pack_columns(const tf_packed *b, size_t k, size_t depth, size_t j, size_t n, void *words, void *panel) {
     const tf_gemm *gemm = b->gemm;
@@ -37,12 +18,12 @@ static void pack_columns(const tf_packed *b, size_t k, size_t depth, size_t j, s
     unsigned char *lines = (unsigned char *)panel + line;
     if (!gemm->finish_panel || gemm->word * 8 < b->bits) {
         if (n % TF_PANEL) memset(words, 0, depth * gemm->columns * sizeof(uint64_t));
-        words_of(b, k, depth, j, n, words, gemm->columns, sizeof(uint64_t));
+        tf_panels_words_avx2(b, k, depth, j, n, gemm->columns, words, gemm->columns, sizeof(uint64_t));
         gemm->pack_panel(words, NULL, depth, n, gemm->columns, 1, panel);
         return;
     }
     if (n < gemm->columns) memset(lines, 0, depth * line);
-    words_of(b, k, depth, j, n, lines, gemm->columns, gemm->word);
+    tf_panels_words_avx2(b, k, depth, j, n, gemm->columns, lines, gemm->columns, gemm->word);
     gemm->finish_panel(depth, panel);
 }
 
@@ -84,7 +65,11 @@ static void few_rows(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda
 
 void tf_panels_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                       size_t to, uint64_t *c, size_t ldc, void *scratch) {
-    const size_t whole = m > FEW ? from : to == b->n ? to / TF_PANEL * TF_PANEL : to;
-    if (m <= FEW) few_rows(m, a, a2, lda, b, from, whole, c, ldc, scratch);
-    if (whole < to) many_rows(m, a, a2, lda, b, whole, to, c, ldc, scratch);
+    const size_t even = m < TF_STRASSEN_ROWS ? 0 : m - m % 2, left = m - even; /* rows */
+    size_t done = from;
+    if (even) done = tf_strassen_avx2(even, a, a2, lda, b, from, to, c, ldc, scratch);
+    if (m <= FEW) done = to == b->n ? to / TF_PANEL * TF_PANEL : to;
+    if (left <= FEW)
+        few_rows(left, a + even * lda, a2 ? a2 + even * lda : NULL, lda, b, from, done, c + even * ldc, ldc, scratch);
+    if (done < to) many_rows(m, a, a2, lda, b, done, to, c, ldc, scratch);
 }

@@ -76,14 +76,12 @@ INLINE void panel_row(const uint64_t *a, size_t k, const uint8_t *panel, unsigne
     case 8: call(8); break;                                                                                            \
     }
 
-void tf_panel_words64_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint64_t *out, size_t stride,
-                           size_t ahead) {
+static void words64(const uint8_t *panel, size_t lines, unsigned bytes, uint64_t *out, size_t stride, size_t ahead) {
 #define WORDS(n) panel_words(panel, lines, n, out, stride, ahead)
     FOR_BYTES(bytes, WORDS)
 }
 
-void tf_panel_words32_avx2(const uint8_t *panel, size_t lines, unsigned bytes, uint32_t *out, size_t stride,
-                           size_t ahead) {
+static void words32(const uint8_t *panel, size_t lines, unsigned bytes, uint32_t *out, size_t stride, size_t ahead) {
     for (; lines; lines--, panel += TF_PANEL * bytes, out += stride) {
         uint64_t wide[TF_PANEL];
         if (bytes == sizeof *out) {
@@ -91,8 +89,26 @@ void tf_panel_words32_avx2(const uint8_t *panel, size_t lines, unsigned bytes, u
             memcpy(out, panel, TF_PANEL * sizeof *out);
             continue;
         }
-        tf_panel_words64_avx2(panel, 1, bytes, wide, TF_PANEL, ahead);
+        words64(panel, 1, bytes, wide, TF_PANEL, ahead);
         for (size_t i = 0; i < TF_PANEL; i++) out[i] = (uint32_t)wide[i];
+    }
+}
+
+void tf_panels_words_avx2(const tf_packed *b, size_t k, size_t depth, size_t j, size_t n, size_t next, void *out,
+                          size_t stride, size_t word) {
+    const unsigned bytes = (b->bits + 7) / 8;
+    const size_t ahead = b->k * next * bytes;
+    for (size_t at = 0, width; at < n; at += TF_PANEL) {
+        const uint8_t *panel = tf_panel_at(b, j + at, &width) + k * width * bytes;
+        unsigned char *to = (unsigned char *)out + at * word;
+        if (width == TF_PANEL && word == sizeof(uint32_t)) {
+            words32(panel, depth, bytes, (uint32_t *)to, stride, ahead);
+        } else if (width == TF_PANEL) {
+            words64(panel, depth, bytes, (uint64_t *)to, stride, ahead);
+        } else {
+            for (size_t i = 0; i < depth * width; i++)
+                memcpy(to + (i / width * stride + i % width) * word, panel + i * bytes, bytes);
+        }
     }
 }
 

@@ -119,7 +119,8 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
                       bool panels) {
     static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},  {2, 192, 16}, {5, 193, 33},
                                       {130, 3, 15},  {7, 400, 31},  {128, 64, 32}, {6, 257, 64}, {8, 256, 129},
-                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}, {1, 700, 40}};
+                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}, {1, 700, 40}, {131, 194, 100},
+                                      {257, 98, 37}, {64, 400, 64}};
     for (size_t w = 0; w < widths; w++) {
         for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
             check_matmul(kernels, gemm,
