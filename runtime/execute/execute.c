@@ -80,7 +80,8 @@ static void count_times(run *r, int op, tf_activity otherwise) {
 /** What one call of a step is given of a part. */
 typedef struct part_call {
     tf_part part;
-    uint8_t *message;
+    uint8_t *message, *copy; /* the copy is for L, of so many bytes */
+    size_t copied;
     const uint8_t *received, *dealt;
 } part_call;
 
@@ -193,6 +194,9 @@ static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
         *c = (part_call){.part = tf_part_of(id, n, r->program->small, k)};
         if (entry.phase == TF_SOLO_PHASE) {
             c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
+            if (!traffic->both) continue;
+            c->copied = traffic->dealt[k];
+            c->copy = tf_rounds_place(&r->rounds, tf_left_of(k), c->copied);
             continue;
         }
         int other = tf_partner(id, k);
@@ -201,9 +205,9 @@ static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
             TF_TRY(await(r, entry.node, other, mail));
             c->received = mail->data + (k % 2 ? traffic->swapped[entry.phase - 1][k - 1] : 0);
         }
-        if (entry.phase == traffic->dealt_at && c->part.role == TF_RIGHT) {
+        if (entry.phase == traffic->dealt_at && (c->part.role == TF_RIGHT || traffic->both)) {
             TF_TRY(await(r, entry.node, s, &r->dealt[entry.node][s]));
-            c->dealt = r->dealt[entry.node][s].data;
+            c->dealt = r->dealt[entry.node][s].data + (k % 2 && traffic->both ? traffic->dealt[k - 1] : 0);
         }
         if (entry.phase < traffic->exchanges)
             c->message = tf_rounds_place(&r->rounds, other, traffic->swapped[entry.phase][k]);
@@ -216,6 +220,8 @@ static tf_status run_task(run *r, const task *t) {
     tf_call call = t->call;
     TF_TRY(much && t->call.node->step->shares_work && r->party->workers ? share_phase(r->party, t)
                                                                         : call_phase(&call, t));
+    for (int k = 0; k < t->parts; k++)
+        if (t->part[k].copied) memcpy(t->part[k].copy, t->part[k].message, t->part[k].copied);
     TF_TRY(tf_rounds_send(&r->rounds, false));
     return much ? tf_rounds_poll(&r->rounds) : TF_OK;
 }

@@ -1,13 +1,14 @@
 /*
- * 1/a and 1/sqrt(a), once per row, in the rounds of a comparison and one more: a is compared with public thresholds,
- * all at once, and the bits select a polynomial in a (tf_pieces).
+ * 1/a and 1/sqrt(a), once per row: in one exchange (tf_curve) where that is worth its bytes, else in the rounds of a
+ * comparison and one more: a is compared with public thresholds, all at once, and the bits select a polynomial in a
+ * (tf_pieces).
  */
 #include <math.h>
 
 #include "runtime/lower/compose.h"
 #include "runtime/program/step.h"
 
-enum { MOST_PIECES = 1024 };
+enum { MOST_PIECES = 1024, MOST_AT_ONCE = 600 };
 
 /** scale a^exponent for low <= a <= high, with `frac` fractional bits, in a ring of `ring` bits at least, to `error`
  *  relative. */
@@ -64,14 +65,28 @@ static bool best_cut(const inverse *f, int fine, int point, cut *best) {
     return best->pieces > 0;
 }
 
+/** Whether a single exchange is worth the bytes of its keys, and hashing: two walks through all bits of x and, for each
+ *  piece, through some ten, each of which takes as long as four bytes more. It is two rounds less. */
+static bool is_worth(const tf_program *p, const tf_type *type, int pieces) {
+    enum { LEVEL = 2 * 80, WALKS = 2, LEVELS = 10, STEP = 4 };
+    const double comparing = 4 * ldexp(1, (int)type->bits / 4 - 3) + 4 * pieces + 224;
+    const double more = type->bits * (LEVEL + WALKS * STEP) + pieces * LEVELS * STEP - comparing;
+    return pieces <= MOST_AT_ONCE && type->bits < 64 && tf_width(type->frac, type->bound) <= type->bits &&
+           tf_rounds_are_worth(p, 2, more * (double)tf_shape_count(type->shape));
+}
+
 static tf_value power(tf_program *p, tf_value a, const inverse *f) {
     enum { PART = 6 };
     if (p->status) return -1;
     tf_result result = {f->frac, bound_of(f), false};
     unsigned width = tf_width(f->frac, result.bound), ring = f->ring > width ? f->ring : width;
     int point = tf_type_of(p, a)->frac, bottom;
+    const int fine = f->frac + TF_PIECE_RING - (int)ring;
+    const bool is_range = f->low > 0 && f->high >= f->low;
     cut c;
-    if (!(f->low > 0 && f->high >= f->low) || !best_cut(f, f->frac + TF_PIECE_RING - (int)ring, point, &c))
+    if (is_range && cut_range(f, TF_PIECE_DEGREE, fine, point, &c) && is_worth(p, tf_type_of(p, a), c.pieces))
+        return tf_curve(p, a, &(tf_power){f->scale, f->exponent, c.end, (size_t)c.pieces}, result, ring);
+    if (!is_range || !best_cut(f, fine, point, &c))
         return tf_program_fail(p, tf_fail(TF_RANGE, "an inverse of %g to %g; the range is too large", f->low, f->high));
     /* low bits that move a threshold by a 64th of an interval at most are not compared */
     frexp(ldexp(c.end[1] - c.end[0], point), &bottom);

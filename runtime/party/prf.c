@@ -73,6 +73,24 @@ WITH_AES static void direct_words(const tf_prf *prf, uint64_t high, uint64_t low
     memcpy(out, rest, words * sizeof *out);
 }
 
+/** Up to eight blocks. */
+WITH_AES static inline void hash_lanes(const __m128i round[ROUNDS + 1], __m128i *block, int lanes) {
+    __m128i x[LANES];
+    for (int i = 0; i < LANES; i++)
+        x[i] = _mm_xor_si128(i < lanes ? _mm_loadu_si128(block + i) : _mm_setzero_si128(), round[0]);
+    for (int r = 1; r < ROUNDS; r++)
+        _Pragma("GCC unroll 8") for (int i = 0; i < LANES; i++) x[i] = _mm_aesenc_si128(x[i], round[r]);
+    for (int i = 0; i < lanes; i++)
+        _mm_storeu_si128(block + i,
+                         _mm_xor_si128(_mm_loadu_si128(block + i), _mm_aesenclast_si128(x[i], round[ROUNDS])));
+}
+
+WITH_AES static void direct_hash(const tf_prf *prf, uint64_t *block, size_t blocks) {
+    __m128i *at = (__m128i *)block;
+    for (; blocks >= LANES; blocks -= LANES, at += LANES) hash_lanes(prf->round, at, LANES);
+    if (blocks) hash_lanes(prf->round, at, (int)blocks);
+}
+
 /* With OpenSSL ----------------------------------------------------------------------------------------------------- */
 
 static void put64(unsigned char *at, uint64_t value) {
@@ -94,6 +112,24 @@ static bool openssl_words(const tf_prf *prf, uint64_t high, uint64_t low, uint64
     }
     EVP_CIPHER_CTX_free(context); /* which wipes it */
     if (!ok) memset(out, 0, words * sizeof *out);
+    return ok;
+}
+
+static bool openssl_hash(const tf_prf *prf, uint64_t *block, size_t blocks) {
+    enum { AT_ONCE = 256 };
+    uint64_t made[2 * AT_ONCE];
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    bool ok =
+        context && EVP_EncryptInit_ex(context, EVP_aes_128_ecb(), NULL, (const unsigned char *)prf->round, NULL) == 1;
+    for (size_t at = 0; ok && at < blocks; at += AT_ONCE) {
+        size_t count = blocks - at < AT_ONCE ? blocks - at : AT_ONCE;
+        int length;
+        ok = EVP_EncryptUpdate(context, (unsigned char *)made, &length, (const unsigned char *)(block + 2 * at),
+                               (int)(count * 16)) == 1;
+        for (size_t i = 0; i < 2 * count; i++) block[2 * at + i] ^= made[i];
+    }
+    EVP_CIPHER_CTX_free(context);
+    if (!ok) memset(block, 0, blocks * 16);
     return ok;
 }
 
@@ -120,5 +156,11 @@ bool tf_prf_words(const tf_prf *prf, uint64_t high, unsigned purpose, uint64_t o
     }
     if (!prf->direct) return openssl_words(prf, high, low, out, words);
     direct_words(prf, high, low, out, words);
+    return true;
+}
+
+bool tf_prf_hash(const tf_prf *prf, uint64_t *block, size_t blocks) {
+    if (!prf->direct) return openssl_hash(prf, block, blocks);
+    direct_hash(prf, block, blocks);
     return true;
 }

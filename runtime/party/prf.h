@@ -24,4 +24,8 @@ void tf_prf_free(tf_prf *prf);
  *  of the cipher the output is zeroed and the result false. */
 bool tf_prf_words(const tf_prf *prf, uint64_t high, unsigned purpose, uint64_t offset, uint64_t *out, size_t words);
 
+/** Makes of each 128-bit block x (two words) its encryption XOR x, of which, under a public key, nobody finds an x. On
+ * a failure of the cipher all is zeroed and the result false. */
+bool tf_prf_hash(const tf_prf *prf, uint64_t *block, size_t blocks);
+
 #endif

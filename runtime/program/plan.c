@@ -13,7 +13,10 @@ bool tf_plan_emission(const tf_plan *plan, tf_entry entry, tf_traffic_matrix sen
     if (index < 0) return false;
     const tf_traffic *traffic = &plan->traffic[index];
     if (entry.phase == TF_SOLO_PHASE) {
-        for (int k = 0; k < TF_PARTS; k++) sent[tf_solo_of(k)][tf_right_of(k)] += traffic->dealt[k];
+        for (int k = 0; k < TF_PARTS; k++) {
+            sent[tf_solo_of(k)][tf_right_of(k)] += traffic->dealt[k];
+            if (traffic->both) sent[tf_solo_of(k)][tf_left_of(k)] += traffic->dealt[k];
+        }
         return true;
     }
     if (entry.phase >= traffic->exchanges) return false;

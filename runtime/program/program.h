@@ -329,6 +329,12 @@ enum { TF_PIECE_DEGREE = 3, TF_PIECE_RING = 128 };
  */
 tf_value tf_pieces(tf_program *program, tf_value thresholds, tf_value x, int degree, const tf_power *power,
                    tf_result result, unsigned ring);
+/**
+ * The same of a itself, at most its bound and not below zero, in one exchange: cubics between end[1] ..
+ * end[count - 1], in a ring of at least `ring` bits. As many times 160 B as a has bits, and computing for each
+ * threshold: for few elements. 2 rounds, 1 of them S's.
+ */
+tf_value tf_curve(tf_program *program, tf_value a, const tf_power *power, tf_result result, unsigned ring);
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */
 tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);

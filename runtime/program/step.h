@@ -5,11 +5,11 @@
  * P_s, and x = c + v with c = x_(s+2) known to both others, v = x_s + x_(s+1) known to S. One of the others is R, to
  * whom S sends, the other is L, who derives the same from the key it shares with S. Each third is cut into two parts
  * that differ in this alone: in the first R is P_(s+1), in the second P_(s-1), so that all links carry the same. S only
- * ever sends, and only to R. A step's work falls into the solo phase: this party's two parts as S. It needs what S
- * knows of the inputs, and makes one message for each R; pair phases 0..exchanges: the four parts where it is L or R.
- * After each phase but the last L and R swap messages. Because what S holds of a result never depends on what L and R
- * swap, solo phases run ahead along chains of steps. A step never sends by itself and never waits: the executor calls
- * it part by part and gives it buffers.
+ * ever sends, and only to R, or the same to both. A step's work falls into the solo phase: this party's two parts as S.
+ * It needs what S knows of the inputs, and makes one message for each R; pair phases 0..exchanges: the four parts where
+ * it is L or R. After each phase but the last L and R swap messages. Because what S holds of a result never depends on
+ * what L and R swap, solo phases run ahead along chains of steps. A step never sends by itself and never waits: the
+ * executor calls it part by part and gives it buffers.
  */
 #ifndef TF_STEP_H
 #define TF_STEP_H
@@ -31,6 +31,7 @@ typedef struct tf_traffic {
     int exchanges;
     int dealt_at;             /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
     uint64_t dealt[TF_PARTS]; /**< bytes of the solo phase's messages, S to R */
+    bool both;                /**< L receives the same */
     uint64_t swapped[TF_MAX_EXCHANGES][TF_PARTS]; /**< bytes that L and R send each other */
     tf_traffic_matrix whole[TF_MAX_EXCHANGES];    /**< instead, for steps that do not work in parts */
 } tf_traffic;
@@ -58,9 +59,9 @@ typedef struct tf_call {
     uint64_t *state;  /**< kept between the phases of this node */
     tf_part part;     /**< what to work on; of local steps, the span alone */
     uint8_t *message; /**< to be filled whole, with the part's declared length: to R by S, else to the other side */
-    const uint8_t *received;            /**< what the other side sent after the previous pair phase, of the part */
-    const uint8_t *dealt;               /**< S's message to this party as R, of the part, in pair phase dealt_at */
-    uint8_t *send[TF_PARTIES];          /**< the same for steps that do not work in parts */
+    const uint8_t *received;   /**< what the other side sent after the previous pair phase, of the part */
+    const uint8_t *dealt;      /**< S's message to this party as R, or L, of the part, in pair phase dealt_at */
+    uint8_t *send[TF_PARTIES]; /**< the same for steps that do not work in parts */
     const uint8_t *receive[TF_PARTIES]; /**< and what they received */
     struct tf_slots *slots;             /**< the caller's tensors, for inputs and outputs */
     const struct tf_copies *copies;     /**< hashes of what two parties hold alike, of every node that is complete */

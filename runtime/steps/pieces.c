@@ -233,8 +233,7 @@ tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base
     return v;
 }
 
-/** A polynomial through points (u, y), whose y are divided differences: that of all points, of all but the first, ...
- */
+/** A polynomial through points (u, y), whose y are divided differences: that of all points, of all but the first, .. */
 typedef struct fit {
     size_t degree;
     double u[TF_PIECE_DEGREE + 1], y[TF_PIECE_DEGREE + 1];
@@ -288,8 +287,7 @@ static double middle(const piece_of *p, double low, double high, const double *c
     return (least + most) / 2;
 }
 
-/** The polynomial through the power at the Chebyshev points of [low, high], in whole numbers: each coefficient makes up
- *  for what rounding the ones above it lost. */
+/** Each coefficient makes up for what rounding the ones above it lost. */
 static void piece(const piece_of *p, double low, double high, int64_t *data) {
     fit all, left;
     double coefficient[TF_PIECE_DEGREE + 1] = {0};
@@ -307,6 +305,10 @@ static void piece(const piece_of *p, double low, double high, int64_t *data) {
     }
     coefficient[0] = nearbyint(middle(p, low, high, coefficient));
     for (size_t k = 0; k <= p->degree; k++) put(data + 2 * k, coefficient[k]);
+}
+
+void tf_piece_fit(const tf_power *f, int point, int frac, int degree, double low, double high, int64_t *coefficient) {
+    piece(&(piece_of){f, point, frac, (size_t)degree}, low, high, coefficient);
 }
 
 tf_value tf_pieces(tf_program *p, tf_value bits, tf_value x, int degree, const tf_power *f, tf_result result,

@@ -62,6 +62,11 @@ void tf_reshare_receive(tf_call *call, size_t at, size_t count);
 
 /** @} */
 
+/** The polynomial through a power of x at the Chebyshev points of [low, high], in u = 2^point x and with `frac`
+ * fractional bits: for each power of u a number mod 2^128, the lower word first. */
+void tf_piece_fit(const tf_power *power, int point, int frac, int degree, double low, double high,
+                  int64_t *coefficient);
+
 /** @name Which element of a group is the largest, from the split bits of all its pairs: for tournaments @{ */
 
 enum { TF_WINNERS_MOST = 8, TF_SELECT_MOST = 6 }; /* elements of a group */

@@ -1,4 +1,5 @@
 /* Protocols made of several steps, against floating point over their ranges: inverses, exponentials, polynomials. */
+#include "runtime/program/step.h"
 #include "tests/support/rig.h"
 
 /* n integers with `frac` fractional bits, spread evenly over the magnitudes of low..high, ends first. */
@@ -66,33 +67,52 @@ Test(compose, rsqrt) {
     check_inverses(rsqrt_unscaled, -0.5);
 }
 
-/* Where rounds are worth anything: lines, in a ring that leaves them fewer bits. */
-static tf_value reciprocal_by_lines(tf_program *p, tf_value a, double low, double high, int frac) {
-    p->round_bytes = 1e9;
+static void check_step(const tf_program *p, tf_value y, const char *name) {
+    cr_assert_eq(tf_program_status(p), TF_OK, "%s", tf_error());
+    cr_assert_str_eq(p->node[y].step->name, name);
+}
+
+/* Where rounds are worth little. */
+static tf_value reciprocal_in_pieces(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1;
     tf_value y = tf_reciprocal_near(p, a, low, high, frac, 46);
+    check_step(p, y, "pieces");
     cr_assert_geq(tf_type_of(p, y)->bits, 46);
     return y;
 }
-static tf_value rsqrt_by_lines(tf_program *p, tf_value a, double low, double high, int frac) {
-    p->round_bytes = 1e9;
+static tf_value rsqrt_in_pieces(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1;
     tf_value y = tf_rsqrt(p, a, low, high, 1, frac, 44);
+    check_step(p, y, "pieces");
     cr_assert_geq(tf_type_of(p, y)->bits, 44);
     return y;
 }
-static tf_value reciprocal_near(tf_program *p, tf_value a, double low, double high, int frac) {
-    p->round_bytes = 1;
-    return tf_reciprocal_near(p, a, low, high, frac, 46);
+/* Where they are worth anything: in one exchange, in the ring that is wanted. */
+static tf_value reciprocal_at_once(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1e9;
+    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 56);
+    check_step(p, y, "curve");
+    cr_assert_geq(tf_type_of(p, y)->bits, 56);
+    return y;
 }
-
-Test(compose, inverses_by_lines) {
+static tf_value rsqrt_at_once(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 1e9;
+    tf_value y = tf_rsqrt(p, a, low, high, 1, frac, 48);
+    check_step(p, y, "curve");
+    cr_assert_geq(tf_type_of(p, y)->bits, 48);
+    return y;
+}
+Test(compose, inverses_in_a_ring) {
     const double wide[][2] = {{0.5, 256}, {1, 2}, {1, 1}, {0.25, 4}, {1, 128}, {3, 3000}, {0.7, 0.9}, {100, 16000}};
     for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
-        check_inverse_to(1.6e-4, reciprocal_by_lines, -1, wide[k][0], wide[k][1], 16, 20, 1000);
-        check_inverse_to(1.6e-4, reciprocal_near, -1, wide[k][0], wide[k][1], 16, 20, 1000);
-        check_inverse_to(4e-5, rsqrt_by_lines, -0.5, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(1.6e-4, reciprocal_in_pieces, -1, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(4e-5, rsqrt_in_pieces, -0.5, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(1.6e-4, reciprocal_at_once, -1, wide[k][0], wide[k][1], 16, 20, 300);
+        check_inverse_to(1.6e-5, rsqrt_at_once, -0.5, wide[k][0], wide[k][1], 16, 20, 300);
     }
-    check_inverse_to(4e-5, rsqrt_by_lines, -0.5, 0x1p-2, 0x1p22, 18, 20, 1000);
-    check_inverse_to(1.6e-4, reciprocal_near, -1, 0x1p-14, 0x1p14, 20, 20, 3000); /* sums of powers of scores */
+    check_inverse_to(1.6e-5, rsqrt_at_once, -0.5, 0x1p-7, 0x1p22, 20, 20, 300);
+    check_inverse_to(4e-5, rsqrt_in_pieces, -0.5, 0x1p-2, 0x1p22, 18, 20, 1000);
+    check_inverse_to(1.6e-4, reciprocal_in_pieces, -1, 0x1p-14, 0x1p14, 20, 20, 3000); /* sums of powers of scores */
 }
 
 Test(compose, exponential_of_negative_numbers) {

@@ -112,6 +112,11 @@ static tf_value the_winner(rig *r) {
     return tf_select_winner(&r->program, 3, (tf_value[]){a_bit(r), a_bit(r), a_bit(r)},
                             (tf_value[]){narrow(r), narrow(r)});
 }
+static tf_value curve(rig *r) {
+    static const double ends[] = {1, 2, 4, 15};
+    tf_power root = {1, -0.5, ends, 3};
+    return tf_curve(&r->program, put(r, tf_dims(N), 4, 16, 15), &root, (tf_result){16, 4, false}, 40);
+}
 STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
 STEP(staircase,
      tf_staircase(p, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0), threshold, 0, 16, 99, 32))
@@ -187,6 +192,7 @@ static const price prices[] = {
     {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
     {"lines between 10 thresholds", lines, N, THRESHOLDS_12 + (2 + 4) * 128, 10 * 3 + 32, 4, 128.75},
     {"cubics between these, in Z_2^40", cubics, N, THRESHOLDS_12 + (2 + 4 * 3) * 128, 10 * 3 + 40, 4, 258.75},
+    {"curve of 16 bits, in Z_2^40, its keys to L and to R", curve, N, 2 * 17 * 640, 40, 2, 2730},
     {"winners of three", winners, N, 3 * BIT_DEALT + 5, 3 * BIT_OPEN + 2, 3, 5},
     {"the winner of three, Z_2^32", the_winner, N, 3 * BIT_DEALT + 11 * 32, 3 * BIT_OPEN + 32, 3, 56},
     {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 2 * 128, 10 * 3 + 32, 4, 64.75},

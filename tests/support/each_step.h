@@ -124,6 +124,13 @@ static void step_staircase(rig *r, const int64_t *x) {
         tf_pieces(&r->program, bits, a, degree, &square, RESULT(8, 0x1p20, false), degree > 1 ? 40 : 0);
 }
 
+static void step_curve(rig *r, const int64_t *x) {
+    static const double end[] = {0x1p10, 0x1p14, 0x1p18, 0x1p19};
+    tf_power root = {0x1p19, -0.5, end, 3};
+    tf_value a = tf_slice(&r->program, step_put(r, x, 32, 0x1p19), 0, 0, (STEP_N / 16 + 127) / 128 * 128);
+    tf_curve(&r->program, a, &root, RESULT(8, 0x1p16, false), 40);
+}
+
 static const step_case step_products[] = {{"multiply, wide", step_multiply_wide},
                                           {"multiply, wide by 12", step_multiply_wide_by_12},
                                           {"multiply, narrow", step_multiply_narrow},
@@ -151,12 +158,9 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},
                                             {0}};
-static const step_case step_tables[] = {{"2^x", step_exponential},
-                                        {"powers", step_powers},
-                                        {"spline", step_spline},
-                                        {"spline of 256 segments", step_spline_fine},
-                                        {"lookup", step_lookup},
-                                        {"thresholds and staircase", step_staircase},
-                                        {0}};
+static const step_case step_tables[] = {{"2^x", step_exponential}, {"powers", step_powers},
+                                        {"spline", step_spline},   {"spline of 256 segments", step_spline_fine},
+                                        {"lookup", step_lookup},   {"thresholds and staircase", step_staircase},
+                                        {"curve", step_curve},     {0}};
 
 #endif

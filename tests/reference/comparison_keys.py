@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Executable reference of functions in one exchange: see runtime/steps/curve.c and runtime/party/comparison_key.c.
+
+S knows v, L and R know c, x = c + v mod 2^M. S makes two keys of a comparison with v (Boyle et al. 2021, "Function
+secret sharing for mixed-mode and fixed-point secure computation", 3), whose payload is 1, v, v^2, v^3. What S sends goes
+through send(), which insists on a mask that its receivers cannot make: of each word one is told what masks it, and who
+knows that.
+"""
+import hashlib
+import math
+import random
+
+M, WIDE = 12, 1 << 128
+rng = random.Random(5)
+
+
+def hashed(seed, tweak):
+    return int.from_bytes(hashlib.sha256(b"%d %d" % (seed, tweak)).digest()[:16], "big")
+
+
+def child(seed, side):
+    """A child's seed and control bit."""
+    value = hashed(seed, side)
+    return value >> 1, value & 1
+
+
+def worth(seed):
+    return [hashed(seed, 2 + k) for k in range(4)]
+
+
+def send(word, mask_of):
+    """A word of the body: for each holder a mask from the other one's seed, which it cannot know."""
+    assert mask_of == {"L": "seed of R", "R": "seed of L"}
+    return word
+
+
+def make(roots, bits, alpha, payload):
+    """The keys' common body; S alone runs this."""
+    masks = {"L": "seed of R", "R": "seed of L"}
+    seed, control, body = list(roots), [0, 1], []
+    for i in reversed(range(bits)):
+        bit = alpha >> i & 1
+        made = [[child(s, 0), child(s, 1)] for s in seed]
+        off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], masks)
+        turns = [send(made[0][0][1] ^ made[1][0][1] ^ bit ^ 1, masks), send(made[0][1][1] ^ made[1][1][1] ^ bit, masks)]
+        sign = control[0] - control[1]
+        value = [send(sign * (p * (1 - bit) - a + b) % WIDE, masks) for p, a, b in zip(payload, worth(seed[0]), worth(seed[1]))]
+        body.append((off, turns, value))
+        control, seed = ([made[b][bit][1] ^ control[b] & turns[bit] for b in (0, 1)],
+                         [made[b][bit][0] ^ control[b] * off for b in (0, 1)])
+        assert control[0] ^ control[1] == 1                                    # on the path they differ
+    return body
+
+
+def at(holder, root, bits, body, q, depth):
+    """What a holder has of [alpha < q] payload, by the upper depth bits; nobody speaks."""
+    seed, control, share = root, holder, [0] * 4
+    for i in range(depth):
+        off, turns, value = body[i]
+        bit = q >> bits - 1 - i & 1
+        share = [(s + bit * (w + control * v)) % WIDE for s, w, v in zip(share, worth(seed), value)]
+        (seed, own), correct = child(seed, bit), control
+        seed, control = seed ^ correct * off, own ^ correct & turns[bit]
+    return [s * (1, -1)[holder] for s in share]
+
+
+def moments(h, shift):
+    return [sum(math.comb(k, i) * shift ** (k - i) * h[i] for i in range(k + 1)) for k in range(4)]
+
+
+def curve(c, v, low, thresholds, spare, cubics):
+    """The sum of both parts, mod 2^128: the cubic of the piece in which x = c + v - offset lies."""
+    offset, width, bits = 2 << low, M - low, M - low + 1
+    c = (c + offset) % (1 << M)
+    roots = [rng.getrandbits(127), rng.getrandbits(127)]                       # streams of S and L, of S and R
+    body = make(roots, bits, v >> low, [v ** k for k in range(4)])
+    total, high = 0, c >> low
+    minus = lambda a, b: [x - y for x, y in zip(a, b)]
+    times = lambda p, h: sum(a * b for a, b in zip(p, h))
+    for holder in (0, 1):
+        G = lambda q, depth=bits: at(holder, roots[holder], bits, body, q, depth)
+        wrap, everything = G((1 << width) - high), G(1 << width, 1)
+        below, above = c - offset, c - offset - (1 << M)
+        rest = moments(minus(everything, wrap), above)
+        part = times(cubics[-1], moments(wrap, below)) + times(cubics[-1], rest)
+        for t, s, p, n in zip(thresholds, spare, cubics, cubics[1:]):
+            left = (t + offset >> low) - high
+            if left > 0:                                                       # a mask in C: c is a share
+                got = [a + b for a, b in zip(moments(G(left, bits - s), below), rest)]
+            else:
+                got = moments(minus(G(left + (1 << width), bits - s), wrap), above)
+            part += times(minus(p, n), got)
+        total += part
+    return total % WIDE
+
+
+def check_keys():
+    for bits in (1, 4, 6):
+        for alpha in range(1 << bits):
+            roots, payload = [rng.getrandbits(127), rng.getrandbits(127)], [1, alpha, 0, rng.getrandbits(128)]
+            body = make(roots, bits, alpha, payload)
+            for q in range(1 << bits):
+                for depth in range(1, bits + 1):
+                    drop = bits - depth
+                    got = [sum(x) % WIDE for x in zip(*(at(b, roots[b], bits, body, q, depth) for b in (0, 1)))]
+                    assert got == [p if alpha >> drop < q >> drop else 0 for p in payload]
+
+
+def check_curve():
+    thresholds = [40, 90, 200, 450, 700]
+    cubics = [[rng.randrange(-1 << 90, 1 << 90) for _ in range(4)] for _ in range(len(thresholds) + 1)]
+    for low, spare in ((0, [0] * 5), (2, [0, 0, 1, 2, 2])):
+        for _ in range(400):
+            x, v = rng.choice([rng.randrange(1000), rng.choice(thresholds) - rng.randrange(2)]), rng.getrandbits(M)
+            got = curve((x - v) % (1 << M), v, low, thresholds, spare, cubics)
+            near = [p for p, begin, end, s, e in zip(cubics, [-9] + thresholds, thresholds + [1 << M], [0] + spare, spare + [0])
+                    if begin - (2 << low + s) * (low > 0) <= x < end + (2 << low + e) * (low > 0)]
+            assert got in [sum(a * x ** k for k, a in enumerate(p)) % WIDE for p in near], (x, low)
+
+
+check_keys()
+check_curve()
+print("comparison keys: every point of small ranges; curves between thresholds, wrapped and not")
