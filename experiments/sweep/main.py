@@ -50,6 +50,12 @@ def parse(arguments):
         at = arguments.index("--slurm")
         arguments = [*arguments[:at], f"--slurm={arguments[at + 1]}", *arguments[at + 2:]]
     options = parser.parse_intermixed_args(arguments)
+    store = pathlib.Path(options.what).is_dir()
+    for name in ("table", "report", "compare", "pack", "where", "by") if not store else ("list", "out", "slurm", "overrides", "retry_failed"):
+        if getattr(options, name) and not options.task:
+            said = name if name == "overrides" else "--" + name.replace("_", "-")
+            parser.error(f"{options.what} is a store, and {'KEY=V1,V2' if name == 'overrides' else said} is of a spec" if store else
+                         f"{said} is of a store, and {options.what} is none")
     if options.jobs < 1:
         parser.error("-j: at least one point at a time")
     return options
@@ -71,6 +77,9 @@ def look(options):
                     archive.add(store.directory / part, f"{store.directory.name}/{part}")
         return
     results = list(store.all())
+    if store.damaged:
+        print(f"trefoil: warning: {len(store.damaged)} of {len(store.damaged) + len(results)} files in {store.directory}/results are no "
+              f"whole results and do not count, such as {store.damaged[0]}; the sweep computes them again", file=sys.stderr)
     by = options.by.split(",") if options.by else None
     if by and (unknown := [c for c in by if c not in tables.COLUMNS]):
         raise tables.TableError(f"'{unknown[0]}' is no column; columns are {', '.join(tables.COLUMNS)}")
@@ -211,10 +220,12 @@ def main():
             run(options)
     except (SpecError, tables.TableError) as error:
         fail(error, 2)
-    except (PlanError, ProgramError, slurm.SlurmError, OSError) as error:
+    except (PlanError, ProgramError, slurm.SlurmError) as error:
         fail(error)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
 
 
 if __name__ == "__main__":

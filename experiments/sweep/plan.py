@@ -1,5 +1,6 @@
 """What points will take: forecasts of the program, exact, and estimates of time; everything is checked before it runs."""
 import concurrent.futures
+import contextlib
 import functools
 import json
 
@@ -21,12 +22,10 @@ class Forecasts:
         self.program, self.known = program, {}
         self.path = store.directory / "forecasts.jsonl" if store else None
         if self.path and self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # of a line that was cut, or is none of ours
                     entry = json.loads(line)
                     self.known[entry["key"]] = entry
-                except (json.JSONDecodeError, KeyError):
-                    continue
 
     def key(self, point):
         """What the forecast is of; computed once, of a point that is asked for often."""

@@ -1,4 +1,5 @@
 """From a spec to its points: what is to be measured, each once, and the program's arguments for each."""
+import contextlib
 import hashlib
 import json
 import os
@@ -29,11 +30,9 @@ class Digests:
     def __init__(self, path):
         self.path, self.known, self.seen = path, {}, {}
         if path and os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                try:
-                    self.known = json.load(file)
-                except json.JSONDecodeError:
-                    self.known = {}
+            with open(path, encoding="utf-8") as file, contextlib.suppress(ValueError):
+                known = json.load(file)
+                self.known = known if isinstance(known, dict) else {}
         self.before = len(self.known)
 
     def of(self, path):

@@ -157,17 +157,17 @@ def measure_point(point, program, forecasts, store, result):
 
 def compute(point, program, forecasts, store):
     """The result of a point; a failure is a result too, with its reason."""
-    started = time.time()
+    began = time.monotonic()
     of_data = point.measure in OF_DATA
     result = {"settings": point.settings, "label": point.label, "measure": point.measure,
               "limit": point.where["limit"] if of_data else 0, "environment": environment(program),
               "seeds": {"weights and tokens": 1} if point.measure in ("time", "profile") else {},
-              "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))}
+              "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     try:
         measure_point(point, program, forecasts, store, result)
     except ProgramError as error:
         result["error"] = str(error)
-    result["seconds"] = time.time() - started
+    result["seconds"] = time.monotonic() - began
     return result
 
 

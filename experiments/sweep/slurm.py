@@ -80,9 +80,12 @@ wait "$child"
 def read_task(text):
     """The points of FILE:NUMBER."""
     path, _, number = text.rpartition(":")
-    with open(path, encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
-    return [Point.of_record(r) for r in records if str(r["task"]) == number]
+    try:
+        with open(path, encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        return [Point.of_record(r) for r in records if str(r["task"]) == number]
+    except (ValueError, KeyError, TypeError):
+        raise SlurmError(f"{path} is no list of points, or was cut; submit the sweep again") from None
 
 
 def submit(script, options):

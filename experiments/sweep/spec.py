@@ -352,4 +352,4 @@ def read_spec(path, overrides=()):
         with open(path, encoding="utf-8") as file:
             return Spec(str(path), file.read(), overrides)
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {error}") from None
+        raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None

@@ -72,9 +72,19 @@ class Point:
         return Point(record["measure"], record["settings"], record["where"], record["label"])
 
 
+# What a result holds, and of which type.
+RESULT = {"digest": str, "measure": str, "settings": dict, "label": dict, "environment": dict, "seconds": (int, float)}
+
+
+def is_whole(result):
+    """Whether this is a result, of success or of failure."""
+    return (isinstance(result, dict) and all(isinstance(result.get(k), kind) for k, kind in RESULT.items())
+            and (isinstance(result.get("error"), str) or isinstance(result.get("figures"), dict)))
+
+
 class Store:
     def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+        self.directory, self.damaged = pathlib.Path(directory), []
 
     def create(self):
         for part in ("results", "locks", "predictions", "logs", "specs"):
@@ -88,9 +98,9 @@ class Store:
         try:
             with open(self.path(digest), encoding="utf-8") as file:
                 result = json.load(file)
-        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        except (FileNotFoundError, IsADirectoryError, ValueError):
             return None
-        return result if isinstance(result, dict) and result.get("digest") == digest else None
+        return result if is_whole(result) and result["digest"] == digest else None
 
     def write(self, digest, result):
         write_whole(self.path(digest), json.dumps({"digest": digest, **result}, indent=1, sort_keys=True) + "\n")
@@ -107,23 +117,25 @@ class Store:
             yield True
 
     def all(self):
-        """All whole results."""
+        """All whole results; whether there are files that hold none is left in `damaged`."""
         folder = self.directory / "results"
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.directory} is no store of a sweep: it has no results/")
         with os.scandir(folder) as entries:
             names = sorted(e.name for e in entries if e.name.endswith(".json"))
+        self.damaged = []
         for name in names:
-            result = self.read(name[:-5])
-            if result:
+            if result := self.read(name[:-5]):
                 yield result
+            else:
+                self.damaged.append(name)
 
     def parsed_specs(self):
         """The specs that were run into this store, as tables."""
         parsed = []
         folder = self.directory / "specs"
         for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
-            with contextlib.suppress(tomllib.TOMLDecodeError):
+            with contextlib.suppress(ValueError):
                 parsed.append(tomllib.loads(path.read_text(encoding="utf-8")))
         return parsed
 

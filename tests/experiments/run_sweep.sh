@@ -131,6 +131,34 @@ sweep "$work/other" --compare "$store" >"$work/out" && complain "more rounds are
 grep -q "rounds .* -> 1" "$work/out" || complain "the comparison says: $(cat "$work/out")"
 sweep "$store" --pack "$work/pack.tar.gz" && tar -tzf "$work/pack.tar.gz" | grep "store/results/" >/dev/null || complain "--pack"
 
+# Files of a store that are damaged, of whatever form, count as not there, and are spoken of.
+cp -r "$store" "$work/damaged"
+one=$(find "$work/damaged/results" -name '*.json' | sort | head -1)
+echo '{"digest": "'"$(basename "$one" .json)"'", "label": [], "measure": 3}' >"$one"
+echo 3 >"$work/damaged/results/other.json"
+mkdir "$work/damaged/results/folder.json"
+for file in forecasts.jsonl digests.json specs/more.toml results/bytes.json; do printf '\xff\xfe[1]\n' >"$work/damaged/$file"; done
+for look in "--table csv" "--report $work/damaged.html" "--report $work/damaged.md"; do
+    # shellcheck disable=SC2086 # two words
+    sweep "$work/damaged" $look >/dev/null 2>"$work/err" || complain "a damaged store, $look: $(tail -1 "$work/err")"
+    grep -q "warning: 4 of 12 files" "$work/err" || complain "a damaged store, $look: $(cat "$work/err")"
+done
+sweep "$work/spec.toml" --out "$work/damaged" --list 2>&1 | grep "8 done, 0 failed, 1 open" >/dev/null || complain "a damaged store is not gone on with"
+echo '[1, 2]' >"$work/damaged/digests.json"
+sweep "$work/spec.toml" --out "$work/damaged" >/dev/null 2>"$work/err" || complain "a damaged store is not mended: $(cat "$work/err")"
+mkdir -p "$work/damaged/jobs" && echo '{"task": 1,' >"$work/damaged/jobs/1.points"
+sweep "$work/damaged" --task "$work/damaged/jobs/1.points:1" 2>"$work/err" && complain "a cut list of points is no failure"
+grep -q "no list of points, or was cut" "$work/err" || complain "a cut list of points: $(cat "$work/err")"
+
+# What is of a store is not of a spec, and the other way about.
+sweep "$work/spec.toml" --table csv 2>"$work/err" && complain "a spec has a table"
+grep -q "is of a store, and .*spec.toml is none" "$work/err" || complain "a spec's table: $(cat "$work/err")"
+for word in --list seq=8 "--out $work/x"; do
+    # shellcheck disable=SC2086 # two words
+    sweep "$store" $word >"$work/out" 2>"$work/err" && complain "a store takes $word"
+    grep -q "store is a store, and .* is of a spec" "$work/err" || complain "a store with $word: $(cat "$work/err")"
+done
+
 # Failures are kept with their reason, and tried again only when asked to.
 printf '%s\n' 'measure = ["time"]' 'timeout = 0' "${tiny[@]}" '[axes]' 'seq = [8]' >"$work/late.toml"
 sweep "$work/late.toml" --out "$work/late" >/dev/null 2>&1 && complain "a point that takes too long is no failure"
