@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* O_TMPFILE */
 #include "net/base/new_file.h"
 
 #include <errno.h>
@@ -10,14 +11,41 @@ static tf_status failed(const tf_new_file *f, int error) {
     return tf_fail(TF_IO, "%s: cannot be written: %s", f->path, strerror(error));
 }
 
+enum { ATTEMPTS = 100 };
+
+/* The directory that a file stands in. */
+static bool directory_of(const char *path, char directory[4096]) {
+    const char *slash = strrchr(path, '/');
+    int length = snprintf(directory, 4096, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return length >= 0 && length < 4096;
+}
+
+static bool name_temporary(tf_new_file *f, int attempt) {
+    return snprintf(f->temporary, sizeof f->temporary, "%s.%ld-%d.tmp", f->path, (long)getpid(), attempt) > 0;
+}
+
+/* Gives a file without a name its temporary one, from which it can take the place of another. */
+static int link_temporary(tf_new_file *f) {
+    char own[64];
+    snprintf(own, sizeof own, "/proc/self/fd/%d", f->file);
+    for (int k = 0; k < ATTEMPTS && name_temporary(f, k); k++) {
+        if (!linkat(AT_FDCWD, own, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW)) return 0;
+        if (errno != EEXIST) break;
+    }
+    return errno;
+}
+
 tf_status tf_new_file_open(const char *path, unsigned mode, tf_new_file *f) {
-    enum { ATTEMPTS = 100 };
+    char directory[4096];
     *f = (tf_new_file){.file = -1};
     int length = snprintf(f->path, sizeof f->path, "%s", path);
     if (length < 0 || (size_t)length >= sizeof f->path - 32)
         return tf_fail(TF_INVALID, "%.100s...: the path is too long", path);
-    for (int k = 0; k < ATTEMPTS && f->file < 0; k++) {
-        if (snprintf(f->temporary, sizeof f->temporary, "%s.%ld-%d.tmp", f->path, (long)getpid(), k) < 0) break;
+    if (directory_of(f->path, directory) && !access("/proc/self/fd", X_OK))
+        f->file = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
+    if (f->file >= 0) return TF_OK;
+    f->named = true; /* not all file systems have files without a name */
+    for (int k = 0; k < ATTEMPTS && f->file < 0 && name_temporary(f, k); k++) {
         f->file = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (f->file < 0 && errno != EEXIST) break;
     }
@@ -38,9 +66,7 @@ tf_status tf_new_file_write(const tf_new_file *f, const void *data, size_t size,
 /** The rename itself is only safe once the directory is on the disk. Some file systems cannot, and say EINVAL. */
 static int synchronise_directory(const char *path) {
     char directory[4096];
-    const char *slash = strrchr(path, '/');
-    int length = snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    if (length < 0) return EINVAL;
+    if (!directory_of(path, directory)) return EINVAL;
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return errno == EACCES ? 0 : errno; /* a directory to write into but not to read */
     int error = fsync(descriptor) && errno != EINVAL ? errno : 0;
@@ -51,11 +77,15 @@ static int synchronise_directory(const char *path) {
 tf_status tf_new_file_finish(tf_new_file *f) {
     int error = fsync(f->file) && errno != EINVAL ? errno : 0;
     int descriptor = f->file;
+    if (!error && !f->named) {
+        error = link_temporary(f);
+        f->named = !error;
+    }
     f->file = -1;
     if (close(descriptor) && !error) error = errno;
     if (!error && rename(f->temporary, f->path)) error = errno;
     if (error) {
-        unlink(f->temporary);
+        if (f->named) unlink(f->temporary);
         return failed(f, error);
     }
     error = synchronise_directory(f->path);
@@ -65,7 +95,7 @@ tf_status tf_new_file_finish(tf_new_file *f) {
 void tf_new_file_abandon(tf_new_file *f) {
     if (f->file < 0) return;
     close(f->file);
-    unlink(f->temporary);
+    if (f->named) unlink(f->temporary);
     f->file = -1;
 }
 

@@ -1,10 +1,12 @@
 /**
- * Writing files so that a crash leaves the old one or the new one, whole: into a temporary name beside the file, which
- * then takes its place. Both the file and its directory are on the disk when tf_new_file_finish returns.
+ * Writing files so that a crash leaves the old one or the new one, whole: into a file without a name, or where there
+ * are none a temporary name beside the file, which then takes its place. Both the file and its directory are on the
+ * disk when tf_new_file_finish returns.
  */
 #ifndef TF_NEW_FILE_H
 #define TF_NEW_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +14,8 @@
 
 typedef struct tf_new_file {
     char path[4096], temporary[4096];
-    int file; /**< -1 while there is none */
+    int file;   /**< -1 while there is none */
+    bool named; /**< it has its temporary name; otherwise none yet, so that whoever is killed leaves nothing */
 } tf_new_file;
 
 /** Begins the file that will stand at `path`. `mode` is 0600 for secrets, 0666 otherwise, less the umask. */

@@ -70,6 +70,16 @@ kill -INT "${pid[1]}"
 await 20 1
 [ "$status" = 130 ] || complain "an interrupted party exits with $status: $(cat "$work/err1")"
 
+# Whoever ends trefoil run alone ends its parties too.
+if command -v mpirun >/dev/null; then
+    "$trefoil" run -- gateway --model "$model" --http 127.0.0.1:0 >"$work/out" 2>"$work/err" &
+    pid[0]=$!
+    until_line 30 "$work/err" "ready: all three" || complain "run -- gateway: $(cat "$work/err")"
+    kill -INT "${pid[0]}"
+    await 30 0
+    [ "$status" = 130 ] || complain "run that is interrupted by itself ends with $status: $(cat "$work/err")"
+fi
+
 # Standard input; share files; the listing of one kind.
 "$trefoil" plain --model "$model" --text hello --json | grep -o '"logits": [^]]*' >"$work/given"
 echo hello | "$trefoil" plain --model "$model" --input - --json | grep -o '"logits": [^]]*' | cmp -s - "$work/given" ||

@@ -12,12 +12,10 @@ enum { MOST_ARGUMENTS = 256, PATH_TEXT = 4096, NOT_FOUND = 127, SIGNALLED = 128,
 
 static volatile sig_atomic_t child, interrupted;
 
-/* A terminal interrupts mpirun itself; other signals are handed on. */
-static void hand_on(int number) {
-    if (number == SIGINT)
-        interrupted = 1;
-    else if (child > 0)
-        kill((pid_t)child, number);
+/* A terminal interrupts mpirun itself; what others send to this process alone is handed on. */
+static void hand_on(int number, siginfo_t *how, void *context) {
+    if (number == SIGINT) interrupted = 1;
+    if (child > 0 && (number != SIGINT || how->si_code == SI_USER)) kill((pid_t)child, SIGTERM);
 }
 
 int launch_command(int argc, char **argv) {
@@ -59,7 +57,7 @@ tf_status launch_parties(int argc, char **argv, int *code) {
     arguments[3] = reader;
     for (int i = first; i < argc; i++) arguments[used++] = argv[i];
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) setenv(settings[i][0], settings[i][1], 0);
-    struct sigaction action = {.sa_handler = hand_on};
+    struct sigaction action = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     child = (sig_atomic_t)fork();
