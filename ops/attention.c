@@ -261,7 +261,7 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     tf_value secret = -1;
     if (s.mask && !tf_leaf_of(p, mask.leaf)) {
         secret = mask.leaf;
-        mask.leaf = -1;
+        mask = (tf_mask){.leaf = -1, .hidden = true};
         if (shape[3].rank != 2) return tf_program_fail(p, tf_expect_rank("a secret mask", shape[3], 2));
     }
     if (s.counted && (secret >= 0 || !tf_leaf_of(p, in[s.counted])))
@@ -284,12 +284,17 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     tf_value score = lower_scores(p, &s, scaled, k, (tf_result){frac, softmax->limit * largest, false});
     score = biased_scores(p, &s, softmax, unit, score, s.table ? in[s.table] : -1);
     score = secret_scores(p, &s, softmax, score, secret);
-    /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */
-    const int guard = softmax->eps > 0 ? 4 : 0, inverse_frac = p->frac + 6;
-    const unsigned inverse_ring = tf_width(p->frac, tf_default_bound(p)) + (unsigned)(guard + inverse_frac);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, unit, mask, inverse_frac, inverse_ring, &inverse);
+    const int inverse_frac = p->frac + TF_INVERSE_MORE;
+    const unsigned inverse_ring = tf_width(p->frac, tf_default_bound(p)) + (unsigned)inverse_frac;
+    tf_weights weights = tf_softmax_weights(softmax, p, node, score, unit, mask, inverse_frac, inverse_ring, &inverse);
+    tf_value weight = weights.value, v = in[2];
+    /* programs that read the same state keep it in one ring, however each makes its weights */
+    const tf_node *state = p->status ? NULL : p->node[v].leaf;
+    if (state && state->leaf == TF_LEAF_HELD && weights.most_frac)
+        v = tf_lift(p, v, tf_width(p->frac, tf_default_bound(p)) + (unsigned)weights.most_frac);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, inverse_frac);
-    tf_value context = lower_context(p, &s, weight, in[2], (tf_result){p->frac + guard, tf_default_bound(p), false});
+    tf_value context =
+        lower_context(p, &s, weight, v, (tf_result){p->frac + weights.guard, tf_default_bound(p), false});
     if (inverse >= 0 && !softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     tf_value attended = s.counted ? told(p, &s, weight, inverse, in[s.counted]) : -1;
     if (inverse >= 0) context = tf_mul(p, context, inverse, (tf_result){p->frac, 0, false});

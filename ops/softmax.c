@@ -24,25 +24,28 @@ static tf_value masked(tf_program *p, tf_value x, tf_mask mask) {
     return mask.leaf < 0 ? x : tf_mul_leaf(p, x, mask.leaf, mask.shape, 0);
 }
 
-/** Masked scores become the least there can be. */
-static tf_value masked_scores(tf_program *p, tf_value score, tf_mask mask, double limit) {
+tf_value tf_softmax_lowest(tf_program *p, tf_value score, tf_mask mask, double limit) {
     if (mask.leaf < 0) return score;
     /* of the two terms of the sum one is always zero */
     return tf_add_leaf_within(p, masked(p, score, mask), mask.leaf, mask.shape, limit, -limit, limit);
 }
 
-tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_node *node, tf_value score, double unit,
-                            tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse) {
-    if (softmax->compares) score = masked_scores(p, score, mask, softmax->limit);
+enum { EPSILON_GUARD = 4 };
+
+tf_weights tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf_node *node, tf_value score,
+                              double unit, tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse) {
     tf_weights weights =
-        softmax->lower_unit ? softmax->lower_unit(p, node, score, unit) : softmax->lower(p, node, score);
+        softmax->lower_unit ? softmax->lower_unit(p, node, score, unit, mask) : softmax->lower(p, node, score);
     weights.value = masked(p, weights.value, mask);
     *inverse = -1;
-    if (softmax->mean) return weights.value;
+    if (softmax->mean) return weights;
+    /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */
+    if (weights.eps > 0) weights.guard = EPSILON_GUARD;
     tf_value sum = tf_sum_axis(p, weights.value, -1, weights.most);
     if (weights.eps > 0) sum = tf_add_const(p, sum, weights.eps);
+    if (inverse_ring) inverse_ring += (unsigned)weights.guard;
     *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac, inverse_ring);
-    return weights.value;
+    return weights;
 }
 
 /** How many of the n entries of a mask's row count; all without a mask. */
@@ -91,7 +94,7 @@ tf_value tf_softmax_scaled(const tf_softmax *softmax, tf_program *p, tf_value x,
 tf_value tf_softmax_lower(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     const tf_softmax *softmax = tf_softmax_of(node);
-    tf_mask mask = {node->inputs == 2 ? in[1] : -1, node->shape};
+    tf_mask mask = {.leaf = node->inputs == 2 ? in[1] : -1, .shape = node->shape};
     tf_value inverse;
     size_t n = tf_shape_last(node->shape);
     if (tf_leaf_of(p, mask.leaf)) mask.shape = tf_leaf_of(p, mask.leaf)->shape;
@@ -103,7 +106,7 @@ tf_value tf_softmax_lower(tf_program *p, const tf_node *node, const tf_value *in
     if (!p->status && tf_type_of(p, score)->frac > tf_softmax_frac(softmax, p))
         score = tf_trunc(p, score, tf_softmax_frac(softmax, p));
     score = tf_assume(p, score, bound);
-    tf_value weight = tf_softmax_weights(softmax, p, node, score, 1, mask, p->frac + 3, 0, &inverse);
+    tf_value weight = tf_softmax_weights(softmax, p, node, score, 1, mask, p->frac + 3, 0, &inverse).value;
     if (inverse < 0) return weight;
     return tf_mul(p, weight, tf_reshape(p, inverse, row), (tf_result){p->frac, 2, false});
 }

@@ -15,7 +15,17 @@ typedef struct tf_weights {
     tf_value value;     /**< the weights, in the variant's unit */
     double least, most; /**< what the sum of a row, plus eps, can be, in that unit */
     double eps;         /**< in that unit */
+    int most_frac;      /**< fractional bits that weights have in any program of the model; 0: as many as here */
+    int guard;          /**< fractional bits that sums of weighted values keep more until they are divided, for a row's
+                             sum may be so small that their rounding would show */
 } tf_weights;
+
+/** Which scores count: a public leaf of ones and zeros, read with a shape that broadcasts to that of the scores. */
+typedef struct tf_mask {
+    tf_value leaf; /**< -1: all count */
+    tf_shape shape;
+    bool hidden; /**< a secret mask, which counts the first key of each text, has lowered the others by the padding */
+} tf_mask;
 
 /** Weights of -1: what `lower` returns where building has failed. */
 extern const tf_weights tf_no_weights;
@@ -28,7 +38,6 @@ typedef struct tf_softmax {
     int query;       /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
                           scores, and every bit that they lose saves each score a bit in its product's ring */
     bool mean;       /**< weights are divided by the number of entries that count, not by their sum */
-    bool compares;   /**< a weight depends on the other scores of its row: those that do not count become -limit */
     double padding;  /**< so much lower are scores of keys that a secret mask leaves out, and then count for nothing */
     bool masks_keys; /**< for which those keys are multiplied by zero before; with neither it takes no secret mask */
     /** Fails where an attribute of the node makes no sense; may be NULL. */
@@ -39,17 +48,13 @@ typedef struct tf_softmax {
     tf_weights (*lower)(tf_program *program, const tf_node *node, tf_value score);
     /** In its place, where it is not NULL: of scores in units of 1/2 to 1. Queries are then divided by the power of two
      *  above the root of the depth, which takes no product; the rest is the unit. */
-    tf_weights (*lower_unit)(tf_program *program, const tf_node *node, tf_value score, double unit);
+    tf_weights (*lower_unit)(tf_program *program, const tf_node *node, tf_value score, double unit, tf_mask mask);
 } tf_softmax;
 
-/** Which scores count: a public leaf of ones and zeros, read with a shape that broadcasts to that of the scores. */
-typedef struct tf_mask {
-    tf_value leaf; /**< -1: all count */
-    tf_shape shape;
-} tf_mask;
+/** Fractional bits that the inverses of attention have beyond activations'. */
+enum { TF_INVERSE_MORE = 6 };
 
-/** Exact scores are taken to be within this, in their unit: five to ten times what real models reach. Less than 512, so
- *  that differences of scores with 12 fractional bits fit 3 bytes, and so much that exponentials reach their powers. */
+/** What scores are taken to be within, in their unit. */
 #define TF_SCORE_BOUND 500.0
 /** By so much are those lowered that a secret mask leaves out: real ones are then taken to be within as much. */
 #define TF_SCORE_PADDING 256.0
@@ -66,9 +71,13 @@ double tf_softmax_largest(const tf_softmax *softmax, const tf_program *program, 
 int tf_softmax_frac(const tf_softmax *softmax, const tf_program *program);
 
 /** The weights of scaled scores (..., n), zero where masked, and the inverses of their sums (...), with this many
- *  fractional bits, for a product that wants this ring (0: any); -1 where nothing is left to divide by. */
-tf_value tf_softmax_weights(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
-                            double unit, tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse);
+ *  fractional bits, for a product that wants this ring and the guard's bits (0: any); -1 where nothing is left to
+ * divide by. */
+tf_weights tf_softmax_weights(const tf_softmax *softmax, tf_program *program, const tf_node *node, tf_value score,
+                              double unit, tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse);
+
+/** Scores of which those that do not count have become the least there can be. */
+tf_value tf_softmax_lowest(tf_program *program, tf_value score, tf_mask mask, double limit);
 
 /** The variant that the node's op is of. */
 const tf_softmax *tf_softmax_of(const tf_node *node);

@@ -17,25 +17,76 @@ static void weights_exact(const tf_node *node, const float *score, size_t n, dou
 }
 
 /*
- * What is subtracted need not be the maximum itself: the division undoes it. So the tournament is one of scores rounded
- * to whole units. The scores are lowered by a unit more, so that none exceeds zero.
+ * What is subtracted need not be the maximum itself: the division undoes it. It is a number somewhat above, which takes
+ * few rounds however long a row is, if weights keep as many bits more; or the largest score by a tournament, rounded to
+ * whole units, and a unit more, so that none exceeds zero.
  */
-static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score, double unit) {
-    const double octaves = unit * 1.4426950408889634, most_below = 2 * TF_SCORE_BOUND + 2;
-    if (p->status) return tf_no_weights;
-    double n = (double)tf_shape_last(tf_type_of(p, score)->shape);
+static tf_value below_highest(tf_program *p, tf_value score, tf_mask mask) {
+    const double most_below = 2 * TF_SCORE_BOUND + 2;
+    score = tf_softmax_lowest(p, score, mask, TF_SCORE_BOUND);
     tf_value highest = tf_max_last_soon(p, tf_trunc(p, score, 0));
     /* the ring has room for differences, though not for lifting them */
     tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
     below = tf_add_const_within(p, tf_assume(p, below, most_below), -1, TF_SCORE_BOUND);
-    tf_value power = tf_powers(p, tf_assume(p, below, most_below), octaves, p->frac + 3);
-    return (tf_weights){power, 0.99 * exp2(-2 * octaves), n, 0};
+    return tf_assume(p, below, most_below);
+}
+
+/* Fractional bits of weights beyond activations'; units that the largest is below zero by a tournament; bits that
+ * weighted sums keep more for a ceiling. */
+enum { FRAC_MORE = 3, SLACK = 2, GUARD = 8 };
+
+/** Bits that weights have more for a ceiling, as it is farther from the largest score than a tournament's result. */
+static int ceiling_bits(double octaves) {
+    return (int)(octaves * (TF_CEILING_SLACK - SLACK));
+}
+
+/** Whether the products of such weights with values, and of their sums with inverses, fit a ring. */
+static bool can_be_ceiling(const tf_program *p, double octaves) {
+    int room = 64 - (int)tf_width(p->frac, tf_default_bound(p)) - p->frac;
+    return FRAC_MORE + ceiling_bits(octaves) <= room && GUARD + TF_INVERSE_MORE < room;
+}
+
+/** Whether rows are to be taken relative to a ceiling, by rounds and bytes. */
+static bool ceiling_is_worth(const tf_program *p, tf_value score, tf_powers_range range) {
+    enum { ROUNDS = 4, WIDER_SCORE = 6, WIDER_ROW = 500 }; /* bytes that wider rings cost, with a context of 64 */
+    tf_type type = *tf_type_of(p, score);
+    size_t n = tf_shape_last(type.shape), rows = tf_shape_count(type.shape) / n;
+    if (n > TF_CEILING_COLUMNS) return false;
+    type.frac = 0;
+    double more = tf_ceiling_bytes(rows, n, range) + (double)rows * (WIDER_ROW + WIDER_SCORE * (double)n);
+    return more + ROUNDS * p->round_bytes < tf_max_last_cost(p, &type);
+}
+
+/** The powers, in a ring that has room for their sum where waiting for a lift is worth those bytes. */
+static tf_value powers_of(tf_program *p, tf_value below, double octaves, tf_powers_range range, int frac) {
+    if (p->status) return -1;
+    tf_shape shape = tf_type_of(p, below)->shape;
+    unsigned ring = tf_width(frac, (double)tf_shape_last(shape));
+    double more = 2 * (double)((ring - tf_width(frac, 1) + 7) / 8); /* bytes of two elements, less what a lift saves */
+    bool worth = tf_rounds_are_worth(p, 1, more * (double)tf_shape_count(shape));
+    return tf_powers(p, below, octaves, range, frac, worth ? ring : 0);
+}
+
+static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score, double unit, tf_mask mask) {
+    if (p->status) return tf_no_weights;
+    const double octaves = unit * 1.4426950408889634, n = (double)tf_shape_last(tf_type_of(p, score)->shape);
+    const tf_powers_range range = mask.hidden ? TF_POWERS_TO_508 : TF_POWERS_TO_252;
+    const int frac = p->frac + FRAC_MORE;
+    const bool ceiling = can_be_ceiling(p, octaves) && ceiling_is_worth(p, score, range);
+    tf_value below =
+        ceiling ? tf_below_ceiling(p, score, mask.leaf, mask.shape, range, mask.hidden) : below_highest(p, score, mask);
+    tf_value power = powers_of(p, below, octaves, range, frac + (ceiling ? ceiling_bits(octaves) : 0));
+    double least = 0.99 * exp2(-octaves * (ceiling ? TF_CEILING_SLACK : SLACK));
+    return (tf_weights){.value = power,
+                        .least = least,
+                        .most = n,
+                        .most_frac = can_be_ceiling(p, octaves) ? frac + ceiling_bits(octaves) : 0,
+                        .guard = ceiling ? GUARD : 0};
 }
 
 static const tf_softmax exact = {.limit = TF_SCORE_BOUND,
                                  .frac = 12,
                                  .query = 13,
-                                 .compares = true,
                                  .padding = TF_SCORE_PADDING,
                                  .weights = weights_exact,
                                  .lower_unit = lower_exact};
@@ -50,7 +101,7 @@ static tf_weights lower_relu(tf_program *p, const tf_node *node, tf_value score)
     if (p->status) return tf_no_weights;
     double n = (double)tf_shape_last(tf_type_of(p, score)->shape);
     tf_value weight = tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true});
-    return (tf_weights){weight, EPSILON, n * TF_SCORE_BOUND, EPSILON};
+    return (tf_weights){.value = weight, .least = EPSILON, .most = n * TF_SCORE_BOUND, .eps = EPSILON};
 }
 
 static const tf_softmax relu = {
@@ -88,8 +139,10 @@ static tf_weights powers(tf_program *p, tf_value base, int power) {
     if (p->status) return tf_no_weights;
     int last = tf_type_of(p, left)->frac + tf_type_of(p, right)->frac;
     tf_value weight = tf_mul(p, left, right, (tf_result){last < LAST ? last : LAST, most, false});
-    return (tf_weights){tf_scale_real(p, weight, 1.0 / POWER_UNIT, 1), EPSILON / POWER_UNIT,
-                        fmin(n * most, POWER_SUM) / POWER_UNIT, EPSILON / POWER_UNIT};
+    return (tf_weights){.value = tf_scale_real(p, weight, 1.0 / POWER_UNIT, 1),
+                        .least = EPSILON / POWER_UNIT,
+                        .most = fmin(n * most, POWER_SUM) / POWER_UNIT,
+                        .eps = EPSILON / POWER_UNIT};
 }
 
 static void weights_2quad(const tf_node *node, const float *score, size_t n, double *weight) {

@@ -16,4 +16,12 @@ static inline uint64_t tf_flip_bit(uint64_t *vector, size_t words, uint64_t at) 
     return was >> (at & 63);
 }
 
+/** The `top` (up to 64) highest bits of a vector of one or two words that is turned upwards by `by`, as it wraps. */
+static inline uint64_t tf_top_bits(const uint64_t *vector, size_t words, unsigned top, uint64_t by) {
+    uint64_t from = (64 * words - top - by) & (64 * words - 1), shift = from & 63, upper = -(from >> 6);
+    uint64_t first = vector[0], last = vector[words - 1], low = first ^ ((first ^ last) & upper),
+             high = low ^ first ^ last;
+    return (low >> shift | high << 1 << (63 - shift)) & (~UINT64_C(0) >> (64 - top));
+}
+
 #endif

@@ -108,14 +108,26 @@ static level best_level(search *s, size_t count, int digits) {
     return best;
 }
 
+static search search_of(const tf_program *p, const tf_type *type, size_t rows, bool position) {
+    tf_type difference = *type;
+    difference.bound *= 2;
+    return (search){.rows = rows,
+                    .width = tf_compared_bits(&difference, 0, 0).width,
+                    .position = position,
+                    .round = p->round_bytes};
+}
+
 static level level_of(const tf_program *p, const tournament *t) {
-    tf_type difference = *tf_type_of(p, t->x);
-    difference.bound = 2 * t->bound;
-    search s = {.rows = t->rows,
-                .width = tf_compared_bits(&difference, 0, 0).width,
-                .position = t->position,
-                .round = p->round_bytes};
+    tf_type type = *tf_type_of(p, t->x);
+    type.bound = t->bound;
+    search s = search_of(p, &type, t->rows, t->position);
     return best_level(&s, t->count, t->levels);
+}
+
+double tf_max_last_cost(const tf_program *p, const tf_type *type) {
+    size_t n = tf_shape_last(type->shape);
+    search s = search_of(p, type, tf_shape_count(type->shape) / n, false);
+    return best_level(&s, n, 0).cost;
 }
 
 /** [a < b] */

@@ -12,4 +12,7 @@ tf_value tf_argmax_last(tf_program *program, tf_value a);
  *  exactly. For few rows: 12 of 128 elements of 11 bits take 18 rounds and 37 B an element. */
 tf_value tf_max_last_soon(tf_program *program, tf_value a);
 
+/** About what that costs for elements of this type: bytes, and those that its rounds are worth. */
+double tf_max_last_cost(const tf_program *program, const tf_type *type);
+
 #endif

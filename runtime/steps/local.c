@@ -39,13 +39,10 @@ static const tf_step combine_step = {.name = "combine",
                                      .shares_work = true,
                                      .local = combine_local};
 
-/* Steps that turn each of `rows` rows of `in` elements into one of `out` elements keep the thirds if those end between
- * the same rows before and after. */
-
-static bool keeps_thirds(size_t small, size_t rows, size_t in, size_t out) {
+bool tf_rows_keep_thirds(const tf_program *p, size_t rows, size_t in, size_t out) {
     for (int s = 1; s < TF_PARTIES; s++) {
-        size_t begin = tf_third(rows * out, small, s).begin;
-        if (begin % out || begin / out * in != tf_third(rows * in, small, s).begin) return false;
+        size_t begin = tf_third(rows * out, p->small, s).begin;
+        if (begin % out || begin / out * in != tf_third(rows * in, p->small, s).begin) return false;
     }
     return true;
 }
@@ -65,7 +62,7 @@ static bool gather_keeps(const tf_program *program, const tf_step_node *node) {
     for (int i = shape.rank - 1; i-- > 0; step *= shape.dim[i]) /* row r is made of row r */
         if (shape.dim[i] > 1 && (size_t)args->stride[i] != step) return false;
     return (size_t)args->offset + (out - 1) * (size_t)args->stride[shape.rank - 1] < in &&
-           keeps_thirds(program->small, rows, in, out);
+           tf_rows_keep_thirds(program, rows, in, out);
 }
 
 TF_MULTIVERSION static void gather(tf_call *call, int j, tf_span span) {
@@ -104,7 +101,7 @@ typedef struct sum_args {
 static bool sum_keeps(const tf_program *program, const tf_step_node *node) {
     const sum_args *args = tf_args(sum_args, node);
     return tf_step_is_small(program, node) ||
-           (args->inner == 1 && keeps_thirds(program->small, (size_t)args->outer, (size_t)args->axis, 1));
+           (args->inner == 1 && tf_rows_keep_thirds(program, (size_t)args->outer, (size_t)args->axis, 1));
 }
 
 TF_MULTIVERSION static void sum(tf_call *call, int j, tf_span span) {
@@ -263,6 +260,101 @@ tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t coun
     args.offset = (int64_t)(begin * step);
     type.shape.dim[axis] = count;
     return tf_append_args(p, &gather_step, type, 1, &a, &args, sizeof args);
+}
+
+TF_MULTIVERSION static void lower_rows(tf_call *call, int j, tf_span span) {
+    size_t n = tf_shape_last(call->node->type.shape);
+    const uint64_t *x = call->in[0].c[j], *less = call->in[1].c[j];
+    for (size_t row = span.begin / n; row * n < span.end; row++) {
+        size_t begin = row * n < span.begin ? span.begin : row * n, end = (row + 1) * n;
+        for (size_t i = begin; i < end && i < span.end; i++) call->out.c[j][i] = x[i] - less[row];
+    }
+}
+
+static tf_status lowered_local(tf_call *call) {
+    return tf_on_rows(call, 1, lower_rows);
+}
+
+static bool lowered_keeps(const tf_program *program, const tf_step_node *node) {
+    size_t n = tf_shape_last(node->type.shape);
+    return tf_rows_keep_thirds(program, tf_shape_count(node->type.shape) / n, n, 1);
+}
+
+static const tf_step lowered_step = {.name = "lowered",
+                                     .summary = "rows less a number of each",
+                                     .keeps_thirds = lowered_keeps,
+                                     .shares_work = true,
+                                     .local = lowered_local};
+
+tf_value tf_sub_rows(tf_program *p, tf_value a, tf_value row, tf_type type) {
+    return tf_append(p, &lowered_step, type, 2, (tf_value[]){a, row});
+}
+
+/* Tensors one after the other along an axis */
+
+/** `outer` times, as many elements of each input in a row as it has in such a part. */
+typedef struct concat_args {
+    int64_t outer;
+} concat_args;
+
+/* All thirds at once: S runs ahead where there is but one. */
+static tf_status concat_local(tf_call *call) {
+    const tf_step_node *node = call->node;
+    size_t outer = (size_t)tf_args(concat_args, node)->outer;
+    for (int j = 0; j < 2 && tf_span_count(call->part.span); j++) {
+        uint64_t *out = call->out.c[j];
+        for (size_t o = 0; o < outer; o++)
+            for (int k = 0; k < node->inputs; k++) {
+                size_t length = tf_shape_count(call->program->node[node->input[k]].type.shape) / outer;
+                memcpy(out, call->in[k].c[j] + o * length, length * sizeof *out);
+                out += length;
+            }
+    }
+    return TF_OK;
+}
+
+static const tf_step concat_step = {.name = "concat",
+                                    .summary = "tensors one after the other",
+                                    .keeps_thirds = tf_step_is_small,
+                                    .local = concat_local};
+
+/** The shape of the whole; -1 as axis counts from the end. */
+static tf_status concat_shape(const tf_program *p, int count, const tf_value *part, int *axis, tf_type *type) {
+    if (count < 1 || count > TF_STEP_INPUTS)
+        return tf_fail(TF_INVALID, "%d tensors to put together; 1 to %d are possible", count, (int)TF_STEP_INPUTS);
+    *type = *tf_type_of(p, part[0]);
+    if (*axis < 0) *axis += type->shape.rank;
+    if (*axis < 0 || *axis >= type->shape.rank)
+        return tf_fail(TF_INVALID, "tensors are put together along a missing axis");
+    for (int k = 1; k < count; k++) {
+        const tf_type *other = tf_type_of(p, part[k]);
+        tf_shape same = other->shape;
+        if (same.rank == type->shape.rank) same.dim[*axis] = type->shape.dim[*axis];
+        if (!tf_shape_equal(same, type->shape))
+            return tf_fail(TF_INVALID, "tensors of different shapes cannot be put together");
+        if (other->frac != type->frac) return tf_fail(TF_INVALID, "tensors of different scales cannot be put together");
+        type->shape.dim[*axis] += other->shape.dim[*axis];
+        type->bound = fmax(type->bound, other->bound);
+    }
+    return TF_OK;
+}
+
+tf_value tf_concat(tf_program *p, int count, const tf_value *part, int axis) {
+    if (p->status) return -1;
+    tf_type type;
+    tf_value in[TF_STEP_INPUTS];
+    tf_status status = concat_shape(p, count, part, &axis, &type);
+    if (status) return tf_program_fail(p, status);
+    unsigned need = tf_width(type.frac, type.bound);
+    type.zero = -1;
+    type.bits = 64;
+    for (int k = 0; k < count; k++) {
+        in[k] = tf_lift(p, part[k], need); /* what has more bits keeps them: all are read mod the narrowest ring */
+        if (tf_type_of(p, in[k])->bits < type.bits) type.bits = tf_type_of(p, in[k])->bits;
+    }
+    concat_args args = {.outer = 1};
+    for (int i = 0; i < axis; i++) args.outer *= (int64_t)type.shape.dim[i];
+    return tf_append_args(p, &concat_step, type, count, in, &args, sizeof args);
 }
 
 /* Rows of a small table by the distance of two places, as biases of attention want them ------------------------ */

@@ -17,6 +17,10 @@ static inline bool tf_takes_constant(const tf_call *call, int j) {
     return tf_component_of(call->party->id, j) == 0;
 }
 
+/** Whether steps that turn each of `rows` rows of `in` elements into one of `out` elements keep the thirds: these end
+ *  between the same rows before and after. */
+bool tf_rows_keep_thirds(const tf_program *program, size_t rows, size_t in, size_t out);
+
 /** Walks the elements of a shape in order, tracking a position in another tensor by strides (0 repeats). */
 typedef struct tf_odometer {
     int rank;

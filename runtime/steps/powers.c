@@ -1,9 +1,9 @@
 /*
  * 2^(q x) for x <= 0, without a comparison. X = x + 2^m - 1 in [0, 2^m) is cut as in a spline: c = ch 2^k + cl,
- * v = vh 2^k + vl, the carry left out, so that X = i 2^k + r with i = ch + vh mod 2^7 and r = cl + vl. Then
+ * v = vh 2^k + vl, the carry left out, so that X = i 2^k + r with i = ch + vh mod 2^(m-k) and r = cl + vl. Then
  *     2^(q x) = 2^(q (i 2^k - 2^m + 1)) 2^(q cl) 2^(q vl),
  * the last factor of which S knows. L and R both know cl: their tables have 2^(q (i 2^k + cl - 2^m + 1)) at i, which is
- * rounded to zero but for the TOP highest i, so that what is far below zero needs no clip either.
+ * rounded to zero but for a few of the highest i, so that what is far below zero needs no clip either.
  *
  * S sends R its half of the unit vector of vh (L's is a stream of k_s); L and R turn their halves by ch, and add up the
  * entries that their bits select, one with a minus: P, of which s P is left, the sign s known to S. They swap P masked;
@@ -23,27 +23,41 @@
 #include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
-enum { VECTOR = 1, MASK, FACTOR, FIX, MU };         /* purposes */
-enum { LOG = 7, WORDS = 2, SEGMENT = 3, TOP = 5 };  /* segments, words of their unit vector, bits before the point */
-enum { ENTRY = 27, OWN = 13, POINT = ENTRY + OWN }; /* fractional bits of table entries and of S's factor */
+enum { VECTOR = 1, MASK, FACTOR, FIX, MU }; /* purposes */
+enum { SEGMENT = 2, MOST_WORDS = 2 };       /* bits of a segment before the point; words of a unit vector */
+/* Fractional bits that table entries have beyond the result's, and those of S's factor; all of these are dropped. */
+enum { MORE = 3, OWN = 13, DROP = MORE + OWN };
 enum { RATE = 40, MANTISSA = TF_EXP2_BITS, WORD = 8, FACTORS = 2 };
 
-/** Bits of a segment, octaves a unit of x with RATE fractional bits, what is dropped in the end. Data: for i = 2^7 -
- * TOP on, 2^(q (i 2^k - 2^m + 1)) as a number in [2^31, 2^32) and the exponent of 2 that it lacks. */
+/** Bits of a segment, the logarithm of how many segments there are, octaves a unit of x with RATE fractional bits.
+ * Data: for each i, from the first one that counts on, 2^(q (i 2^k - 2^m + 1)) as a number in [2^31, 2^32), then the
+ * exponents of 2 that these lack. */
 typedef struct powers_args {
-    int64_t segment, rate, drop;
+    int64_t segment, log, rate;
 } powers_args;
 
-static tf_reshare reshare_of(const tf_step_node *node) {
-    return (tf_reshare){MU, (unsigned)tf_args(powers_args, node)->drop};
+static const tf_reshare reshare = {MU, DROP};
+
+/** Words of a unit vector, and how many of its highest entries count. */
+static size_t words_of(const tf_step_node *node) {
+    return (size_t)1 << (tf_args(powers_args, node)->log - 6);
+}
+
+static size_t top_of(const tf_step_node *node) {
+    return node->data_count / 2;
+}
+
+/** Bytes of an element of the ring in which products are made. */
+static unsigned bytes_of(const tf_step_node *node) {
+    return tf_bytes_of(node->type.bits + DROP);
 }
 
 static void powers_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = 2;
-    tf_traffic_deal(traffic, n, (WORDS + FACTORS) * WORD);
-    tf_traffic_swap(traffic, 0, n, WORD);
+    tf_traffic_deal(traffic, n, words_of(node) * WORD + FACTORS * bytes_of(node));
+    tf_traffic_swap(traffic, 0, n, bytes_of(node));
     tf_traffic_swap(traffic, 1, n, tf_bytes_of(node->type.bits));
 }
 
@@ -57,7 +71,8 @@ static uint64_t *kept(const tf_call *call, size_t which, size_t at) {
 }
 
 static void vector_stream(tf_call *call, size_t at, size_t count, uint64_t *out) {
-    tf_stream(call->party, call->part.own, call->index, VECTOR, at * WORDS, out, count * WORDS);
+    size_t words = words_of(call->node);
+    tf_stream(call->party, call->part.own, call->index, VECTOR, at * words, out, count * words);
 }
 
 /** 2^(rate low) = y 2^whole with y in [2^30, 2^31). Integers only: all machines agree to the last bit. */
@@ -72,93 +87,96 @@ static inline uint64_t rounded(uint64_t y, uint64_t by) {
     return (y + ((UINT64_C(1) << by) >> 1)) >> by;
 }
 
+/** Where S's message has factor k of the block. */
+static size_t factor_in_message(const tf_call *call, size_t k, size_t at) {
+    size_t n = tf_span_count(call->part.span);
+    return n * words_of(call->node) * WORD + (k * n + at - call->part.span.begin) * bytes_of(call->node);
+}
+
 TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
     const powers_args *args = tf_args(powers_args, call->node);
-    unsigned segment = (unsigned)args->segment;
+    unsigned segment = (unsigned)args->segment, bytes = bytes_of(call->node);
     int own = call->part.own;
-    size_t n = tf_span_count(call->part.span);
+    size_t words = words_of(call->node);
     tf_for_blocks(call, at, count) {
-        uint64_t unit[TF_BLOCK * WORDS], factor[FACTORS][TF_BLOCK], mask[TF_BLOCK], other[TF_BLOCK];
-        size_t from = at - call->part.span.begin;
+        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], mask[TF_BLOCK], other[TF_BLOCK];
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         vector_stream(call, at, count, unit);
         tf_element_stream(call, own, MASK, at, count, mask);
         tf_element_stream(call, 1 - own, MASK, at, count, other);
         for (size_t i = 0; i < count; i++) {
-            unsigned whole, high = (unsigned)((x[i] + y[i]) >> segment) & ((1u << LOG) - 1);
+            unsigned whole;
+            uint64_t high = (x[i] + y[i]) >> segment & tf_mask((unsigned)args->log);
             uint64_t own_power = power_fixed((x[i] + y[i]) & tf_mask(segment), (uint64_t)args->rate, &whole);
             own_power = rounded(own_power, MANTISSA - OWN - whole);
             uint64_t sign =
-                tf_flip_bit(unit + i * WORDS, WORDS, high) * 2 - 1; /* where L has the bit, what it adds is left */
+                tf_flip_bit(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
             factor[0][i] = sign * own_power;
             factor[1][i] = factor[0][i] * (mask[i] + other[i]);
         }
-        memcpy(call->message + from * WORDS * WORD, unit, count * WORDS * WORD);
+        memcpy(call->message + (at - call->part.span.begin) * words * WORD, unit, count * words * WORD);
         for (size_t k = 0; k < FACTORS; k++) {
             tf_element_stream(call, own, (unsigned)(FACTOR + k), at, count, other);
             for (size_t i = 0; i < count; i++) factor[k][i] -= other[i];
-            memcpy(call->message + ((WORDS + k) * n + from) * WORD, factor[k], count * WORD);
+            call->party->kernels->pack_bytes(factor[k], count, bytes, call->message + factor_in_message(call, k, at));
         }
-        tf_reshare_solo(call, reshare_of(call->node), at, count);
+        tf_reshare_solo(call, reshare, at, count);
     }
     return TF_OK;
-}
-
-/** Bits 2^7 - TOP to 2^7 - 1 of a vector turned upwards by `by`: no branch or index depends on it. */
-static inline uint64_t top_bits(const uint64_t unit[WORDS], unsigned by) {
-    unsigned from = ((1u << LOG) - TOP - by) & ((1u << LOG) - 1), shift = from & 63;
-    uint64_t upper = -(uint64_t)(from >> 6), low = unit[0] ^ ((unit[0] ^ unit[1]) & upper),
-             high = low ^ unit[0] ^ unit[1];
-    return low >> shift | high << 1 << (63 - shift);
 }
 
 /** This side's sums of the table entries that its vectors select, masked. */
 TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, uint64_t *p) {
     const powers_args *args = tf_args(powers_args, call->node);
-    const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + TOP;
+    const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + top_of(call->node);
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
-    unsigned segment = (unsigned)args->segment;
-    uint64_t unit[TF_BLOCK * WORDS], mask[TF_BLOCK], offset = (UINT64_C(1) << (segment + LOG)) - 1;
-    uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+    unsigned segment = (unsigned)args->segment, log = (unsigned)args->log, top = (unsigned)top_of(call->node);
+    size_t words = words_of(call->node);
+    uint64_t unit[TF_BLOCK * MOST_WORDS], mask[TF_BLOCK], bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK];
+    uint64_t sum[TF_BLOCK] = {0}, sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
     if (call->part.role == TF_LEFT)
         vector_stream(call, at, count, unit);
     else
-        memcpy(unit, call->dealt + (at - call->part.span.begin) * WORDS * WORD, count * WORDS * WORD);
-    tf_element_stream(call, call->part.own, MASK, at, count, mask);
+        memcpy(unit, call->dealt + (at - call->part.span.begin) * words * WORD, count * words * WORD);
     for (size_t i = 0; i < count; i++) {
         unsigned whole;
-        uint64_t low = c[i] + offset, sum = 0;
-        uint64_t bits = top_bits(unit + i * WORDS, (unsigned)(low >> segment) & ((1u << LOG) - 1));
-        uint64_t power = power_fixed(low & tf_mask(segment), (uint64_t)args->rate, &whole);
-        for (size_t k = 0; k < TOP; k++) {
-            uint64_t shift = lacking[k] - whole, far = -(uint64_t)(shift > 63);
-            sum += rounded(power * mantissa[k], shift & 63) & ~far & -(bits >> k & 1);
-        }
-        p[i] = sign * sum + mask[i];
+        uint64_t x = c[i] + tf_mask(segment + log);
+        bits[i] = tf_top_bits(unit + i * words, words, top, x >> segment & tf_mask(log));
+        power[i] = power_fixed(x & tf_mask(segment), (uint64_t)args->rate, &whole);
+        octaves[i] = whole;
     }
+    for (unsigned k = 0; k < top; k++)
+        for (size_t i = 0; i < count; i++) {
+            uint64_t shift = lacking[k] - octaves[i], near = -(uint64_t)(shift < 64);
+            uint64_t entry = (uint64_t)(uint32_t)power[i] * (uint32_t)mantissa[k];
+            sum[i] += rounded(entry, shift < 64 ? shift : 63) & near & -(bits[i] >> k & 1);
+        }
+    tf_element_stream(call, call->part.own, MASK, at, count, mask);
+    for (size_t i = 0; i < count; i++) p[i] = sign * sum[i] + mask[i];
 }
 
 static void take_factors(tf_call *call, size_t at, size_t count) {
-    size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
     for (size_t k = 0; k < FACTORS; k++)
         if (call->part.role == TF_LEFT)
             tf_element_stream(call, call->part.own, (unsigned)(FACTOR + k), at, count, kept(call, 1 + k, at));
         else
-            memcpy(kept(call, 1 + k, at), call->dealt + ((WORDS + k) * n + from) * WORD, count * WORD);
+            call->party->kernels->unpack_bytes(call->dealt + factor_in_message(call, k, at), count,
+                                               bytes_of(call->node), kept(call, 1 + k, at));
 }
 
 TF_MULTIVERSION static tf_status powers_pair(tf_call *call, int phase) {
+    unsigned bytes = bytes_of(call->node);
     tf_for_blocks(call, at, count) {
-        size_t from = (at - call->part.span.begin) * WORD;
+        size_t from = (at - call->part.span.begin) * bytes;
         uint64_t part[TF_BLOCK], *p = kept(call, 0, at), *factor = kept(call, 1, at), *fix = kept(call, 2, at);
         if (phase == 0) {
             take_factors(call, at, count);
             open_sums(call, at, count, p);
-            memcpy(call->message + from, p, count * WORD);
+            call->party->kernels->pack_bytes(p, count, bytes, call->message + from);
         } else if (phase == 1) {
-            memcpy(part, call->received + from, count * WORD);
+            call->party->kernels->unpack_bytes(call->received + from, count, bytes, part);
             for (size_t i = 0; i < count; i++) part[i] = factor[i] * (p[i] + part[i]) - fix[i];
-            tf_reshare_send(call, reshare_of(call->node), at, count, part);
+            tf_reshare_send(call, reshare, at, count, part);
         } else {
             tf_reshare_receive(call, at, count);
         }
@@ -175,28 +193,28 @@ static const tf_step powers_step = {.name = "powers",
                                     .solo = powers_solo,
                                     .pair = powers_pair};
 
-tf_value tf_powers(tf_program *p, tf_value x, double octaves, int frac) {
+tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     const double bound = 1.001; /* what is rounded may come out above 1, and a ring that ends there cannot lift it */
-    int drop = POINT - frac;
-    if (type.frac < 0 || type.frac > 12 || !(octaves >= 0.7 && octaves <= 1.45) || drop < 1 ||
-        64 - drop < (int)tf_width(frac, bound))
+    const unsigned least = tf_width(frac, bound), bits = ((ring > least ? ring : least) + DROP + 7) / 8 * 8;
+    if (type.frac < 0 || type.frac > 12 || !(octaves >= 0.7 && octaves <= 1.45) || bits > 64)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "powers of 2^%g of %d fractional bits, to %d", octaves, type.frac, frac));
-    powers_args args = {.segment = SEGMENT + type.frac, .rate = llrint(ldexp(octaves, RATE - type.frac)), .drop = drop};
-    x = tf_lift(p, x, (unsigned)args.segment + LOG);
-    type = (tf_type){
-        .shape = type.shape, .kind = TF_SHARE, .bits = 64 - (unsigned)drop, .frac = frac, .bound = bound, .zero = -1};
+    powers_args args = {.segment = SEGMENT + type.frac, .log = range, .rate = llrint(ldexp(octaves, RATE - type.frac))};
+    x = tf_lift(p, x, (unsigned)(args.segment + args.log));
+    type =
+        (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = bits - DROP, .frac = frac, .bound = bound, .zero = -1};
     tf_value v = tf_append_args(p, &powers_step, type, 1, &x, &args, sizeof args);
-    int64_t *data = tf_append_data(p, v, (size_t)2 * TOP);
+    int top = 1 + (int)ceil((frac + MORE + 1) / (octaves * (1 << SEGMENT)));
+    int64_t *data = tf_append_data(p, v, 2 * (size_t)top);
     if (!data) return -1;
     double unit = octaves * ldexp(1, (int)SEGMENT - (int)args.segment);
-    for (int k = 0; k < TOP; k++) { /* 2^e = mantissa 2^-31 2^whole */
-        double e = unit * (1 - ldexp(TOP - k, (int)args.segment)), whole = floor(e);
+    for (int k = 0; k < top; k++) { /* 2^e = mantissa 2^-31 2^whole */
+        double e = unit * (1 - ldexp(top - k, (int)args.segment)), whole = floor(e);
         data[k] = llrint(exp2(e - whole + 31));
-        data[TOP + k] = MANTISSA + 31 - ENTRY - (int64_t)whole;
-        if (data[k] >> 32) data[k] /= 2, data[TOP + k]--;
+        data[top + k] = MANTISSA + 31 - (frac + MORE) - (int64_t)whole;
+        if (data[k] >> 32) data[k] /= 2, data[top + k]--;
     }
     return v;
 }

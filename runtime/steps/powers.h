@@ -1,4 +1,4 @@
-/** Powers of a value, by segments of its range. Used by softmax alone. */
+/** Powers of a value, by segments of its range, and what brings scores into that range. Used by softmax alone. */
 #ifndef TF_STEPS_POWERS_H
 #define TF_STEPS_POWERS_H
 
@@ -6,16 +6,40 @@
 
 TF_PUBLIC_BEGIN
 
-/** x may be down to -TF_POWERS_LEAST: far below what counts, where the power is zero. */
-#define TF_POWERS_LEAST 1015.0
+/** How far below zero x may be: down to -252 or -508. Far below what counts the power is zero; beyond the range it is
+ *  that of a multiple of 256 or 512 more. */
+typedef enum tf_powers_range { TF_POWERS_TO_252 = 6, TF_POWERS_TO_508 = 7 } tf_powers_range;
 
 /**
- * 2^(octaves x) for -TF_POWERS_LEAST <= x <= 0, with 12 fractional bits or fewer, and 0.7 to 1.45 octaves; to 1e-4
- * relative (4e-5 in the mean square), 2^-16 (2e-6), and two units of the result, which has `frac` fractional bits, in a
- * ring of 24 + frac bits.
- * 16 B, two ring elements of 64 bits dealt, one opened, and the result: 60 B. 3 rounds, 1 of them S's.
+ * 2^(octaves x) for x <= 0 within the range, with 12 fractional bits or fewer, and 0.7 to 1.45 octaves; to 1e-4
+ * relative (4e-5 in the mean square), and, of a result with `frac` fractional bits, 6 units (1 in the mean square). In
+ * a ring of `ring` bits, or as many as it needs (0), and up to 7 more, for it is made in one of whole bytes and 16 bits
+ * more. With 19 fractional bits and the nearer range 8 B, two ring elements of 5 B dealt, one opened, and the result in
+ * 3 B: 34 B. 3 rounds, 1 of them S's.
  */
-tf_value tf_powers(tf_program *program, tf_value x, double octaves, int frac);
+tf_value tf_powers(tf_program *program, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring);
+
+/** The longest row. */
+enum { TF_CEILING_COLUMNS = 8191 };
+
+/** So far below zero may the largest element of what tf_below_ceiling returns be. */
+enum { TF_CEILING_SLACK = 8 };
+
+/**
+ * x less a number for each row, the last axis: for tf_powers of the same range. The largest of the elements that count
+ * comes out between -TF_CEILING_SLACK and 0. Relative to the mean of eight of the row's elements that count, or with
+ * `first` to its first element, elements must be below 92, and above -152 in the nearer range, -408 in the farther; and
+ * no farther apart than 240 or 496.
+ * `mask`, a constant or public leaf read with `shape`, which broadcasts to x's, has 1 for elements that count and 0 for
+ * others, of which what comes out is any number; -1: all count. x has 12 fractional bits or fewer. Fails, in that a
+ * row's result is some multiple of 4 too high, with a probability of 2^-39 for each multiple of 4.
+ * 8 or 16 B an element, and 787 B a row. 5 rounds, 1 of them S's.
+ */
+tf_value tf_below_ceiling(tf_program *program, tf_value x, tf_value mask, tf_shape shape, tf_powers_range range,
+                          bool first);
+
+/** Bytes that it sends. */
+double tf_ceiling_bytes(size_t rows, size_t length, tf_powers_range range);
 
 TF_PUBLIC_END
 

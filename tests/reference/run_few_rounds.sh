@@ -3,7 +3,7 @@
 here=$(dirname "${BASH_SOURCE[0]}")
 for python in /usr/bin/python3 python3; do
     command -v "$python" >/dev/null 2>&1 || continue
-    "$python" "$here/truncation.py" && "$python" "$here/few_rounds.py"
+    "$python" "$here/truncation.py" && "$python" "$here/few_rounds.py" && "$python" "$here/ceiling.py"
     status=$?
     [ $status = 77 ] || exit $status
 done

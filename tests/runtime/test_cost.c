@@ -85,7 +85,14 @@ STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
 STEP(spline, tf_spline(p, narrow(r), fabs, (tf_window){4, 7}, (tf_result){16, 1 << 14, false}))
 STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
-STEP(powers, tf_powers(p, put(r, tf_dims(N), 12, 32, 1000), 1.25, 19))
+STEP(powers, tf_powers(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_252, 19, 0))
+STEP(powers_fine, tf_powers(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_508, 26, 0))
+static tf_value ceiling_of(rig *r, tf_powers_range range) {
+    tf_value x = put(r, tf_dims(N / 8, 8), 12, 32, 100);
+    return tf_below_ceiling(&r->program, x, -1, tf_dims(1), range, false);
+}
+STEP(ceiling, ceiling_of(r, TF_POWERS_TO_252))
+STEP(ceiling_far, ceiling_of(r, TF_POWERS_TO_508))
 STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
@@ -150,6 +157,11 @@ enum {
 /* Thresholds over 12 bits in two blocks of 6: their unit vectors, and one product of masks for each threshold. */
 enum { THRESHOLDS_12 = 2 * 64 + 10 };
 
+/* Ceilings, of a row and 24 buckets: products of masks of eight triples and seven fours, and numbers of 6 or 7 bits for
+   the seven sets of the last three; 40, 12 and 3 wires are opened. A number of 8 bits is reshared. A row has 8 columns.
+ */
+enum { CEILING_NEAR = 8 * 4 + 7 * 11 + 7 * 6, CEILING_FAR = 8 * 4 + 7 * 11 + 7 * 7, CEILING_WIRES = 40 + 12 + 3 };
+
 typedef struct price {
     const char *name;
     tf_value (*append)(rig *r);
@@ -207,7 +219,10 @@ static const price prices[] = {
     {"multiply and ReLU", multiply_relu, N, 32 + PLANES_23 + 64, 32 + OPEN_23 + 32, 5, 42.4},
     {"2^x", exponential, 2 * N, PLANES_20 + 128, OPEN_20 + 24, 5, 34},
     {"spline of 128 segments, Z_2^32", spline, N, 128 + 3 * 40, 2 * 40 + 32, 3, 59},
-    {"2^x by segments", powers, N, 128 + 2 * 64, 64 + 48, 3, 60},
+    {"2^x by segments", powers, N, 64 + 2 * 40, 40 + 24, 3, 34},
+    {"2^x by 128 segments, to 26 bits", powers_fine, N, 128 + 2 * 48, 48 + 32, 3, 48},
+    {"rows of 8 less their ceilings", ceiling, N, 64 + 3 * CEILING_NEAR, 3 * CEILING_WIRES + 1, 5, 106.25},
+    {"the same in a farther range", ceiling_far, N, 128 + 3 * CEILING_FAR, 3 * CEILING_WIRES + 1, 5, 116.875},
     {"2^x, few", exponential_few, N / 8, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},

@@ -106,7 +106,12 @@ static void step_winners(rig *r, const int64_t *x) {
 static double step_square(double x) {
     return x * x;
 }
-STEP(powers, tf_powers(p, step_put(r, x, 32, 1000), 1.25, 19))
+STEP(powers, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 0))
+STEP(powers_fine, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_508, 26, 0))
+STEP(ceiling, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims(STEP_N / 10, 10)), -1, tf_dims(1),
+                               TF_POWERS_TO_252, false))
+STEP(ceiling_far, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims(STEP_N / 10, 10)), -1, tf_dims(1),
+                                   TF_POWERS_TO_508, true))
 STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7}, RESULT(8, 16, false)))
 STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
 
@@ -158,9 +163,16 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},
                                             {0}};
-static const step_case step_tables[] = {{"2^x", step_exponential}, {"powers", step_powers},
-                                        {"spline", step_spline},   {"spline of 256 segments", step_spline_fine},
-                                        {"lookup", step_lookup},   {"thresholds and staircase", step_staircase},
-                                        {"curve", step_curve},     {0}};
+static const step_case step_tables[] = {{"2^x", step_exponential},
+                                        {"powers", step_powers},
+                                        {"powers of a far range", step_powers_fine},
+                                        {"rows less their ceilings", step_ceiling},
+                                        {"ceilings of a far range", step_ceiling_far},
+                                        {"spline", step_spline},
+                                        {"spline of 256 segments", step_spline_fine},
+                                        {"lookup", step_lookup},
+                                        {"thresholds and staircase", step_staircase},
+                                        {"curve", step_curve},
+                                        {0}};
 
 #endif
