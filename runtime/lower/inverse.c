@@ -25,30 +25,39 @@ typedef struct cut {
 } cut;
 
 static double bound_of(const inverse *f) {
-    return 4 * f->scale * pow(f->low, f->exponent); /* below `low` the first piece goes on */
+    return 4 * f->scale * tf_power_at(f->low, f->exponent); /* below `low` the first piece goes on */
 }
 
-/** How long a piece that begins at x may be, as a part of x: so long that the polynomial of this degree through the
+/** How long a piece may be, as a part of where it begins: so long that the polynomial of this degree through the
  * Chebyshev points of an interval of ratio 1 + h, off by h^(n+1) / (2^(2n+1) (n+1)!) times the derivative of order n +
- * 1, is within the error. 0 if its highest coefficient would have too few bits, `fine` being the fractional bits of
- * coefficients and `point` those of x. */
-static double length_of(const inverse *f, double x, int degree, int fine, int point) {
+ * 1, is within the error. */
+static double length_of(const inverse *f, int degree) {
     double part = 2;
     for (int k = 0; k <= degree; k++) part *= fabs(f->exponent - k) / (4 * (k + 1));
-    double length = pow(f->error / part, 1.0 / (degree + 1));
-    double rounding = ldexp(pow(length * ldexp(x, point) / 4, degree), -fine);
-    return 8 * rounding <= f->error * f->scale * pow(x, f->exponent) ? length : 0;
+    double power = f->error / part;
+    return degree == 1 ? sqrt(power) : degree == 2 ? cbrt(power) : sqrt(sqrt(power));
+}
+
+/** Whether the highest coefficient of such a piece at x has bits enough, `fine` being the fractional bits of
+ *  coefficients and `point` those of x. */
+static bool has_bits(const inverse *f, double x, double length, int degree, int fine, int point) {
+    double rounding = ldexp(8, -fine), step = length * ldexp(x, point) / 4;
+    for (int k = 0; k < degree; k++) rounding *= step;
+    return rounding <= f->error * f->scale * tf_power_at(x, f->exponent);
 }
 
 static bool cut_range(const inverse *f, int degree, int fine, int point, cut *c) {
+    double length[TF_PIECE_DEGREE + 1];
+    for (int k = 1; k <= degree; k++) length[k] = length_of(f, k);
     c->degree = degree;
     c->pieces = 0;
     c->end[0] = f->low;
     while (c->pieces < 2 || c->end[c->pieces] < f->high) {
-        double x = c->end[c->pieces], length = 0;
+        double x = c->end[c->pieces], longest = 0;
         if (c->pieces == MOST_PIECES) return false;
-        for (int k = 1; k <= degree; k++) length = fmax(length, length_of(f, x, k, fine, point));
-        c->end[++c->pieces] = fmin(x * (1 + length), f->high);
+        for (int k = 1; k <= degree; k++)
+            if (length[k] > longest && has_bits(f, x, length[k], k, fine, point)) longest = length[k];
+        c->end[++c->pieces] = fmin(x * (1 + longest), f->high);
     }
     return true;
 }

@@ -117,6 +117,10 @@ int64_t *tf_append_data(tf_program *program, tf_value value, size_t count) {
     return data;
 }
 
+double tf_power_at(double x, double exponent) {
+    return exponent == -1 ? 1 / x : exponent == -0.5 ? 1 / sqrt(x) : pow(x, exponent);
+}
+
 typedef struct tf_fit {
     tf_digest facts;
     tf_value value;

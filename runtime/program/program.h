@@ -320,6 +320,9 @@ typedef struct tf_power {
     const double *end;
     size_t count;
 } tf_power;
+/** x^exponent; those of inverses by operations that every processor rounds alike, so that parties on different ones
+ * plan the same program. */
+double tf_power_at(double x, double exponent);
 enum { TF_PIECE_DEGREE = 3, TF_PIECE_RING = 128 };
 /**
  * A polynomial near the power on each interval, of this degree: that of the interval in which x lies, given the bits of

@@ -272,7 +272,7 @@ typedef struct piece_of {
 } piece_of;
 
 static double power_at(const piece_of *p, double u) {
-    return ldexp(p->f->scale * pow(ldexp(u, -p->point), p->f->exponent), p->frac);
+    return ldexp(p->f->scale * tf_power_at(ldexp(u, -p->point), p->f->exponent), p->frac);
 }
 
 /** The middle between the least and the largest of the power less what these coefficients make of u. */
