@@ -3,6 +3,7 @@ import concurrent.futures
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,14 @@ class ProgramError(Exception):
 
 class ProgramChanged(OSError):
     """The program is another one than when the sweep began, so that results would bear a name that is not theirs."""
+
+
+class LauncherFailed(OSError):
+    """A node, and no party, is why nothing ran: the point stays open, and the task ends."""
+
+
+# srun's words for it.
+NODE_FAILED = re.compile(r"srun: error: .*(Task launch .* failed|Unable to create step|[Nn]ode failure|Unable to contact|Communication connection failure)")
 
 
 class Program:
@@ -156,6 +165,8 @@ class Run:
         errors = self.log.read()
         self.log.close()
         if self.child.returncode:
+            if self.command[0] == "srun" and "trefoil: " not in errors and (match := NODE_FAILED.search(errors)):
+                raise LauncherFailed(match[0])
             raise ProgramError(reason(errors) or f"status {self.child.returncode}")
         try:
             return json.loads(out), warnings(errors)

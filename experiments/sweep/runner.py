@@ -199,8 +199,8 @@ def stop(*_):
 
 
 def run_here(points, program, forecasts, store, jobs, again, fail_fast, say):
-    """All points, `jobs` at a time. Returns how many there are of each outcome. What cannot be written, or a program that
-    is not the same any more, ends the sweep: OSError."""
+    """All points, `jobs` at a time. Returns how many there are of each outcome. What cannot be written, a program that is
+    not the same any more, or a node that starts no parties ends the sweep: OSError."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     counts = dict.fromkeys(("done", "failed", "elsewhere", "left"), 0)

@@ -320,6 +320,23 @@ grep -q -- "--partition=short" "$work/sbatch" || complain "sbatch got: $(cat "$w
 [ "$(wc -l <"$work/queued/jobs/1.points")" = 9 ] || complain "the tasks hold $(wc -l <"$work/queued/jobs/1.points") points"
 bash -n "$work/queued/jobs/1.sh" || complain "the job is no script"
 
+# A node that starts no parties is no failure of the point, which stays open; a party's own failure is one.
+cat >"$work/bin/srun" <<'W'
+#!/bin/sh
+[ "$1" != --mpi=list ] || exec echo pmix
+cat "$0.says" >&2
+exit 1
+W
+chmod +x "$work/bin/srun"
+allocated() { SLURM_JOB_ID=1 SLURM_NTASKS=3 PATH=$work/bin:$PATH sweep "$work/late.toml" timeout=60 --out "$work/nodes" >/dev/null 2>"$work/err"; }
+echo "srun: error: Task launch for StepId=2.2 failed on node n0: Communication connection failure" >"$work/bin/srun.says"
+allocated && complain "a node that fails is no failure"
+grep -q "failed on node n0" "$work/err" || complain "a node that fails: $(cat "$work/err")"
+[ -z "$(find "$work/nodes/results" -name '*.json')" ] || complain "a node that fails fails the point"
+printf 'trefoil: party 1: a reason\nsrun: error: n0: task 1: Exited with exit code 1\n' >"$work/bin/srun.says"
+allocated && complain "a party that fails is no failure"
+grep -q '"error": "party 1: a reason"' "$work"/nodes/results/*.json || complain "a party that fails: $(cat "$work/err")"
+
 # The report is one page that loads nothing.
 sweep "$store" --report "$work/report.html" 2>"$work/err" || complain "--report: $(cat "$work/err")"
 grep -qE '(src|href)="?https?:' "$work/report.html" && complain "the report loads something"
