@@ -114,10 +114,13 @@ is '"object":"text_completion",.*"choices":\[\{"index":0,"logprobs":null,"finish
     /v1/completions '{"prompt":"once upon a time","max_tokens":6}'
 is '"finish_reason":"stop","text":"wq"' /v1/completions '{"prompt":"once upon a time","max_tokens":6,"stop":["oq"]}'
 is '"index":1,.*"text":"wqoq"' /v1/completions '{"prompt":["hi","once upon a time"],"max_tokens":4,"temperature":0,"seed":3}'
+for narrow in 0 1e-9 0.03; do # the likeliest token alone, however little is asked for
+    is '"text":"wqoqoq"' /v1/completions '{"prompt":"once upon a time","max_tokens":6,"temperature":1,"top_p":'$narrow'}'
+done
 ask /v1/completions '{"prompt":"once upon a time","max_tokens":6,"stream":true,"stream_options":{"include_usage":true}}'
 [ "$(grep -o '"text":"[a-z]*"' "$work/answer" | cut -d'"' -f4 | tr -d '\n')" = wqoqoq ] || complain "a stream: $(cat "$work/answer")"
 [ "$(grep -c '^data: {' "$work/answer")" -ge 3 ] && tail -2 "$work/answer" | grep -q '^data: \[DONE\]$' || complain "events: $(cat "$work/answer")"
-grep -q '"choices":\[\],"usage":{"prompt_tokens":16,"total_tokens":22,"completion_tokens":6},"trefoil":{"request":4' "$work/answer" || complain "usage: $(cat "$work/answer")"
+grep -q '"choices":\[\],"usage":{"prompt_tokens":16,"total_tokens":22,"completion_tokens":6},"trefoil":{"request":7' "$work/answer" || complain "usage: $(cat "$work/answer")"
 refuses 400 'no template for conversations' /v1/chat/completions '{"messages":[{"role":"user","content":"hi"}]}'
 refuses 400 'do not fit a context of 64' /v1/completions '{"prompt":"hi","max_tokens":63}'
 refuses 400 'do not fit a context of 64' /v1/completions '{"prompt":"hi","max_tokens":63,"stream":true}'

@@ -101,7 +101,12 @@ static tf_status publish_choice(run *r) {
     *s = (tf_sampling){choice[0], (size_t)choice[1], choice[2], choice[3]};
     r->penalty = choice[4];
     r->proposed = (size_t)choice[5];
-    return s->temperature == 0 ? TF_OK : tf_sampling_check(s);
+    if (s->temperature == 0) return TF_OK;
+    TF_TRY(tf_sampling_check(s));
+    /* The likeliest of n tokens has 1/n at least, so that a nucleus of no more is that token alone. */
+    double candidates = (double)tf_sampling_candidates(s, r->job->job->config->vocabulary);
+    if (s->top_p * candidates <= 1) *s = (tf_sampling){.top_p = 1};
+    return TF_OK;
 }
 
 /* Passes ----------------------------------------------------------------------------------------------------------- */
