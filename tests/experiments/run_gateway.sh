@@ -125,6 +125,8 @@ refuses 400 'no template for conversations' /v1/chat/completions '{"messages":[{
 refuses 400 'do not fit a context of 64' /v1/completions '{"prompt":"hi","max_tokens":63}'
 refuses 400 'do not fit a context of 64' /v1/completions '{"prompt":"hi","max_tokens":63,"stream":true}'
 refuses 400 "'logprobs' is not supported" /v1/completions '{"prompt":"hi","logprobs":1}'
+refuses 400 "65 prompts, each continued 16 times, are more than 1024" /v1/completions \
+    "{\"prompt\":[\"hi\"$(printf ',"hi"%.0s' {1..64})],\"n\":16,\"max_tokens\":1}"
 refuses 400 "'best_of' must be" /v1/completions '{"prompt":"hi","best_of":3}'
 refuses 400 "'max_tokens' must be" /v1/completions '{"prompt":"hi","max_tokens":0}'
 refuses 400 "'seed' is not supported" /v1/completions '{"prompt":"hi","seed":1,"temperature":1}'

@@ -142,6 +142,10 @@ tf_status complete_prompt(gateway_desk *d, http_exchange *e, const json_t *body,
     TF_TRY(read_common(d, body, request, &with_usage, r));
     TF_TRY(body_whole(body, "best_of", 1, 1, &best, r));
     TF_TRY(ask_texts(body, "prompt", request, r));
+    if (request->texts.count * request->copies > DESK_TEXTS)
+        return refuse(r, HTTP_BAD_REQUEST, "invalid_value", "n",
+                      "%zu prompts, each continued %zu times, are more than %d", request->texts.count, request->copies,
+                      DESK_TEXTS);
     return answer(d, e, request, false, with_usage, r);
 }
 
