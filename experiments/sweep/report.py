@@ -45,9 +45,9 @@ def summary(results):
     programs = sorted({r["environment"]["version"] for r in good})
     lines = [f"{len(good)} results: " + ", ".join(f"{n} of {kind}" for kind, n in kinds.most_common()) + "."]
     lines += [f"Run on {p or 'an unnamed processor'}, {c} {'core' if c == 1 else 'cores'} ({n} results)." for (p, c), n in machines.most_common(4)]
-    loads = [r["environment"]["load"] / max(1, r["environment"]["cores"]) for r in good if r["measure"] == "time"]
+    loads = [r["environment"]["load"] / max(1, r["environment"]["cores"]) for r in good if r["measure"] not in ("cost", "ranges", "fidelity")]
     if loads and max(loads) > 0.5:
-        lines.append(f"The machine had other work: a load of up to {max(loads):.1f} for each core when a measurement of time began. "
+        lines.append(f"The machine had other work: a load of up to {max(loads):.1f} for each core when a measurement began. "
                      "What ran beside it is in the seconds, though not in bytes and rounds.")
     if programs:
         lines.append("Program: trefoil " + ", ".join(programs[:4]) + (" and more" if len(programs) > 4 else "") + ".")
