@@ -8,7 +8,8 @@ static void weights(const tf_node *node, const float *score, size_t n, double *w
 /* In units of 16, so that products with what is averaged have room. A row's sum is at most 2^18. */
 static tf_weights lower(tf_program *program, const tf_node *node, tf_value score) {
     tf_value x = tf_relu(program, score), square = tf_mul(program, x, x, (tf_result){.frac = 18, .bound = 4096});
-    return (tf_weights){tf_scale_real(program, square, 1.0 / 16, 1), 1e-3 / 16, 0x1p14, 1e-3 / 16};
+    return (tf_weights){
+        .value = tf_scale_real(program, square, 1.0 / 16, 1), .least = 1e-3 / 16, .most = 0x1p14, .eps = 1e-3 / 16};
 }
 
 static const tf_softmax relu2 = {.eps = 1e-3, .limit = 64, .frac = 9, .query = 16, .weights = weights, .lower = lower};

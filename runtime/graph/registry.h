@@ -18,7 +18,7 @@ struct tf_example;
 /** A value of a program of protocol steps; negative means that building failed. */
 typedef int tf_value;
 
-enum { TF_OP_ABI = 3 };
+enum { TF_OP_ABI = 4 };
 
 typedef struct tf_op {
     const char *kind;    /**< what it computes, such as "gelu" */
