@@ -80,6 +80,9 @@ typedef struct tf_step {
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
+    /** Changes a node that it may give its result in a ring of `bits`, in place of a lift, where that is worth it.
+     * NULL: never. */
+    bool (*widen)(tf_program *program, tf_value value, unsigned bits);
     bool shares_work; /**< several threads may call a phase at the same time, each doing its worker slice
                        *  of the blocks */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */

@@ -143,6 +143,8 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
                                        "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
                                        " bits; use fewer --frac-bits",
                                        type.bound, type.frac, type.bits, bits));
+    const tf_step *step = p->node[a].step;
+    if (step && step->widen && step->widen(p, a, bits)) return a;
     lift_args args = {.from = type.bits, .to = bits};
     type.bits = bits;
     type.zero = -1;

@@ -10,21 +10,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/steps/select.h"
 #include "runtime/steps/steps.h"
 
-enum {
-    MAX_TERMS = 7,
-    RHO = 1,
-    RHO_V = RHO + MAX_TERMS,
-    MU = RHO_V + MAX_TERMS
-}; /* purposes; RHO, RHO_V of each term */
+enum { RHO = 1, RHO_V = RHO + TF_SELECT_TERMS, MU = RHO_V + TF_SELECT_TERMS }; /* purposes; RHO, RHO_V of each term */
 
-/* Select: inputs bit_0, x_0, bit_1, x_1, ... ----------------------------------------------------------------------- */
-
-/** Whether each term has 1 - bit in place of bit. A bit turned into shares is one such term. */
-typedef struct select_args {
-    int64_t negate[MAX_TERMS];
-} select_args;
+/* Select ----------------------------------------------------------------------------------------------------------- */
 
 static unsigned bytes_of(const tf_step_node *node) {
     return tf_bytes_of(node->type.bits);
@@ -75,7 +66,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
-            tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
+            tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(tf_select_args, call->node)->negate[k], delta);
             if (call->part.role == TF_LEFT) {
                 tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
                 tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
@@ -98,6 +89,7 @@ static const tf_step select_step = {.name = "select",
                                     .summary = "sum of bit * value",
                                     .takes_bits = true,
                                     .elementwise = true,
+                                    .widen = tf_select_widen,
                                     .cost = select_cost,
                                     .shares_work = true,
                                     .solo = select_solo,
@@ -134,7 +126,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = call->part.role == TF_LEFT;
-        tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
+        tf_expand_bits(call->in[0].bit, at, count, tf_args(tf_select_args, call->node)->negate[0], delta);
         if (call->part.role == TF_LEFT)
             tf_element_stream(call, call->part.own, RHO, at, count, part);
         else
@@ -159,7 +151,7 @@ static const tf_step b2a_step = {.name = "bit_to_share",
 /** `within`: what the caller knows of the sum; 0 if nothing. */
 static tf_value select_of(tf_program *p, int terms, const tf_term *term, double within) {
     if (p->status) return -1;
-    if (terms < 1 || terms > MAX_TERMS)
+    if (terms < 1 || terms > TF_SELECT_TERMS)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
     tf_type type = *tf_type_of(p, term[0].value);
     double largest = 0, limit = tf_default_bound(p);
@@ -175,7 +167,7 @@ static tf_value select_of(tf_program *p, int terms, const tf_term *term, double 
     if (terms > 1 && type.bound > limit && largest <= limit) type.bound = limit; /* a sum of activations is one */
     if (within > 0) type.bound = within;
     unsigned need = tf_width(type.frac, type.bound);
-    tf_value input[2 * MAX_TERMS];
+    tf_value input[2 * TF_SELECT_TERMS];
     type.bits = need;
     for (int k = 0; k < terms; k++) {
         input[2 * k] = term[k].bit;
@@ -184,7 +176,7 @@ static tf_value select_of(tf_program *p, int terms, const tf_term *term, double 
         if (bits < type.bits) type.bits = bits;
     }
     type.zero = -1;
-    select_args args = {.negate = {0}};
+    tf_select_args args = {.negate = {0}};
     for (int k = 0; k < terms; k++) args.negate[k] = term[k].negate;
     return tf_append_args(p, &select_step, type, 2 * terms, input, &args, sizeof args);
 }
@@ -205,6 +197,6 @@ tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate
     type.kind = TF_SHARE;
     type.bits = bits;
     type.bound = 1;
-    select_args args = {.negate = {negate}};
+    tf_select_args args = {.negate = {negate}};
     return tf_append_args(p, &b2a_step, type, 1, &bit, &args, sizeof args);
 }

@@ -376,9 +376,9 @@ Test(sample, of_vocabularies_costs) {
     check_cost(temperature, 50257, 35, 2547757);
     check_cost(top_k, 32000, 70, 5466460);
     check_cost(top_k, 50257, 70, 8023170);
-    check_cost(both, 32000, 81, 5487148);
-    check_cost(both, 50257, 81, 8043858);
-    check_cost(top_p, 32000, 117, 21945769);
+    check_cost(both, 32000, 80, 5487228);
+    check_cost(both, 50257, 80, 8043938);
+    check_cost(top_p, 32000, 112, 20185769);
     check_cost(top_p, 50257, 126, 33033181);
-    check_cost_of(top_p, 32000, 1e6, 108, 27409061);
+    check_cost_of(top_p, 32000, 1e6, 103, 25649061);
 }

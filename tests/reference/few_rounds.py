@@ -3,7 +3,7 @@
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
-runtime/steps/compare_tree.h, runtime/steps/pieces.c, runtime/steps/powers.c and
+runtime/steps/compare_tree.h, runtime/steps/select_lifted.c, runtime/steps/pieces.c, runtime/steps/powers.c and
 runtime/steps/winners.c.
 """
 import itertools
@@ -195,6 +195,23 @@ def pieces(m, c, v, delta, rho, coefficient):
     return (common + mask["L"] + mask["R"]) % WIDE, len(values)
 
 
+def select_lifted(m, n, c, v, component, delta, rho):
+    """(delta ^ rho) x mod 2^n for x = c + v mod 2^m within 2^(m-2); the components of v at L and R are mod 2^m."""
+    bits = lambda x: x & U((1 << n) - 1)
+    total = component["L"] + component["R"]
+    nv, wrap = U(1) - (v >> U(m - 1)), total >> U(m)
+    dealt = share_out([rho, rho * (v - U(1 << m)), rho * nv, nv, wrap])
+    part = {}
+    for side, one in (("L", U(1)), ("R", U(0))):
+        up = (c + U(1 << (m - 2))) & U((1 << m) - 1)
+        z, nc = up - U(1 << (m - 2)), U(1) - (up >> U(m - 1))
+        r, rv, rn, own_nv, own_wrap = dealt[side]
+        once = z * r + rv + ((nc * rn) << U(m))
+        x = component[side] + one * (z - U(1 << m)) + ((nc * own_nv - own_wrap) << U(m))
+        part[side] = (U(1) - U(2) * delta) * once + delta * x
+    return bits(reshared(part))
+
+
 def literals(g, i):
     """The pairs that element i meets, and whether it wins where the pair's bit is 0."""
     pair = {p: q for q, p in enumerate(itertools.combinations(range(g), 2))}
@@ -267,6 +284,11 @@ def main():
         result, elements = pieces(m, (x - v) % (1 << m), v, delta, rho, coefficient)
         wanted = [sum(a * t ** k for k, a in enumerate(coefficient[j])) % WIDE for j, t in zip(right, x)]
         assert elements == 2 + 4 * degree and (result == wanted).all()
+    for m, wide in ((8, 16), (29, 48), (32, 48), (48, 60)):
+        left, right, rho, delta = random(n, m), random(n, m), random(n, 1), random(n, 1)
+        v, x = (left + right) & U((1 << m) - 1), random(n, m - 1) - U(1 << (m - 2))
+        got = select_lifted(m, wide, (x - v) & U((1 << m) - 1), v, {"L": left, "R": right}, delta, rho)
+        assert (got == ((delta ^ rho) * x & U((1 << wide) - 1))).all()
     x = -np.concatenate([np.floor(rng.exponential(8, n) * 4096) % (252 * 4096), np.arange(4096.0)])
     v = random(len(x))
     off = np.abs(powers(x.astype(np.int64).astype(U) - v, v, 1.4427) - 2.0 ** (1.4427 * x / 4096))

@@ -97,6 +97,11 @@ STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
 
+static tf_value select_lifted(rig *r) {
+    r->program.round_bytes = 1e9;
+    return tf_lift(&r->program, tf_select(&r->program, 1, &(tf_term){a_bit(r), narrow(r), false}), 48);
+}
+
 static const double threshold[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 STEP(thresholds_12, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0))
 static tf_value pieces_of(rig *r, int degree, unsigned ring) {
@@ -211,6 +216,7 @@ static const price prices[] = {
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
     {"select, Z_2^64", select_64, N, BIT_DEALT + 128, BIT_OPEN + 64, 3, 32.7},
+    {"select, Z_2^32 to Z_2^48", select_lifted, N, BIT_DEALT + 2 * 48 + 3 * 16, BIT_OPEN + 48, 3, 30.7},
     {"select of two terms, Z_2^32", select_two, N, 2 * BIT_DEALT + 128, 2 * BIT_OPEN + 32, 3, 25.3},
     {"bit to share, Z_2^32", bit_to_32, N, BIT_DEALT + 32, BIT_OPEN + 32, 3, 12.7},
     {"bit to share, Z_2^64", bit_to_64, N, BIT_DEALT + 64, BIT_OPEN + 64, 3, 24.7},

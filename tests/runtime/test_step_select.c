@@ -140,6 +140,45 @@ Test(step_select, adds_up_to_three_terms) {
             }
 }
 
+/* A selection that a reader lifts is one step or two, as a round is worth it; a later, wider wish widens it. What is
+ * multiplied by zero may be anything. */
+static void check_lifted(size_t n, unsigned from, unsigned to, bool negate, bool worth) {
+    int64_t *a = rig_integers(n, from - 2), *sign = rig_integers(n, 20);
+    for (size_t i = 0; i < n; i++)
+        if (i % 5 == 4 && (sign[i] < 0) == negate) a[i] = (int64_t)(rig_random() >> 1);
+    rig r = rig_open(16);
+    r.program.round_bytes = worth ? 1e12 : 0;
+    tf_value bit = tf_negative(&r.program, rig_put(&r, tf_dims(n), sign, 0, 32, 0x1p20), 0);
+    tf_value x = rig_put(&r, tf_dims(n), a, 0, from, ldexp(1, (int)from - 2));
+    tf_value y = tf_select(&r.program, 1, &(tf_term){bit, x, negate});
+    int name = rig_take(&r, tf_assume(&r.program, y, ldexp(1, (int)from - 2)));
+    tf_value wide = tf_lift(&r.program, y, from + 1);
+    int first = rig_take(&r, wide), lifted = rig_take(&r, tf_lift(&r.program, y, to));
+    if (worth || from == 32) cr_assert_eq(wide == y, worth); /* of some it takes fewer bytes as well */
+    cr_assert_eq(tf_type_of(&r.program, wide)->bits, to);
+    rig_run(&r);
+    for (size_t i = 0; i < n; i++) {
+        int64_t wanted = (sign[i] < 0) != negate ? a[i] : 0;
+        if (rig_result(&r, lifted)[i] != wanted || rig_result(&r, first)[i] != wanted ||
+            rig_result(&r, name)[i] != wanted)
+            cr_assert_fail("%u to %u bits: %lld is %lld", from, to, (long long)wanted,
+                           (long long)rig_result(&r, lifted)[i]);
+    }
+    rig_close(&r);
+    free(a);
+    free(sign);
+}
+
+Test(step_select, comes_in_a_wider_ring) {
+    const unsigned rings[][2] = {{4, 5}, {8, 64}, {13, 29}, {24, 40}, {29, 48}, {32, 48}, {48, 64}, {63, 64}};
+    for (size_t k = 0; k < sizeof rings / sizeof *rings; k++)
+        for (int which = 0; which < 4; which++) {
+            check_lifted(700, rings[k][0], rings[k][1], which & 1, which & 2);
+            if (k == 4)
+                for (int s = 0; s < RIG_SIZES; s++) check_lifted(rig_size[s], 29, 48, which & 1, which & 2);
+        }
+}
+
 Test(step_select, makes_room_for_the_sum) {
     enum { N = 10 };
     int64_t one[N], sign[N];

@@ -51,6 +51,8 @@ STEP(compare_at_once, tf_negative_in(p, step_put(r, x, 32, 0x1p4), 8, 1))
 STEP(below, tf_value b = tf_below(p, step_put(r, x, 32, 0x1p10), 3, (double[]){1, -2, 30}, 2, false);
      tf_bit_to_share(p, tf_bit_plane(p, b, 2), 32, false))
 STEP(select_one, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), false}))
+STEP(select_lifted, p->round_bytes = 1e9;
+     tf_lift(p, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), true}), 48))
 STEP(select_two, tf_value b = step_bit(r, x);
      tf_select(p, 2, (tf_term[]){{b, step_put(r, x, 48, 64), true}, {b, step_put(r, x, 48, 64), false}}))
 STEP(bit_to_share, tf_bit_to_share(p, step_bit(r, x), 32, false))
@@ -159,6 +161,7 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"winners of groups", step_winners},
                                             {"compare with three numbers", step_below},
                                             {"select", step_select_one},
+                                            {"select, lifted", step_select_lifted},
                                             {"select of two terms", step_select_two},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},

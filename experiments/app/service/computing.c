@@ -59,7 +59,7 @@ static double product_seconds(const machine *m, const tf_program *program, const
 }
 
 static double step_seconds(const machine *m, const tf_program *program, const tf_plan *plan, int k) {
-    static const char *const tables[] = {"spline", "pieces", "thresholds", "rotate", "select"};
+    static const char *const tables[] = {"spline", "pieces", "thresholds", "rotate", "select", "select_lifted"};
     const tf_step_node *node = &program->node[k];
     if (!node->step || tf_step_is_parameter(node) || node->step->alias) return 0;
     double elements = (double)tf_shape_count(node->type.shape), bytes = (double)tf_plan_node_bytes(plan, k), seconds;
