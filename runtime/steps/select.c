@@ -10,12 +10,24 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/steps/select.h"
 #include "runtime/steps/steps.h"
 
-enum { RHO = 1, RHO_V = RHO + TF_SELECT_TERMS, MU = RHO_V + TF_SELECT_TERMS }; /* purposes; RHO, RHO_V of each term */
+enum {
+    MAX_TERMS = 7,
+    RHO = 1,
+    RHO_V = RHO + MAX_TERMS,
+    MU = RHO_V + MAX_TERMS
+}; /* purposes; RHO, RHO_V of each term */
 
 /* Select ----------------------------------------------------------------------------------------------------------- */
+
+/** Whether each term has 1 - bit in place of bit. A bit turned into shares is one such term. Inputs: bit_0, x_0, bit_1,
+ *  x_1, ... */
+typedef struct select_args {
+    int64_t negate[MAX_TERMS];
+} select_args;
+
+static bool select_widen(tf_program *p, tf_value selection, unsigned bits);
 
 static unsigned bytes_of(const tf_step_node *node) {
     return tf_bytes_of(node->type.bits);
@@ -66,7 +78,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
-            tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(tf_select_args, call->node)->negate[k], delta);
+            tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
             if (call->part.role == TF_LEFT) {
                 tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
                 tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
@@ -89,11 +101,152 @@ static const tf_step select_step = {.name = "select",
                                     .summary = "sum of bit * value",
                                     .takes_bits = true,
                                     .elementwise = true,
-                                    .widen = tf_select_widen,
+                                    .widen = select_widen,
                                     .cost = select_cost,
                                     .shares_work = true,
                                     .solo = select_solo,
                                     .pair = select_pair};
+
+/* Select, lifted -------------------------------------------------------------------------------------------------- */
+
+/*
+ * A selection of one value that comes in a wider ring, Z_2^n, than the value has, Z_2^m: a selection and a lift in the
+ * exchange of the former. As in a lift, |x| < 2^(m-2), 2^(m-2) is added to c first, and as integers
+ *     x = c + v - 2^m + 2^m nc nv,
+ * nc and nv telling that the top bits of c and of v are zero. With b = delta ^ rho, delta known to L and R and rho to
+ * S, b x = delta x + (1 - 2 delta)(rho c + rho (v - 2^m) + 2^m nc rho nv). S deals rho and rho (v - 2^m) mod 2^n and,
+ * as multiples of 2^m, rho nv, nv, and what wraps in the sum of its own two components of v, with which L and R make
+ * delta x. Where b is 0 the result is 0, whatever x is.
+ *
+ * What the receivers learn. R gets five elements less streams of k_s that it does not hold. L and R swap their parts of
+ * the result less streams shared with S alone.
+ */
+
+/* The elements that S deals: rho, rho (v - 2^m), both mod 2^n; as multiples of 2^m: rho nv, nv, own wrap. */
+enum { MULTIPLES = 2, DEALT = 5 };
+enum { ELEMENT = 1, LIFTED_MU = ELEMENT + DEALT }; /* purposes */
+
+static unsigned from_of(const tf_call *call) {
+    return tf_type_of(call->program, call->node->input[1])->bits;
+}
+
+static unsigned wide_bytes(const tf_step_node *node) {
+    return tf_bytes_of(node->type.bits);
+}
+static unsigned narrow_bytes(const tf_step_node *node, unsigned from) {
+    return tf_bytes_of(node->type.bits - from);
+}
+
+static void lifted_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    unsigned wide = wide_bytes(node), narrow = narrow_bytes(node, tf_type_of(program, node->input[1])->bits);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, MULTIPLES * wide + (DEALT - MULTIPLES) * narrow);
+    tf_traffic_swap(traffic, 0, n, wide);
+}
+
+/** Bytes of element k, and where a block's begin in S's message. */
+static unsigned element_bytes(const tf_call *call, int k) {
+    return k < MULTIPLES ? wide_bytes(call->node) : narrow_bytes(call->node, from_of(call));
+}
+static size_t in_message(const tf_call *call, int k, size_t at) {
+    size_t n = tf_span_count(call->part.span), before = 0;
+    for (int j = 0; j < k; j++) before += n * element_bytes(call, j);
+    return before + (at - call->part.span.begin) * element_bytes(call, k);
+}
+
+TF_MULTIVERSION static tf_status lifted_solo(tf_call *call) {
+    unsigned m = from_of(call);
+    uint64_t mask = tf_mask(m);
+    tf_for_blocks(call, at, count) {
+        const uint64_t *x = call->in[1].c[0] + at, *y = call->in[1].c[1] + at;
+        uint64_t element[DEALT][TF_BLOCK], rho[TF_BLOCK], stream[TF_BLOCK];
+        tf_expand_bits(call->in[0].bit, at, count, false, rho);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t sum = (x[i] & mask) + (y[i] & mask), nv = 1 - (sum >> (m - 1) & 1);
+            element[0][i] = rho[i] & 1;
+            element[1][i] = rho[i] & ((sum & mask) - (UINT64_C(1) << m));
+            element[2][i] = rho[i] & nv;
+            element[3][i] = nv;
+            element[4][i] = sum >> m;
+        }
+        for (int k = 0; k < DEALT; k++) {
+            tf_element_stream(call, call->part.own, (unsigned)(ELEMENT + k), at, count, stream);
+            for (size_t i = 0; i < count; i++) element[k][i] -= stream[i];
+            call->party->kernels->pack_bytes(element[k], count, element_bytes(call, k),
+                                             call->message + in_message(call, k, at));
+        }
+        tf_reshare_solo(call, (tf_reshare){LIFTED_MU, 0}, at, count);
+    }
+    return TF_OK;
+}
+
+/** L or R: its shares of what S deals. */
+static void take(tf_call *call, size_t at, size_t count, uint64_t element[DEALT][TF_BLOCK]) {
+    for (int k = 0; k < DEALT; k++)
+        if (call->part.role == TF_LEFT)
+            tf_element_stream(call, call->part.own, (unsigned)(ELEMENT + k), at, count, element[k]);
+        else
+            call->party->kernels->unpack_bytes(call->dealt + in_message(call, k, at), count, element_bytes(call, k),
+                                               element[k]);
+}
+
+TF_MULTIVERSION static tf_status lifted_pair(tf_call *call, int phase) {
+    unsigned m = from_of(call);
+    int own = call->part.own;
+    uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
+    uint64_t one = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* one side counts what both know */
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count);
+            continue;
+        }
+        const uint64_t *half = call->in[1].c[own] + at, *common = call->in[1].c[1 - own] + at;
+        uint64_t element[DEALT][TF_BLOCK], delta[TF_BLOCK], part[TF_BLOCK];
+        take(call, at, count, element);
+        tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t sum = (common[i] + offset) & mask, c = sum - offset, zero = (sum >> (m - 1)) - 1;
+            uint64_t once = c * element[0][i] + element[1][i] + ((element[2][i] & zero) << m);
+            uint64_t x =
+                (half[i] & mask) + ((c - (UINT64_C(1) << m)) & one) + (((element[3][i] & zero) - element[4][i]) << m);
+            part[i] = ((once ^ delta[i]) - delta[i]) + (delta[i] & x);
+        }
+        tf_reshare_send(call, (tf_reshare){LIFTED_MU, 0}, at, count, part);
+    }
+    return TF_OK;
+}
+
+static const tf_step lifted_step = {.name = "select_lifted",
+                                    .summary = "bit * value, in a wider ring",
+                                    .takes_bits = true,
+                                    .elementwise = true,
+                                    .widen = select_widen,
+                                    .cost = lifted_cost,
+                                    .shares_work = true,
+                                    .solo = lifted_solo,
+                                    .pair = lifted_pair};
+
+/**
+ * Makes a selection of one term come in a ring of `bits` at once, where a round less than with a lift is worth the
+ * bytes: S to R 2 n + 3 (n - m) bits, L and R swap n, m being the bits of its value and n those of its result. False
+ * where it stays as it is.
+ */
+static bool select_widen(tf_program *p, tf_value selection, unsigned bits) {
+    tf_step_node *node = &p->node[selection];
+    if (node->step != &lifted_step) {
+        const tf_type *x = tf_type_of(p, node->input[1]);
+        if (node->inputs != 2 || x->bits >= bits || tf_width(x->frac, x->bound) > x->bits) return false;
+        unsigned apart = 4 * (tf_bytes_of(node->type.bits) + tf_bytes_of(bits - node->type.bits)),
+                 both = (MULTIPLES + 2) * tf_bytes_of(bits) + (DEALT - MULTIPLES) * tf_bytes_of(bits - x->bits);
+        double more = ((double)both - apart) * (double)tf_shape_count(x->shape);
+        if (!tf_rounds_are_worth(p, 1, more)) return false;
+        node->step = &lifted_step;
+    }
+    node->type.bits = bits; /* what was computed from it used its low bits, which do not change */
+    return true;
+}
 
 /* Bit to share ----------------------------------------------------------------------------------------------------- */
 
@@ -126,7 +279,7 @@ TF_MULTIVERSION static tf_status b2a_pair(tf_call *call, int phase) {
             continue;
         }
         uint64_t part[TF_BLOCK], delta[TF_BLOCK], one = call->part.role == TF_LEFT;
-        tf_expand_bits(call->in[0].bit, at, count, tf_args(tf_select_args, call->node)->negate[0], delta);
+        tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
         if (call->part.role == TF_LEFT)
             tf_element_stream(call, call->part.own, RHO, at, count, part);
         else
@@ -151,7 +304,7 @@ static const tf_step b2a_step = {.name = "bit_to_share",
 /** `within`: what the caller knows of the sum; 0 if nothing. */
 static tf_value select_of(tf_program *p, int terms, const tf_term *term, double within) {
     if (p->status) return -1;
-    if (terms < 1 || terms > TF_SELECT_TERMS)
+    if (terms < 1 || terms > MAX_TERMS)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
     tf_type type = *tf_type_of(p, term[0].value);
     double largest = 0, limit = tf_default_bound(p);
@@ -167,7 +320,7 @@ static tf_value select_of(tf_program *p, int terms, const tf_term *term, double 
     if (terms > 1 && type.bound > limit && largest <= limit) type.bound = limit; /* a sum of activations is one */
     if (within > 0) type.bound = within;
     unsigned need = tf_width(type.frac, type.bound);
-    tf_value input[2 * TF_SELECT_TERMS];
+    tf_value input[2 * MAX_TERMS];
     type.bits = need;
     for (int k = 0; k < terms; k++) {
         input[2 * k] = term[k].bit;
@@ -176,7 +329,7 @@ static tf_value select_of(tf_program *p, int terms, const tf_term *term, double 
         if (bits < type.bits) type.bits = bits;
     }
     type.zero = -1;
-    tf_select_args args = {.negate = {0}};
+    select_args args = {.negate = {0}};
     for (int k = 0; k < terms; k++) args.negate[k] = term[k].negate;
     return tf_append_args(p, &select_step, type, 2 * terms, input, &args, sizeof args);
 }
@@ -197,6 +350,6 @@ tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate
     type.kind = TF_SHARE;
     type.bits = bits;
     type.bound = 1;
-    tf_select_args args = {.negate = {negate}};
+    select_args args = {.negate = {negate}};
     return tf_append_args(p, &b2a_step, type, 1, &bit, &args, sizeof args);
 }
