@@ -24,6 +24,14 @@ static tf_value masked(tf_program *p, tf_value x, tf_mask mask) {
     return mask.leaf < 0 ? x : tf_mul_leaf(p, x, mask.leaf, mask.shape, 0);
 }
 
+/** The weights of what counts, and zeros: of the rest a weight may be anything that its ring holds. */
+static tf_value counting(tf_program *p, tf_value weight, tf_mask mask) {
+    if (p->status || mask.leaf < 0) return weight;
+    const tf_type type = *tf_type_of(p, weight);
+    weight = tf_assume(p, weight, ldexp(1, (int)type.bits - 1 - type.frac));
+    return tf_assume(p, masked(p, weight, mask), type.bound);
+}
+
 tf_value tf_softmax_lowest(tf_program *p, tf_value score, tf_mask mask, double limit) {
     if (mask.leaf < 0) return score;
     /* of the two terms of the sum one is always zero */

@@ -20,7 +20,7 @@ for ((i = 0; i < 4096; i++)); do echo "good film hello world it was a bad film";
 { printf 'label\ttext\n'; sed 's/^/red\t/' "$work/many.txt"; } >"$work/many.tsv"
 
 # refuses PATTERN ARGUMENT...: with `most` kB of memory the command refuses in these words.
-most=600000
+most=200000
 refuses() {
     local pattern=$1
     shift
@@ -37,7 +37,7 @@ refuses '4096 prompts of [0-9]+ tokens need .*' generate --local --model "$work/
 # A party that is started by itself, before it calls the others.
 make_parties
 sed -i 's/\["model owner"\]/["model owner","data owner"]/; s/\["data owner"\]/[]/' "$work/parties.json"
-most=200000
+most=90000
 refuses '4096 texts of [0-9]+ tokens need [0-9.]+ MB' party --id 0 --parties "$work/parties.json" --identity "$work/id0" \
     --model "$work/tiny" --input "$work/many.txt" --batch 4096 --wait 3
 
@@ -46,7 +46,7 @@ body() { printf '{"inputs":['; for ((i = 1; i < $1; i++)); do printf '["good fil
 body 1024 >"$work/body"
 gateway --local --model "$work/tiny" --batch 1024
 taken=$(awk '/^VmSize/ { print $2 }' "/proc/${pid[1]}/status")
-prlimit --pid "${pid[1]}" --as=$(((taken + 80000) * 1024)) # room for some 400 texts
+prlimit --pid "${pid[1]}" --as=$(((taken + 45000) * 1024)) # room for some 400 texts
 ask /predict "@$work/body"
 [ "$status" = 422 ] && grep -q '1024 texts of [0-9]* tokens need .*, and .* are free' "$work/answer" || complain "too many: $status $(head -c 300 "$work/answer")"
 body 128 >"$work/body"

@@ -199,7 +199,7 @@ Test(share_texts, give_the_plain_results) {
 Test(share_texts, tell_a_party_nothing_while_they_are_used) {
     view seen[TF_PARTIES] = {{0}};
     tf_batch batch = tiny_batch(true);
-    job j = {.runs = 3, .seen = seen};
+    job j = {.runs = 9, .seen = seen};
     share_model(&batch);
     share_batches("texts", &batch, 1, order);
     run_job(&j);
