@@ -24,14 +24,6 @@ static tf_value masked(tf_program *p, tf_value x, tf_mask mask) {
     return mask.leaf < 0 ? x : tf_mul_leaf(p, x, mask.leaf, mask.shape, 0);
 }
 
-/** The weights of what counts, and zeros: of the rest a weight may be anything that its ring holds. */
-static tf_value counting(tf_program *p, tf_value weight, tf_mask mask) {
-    if (p->status || mask.leaf < 0) return weight;
-    const tf_type type = *tf_type_of(p, weight);
-    weight = tf_assume(p, weight, ldexp(1, (int)type.bits - 1 - type.frac));
-    return tf_assume(p, masked(p, weight, mask), type.bound);
-}
-
 tf_value tf_softmax_lowest(tf_program *p, tf_value score, tf_mask mask, double limit) {
     if (mask.leaf < 0) return score;
     /* of the two terms of the sum one is always zero */
@@ -44,7 +36,9 @@ tf_weights tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf
                               double unit, tf_mask mask, int inverse_frac, unsigned inverse_ring, tf_value *inverse) {
     tf_weights weights =
         softmax->lower_unit ? softmax->lower_unit(p, node, score, unit, mask) : softmax->lower(p, node, score);
-    weights.value = masked(p, weights.value, mask);
+    tf_value counting = masked(p, weights.value, mask);
+    if (mask.leaf >= 0) tf_let_through(p, weights.value, counting);
+    weights.value = counting;
     *inverse = -1;
     if (softmax->mean) return weights;
     /* a sum near eps divides by little: what the context's rounding makes of zeros must not show */

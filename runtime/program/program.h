@@ -48,7 +48,7 @@ typedef struct tf_step_node {
     const struct tf_node *leaf; /**< for leaves and parameters */
     int op;                     /**< the node of the graph that this step belongs to, -1 if none */
     tf_value lifted;            /**< the widest lift of this value so far, or -1 */
-    bool loose; /**< may leave its range where a selection multiplies it by zero; see tf_assume_selected */
+    bool loose; /**< may leave its range where it is multiplied by zero; see tf_assume_selected, tf_let_through */
 } tf_step_node;
 
 /** A secret weight that the program needs, in a given encoding. */
@@ -220,6 +220,8 @@ tf_value tf_assume(tf_program *program, tf_value a, double bound);
 /** The same where it holds only of those elements that a later selection lets through: of others the value, and what is
  *  computed from it, may be anything. */
 tf_value tf_assume_selected(tf_program *program, tf_value a, double bound);
+/** Declares that elements of `a` may leave its range, for they are zero in `kept`, which is `a` under a mask. */
+void tf_let_through(tf_program *program, tf_value a, tf_value kept);
 
 /** @} @name Interactive @{ */
 

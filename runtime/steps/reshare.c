@@ -75,6 +75,12 @@ tf_value tf_assume_selected(tf_program *p, tf_value a, double bound) {
     return v;
 }
 
+void tf_let_through(tf_program *p, tf_value a, tf_value kept) {
+    if (p->status) return;
+    p->node[a].loose = true;
+    p->node[kept].loose = false;
+}
+
 /** Which plane. */
 typedef struct plane_args {
     int64_t plane;
