@@ -37,7 +37,7 @@ tf_weights tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf
     tf_weights weights =
         softmax->lower_unit ? softmax->lower_unit(p, node, score, unit, mask) : softmax->lower(p, node, score);
     tf_value counting = masked(p, weights.value, mask);
-    if (mask.leaf >= 0) tf_let_through(p, weights.value, counting);
+    if (weights.masked_stray) tf_let_through(p, weights.value, counting);
     weights.value = counting;
     *inverse = -1;
     if (softmax->mean) return weights;

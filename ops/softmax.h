@@ -16,6 +16,7 @@ typedef struct tf_weights {
     double least, most; /**< what the sum of a row, plus eps, can be, in that unit */
     double eps;         /**< in that unit */
     int most_frac;      /**< fractional bits that weights have in any program of the model; 0: as many as here */
+    bool masked_stray;  /**< those that a mask leaves out may be anything until they are made zero */
     int guard;          /**< fractional bits that sums of weighted values keep more until they are divided, for a row's
                              sum may be so small that their rounding would show */
 } tf_weights;

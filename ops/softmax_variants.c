@@ -81,6 +81,7 @@ static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score
                         .least = least,
                         .most = n,
                         .most_frac = can_be_ceiling(p, octaves) ? frac + ceiling_bits(octaves) : 0,
+                        .masked_stray = mask.leaf >= 0,
                         .guard = ceiling ? GUARD : 0};
 }
 

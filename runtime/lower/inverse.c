@@ -62,16 +62,14 @@ static bool cut_range(const inverse *f, int degree, int fine, int point, cut *c)
     return true;
 }
 
-/** The cut whose degree takes the fewest bytes; false if there is none. */
-static bool best_cut(const inverse *f, int fine, int point, cut *best) {
+/** Puts a cut of lower degree in the place of one of cubics where it takes fewer bytes. */
+static void lower_degree(const inverse *f, int fine, int point, cut *best) {
     enum { THRESHOLD = 4, DEGREE = 64 };
-    best->pieces = 0;
-    for (int degree = TF_PIECE_DEGREE; degree > 0; degree--) {
+    for (int degree = TF_PIECE_DEGREE - 1; degree > 0; degree--) {
         cut c;
         if (!cut_range(f, degree, fine, point, &c)) continue;
-        if (!best->pieces || THRESHOLD * (c.pieces - best->pieces) < DEGREE * (best->degree - degree)) *best = c;
+        if (THRESHOLD * (c.pieces - best->pieces) < DEGREE * (best->degree - degree)) *best = c;
     }
-    return best->pieces > 0;
 }
 
 /** Whether a single exchange is worth the bytes of its keys, and hashing: two walks through all bits of x and, for each
@@ -85,22 +83,19 @@ static bool is_worth(const tf_program *p, const tf_type *type, int pieces) {
 }
 
 static tf_value power(tf_program *p, tf_value a, const inverse *f) {
-    enum { PART = 6 };
     if (p->status) return -1;
     tf_result result = {f->frac, bound_of(f), false};
     unsigned width = tf_width(f->frac, result.bound), ring = f->ring > width ? f->ring : width;
-    int point = tf_type_of(p, a)->frac, bottom;
+    const int point = tf_type_of(p, a)->frac;
     const int fine = f->frac + TF_PIECE_RING - (int)ring;
-    const bool is_range = f->low > 0 && f->high >= f->low;
     cut c;
-    if (is_range && cut_range(f, TF_PIECE_DEGREE, fine, point, &c) && is_worth(p, tf_type_of(p, a), c.pieces))
-        return tf_curve(p, a, &(tf_power){f->scale, f->exponent, c.end, (size_t)c.pieces}, result, ring);
-    if (!is_range || !best_cut(f, fine, point, &c))
+    if (!(f->low > 0 && f->high >= f->low) || !cut_range(f, TF_PIECE_DEGREE, fine, point, &c))
         return tf_program_fail(p, tf_fail(TF_RANGE, "an inverse of %g to %g; the range is too large", f->low, f->high));
-    /* low bits that move a threshold by a 64th of an interval at most are not compared */
-    frexp(ldexp(c.end[1] - c.end[0], point), &bottom);
+    if (is_worth(p, tf_type_of(p, a), c.pieces))
+        return tf_curve(p, a, &(tf_power){f->scale, f->exponent, c.end, (size_t)c.pieces}, result, ring);
+    lower_degree(f, fine, point, &c);
     size_t count = (size_t)c.pieces;
-    tf_value bits = tf_thresholds(p, a, count - 1, c.end + 1, bottom > PART ? (unsigned)(bottom - PART) : 0);
+    tf_value bits = tf_thresholds(p, a, count - 1, c.end + 1, tf_spare_bits(c.end[1] - c.end[0], point));
     return tf_pieces(p, bits, a, c.degree, &(tf_power){f->scale, f->exponent, c.end, count}, result, ring);
 }
 

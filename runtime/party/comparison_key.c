@@ -18,10 +18,6 @@ tf_prf *tf_comparison_hash(void) {
     return tf_prf_new(key);
 }
 
-static tf_wide wide_of(const uint64_t *words) {
-    return (tf_wide)words[1] << 64 | words[0];
-}
-
 static void tweak(const uint64_t *seed, uint64_t which, uint64_t *block) {
     block[0] = seed[0] ^ which;
     block[1] = seed[1];
@@ -55,10 +51,9 @@ static bool make_level(const tf_prf *hash, path *at, uint64_t bit, const tf_wide
     corrections[1] = lose[0][1] ^ lose[1][1];
     for (unsigned k = 0; k < TF_PAYLOAD; k++) {
         tf_wide flip = -(tf_wide)at->control[1], worth = payload[k] & ((tf_wide)bit - 1);
-        worth += wide_of(made[1][WORTH + k]) - wide_of(made[0][WORTH + k]);
+        worth += tf_wide_of(made[1][WORTH + k]) - tf_wide_of(made[0][WORTH + k]);
         worth = (worth ^ flip) - flip;
-        body[2 + 2 * k] = (uint64_t)worth;
-        body[3 + 2 * k] = (uint64_t)(worth >> 64);
+        tf_wide_put(worth, body + 2 + 2 * k);
     }
     for (unsigned b = 0; b < 2; b++) {
         uint64_t own = -at->control[b];
@@ -96,7 +91,7 @@ static void turn(walk *at, uint64_t bit, const uint64_t made[HASHED][2], const u
     const uint64_t own = -at->control;
     const tf_wide adds = -(tf_wide)bit, corrects = -(tf_wide)at->control & adds;
     for (unsigned k = 0; k < TF_PAYLOAD; k++)
-        at->share[k] += (wide_of(made[1 + k]) & adds) + (wide_of(body + 2 + 2 * k) & corrects);
+        at->share[k] += (tf_wide_of(made[1 + k]) & adds) + (tf_wide_of(body + 2 + 2 * k) & corrects);
     at->control = (made[0][0] ^ (body[0] >> bit & own)) & 1;
     at->seed[0] = (made[0][0] ^ (body[0] & own)) & SEED;
     at->seed[1] = made[0][1] ^ (body[1] & own);

@@ -11,9 +11,7 @@
 #define TF_COMPARISON_KEY_H
 
 #include "runtime/party/prf.h"
-
-/** Numbers mod 2^128. */
-__extension__ typedef unsigned __int128 tf_wide;
+#include "runtime/party/wide.h"
 
 /** Elements of a payload; words of a body, which has a level for each bit of alpha and one more; points at most. */
 enum { TF_PAYLOAD = 4, TF_KEY_LEVEL_WORDS = 2 + 2 * TF_PAYLOAD, TF_KEY_POINTS = 640 };

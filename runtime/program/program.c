@@ -121,6 +121,13 @@ double tf_power_at(double x, double exponent) {
     return exponent == -1 ? 1 / x : exponent == -0.5 ? 1 / sqrt(x) : pow(x, exponent);
 }
 
+unsigned tf_spare_bits(double interval, int point) {
+    enum { SIXTY_FOURTH = 6 };
+    int bits;
+    frexp(ldexp(interval, point), &bits);
+    return bits > SIXTY_FOURTH ? (unsigned)(bits - SIXTY_FOURTH) : 0;
+}
+
 typedef struct tf_fit {
     tf_digest facts;
     tf_value value;

@@ -82,8 +82,8 @@ typedef struct tf_program {
     int guard;      /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
     int copies;     /**< the comparison of copies, which outputs wait for; 0: none */
     int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
-    size_t
-        small; /**< of so many elements at most all are in one third, so that S runs ahead whatever becomes of them */
+    /** Of so many elements at most all are in one third, so that S runs ahead whatever becomes of them. */
+    size_t small;
     double round_bytes; /**< bytes that a round less is worth, where a value can be had in more ways than one */
     tf_status status;
     char error[512];
@@ -325,6 +325,9 @@ typedef struct tf_power {
 /** x^exponent; those of inverses by operations that every processor rounds alike, so that parties on different ones
  * plan the same program. */
 double tf_power_at(double x, double exponent);
+/** Low bits of a value with `point` fractional bits that move a threshold by a 64th of this interval at most, and need
+ * not be compared. */
+unsigned tf_spare_bits(double interval, int point);
 enum { TF_PIECE_DEGREE = 3, TF_PIECE_RING = 128 };
 /**
  * A polynomial near the power on each interval, of this degree: that of the interval in which x lies, given the bits of

@@ -99,13 +99,13 @@ static void moments(const tf_wide *of_v, tf_wide shift, tf_wide *of_x) {
     of_x[3] = of_v[3] + 3 * shift * of_v[2] + 3 * square * of_v[1] + square * shift * of_v[0];
 }
 
-static tf_wide wide_of(const int64_t *words) {
-    return (tf_wide)(uint64_t)words[1] << 64 | (uint64_t)words[0];
+static tf_wide coefficient_of(const int64_t *coefficient, int k) {
+    return tf_wide_of((const uint64_t *)coefficient + 2 * k);
 }
 
 static tf_wide product(const int64_t *coefficient, const tf_wide *of_x) {
     tf_wide sum = 0;
-    for (int k = 0; k < TF_PAYLOAD; k++) sum += wide_of(coefficient + 2 * k) * of_x[k];
+    for (int k = 0; k < TF_PAYLOAD; k++) sum += coefficient_of(coefficient, k) * of_x[k];
     return sum;
 }
 
@@ -207,12 +207,9 @@ static const tf_step curve_step = {.name = "curve",
 
 /** Low bits of threshold j that are worth less than a 64th of the interval before it, and of that after it. */
 static int spare_bits(const tf_power *f, size_t j, int point) {
-    enum { SIXTY_FOURTH = 6 };
-    int bits;
     double shorter = f->end[j] - f->end[j - 1];
     if (j < f->count) shorter = fmin(shorter, f->end[j + 1] - f->end[j]);
-    frexp(ldexp(shorter, point), &bits);
-    return bits > SIXTY_FOURTH ? bits - SIXTY_FOURTH : 0;
+    return (int)tf_spare_bits(shorter, point);
 }
 
 /** Of piece j the coefficients, of those past the last zeros. */
@@ -231,11 +228,8 @@ static void fill(const tf_step_node *node, const tf_power *f, int point, int fra
         entry[THRESHOLD] = (llrint(ldexp(f->end[j], point)) + offset_of(args)) >> args->low;
         entry[SPARE] = spare > 0 ? spare : 0;
         fit(f, j, point, frac, next);
-        for (int k = 0; k < TF_PAYLOAD; k++) {
-            tf_wide difference = wide_of(here + 2 * k) - wide_of(next + 2 * k);
-            entry[COEFFICIENT + 2 * k] = (int64_t)(uint64_t)difference;
-            entry[COEFFICIENT + 2 * k + 1] = (int64_t)(uint64_t)(difference >> 64);
-        }
+        for (int k = 0; k < TF_PAYLOAD; k++)
+            tf_wide_put(coefficient_of(here, k) - coefficient_of(next, k), (uint64_t *)entry + COEFFICIENT + 2 * k);
         memcpy(here, next, sizeof here);
     }
 }

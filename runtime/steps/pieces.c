@@ -24,9 +24,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/party/wide.h"
 #include "runtime/steps/steps.h"
-
-__extension__ typedef unsigned __int128 wide;
 
 enum { DEAL = 1, MU }; /* purposes */
 enum {
@@ -56,7 +55,7 @@ static void pieces_cost(const tf_program *program, const tf_step_node *node, tf_
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
-    tf_traffic_deal(traffic, n, elements_of(node) * sizeof(wide));
+    tf_traffic_deal(traffic, n, elements_of(node) * sizeof(tf_wide));
     tf_traffic_swap(traffic, 0, n, tf_bytes_of(node->type.bits));
 }
 
@@ -66,9 +65,9 @@ static tf_reshare reshare_of(const tf_step_node *node) {
 
 /** The part's elements, as they stand in S's message and, all together, in the stream. */
 static size_t in_message(const tf_call *call, size_t at) {
-    return (at - call->part.span.begin) * elements_of(call->node) * sizeof(wide);
+    return (at - call->part.span.begin) * elements_of(call->node) * sizeof(tf_wide);
 }
-static void deal_stream(tf_call *call, size_t at, size_t count, wide *out) {
+static void deal_stream(tf_call *call, size_t at, size_t count, tf_wide *out) {
     size_t words = 2 * elements_of(call->node);
     uint64_t stream[2 * MOST_ELEMENTS * CHUNK];
     tf_stream(call->party, call->part.own, call->index, DEAL, at * words, stream, count * words);
@@ -78,7 +77,7 @@ static void deal_stream(tf_call *call, size_t at, size_t count, wide *out) {
 /** How many pieces this side's halves of bits select, and what their coefficients add up to. */
 typedef struct sums {
     uint64_t count;
-    wide of[TF_PIECE_DEGREE + 1];
+    tf_wide of[TF_PIECE_DEGREE + 1];
 } sums;
 
 /** Of one row; `last` is this side's half of the last bit. */
@@ -91,7 +90,7 @@ static sums add_up(const tf_call *call, uint64_t last, size_t row) {
     sums sum = {0};
     for (size_t j = 0; j < pieces; j++) {
         uint64_t bit = j + 1 < pieces ? bits[j * plane] >> (row & 63) & 1 : last, here = -(bit ^ before);
-        for (size_t k = 0; k < terms; k++, word += 2) sum.of[k] += (wide)(word[1] & here) << 64 | (word[0] & here);
+        for (size_t k = 0; k < terms; k++, word += 2) sum.of[k] += (tf_wide)(word[1] & here) << 64 | (word[0] & here);
         sum.count += here & 1;
         before = bit;
     }
@@ -99,31 +98,31 @@ static sums add_up(const tf_call *call, uint64_t last, size_t row) {
 }
 
 /** 1, or -1 where bit 1 of x is set. The product of these of sum_j d_j and of 1 + sum_j r_j is their difference s. */
-static inline wide sign_of(uint64_t x) {
-    return (wide)1 - (x & 2);
+static inline tf_wide sign_of(uint64_t x) {
+    return (tf_wide)1 - (x & 2);
 }
 
 /** The polynomial in y = x - z, given that in x: its coefficient of power k. */
-static inline wide shifted(const wide *of, size_t degree, size_t k, wide z) {
+static inline tf_wide shifted(const tf_wide *of, size_t degree, size_t k, tf_wide z) {
     static const unsigned binomial[TF_PIECE_DEGREE + 1][TF_PIECE_DEGREE + 1] = {{1}, {1, 1}, {1, 2, 1}, {1, 3, 3, 1}};
-    wide sum = 0;
+    tf_wide sum = 0;
     for (size_t i = degree + 1; i-- > k;) sum = sum * z + of[i] * binomial[i][k];
     return sum;
 }
 
 /** S: what it deals of a row. */
-static void fill(const tf_call *call, size_t row, wide *element) {
+static void fill(const tf_call *call, size_t row, tf_wide *element) {
     const tf_step_node *node = call->node;
     size_t degree = degree_of(node);
     sums sum = add_up(call, 0, row);
-    wide sign = sign_of(sum.count + 1), *next = element + BY_BIT;
+    tf_wide sign = sign_of(sum.count + 1), *next = element + BY_BIT;
     element[ONE] = sign;
     element[TOP] = sign * sum.of[degree];
     if (!degree) return;
     unsigned m = tf_type_of(call->program, node->input[1])->bits;
     uint64_t v = (call->in[1].c[0][row] + call->in[1].c[1][row]) & tf_mask(m);
     for (uint64_t bit = 0; bit < 2; bit++) { /* c's top bit */
-        wide from = (wide)v - ((wide)(bit | v >> (m - 1)) << m), power = sign;
+        tf_wide from = (tf_wide)v - ((tf_wide)(bit | v >> (m - 1)) << m), power = sign;
         for (size_t k = 0; k < degree; k++) *next++ = power *= from;
         for (size_t k = 0; k < degree; k++) *next++ = sign * shifted(sum.of, degree, k, from);
     }
@@ -134,7 +133,7 @@ static tf_status pieces_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         for (size_t done = 0; done < count; done += CHUNK) {
             size_t from = at + done, rows = count - done < CHUNK ? count - done : CHUNK;
-            wide element[MOST_ELEMENTS * CHUNK], stream[MOST_ELEMENTS * CHUNK];
+            tf_wide element[MOST_ELEMENTS * CHUNK], stream[MOST_ELEMENTS * CHUNK];
             deal_stream(call, from, rows, stream);
             for (size_t i = 0; i < rows; i++) fill(call, from + i, element + i * elements);
             for (size_t i = 0; i < rows * elements; i++) element[i] -= stream[i];
@@ -146,22 +145,22 @@ static tf_status pieces_solo(tf_call *call) {
 }
 
 /** L or R: its part of a row's result, from its shares of what S deals. */
-static wide part_of(const tf_call *call, size_t row, const wide *element) {
+static tf_wide part_of(const tf_call *call, size_t row, const tf_wide *element) {
     const tf_step_node *node = call->node;
     size_t degree = degree_of(node);
     sums sum = add_up(call, 1, row);
-    wide c = 0, chosen[2 * TF_PIECE_DEGREE], power = 1;
+    tf_wide c = 0, chosen[2 * TF_PIECE_DEGREE], power = 1;
     if (degree) {
         unsigned m = tf_type_of(call->program, node->input[1])->bits;
         uint64_t up = call->in[1].c[1 - call->part.own][row] + (UINT64_C(1) << (m - 2)), top = up >> (m - 1) & 1;
-        wide take = -(wide)top;
-        c = (wide)(up & tf_mask(m)) - ((wide)1 << (m - 2));
+        tf_wide take = -(tf_wide)top;
+        c = (tf_wide)(up & tf_mask(m)) - ((tf_wide)1 << (m - 2));
         for (size_t k = 0; k < 2 * degree; k++) {
-            wide zero = element[BY_BIT + k], one = element[BY_BIT + 2 * degree + k];
+            tf_wide zero = element[BY_BIT + k], one = element[BY_BIT + 2 * degree + k];
             chosen[k] = zero ^ ((zero ^ one) & take);
         }
     }
-    wide part = shifted(sum.of, degree, 0, c) * element[ONE];
+    tf_wide part = shifted(sum.of, degree, 0, c) * element[ONE];
     for (size_t k = 0; k < degree; k++) {
         part += shifted(sum.of, degree, k + 1, c) * chosen[k] - power * chosen[degree + k];
         power *= c;
@@ -172,7 +171,7 @@ static wide part_of(const tf_call *call, size_t row, const wide *element) {
 static tf_status pieces_pair(tf_call *call, int phase) {
     size_t elements = elements_of(call->node);
     /* the floors of both parts are a unit too low together, but for parts without lower bits */
-    wide centre = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
+    tf_wide centre = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count);
@@ -181,7 +180,7 @@ static tf_status pieces_pair(tf_call *call, int phase) {
         uint64_t part[TF_BLOCK];
         for (size_t done = 0; done < count; done += CHUNK) {
             size_t from = at + done, rows = count - done < CHUNK ? count - done : CHUNK;
-            wide element[MOST_ELEMENTS * CHUNK];
+            tf_wide element[MOST_ELEMENTS * CHUNK];
             if (call->part.role == TF_LEFT)
                 deal_stream(call, from, rows, element);
             else
@@ -206,9 +205,7 @@ static const tf_step pieces_step = {.name = "pieces",
 /** Writes a coefficient, a whole number below 2^127. */
 static void put(int64_t *data, double value) {
     __extension__ typedef __int128 whole;
-    wide x = (wide)(whole)nearbyint(value);
-    data[0] = (int64_t)(uint64_t)x;
-    data[1] = (int64_t)(uint64_t)(x >> 64);
+    tf_wide_put((tf_wide)(whole)nearbyint(value), (uint64_t *)data);
 }
 
 tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base, int frac, double bound,
