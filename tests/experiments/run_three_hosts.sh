@@ -232,12 +232,22 @@ else
     echo "no slow network: tc tbf is not permitted here"
 fi
 
-# --- A host is cut off in mid-run: no farewell, no reset, just silence.
+# --- A host is cut off in mid-run: no farewell, no reset, just silence. Once so much has come from it that the parties
+# compute, however fast they are, and with most of the texts to come.
 for ((i = 0; i < 12; i++)); do cat "$work/texts.txt"; done >"$work/many.txt"
 mv "$work/many.txt" "$work/texts.txt"
+sent_by_2() { ip -n "$switch" -s link show port2 | awk '/RX:/ { getline; print $1 }'; }
+cut_off() { # cut_off BEFORE: when host 2 has sent 2 MB more
+    local i
+    for ((i = 0; i < 2000; i++)); do
+        [ $(($(sent_by_2) - $1)) -ge 2000000 ] && break
+        sleep 0.02
+    done
+    ip -n "$switch" link set port2 down
+}
+before=$(sent_by_2)
 apart --wait 20 --timeout 4 --batch 1
-until_line 20 "$work/err1" "party 2 is connected" && sleep 1.5
-ip -n "$switch" link set port2 down
+cut_off "$before"
 for n in 0 1 2; do
     await 20 $n
     [ "$status" = 1 ] || complain "cut off: party $n ended with status $status: $(cat "$work/err$n")"
@@ -247,7 +257,7 @@ done
 for n in 0 1; do tail -1 "$work/err$n" | grep -q "party 2" || complain "cut off: party $n does not name party 2: $(tail -1 "$work/err$n")"; done
 ip -n "$switch" link set port2 up
 
-(sleep 6 && ip -n "$switch" link set port2 down) &
+cut_off "$(sent_by_2)" &
 job 45 "${keys[@]}" --timeout 4 --batch 1 >"$work/out" 2>"$work/err" </dev/null
 status=$?
 [ $status != 0 ] && [ $status != 124 ] && [ $status != 137 ] || complain "cut off under mpirun: status $status: $(tail -5 "$work/err")"
