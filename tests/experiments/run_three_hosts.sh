@@ -127,12 +127,16 @@ for n in 0 1 2; do
 done
 [ "$(grep -o '"index"' "$work/out1" | wc -l)" = 64 ] || complain "not 64 results: $(head -c 300 "$work/out1")"
 if [ -n "$captures" ]; then
-    sleep 0.5
+    for ((i = 0, whole = -1; i < 20 && whole != $(stat -c %s "$work/wire"); i++)); do # until it has kept up
+        whole=$(stat -c %s "$work/wire")
+        sleep 1
+    done
     kill -INT $recorder
     wait $recorder 2>/dev/null
     whole=$(stat -c %s "$work/wire")
     sent=$(sed 's/.*"bytes": {"total": \([0-9]*\).*/\1/' "$work/out1")
-    missed=$(sed -n 's/ packets dropped by kernel//p' "$work/tcpdump") # on a busy machine tcpdump does not keep up
+    # on a busy machine it may not: packets are dropped, or are not read by the end
+    missed=$(awk '/ captured$/ { captured = $1 } / received by filter$/ { received = $1 } END { print received - captured }' "$work/tcpdump")
     [ "$missed" != 0 ] || [ "$whole" -ge "$sent" ] || complain "the capture holds $whole bytes of at least $sent"
     occurs() { LC_ALL=C grep -qaF -- "$1" "$work/wire"; }
     occurs "trefoil" || complain "the capture does not show the hello, so it would not show anything else"
@@ -152,11 +156,10 @@ if [ -n "$captures" ]; then
     # shellcheck disable=SC2059,SC2086 # the formats are the bytes
     words=$(for id in $ids; do printf '\\x%02x\\x00\\x00\\x00' $id; done)
     ! LC_ALL=C grep -qaP "$words" "$work/wire" || complain "the wire shows token ids"
-    # What is encrypted cannot be compressed; headers can, of packets and the 5 of the 22 bytes that a record of TLS adds.
+    # What is encrypted cannot be compressed; headers can.
     packed=$(gzip -1 <"$work/wire" | wc -c)
-    added=$(sed 's/.*"encryption": \([0-9]*\).*/\1/' "$work/out1") least=$((sent - added * 5 / 22))
     echo "capture: $whole bytes ($sent of messages, $missed packets missed), compressed $packed"
-    [ "$missed" != 0 ] || [ "$packed" -ge $least ] || complain "the wire can be compressed from $whole to $packed bytes, less than the $least that are encrypted"
+    [ "$missed" != 0 ] || [ "$packed" -ge "$sent" ] || complain "the wire can be compressed from $whole to $packed bytes, less than the $sent that were sent"
 else
     echo "no capture: tcpdump is not installed (experiments/setup.sh capture)"
 fi
