@@ -27,65 +27,98 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-TF_MULTIVERSION static tf_status lift_solo(tf_call *call) {
+/** A stream of so many bytes an element, for the block from element `at` on: a mask need not be wider than what it
+ *  masks, and a keystream costs as much as all else here. */
+static void narrow_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count, unsigned bytes,
+                          uint64_t *out) {
+    uint64_t dense[TF_BLOCK];
+    tf_stream(call->party, which, call->index, purpose, at / 8 * bytes, dense, tf_even((count * bytes + 7) / 8));
+    call->party->kernels->unpack_bytes((const uint8_t *)dense, count, bytes, out);
+}
+
+/** S's block: the complement of its sum's top bit and its own wrap, less what masks them in nu and omega. */
+TF_MULTIVERSION static void deal_bits(const uint64_t *restrict x, const uint64_t *restrict y, unsigned m, size_t count,
+                                      uint64_t *restrict nu, uint64_t *restrict omega) {
+    const uint64_t mask = tf_mask(m);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t sum = (x[i] & mask) + (y[i] & mask);
+        nu[i] = 1 - (sum >> (m - 1) & 1) - nu[i];
+        omega[i] = (sum >> m) - omega[i];
+    }
+}
+
+/** A component of S's, which keeps its stream's share of the wraps. */
+TF_MULTIVERSION static void keep_share(const uint64_t *restrict x, const uint64_t *restrict mu, unsigned m,
+                                       size_t count, uint64_t *restrict out) {
+    const uint64_t mask = tf_mask(m);
+    for (size_t i = 0; i < count; i++) out[i] = (x[i] & mask) - (mu[i] << m);
+}
+
+/** L's or R's masked part of own - nc nv. */
+TF_MULTIVERSION static void wraps_part(const uint64_t *restrict c, const uint64_t *restrict nu,
+                                       const uint64_t *restrict omega, const uint64_t *restrict mu, unsigned m,
+                                       size_t count, uint64_t *restrict part) {
+    const uint64_t offset = UINT64_C(1) << (m - 2);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t positive = ((c[i] + offset) >> (m - 1) & 1) - 1; /* all ones where nc is one */
+        part[i] = omega[i] - (nu[i] & positive) - mu[i];
+    }
+}
+
+/** The component that L and R have in common, from both parts. */
+TF_MULTIVERSION static void lift_common(const uint64_t *restrict c, const uint64_t *restrict other, unsigned m,
+                                        size_t count, uint64_t *restrict part) {
+    const uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
+    for (size_t i = 0; i < count; i++) part[i] = ((c[i] + offset) & mask) - ((part[i] + other[i] + 1) << m) - offset;
+}
+
+static tf_status lift_solo(tf_call *call) {
+    const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m);
     size_t whole = tf_span_count(call->part.span) * bytes;
     int own = call->part.own;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
-        uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK];
+        uint64_t nu[TF_BLOCK], omega[TF_BLOCK];
         uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
-        tf_element_stream(call, own, NU, at, count, nu);
-        tf_element_stream(call, own, OMEGA, at, count, omega);
-        tf_element_stream(call, 0, MU, at, count, mu[0]);
-        tf_element_stream(call, 1, MU, at, count, mu[1]);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t sum = (x[i] & mask) + (y[i] & mask);
-            nu[i] = 1 - (sum >> (m - 1) & 1) - nu[i];
-            omega[i] = (sum >> m) - omega[i];
-        }
-        call->party->kernels->pack_bytes(nu, count, bytes, message);
-        call->party->kernels->pack_bytes(omega, count, bytes, message + whole);
-        for (size_t i = 0; i < count; i++) {
-            call->out.c[0][at + i] = (x[i] & mask) - (mu[0][i] << m);
-            call->out.c[1][at + i] = (y[i] & mask) - (mu[1][i] << m);
+        narrow_stream(call, own, NU, at, count, bytes, nu);
+        narrow_stream(call, own, OMEGA, at, count, bytes, omega);
+        deal_bits(x, y, m, count, nu, omega);
+        kernels->pack_bytes(nu, count, bytes, message);
+        kernels->pack_bytes(omega, count, bytes, message + whole);
+        for (int j = 0; j < 2; j++) {
+            narrow_stream(call, j, MU, at, count, bytes, nu);
+            keep_share(call->in[0].c[j] + at, nu, m, count, call->out.c[j] + at);
         }
     }
     return TF_OK;
 }
 
-TF_MULTIVERSION static tf_status lift_pair(tf_call *call, int phase) {
+static tf_status lift_pair(tf_call *call, int phase) {
     const tf_kernels *kernels = call->party->kernels;
     unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
-    uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
     int own = call->part.own;
     size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
-        const uint64_t *half = call->in[0].c[own] + at, *c = call->in[0].c[1 - own] + at;
+        const uint64_t *c = call->in[0].c[1 - own] + at;
         uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
         size_t from = (at - call->part.span.begin) * bytes;
-        if (phase == 0) {
-            if (call->part.role == TF_LEFT) {
-                tf_element_stream(call, own, NU, at, count, nu);
-                tf_element_stream(call, own, OMEGA, at, count, omega);
-            } else {
-                kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
-                kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
-            }
-            tf_element_stream(call, own, MU, at, count, mu);
-            for (size_t i = 0; i < count; i++) {
-                uint64_t sum = (c[i] + offset) & mask, nc = 1 - (sum >> (m - 1));
-                /* this side's part of own - nc nv, masked; kept in the output until the partner's arrives */
-                common[i] = omega[i] - nc * nu[i] - mu[i];
-                call->out.c[own][at + i] = (half[i] & mask) - (mu[i] << m);
-            }
-            kernels->pack_bytes(common, count, bytes, call->message + from);
-        } else {
+        if (phase == 1) {
             kernels->unpack_bytes(call->received + from, count, bytes, mu);
-            for (size_t i = 0; i < count; i++)
-                common[i] = ((c[i] + offset) & mask) - ((common[i] + mu[i] + 1) << m) - offset;
+            lift_common(c, mu, m, count, common);
+            continue;
         }
+        if (call->part.role == TF_LEFT) {
+            narrow_stream(call, own, NU, at, count, bytes, nu);
+            narrow_stream(call, own, OMEGA, at, count, bytes, omega);
+        } else {
+            kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
+            kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
+        }
+        narrow_stream(call, own, MU, at, count, bytes, mu);
+        wraps_part(c, nu, omega, mu, m, count, common); /* kept in the output until the partner's arrives */
+        kernels->pack_bytes(common, count, bytes, call->message + from);
+        keep_share(call->in[0].c[own] + at, mu, m, count, call->out.c[own] + at);
     }
     return TF_OK;
 }
