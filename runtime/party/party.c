@@ -6,6 +6,7 @@
 
 #include "net/base/clock.h"
 #include "net/base/secret.h"
+#include "runtime/party/comparison_key.h"
 
 enum { KEY_BYTES = TF_KEY_BYTES };
 
@@ -90,6 +91,7 @@ tf_status tf_party_open(tf_party *party, tf_link *link) {
         party->prf[i] = tf_prf_new(key[i]);
         if (!party->prf[i]) status = tf_fail_public(TF_NOMEM, "no memory for the keys");
     }
+    if (!status && !(party->hash = tf_comparison_hash())) status = tf_fail_public(TF_NOMEM, "no memory for a key");
     OPENSSL_cleanse(key, sizeof key);
     OPENSSL_cleanse(&own, sizeof own);
     OPENSSL_cleanse(&next, sizeof next);
@@ -143,6 +145,8 @@ void tf_party_close(tf_party *party) {
         tf_prf_free(party->prf[i]);
         party->prf[i] = NULL;
     }
+    tf_prf_free(party->hash);
+    party->hash = NULL;
 }
 
 tf_status tf_party_next_run(tf_party *party) {

@@ -54,6 +54,7 @@ typedef struct tf_party {
     tf_digest session;                   /**< of the nonces of all three parties, which nobody else is told */
     uint32_t run;                        /**< part of every stream's address; advanced before each execution */
     tf_prf *prf[2];                      /**< keys id and id + 1 */
+    tf_prf *hash;                        /**< tf_comparison_hash's, which is public */
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
     tf_buffer arena;                     /**< of values; wiped after each run */
     tf_buffer scratch;                   /**< of one weight, while it is packed */

@@ -28,16 +28,17 @@ enum { DEAL = 1, OPEN }; /* purposes */
 
 enum { MOST_NUMBERS = 3 };
 
-/** lo, hi - lo, whether to add the top bits, the kind of tree, what to add to c for a number. */
+/** lo, hi - lo, whether to add the top bits, the tree, what to add to c for a number. */
 typedef struct compare_args {
-    int64_t low, width, top, kind, numbers, offset[MOST_NUMBERS];
+    int64_t low, width, top, leaves, levels, arity, numbers, offset[MOST_NUMBERS];
 } compare_args;
 
 enum { BLOCK_WORDS = TF_BLOCK / 64 };
 
 static tf_tree tree_of(const tf_step_node *node) {
     const compare_args *args = tf_args(compare_args, node);
-    return tf_tree_of((unsigned)args->width, (size_t)args->numbers, (tf_tree_kind)args->kind);
+    return tf_tree_again((unsigned)args->width, (size_t)args->numbers, (int)args->leaves, (int)args->levels,
+                         (int)args->arity);
 }
 
 static void compare_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
@@ -329,32 +330,31 @@ static const tf_step compare_step = {.name = "compare",
                                      .solo = compare_solo,
                                      .pair = compare_pair};
 
-/** The kind of tree that takes so many exchanges, the one that opens the result included, or the next that takes more;
+/** Chooses the tree that takes so many exchanges, the one that opens the result included, or the next that takes more;
  * of 0 the one that is worth most. */
-static tf_tree_kind kind_of(const tf_program *p, tf_value a, unsigned width, int numbers, int exchanges) {
+static void choose_tree(const tf_program *p, tf_value a, int exchanges, compare_args *args) {
+    const unsigned width = (unsigned)args->width;
+    const size_t numbers = (size_t)args->numbers;
     tf_tree_kind best = exchanges == 1 ? TF_TREE_SINGLE : exchanges == 2 ? TF_TREE_FLAT : TF_TREE_ANY;
-    while (best > TF_TREE_ANY && !tf_tree_of(width, (size_t)numbers, best).leaves) best--;
-    tf_tree tree = tf_tree_of(width, (size_t)numbers, best);
+    while (best > TF_TREE_ANY && !tf_tree_of(width, numbers, best).leaves) best--;
+    tf_tree tree = tf_tree_of(width, numbers, best);
     for (tf_tree_kind kind = TF_TREE_FLAT; kind <= TF_TREE_SINGLE && !exchanges; kind++) {
-        tf_tree less = tf_tree_of(width, (size_t)numbers, kind);
+        tf_tree less = tf_tree_of(width, numbers, kind);
         double more = (double)tf_tree_bits(&less) - (double)tf_tree_bits(&tree);
         more *= (double)tf_shape_count(tf_type_of(p, a)->shape) / 8;
         if (!less.leaves || !tf_rounds_are_worth(p, tree.levels - less.levels, more)) continue;
         tree = less;
-        best = kind;
     }
-    return best;
+    args->leaves = tree.leaves;
+    args->levels = tree.levels;
+    args->arity = tree.arity[0];
 }
 
 tf_value tf_carry(tf_program *p, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset, int exchanges) {
     if (p->status) return -1;
     tf_type type = {.shape = tf_type_of(p, a)->shape, .kind = TF_BIT, .bits = 1, .bound = 1, .zero = -1};
-    compare_args args = {.low = low,
-                         .width = width,
-                         .top = top,
-                         .kind = kind_of(p, a, width, 1, exchanges),
-                         .numbers = 1,
-                         .offset = {(int64_t)offset}};
+    compare_args args = {.low = low, .width = width, .top = top, .numbers = 1, .offset = {(int64_t)offset}};
+    choose_tree(p, a, exchanges, &args);
     return tf_append_args(p, &compare_step, type, 1, &a, &args, sizeof args);
 }
 
@@ -410,7 +410,7 @@ tf_value tf_below(tf_program *p, tf_value a, int count, const double *number, un
     for (int k = 0; k < count; k++) most = fmax(most, fabs(number[k]));
     tf_compared bits = tf_compared_bits(&type, type.bound + most, low);
     compare_args args = {.low = bits.low, .width = bits.width, .top = true, .numbers = count};
-    args.kind = kind_of(p, a, bits.width, count, soon ? 2 : 0);
+    choose_tree(p, a, soon ? 2 : 0, &args);
     for (int k = 0; k < count; k++) args.offset[k] = (int64_t)centre(bits) - llrint(ldexp(number[k], type.frac));
     a = compared(p, a, bits);
     type = (tf_type){.shape = type.shape, .kind = TF_BIT, .bits = (unsigned)count, .bound = 1, .zero = -1};

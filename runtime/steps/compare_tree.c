@@ -124,8 +124,8 @@ int tf_tree_above(const tf_tree *tree, int level, int nodes) {
     return (nodes + tree->arity[level] - 1) / tree->arity[level];
 }
 
-/** The tree of `leaves` blocks and `levels` levels, all but the last of one arity; no leaves if there is none. */
-static tf_tree tree_of_leaves(unsigned width, size_t numbers, int leaves, int levels, int arity) {
+/** All levels but the last are of one arity. */
+tf_tree tf_tree_again(unsigned width, size_t numbers, int leaves, int levels, int arity) {
     tf_tree t = {.leaves = leaves, .levels = levels, .numbers = numbers};
     int nodes = leaves;
     for (int j = 0; j < leaves; j++) {
@@ -162,13 +162,13 @@ tf_tree tf_tree_of(unsigned width, size_t numbers, tf_tree_kind kind) {
     tf_tree best = {0};
     double least = 0;
     if (kind == TF_TREE_SINGLE)
-        return width <= TF_TREE_SINGLE_BITS ? tree_of_leaves(width, numbers, 1, 0, 0) : (tf_tree){0};
+        return width <= TF_TREE_SINGLE_BITS ? tf_tree_again(width, numbers, 1, 0, 0) : (tf_tree){0};
     for (int leaves = 1; leaves <= TF_TREE_LEAVES && leaves <= (int)width; leaves++) {
         if ((width + (unsigned)leaves - 1) / (unsigned)leaves > TF_TREE_BLOCK_BITS) continue;
         int most = leaves == 1 ? 0 : kind == TF_TREE_FLAT ? 1 : TF_TREE_LEVELS;
         for (int levels = leaves > 1; levels <= most; levels++)
             for (int arity = 2; arity <= (levels > 1 ? 3 : 2); arity++) {
-                tf_tree t = tree_of_leaves(width, numbers, leaves, levels, arity);
+                tf_tree t = tf_tree_again(width, numbers, leaves, levels, arity);
                 double bits = (double)tf_tree_bits(&t);
                 for (int level = 0; level < levels; level++) bits *= 1.25;
                 if (t.leaves && (!best.leaves || bits < least)) least = bits, best = t;

@@ -56,6 +56,9 @@ typedef struct tf_tree {
  *  quarter of them. No leaves if there is none. */
 tf_tree tf_tree_of(unsigned width, size_t numbers, tf_tree_kind kind);
 
+/** The tree that tf_tree_of has chosen, of its leaves, levels and first arity: without looking at the others. */
+tf_tree tf_tree_again(unsigned width, size_t numbers, int leaves, int levels, int arity);
+
 /** Bits an element on the wire. */
 size_t tf_tree_bits(const tf_tree *tree);
 

@@ -69,8 +69,7 @@ static tf_status curve_solo(tf_call *call) {
     const curve_args *args = tf_args(curve_args, call->node);
     uint64_t mask = tf_mask(width_of(args));
     size_t words = body_words(call->node);
-    tf_prf *hash = tf_comparison_hash();
-    if (!hash) return tf_fail(TF_NOMEM, "no memory for a cipher");
+    const tf_prf *hash = call->party->hash;
     tf_for_blocks(call, at, count) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         uint8_t *message = call->message + (at - call->part.span.begin) * words * sizeof(uint64_t);
@@ -86,7 +85,6 @@ static tf_status curve_solo(tf_call *call) {
         }
         tf_reshare_solo(call, reshare_of(call->node), at, count);
     }
-    tf_prf_free(hash);
     return TF_OK;
 }
 
@@ -140,8 +138,8 @@ static void replace_zero(uint64_t point, const tf_wide *everything, tf_wide *sha
 }
 
 /** This side's part of f at an element. */
-static tf_wide evaluate(tf_call *call, const tf_prf *hash, const tf_comparison_point *point, const uint64_t *root,
-                        const uint64_t *body, uint64_t c) {
+static tf_wide evaluate(tf_call *call, const tf_comparison_point *point, const uint64_t *root, const uint64_t *body,
+                        uint64_t c) {
     const curve_args *args = tf_args(curve_args, call->node);
     const size_t count = thresholds_of(call->node);
     const int right = call->part.role == TF_RIGHT;
@@ -149,7 +147,7 @@ static tf_wide evaluate(tf_call *call, const tf_prf *hash, const tf_comparison_p
     tf_wide share[FIRST + TF_KEY_POINTS][TF_PAYLOAD];
     c = (c + (uint64_t)offset_of(args)) & tf_mask(width_of(args));
     uint64_t high = c >> args->low;
-    call->party->broken |= !tf_comparison_at(hash, right, root, (unsigned)args->bits, body,
+    call->party->broken |= !tf_comparison_at(call->party->hash, right, root, (unsigned)args->bits, body,
                                              -high & tf_mask((unsigned)args->bits), count, point, share);
     replace_zero(high, share[EVERYTHING], share[WRAP]);
     for (size_t j = 0; j < count; j++) {
@@ -161,7 +159,7 @@ static tf_wide evaluate(tf_call *call, const tf_prf *hash, const tf_comparison_p
     return (part ^ flip) - flip;
 }
 
-static tf_status send_parts(tf_call *call, const tf_prf *hash) {
+static void send_parts(tf_call *call) {
     const size_t words = body_words(call->node);
     tf_comparison_point point[TF_KEY_POINTS];
     for (size_t j = 0; j < thresholds_of(call->node); j++) {
@@ -175,11 +173,10 @@ static tf_status send_parts(tf_call *call, const tf_prf *hash) {
         roots(call, call->part.own, at, block, root);
         for (size_t i = 0; i < block; i++, dealt += words * sizeof(uint64_t)) {
             memcpy(body, dealt, words * sizeof(uint64_t));
-            part[i] = (uint64_t)(evaluate(call, hash, point, root + 2 * i, body, c[i]) >> 64);
+            part[i] = (uint64_t)(evaluate(call, point, root + 2 * i, body, c[i]) >> 64);
         }
         tf_reshare_send(call, reshare_of(call->node), at, block, part);
     }
-    return TF_OK;
 }
 
 static tf_status curve_pair(tf_call *call, int phase) {
@@ -189,11 +186,8 @@ static tf_status curve_pair(tf_call *call, int phase) {
         }
         return TF_OK;
     }
-    tf_prf *hash = tf_comparison_hash();
-    if (!hash) return tf_fail(TF_NOMEM, "no memory for a cipher");
-    tf_status status = send_parts(call, hash);
-    tf_prf_free(hash);
-    return status;
+    send_parts(call);
+    return TF_OK;
 }
 
 static const tf_step curve_step = {.name = "curve",
