@@ -2,7 +2,7 @@
 
 #include "runtime/kernels/multiversion.h"
 
-enum { TRIPLES = 8, QUADS = 4, SECOND_QUADS = 3, LAST = 3, LANES = 2 * TF_BUCKETS, SETS = 16 };
+enum { TRIPLES = 8, QUADS = 4, SECOND_QUADS = 3, LAST = 3, MOST_BITS = 7, SETS = 16 };
 enum { OF_TRIPLE = 4, OF_QUAD = 11 }; /* products of two and more masks */
 
 /*
@@ -53,26 +53,17 @@ void tf_and_deal(const uint64_t *mask, uint64_t product[TF_AND_PRODUCTS]) {
     for (int k = 0; k < QUADS + SECOND_QUADS; k++, mask += 4) product = products_of(4, mask, product);
 }
 
-/** The number of each lane, from its planes. */
-TF_MULTIVERSION static void from_planes(unsigned bits, const uint64_t *plane, uint8_t number[LANES]) {
-    for (int lane = 0; lane < LANES; lane++) {
-        uint8_t x = 0;
-        for (unsigned b = 0; b < bits; b++) x |= (uint8_t)((plane[b] >> lane & 1) << b);
-        number[lane] = x;
-    }
-}
+/* Numbers lie in planes, a word for each bit of those of all lanes, and are added up bit by bit. */
 
-TF_MULTIVERSION void tf_and_deal_numbers(unsigned bits, const uint64_t *mask, uint64_t *plane) {
+void tf_and_deal_numbers(unsigned bits, const uint64_t *mask, uint64_t *plane) {
     for (size_t set = 1; set < (size_t)1 << LAST; set++, plane += bits) {
-        uint64_t of = ~UINT64_C(0);
-        uint8_t number[LANES];
+        uint64_t of = ~UINT64_C(0), carry = ~UINT64_C(0);
         for (int i = 0; i < LAST; i++)
             if (set >> i & 1) of &= mask[i];
-        from_planes(bits, plane, number);
-        for (unsigned b = 0; b < bits; b++) plane[b] = 0;
-        for (int lane = 0; lane < LANES; lane++) {
-            uint64_t x = (of >> lane & 1) - number[lane];
-            for (unsigned b = 0; b < bits; b++) plane[b] |= (x >> b & 1) << lane;
+        for (unsigned b = 0; b < bits; b++, of = 0) { /* of + ~number + 1 */
+            uint64_t x = ~plane[b];
+            plane[b] = x ^ of ^ carry;
+            carry = (x & of) | (carry & (x | of));
         }
     }
 }
@@ -99,26 +90,26 @@ void tf_and_groups(int level, const uint64_t *opened, const uint64_t *mask, cons
 
 /* All are zero where the product of d ^ m = d + (1 - 2 d) m over the last wires is one: a sum over sets of products of
  * the masks m, whose coefficients, 0 or 1 or -1, follow from the d. */
-TF_MULTIVERSION void tf_and_count(unsigned bits, const uint64_t *opened, const uint64_t *plane, uint64_t both,
-                                  uint8_t part[2]) {
-    uint8_t one = (uint8_t)(both & 1), none[LANES], number[LANES];
-    uint64_t all = both;
-    for (int i = 0; i < LAST; i++) all &= opened[i];
-    from_planes(1, &all, none);
+void tf_and_count(unsigned bits, const uint64_t *opened, const uint64_t *plane, uint64_t both, uint8_t part[2]) {
+    const uint64_t row = (UINT64_C(1) << TF_BUCKETS) - 1;
+    uint64_t none[MOST_BITS] = {both}; /* of each lane, whether all are zero: this side's part */
+    for (int i = 0; i < LAST; i++) none[0] &= opened[i];
     for (size_t set = 1; set < (size_t)1 << LAST; set++, plane += bits) {
         uint64_t counts = ~UINT64_C(0), negative = 0;
         for (int i = 0; i < LAST; i++) {
             counts &= set >> i & 1 ? ~UINT64_C(0) : opened[i];
             negative ^= set >> i & 1 ? opened[i] : 0;
         }
-        from_planes(bits, plane, number);
-        for (int lane = 0; lane < LANES; lane++) {
-            uint8_t is = (uint8_t) - (counts >> lane & 1), minus = (uint8_t) - (negative >> lane & 1);
-            none[lane] = (uint8_t)(none[lane] + (((number[lane] ^ minus) - minus) & is));
+        uint64_t carry = negative & counts;
+        for (unsigned b = 0; b < bits; b++) {
+            uint64_t x = (plane[b] ^ negative) & counts, y = none[b];
+            none[b] = x ^ y ^ carry;
+            carry = (x & y) | (carry & (x | y));
         }
     }
-    for (int row = 0; row < 2; row++) {
-        part[row] = (uint8_t)(TF_BUCKETS * one);
-        for (int lane = 0; lane < TF_BUCKETS; lane++) part[row] = (uint8_t)(part[row] - none[row * TF_BUCKETS + lane]);
+    for (int r = 0; r < 2; r++) {
+        unsigned sum = 0;
+        for (unsigned b = 0; b < bits; b++) sum += (unsigned)__builtin_popcountll(none[b] >> r * TF_BUCKETS & row) << b;
+        part[r] = (uint8_t)(TF_BUCKETS * (both & 1) - sum);
     }
 }
