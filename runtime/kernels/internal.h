@@ -111,8 +111,10 @@ void tf_to_planes_avx2(const uint64_t *x, size_t n, unsigned lo, unsigned count,
 void tf_from_plane_avx2(const uint64_t *plane, size_t n, uint64_t *out);
 void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
-void tf_sum_entries_avx2(const int64_t *table, size_t tables, size_t entries, const uint64_t *choice, size_t stride,
-                         size_t n, uint64_t *sum);
+void tf_sum_entries_avx2(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
+                         size_t n, uint32_t *sum);
+void tf_sum_entries_avx512(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
+                           size_t n, uint32_t *sum);
 uint64_t tf_digest_words_c(const uint64_t *x, const uint64_t *key, size_t n, uint64_t mask);
 uint64_t tf_digest_words_avx2(const uint64_t *x, const uint64_t *key, size_t n, uint64_t mask);
 
@@ -125,9 +127,10 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
 
 /**
  * Defines a table with products by the micro-kernel choose(bits), which must be some kernel for bits out of range too:
- * they are refused later. Planes, bytes and rows move at the speed of memory with AVX2 already.
+ * they are refused later. Planes, bytes and rows move at the speed of memory with AVX2 already; sums of entries are
+ * made by `sums`.
  */
-#define TF_GEMM_KERNELS(set, choose)                                                                                   \
+#define TF_GEMM_KERNELS(set, choose, sums)                                                                             \
     static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,               \
                            size_t column_stride, unsigned bits) {                                                      \
         return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
@@ -146,7 +149,7 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
         .from_plane = tf_from_plane_avx2,                                                                              \
         .pack_bytes = tf_pack_bytes_avx2,                                                                              \
         .unpack_bytes = tf_unpack_bytes_avx2,                                                                          \
-        .sum_entries = tf_sum_entries_avx2,                                                                            \
+        .sum_entries = sums,                                                                                           \
         .digest_words = tf_digest_words_avx2,                                                                          \
         .pick_room = tf_pick_room_avx2,                                                                                \
         .pick_rows = tf_pick_rows_avx2,                                                                                \

@@ -16,7 +16,7 @@
  *  tf_packed_free. */
 typedef struct tf_packed tf_packed;
 
-enum { TF_SUM_TABLES = 2, TF_SUM_ENTRIES = 256 };
+enum { TF_SUM_TABLES = 6, TF_SUM_ENTRIES = 256 };
 
 /**
  * Panels: the form of a right operand (k x n, mod 2^bits) that is kept for many products, the same for every table, in
@@ -74,13 +74,13 @@ typedef struct tf_kernels {
     void (*unpack_bytes)(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 
     /**
-     * Sums of public entries that secret bits choose: sum[t * stride + i], i < n, is the sum of those
-     * table[t * entries + j] for which bit j % 64 of choice[j / 64 * stride + i] is one. All entries are read for every
-     * i. There are TF_SUM_TABLES tables at most, and `entries` is a multiple of 64, TF_SUM_ENTRIES at most; `stride` is
-     * a multiple of 8, not less than n, and what lies between them in `sum` becomes meaningless.
+     * Sums of public entries that secret bits choose, mod 2^32: sum[t * stride + i], i < n, is the sum of those
+     * table[t * entries + j] for which bit j % 32 of choice[j / 32 * stride + i] is one. All entries are read for every
+     * i. There are TF_SUM_TABLES tables at most, and `entries` is a multiple of 32, TF_SUM_ENTRIES at most; `stride` is
+     * a multiple of 32, not less than n, and what lies between them in `sum` becomes meaningless.
      */
-    void (*sum_entries)(const int64_t *table, size_t tables, size_t entries, const uint64_t *choice, size_t stride,
-                        size_t n, uint64_t *sum);
+    void (*sum_entries)(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
+                        size_t n, uint32_t *sum);
 
     /** The sum over w = (x[i] & mask) + key[i] of its lower half times its upper. Two different x have the same for one
      *  key in 2^30 (NH of Black et al. 1999, with a carry between the halves). */

@@ -8,4 +8,4 @@ static const tf_gemm *choose(unsigned bits) {
     return &tf_gemm64_avx512;
 }
 
-TF_GEMM_KERNELS(avx512, choose)
+TF_GEMM_KERNELS(avx512, choose, tf_sum_entries_avx512)

@@ -89,13 +89,13 @@ static void unpack_bytes(const uint8_t *in, size_t n, unsigned bytes, uint64_t *
     }
 }
 
-static void sum_entries(const int64_t *table, size_t tables, size_t entries, const uint64_t *choice, size_t stride,
-                        size_t n, uint64_t *sum) {
+static void sum_entries(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
+                        size_t n, uint32_t *sum) {
     for (size_t t = 0; t < tables; t++)
         for (size_t i = 0; i < n; i++) {
-            uint64_t total = 0;
+            uint32_t total = 0;
             for (size_t j = 0; j < entries; j++)
-                total += (uint64_t)table[t * entries + j] & -(choice[j / 64 * stride + i] >> j % 64 & 1);
+                total += table[t * entries + j] & -(choice[j / 32 * stride + i] >> j % 32 & 1);
             sum[t * stride + i] = total;
         }
 }

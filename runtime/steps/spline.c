@@ -21,17 +21,14 @@
 #include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
-enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };              /* purposes */
-enum { LEAST_LOG = 7, MOST_LOG = 8, MOST_WORDS = 1 << (MOST_LOG - 6) }; /* of segments; words of a unit vector */
-enum {
-    FACTORS = 3,
-    WINDOW_FRAC = 12,
-    SPARE = 8,
-    CHUNK = 256
-}; /* CHUNK: elements whose vectors stay in the nearest cache */
+enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };                              /* purposes */
+enum { LEAST_LOG = 7, MOST_LOG = 8, WORD_BITS = 32, MOST_WORDS = 1 << (MOST_LOG - 5) }; /* of a unit vector */
+enum { FACTORS = 3, WINDOW_FRAC = 12, SPARE = 8, DIGIT_BITS = 24, MOST_DIGITS = 3 };
+enum { CHUNK = 1024 }; /* elements whose vectors stay in the nearest cache */
 
 /** Low bits of x that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
- * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end. */
+ * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end; each in
+ * digits, all of one digit's after those of the one before. */
 typedef struct spline_args {
     int64_t drop, segment, log, offset;
 } spline_args;
@@ -43,144 +40,263 @@ static unsigned bytes_of(const tf_step_node *node) {
     return tf_bytes_of(node->type.bits + SPARE);
 }
 
+/** Digits of the ring's elements, so small that the sum of all segments' fits a word of 32 bits; or one, mod 2^32. */
+static size_t digits_of(unsigned bits) {
+    return bits <= WORD_BITS ? 1 : (bits + DIGIT_BITS - 1) / DIGIT_BITS;
+}
+
 /** Words of a unit vector. */
 static size_t words_of(const tf_step_node *node) {
-    return (size_t)1 << (tf_args(spline_args, node)->log - 6);
+    return (size_t)1 << (tf_args(spline_args, node)->log - 5);
+}
+
+static size_t vector_bytes(const tf_step_node *node) {
+    return words_of(node) * sizeof(uint32_t);
 }
 
 static void spline_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
     traffic->dealt_at = 0;
     traffic->exchanges = 2;
-    tf_traffic_deal(traffic, n, words_of(node) * 8 + FACTORS * bytes_of(node));
+    tf_traffic_deal(traffic, n, vector_bytes(node) + FACTORS * bytes_of(node));
     tf_traffic_swap(traffic, 0, n, 2 * bytes_of(node));
     tf_traffic_swap(traffic, 1, n, tf_bytes_of(node->type.bits));
 }
 
-/** L and R keep P and Q, as this side has masked them, and their shares of S's factors. */
+/* Elements of the ring --------------------------------------------------------------------------------------------- */
+
+/** A block of elements of the ring in which lines are added up: narrow where it has four bytes, wide in other rings. */
+typedef union ring {
+    uint32_t narrow[TF_BLOCK];
+    uint64_t wide[TF_BLOCK];
+} ring;
+
+static bool is_narrow(const tf_step_node *node) {
+    return bytes_of(node) == sizeof(uint32_t);
+}
+
+static inline uint64_t get(const ring *r, bool narrow, size_t i) {
+    return narrow ? r->narrow[i] : r->wide[i];
+}
+
+static inline void put(ring *r, bool narrow, size_t i, uint64_t x) {
+    if (narrow)
+        r->narrow[i] = (uint32_t)x;
+    else
+        r->wide[i] = x;
+}
+
+/** The stream of a block, of as many bits an element as its words have. */
+static void ring_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count, ring *out) {
+    if (is_narrow(call->node))
+        tf_stream(call->party, which, call->index, purpose, at / 2, out->wide, (count + 1) / 2);
+    else
+        tf_element_stream(call, which, purpose, at, count, out->wide);
+}
+
+static void ring_pack(const tf_call *call, const ring *r, size_t count, uint8_t *out) {
+    if (is_narrow(call->node))
+        memcpy(out, r->narrow, count * sizeof *r->narrow);
+    else
+        call->party->kernels->pack_bytes(r->wide, count, bytes_of(call->node), out);
+}
+
+static void ring_unpack(const tf_call *call, const uint8_t *in, size_t count, ring *r) {
+    if (is_narrow(call->node))
+        memcpy(r->narrow, in, count * sizeof *r->narrow);
+    else
+        call->party->kernels->unpack_bytes(in, count, bytes_of(call->node), r->wide);
+}
+
+/** L and R keep P and Q, as this side has masked them; R its shares of S's factors, which are L's streams. */
 enum { KEPT_P, KEPT_Q, KEPT_FACTOR, KEPT = KEPT_FACTOR + FACTORS };
 
-static size_t spline_state(const tf_program *program, const tf_step_node *node) {
-    return KEPT * tf_shape_count(node->type.shape);
+/** Words of state that so many elements of the ring take. */
+static size_t words_of_elements(const tf_step_node *node, size_t n) {
+    return is_narrow(node) ? (n + 1) / 2 : n;
 }
 
-static uint64_t *kept(const tf_call *call, int which, size_t at) {
-    return call->state + (size_t)which * tf_shape_count(call->node->type.shape) + at;
+static size_t spline_state(const tf_program *program, const tf_step_node *node) {
+    return KEPT * words_of_elements(node, tf_shape_count(node->type.shape));
 }
+
+static ring *kept(const tf_call *call, int which, size_t at) {
+    size_t all = words_of_elements(call->node, tf_shape_count(call->node->type.shape));
+    return (ring *)(call->state + (size_t)which * all + words_of_elements(call->node, at));
+}
+
+/* S ---------------------------------------------------------------------------------------------------------------- */
 
 static void vector_stream(tf_call *call, size_t at, size_t count, uint64_t *out) {
-    size_t words = words_of(call->node);
+    size_t words = vector_bytes(call->node) / sizeof *out;
     tf_stream(call->party, call->part.own, call->index, VECTOR, at * words, out, count * words);
 }
 
 /** The two parts of c or v. */
-static inline void cut(const spline_args *args, uint64_t x, uint64_t *high, uint64_t *low) {
+static inline void cut(const spline_args *args, uint64_t x, uint32_t *high, uint32_t *low) {
     x >>= args->drop;
-    *high = x >> args->segment & tf_mask((unsigned)args->log);
-    *low = x & tf_mask((unsigned)args->segment);
+    *high = (uint32_t)(x >> args->segment & tf_mask((unsigned)args->log));
+    *low = (uint32_t)(x & tf_mask((unsigned)args->segment));
 }
 
-TF_MULTIVERSION static tf_status spline_solo(tf_call *call) {
-    const spline_args *args = tf_args(spline_args, call->node);
-    unsigned bytes = bytes_of(call->node);
-    int own = call->part.own;
-    size_t n = tf_span_count(call->part.span), words = words_of(call->node);
-    tf_for_blocks(call, at, count) {
-        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], p[TF_BLOCK], q[TF_BLOCK], other[TF_BLOCK];
-        size_t from = at - call->part.span.begin;
-        vector_stream(call, at, count, unit);
-        tf_element_stream(call, own, MASK_P, at, count, p);
-        tf_element_stream(call, 1 - own, MASK_P, at, count, other);
-        for (size_t i = 0; i < count; i++) p[i] += other[i];
-        tf_element_stream(call, own, MASK_Q, at, count, q);
-        tf_element_stream(call, 1 - own, MASK_Q, at, count, other);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t high, low;
-            cut(args, call->in[0].c[0][at + i] + call->in[0].c[1][at + i], &high, &low);
-            factor[0][i] =
-                tf_flip_bit(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
-            factor[1][i] = factor[0][i] * low;
-            factor[2][i] = factor[0][i] * p[i] + factor[1][i] * (q[i] + other[i]);
-        }
-        memcpy(call->message + from * words * 8, unit, count * words * 8);
-        for (int k = 0; k < FACTORS; k++) {
-            tf_element_stream(call, own, (unsigned)(SIGN + k), at, count, other);
-            for (size_t i = 0; i < count; i++) factor[k][i] -= other[i];
-            call->party->kernels->pack_bytes(factor[k], count, bytes,
-                                             call->message + n * words * 8 + ((size_t)k * n + from) * bytes);
-        }
-        tf_reshare_solo(call, reshare, at, count);
+/** The factors of a block from the low parts of v, from L's bits at the high ones, which tell the sign (where L has the
+ *  bit, what it adds is left), and from both masks of P and of Q. */
+static inline __attribute__((always_inline)) void make_factors(bool narrow, size_t count, const uint32_t *bit,
+                                                               const uint32_t *low, const ring *p, const ring *q,
+                                                               ring factor[FACTORS]) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t sign = (uint64_t)bit[i] * 2 - 1, slope = sign * low[i];
+        put(&factor[0], narrow, i, sign);
+        put(&factor[1], narrow, i, slope);
+        put(&factor[2], narrow, i,
+            sign * (get(&p[0], narrow, i) + get(&p[1], narrow, i)) +
+                slope * (get(&q[0], narrow, i) + get(&q[1], narrow, i)));
     }
+}
+
+static inline __attribute__((always_inline)) void less_stream(bool narrow, size_t count, const ring *stream, ring *r) {
+    for (size_t i = 0; i < count; i++) put(r, narrow, i, get(r, narrow, i) - get(stream, narrow, i));
+}
+
+TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
+    const spline_args *args = tf_args(spline_args, call->node);
+    const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
+    const bool narrow = is_narrow(call->node);
+    size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, vector = vector_bytes(call->node);
+    uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
+    uint32_t bit[TF_BLOCK], low[TF_BLOCK];
+    ring factor[FACTORS], p[2], q[2];
+    vector_stream(call, at, count, unit);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t high;
+        cut(args, x[i] + y[i], &high, &low[i]);
+        bit[i] = (uint32_t)tf_flip_bit(unit + i * (vector / 8), vector / 8, high);
+    }
+    memcpy(call->message + from * vector, unit, count * vector);
+    for (int j = 0; j < 2; j++) {
+        ring_stream(call, j, MASK_P, at, count, &p[j]);
+        ring_stream(call, j, MASK_Q, at, count, &q[j]);
+    }
+    if (narrow)
+        make_factors(true, count, bit, low, p, q, factor);
+    else
+        make_factors(false, count, bit, low, p, q, factor);
+    for (int k = 0; k < FACTORS; k++) {
+        ring *stream = &p[0];
+        ring_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, stream);
+        if (narrow)
+            less_stream(true, count, stream, &factor[k]);
+        else
+            less_stream(false, count, stream, &factor[k]);
+        ring_pack(call, &factor[k], count, call->message + n * vector + ((size_t)k * n + from) * bytes_of(call->node));
+    }
+    tf_reshare_solo(call, reshare, at, count);
+}
+
+static tf_status spline_solo(tf_call *call) {
+    tf_for_blocks(call, at, count) solo_block(call, at, count);
     return TF_OK;
 }
 
-/** Turns vectors upwards by `by`, bit by bit: no index or shift depends on it. Word w of vector i is unit[w][i]. */
-static inline __attribute__((always_inline)) void turn(size_t words, uint64_t (*unit)[CHUNK], const uint64_t *by,
-                                                       size_t count) {
-    for (unsigned bit = 0; bit < 6; bit++)
-        for (size_t i = 0; i < count; i++) {
-            uint64_t take = -(by[i] >> bit & 1), last = unit[words - 1][i];
-            for (size_t w = words; w-- > 0;) {
-                uint64_t x = unit[w][i], below = w ? unit[w - 1][i] : last;
-                unit[w][i] = x ^ ((x ^ (x << (1u << bit) | below >> (64 - (1u << bit)))) & take);
-            }
-        }
-    for (size_t back = 1; back < words; back *= 2)
-        for (size_t i = 0; i < count; i++) {
-            uint64_t take = -(by[i] / 64 / back & 1), from[MOST_WORDS];
-            for (size_t w = 0; w < words; w++) from[w] = unit[w][i];
-            for (size_t w = 0; w < words; w++) unit[w][i] ^= (from[w] ^ from[(w - back) & (words - 1)]) & take;
-        }
-}
+/* L and R ---------------------------------------------------------------------------------------------------------- */
 
-/** This side's share of the unit vectors, each turned by the segment's number in c, word by word. */
-static inline __attribute__((always_inline)) void turned_vectors(tf_call *call, size_t words, size_t at, size_t count,
-                                                                 const uint64_t *high, uint64_t (*unit)[CHUNK]) {
-    uint64_t vector[CHUNK * MOST_WORDS];
-    if (call->part.role == TF_LEFT)
-        vector_stream(call, at, count, vector);
-    else
-        memcpy(vector, call->dealt + (at - call->part.span.begin) * words * 8, count * words * 8);
+typedef uint32_t lanes __attribute__((vector_size(64)));
+enum { LANES = sizeof(lanes) / sizeof(uint32_t) };
+
+/** This side's share of the unit vectors, each turned upwards by `by`, word by word: word w of vector i is unit[w][i].
+ *  No index depends on `by`. */
+static inline __attribute__((always_inline)) void turn(size_t words, const uint32_t *vector, const uint32_t *by,
+                                                       size_t count, uint32_t (*unit)[CHUNK]) {
     for (size_t w = 0; w < words; w++)
         for (size_t i = 0; i < count; i++) unit[w][i] = vector[i * words + w];
-    turn(words, unit, high, count);
-}
-
-/** P and Q of a chunk, this side's masks added. */
-TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t count, uint64_t *p, uint64_t *q) {
-    const spline_args *args = tf_args(spline_args, call->node);
-    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
-    uint64_t unit[MOST_WORDS][CHUNK] = {{0}}, high[CHUNK], low[CHUNK], line[2][CHUNK], mask[2][CHUNK];
-    uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
-    for (size_t i = 0; i < count; i++) cut(args, c[i] + (uint64_t)args->offset, &high[i], &low[i]);
-    if (words_of(call->node) == 2)
-        turned_vectors(call, 2, at, count, high, unit);
-    else
-        turned_vectors(call, MOST_WORDS, at, count, high, unit);
-    call->party->kernels->sum_entries(call->node->data, 2, call->node->data_count / 2, unit[0], CHUNK, count, line[0]);
-    tf_element_stream(call, call->part.own, MASK_P, at, count, mask[0]);
-    tf_element_stream(call, call->part.own, MASK_Q, at, count, mask[1]);
-    for (size_t i = 0; i < count; i++) {
-        p[i] = sign * (line[0][i] + line[1][i] * low[i]) + mask[0][i];
-        q[i] = sign * line[1][i] + mask[1][i];
+    for (size_t i = 0; i < count; i += LANES) {
+        lanes x[MOST_WORDS], from[MOST_WORDS], turns = *(const lanes *)(by + i), shift = turns & (WORD_BITS - 1);
+        for (size_t w = 0; w < words; w++) x[w] = *(const lanes *)(unit[w] + i);
+        turns /= WORD_BITS;
+        for (size_t back = 1; back < words; back *= 2, turns >>= 1) {
+            memcpy(from, x, sizeof x);
+            for (size_t w = 0; w < words; w++) x[w] ^= (from[w] ^ from[(w - back) & (words - 1)]) & -(turns & 1);
+        }
+        for (size_t w = 0; w < words; w++)
+            *(lanes *)(unit[w] + i) = x[w] << shift | x[(w - 1) & (words - 1)] >> 1 >> (WORD_BITS - 1 - shift);
     }
 }
 
-static void open_lines(tf_call *call, size_t at, size_t count, uint64_t *p, uint64_t *q) {
-    for (size_t done = 0; done < count; done += CHUNK)
-        open_chunk(call, at + done, count - done < CHUNK ? count - done : CHUNK, p + done, q + done);
+/** P and Q of a chunk from what was added up of the digits of A and B, this side's masks added in place. */
+static inline __attribute__((always_inline)) void mask_lines(bool narrow, size_t digits, size_t count,
+                                                             const uint32_t (*sum)[CHUNK], const uint32_t *low,
+                                                             uint64_t sign, size_t at, ring *p, ring *q) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t a = sum[0][i], b = sum[digits][i];
+        for (size_t d = 1; d < digits; d++) {
+            a += (uint64_t)sum[d][i] << d * DIGIT_BITS;
+            b += (uint64_t)sum[digits + d][i] << d * DIGIT_BITS;
+        }
+        put(p, narrow, at + i, get(p, narrow, at + i) + sign * (a + b * low[i]));
+        put(q, narrow, at + i, get(q, narrow, at + i) + sign * b);
+    }
 }
 
+/** Adds P and Q of elements [done, done + count) of a block to their masks. */
+TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, size_t count, const uint32_t *table,
+                                       ring *p, ring *q) {
+    const spline_args *args = tf_args(spline_args, call->node);
+    const uint64_t *c = call->in[0].c[1 - call->part.own] + at + done;
+    size_t entries = (size_t)1 << args->log, digits = call->node->data_count / entries / 2;
+    size_t vector = vector_bytes(call->node);
+    _Alignas(uint64_t) uint32_t share[CHUNK * MOST_WORDS];
+    _Alignas(lanes) uint32_t unit[MOST_WORDS][CHUNK], high[CHUNK];
+    uint32_t low[CHUNK], sum[2 * MOST_DIGITS][CHUNK];
+    uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+    if (call->part.role == TF_LEFT)
+        vector_stream(call, at + done, count, (uint64_t *)share);
+    else
+        memcpy(share, call->dealt + (at + done - call->part.span.begin) * vector, count * vector);
+    for (size_t i = 0; i < count; i++) cut(args, c[i] + (uint64_t)args->offset, &high[i], &low[i]);
+    if (words_of(call->node) == MOST_WORDS)
+        turn(MOST_WORDS, share, high, count, unit);
+    else
+        turn(MOST_WORDS / 2, share, high, count, unit);
+    call->party->kernels->sum_entries(table, 2 * digits, entries, unit[0], CHUNK, count, sum[0]);
+    if (is_narrow(call->node))
+        mask_lines(true, 1, count, sum, low, sign, done, p, q);
+    else
+        mask_lines(false, digits, count, sum, low, sign, done, p, q);
+}
+
+/** P and Q of a block, this side's masks added, to be kept and swapped. */
+static void open_lines(tf_call *call, size_t at, size_t count) {
+    unsigned bytes = bytes_of(call->node);
+    size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
+    ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at);
+    uint32_t table[2 * MOST_DIGITS << MOST_LOG];
+    for (size_t j = 0; j < call->node->data_count; j++) table[j] = (uint32_t)call->node->data[j];
+    ring_stream(call, call->part.own, MASK_P, at, count, p);
+    ring_stream(call, call->part.own, MASK_Q, at, count, q);
+    for (size_t done = 0; done < count; done += CHUNK)
+        open_chunk(call, at, done, count - done < CHUNK ? count - done : CHUNK, table, p, q);
+    ring_pack(call, p, count, call->message + from * bytes);
+    ring_pack(call, q, count, call->message + (n + from) * bytes);
+}
+
+/** R: its shares of S's factors. */
 static void take_factors(tf_call *call, size_t at, size_t count) {
     unsigned bytes = bytes_of(call->node);
-    size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, words = words_of(call->node);
-    for (int k = 0; k < FACTORS; k++) {
-        uint64_t *factor = kept(call, KEPT_FACTOR + k, at);
-        if (call->part.role == TF_LEFT)
-            tf_element_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, factor);
-        else
-            call->party->kernels->unpack_bytes(call->dealt + n * words * 8 + ((size_t)k * n + from) * bytes, count,
-                                               bytes, factor);
+    size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin,
+           vectors = n * vector_bytes(call->node);
+    for (int k = 0; k < FACTORS; k++)
+        ring_unpack(call, call->dealt + vectors + ((size_t)k * n + from) * bytes, count,
+                    kept(call, KEPT_FACTOR + k, at));
+}
+
+static inline __attribute__((always_inline)) void add_products(bool narrow, size_t count, const ring *p, const ring *q,
+                                                               const ring *other_p, const ring *other_q,
+                                                               const ring *const factor[FACTORS], uint64_t *part) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t x = get(factor[0], narrow, i) * (get(p, narrow, i) + get(other_p, narrow, i)) +
+                     get(factor[1], narrow, i) * (get(q, narrow, i) + get(other_q, narrow, i)) -
+                     get(factor[2], narrow, i);
+        part[i] = narrow ? (uint32_t)x : x;
     }
 }
 
@@ -188,26 +304,26 @@ static void take_factors(tf_call *call, size_t at, size_t count) {
 TF_MULTIVERSION static void combine(tf_call *call, size_t at, size_t count, uint64_t *part) {
     unsigned bytes = bytes_of(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
-    const uint64_t *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at), *sign = kept(call, KEPT_FACTOR, at),
-                   *slope = kept(call, KEPT_FACTOR + 1, at), *fix = kept(call, KEPT_FACTOR + 2, at);
-    uint64_t other_p[TF_BLOCK], other_q[TF_BLOCK];
-    call->party->kernels->unpack_bytes(call->received + from * bytes, count, bytes, other_p);
-    call->party->kernels->unpack_bytes(call->received + (n + from) * bytes, count, bytes, other_q);
-    for (size_t i = 0; i < count; i++)
-        part[i] = sign[i] * (p[i] + other_p[i]) + slope[i] * (q[i] + other_q[i]) - fix[i];
+    const ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at), *factor[FACTORS];
+    ring other_p, other_q, stream[FACTORS];
+    ring_unpack(call, call->received + from * bytes, count, &other_p);
+    ring_unpack(call, call->received + (n + from) * bytes, count, &other_q);
+    for (int k = 0; k < FACTORS; k++) {
+        factor[k] = call->part.role == TF_LEFT ? &stream[k] : kept(call, KEPT_FACTOR + k, at);
+        if (call->part.role == TF_LEFT) ring_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, &stream[k]);
+    }
+    if (is_narrow(call->node))
+        add_products(true, count, p, q, &other_p, &other_q, factor, part);
+    else
+        add_products(false, count, p, q, &other_p, &other_q, factor, part);
 }
 
 static tf_status spline_pair(tf_call *call, int phase) {
-    unsigned bytes = bytes_of(call->node);
-    size_t n = tf_span_count(call->part.span);
     tf_for_blocks(call, at, count) {
-        size_t from = at - call->part.span.begin;
         uint64_t part[TF_BLOCK];
         if (phase == 0) {
-            take_factors(call, at, count);
-            open_lines(call, at, count, kept(call, KEPT_P, at), kept(call, KEPT_Q, at));
-            call->party->kernels->pack_bytes(kept(call, KEPT_P, at), count, bytes, call->message + from * bytes);
-            call->party->kernels->pack_bytes(kept(call, KEPT_Q, at), count, bytes, call->message + (n + from) * bytes);
+            if (call->part.role == TF_RIGHT) take_factors(call, at, count);
+            open_lines(call, at, count);
         } else if (phase == 1) {
             combine(call, at, count, part);
             tf_reshare_send(call, reshare, at, count, part);
@@ -241,6 +357,11 @@ static void line(tf_function *f, double from, double width, double *a, double *b
     *a = first + sum / weights;
 }
 
+static void put_digits(int64_t x, size_t digits, size_t segments, int64_t *data) {
+    for (size_t d = 0; d < digits; d++)
+        data[d * segments] = (int64_t)((uint64_t)x >> d * DIGIT_BITS & tf_mask(digits > 1 ? DIGIT_BITS : WORD_BITS));
+}
+
 tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, tf_result result) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, a);
@@ -262,19 +383,20 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
     spline_args args = {drop, segment, window.log, (INT64_C(1) << (end + unit + drop)) + (INT64_C(1) << drop) - 1};
     size_t segments = (size_t)1 << window.log;
     tf_value v = tf_append_args(p, &spline_step, type, 1, &a, &args, sizeof args);
+    const size_t digits = digits_of(type.bits + SPARE);
     const struct {
         tf_function *f;
         double end;
-        int64_t log, unit, frac;
-    } facts = {f, window.end, window.log, unit, type.frac};
+        int64_t log, unit, frac, digits;
+    } facts = {f, window.end, window.log, unit, type.frac, (int64_t)digits};
     bool known;
-    int64_t *data = tf_append_fit(p, v, 2 * segments, &facts, sizeof facts, &known);
+    int64_t *data = tf_append_fit(p, v, 2 * digits * segments, &facts, sizeof facts, &known);
     if (!data) return -1;
     for (size_t i = 0; i < segments && !known; i++) {
         double c[2], width = 2 * window.end / (double)segments;
         line(f, (double)i * width - window.end, 2 * width, &c[0], &c[1]);
-        data[i] = llrint(ldexp(c[0], type.frac + SPARE));
-        data[segments + i] = llrint(ldexp(c[1], type.frac + SPARE - unit));
+        put_digits(llrint(ldexp(c[0], type.frac + SPARE)), digits, segments, data + i);
+        put_digits(llrint(ldexp(c[1], type.frac + SPARE - unit)), digits, segments, data + digits * segments + i);
     }
     return v;
 }
