@@ -1,15 +1,15 @@
 #include "net/records.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "net/base/gcm.h"
 #include "net/link_internal.h"
 #include "net/link_secure.h"
 
-enum { KEY_SIZE = 16, NONCE_SIZE = 12, LARGEST_PIECE = 1 << 30 };
+enum { KEY_SIZE = TF_GCM_KEY, NONCE_SIZE = TF_GCM_NONCE };
 
 /** 2^20 records of at most 2^17 bytes keep AES-GCM far from where it would show through (RFC 8446, 5.5). */
 static const uint64_t RECORDS_PER_KEY = 1 << 20;
@@ -40,11 +40,10 @@ tf_status tf_session_key(SSL *session, const char *use, int sender, int receiver
 }
 
 /** Gives the cipher a key; the nonce comes with each record. */
-static tf_status set_key(EVP_CIPHER_CTX *cipher, SSL *session, const char *use, int sender, int receiver,
-                         uint64_t number, bool seals) {
+static tf_status set_key(tf_gcm *cipher, SSL *session, const char *use, int sender, int receiver, uint64_t number) {
     unsigned char key[KEY_SIZE];
     TF_TRY(tf_session_key(session, use, sender, receiver, number, key, sizeof key));
-    bool good = EVP_CipherInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, NULL, seals) == 1;
+    bool good = tf_gcm_set_key(cipher, key);
     OPENSSL_cleanse(key, sizeof key);
     return good ? TF_OK : tf_fail_public(TF_INTERNAL, "AES-128-GCM is not available from OpenSSL");
 }
@@ -54,31 +53,17 @@ tf_status tf_channel_open(tf_channel *channel, SSL *session, int sender, int rec
                             .sender = sender,
                             .receiver = receiver,
                             .seals = seals,
-                            .cipher = EVP_CIPHER_CTX_new(),
+                            .cipher = tf_gcm_new(seals),
                             .records_per_key = RECORDS_PER_KEY};
     return channel->cipher ? TF_OK : tf_fail(TF_NOMEM, "no memory for a cipher");
 }
 
 void tf_channel_close(tf_channel *channel) {
-    EVP_CIPHER_CTX_free(channel->cipher); // which wipes it
+    tf_gcm_free(channel->cipher);
     channel->cipher = NULL;
 }
 
 /* Encryption ------------------------------------------------------------------------------------------------------- */
-
-/** En- or decrypts as the cipher was set up; false on any failure, above all when the tag of an opened
- *  text is wrong. */
-static bool crypt(EVP_CIPHER_CTX *cipher, bool seals, const unsigned char nonce[NONCE_SIZE], const unsigned char *extra,
-                  int extra_size, const unsigned char *in, int size, unsigned char *out, unsigned char *tag) {
-    int moved, last;
-    bool good = EVP_CipherInit_ex(cipher, NULL, NULL, NULL, nonce, seals) == 1;
-    if (good && !seals) good = EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TF_RECORD_TAG, tag) == 1;
-    good = good && EVP_CipherUpdate(cipher, NULL, &moved, extra, extra_size) == 1 &&
-           EVP_CipherUpdate(cipher, out, &moved, in, size) == 1 && moved == size &&
-           EVP_CipherFinal_ex(cipher, out + size, &last) == 1 && last == 0;
-    if (good && seals) good = EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TF_RECORD_TAG, tag) == 1;
-    return good;
-}
 
 /** The nonce and the additional data of the channel's next record; a fresh key first where one is due. */
 static tf_status next_record(tf_channel *channel, tf_record_place place, unsigned char nonce[NONCE_SIZE],
@@ -86,7 +71,7 @@ static tf_status next_record(tf_channel *channel, tf_record_place place, unsigne
     uint64_t number = channel->records % channel->records_per_key;
     if (number == 0)
         TF_TRY(set_key(channel->cipher, channel->session, "records", channel->sender, channel->receiver,
-                       channel->records / channel->records_per_key, channel->seals));
+                       channel->records / channel->records_per_key));
     channel->records++;
     memset(nonce, 0, NONCE_SIZE - 8);
     put64(nonce + NONCE_SIZE - 8, number);
@@ -99,25 +84,25 @@ static tf_status next_record(tf_channel *channel, tf_record_place place, unsigne
 tf_status tf_record_seal(tf_channel *channel, tf_record_place place, const void *plain, size_t size,
                          unsigned char *record) {
     unsigned char nonce[NONCE_SIZE], extra[24];
-    if (size > LARGEST_PIECE) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
+    if (size > TF_GCM_LARGEST) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
     TF_TRY(next_record(channel, place, nonce, extra));
     put64(record, place.length);
     unsigned char *text = record + TF_RECORD_HEADER;
-    if (crypt(channel->cipher, true, nonce, extra, sizeof extra, plain, (int)size, text, text + size)) return TF_OK;
+    if (tf_gcm_seal(channel->cipher, nonce, (tf_gcm_extra){extra, sizeof extra}, plain, size, text, text + size))
+        return TF_OK;
     OPENSSL_cleanse(text, size);
     return tf_fail_public(TF_INTERNAL, "AES-128-GCM failed: nothing unencrypted was sent");
 }
 
 tf_status tf_record_open(tf_channel *channel, tf_record_place place, const unsigned char *record, size_t size,
                          void *plain) {
-    unsigned char nonce[NONCE_SIZE], extra[24], tag[TF_RECORD_TAG];
-    if (size > LARGEST_PIECE) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
+    unsigned char nonce[NONCE_SIZE], extra[24];
+    if (size > TF_GCM_LARGEST) return tf_fail_public(TF_INTERNAL, "a record of %zu bytes is too large", size);
     uint64_t expected = place.length;
     place.length = get64(record); // authentic or the record does not open
     TF_TRY(next_record(channel, place, nonce, extra));
     const unsigned char *text = record + TF_RECORD_HEADER;
-    memcpy(tag, text + size, sizeof tag);
-    if (!crypt(channel->cipher, false, nonce, extra, sizeof extra, text, (int)size, plain, tag)) {
+    if (!tf_gcm_open(channel->cipher, nonce, (tf_gcm_extra){extra, sizeof extra}, text, size, plain, text + size)) {
         OPENSSL_cleanse(plain, size);
         return tf_fail(TF_FORMAT,
                        "record %llu from party %d is not authentic: it was changed, replaced, repeated, moved or left "
@@ -137,16 +122,18 @@ enum { NOTICE_TEXT = sizeof((tf_notice *)0)->text - TF_RECORD_TAG };
 static tf_status crypt_notice(SSL *session, int sender, int receiver, bool seals, const unsigned char *in,
                               unsigned char *out, unsigned char *tag) {
     const unsigned char nonce[NONCE_SIZE] = {0}; // the key is for this one notice
-    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    const tf_gcm_extra none = {0};
+    tf_gcm *cipher = tf_gcm_new(seals);
     if (!cipher) return tf_fail(TF_NOMEM, "no memory for a cipher");
-    tf_status status = set_key(cipher, session, "notice", sender, receiver, 0, seals);
-    if (status == TF_OK && !crypt(cipher, seals, nonce, NULL, 0, in, NOTICE_TEXT, out, tag))
+    tf_status status = set_key(cipher, session, "notice", sender, receiver, 0);
+    if (status == TF_OK && !(seals ? tf_gcm_seal(cipher, nonce, none, in, NOTICE_TEXT, out, tag)
+                                   : tf_gcm_open(cipher, nonce, none, in, NOTICE_TEXT, out, tag)))
         status =
             tf_fail_public(TF_PEER,
                            "a notice that party %d has failed is not authentic: it was made or changed on the way, and "
                            "what it says is not shown",
                            sender);
-    EVP_CIPHER_CTX_free(cipher);
+    tf_gcm_free(cipher);
     return status;
 }
 

@@ -22,7 +22,7 @@ typedef struct tf_channel {
     SSL *session; /**< not owned */
     int sender, receiver;
     bool seals; /**< this end is the sender */
-    EVP_CIPHER_CTX *cipher;
+    struct tf_gcm *cipher;
     uint64_t records;         /**< sealed or opened so far */
     uint64_t records_per_key; /**< then a fresh key is taken from the session */
 } tf_channel;

@@ -1,6 +1,8 @@
-/** The pairwise keys of the parties: who shares which, over links that make keys and over links that do not. */
+/** The pairwise keys of the parties: who shares which, over links that make keys and over links that do not; and what
+ * the keys make. */
 #include <openssl/evp.h>
 
+#include "net/base/aes.h"
 #include "runtime/party/party.h"
 #include "tests/support/alter.h"
 #include "tests/support/secure_rig.h"
@@ -88,33 +90,85 @@ Test(party_keys, are_of_one_session) {
     cr_assert_eq(three_do(open_altered, &t, &outcome), TF_OK, "%s", tf_error());
 }
 
-/* At every address and length: whole groups of blocks and what is left of them. */
-Test(party_keys, streams_are_aes_128_in_counter_mode) {
-    unsigned char key[TF_KEY_BYTES];
-    for (int k = 0; k < 20; k++) {
-        for (int i = 0; i < TF_KEY_BYTES; i++) key[i] = (unsigned char)(37 * k + 11 * i);
-        tf_prf *prf = tf_prf_new(key);
-        cr_assert_not_null(prf);
-        const uint64_t high = 0x0123456789abcdef * (uint64_t)k, block = k % 2 ? (UINT64_C(1) << 47) - 3 : (uint64_t)k;
-        const uint64_t low = (uint64_t)(k * 1000) << 48 | block;
-        for (size_t words = 0; words < 70; words++) {
-            uint64_t found[71], expected[70] = {0};
-            unsigned char iv[16];
-            for (int i = 0; i < 8; i++)
-                iv[i] = (unsigned char)(high >> (56 - 8 * i)), iv[8 + i] = (unsigned char)(low >> (56 - 8 * i));
-            int made;
-            EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-            cr_assert_eq(EVP_EncryptInit_ex(cipher, EVP_aes_128_ctr(), NULL, key, iv), 1);
-            cr_assert_eq(EVP_EncryptUpdate(cipher, (unsigned char *)expected, &made, (unsigned char *)expected,
-                                           (int)(words * sizeof *expected)),
-                         1);
-            EVP_CIPHER_CTX_free(cipher);
-            found[words] = 42;
-            cr_assert(tf_prf_words(prf, high, (unsigned)(k * 1000), 2 * block, found, words));
-            cr_assert_arr_eq(found, expected, words * sizeof *found, "%zu words", words);
-            cr_assert_eq(found[words], 42);
-        }
-        cr_assert_not(tf_prf_words(prf, high, 1, 3, (uint64_t[2]){0}, 2), "no stream begins within a block");
-        tf_prf_free(prf);
+enum { MOST = 2200, FORMS = TF_AES_WIDE + 1 };
+
+static const uint64_t GUARD = 0x5a5a5a5a5a5a5a5a;
+
+static uint64_t random_word(void) {
+    return (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand();
+}
+
+static void put64(unsigned char *at, uint64_t value) {
+    for (int i = 0; i < 8; i++) at[i] = (unsigned char)(value >> (56 - 8 * i));
+}
+
+/** AES-128-CTR of zeros from the counter (high, purpose and block). */
+static void by_openssl(const unsigned char *key, uint64_t high, unsigned purpose, uint64_t offset, uint64_t *out,
+                       size_t words) {
+    unsigned char counter[16];
+    int moved;
+    put64(counter, high);
+    put64(counter + 8, (uint64_t)purpose << 48 | offset / 2);
+    memset(out, 0, words * sizeof *out);
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    cr_assert(EVP_EncryptInit_ex(context, EVP_aes_128_ctr(), NULL, key, counter) == 1);
+    cr_assert(EVP_EncryptUpdate(context, (unsigned char *)out, &moved, (unsigned char *)out, (int)(words * 8)) == 1);
+    EVP_CIPHER_CTX_free(context);
+}
+
+static void make_all(const unsigned char key[TF_KEY_BYTES], tf_prf *prf[FORMS]) {
+    for (int form = 0; form < FORMS; form++) {
+        tf_aes_limit((tf_aes_form)form);
+        cr_assert_not_null(prf[form] = tf_prf_new(key));
     }
+}
+
+/* At every address and length, whatever instructions make them. */
+Test(party_keys, streams_are_aes_128_in_counter_mode) {
+    static uint64_t expected[MOST], made[MOST + 1];
+    unsigned char key[TF_KEY_BYTES];
+    tf_prf *prf[FORMS];
+    for (int i = 0; i < TF_KEY_BYTES; i++) key[i] = (unsigned char)(rand() >> 9);
+    make_all(key, prf);
+    for (size_t words = 0; words <= MOST; words += words < 300 ? 1 : 95) {
+        const uint64_t high = random_word(), offset = (random_word() >> 17) & ~UINT64_C(1);
+        const unsigned purpose = (unsigned)(random_word() & 0xffff);
+        by_openssl(key, high, purpose, offset, expected, words);
+        for (int form = 0; form < FORMS; form++) {
+            made[words] = GUARD;
+            cr_assert(tf_prf_words(prf[form], high, purpose, offset, made, words));
+            cr_assert(!memcmp(made, expected, words * sizeof *made), "form %d, %zu words", form, words);
+            cr_assert_eq(made[words], GUARD);
+        }
+    }
+    for (int form = 0; form < FORMS; form++) tf_prf_free(prf[form]);
+}
+
+Test(party_keys, hashes_are_the_same_in_every_form) {
+    enum { BLOCKS = 700 };
+    static uint64_t block[2 * BLOCKS], expected[2 * BLOCKS], made[2 * BLOCKS + 1];
+    tf_prf *prf[FORMS];
+    make_all((const unsigned char[TF_KEY_BYTES + 1]){"a public number."}, prf);
+    for (size_t blocks = 0; blocks <= BLOCKS; blocks += blocks < 40 ? 1 : 33) {
+        const size_t size = 2 * blocks * sizeof *block;
+        for (size_t i = 0; i < 2 * blocks; i++) block[i] = random_word();
+        memcpy(expected, block, size);
+        cr_assert(tf_prf_hash(prf[TF_AES_OPENSSL], expected, blocks));
+        for (int form = TF_AES_OPENSSL + 1; form < FORMS; form++) {
+            memcpy(made, block, size);
+            made[2 * blocks] = GUARD;
+            cr_assert(tf_prf_hash(prf[form], made, blocks));
+            cr_assert(!memcmp(made, expected, size), "form %d, %zu blocks", form, blocks);
+            cr_assert_eq(made[2 * blocks], GUARD);
+        }
+    }
+    for (int form = 0; form < FORMS; form++) tf_prf_free(prf[form]);
+}
+
+Test(party_keys, no_stream_begins_within_a_block) {
+    uint64_t word[2] = {1, 1};
+    tf_prf *prf = tf_prf_new((const unsigned char[TF_KEY_BYTES]){0});
+    cr_assert_not(tf_prf_words(prf, 0, 0, 1, word, 2));
+    cr_assert(word[0] == 0 && word[1] == 0, "what is not masked would be sent");
+    tf_prf_free(prf);
 }

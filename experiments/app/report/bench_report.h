@@ -12,7 +12,7 @@ typedef struct link_report {
     double one_way;       /**< bytes a second from party 0 to party 1, nothing else under way */
     double all_ways;      /**< bytes a second that each party sends, and receives, when all send to all */
     double round_seconds; /**< of a round in which all send all a word */
-    double cipher;        /**< bytes a second of OpenSSL's AES-128-GCM on one core, for comparison */
+    double cipher;        /**< bytes a second of AES-128-GCM on one core, for comparison */
 } link_report;
 
 typedef struct bench_report {
