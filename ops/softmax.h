@@ -36,8 +36,8 @@ typedef struct tf_softmax {
     double eps;
     double limit;    /**< shared scores are taken to be within this, in their unit */
     int frac;        /**< fractional bits of shared scores; 0: those of activations */
-    int query;       /**< to as many fractional bits are scaled queries rounded; 0: not at all. Queries are few beside
-                          scores, and every bit that they lose saves each score a bit in its product's ring */
+    int query;       /**< to as many fractional bits are scaled queries rounded, if they have more; 0: not at all. Every
+                          bit that they lose saves queries, keys and scores a bit in the ring of their product */
     bool mean;       /**< weights are divided by the number of entries that count, not by their sum */
     double padding;  /**< so much lower are scores of keys that a secret mask leaves out, and then count for nothing */
     bool masks_keys; /**< for which those keys are multiplied by zero before; with neither it takes no secret mask */

@@ -33,7 +33,7 @@ static tf_value below_highest(tf_program *p, tf_value score, tf_mask mask) {
 
 /* Fractional bits of weights beyond activations'; units that the largest is below zero by a tournament; bits that
  * weighted sums keep more for a ceiling. */
-enum { FRAC_MORE = 3, SLACK = 2, GUARD = 8 };
+enum { FRAC_MORE = 5, SLACK = 2, GUARD = 8 };
 
 /** Bits that weights have more for a ceiling, as it is farther from the largest score than a tournament's result. */
 static int ceiling_bits(double octaves) {
@@ -85,9 +85,11 @@ static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score
                         .guard = ceiling ? GUARD : 0};
 }
 
+/* Products of queries of 21 fractional bits and keys of 16 fit 48 bits, so that queries of depths up to 511 lose none:
+ * 40 bits would save a byte where keys are lifted, and take as many to round queries. */
 static const tf_softmax exact = {.limit = TF_SCORE_BOUND,
-                                 .frac = 12,
-                                 .query = 13,
+                                 .frac = 13,
+                                 .query = 21,
                                  .padding = TF_SCORE_PADDING,
                                  .weights = weights_exact,
                                  .lower_unit = lower_exact};
@@ -192,7 +194,7 @@ static const tf_softmax power = {.eps = EPSILON,
 /* Where all scores of a row are within a unit of zero, that unit is weighed against the 0.001 that is added to the sum:
  * hence the error of relu's attention. */
 const tf_op tf_softmax_ops[] = {
-    TF_SOFTMAX_OPS("exact", &exact, "exp(s_i - max s) / sum exp(s_j - max s)", 48, 1e-3, 1e-2,
+    TF_SOFTMAX_OPS("exact", &exact, "exp(s_i - max s) / sum exp(s_j - max s)", 48, 3e-4, 2e-3,
                    .source = "Vaswani et al. 2017, 3.2.1"),
     TF_SOFTMAX_OPS("relu", &relu, "ReLU(s_i) / (sum ReLU(s_j) + 0.001); for weights trained so", 48, 1e-3, 7e-2,
                    .source = "Liu and Liu 2023 (arXiv:2305.18396)", .trained = true),

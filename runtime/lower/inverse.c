@@ -28,14 +28,16 @@ static double bound_of(const inverse *f) {
     return 4 * f->scale * tf_power_at(f->low, f->exponent); /* below `low` the first piece goes on */
 }
 
-/** How long a piece may be, as a part of where it begins: so long that the polynomial of this degree through the
- * Chebyshev points of an interval of ratio 1 + h, off by h^(n+1) / (2^(2n+1) (n+1)!) times the derivative of order n +
- * 1, is within the error. */
+/** How long a piece may be, as a part of where it begins, to be within the error. The polynomial of degree n through
+ * the Chebyshev points of an interval of ratio 1 + h is off by 2 (u/4)^(n+1) of a^exponent times the product of
+ * |exponent - k| / (k + 1) for k up to n, u = h / (1 + h/2): the derivative is taken in the middle, and of 1/a that is
+ * the best there is. At an end it may be a little more. */
 static double length_of(const inverse *f, int degree) {
-    double part = 2;
+    const double at_an_end = 1.1;
+    double part = 2 * at_an_end;
     for (int k = 0; k <= degree; k++) part *= fabs(f->exponent - k) / (4 * (k + 1));
-    double power = f->error / part;
-    return degree == 1 ? sqrt(power) : degree == 2 ? cbrt(power) : sqrt(sqrt(power));
+    double power = f->error / part, u = degree == 1 ? sqrt(power) : degree == 2 ? cbrt(power) : sqrt(sqrt(power));
+    return u / (1 - u / 2);
 }
 
 /** Whether the highest coefficient of such a piece at x has bits enough, `fine` being the fractional bits of

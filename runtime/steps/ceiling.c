@@ -431,13 +431,13 @@ tf_value tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape sha
     size_t n = tf_shape_last(type.shape);
     const tf_node *leaf = tf_leaf_of(p, mask);
     ceiling_args args = {.segment = SEGMENT + type.frac, .log = range, .first = first, .masked = leaf != NULL};
-    if (type.frac < 0 || type.frac > 12 || !type.shape.rank || n > TF_CEILING_COLUMNS)
+    if (type.frac < 0 || type.frac > 13 || !type.shape.rank || n > TF_CEILING_COLUMNS)
         return tf_program_fail(p, tf_fail(TF_RANGE, "the ceiling of %zu columns of %d fractional bits", n, type.frac));
     if (leaf &&
         (tf_shape_count(shape) != tf_shape_count(leaf->shape) || !tf_broadcast_strides(shape, type.shape, args.stride)))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a mask does not broadcast to the rows that it is for"));
     unsigned bits = (unsigned)(args.segment + args.log);
-    x = tf_lift(p, x, bits + SAMPLES_LOG);
+    x = tf_lift(p, x, first ? bits : bits + SAMPLES_LOG); /* eight times one element, halved thrice, is that element */
     tf_type row = {.shape = type.shape, .kind = TF_SHARE, .bits = bits, .frac = type.frac, .zero = -1};
     row.bound = ldexp(1, (int)bits - type.frac);
     row.shape.dim[row.shape.rank - 1] = 1;

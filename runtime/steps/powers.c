@@ -198,7 +198,7 @@ tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range ra
     tf_type type = *tf_type_of(p, x);
     const double bound = 1.001; /* what is rounded may come out above 1, and a ring that ends there cannot lift it */
     const unsigned least = tf_width(frac, bound), bits = ((ring > least ? ring : least) + DROP + 7) / 8 * 8;
-    if (type.frac < 0 || type.frac > 12 || !(octaves >= 0.7 && octaves <= 1.45) || bits > 64)
+    if (type.frac < 0 || type.frac > 13 || !(octaves >= 0.7 && octaves <= 1.45) || bits > 64)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "powers of 2^%g of %d fractional bits, to %d", octaves, type.frac, frac));
     powers_args args = {.segment = SEGMENT + type.frac, .log = range, .rate = llrint(ldexp(octaves, RATE - type.frac))};

@@ -11,7 +11,7 @@ TF_PUBLIC_BEGIN
 typedef enum tf_powers_range { TF_POWERS_TO_252 = 6, TF_POWERS_TO_508 = 7 } tf_powers_range;
 
 /**
- * 2^(octaves x) for x <= 0 within the range, with 12 fractional bits or fewer, and 0.7 to 1.45 octaves; to 1e-4
+ * 2^(octaves x) for x <= 0 within the range, with 13 fractional bits or fewer, and 0.7 to 1.45 octaves; to 1e-4
  * relative (4e-5 in the mean square), and, of a result with `frac` fractional bits, 6 units (1 in the mean square). In
  * a ring of `ring` bits, or as many as it needs (0), and up to 7 more, for it is made in one of whole bytes and 16 bits
  * more. With 19 fractional bits and the nearer range 8 B, two ring elements of 5 B dealt, one opened, and the result in
@@ -31,7 +31,7 @@ enum { TF_CEILING_SLACK = 8 };
  * `first` to its first element, elements must be below 92, and above -152 in the nearer range, -408 in the farther; and
  * no farther apart than 240 or 496.
  * `mask`, a constant or public leaf read with `shape`, which broadcasts to x's, has 1 for elements that count and 0 for
- * others, of which what comes out is any number; -1: all count. x has 12 fractional bits or fewer. Fails, in that a
+ * others, of which what comes out is any number; -1: all count. x has 13 fractional bits or fewer. Fails, in that a
  * row's result is some multiple of 4 too high, with a probability of 2^-39 for each multiple of 4.
  * 8 or 16 B an element, and 787 B a row. 5 rounds, 1 of them S's.
  */

@@ -6,6 +6,8 @@ work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 file=$(dirname "$0")/../../ops/FIDELITY.md
 
 "$1/trefoil" ops --fidelity >"$work/now" || exit 1
+"$1/trefoil" ops silu --fidelity >"$work/kind" && [ "$(grep -c '^| [a-z]' "$work/kind")" = 3 ] && grep -q '^| silu | exact' "$work/kind" ||
+    { echo "ops silu --fidelity has not two rows: $(cat "$work/kind")"; exit 1; }
 awk -F' [|] ' -v now="$work/now" -v file="$file" '
 function complain(text) { print "ops/FIDELITY.md " text "; run trefoil ops --fidelity > ops/FIDELITY.md"; bad = 1; exit }
 function differ(a, b) { return a != b && (a == "-" || b == "-" || a - b > 0.02 * b || b - a > 0.02 * a) }
