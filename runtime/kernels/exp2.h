@@ -11,7 +11,7 @@ enum { TF_EXP2_BITS = 30 };
 static inline uint64_t tf_exp2_fraction(uint64_t u) {
     static const uint64_t c[6] = {1073741715, 744268966, 257850314, 59979580, 9609550, 2033403};
     uint64_t y = c[5];
-    for (int i = 4; i >= 0; i--) y = (y * u >> TF_EXP2_BITS) + c[i];
+    for (int i = 4; i >= 0; i--) y = ((uint64_t)(uint32_t)y * (uint32_t)u >> TF_EXP2_BITS) + c[i];
     return y;
 }
 

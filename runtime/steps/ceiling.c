@@ -218,15 +218,16 @@ static void deal_pairs(tf_call *call, size_t pair, size_t count) {
 
 /** The unit vectors of a row's elements; `unit` is room for them. */
 TF_MULTIVERSION static void deal_row(tf_call *call, size_t row, columns *c, uint64_t *unit) {
-    const ceiling_args *args = tf_args(ceiling_args, call->node);
-    const uint64_t *x = call->in[0].c[0] + row * c->count, *y = call->in[0].c[1] + row * c->count;
-    size_t words = words_of(call->node);
+    const unsigned segment = (unsigned)tf_args(ceiling_args, call->node)->segment;
+    const size_t n = c->count, words = words_of(call->node);
+    const uint64_t *x = call->in[0].c[0] + row * n, *y = call->in[0].c[1] + row * n, last = 64 * words - 1;
     columns_of_row(call, row, c);
     uint64_t r = reference(call, 0, row, c) + reference(call, 1, row, c);
     vector_stream(call, row, unit);
-    for (size_t i = 0; i < c->count; i++)
-        tf_flip_bit(unit + i * words, words, (x[i] + y[i] - r) >> args->segment & tf_mask((unsigned)args->log));
-    memcpy(call->message + (row - call->part.span.begin) * c->count * words * 8, unit, c->count * words * 8);
+    for (size_t i = 0; i < n && words == 1; i++) unit[i] ^= UINT64_C(1) << ((x[i] + y[i] - r) >> segment & last);
+    for (size_t i = 0; i < n && words > 1; i++)
+        tf_flip_bit(unit + i * words, words, (x[i] + y[i] - r) >> segment & last);
+    memcpy(call->message + (row - call->part.span.begin) * n * words * 8, unit, n * words * 8);
 }
 
 /** The rows of this worker: whole runs of FEW pairs of the part. */
@@ -268,20 +269,20 @@ static tf_status ceiling_solo(tf_call *call) {
 
 /** This side's shares of [i = j] for the highest buckets, a word for each element of a row. */
 TF_MULTIVERSION static void turned(tf_call *call, size_t row, columns *c, uint64_t *unit, uint64_t *bucket) {
-    const ceiling_args *args = tf_args(ceiling_args, call->node);
-    size_t words = words_of(call->node), common = (size_t)(1 - call->part.own);
-    const uint64_t *x = call->in[0].c[common] + row * c->count;
+    const unsigned segment = (unsigned)tf_args(ceiling_args, call->node)->segment;
+    const size_t n = c->count, words = words_of(call->node), common = (size_t)(1 - call->part.own);
+    const uint64_t *x = call->in[0].c[common] + row * n, *counts = c->counts, last = 64 * words - 1;
     columns_of_row(call, row, c);
     /* r lies where the highest buckets begin */
-    uint64_t from = reference(call, (int)common, row, c) + ((uint64_t)TF_BUCKETS << args->segment);
+    uint64_t from = reference(call, (int)common, row, c) + ((uint64_t)TF_BUCKETS << segment);
     if (call->part.role == TF_LEFT)
         vector_stream(call, row, unit);
     else
-        memcpy(unit, call->dealt + (row - call->part.span.begin) * c->count * words * 8, c->count * words * 8);
-    for (size_t i = 0; i < c->count; i++)
-        bucket[i] = tf_top_bits(unit + i * words, words, TF_BUCKETS,
-                                (x[i] - from) >> args->segment & tf_mask((unsigned)args->log)) &
-                    c->counts[i];
+        memcpy(unit, call->dealt + (row - call->part.span.begin) * n * words * 8, n * words * 8);
+    for (size_t i = 0; i < n && words == 1; i++)
+        bucket[i] = tf_top_bits(unit + i, 1, TF_BUCKETS, (x[i] - from) >> segment & last) & counts[i];
+    for (size_t i = 0; i < n && words > 1; i++)
+        bucket[i] = tf_top_bits(unit + i * words, words, TF_BUCKETS, (x[i] - from) >> segment & last) & counts[i];
 }
 
 /** The state of a pair. */

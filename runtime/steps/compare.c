@@ -63,22 +63,35 @@ static size_t compare_state(const tf_program *program, const tf_step_node *node)
     return state_planes(&t) * (tf_words(tf_shape_count(node->type.shape)) + 2);
 }
 
+/* Words of planes are worked on eight at a time; a block of less than TF_BLOCK elements may end with fewer. */
+typedef uint64_t lanes __attribute__((vector_size(64)));
+enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void load(lanes *v, const uint64_t *x, size_t n) {
+    *v = (lanes){0};
+    memcpy(v, x, n * sizeof *x);
+}
+
+/** n words of the unit vector of a block of so many bits. */
+INLINE void unit_vector(unsigned bits, size_t n, const uint64_t *plane, size_t words, uint64_t *out) {
+    lanes bit[TF_TREE_SINGLE_BITS];
+    for (unsigned b = 0; b < bits; b++) load(&bit[b], plane + b * BLOCK_WORDS, n);
+    for (size_t v = 0; v + 1 < (size_t)1 << bits; v++) {
+        lanes all = ~(lanes){0};
+        for (unsigned b = 0; b < bits; b++) all &= v >> b & 1 ? bit[b] : ~bit[b];
+        memcpy(out + v * words, &all, n * sizeof *out);
+    }
+}
+
 /** The unit vectors of all blocks from the planes of t: entry v of block j is [t_j = v], the last one left out. */
 TF_MULTIVERSION static void unit_vectors(const tf_tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
-    const uint64_t *bit = plane;
     for (int j = 0; j < t->leaves; j++) {
-        size_t entries = ((size_t)1 << t->bits[j]) - 1;
-        for (size_t v = 0; v < entries; v++)
-            for (size_t w = 0; w < words; w++) {
-                uint64_t all = ~UINT64_C(0);
-                for (unsigned b = 0; b < t->bits[j]; b++) {
-                    uint64_t x = bit[b * BLOCK_WORDS + w];
-                    all &= v >> b & 1 ? x : ~x;
-                }
-                out[v * words + w] = all;
-            }
-        out += entries * words;
-        bit += t->bits[j] * BLOCK_WORDS;
+        size_t w = 0;
+        for (; w + LANES <= words; w += LANES) unit_vector(t->bits[j], LANES, plane + w, words, out + w);
+        if (w < words) unit_vector(t->bits[j], words - w, plane + w, words, out + w);
+        out += (((size_t)1 << t->bits[j]) - 1) * words;
+        plane += t->bits[j] * BLOCK_WORDS;
     }
 }
 
@@ -142,29 +155,36 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
     return TF_OK;
 }
 
-/** Shares of entry a_j of the unit vector and of the XOR of the entries below it; `whole` is 1 for the side that takes
- *  the constant of the implied last entry. */
-static inline void look_up(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, size_t w,
-                           uint64_t whole, uint64_t *greater, uint64_t *equal) {
-    uint64_t e[1 << TF_TREE_SINGLE_BITS], g[1 << TF_TREE_SINGLE_BITS], sum = 0;
-    size_t n = (size_t)1 << bits;
-    for (size_t v = 0; v + 1 < n; v++) {
-        g[v] = sum;
-        e[v] = entry[v * words + w];
-        sum ^= e[v];
-    }
-    g[n - 1] = sum;
-    e[n - 1] = sum ^ whole;
-    for (unsigned b = 0; b < bits; b++) {
-        uint64_t choose = a[b * BLOCK_WORDS + w];
-        n /= 2;
-        for (size_t v = 0; v < n; v++) {
-            e[v] = e[2 * v] ^ ((e[2 * v] ^ e[2 * v + 1]) & choose);
-            g[v] = g[2 * v] ^ ((g[2 * v] ^ g[2 * v + 1]) & choose);
+/** Shares of entry a_j of the unit vector and of the XOR of the entries below it, of n words; `whole` is 1 for the side
+ *  that takes the constant of the implied last entry. Of each two neighbours a bit of a chooses one, and so on upwards;
+ *  what waits for its neighbour is in e[b] and g[b]. */
+INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const uint64_t *entry, size_t words, uint64_t whole,
+                    uint64_t *greater, uint64_t *equal) {
+    lanes choose[TF_TREE_SINGLE_BITS], e[TF_TREE_SINGLE_BITS + 1], g[TF_TREE_SINGLE_BITS + 1], sum = {0};
+    const size_t last = ((size_t)1 << bits) - 1;
+    for (unsigned b = 0; b < bits; b++) load(&choose[b], a + b * BLOCK_WORDS, n);
+    _Pragma("GCC unroll 16") for (size_t v = 0; v <= last; v++) {
+        lanes x = sum ^ whole, y = sum;
+        if (v < last) load(&x, entry + v * words, n);
+        unsigned b = 0;
+        sum ^= x;
+        _Pragma("GCC unroll 4") for (; v >> b & 1; b++) {
+            x = e[b] ^ ((e[b] ^ x) & choose[b]);
+            y = g[b] ^ ((g[b] ^ y) & choose[b]);
         }
+        e[b] = x;
+        g[b] = y;
     }
-    *equal = e[0];
-    *greater = g[0];
+    memcpy(equal, &e[bits], n * sizeof *equal);
+    memcpy(greater, &g[bits], n * sizeof *greater);
+}
+
+/** The same of all words of a block. */
+INLINE void look_up_all(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, uint64_t whole,
+                        uint64_t *greater, uint64_t *equal) {
+    size_t w = 0;
+    for (; w + LANES <= words; w += LANES) look_up(bits, LANES, a + w, entry + w, words, whole, greater + w, equal + w);
+    if (w < words) look_up(bits, words - w, a + w, entry + w, words, whole, greater + w, equal + w);
 }
 
 /** A block as L or R sees it, and what it keeps of one number. */
@@ -242,8 +262,13 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     const uint64_t *e = entry, *a = plane;
     uint64_t whole = b->left ? ~UINT64_C(0) : 0;
     for (int j = 0; j < t->leaves; j++) {
-        for (size_t w = 0; w < words; w++)
-            look_up(t->bits[j], a, e, words, w, whole, &b->gt[(size_t)j * words + w], &b->eq[(size_t)j * words + w]);
+        uint64_t *gt = b->gt + (size_t)j * words, *eq = b->eq + (size_t)j * words;
+        if (t->bits[j] == 3) /* constants, as most blocks have them */
+            look_up_all(3, a, e, words, whole, gt, eq);
+        else if (t->bits[j] == 4)
+            look_up_all(4, a, e, words, whole, gt, eq);
+        else
+            look_up_all(t->bits[j], a, e, words, whole, gt, eq);
         e += (((size_t)1 << t->bits[j]) - 1) * words;
         a += t->bits[j] * BLOCK_WORDS;
     }

@@ -93,27 +93,37 @@ static size_t factor_in_message(const tf_call *call, size_t k, size_t at) {
     return n * words_of(call->node) * WORD + (k * n + at - call->part.span.begin) * bytes_of(call->node);
 }
 
+/** S's bits and its factors of a block, of which factor[1] has both masks of P before. Where L has the bit, what it
+ * adds is left. `words` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void make_factors(const powers_args *args, size_t words, size_t count,
+                                                               const uint64_t *x, const uint64_t *y, uint64_t *unit,
+                                                               uint64_t factor[FACTORS][TF_BLOCK]) {
+    unsigned segment = (unsigned)args->segment;
+    for (size_t i = 0; i < count; i++) {
+        unsigned whole;
+        uint64_t v = x[i] + y[i], own_power = power_fixed(v & tf_mask(segment), (uint64_t)args->rate, &whole);
+        uint64_t sign = tf_flip_bit(unit + i * words, words, v >> segment & tf_mask((unsigned)args->log)) * 2 - 1;
+        factor[0][i] = sign * rounded(own_power, MANTISSA - OWN - whole);
+        factor[1][i] *= factor[0][i];
+    }
+}
+
 TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
     const powers_args *args = tf_args(powers_args, call->node);
-    unsigned segment = (unsigned)args->segment, bytes = bytes_of(call->node);
+    unsigned bytes = bytes_of(call->node);
     int own = call->part.own;
     size_t words = words_of(call->node);
     tf_for_blocks(call, at, count) {
-        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], mask[TF_BLOCK], other[TF_BLOCK];
+        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], other[TF_BLOCK];
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         vector_stream(call, at, count, unit);
-        tf_element_stream(call, own, MASK, at, count, mask);
+        tf_element_stream(call, own, MASK, at, count, factor[1]);
         tf_element_stream(call, 1 - own, MASK, at, count, other);
-        for (size_t i = 0; i < count; i++) {
-            unsigned whole;
-            uint64_t high = (x[i] + y[i]) >> segment & tf_mask((unsigned)args->log);
-            uint64_t own_power = power_fixed((x[i] + y[i]) & tf_mask(segment), (uint64_t)args->rate, &whole);
-            own_power = rounded(own_power, MANTISSA - OWN - whole);
-            uint64_t sign =
-                tf_flip_bit(unit + i * words, words, high) * 2 - 1; /* where L has the bit, what it adds is left */
-            factor[0][i] = sign * own_power;
-            factor[1][i] = factor[0][i] * (mask[i] + other[i]);
-        }
+        for (size_t i = 0; i < count; i++) factor[1][i] += other[i];
+        if (words == 1)
+            make_factors(args, 1, count, x, y, unit, factor);
+        else
+            make_factors(args, MOST_WORDS, count, x, y, unit, factor);
         memcpy(call->message + (at - call->part.span.begin) * words * WORD, unit, count * words * WORD);
         for (size_t k = 0; k < FACTORS; k++) {
             tf_element_stream(call, own, (unsigned)(FACTOR + k), at, count, other);
@@ -125,19 +135,11 @@ TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
     return TF_OK;
 }
 
-/** This side's sums of the table entries that its vectors select, masked. */
-TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, uint64_t *p) {
-    const powers_args *args = tf_args(powers_args, call->node);
-    const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + top_of(call->node);
-    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
-    unsigned segment = (unsigned)args->segment, log = (unsigned)args->log, top = (unsigned)top_of(call->node);
-    size_t words = words_of(call->node);
-    uint64_t unit[TF_BLOCK * MOST_WORDS], mask[TF_BLOCK], bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK];
-    uint64_t sum[TF_BLOCK] = {0}, sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
-    if (call->part.role == TF_LEFT)
-        vector_stream(call, at, count, unit);
-    else
-        memcpy(unit, call->dealt + (at - call->part.span.begin) * words * WORD, count * words * WORD);
+/** This side's bits of the highest segments, and 2^(rate cl). `words` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void turn(const powers_args *args, unsigned top, size_t words,
+                                                       size_t count, const uint64_t *c, const uint64_t *unit,
+                                                       uint64_t *bits, uint64_t *power, uint64_t *octaves) {
+    unsigned segment = (unsigned)args->segment, log = (unsigned)args->log;
     for (size_t i = 0; i < count; i++) {
         unsigned whole;
         uint64_t x = c[i] + tf_mask(segment + log);
@@ -145,14 +147,35 @@ TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, ui
         power[i] = power_fixed(x & tf_mask(segment), (uint64_t)args->rate, &whole);
         octaves[i] = whole;
     }
-    for (unsigned k = 0; k < top; k++)
+}
+
+/** This side's sums of the table entries that its vectors select, masked. */
+TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, uint64_t *p) {
+    const powers_args *args = tf_args(powers_args, call->node);
+    const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + top_of(call->node);
+    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
+    unsigned top = (unsigned)top_of(call->node);
+    size_t words = words_of(call->node);
+    uint64_t unit[TF_BLOCK * MOST_WORDS], bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK];
+    uint64_t sum[TF_BLOCK] = {0}, sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+    if (call->part.role == TF_LEFT)
+        vector_stream(call, at, count, unit);
+    else
+        memcpy(unit, call->dealt + (at - call->part.span.begin) * words * WORD, count * words * WORD);
+    if (words == 1)
+        turn(args, top, 1, count, c, unit, bits, power, octaves);
+    else
+        turn(args, top, MOST_WORDS, count, c, unit, bits, power, octaves);
+    for (unsigned k = 0; k < top; k++) {
+        const uint64_t factor = (uint32_t)mantissa[k], octaves_k = lacking[k];
         for (size_t i = 0; i < count; i++) {
-            uint64_t shift = lacking[k] - octaves[i], near = -(uint64_t)(shift < 64);
-            uint64_t entry = (uint64_t)(uint32_t)power[i] * (uint32_t)mantissa[k];
-            sum[i] += rounded(entry, shift < 64 ? shift : 63) & near & -(bits[i] >> k & 1);
+            uint64_t shift = octaves_k - octaves[i], near = -(uint64_t)(shift < 64);
+            uint64_t entry = (uint32_t)power[i] * factor;
+            sum[i] += rounded(entry, shift & 63) & near & -(bits[i] >> k & 1);
         }
-    tf_element_stream(call, call->part.own, MASK, at, count, mask);
-    for (size_t i = 0; i < count; i++) p[i] = sign * sum[i] + mask[i];
+    }
+    tf_element_stream(call, call->part.own, MASK, at, count, p);
+    for (size_t i = 0; i < count; i++) p[i] += sign * sum[i];
 }
 
 static void take_factors(tf_call *call, size_t at, size_t count) {

@@ -168,17 +168,22 @@ static void prefix(const uint64_t *entry, size_t words, uint64_t *below) {
     }
 }
 
-/** Bit `at` of `words` words of both vectors; all words are looked at, whatever `at` is. */
-static inline void look_up(const uint64_t *entry, const uint64_t *below, size_t words, uint64_t at, uint64_t *equal,
-                           uint64_t *greater) {
-    uint64_t e = 0, g = 0;
+/** Bits at[j] of both vectors, for `count` j; all words are looked at, whatever these are. */
+static inline __attribute__((always_inline)) void look_up(const uint64_t *entry, const uint64_t *below, size_t words,
+                                                          const uint64_t *at, size_t count, uint64_t *equal,
+                                                          uint64_t *greater) {
     for (size_t w = 0; w < words; w++) {
-        uint64_t here = equal_mask(w, at >> 6);
-        e |= entry[w] & here;
-        g |= below[w] & here;
+        const uint64_t e = entry[w], g = below[w];
+        for (size_t j = 0; j < count; j++) {
+            uint64_t here = equal_mask(w, at[j] >> 6);
+            equal[j] = (w ? equal[j] : 0) | (e & here);
+            greater[j] = (w ? greater[j] : 0) | (g & here);
+        }
     }
-    *equal = e >> (at & 63) & 1;
-    *greater = g >> (at & 63) & 1;
+    for (size_t j = 0; j < count; j++) {
+        equal[j] = equal[j] >> (at[j] & 63) & 1;
+        greater[j] = greater[j] >> (at[j] & 63) & 1;
+    }
 }
 
 /** The part as L or R sees it. */
@@ -191,14 +196,38 @@ typedef struct side {
     uint64_t *gt, *wire, *product; /**< state: planes of cells */
 } side;
 
-/** gt of the top block and the wires of every threshold, from the unit vectors and the bits of c. */
-TF_MULTIVERSION static void leaves(const side *b) {
+enum { AT_ONCE = 32 }; /* thresholds of a row that are looked up together, in vectors */
+
+/** What the unit vectors of a row say of thresholds [first, first + count), from their bits of c. */
+static inline __attribute__((always_inline)) void leaves_of(const side *b, size_t row, size_t first, size_t count,
+                                                            const uint64_t *table, const uint64_t *below) {
     const layout *l = &b->l;
     const tf_step_node *node = b->call->node;
     const thresholds_args *args = tf_args(thresholds_args, node);
-    unsigned low = (unsigned)args->low, width = (unsigned)args->width;
+    const size_t block_words = (size_t)1 << (l->bits - 6);
+    const uint64_t c = b->call->in[0].c[1 - b->own][b->begin + row];
+    uint64_t shifted[AT_ONCE], at[AT_ONCE], e[MAX_BLOCKS][AT_ONCE], g[MAX_BLOCKS][AT_ONCE];
+    for (size_t j = 0; j < count; j++) shifted[j] = (c + (uint64_t)node->data[first + j]) >> args->low;
+    for (int k = 0; k < l->blocks; k++) {
+        for (size_t j = 0; j < count; j++)
+            at[j] = (shifted[j] & tf_mask((unsigned)args->width)) >> (unsigned)k * l->bits & tf_mask(l->bits);
+        look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words, at, count, e[k], g[k]);
+    }
+    for (size_t j = 0; j < count; j++) {
+        uint64_t top = b->left ? shifted[j] >> args->width & 1 : 0;
+        size_t cell = (first + j) * b->rows + row, w = cell / 64, bit = cell & 63;
+        b->gt[w] |= (g[l->blocks - 1][j] ^ top) << bit;
+        for (int k = 0; k + 1 < l->blocks; k++) { /* eq of all but the lowest, then gt of all but the top block */
+            b->wire[(size_t)k * b->words + w] |= e[k + 1][j] << bit;
+            b->wire[(size_t)(l->blocks - 1 + k) * b->words + w] |= g[k][j] << bit;
+        }
+    }
+}
+
+/** gt of the top block and the wires of every threshold, from the unit vectors and the bits of c. */
+TF_MULTIVERSION static void leaves(const side *b) {
+    const layout *l = &b->l;
     size_t block_words = (size_t)1 << (l->bits - 6);
-    const uint64_t *c = b->call->in[0].c[1 - b->own] + b->begin;
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
     memset(b->gt, 0, (1 + l->wires) * b->words * 8);
     for (size_t i = 0; i < b->rows; i++) {
@@ -209,19 +238,8 @@ TF_MULTIVERSION static void leaves(const side *b) {
             memcpy(table, b->call->dealt + i * l->words * 8, l->words * 8);
         for (int k = 0; k < l->blocks; k++)
             prefix(table + (size_t)k * block_words, block_words, below + (size_t)k * block_words);
-        for (size_t j = 0; j < l->count; j++) {
-            uint64_t shifted = (c[i] + (uint64_t)node->data[j]) >> low, a = shifted & tf_mask(width);
-            uint64_t e[MAX_BLOCKS], g[MAX_BLOCKS], top = b->left ? shifted >> width & 1 : 0;
-            for (int k = 0; k < l->blocks; k++)
-                look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words,
-                        a >> (unsigned)k * l->bits & tf_mask(l->bits), &e[k], &g[k]);
-            size_t at = j * b->rows + i, w = at / 64, bit = at & 63;
-            b->gt[w] |= (g[l->blocks - 1] ^ top) << bit;
-            for (int k = 0; k + 1 < l->blocks; k++) { /* eq of all but the lowest, then gt of all but the top block */
-                b->wire[(size_t)k * b->words + w] |= e[k + 1] << bit;
-                b->wire[(size_t)(l->blocks - 1 + k) * b->words + w] |= g[k] << bit;
-            }
-        }
+        for (size_t j = 0; j < l->count; j += AT_ONCE)
+            leaves_of(b, i, j, l->count - j < AT_ONCE ? l->count - j : AT_ONCE, table, below);
     }
 }
 
