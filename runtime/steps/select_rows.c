@@ -32,23 +32,35 @@ typedef struct reading {
     const int32_t *token;
 } reading;
 
+/** Component j of the table, if it lies there in words of 32 bits; NULL: otherwise. */
+static const uint8_t *words32(const reading *r, int j) {
+    const tf_source *source = r->table->source;
+    return source && source->bytes == sizeof(uint32_t) ? source->part[j].data : NULL;
+}
+
+TF_MULTIVERSION static void narrow_words(const uint64_t *x, size_t count, uint32_t *out) {
+    for (size_t i = 0; i < count; i++) out[i] = (uint32_t)x[i];
+}
+
 /** sum (tokens x columns) += the rows that the bit vectors select. */
 static tf_status select_span(const reading *r, uint64_t *sum) {
     const bool narrow = r->bits <= 32;
     const size_t lanes = TF_SELECT_LINE / (narrow ? sizeof(uint32_t) : sizeof(uint64_t)), columns = r->columns;
     const size_t lines = (columns + lanes - 1) / lanes * r->tokens, line_bytes = lines * TF_SELECT_LINE;
-    const size_t bytes = line_bytes + (TF_SELECT_ROWS * columns + r->tokens) * sizeof(uint64_t);
+    const size_t room = TF_SELECT_ROWS * columns, bytes = line_bytes + (2 * room + r->tokens) * sizeof(uint64_t);
+    const uint8_t *there = narrow ? words32(r, r->j) : NULL;
     unsigned char *scratch = tf_secret_alloc(bytes);
     if (!scratch) return tf_fail(TF_NOMEM, "no memory for %d rows of a table and %zu sums", TF_SELECT_ROWS, r->tokens);
-    uint64_t *c = (uint64_t *)(scratch + line_bytes), *chosen = c + TF_SELECT_ROWS * columns;
+    uint64_t *c = (uint64_t *)(scratch + line_bytes), *narrowed = c + room, *chosen = narrowed + room;
     memset(scratch, 0, line_bytes);
     tf_status status = TF_OK;
     for (size_t at = r->rows.begin; at < r->rows.end && !status; at += TF_SELECT_ROWS) {
         const size_t count = r->rows.end - at < TF_SELECT_ROWS ? r->rows.end - at : TF_SELECT_ROWS;
-        status = tf_view_read(r->kernels, r->table, r->j, at * columns, count * columns, c);
-        if (status) break;
+        const void *rows = there ? there + at * columns * sizeof(uint32_t) : narrow ? (void *)narrowed : (void *)c;
+        if (!there) status = tf_view_read(r->kernels, r->table, r->j, at * columns, count * columns, c);
+        if (!there && narrow && !status) narrow_words(c, count * columns, (uint32_t *)narrowed);
         for (size_t i = 0; i < r->tokens; i++) chosen[i] = r->q[i * r->pitch + (at - r->rows.begin) / TF_SELECT_ROWS];
-        (narrow ? tf_select_block32 : tf_select_block64)(c, count, columns, chosen, r->tokens, scratch);
+        if (!status) (narrow ? tf_select_block32 : tf_select_block64)(rows, count, columns, chosen, r->tokens, scratch);
     }
     if (!status) add_lines(scratch, narrow, r->tokens, columns, sum);
     tf_secret_free(scratch, bytes);
@@ -88,12 +100,6 @@ static tf_status pick_span(const reading *r, uint64_t *sum) {
 }
 
 /* A single token: rows are read where they lie, once --------------------------------------------------------------- */
-
-/** Component j of the table, if it lies there in words of 32 bits; NULL: otherwise. */
-static const uint8_t *words32(const reading *r, int j) {
-    const tf_source *source = r->table->source;
-    return source && source->bytes == sizeof(uint32_t) ? source->part[j].data : NULL;
-}
 
 /** sum += row, of which all bits of a word are taken that `mask` has. */
 TF_MULTIVERSION static void add_row(const uint8_t *row, size_t columns, uint32_t mask, uint32_t *sum) {

@@ -11,10 +11,11 @@ enum {
 };
 
 /**
- * sum += the rows of c (rows x columns, rows <= TF_SELECT_ROWS) that the bits of chosen[token] select, for all tokens.
- * sum: ceil(columns / lanes) x tokens x lanes words of 32 or 64 bits, a line having as many lanes as words; aligned.
+ * sum += the rows of c (rows x columns words of 32 or 64 bits at any address, rows <= TF_SELECT_ROWS) that the bits of
+ * chosen[token] select, for all tokens. sum: ceil(columns / lanes) x tokens x lanes words, a line having as many lanes
+ * as words; aligned. What follows c is fetched ahead, whatever it is.
  */
-typedef void tf_select_block(const uint64_t *c, size_t rows, size_t columns, const uint64_t *chosen, size_t tokens,
+typedef void tf_select_block(const void *c, size_t rows, size_t columns, const uint64_t *chosen, size_t tokens,
                              void *sum);
 tf_select_block tf_select_block32, tf_select_block64;
 
