@@ -83,15 +83,11 @@ static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     return tf_sub(p, x, tf_reshape(p, mean, row));
 }
 
-/** d * gamma */
-static tf_value scaled(tf_program *p, tf_value d, tf_value gamma) {
+/** d * gamma, and beta if there is one. */
+static tf_value scaled(tf_program *p, tf_value d, tf_value gamma, tf_value beta) {
     gamma = tf_weight(p, gamma, p->frac, tf_width(2 * p->frac, tf_default_bound(p)));
-    return tf_mul(p, d, gamma, (tf_result){p->frac, 0, false});
-}
-
-/** d * gamma + beta */
-static tf_value affine(tf_program *p, tf_value d, const tf_value *in) {
-    return tf_add(p, scaled(p, d, in[1]), tf_weight(p, in[2], p->frac, tf_width(p->frac, tf_default_bound(p))));
+    if (beta >= 0) beta = tf_weight(p, beta, p->frac, tf_width(p->frac, tf_default_bound(p)));
+    return tf_mul_add(p, d, gamma, beta, (tf_result){p->frac, 0, false});
 }
 
 /** Sums of squares from LEAST to MOST are resolved; below, a row is scaled by less than it should be, and a row of
@@ -138,12 +134,12 @@ static tf_value centred_input(tf_program *p, const tf_node *node, tf_value x, un
 
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_value d = normalised(p, node, centred_input(p, node, in[0], tf_width(2 * p->frac, most)));
-    return node->inputs > 1 ? affine(p, d, in) : d;
+    return node->inputs > 1 ? scaled(p, d, in[1], in[2]) : d;
 }
 
 static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_value d = normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most)));
-    return node->inputs > 1 ? scaled(p, d, in[1]) : d;
+    return node->inputs > 1 ? scaled(p, d, in[1], -1) : d;
 }
 
 /* Of no more than a product: what is not divided has no root to take. */
@@ -155,12 +151,13 @@ static tf_status plain_rms_center(const tf_node *node, const tf_array *in, tf_ar
 }
 
 static tf_value lower_rms_center(tf_program *p, const tf_node *node, const tf_value *in) {
-    return node->inputs > 1 ? scaled(p, in[0], in[1]) : in[0];
+    return node->inputs > 1 ? scaled(p, in[0], in[1], -1) : in[0];
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
     if (node->inputs == 1) return centred_input(p, node, in[0], 0);
-    return affine(p, centred_input(p, node, in[0], tf_width(2 * p->frac, tf_default_bound(p))), in);
+    tf_value d = centred_input(p, node, in[0], tf_width(2 * p->frac, tf_default_bound(p)));
+    return scaled(p, d, in[1], in[2]);
 }
 
 /* The last step alone, for models that fold gamma and beta into the layers that follow. What a later LayerNorm will
@@ -180,7 +177,7 @@ static tf_status plain_affine(const tf_node *node, const tf_array *in, tf_array 
 static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value *in) {
     if (p->status) return -1;
     const double most_mean = 1024;
-    tf_value y = affine(p, in[0], in);
+    tf_value y = scaled(p, in[0], in[1], in[2]);
     if (!tf_attr_get(node, "centred", 0)) return y;
     /* gamma in so few bits that the product fits the ring that x has anyway: their errors are lost in the mean */
     size_t n = tf_shape_last(node->shape);

@@ -17,7 +17,8 @@ static int time_at(const tf_plan *plan, place at) {
 static place last_input(const tf_program *program, const tf_plan *plan, int node, bool solo) {
     place last = {-1, solo};
     for (int k = 0; k < program->node[node].inputs; k++) {
-        place input = {program->node[node].input[k], solo};
+        bool third = solo && !tf_step_reads_whole(program, &program->node[node], k);
+        place input = {program->node[node].input[k], third};
         if (time_at(plan, input) > time_at(plan, last)) last = input;
     }
     return last;

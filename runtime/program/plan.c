@@ -62,7 +62,8 @@ static void set_times(const tf_program *program, const tf_step_node *node, const
     for (int k = 0; k < node->inputs; k++) {
         if (alone && program->node[node->input[k]].op != node->op) continue;
         all = max(all, schedule[node->input[k]].end);
-        solo = max(solo, schedule[node->input[k]].ready_solo);
+        solo = max(solo, tf_step_reads_whole(program, node, k) ? schedule[node->input[k]].end
+                                                               : schedule[node->input[k]].ready_solo);
     }
     bool ahead = tf_step_keeps_thirds(program, node);
     if (!ahead) solo = all;

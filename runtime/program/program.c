@@ -232,6 +232,10 @@ bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
     return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
 }
 
+bool tf_step_reads_whole(const tf_program *program, const tf_step_node *node, int k) {
+    return node->step->reads_whole && node->step->reads_whole(program, node, k);
+}
+
 bool tf_step_is_small(const tf_program *program, const tf_step_node *node) {
     bool small = tf_shape_count(node->type.shape) <= program->small;
     for (int k = 0; k < node->inputs; k++)

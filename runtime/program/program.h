@@ -244,6 +244,9 @@ typedef struct tf_result {
 
 /** a * b element by element, with broadcasting, truncated. 12 B an element at 16 bits and default range, 1 round. */
 tf_value tf_mul(tf_program *program, tf_value a, tf_value b, tf_result result);
+/** The same and `more`, which is broadcast to it and costs nothing where it has the result's scale and ring; -1:
+ * tf_mul. */
+tf_value tf_mul_add(tf_program *program, tf_value a, tf_value b, tf_value more, tf_result result);
 /** The sum over the last axis of a * b, truncated once. */
 tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);
 

@@ -77,6 +77,8 @@ typedef struct tf_step {
     bool held;        /**< its result lives in the session's state: slots->held[arg[0]] */
     bool takes_bits;  /**< there are split bits among the inputs */
     bool elementwise; /**< element i of the output depends on element i of the inputs only, which are cut alike */
+    /** Of elementwise steps: whether all of input k is read for each third, as of what is repeated. NULL: of none. */
+    bool (*reads_whole)(const tf_program *program, const tf_step_node *node, int k);
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
@@ -117,6 +119,9 @@ bool tf_step_is_parameter(const tf_step_node *node);
 
 /** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */
 bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);
+
+/** Whether of input k of such a step S must know all, not its third alone. */
+bool tf_step_reads_whole(const tf_program *program, const tf_step_node *node, int k);
 
 /** Whether all elements of its inputs and of its result are in the first third. */
 bool tf_step_is_small(const tf_program *program, const tf_step_node *node);

@@ -4,28 +4,90 @@
 
 #include "runtime/steps/local.h"
 
+/* Operands that are repeated ------------------------------------------------------------------------------------- */
+
+bool tf_repeats(tf_shape from, tf_shape to, tf_repeated *r) {
+    *r = (tf_repeated){1, 1};
+    if (from.rank > to.rank) return false;
+    bool counting = false, wrapped = false; /* axes from the last on: repeated ones, its own, repeated ones again */
+    for (int i = to.rank; i-- > 0;) {
+        int k = i - (to.rank - from.rank);
+        size_t dim = k < 0 ? 1 : from.dim[k];
+        if (dim != 1 && dim != to.dim[i]) return false;
+        if (to.dim[i] == 1) continue;
+        if (dim == 1) {
+            wrapped |= counting;
+            if (!counting) r->each *= to.dim[i];
+        } else {
+            if (wrapped) return false;
+            counting = true;
+            r->count *= dim;
+        }
+    }
+    return true;
+}
+
+static tf_repeated repeated_of(const tf_program *program, const tf_step_node *node, int k) {
+    tf_repeated r;
+    tf_shape from = program->node[node->input[k]].type.shape;
+    size_t n = tf_shape_count(node->type.shape);
+    if (tf_shape_count(from) == n || !tf_repeats(from, node->type.shape, &r)) r = (tf_repeated){1, n};
+    return r;
+}
+
+static void fill_repeated(const uint64_t *x, tf_repeated r, size_t at, size_t count, uint64_t *out) {
+    for (size_t done = 0, run; done < count; done += run, at += run) {
+        const size_t row = at / r.each % r.count, left = count - done;
+        run = r.each == 1 ? r.count - row : r.each - at % r.each;
+        if (run > left) run = left;
+        if (r.each == 1)
+            memcpy(out + done, x + row, run * sizeof *out);
+        else
+            for (size_t i = 0; i < run; i++) out[done + i] = x[row];
+    }
+}
+
+const uint64_t *tf_repeated_block(const tf_call *call, int k, int j, size_t at, size_t count, uint64_t room[TF_BLOCK]) {
+    const tf_repeated r = repeated_of(call->program, call->node, k);
+    if (r.each == 1 && at + count <= r.count) return call->in[k].c[j] + at;
+    fill_repeated(call->in[k].c[j], r, at, count, room);
+    return room;
+}
+
+bool tf_repeated_whole(const tf_program *program, const tf_step_node *node, int k) {
+    const tf_repeated r = repeated_of(program, node, k);
+    size_t n = tf_shape_count(node->type.shape);
+    if (r.each * r.count == n && (r.each == 1 || tf_rows_keep_thirds(program, r.count, 1, r.each))) return false;
+    return !tf_step_is_small(program, node);
+}
+
+/* Steps ---------------------------------------------------------------------------------------------------------- */
+
 /** out = factor[0] * in[0] + factor[1] * in[1] + constant */
 typedef struct combine_args {
     int64_t factor[2], constant;
 } combine_args;
 
-TF_MULTIVERSION static void combine(tf_call *call, int j, tf_span span) {
+TF_MULTIVERSION static void combine_block(const uint64_t *restrict a, uint64_t ka, const uint64_t *restrict b,
+                                          uint64_t kb, uint64_t constant, size_t count, uint64_t *restrict out) {
+    if (!b)
+        for (size_t i = 0; i < count; i++) out[i] = ka * a[i] + constant;
+    else if (ka == 1 && kb == 1)
+        for (size_t i = 0; i < count; i++) out[i] = a[i] + b[i] + constant;
+    else if (ka == 1 && kb == ~UINT64_C(0))
+        for (size_t i = 0; i < count; i++) out[i] = a[i] - b[i] + constant;
+    else
+        for (size_t i = 0; i < count; i++) out[i] = ka * a[i] + kb * b[i] + constant;
+}
+
+static void combine(tf_call *call, int j, tf_span span) {
     const combine_args *args = tf_args(combine_args, call->node);
-    uint64_t *out = call->out.c[j];
     uint64_t constant = tf_takes_constant(call, j) ? (uint64_t)args->constant : 0;
-    const uint64_t *a = call->in[0].c[j];
-    uint64_t ka = (uint64_t)args->factor[0];
-    if (call->node->inputs == 2) {
-        const uint64_t *b = call->in[1].c[j];
-        uint64_t kb = (uint64_t)args->factor[1];
-        if (ka == 1 && kb == 1)
-            for (size_t i = span.begin; i < span.end; i++) out[i] = a[i] + b[i] + constant;
-        else if (ka == 1 && kb == ~UINT64_C(0))
-            for (size_t i = span.begin; i < span.end; i++) out[i] = a[i] - b[i] + constant;
-        else
-            for (size_t i = span.begin; i < span.end; i++) out[i] = ka * a[i] + kb * b[i] + constant;
-    } else {
-        for (size_t i = span.begin; i < span.end; i++) out[i] = ka * a[i] + constant;
+    tf_for_blocks_of(at, count, span) {
+        uint64_t room[2][TF_BLOCK];
+        const uint64_t *a = tf_repeated_block(call, 0, j, at, count, room[0]),
+                       *b = call->node->inputs == 2 ? tf_repeated_block(call, 1, j, at, count, room[1]) : NULL;
+        combine_block(a, (uint64_t)args->factor[0], b, (uint64_t)args->factor[1], constant, count, call->out.c[j] + at);
     }
 }
 
@@ -36,6 +98,7 @@ static tf_status combine_local(tf_call *call) {
 static const tf_step combine_step = {.name = "combine",
                                      .summary = "linear combination with public integers",
                                      .elementwise = true,
+                                     .reads_whole = tf_repeated_whole,
                                      .shares_work = true,
                                      .local = combine_local};
 
@@ -152,8 +215,10 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, doub
     unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
     if (nb < na && tb.bits + up_b < ta.bits + up_a) b = tf_lift(p, b, ta.bits + up_a - up_b);
     if (na < nb && ta.bits + up_a < tb.bits + up_b) a = tf_lift(p, a, tb.bits + up_b - up_a);
-    ta = *tf_type_of(p, a = tf_expand(p, a, shape));
-    tb = *tf_type_of(p, b = tf_expand(p, b, shape));
+    tf_repeated r;
+    if (!tf_repeats(ta.shape, shape, &r)) a = tf_expand(p, a, shape);
+    if (!tf_repeats(tb.shape, shape, &r)) b = tf_expand(p, b, shape);
+    ta = *tf_type_of(p, a), tb = *tf_type_of(p, b);
     type.bound = within > 0 ? within : tf_summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
     unsigned need = tf_width(type.frac, type.bound);
     if (ta.bits + up_a < need) ta = *tf_type_of(p, a = tf_lift(p, a, need - up_a));
@@ -262,32 +327,11 @@ tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t coun
     return tf_append_args(p, &gather_step, type, 1, &a, &args, sizeof args);
 }
 
-TF_MULTIVERSION static void lower_rows(tf_call *call, int j, tf_span span) {
-    size_t n = tf_shape_last(call->node->type.shape);
-    const uint64_t *x = call->in[0].c[j], *less = call->in[1].c[j];
-    for (size_t row = span.begin / n; row * n < span.end; row++) {
-        size_t begin = row * n < span.begin ? span.begin : row * n, end = (row + 1) * n;
-        for (size_t i = begin; i < end && i < span.end; i++) call->out.c[j][i] = x[i] - less[row];
-    }
-}
-
-static tf_status lowered_local(tf_call *call) {
-    return tf_on_rows(call, 1, lower_rows);
-}
-
-static bool lowered_keeps(const tf_program *program, const tf_step_node *node) {
-    size_t n = tf_shape_last(node->type.shape);
-    return tf_rows_keep_thirds(program, tf_shape_count(node->type.shape) / n, n, 1);
-}
-
-static const tf_step lowered_step = {.name = "lowered",
-                                     .summary = "rows less a number of each",
-                                     .keeps_thirds = lowered_keeps,
-                                     .shares_work = true,
-                                     .local = lowered_local};
-
 tf_value tf_sub_rows(tf_program *p, tf_value a, tf_value row, tf_type type) {
-    return tf_append(p, &lowered_step, type, 2, (tf_value[]){a, row});
+    tf_shape column = type.shape;
+    if (p->status) return -1;
+    column.dim[column.rank - 1] = 1;
+    return affine(p, a, 1, tf_reshape(p, row, column), -1, type, 0);
 }
 
 /* Tensors one after the other along an axis */

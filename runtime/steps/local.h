@@ -21,6 +21,20 @@ static inline bool tf_takes_constant(const tf_call *call, int j) {
  *  between the same rows before and after. */
 bool tf_rows_keep_thirds(const tf_program *program, size_t rows, size_t in, size_t out);
 
+/** How a tensor is repeated to fill another: element i of the other is element i / each % count of it. */
+typedef struct tf_repeated {
+    size_t each, count;
+} tf_repeated;
+
+/** Whether `from`, broadcast to `to`, repeats only each of its elements and the whole of it. */
+bool tf_repeats(tf_shape from, tf_shape to, tf_repeated *repeated);
+
+/** Elements [at, at + count) of component j of input k, which may be repeated: where they lie, or in `room`. */
+const uint64_t *tf_repeated_block(const tf_call *call, int k, int j, size_t at, size_t count, uint64_t room[TF_BLOCK]);
+
+/** For tf_step.reads_whole: whether thirds of input k, which may be repeated, are not thirds of the result. */
+bool tf_repeated_whole(const tf_program *program, const tf_step_node *node, int k);
+
 /** Walks the elements of a shape in order, tracking a position in another tensor by strides (0 repeats). */
 typedef struct tf_odometer {
     int rank;

@@ -19,6 +19,8 @@
  */
 #include "runtime/steps/product.h"
 
+#include "runtime/steps/local.h"
+
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
 
 /** What is left to do once each party has dropped what it drops by itself: nothing, but in Z_2^64. */
@@ -130,30 +132,76 @@ static inline uint64_t part_of(tf_crossing cross, uint64_t x0, uint64_t x1, uint
     }
 }
 
-/** z = this party's part of a block of products, or of sums of `inner` products each. */
-TF_MULTIVERSION static void multiply_block(const tf_call *call, size_t at, size_t count, uint64_t *z) {
-    const size_t inner = (size_t)tf_args(tf_product_args, call->node)->inner, from = at * inner;
-    const uint64_t *x0 = call->in[0].c[0] + from, *x1 = call->in[0].c[1] + from, *y0 = call->in[1].c[0] + from,
-                   *y1 = call->in[1].c[1] + from;
-    tf_crossing cross = tf_crossing_of(call, call->part.number / 2);
-    for (size_t r = 0; inner > 1 && r < count; r++) {
-        uint64_t sum = 0;
-        for (size_t i = r * inner; i < (r + 1) * inner; i++) sum += part_of(cross, x0[i], x1[i], y0[i], y1[i]);
-        z[r] = sum;
-    }
-    if (inner > 1) return;
+/** A component of each operand. */
+typedef struct factors {
+    const uint64_t *x0, *x1, *y0, *y1;
+} factors;
+
+static inline __attribute__((always_inline)) void multiply_as(tf_crossing cross, factors f, size_t count,
+                                                              uint64_t *restrict z) {
+    const uint64_t *restrict x0 = f.x0, *restrict x1 = f.x1, *restrict y0 = f.y0, *restrict y1 = f.y1;
+    for (size_t i = 0; i < count; i++) z[i] = part_of(cross, x0[i], x1[i], y0[i], y1[i]);
+}
+
+static inline __attribute__((always_inline)) uint64_t dot_as(tf_crossing cross, factors f, size_t count) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) sum += part_of(cross, f.x0[i], f.x1[i], f.y0[i], f.y1[i]);
+    return sum;
+}
+
+TF_MULTIVERSION static void multiply_factors(tf_crossing cross, factors f, size_t count, uint64_t *z) {
     if (cross == FOUR)
-        for (size_t i = 0; i < count; i++) z[i] = part_of(FOUR, x0[i], x1[i], y0[i], y1[i]);
+        multiply_as(FOUR, f, count, z);
     else if (cross == NEXT)
-        for (size_t i = 0; i < count; i++) z[i] = part_of(NEXT, x0[i], x1[i], y0[i], y1[i]);
+        multiply_as(NEXT, f, count, z);
     else
-        for (size_t i = 0; i < count; i++) z[i] = part_of(BEFORE, x0[i], x1[i], y0[i], y1[i]);
+        multiply_as(BEFORE, f, count, z);
+}
+
+TF_MULTIVERSION static uint64_t dot_factors(tf_crossing cross, factors f, size_t count) {
+    return cross == FOUR ? dot_as(FOUR, f, count) : cross == NEXT ? dot_as(NEXT, f, count) : dot_as(BEFORE, f, count);
+}
+
+TF_MULTIVERSION static void add_shifted(const uint64_t *restrict x, unsigned shift, size_t count,
+                                        uint64_t *restrict z) {
+    for (size_t i = 0; i < count; i++) z[i] += x[i] << shift;
+}
+
+/** z = this party's part of a block of products, and component `id` of what is added to them, so that every component
+ *  is added by exactly one party. */
+static void multiply_block(const tf_call *call, size_t at, size_t count, uint64_t *z) {
+    uint64_t room[4][TF_BLOCK];
+    const uint64_t *in[4];
+    for (int k = 0; k < 4; k++) in[k] = tf_repeated_block(call, k / 2, k % 2, at, count, room[k]);
+    multiply_factors(tf_crossing_of(call, call->part.number / 2), (factors){in[0], in[1], in[2], in[3]}, count, z);
+    if (call->node->inputs < 3) return;
+    const tf_truncation_args *t = &tf_args(tf_product_args, call->node)->truncation;
+    add_shifted(tf_repeated_block(call, 2, 0, at, count, room[0]), (unsigned)t->shift, count, z);
+}
+
+/** z = this party's part of a block of sums of `inner` products each; an operand of one row serves all sums. */
+static void dot_block(const tf_call *call, size_t at, size_t count, uint64_t *z) {
+    const size_t inner = (size_t)tf_args(tf_product_args, call->node)->inner;
+    bool row[2];
+    for (int k = 0; k < 2; k++) row[k] = tf_shape_count(call->program->node[call->node->input[k]].type.shape) == inner;
+    for (size_t r = 0; r < count; r++) {
+        size_t x = row[0] ? 0 : (at + r) * inner, y = row[1] ? 0 : (at + r) * inner;
+        factors f = {call->in[0].c[0] + x, call->in[0].c[1] + x, call->in[1].c[0] + y, call->in[1].c[1] + y};
+        z[r] = dot_factors(tf_crossing_of(call, call->part.number / 2), f, inner);
+    }
+}
+
+static void make_part(const tf_call *call, size_t at, size_t count, uint64_t *z) {
+    if (tf_args(tf_product_args, call->node)->inner)
+        dot_block(call, at, count, z);
+    else
+        multiply_block(call, at, count, z);
 }
 
 static tf_status multiply_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         uint64_t z[TF_BLOCK];
-        multiply_block(call, at, count, z);
+        make_part(call, at, count, z);
         solo_block(call, at, count, z);
     }
     return TF_OK;
@@ -163,7 +211,7 @@ static tf_status multiply_pair(tf_call *call, int phase) {
     tf_for_blocks(call, at, count) {
         uint64_t z[TF_BLOCK];
         if (phase == 0) {
-            multiply_block(call, at, count, z);
+            make_part(call, at, count, z);
             send_block(call, at, count, z);
         } else {
             receive_block(call, phase, at, count);
@@ -175,6 +223,7 @@ static tf_status multiply_pair(tf_call *call, int phase) {
 static const tf_step multiply_step = {.name = "multiply",
                                       .summary = "products of elements, truncated",
                                       .elementwise = true,
+                                      .reads_whole = tf_repeated_whole,
                                       .cost = tf_product_cost,
                                       .state = tf_product_state,
                                       .shares_work = true,
@@ -201,25 +250,49 @@ tf_type tf_product_type(const tf_program *p, tf_shape shape, int frac, tf_result
 
 /* Builders ------------------------------------------------------------------------------------------------------- */
 
-static tf_value elementwise(tf_program *p, const tf_step *step, tf_value a, tf_value b, tf_result result) {
+/** An operand of a product of this shape, in its ring: made real where it cannot be read as it is repeated. */
+static tf_value operand(tf_program *p, tf_value a, unsigned bits, tf_shape shape) {
+    tf_repeated r;
+    a = tf_lift(p, a, bits);
+    return p->status || tf_repeats(tf_type_of(p, a)->shape, shape, &r) ? a : tf_expand(p, a, shape);
+}
+
+tf_value tf_mul_add(tf_program *p, tf_value a, tf_value b, tf_value more, tf_result result) {
     if (p->status) return -1;
     tf_shape shape;
     tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
     if (status) return tf_program_fail(p, status);
-    tf_shape whole = shape;
-    if (step == &dot_step && shape.rank) shape.rank--;
     tf_truncation t;
     tf_type type = tf_product_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
-    tf_value input[2] = {tf_expand(p, tf_lift(p, a, t.bits), whole), tf_expand(p, tf_lift(p, b, t.bits), whole)};
-    tf_product_args args = {.truncation = tf_truncation_write(t),
-                            .inner = step == &dot_step ? (int64_t)tf_shape_last(whole) : 1};
-    return tf_append_args(p, step, type, 2, input, &args, sizeof args);
+    tf_value input[3] = {operand(p, a, t.bits, shape), operand(p, b, t.bits, shape), more};
+    tf_product_args args = {.truncation = tf_truncation_write(t)};
+    tf_repeated r;
+    const tf_type *added = more >= 0 ? tf_type_of(p, more) : NULL;
+    bool together =
+        added && !t.wide && added->frac == type.frac && added->bits >= type.bits && tf_repeats(added->shape, shape, &r);
+    tf_value v = tf_append_args(p, &multiply_step, type, together ? 3 : 2, input, &args, sizeof args);
+    return !added || together ? v : tf_add(p, v, more);
 }
 
 tf_value tf_mul(tf_program *p, tf_value a, tf_value b, tf_result result) {
-    return elementwise(p, &multiply_step, a, b, result);
+    return tf_mul_add(p, a, b, -1, result);
 }
 
 tf_value tf_dot(tf_program *p, tf_value a, tf_value b, tf_result result) {
-    return elementwise(p, &dot_step, a, b, result);
+    if (p->status) return -1;
+    tf_shape whole;
+    tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &whole);
+    if (status) return tf_program_fail(p, status);
+    tf_shape shape = whole;
+    if (shape.rank) shape.rank--;
+    tf_truncation t;
+    tf_type type = tf_product_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
+    tf_product_args args = {.truncation = tf_truncation_write(t), .inner = (int64_t)tf_shape_last(whole)};
+    tf_value input[2] = {tf_lift(p, a, t.bits), tf_lift(p, b, t.bits)};
+    for (int k = 0; k < 2; k++) { /* a single row is read again for each sum */
+        tf_shape of = p->status ? whole : tf_type_of(p, input[k])->shape;
+        bool row = tf_shape_count(of) == (size_t)args.inner && of.rank && tf_shape_last(of) == (size_t)args.inner;
+        if (!row) input[k] = tf_expand(p, input[k], whole);
+    }
+    return tf_append_args(p, &dot_step, type, 2, input, &args, sizeof args);
 }

@@ -100,6 +100,36 @@ Test(step_product, broadcasts) {
     free(a), free(b);
 }
 
+/* Rows, columns and the middle of a tensor, in more elements than a block has, whose thirds end within rows. */
+Test(step_product, reads_operands_as_they_are_repeated) {
+    enum { A = 9, B = 11, C = 65, N = A * B * C };
+    const tf_shape shape[] = {tf_dims(C),    tf_dims(A, B, 1), tf_dims(A, 1, 1),
+                              tf_dims(B, 1), tf_dims(1),       tf_dims(A, 1, C)};
+    int64_t *a = rig_integers(N, 23), *b = rig_integers(N, 23), *more = rig_integers(C, 28);
+    for (size_t s = 0; s < sizeof shape / sizeof *shape; s++) {
+        rig r = rig_open(16);
+        tf_value x = rig_put(&r, tf_dims(A, B, C), a, 16, 48, 128), y = rig_put(&r, shape[s], b, 16, 48, 128),
+                 z = rig_put(&r, tf_dims(C), more, 16, 32, 4096);
+        int both = rig_take(&r, tf_mul_add(&r.program, x, y, z, (tf_result){16, 0, false}));
+        int sum = rig_take(&r, tf_sub(&r.program, x, y)), dot = -1;
+        if (s == 0) dot = rig_take(&r, tf_dot(&r.program, y, x, (tf_result){16, 0x1p21, false}));
+        rig_run(&r);
+        for (size_t i = 0; i < N; i++) {
+            size_t of[] = {i % C, i / C, i / C / B, i / C % B, 0, i / C / B * C + i % C};
+            int64_t other = b[of[s]];
+            check_rounded(rig_result(&r, both)[i] - more[i % C], (__int128)a[i] * other, 16, "a product and more");
+            cr_assert_eq(rig_result(&r, sum)[i], a[i] - other);
+        }
+        for (size_t i = 0; i < A * B && s == 0; i++) {
+            __int128 all = 0;
+            for (size_t k = 0; k < C; k++) all += (__int128)a[i * C + k] * b[k];
+            check_rounded(rig_result(&r, dot)[i], all, 16, "sums with one row");
+        }
+        rig_close(&r);
+    }
+    free(a), free(b), free(more);
+}
+
 Test(step_product, takes_dot_products) {
     const size_t rows[] = {1, 127, 129, 385, 2500}, inner[] = {1, 2, 31, 128};
     for (const product *c = products; c < products + PRODUCTS; c++)
