@@ -111,6 +111,10 @@ void tf_to_planes_avx2(const uint64_t *x, size_t n, unsigned lo, unsigned count,
 void tf_from_plane_avx2(const uint64_t *plane, size_t n, uint64_t *out);
 void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
 void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+void tf_pack_bytes_avx512(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
+void tf_unpack_bytes_avx512(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
+void tf_pack_bytes_avx512vbmi(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out);
+void tf_unpack_bytes_avx512vbmi(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x);
 void tf_sum_entries_avx2(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
                          size_t n, uint32_t *sum);
 void tf_sum_entries_avx512(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
@@ -127,10 +131,10 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
 
 /**
  * Defines a table with products by the micro-kernel choose(bits), which must be some kernel for bits out of range too:
- * they are refused later. Planes, bytes and rows move at the speed of memory with AVX2 already; sums of entries are
- * made by `sums`.
+ * they are refused later. Planes and rows move at the speed of memory with AVX2 already; bytes are packed by the set
+ * `bytes`, sums of entries are made by `sums`.
  */
-#define TF_GEMM_KERNELS(set, choose, sums)                                                                             \
+#define TF_GEMM_KERNELS(set, choose, sums, bytes)                                                                      \
     static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,               \
                            size_t column_stride, unsigned bits) {                                                      \
         return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
@@ -147,8 +151,8 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
         .matmul_scratch = tf_gemm_scratch,                                                                             \
         .to_planes = tf_to_planes_avx2,                                                                                \
         .from_plane = tf_from_plane_avx2,                                                                              \
-        .pack_bytes = tf_pack_bytes_avx2,                                                                              \
-        .unpack_bytes = tf_unpack_bytes_avx2,                                                                          \
+        .pack_bytes = tf_pack_bytes_##bytes,                                                                           \
+        .unpack_bytes = tf_unpack_bytes_##bytes,                                                                       \
         .sum_entries = sums,                                                                                           \
         .digest_words = tf_digest_words_avx2,                                                                          \
         .pick_room = tf_pick_room_avx2,                                                                                \

@@ -8,4 +8,12 @@ static const tf_gemm *choose(unsigned bits) {
     return &tf_gemm64_avx512;
 }
 
-TF_GEMM_KERNELS(avx512, choose, tf_sum_entries_avx512)
+void tf_pack_bytes_avx512(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out) {
+    (__builtin_cpu_supports("avx512vbmi") ? tf_pack_bytes_avx512vbmi : tf_pack_bytes_avx2)(x, n, bytes, out);
+}
+
+void tf_unpack_bytes_avx512(const uint8_t *in, size_t n, unsigned bytes, uint64_t *x) {
+    (__builtin_cpu_supports("avx512vbmi") ? tf_unpack_bytes_avx512vbmi : tf_unpack_bytes_avx2)(in, n, bytes, x);
+}
+
+TF_GEMM_KERNELS(avx512, choose, tf_sum_entries_avx512, avx512)
