@@ -3,67 +3,104 @@
 #include <string.h>
 
 /*
- * Strips of ROWS rows of a meet panels of COLUMNS columns of b, DEPTH deep: a panel (16 KiB) stays in the first-level
- * cache while all rows pass it, and a strip's sums stay in registers.
+ * Strips of ROWS rows of a meet panels of so many columns of b as two vectors have, DEPTH deep: a panel (16 or 32 KiB)
+ * stays in the first-level cache while all rows pass it, and a strip's sums stay in registers.
  */
-enum { ROWS = 6, COLUMNS = 16, DEPTH = 256, LANES = 8 };
+enum { ROWS = 6, DEPTH = 256, SQUARE = 8, MOST_COLUMNS = 32 };
 
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef float lanes8 __attribute__((vector_size(8 * sizeof(float)), aligned(4), may_alias));
+typedef float lanes16 __attribute__((vector_size(16 * sizeof(float)), aligned(4), may_alias));
 
-static inline void copy(const float *b, size_t row_stride, size_t column_stride, size_t depth, size_t columns,
-                        float *panel) {
-    for (size_t i = 0; i < depth; i++)
-        for (size_t j = 0; j < columns; j++) panel[i * COLUMNS + j] = b[i * row_stride + j * column_stride];
+/** Where a row of b begins and its elements lie, and how many of its columns a panel has. */
+typedef struct matrix {
+    const float *data;
+    size_t row_stride, column_stride, columns;
+} matrix;
+
+static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_t pitch) {
+    for (size_t i = from; i < depth; i++)
+        for (size_t j = 0; j < b.columns; j++) panel[i * pitch + j] = b.data[i * b.row_stride + j * b.column_stride];
 }
 
-/* Copies depth x columns elements of b; columns past the last become zero. Constants make the common cases quick. */
-static void pack(const float *b, size_t row_stride, size_t column_stride, size_t depth, size_t columns, float *panel) {
-    if (columns < COLUMNS) {
-        memset(panel, 0, depth * COLUMNS * sizeof *panel);
-        copy(b, row_stride, column_stride, depth, columns, panel);
-    } else if (column_stride == 1) {
-        copy(b, row_stride, 1, depth, COLUMNS, panel);
-    } else {
-        copy(b, row_stride, column_stride, depth, COLUMNS, panel);
-    }
-}
+/** Turns SQUARE rows at `in`, in_stride apart, into columns at `out`. A macro for the reason below. */
+#define TURN(in, in_stride, out, out_stride)                                                                           \
+    do {                                                                                                               \
+        lanes8 row[SQUARE], pair[SQUARE];                                                                              \
+        for (int r = 0; r < SQUARE; r++) row[r] = *(const lanes8 *)((in) + (size_t)r * (in_stride));                   \
+        for (int r = 0; r < SQUARE; r += 2) {                                                                          \
+            pair[r] = __builtin_shufflevector(row[r], row[r + 1], 0, 8, 1, 9, 4, 12, 5, 13);                           \
+            pair[r + 1] = __builtin_shufflevector(row[r], row[r + 1], 2, 10, 3, 11, 6, 14, 7, 15);                     \
+        }                                                                                                              \
+        for (int r = 0; r < SQUARE; r += 4)                                                                            \
+            for (int h = 0; h < 2; h++) {                                                                              \
+                lanes8 upper = pair[r + h], lower = pair[r + h + 2];                                                   \
+                row[r + 2 * h] = __builtin_shufflevector(upper, lower, 0, 1, 8, 9, 4, 5, 12, 13);                      \
+                row[r + 2 * h + 1] = __builtin_shufflevector(upper, lower, 2, 3, 10, 11, 6, 7, 14, 15);                \
+            }                                                                                                          \
+        for (int r = 0; r < SQUARE / 2; r++) {                                                                         \
+            lanes8 upper = row[r], lower = row[r + SQUARE / 2];                                                        \
+            *(lanes8 *)((out) + (size_t)r * (out_stride)) =                                                            \
+                __builtin_shufflevector(upper, lower, 0, 1, 2, 3, 8, 9, 10, 11);                                       \
+            *(lanes8 *)((out) + (size_t)(r + SQUARE / 2) * (out_stride)) =                                             \
+                __builtin_shufflevector(upper, lower, 4, 5, 6, 7, 12, 13, 14, 15);                                     \
+        }                                                                                                              \
+    } while (0)
 
 /*
- * tile (ROWS x COLUMNS) = or += strip times panel. A macro, because a function is lowered to the vectors of its own
+ * pack: copies depth rows of a panel's columns; those past the last become zero.
+ * times: tile (ROWS x COLUMNS) += strip times panel. A macro, because a function is lowered to the vectors of its own
  * target before it is inlined.
  */
-#define STRIP_TIMES_PANEL(name, attributes)                                                                            \
-    attributes static void name(size_t depth, const float *const a[ROWS], const float *panel, float *tile) {           \
+#define KERNELS(suffix, lanes, attributes)                                                                             \
+    enum { COLUMNS##suffix = 2 * sizeof(lanes) / sizeof(float) };                                                      \
+                                                                                                                       \
+    attributes static void pack##suffix(matrix b, size_t depth, float *panel) {                                        \
+        size_t turned = b.row_stride == 1 && b.columns == COLUMNS##suffix ? depth / SQUARE * SQUARE : 0;               \
+        if (b.columns < COLUMNS##suffix) memset(panel, 0, depth *COLUMNS##suffix * sizeof *panel);                     \
+        for (size_t i = 0; i < turned; i += SQUARE)                                                                    \
+            for (size_t j = 0; j < COLUMNS##suffix; j += SQUARE)                                                       \
+                TURN(b.data + j * b.column_stride + i, b.column_stride, panel + i * COLUMNS##suffix + j,               \
+                     COLUMNS##suffix);                                                                                 \
+        if (b.columns == COLUMNS##suffix && b.column_stride == 1)                                                      \
+            copy((matrix){b.data, b.row_stride, 1, COLUMNS##suffix}, 0, depth, panel, COLUMNS##suffix);                \
+        else                                                                                                           \
+            copy(b, turned, depth, panel, COLUMNS##suffix);                                                            \
+    }                                                                                                                  \
+                                                                                                                       \
+    attributes static void times##suffix(size_t depth, const float *const a[ROWS], const float *panel, float *tile) {  \
         lanes sum[ROWS][2];                                                                                            \
-        for (int r = 0; r < ROWS; r++) {                                                                               \
-            sum[r][0] = *(const lanes *)(tile + r * COLUMNS);                                                          \
-            sum[r][1] = *(const lanes *)(tile + r * COLUMNS + LANES);                                                  \
-        }                                                                                                              \
+        for (int r = 0; r < ROWS; r++)                                                                                 \
+            for (int h = 0; h < 2; h++) sum[r][h] = *((const lanes *)(tile + r * COLUMNS##suffix) + h);                \
         for (size_t i = 0; i < depth; i++) {                                                                           \
-            lanes left = *(const lanes *)(panel + i * COLUMNS), right = *(const lanes *)(panel + i * COLUMNS + LANES); \
+            const lanes *row = (const lanes *)(panel + i * COLUMNS##suffix);                                           \
+            lanes left = row[0], right = row[1];                                                                       \
             for (int r = 0; r < ROWS; r++) {                                                                           \
                 sum[r][0] += a[r][i] * left;                                                                           \
                 sum[r][1] += a[r][i] * right;                                                                          \
             }                                                                                                          \
         }                                                                                                              \
-        for (int r = 0; r < ROWS; r++) {                                                                               \
-            *(lanes *)(tile + r * COLUMNS) = sum[r][0];                                                                \
-            *(lanes *)(tile + r * COLUMNS + LANES) = sum[r][1];                                                        \
-        }                                                                                                              \
+        for (int r = 0; r < ROWS; r++)                                                                                 \
+            for (int h = 0; h < 2; h++) *((lanes *)(tile + r * COLUMNS##suffix) + h) = sum[r][h];                      \
     }
 
-STRIP_TIMES_PANEL(strip_times_panel, )
+typedef struct kernels {
+    size_t columns; /**< of a panel */
+    void (*pack)(matrix b, size_t depth, float *panel);
+    void (*times)(size_t depth, const float *const a[ROWS], const float *panel, float *tile);
+} kernels;
+
+KERNELS(, lanes8, )
 #ifdef __x86_64__
-STRIP_TIMES_PANEL(strip_times_panel_avx2, __attribute__((target("avx2"))))
+KERNELS(_avx2, lanes8, __attribute__((target("avx2"))))
+KERNELS(_avx512, lanes16, __attribute__((target("avx512f"))))
 #endif
 
-typedef void strip_kernel(size_t depth, const float *const a[ROWS], const float *panel, float *tile);
-
-static strip_kernel *best_kernel(void) {
+static kernels best_kernels(void) {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) return strip_times_panel_avx2;
+    if (__builtin_cpu_supports("avx512f")) return (kernels){COLUMNS_avx512, pack_avx512, times_avx512};
+    if (__builtin_cpu_supports("avx2")) return (kernels){COLUMNS_avx2, pack_avx2, times_avx2};
 #endif
-    return strip_times_panel;
+    return (kernels){COLUMNS, pack, times};
 }
 
 static size_t least(size_t a, size_t b) {
@@ -72,25 +109,28 @@ static size_t least(size_t a, size_t b) {
 
 void tf_plain_matmul(size_t m, size_t k, size_t n, const float *a, size_t lda, const float *b, size_t row_stride,
                      size_t column_stride, float *c, size_t ldc) {
-    strip_kernel *kernel = best_kernel();
-    float panel[DEPTH * COLUMNS] __attribute__((aligned(64)));
-    float tile[ROWS * COLUMNS] __attribute__((aligned(64)));
+    const kernels best = best_kernels();
+    float panel[DEPTH * MOST_COLUMNS] __attribute__((aligned(64)));
+    float tile[ROWS * MOST_COLUMNS] __attribute__((aligned(64)));
 
     for (size_t i = 0; i < m; i++) memset(c + i * ldc, 0, n * sizeof *c);
-    for (size_t column = 0; column < n; column += COLUMNS) {
-        size_t columns = least(COLUMNS, n - column);
+    for (size_t column = 0; column < n; column += best.columns) {
+        size_t columns = least(best.columns, n - column);
         for (size_t first = 0; first < k; first += DEPTH) {
             size_t depth = least(DEPTH, k - first);
-            pack(b + first * row_stride + column * column_stride, row_stride, column_stride, depth, columns, panel);
+            best.pack((matrix){b + first * row_stride + column * column_stride, row_stride, column_stride, columns},
+                      depth, panel);
             for (size_t row = 0; row < m; row += ROWS) {
                 size_t rows = least(ROWS, m - row);
                 const float *strip[ROWS];
                 for (size_t r = 0; r < ROWS; r++) strip[r] = a + (row + least(r, rows - 1)) * lda + first;
                 float *corner = c + row * ldc + column;
                 memset(tile, 0, sizeof tile);
-                for (size_t r = 0; r < rows; r++) memcpy(tile + r * COLUMNS, corner + r * ldc, columns * sizeof *c);
-                kernel(depth, strip, panel, tile);
-                for (size_t r = 0; r < rows; r++) memcpy(corner + r * ldc, tile + r * COLUMNS, columns * sizeof *c);
+                for (size_t r = 0; r < rows; r++)
+                    memcpy(tile + r * best.columns, corner + r * ldc, columns * sizeof *c);
+                best.times(depth, strip, panel, tile);
+                for (size_t r = 0; r < rows; r++)
+                    memcpy(corner + r * ldc, tile + r * best.columns, columns * sizeof *c);
             }
         }
     }
