@@ -24,9 +24,10 @@ static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window wind
 }
 
 /*
- * x + [x < T](y - x) - [x < -T] y: below -T both terms count and y, of the wrong segment, cancels. Whichever the
- * segment is, y is little larger than the window. So it is made in three bytes and lifted, which takes no more rounds
- * than a comparison in two steps; where a round less is worth it, the comparison is made in one and y in the ring of x.
+ * x + [x < T](y - x) - [x < -T] y: below -T both terms count and y, of the wrong segment, cancels. With d = y - x it is
+ * [x < T] d + [x >= -T] y - d, in which nothing is negated first. Whichever the segment is, y is little larger than the
+ * window. So it is made in three bytes and lifted, which takes no more rounds than a comparison in two steps; where a
+ * round less is worth it, the comparison is made in one and y in the ring of x.
  */
 tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window window, double blur) {
     enum { NARROW = 5, FLAT = 4, ONE_GROUP = 14, SMALL = 64 }; /* bytes that either saves; bits of a comparison */
@@ -41,9 +42,9 @@ tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window win
     tf_value below = tails(p, x, window, blur, soon && grouped);
     tf_value y = spline(p, x, f, window, soon ? whole : fmin(whole, SMALL));
     y = tf_lift(p, y, tf_width(p->frac, whole));
-    tf_term terms[2] = {{tf_bit_plane(p, below, 0), tf_assume(p, tf_sub(p, y, x), whole), false},
-                        {tf_bit_plane(p, below, 1), tf_scale_int(p, y, -1), false}};
-    return tf_assume(p, tf_add(p, x, tf_select(p, 2, terms)), whole);
+    tf_value d = tf_assume(p, tf_sub(p, y, x), whole);
+    tf_term terms[2] = {{tf_bit_plane(p, below, 0), d, false}, {tf_bit_plane(p, below, 1), y, true}};
+    return tf_assume(p, tf_sub(p, tf_select(p, 2, terms), d), whole);
 }
 
 /* above + [x < T](y - above) - [x < -T](y - below) */

@@ -21,12 +21,20 @@ static size_t products_of(const tf_matmul_layout *l) {
     return count;
 }
 
+TF_MULTIVERSION static void start_row(const uint64_t *restrict bias, unsigned doubled, size_t count,
+                                      uint64_t *restrict z) {
+    for (size_t k = 0; k < count; k++) z[k] = bias[k] << doubled;
+}
+
 /** The first values of columns [from, to) of m rows of z: the bias, twice where all is doubled, or zero. */
 static void start_rows(const tf_call *call, const tf_matmul_layout *l, size_t m, tf_span columns, uint64_t *z) {
     const uint64_t *bias = call->node->inputs == 3 ? call->in[2].c[0] : NULL;
-    int64_t doubled = tf_args(tf_product_args, call->node)->doubled;
+    unsigned doubled = (unsigned)tf_args(tf_product_args, call->node)->doubled;
     for (size_t i = 0; i < m; i++, z += l->c_row)
-        for (size_t k = columns.begin; k < columns.end; k++) z[k] = bias ? bias[k] << doubled : 0;
+        if (bias)
+            start_row(bias + columns.begin, doubled, tf_span_count(columns), z + columns.begin);
+        else
+            memset(z + columns.begin, 0, tf_span_count(columns) * sizeof *z);
 }
 
 /** These rows and columns of z = bias + x y, y a weight that is kept as this party's operand. */
