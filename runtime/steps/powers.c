@@ -149,6 +149,9 @@ static inline __attribute__((always_inline)) void turn(const powers_args *args, 
     }
 }
 
+typedef uint64_t lanes __attribute__((vector_size(64)));
+enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
+
 /** This side's sums of the table entries that its vectors select, masked. */
 TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, uint64_t *p) {
     const powers_args *args = tf_args(powers_args, call->node);
@@ -156,8 +159,8 @@ TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, ui
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
     unsigned top = (unsigned)top_of(call->node);
     size_t words = words_of(call->node);
-    uint64_t unit[TF_BLOCK * MOST_WORDS], bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK];
-    uint64_t sum[TF_BLOCK] = {0}, sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
+    _Alignas(lanes) uint64_t bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK], sum[TF_BLOCK];
+    uint64_t unit[TF_BLOCK * MOST_WORDS], sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
     if (call->part.role == TF_LEFT)
         vector_stream(call, at, count, unit);
     else
@@ -166,13 +169,15 @@ TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, ui
         turn(args, top, 1, count, c, unit, bits, power, octaves);
     else
         turn(args, top, MOST_WORDS, count, c, unit, bits, power, octaves);
-    for (unsigned k = 0; k < top; k++) {
-        const uint64_t factor = (uint32_t)mantissa[k], octaves_k = lacking[k];
-        for (size_t i = 0; i < count; i++) {
-            uint64_t shift = octaves_k - octaves[i], near = -(uint64_t)(shift < 64);
-            uint64_t entry = (uint32_t)power[i] * factor;
-            sum[i] += rounded(entry, shift & 63) & near & -(bits[i] >> k & 1);
+    for (size_t i = 0; i < count; i += LANES) {
+        const lanes octave = *(const lanes *)(octaves + i), own = *(const lanes *)(power + i);
+        lanes chosen = *(const lanes *)(bits + i), total = {0};
+        for (unsigned k = 0; k < top; k++, chosen >>= 1) {
+            lanes shift = lacking[k] - octave, near = (lanes)(shift < 64), by = shift & 63;
+            lanes half = ((lanes){0} + 1) << by >> 1, entry = own * mantissa[k];
+            total += ((entry + half) >> by) & near & -(chosen & 1);
         }
+        *(lanes *)(sum + i) = total;
     }
     tf_element_stream(call, call->part.own, MASK, at, count, p);
     for (size_t i = 0; i < count; i++) p[i] += sign * sum[i];

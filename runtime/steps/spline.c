@@ -18,13 +18,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
 enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };                              /* purposes */
 enum { LEAST_LOG = 7, MOST_LOG = 8, WORD_BITS = 32, MOST_WORDS = 1 << (MOST_LOG - 5) }; /* of a unit vector */
 enum { FACTORS = 3, WINDOW_FRAC = 12, SPARE = 8, DIGIT_BITS = 24, MOST_DIGITS = 3 };
-enum { CHUNK = 1024 }; /* elements whose vectors stay in the nearest cache */
+enum { LEAST_VECTOR = 1 << (LEAST_LOG - 3) }; /* bytes */
+enum { CHUNK = 1024, FEW = 256 };             /* elements whose vectors stay in the nearest cache */
 
 /** Low bits of x that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
  * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end; each in
@@ -139,6 +139,34 @@ static inline void cut(const spline_args *args, uint64_t x, uint32_t *high, uint
     *low = (uint32_t)(x & tf_mask((unsigned)args->segment));
 }
 
+typedef uint64_t pairs __attribute__((vector_size(64))); /* of words of a unit vector */
+enum { PAIRS = sizeof(pairs) / sizeof(uint64_t) };
+
+/** Flips the bits at the high parts of v, and tells what they were, and the low parts. */
+static inline __attribute__((always_inline)) void flip_bits(spline_args args, size_t words, size_t count,
+                                                            const uint64_t *x, const uint64_t *y, uint64_t *unit,
+                                                            uint32_t *bit, uint32_t *low) {
+    _Alignas(pairs) uint64_t at[FEW * MOST_WORDS / 2], was[FEW * MOST_WORDS / 2];
+    for (size_t from = 0; from < count; from += FEW, unit += FEW * words) {
+        const size_t n = count - from < FEW ? count - from : FEW;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t high;
+            cut(&args, x[from + i] + y[from + i], &high, &low[from + i]);
+            for (size_t w = 0; w < words; w++) at[i * words + w] = high - 64 * (uint64_t)w;
+        }
+        for (size_t j = 0; j < n * words; j += PAIRS) {
+            pairs here = *(pairs *)(at + j), flip = (pairs)(here < 64) & ((pairs){0} + 1) << (here & 63);
+            *(pairs *)(was + j) = *(pairs *)(unit + j) & flip;
+            *(pairs *)(unit + j) ^= flip;
+        }
+        for (size_t i = 0; i < n; i++) {
+            uint64_t any = 0;
+            for (size_t w = 0; w < words; w++) any |= was[i * words + w];
+            bit[from + i] = any != 0;
+        }
+    }
+}
+
 /** The factors of a block from the low parts of v, from L's bits at the high ones, which tell the sign (where L has the
  *  bit, what it adds is left), and from both masks of P and of Q. */
 static inline __attribute__((always_inline)) void make_factors(bool narrow, size_t count, const uint32_t *bit,
@@ -163,15 +191,14 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
     const bool narrow = is_narrow(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, vector = vector_bytes(call->node);
-    uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
+    _Alignas(pairs) uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
     uint32_t bit[TF_BLOCK], low[TF_BLOCK];
     ring factor[FACTORS], p[2], q[2];
     vector_stream(call, at, count, unit);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t high;
-        cut(args, x[i] + y[i], &high, &low[i]);
-        bit[i] = (uint32_t)tf_flip_bit(unit + i * (vector / 8), vector / 8, high);
-    }
+    if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
+        flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, low);
+    else
+        flip_bits(*args, 2 * LEAST_VECTOR / 8, count, x, y, unit, bit, low);
     memcpy(call->message + from * vector, unit, count * vector);
     for (int j = 0; j < 2; j++) {
         ring_stream(call, j, MASK_P, at, count, &p[j]);
