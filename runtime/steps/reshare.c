@@ -1,4 +1,6 @@
 /* What several steps share: reshares, and the aliases that give a value another type. */
+#include <string.h>
+
 #include "runtime/steps/steps.h"
 
 TF_MULTIVERSION void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out) {
@@ -10,29 +12,77 @@ TF_MULTIVERSION void tf_expand_bits(const uint64_t *bit, size_t at, size_t count
     }
 }
 
-/** x / 2^drop of every word, whose low bits go to its upper end: they pad messages, so that these are uniform. */
-TF_MULTIVERSION static void drop_bits(unsigned drop, uint64_t *x, size_t count) {
-    if (!drop) return;
-    for (size_t i = 0; i < count; i++) x[i] = x[i] >> drop | x[i] << (64 - drop);
+void tf_ring_stream(tf_call *call, int which, unsigned purpose, unsigned bytes, size_t at, size_t count, tf_ring *out) {
+    if (tf_is_narrow(bytes))
+        tf_stream(call->party, which, call->index, purpose, at / 2, out->wide, (count + 1) / 2);
+    else
+        tf_element_stream(call, which, purpose, at, count, out->wide);
 }
 
-void tf_reshare_solo(tf_call *call, tf_reshare r, size_t at, size_t count) {
+void tf_ring_pack(const tf_call *call, const tf_ring *r, size_t count, unsigned bytes, uint8_t *out) {
+    if (tf_is_narrow(bytes))
+        memcpy(out, r->narrow, count * sizeof *r->narrow);
+    else
+        call->party->kernels->pack_bytes(r->wide, count, bytes, out);
+}
+
+void tf_ring_unpack(const tf_call *call, const uint8_t *in, size_t count, unsigned bytes, tf_ring *r) {
+    if (tf_is_narrow(bytes))
+        memcpy(r->narrow, in, count * sizeof *r->narrow);
+    else
+        call->party->kernels->unpack_bytes(in, count, bytes, r->wide);
+}
+
+/** Bytes of an element before bits are dropped. */
+static unsigned bytes_before(const tf_call *call, tf_reshare r) {
+    return tf_bytes_of(call->node->type.bits + r.drop);
+}
+
+/** x / 2^drop, whose low bits go to the upper end of the word: they pad messages, so that these are uniform. */
+static inline uint64_t dropped(bool narrow, unsigned drop, uint64_t x) {
+    return narrow ? (uint32_t)x >> drop | (uint32_t)x << (-drop & 31) : x >> drop | x << (-drop & 63);
+}
+
+static inline __attribute__((always_inline)) void keep_stream(bool narrow, unsigned drop, size_t count,
+                                                              const tf_ring *stream, uint64_t *out) {
+    for (size_t i = 0; i < count; i++) out[i] = dropped(narrow, drop, tf_ring_get(stream, narrow, i));
+}
+
+TF_MULTIVERSION void tf_reshare_solo(tf_call *call, tf_reshare r, size_t at, size_t count) {
+    unsigned bytes = bytes_before(call, r);
     for (int j = 0; j < 2; j++) {
-        tf_element_stream(call, j, r.purpose, at, count, call->out.c[j] + at);
-        drop_bits(r.drop, call->out.c[j] + at, count);
+        tf_ring stream;
+        tf_ring_stream(call, j, r.purpose, bytes, at, count, &stream);
+        if (tf_is_narrow(bytes))
+            keep_stream(true, r.drop, count, &stream, call->out.c[j] + at);
+        else
+            keep_stream(false, r.drop, count, &stream, call->out.c[j] + at);
+    }
+}
+
+/** This side's own component, and what it sends, which is kept in the place of the common one. */
+static inline __attribute__((always_inline)) void split(bool narrow, unsigned drop, uint64_t centre, size_t count,
+                                                        const tf_ring *stream, const uint64_t *part,
+                                                        uint64_t *restrict mine, uint64_t *restrict common) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t mask = tf_ring_get(stream, narrow, i);
+        mine[i] = dropped(narrow, drop, mask);
+        common[i] = dropped(narrow, drop, part[i] - mask + centre);
     }
 }
 
 TF_MULTIVERSION void tf_reshare_send(tf_call *call, tf_reshare r, size_t at, size_t count, const uint64_t *part) {
     int own = call->part.own;
-    unsigned bytes = tf_bytes_of(call->node->type.bits);
+    unsigned bytes = tf_bytes_of(call->node->type.bits), before = bytes_before(call, r);
     uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
     /* four floors lower the sum by two units in the mean */
     uint64_t centre = r.drop && call->part.role == TF_LEFT ? (UINT64_C(2) << r.drop) - 1 : 0;
-    tf_element_stream(call, own, r.purpose, at, count, mine);
-    for (size_t i = 0; i < count; i++) common[i] = part[i] - mine[i] + centre;
-    drop_bits(r.drop, mine, count);
-    drop_bits(r.drop, common, count);
+    tf_ring stream;
+    tf_ring_stream(call, own, r.purpose, before, at, count, &stream);
+    if (tf_is_narrow(before))
+        split(true, r.drop, centre, count, &stream, part, mine, common);
+    else
+        split(false, r.drop, centre, count, &stream, part, mine, common);
     call->party->kernels->pack_bytes(common, count, bytes, call->message + (at - call->part.span.begin) * bytes);
 }
 

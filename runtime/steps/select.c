@@ -41,56 +41,79 @@ static void select_cost(const tf_program *program, const tf_step_node *node, tf_
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
+/** rho and rho v of a block, less the streams that are there. */
+static inline __attribute__((always_inline)) void deal(bool narrow, size_t count, const uint64_t *rho,
+                                                       const uint64_t *x, const uint64_t *y, tf_ring *m, tf_ring *u) {
+    for (size_t i = 0; i < count; i++) {
+        tf_ring_put(m, narrow, i, (rho[i] & 1) - tf_ring_get(m, narrow, i));
+        tf_ring_put(u, narrow, i, (rho[i] & (x[i] + y[i])) - tf_ring_get(u, narrow, i));
+    }
+}
+
 TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
     size_t whole = tf_span_count(call->part.span) * bytes;
+    int own = call->part.own;
     tf_for_blocks(call, at, count) {
-        size_t from = (at - call->part.span.begin) * bytes;
-        for (int k = 0; 2 * k < call->node->inputs; k++) {
+        uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
+        for (int k = 0; 2 * k < call->node->inputs; k++, message += 2 * whole) {
             const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
-            uint64_t rho[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
+            uint64_t rho[TF_BLOCK];
+            tf_ring m, u;
             tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
-            tf_element_stream(call, call->part.own, (unsigned)(RHO + k), at, count, m);
-            tf_element_stream(call, call->part.own, (unsigned)(RHO_V + k), at, count, u);
-            for (size_t i = 0; i < count; i++) {
-                m[i] = (rho[i] & 1) - m[i];
-                u[i] = (rho[i] & (x[i] + y[i])) - u[i];
-            }
-            call->party->kernels->pack_bytes(m, count, bytes, call->message + (size_t)(2 * k) * whole + from);
-            call->party->kernels->pack_bytes(u, count, bytes, call->message + (size_t)(2 * k + 1) * whole + from);
+            tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
+            tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
+            if (tf_is_narrow(bytes))
+                deal(true, count, rho, x, y, &m, &u);
+            else
+                deal(false, count, rho, x, y, &m, &u);
+            tf_ring_pack(call, &m, count, bytes, message);
+            tf_ring_pack(call, &u, count, bytes, message + whole);
         }
         tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     }
     return TF_OK;
 }
 
+/** part += f (c m + u) + delta half, f = 1 - 2 delta as a conditional negation. */
+static inline __attribute__((always_inline)) void add_term(bool narrow, size_t count, const uint64_t *delta,
+                                                           const uint64_t *half, const uint64_t *c, const tf_ring *m,
+                                                           const tf_ring *u, uint64_t *part) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t once = c[i] * tf_ring_get(m, narrow, i) + tf_ring_get(u, narrow, i);
+        part[i] += ((once ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
+    }
+}
+
 TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
     unsigned bytes = bytes_of(call->node);
     int own = call->part.own;
+    bool left = call->part.role == TF_LEFT;
     size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count);
             continue;
         }
-        uint64_t part[TF_BLOCK], delta[TF_BLOCK], m[TF_BLOCK], u[TF_BLOCK];
-        size_t from = (at - call->part.span.begin) * bytes;
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK];
+        tf_ring m, u;
+        const uint8_t *dealt = call->dealt + (at - call->part.span.begin) * bytes;
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
             tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
-            if (call->part.role == TF_LEFT) {
-                tf_element_stream(call, own, (unsigned)(RHO + k), at, count, m);
-                tf_element_stream(call, own, (unsigned)(RHO_V + k), at, count, u);
-                /* f (c m + u) + delta (half + c), f = 1 - 2 delta as a conditional negation */
-                for (size_t i = 0; i < count; i++)
-                    part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + c[i]));
+            if (left) {
+                tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
+                tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
+                for (size_t i = 0; i < count; i++) part[i] += delta[i] & c[i]; /* one side counts what both know */
             } else {
-                call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k) * whole + from, count, bytes, m);
-                call->party->kernels->unpack_bytes(call->dealt + (size_t)(2 * k + 1) * whole + from, count, bytes, u);
-                for (size_t i = 0; i < count; i++)
-                    part[i] += (((c[i] * m[i] + u[i]) ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
+                tf_ring_unpack(call, dealt + (size_t)(2 * k) * whole, count, bytes, &m);
+                tf_ring_unpack(call, dealt + (size_t)(2 * k + 1) * whole, count, bytes, &u);
             }
+            if (tf_is_narrow(bytes))
+                add_term(true, count, delta, half, c, &m, &u, part);
+            else
+                add_term(false, count, delta, half, c, &m, &u, part);
         }
         tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }

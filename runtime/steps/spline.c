@@ -63,49 +63,12 @@ static void spline_cost(const tf_program *program, const tf_step_node *node, tf_
     tf_traffic_swap(traffic, 1, n, tf_bytes_of(node->type.bits));
 }
 
-/* Elements of the ring --------------------------------------------------------------------------------------------- */
-
-/** A block of elements of the ring in which lines are added up: narrow where it has four bytes, wide in other rings. */
-typedef union ring {
-    uint32_t narrow[TF_BLOCK];
-    uint64_t wide[TF_BLOCK];
-} ring;
-
 static bool is_narrow(const tf_step_node *node) {
-    return bytes_of(node) == sizeof(uint32_t);
+    return tf_is_narrow(bytes_of(node));
 }
 
-static inline uint64_t get(const ring *r, bool narrow, size_t i) {
-    return narrow ? r->narrow[i] : r->wide[i];
-}
-
-static inline void put(ring *r, bool narrow, size_t i, uint64_t x) {
-    if (narrow)
-        r->narrow[i] = (uint32_t)x;
-    else
-        r->wide[i] = x;
-}
-
-/** The stream of a block, of as many bits an element as its words have. */
-static void ring_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count, ring *out) {
-    if (is_narrow(call->node))
-        tf_stream(call->party, which, call->index, purpose, at / 2, out->wide, (count + 1) / 2);
-    else
-        tf_element_stream(call, which, purpose, at, count, out->wide);
-}
-
-static void ring_pack(const tf_call *call, const ring *r, size_t count, uint8_t *out) {
-    if (is_narrow(call->node))
-        memcpy(out, r->narrow, count * sizeof *r->narrow);
-    else
-        call->party->kernels->pack_bytes(r->wide, count, bytes_of(call->node), out);
-}
-
-static void ring_unpack(const tf_call *call, const uint8_t *in, size_t count, ring *r) {
-    if (is_narrow(call->node))
-        memcpy(r->narrow, in, count * sizeof *r->narrow);
-    else
-        call->party->kernels->unpack_bytes(in, count, bytes_of(call->node), r->wide);
+static void ring_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count, tf_ring *out) {
+    tf_ring_stream(call, which, purpose, bytes_of(call->node), at, count, out);
 }
 
 /** L and R keep P and Q, as this side has masked them; R its shares of S's factors, which are L's streams. */
@@ -120,9 +83,9 @@ static size_t spline_state(const tf_program *program, const tf_step_node *node) 
     return KEPT * words_of_elements(node, tf_shape_count(node->type.shape));
 }
 
-static ring *kept(const tf_call *call, int which, size_t at) {
+static tf_ring *kept(const tf_call *call, int which, size_t at) {
     size_t all = words_of_elements(call->node, tf_shape_count(call->node->type.shape));
-    return (ring *)(call->state + (size_t)which * all + words_of_elements(call->node, at));
+    return (tf_ring *)(call->state + (size_t)which * all + words_of_elements(call->node, at));
 }
 
 /* S ---------------------------------------------------------------------------------------------------------------- */
@@ -170,20 +133,22 @@ static inline __attribute__((always_inline)) void flip_bits(spline_args args, si
 /** The factors of a block from the low parts of v, from L's bits at the high ones, which tell the sign (where L has the
  *  bit, what it adds is left), and from both masks of P and of Q. */
 static inline __attribute__((always_inline)) void make_factors(bool narrow, size_t count, const uint32_t *bit,
-                                                               const uint32_t *low, const ring *p, const ring *q,
-                                                               ring factor[FACTORS]) {
+                                                               const uint32_t *low, const tf_ring *p, const tf_ring *q,
+                                                               tf_ring factor[FACTORS]) {
     for (size_t i = 0; i < count; i++) {
         uint64_t sign = (uint64_t)bit[i] * 2 - 1, slope = sign * low[i];
-        put(&factor[0], narrow, i, sign);
-        put(&factor[1], narrow, i, slope);
-        put(&factor[2], narrow, i,
-            sign * (get(&p[0], narrow, i) + get(&p[1], narrow, i)) +
-                slope * (get(&q[0], narrow, i) + get(&q[1], narrow, i)));
+        tf_ring_put(&factor[0], narrow, i, sign);
+        tf_ring_put(&factor[1], narrow, i, slope);
+        tf_ring_put(&factor[2], narrow, i,
+                    sign * (tf_ring_get(&p[0], narrow, i) + tf_ring_get(&p[1], narrow, i)) +
+                        slope * (tf_ring_get(&q[0], narrow, i) + tf_ring_get(&q[1], narrow, i)));
     }
 }
 
-static inline __attribute__((always_inline)) void less_stream(bool narrow, size_t count, const ring *stream, ring *r) {
-    for (size_t i = 0; i < count; i++) put(r, narrow, i, get(r, narrow, i) - get(stream, narrow, i));
+static inline __attribute__((always_inline)) void less_stream(bool narrow, size_t count, const tf_ring *stream,
+                                                              tf_ring *r) {
+    for (size_t i = 0; i < count; i++)
+        tf_ring_put(r, narrow, i, tf_ring_get(r, narrow, i) - tf_ring_get(stream, narrow, i));
 }
 
 TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
@@ -193,7 +158,7 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, vector = vector_bytes(call->node);
     _Alignas(pairs) uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
     uint32_t bit[TF_BLOCK], low[TF_BLOCK];
-    ring factor[FACTORS], p[2], q[2];
+    tf_ring factor[FACTORS], p[2], q[2];
     vector_stream(call, at, count, unit);
     if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
         flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, low);
@@ -209,13 +174,14 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     else
         make_factors(false, count, bit, low, p, q, factor);
     for (int k = 0; k < FACTORS; k++) {
-        ring *stream = &p[0];
+        tf_ring *stream = &p[0];
         ring_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, stream);
         if (narrow)
             less_stream(true, count, stream, &factor[k]);
         else
             less_stream(false, count, stream, &factor[k]);
-        ring_pack(call, &factor[k], count, call->message + n * vector + ((size_t)k * n + from) * bytes_of(call->node));
+        tf_ring_pack(call, &factor[k], count, bytes_of(call->node),
+                     call->message + n * vector + ((size_t)k * n + from) * bytes_of(call->node));
     }
     tf_reshare_solo(call, reshare, at, count);
 }
@@ -252,21 +218,21 @@ static inline __attribute__((always_inline)) void turn(size_t words, const uint3
 /** P and Q of a chunk from what was added up of the digits of A and B, this side's masks added in place. */
 static inline __attribute__((always_inline)) void mask_lines(bool narrow, size_t digits, size_t count,
                                                              const uint32_t (*sum)[CHUNK], const uint32_t *low,
-                                                             uint64_t sign, size_t at, ring *p, ring *q) {
+                                                             uint64_t sign, size_t at, tf_ring *p, tf_ring *q) {
     for (size_t i = 0; i < count; i++) {
         uint64_t a = sum[0][i], b = sum[digits][i];
         for (size_t d = 1; d < digits; d++) {
             a += (uint64_t)sum[d][i] << d * DIGIT_BITS;
             b += (uint64_t)sum[digits + d][i] << d * DIGIT_BITS;
         }
-        put(p, narrow, at + i, get(p, narrow, at + i) + sign * (a + b * low[i]));
-        put(q, narrow, at + i, get(q, narrow, at + i) + sign * b);
+        tf_ring_put(p, narrow, at + i, tf_ring_get(p, narrow, at + i) + sign * (a + b * low[i]));
+        tf_ring_put(q, narrow, at + i, tf_ring_get(q, narrow, at + i) + sign * b);
     }
 }
 
 /** Adds P and Q of elements [done, done + count) of a block to their masks. */
 TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, size_t count, const uint32_t *table,
-                                       ring *p, ring *q) {
+                                       tf_ring *p, tf_ring *q) {
     const spline_args *args = tf_args(spline_args, call->node);
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at + done;
     size_t entries = (size_t)1 << args->log, digits = call->node->data_count / entries / 2;
@@ -295,15 +261,15 @@ TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, si
 static void open_lines(tf_call *call, size_t at, size_t count) {
     unsigned bytes = bytes_of(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
-    ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at);
+    tf_ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at);
     uint32_t table[2 * MOST_DIGITS << MOST_LOG];
     for (size_t j = 0; j < call->node->data_count; j++) table[j] = (uint32_t)call->node->data[j];
     ring_stream(call, call->part.own, MASK_P, at, count, p);
     ring_stream(call, call->part.own, MASK_Q, at, count, q);
     for (size_t done = 0; done < count; done += CHUNK)
         open_chunk(call, at, done, count - done < CHUNK ? count - done : CHUNK, table, p, q);
-    ring_pack(call, p, count, call->message + from * bytes);
-    ring_pack(call, q, count, call->message + (n + from) * bytes);
+    tf_ring_pack(call, p, count, bytes, call->message + from * bytes);
+    tf_ring_pack(call, q, count, bytes, call->message + (n + from) * bytes);
 }
 
 /** R: its shares of S's factors. */
@@ -312,17 +278,18 @@ static void take_factors(tf_call *call, size_t at, size_t count) {
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin,
            vectors = n * vector_bytes(call->node);
     for (int k = 0; k < FACTORS; k++)
-        ring_unpack(call, call->dealt + vectors + ((size_t)k * n + from) * bytes, count,
-                    kept(call, KEPT_FACTOR + k, at));
+        tf_ring_unpack(call, call->dealt + vectors + ((size_t)k * n + from) * bytes, count, bytes,
+                       kept(call, KEPT_FACTOR + k, at));
 }
 
-static inline __attribute__((always_inline)) void add_products(bool narrow, size_t count, const ring *p, const ring *q,
-                                                               const ring *other_p, const ring *other_q,
-                                                               const ring *const factor[FACTORS], uint64_t *part) {
+static inline __attribute__((always_inline)) void add_products(bool narrow, size_t count, const tf_ring *p,
+                                                               const tf_ring *q, const tf_ring *other_p,
+                                                               const tf_ring *other_q,
+                                                               const tf_ring *const factor[FACTORS], uint64_t *part) {
     for (size_t i = 0; i < count; i++) {
-        uint64_t x = get(factor[0], narrow, i) * (get(p, narrow, i) + get(other_p, narrow, i)) +
-                     get(factor[1], narrow, i) * (get(q, narrow, i) + get(other_q, narrow, i)) -
-                     get(factor[2], narrow, i);
+        uint64_t x = tf_ring_get(factor[0], narrow, i) * (tf_ring_get(p, narrow, i) + tf_ring_get(other_p, narrow, i)) +
+                     tf_ring_get(factor[1], narrow, i) * (tf_ring_get(q, narrow, i) + tf_ring_get(other_q, narrow, i)) -
+                     tf_ring_get(factor[2], narrow, i);
         part[i] = narrow ? (uint32_t)x : x;
     }
 }
@@ -331,10 +298,10 @@ static inline __attribute__((always_inline)) void add_products(bool narrow, size
 TF_MULTIVERSION static void combine(tf_call *call, size_t at, size_t count, uint64_t *part) {
     unsigned bytes = bytes_of(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
-    const ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at), *factor[FACTORS];
-    ring other_p, other_q, stream[FACTORS];
-    ring_unpack(call, call->received + from * bytes, count, &other_p);
-    ring_unpack(call, call->received + (n + from) * bytes, count, &other_q);
+    const tf_ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at), *factor[FACTORS];
+    tf_ring other_p, other_q, stream[FACTORS];
+    tf_ring_unpack(call, call->received + from * bytes, count, bytes, &other_p);
+    tf_ring_unpack(call, call->received + (n + from) * bytes, count, bytes, &other_q);
     for (int k = 0; k < FACTORS; k++) {
         factor[k] = call->part.role == TF_LEFT ? &stream[k] : kept(call, KEPT_FACTOR + k, at);
         if (call->part.role == TF_LEFT) ring_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, &stream[k]);

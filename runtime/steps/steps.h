@@ -47,6 +47,38 @@ extern const tf_step tf_embed_shared_step;
 /** For each bit from element `at` on, all ones where it is 1 and zero elsewhere; the other way round with `invert`. */
 void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
 
+/** @name A block's elements in a ring of so many bytes: words of 32 bits where it has four, of 64 otherwise, masks from
+ * a keystream included. Loops over them take `narrow`, tf_is_narrow(bytes), as a constant. @{ */
+
+typedef union tf_ring {
+    uint32_t narrow[TF_BLOCK];
+    uint64_t wide[TF_BLOCK];
+} tf_ring;
+
+static inline bool tf_is_narrow(unsigned bytes) {
+    return bytes == sizeof(uint32_t);
+}
+
+static inline uint64_t tf_ring_get(const tf_ring *r, bool narrow, size_t i) {
+    return narrow ? r->narrow[i] : r->wide[i];
+}
+
+static inline void tf_ring_put(tf_ring *r, bool narrow, size_t i, uint64_t x) {
+    if (narrow)
+        r->narrow[i] = (uint32_t)x;
+    else
+        r->wide[i] = x;
+}
+
+/** The stream of a block: whole words of it are written, so that an odd number of elements needs room for one more. */
+void tf_ring_stream(tf_call *call, int which, unsigned purpose, unsigned bytes, size_t at, size_t count, tf_ring *out);
+
+/** As in messages, and back. */
+void tf_ring_pack(const tf_call *call, const tf_ring *r, size_t count, unsigned bytes, uint8_t *out);
+void tf_ring_unpack(const tf_call *call, const uint8_t *in, size_t count, unsigned bytes, tf_ring *r);
+
+/** @} */
+
 /** @name Reshare: L and R hold an additive sharing of the result; one message each way makes it replicated.
  *  Each sends its part less a stream (`purpose`) shared with S alone, so the message is uniform to the other. Of a
  *  result that is truncated by `drop` bits, into a ring narrower by as many, messages and streams each lose them: the
