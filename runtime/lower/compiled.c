@@ -48,7 +48,7 @@ tf_status tf_compiled_key(const tf_graph *graph, int frac, int model_owner, int 
 
 static tf_status compile(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_compiled *c) {
     TF_TRY(tf_graph_copy(graph, &c->graph));
-    TF_TRY(tf_lower(&c->graph, frac, model_owner, data_owner, &c->program));
+    TF_TRY(tf_lower(&c->graph, frac, model_owner, data_owner, &c->program, &c->plan));
     TF_TRY(tf_program_digest(&c->program, &c->digest));
     TF_TRY(tf_compiled_key(graph, frac, model_owner, data_owner, &c->key));
     for (tf_id i = 0; i < c->graph.nodes; i++) { /* each run brings its own */
@@ -57,7 +57,7 @@ static tf_status compile(const tf_graph *graph, int frac, int model_owner, int d
         node->selection = NULL;
         if (node->leaf != TF_LEAF_CONSTANT) node->data = NULL;
     }
-    return tf_plan_make(&c->program, &c->plan);
+    return TF_OK;
 }
 
 tf_status tf_compiled_make(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_compiled **compiled) {

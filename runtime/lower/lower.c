@@ -70,10 +70,9 @@ static void lower_outputs(tf_program *program, const tf_value *value) {
 }
 
 /** `wish`: for each node that holds state, the bits that its readers want. */
-static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, size_t small,
-                            const unsigned *wish, tf_program *program) {
+static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, const unsigned *wish,
+                            tf_program *program) {
     tf_program_init(program, frac, model_owner, data_owner);
-    program->small = small;
     tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
     program->graph = graph;
     if (graph->round_bytes > 0) program->round_bytes = graph->round_bytes;
@@ -108,56 +107,67 @@ static bool wishes_grew(const tf_program *program, unsigned *wish) {
     return grew;
 }
 
-/** Lowers with small tensors as told; state in the ring that its readers wish for. */
-static tf_status lower(const tf_graph *graph, int frac, int model_owner, int data_owner, size_t small,
-                       tf_program *program) {
+/** Holds state in the ring that its readers wish for. */
+static tf_status lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
     unsigned *wish = calloc((size_t)graph->nodes + 1, sizeof *wish);
     if (!wish) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
-    tf_status status = lower_once(graph, frac, model_owner, data_owner, small, wish, program);
+    tf_status status = lower_once(graph, frac, model_owner, data_owner, wish, program);
     while (!status && wishes_grew(program, wish)) {
         tf_program_free(program);
-        status = lower_once(graph, frac, model_owner, data_owner, small, wish, program);
+        status = lower_once(graph, frac, model_owner, data_owner, wish, program);
     }
     free(wish);
     if (status) tf_program_free(program);
     return status;
 }
 
-/** What a program's rounds and messages cost, in bytes as its planner counts them. Where one wire carries more than
- *  others the rest of it waits, but what is computed stays the same: that counts half. */
-static tf_status price_of(const tf_program *program, double *price) {
-    tf_plan plan;
-    TF_TRY(tf_plan_make(program, &plan));
-    *price = plan.rounds * program->round_bytes;
-    for (int t = 0; t < plan.rounds; t++) {
+/** What a plan's rounds and messages cost, in bytes as the program's planner counts them. Where one wire carries more
+ *  than others the rest of it waits, but what is computed stays the same: that counts half. */
+static double price_of(const tf_program *program, const tf_plan *plan) {
+    double price = plan->rounds * program->round_bytes;
+    for (int t = 0; t < plan->rounds; t++) {
         uint64_t longest = 0;
         for (int i = 0; i < TF_PARTIES; i++)
             for (int j = 0; j < TF_PARTIES; j++)
-                if (plan.round_bytes[t][i][j] > longest) longest = plan.round_bytes[t][i][j];
-        *price += (double)longest * TF_PARTIES * (TF_PARTIES - 1) / 2;
+                if (plan->round_bytes[t][i][j] > longest) longest = plan->round_bytes[t][i][j];
+        price += (double)longest * TF_PARTIES * (TF_PARTIES - 1) / 2;
     }
-    *price += (double)plan.total_bytes / 2;
-    tf_plan_free(&plan);
+    return price + (double)plan->total_bytes / 2;
+}
+
+/** Plans the program with small tensors cut as others are, and in one third: there S runs ahead whatever their shapes
+ *  become, but it is always the same party, and the same wire. Steps are the same either way. */
+static tf_status plan_thirds(tf_program *program, tf_plan *plan) {
+    enum { SMALL = 1 << 14 };
+    tf_plan other;
+    TF_TRY(tf_plan_make(program, plan));
+    program->small = SMALL;
+    tf_status status = tf_plan_make(program, &other);
+    if (status) {
+        tf_plan_free(plan);
+        return status;
+    }
+    bool better = price_of(program, &other) < price_of(program, plan);
+    if (!better) program->small = 0;
+    tf_plan_free(better ? plan : &other);
+    if (better) *plan = other;
     return TF_OK;
 }
 
-/** In one third small tensors of any shape let S run ahead, but it is always the same party, and the same wire. */
-tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
-    enum { SMALL = 1 << 14 };
-    double price, other_price = 0;
-    tf_program other;
+tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program,
+                   tf_plan *plan) {
+    tf_plan best;
     *program = (tf_program){0};
+    if (plan) *plan = (tf_plan){0};
     if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
-    TF_TRY(lower(graph, frac, model_owner, data_owner, 0, program));
-    tf_status status = price_of(program, &price);
-    if (status == TF_OK) status = lower(graph, frac, model_owner, data_owner, SMALL, &other);
-    if (status == TF_OK) {
-        status = price_of(&other, &other_price);
-        tf_program *worse = status || other_price >= price ? &other : program;
-        tf_program_free(worse);
-        if (worse == program) *program = other;
-    }
-    if (status) tf_program_free(program);
+    TF_TRY(lower(graph, frac, model_owner, data_owner, program));
+    tf_status status = plan_thirds(program, &best);
+    if (status)
+        tf_program_free(program);
+    else if (plan)
+        *plan = best;
+    else
+        tf_plan_free(&best);
     return status;
 }
 

@@ -132,8 +132,7 @@ static uint64_t plan_case(const family_case *c, uint64_t *rounds, uint64_t *weig
     uint64_t bytes = 0;
     batch.ids = batch.types = batch.pick = NULL;
     works(tf_model_build(&c->config, &c->approx, &batch, NULL, false, &graph));
-    works(tf_lower(&graph, 16, MODEL_OWNER, DATA_OWNER, &program));
-    works(tf_plan_make(&program, &plan));
+    works(tf_lower(&graph, 16, MODEL_OWNER, DATA_OWNER, &program, &plan));
     *rounds = (uint64_t)plan.rounds;
     *weights = 0;
     for (int i = 0; i < program.params; i++) *weights += tf_store_bytes(&program, &program.param[i]);

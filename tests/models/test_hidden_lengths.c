@@ -178,8 +178,7 @@ static void price(const char *approximations, bool is_hidden, uint64_t *bytes, i
     tf_program program;
     tf_plan plan;
     cr_assert_eq(build(&h, &batch, 2, &graph), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program), TF_OK, "%s", tf_error());
-    cr_assert_eq(tf_plan_make(&program, &plan), TF_OK);
+    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program, &plan), TF_OK, "%s", tf_error());
     *bytes = 0;
     *rounds = plan.rounds;
     for (int i = 0; i < TF_PARTIES; i++)

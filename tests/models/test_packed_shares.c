@@ -26,7 +26,7 @@ static void share_tiny(bool packed) {
     for (int p = 0; p < TF_PARTIES; p++) path[p] = part(packed, p);
     works(tf_architecture_digest(&tiny_config, &digest));
     works(tiny_graph(&graph, "exact", 1, NULL, -1));
-    works(tf_lower(&graph, 16, TF_OUTSIDE, 0, &program));
+    works(tf_lower(&graph, 16, TF_OUTSIDE, 0, &program, NULL));
     works(tf_share_weights_write(path, &program, &digest, packed, NULL));
     tf_program_free(&program);
     tf_graph_free(&graph);

@@ -62,7 +62,7 @@ static void share_model(const tf_batch *batch) {
     for (int p = 0; p < TF_PARTIES; p++) path[p] = part("model", p);
     works(tf_architecture_digest(&tiny_config, &digest));
     works(graph_of(&graph, batch, true));
-    works(tf_lower(&graph, 16, TF_OUTSIDE, TF_OUTSIDE, &program));
+    works(tf_lower(&graph, 16, TF_OUTSIDE, TF_OUTSIDE, &program, NULL));
     works(tf_share_weights_write(path, &program, &digest, false, NULL));
     tf_program_free(&program);
     tf_graph_free(&graph);
@@ -99,7 +99,7 @@ static tf_status run_batch(tf_session *session, job *j, const tf_share_texts *te
     tf_graph graph;
     tf_program program;
     TF_TRY(graph_of(&graph, &texts->batch[0], false));
-    TF_TRY(tf_lower(&graph, 16, TF_OUTSIDE, TF_OUTSIDE, &program));
+    TF_TRY(tf_lower(&graph, 16, TF_OUTSIDE, TF_OUTSIDE, &program, NULL));
     TF_TRY(tf_program_digest(&program, &own.digest));
     if (j->seen) tf_link_observe(session->party.link, look, &own);
     tf_status status = TF_OK;

@@ -156,7 +156,7 @@ static void share_tiny(const char *name, const char *approximations) {
     tf_program program;
     tf_digest digest = architecture();
     works(tiny_graph(&graph, approximations, 1, NULL, -1));
-    works(tf_lower(&graph, 16, TF_OUTSIDE, 0, &program));
+    works(tf_lower(&graph, 16, TF_OUTSIDE, 0, &program, NULL));
     write_program(name, &program, &digest, false);
     tf_program_free(&program);
     tf_graph_free(&graph);
@@ -411,7 +411,7 @@ Test(share_weights, take_the_memory_that_is_forecast) {
     works(tf_approx_parse("paper", &approx));
     tf_batch batch = {.texts = 1, .length = 1, .lengths = &length};
     works(tf_model_build(&config, &approx, &batch, NULL, false, &graph));
-    works(tf_lower(&graph, 16, TF_OUTSIDE, 1, &program));
+    works(tf_lower(&graph, 16, TF_OUTSIDE, 1, &program, NULL));
     for (int i = 0; i < program.params; i++) {
         const tf_param *param = &program.param[i];
         uint64_t n = tf_shape_count(tf_type_of(&program, param->value)->shape), bytes = tf_store_bytes(&program, param);

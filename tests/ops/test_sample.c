@@ -350,8 +350,7 @@ static void check_cost_of(tf_sampling s, size_t n, double round_bytes, int round
         g.outputs = 0;
         tf_graph_output(&g, y, k ? TF_TO_DATA_OWNER : TF_KEPT);
         cr_assert_eq(tf_graph_check(&g), TF_OK, "%s", tf_error());
-        cr_assert_eq(tf_lower(&g, 16, MODEL_OWNER, DATA_OWNER, &p), TF_OK, "%s", tf_error());
-        cr_assert_eq(tf_plan_make(&p, &plan), TF_OK);
+        cr_assert_eq(tf_lower(&g, 16, MODEL_OWNER, DATA_OWNER, &p, &plan), TF_OK, "%s", tf_error());
         for (int from = 0; from < TF_PARTIES; from++)
             for (int to = 0; to < TF_PARTIES; to++) sent[k] += plan.bytes[from][to];
         taken[k] = plan.rounds;

@@ -144,8 +144,8 @@ Test(guard, is_in_the_forecast_and_takes_no_round_more) {
         ranges.unguarded = k == 0;
         cr_assert_eq(tiny_graph(&graph[k], "exact", TINY_TEXTS, NULL, 2), TF_OK);
         tf_ranges_apply(&ranges, &graph[k]);
-        cr_assert_eq(tf_lower(&graph[k], 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program[k]), TF_OK, "%s", tf_error());
-        cr_assert_eq(tf_plan_make(&program[k], &plan[k]), TF_OK);
+        cr_assert_eq(tf_lower(&graph[k], 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program[k], &plan[k]), TF_OK, "%s",
+                     tf_error());
     }
     cr_assert_eq(program[0].guard, 0);
     cr_assert_eq(program[1].guard, 1);

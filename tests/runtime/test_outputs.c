@@ -77,7 +77,7 @@ Test(outputs, a_state_must_be_there_to_be_read_and_stay_as_it_was_made) {
 Test(outputs, state_is_kept_in_the_ring_that_its_reader_wants) {
     decoder d = decoder_make(NEW, CAPACITY);
     tf_program program;
-    cr_assert_eq(tf_lower(&d.graph, 16, 0, 1, &program), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_lower(&d.graph, 16, 0, 1, &program, NULL), TF_OK, "%s", tf_error());
     cr_assert_eq(program.helds, 1);
     const tf_step_node *held = &program.node[program.held[0].value];
     cr_assert_eq(held->type.bits, 48, "%u", held->type.bits);

@@ -59,7 +59,7 @@ Test(session, shares_weights_once) {
     tf_program program;
     uint64_t weights = 0;
     cr_assert_eq(tiny_graph(&graph, "exact", 3, NULL, 2), TF_OK);
-    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program), TF_OK);
+    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program, NULL), TF_OK);
     for (int i = 0; i < program.params; i++) {
         const tf_type *type = tf_type_of(&program, program.param[i].value);
         weights += tf_shape_count(type->shape) * tf_bytes_of(type->bits);

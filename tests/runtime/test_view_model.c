@@ -56,7 +56,7 @@ static tf_digest digest_of(const char *approximations, double round_bytes) {
     tf_digest digest;
     cr_assert_eq(tiny_graph(&graph, approximations, TINY_TEXTS, NULL, 2), TF_OK, "%s", tf_error());
     graph.round_bytes = round_bytes;
-    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program), TF_OK, "%s", tf_error());
+    cr_assert_eq(tf_lower(&graph, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER, &program, NULL), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_program_digest(&program, &digest), TF_OK);
     tf_program_free(&program);
     tf_graph_free(&graph);

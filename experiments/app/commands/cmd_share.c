@@ -102,7 +102,7 @@ static tf_status share_model(const command_line *o, model_files *model, double s
     tf_status status = p ? make_parts(o, TF_SHARE_WEIGHTS, p) : tf_fail(TF_NOMEM, "out of memory");
     if (status == TF_OK) status = tf_architecture_digest(&model->config, &architecture);
     if (status == TF_OK) status = build(model, &graph, &random);
-    if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, TF_OUTSIDE, 0, &program);
+    if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, TF_OUTSIDE, 0, &program, NULL);
     size_t weights = (size_t)program.params;
     if (status == TF_OK) {
         status = write_weights(p, &program, &architecture, o->packed);

@@ -194,7 +194,7 @@ static tf_status bench_model(tf_session *session, const bench_job *job, bench_re
         graph.check_copies = o->check_copies;
         graph.round_bytes = o->round_bytes;
         if (status == TF_OK && owns && !job->weights) status = bench_random_weights(&graph, &data);
-        if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program);
+        if (status == TF_OK) status = tf_lower(&graph, o->fraction_bits, o->model_owner, o->data_owner, &program, NULL);
         if (status == TF_OK) {
             report->shape = tf_dims(job->texts, width);
             status = measure_model(session, &graph, &program, 0, job, data_owner ? output : NULL, report);
@@ -228,7 +228,7 @@ static tf_status measure_passes(tf_session *session, const bench_job *job, const
     double output[1 + TF_MOST_PROPOSED];
     tf_program program;
     pass_set(base, one, none, length, NULL, 0);
-    TF_TRY(tf_lower(&one->graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
+    TF_TRY(tf_lower(&one->graph, o->fraction_bits, o->model_owner, o->data_owner, &program, NULL));
     tf_status status = TF_OK;
     for (size_t i = 0; i < passes && status == TF_OK; i++) {
         bench_report own = {.fastest = 0};

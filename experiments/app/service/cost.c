@@ -114,13 +114,10 @@ static tf_status add_program(const tf_graph *graph, const tf_program *program, c
 static tf_status add_graph(const run_settings *o, const tf_graph *graph, size_t times, cost_report *report) {
     tf_program program;
     tf_plan plan;
-    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program));
-    tf_status status = tf_plan_make(&program, &plan);
-    if (status == TF_OK) {
-        status = add_program(graph, &program, &plan, times, report);
-        if (status == TF_OK && report->explains) status = find_critical(graph, &program, &plan, report);
-        tf_plan_free(&plan);
-    }
+    TF_TRY(tf_lower(graph, o->fraction_bits, o->model_owner, o->data_owner, &program, &plan));
+    tf_status status = add_program(graph, &program, &plan, times, report);
+    if (status == TF_OK && report->explains) status = find_critical(graph, &program, &plan, report);
+    tf_plan_free(&plan);
     tf_program_free(&program);
     return status;
 }
