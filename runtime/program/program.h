@@ -349,17 +349,18 @@ tf_value tf_curve(tf_program *program, tf_value a, const tf_power *power, tf_res
 /** 2^(a octaves/16) for -16 < a <= 0 with `frac` fractional bits, 16 to 20 octaves, to 2^(octaves - 30) relative and a
  *  unit. 16 octaves are 2^a. */
 tf_value tf_exp2(tf_program *program, tf_value a, int octaves, int frac);
-/** Where a spline holds: from -end (a power of two) and one segment up to end, cut into 2^log segments, 128 or 256. */
+/** Where a spline holds: from -end (a power of two, 64 at most) and one segment up to end, cut into 2^log segments, 128
+ * or 256. */
 typedef struct tf_window {
     double end;
     int log;
 } tf_window;
 typedef double tf_function(double);
 /**
- * f(a) within a window, as lines over segments: off by 5/12 f'' h^2 at most, h being the length of a segment, and in
- * the mean over shares and over a segment not at all; and by 2^-12 f' for the rounding of a. Outside of the window the
- * line of some other segment. 16 or 32 B, 9 ring elements of 8 bits more than the result, and its truncation: 65 B for
- * 128 segments and a result in 32 bits. 3 rounds.
+ * f(a) within a window, as lines over segments: off by f'' h^2/12 at most, h being the length of a segment, and in the
+ * mean over shares and over a segment not at all; and by 2^-15 f' for rounding. f' is below 8, and f'' too but for
+ * kinks. Outside of the window the line of some other segment. 16 or 32 B, 9 ring elements of 8 bits more than the
+ * result, and its truncation: 65 B for 128 segments and a result in 32 bits. 3 rounds.
  */
 tf_value tf_spline(tf_program *program, tf_value a, tf_function *f, tf_window window, tf_result result);
 /** table[a] for integers a in [0, 2^k): entries are public reals. 2^k entries to one party, 1 round. */

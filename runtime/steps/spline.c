@@ -1,14 +1,17 @@
 /*
  * Any function of one variable as lines over segments: x in [-T, T) is shifted to X in [0, 2^m) and everyone cuts its
  * part into the segment's number, s high bits, and k low ones: c = ch 2^k + cl, v = vh 2^k + vl. The carry is left out:
- * with i = ch + vh mod 2^s and r = cl + vl in [0, 2^(k+1)), X = i 2^k + r holds all the same. So line i, A_i + B_i r,
- * serves for twice a segment, and the lowest segment of the window is lost.
+ * with i = ch + vh mod 2^s and r = cl + vl in [0, 2^(k+1)), X = i 2^k + r holds all the same; the lowest segment of the
+ * window is lost. Both L and R know cl, so the line that they take reaches over one segment alone, the one that begins
+ * at i 2^k + cl: with t = cl - 2^(k-1) and w = vl - 2^(k-1), counted from the middle of both, f = P + Q w with P = A_i
+ * + B_i t + C_i t^2 and Q = B_i + 2 C_i t.
  *
  * S sends R its half of the unit vector of vh (L's half is a stream of k_s), and L and R turn their halves by ch and
- * add up the A and the B that they select, one of them with a minus: all cancels but s A_i and s B_i, where the sign s
- * is known to S, who knows its streams. Both put cl in: P = A + B cl, Q = B. Then f = s (s P) + (s vl)(s Q), products
- * of what S knows with what L and R share: they swap P and Q masked, S deals shares of s, of s vl and of what the masks
- * contribute, and L and R reshare, dropping the spare bits before they send.
+ * add up the A, the B and the C that they select, one of them with a minus: all cancels but s A_i, s B_i and s C_i,
+ * where the sign s is known to S, who knows its streams. Sums of B and C are whole numbers that do not wrap, so that
+ * each side can put t in and round by itself. Then f = s (s P) + (s w)(s Q), products of what S knows with what L and R
+ * share: they swap P and Q masked, S deals shares of s, of s w and of what the masks contribute, and L and R reshare,
+ * dropping the spare bits before they send.
  *
  * What the receivers learn. R gets the unit vectors XOR a stream of k_s, and shares of S's factors less streams of k_s,
  * none of which it holds. L and R swap sums plus streams of k_s (from L) and k_(s+1) (from R), and parts of the result
@@ -22,15 +25,18 @@
 
 enum { VECTOR = 1, MASK_P, MASK_Q, SIGN, SLOPE, FIX, MU };                              /* purposes */
 enum { LEAST_LOG = 7, MOST_LOG = 8, WORD_BITS = 32, MOST_WORDS = 1 << (MOST_LOG - 5) }; /* of a unit vector */
-enum { FACTORS = 3, WINDOW_FRAC = 12, SPARE = 8, DIGIT_BITS = 24, MOST_DIGITS = 3 };
+enum { FACTORS = 3, WINDOW_FRAC = 16, OWN_FRAC = 14, SPARE = 8, DIGIT_BITS = 24, MOST_DIGITS = 3 };
+/* Fractional bits of B and of C, and what is above all of them. */
+enum { LINE_FRAC = 19, MOST_SLOPE = 8, MOST_END = 64 };
 enum { LEAST_VECTOR = 1 << (LEAST_LOG - 3) }; /* bytes */
 enum { CHUNK = 1024, FEW = 256 };             /* elements whose vectors stay in the nearest cache */
 
 /** Low bits of x that are dropped, bits of a segment above these, the logarithm of how many segments there are, what is
- * added to c. Data: all A, then all B, with SPARE bits more than the result has, which are dropped in the end; each in
- * digits, all of one digit's after those of the one before. */
+ * added to c; the fractional bits of t and how many w, P and Q lose. Data: all A, with SPARE bits more than the
+ * result has, which are dropped in the end, in digits, all of one digit's after those of the one before; then all B and
+ * all C, signed. */
 typedef struct spline_args {
-    int64_t drop, segment, log, offset;
+    int64_t drop, segment, log, offset, unit, own, point, slope;
 } spline_args;
 
 static const tf_reshare reshare = {MU, SPARE};
@@ -102,19 +108,26 @@ static inline void cut(const spline_args *args, uint64_t x, uint32_t *high, uint
     *low = (uint32_t)(x & tf_mask((unsigned)args->segment));
 }
 
+/** x without `bits` low bits, rounded. */
+static inline int64_t rounded(int64_t x, int64_t bits) {
+    return (x + ((INT64_C(1) << bits) >> 1)) >> bits;
+}
+
 typedef uint64_t pairs __attribute__((vector_size(64))); /* of words of a unit vector */
 enum { PAIRS = sizeof(pairs) / sizeof(uint64_t) };
 
-/** Flips the bits at the high parts of v, and tells what they were, and the low parts. */
+/** Flips the bits at the high parts of v, and tells what they were, and w, of the low parts. */
 static inline __attribute__((always_inline)) void flip_bits(spline_args args, size_t words, size_t count,
                                                             const uint64_t *x, const uint64_t *y, uint64_t *unit,
-                                                            uint32_t *bit, uint32_t *low) {
+                                                            uint32_t *bit, int32_t *own) {
+    const int64_t half = INT64_C(1) << (args.segment - 1);
     _Alignas(pairs) uint64_t at[FEW * MOST_WORDS / 2], was[FEW * MOST_WORDS / 2];
     for (size_t from = 0; from < count; from += FEW, unit += FEW * words) {
         const size_t n = count - from < FEW ? count - from : FEW;
         for (size_t i = 0; i < n; i++) {
-            uint32_t high;
-            cut(&args, x[from + i] + y[from + i], &high, &low[from + i]);
+            uint32_t high, low;
+            cut(&args, x[from + i] + y[from + i], &high, &low);
+            own[from + i] = (int32_t)rounded((int64_t)low - half, args.own);
             for (size_t w = 0; w < words; w++) at[i * words + w] = high - 64 * (uint64_t)w;
         }
         for (size_t j = 0; j < n * words; j += PAIRS) {
@@ -130,13 +143,13 @@ static inline __attribute__((always_inline)) void flip_bits(spline_args args, si
     }
 }
 
-/** The factors of a block from the low parts of v, from L's bits at the high ones, which tell the sign (where L has the
+/** The factors of a block from w, from L's bits at the high ones, which tell the sign (where L has the
  *  bit, what it adds is left), and from both masks of P and of Q. */
 static inline __attribute__((always_inline)) void make_factors(bool narrow, size_t count, const uint32_t *bit,
-                                                               const uint32_t *low, const tf_ring *p, const tf_ring *q,
+                                                               const int32_t *w, const tf_ring *p, const tf_ring *q,
                                                                tf_ring factor[FACTORS]) {
     for (size_t i = 0; i < count; i++) {
-        uint64_t sign = (uint64_t)bit[i] * 2 - 1, slope = sign * low[i];
+        uint64_t sign = (uint64_t)bit[i] * 2 - 1, slope = sign * (uint64_t)w[i];
         tf_ring_put(&factor[0], narrow, i, sign);
         tf_ring_put(&factor[1], narrow, i, slope);
         tf_ring_put(&factor[2], narrow, i,
@@ -157,22 +170,23 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     const bool narrow = is_narrow(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, vector = vector_bytes(call->node);
     _Alignas(pairs) uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
-    uint32_t bit[TF_BLOCK], low[TF_BLOCK];
+    uint32_t bit[TF_BLOCK];
+    int32_t w[TF_BLOCK];
     tf_ring factor[FACTORS], p[2], q[2];
     vector_stream(call, at, count, unit);
     if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
-        flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, low);
+        flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, w);
     else
-        flip_bits(*args, 2 * LEAST_VECTOR / 8, count, x, y, unit, bit, low);
+        flip_bits(*args, 2 * LEAST_VECTOR / 8, count, x, y, unit, bit, w);
     memcpy(call->message + from * vector, unit, count * vector);
     for (int j = 0; j < 2; j++) {
         ring_stream(call, j, MASK_P, at, count, &p[j]);
         ring_stream(call, j, MASK_Q, at, count, &q[j]);
     }
     if (narrow)
-        make_factors(true, count, bit, low, p, q, factor);
+        make_factors(true, count, bit, w, p, q, factor);
     else
-        make_factors(false, count, bit, low, p, q, factor);
+        make_factors(false, count, bit, w, p, q, factor);
     for (int k = 0; k < FACTORS; k++) {
         tf_ring *stream = &p[0];
         ring_stream(call, call->part.own, (unsigned)(SIGN + k), at, count, stream);
@@ -215,18 +229,20 @@ static inline __attribute__((always_inline)) void turn(size_t words, const uint3
     }
 }
 
-/** P and Q of a chunk from what was added up of the digits of A and B, this side's masks added in place. */
+/** P and Q of a chunk from what was added up of A's digits, of B and of C, this side's masks added in place. */
 static inline __attribute__((always_inline)) void mask_lines(bool narrow, size_t digits, size_t count,
-                                                             const uint32_t (*sum)[CHUNK], const uint32_t *low,
-                                                             uint64_t sign, size_t at, tf_ring *p, tf_ring *q) {
+                                                             const spline_args *args, const uint32_t (*sum)[CHUNK],
+                                                             const uint32_t *low, uint64_t sign, size_t at, tf_ring *p,
+                                                             tf_ring *q) {
+    const int64_t half = INT64_C(1) << (args->segment - 1), unit = INT64_C(1) << args->unit;
     for (size_t i = 0; i < count; i++) {
-        uint64_t a = sum[0][i], b = sum[digits][i];
-        for (size_t d = 1; d < digits; d++) {
-            a += (uint64_t)sum[d][i] << d * DIGIT_BITS;
-            b += (uint64_t)sum[digits + d][i] << d * DIGIT_BITS;
-        }
-        tf_ring_put(p, narrow, at + i, tf_ring_get(p, narrow, at + i) + sign * (a + b * low[i]));
-        tf_ring_put(q, narrow, at + i, tf_ring_get(q, narrow, at + i) + sign * b);
+        uint64_t a = sum[0][i];
+        for (size_t d = 1; d < digits; d++) a += (uint64_t)sum[d][i] << d * DIGIT_BITS;
+        int64_t t = (int64_t)low[i] - half, b = (int32_t)sum[digits][i] * unit, bend = (int32_t)sum[digits + 1][i] * t;
+        tf_ring_put(p, narrow, at + i,
+                    tf_ring_get(p, narrow, at + i) + sign * (a + (uint64_t)rounded((b + bend) * t, args->point)));
+        tf_ring_put(q, narrow, at + i,
+                    tf_ring_get(q, narrow, at + i) + sign * (uint64_t)rounded(b + 2 * bend, args->slope));
     }
 }
 
@@ -235,11 +251,11 @@ TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, si
                                        tf_ring *p, tf_ring *q) {
     const spline_args *args = tf_args(spline_args, call->node);
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at + done;
-    size_t entries = (size_t)1 << args->log, digits = call->node->data_count / entries / 2;
+    size_t entries = (size_t)1 << args->log, digits = call->node->data_count / entries - 2;
     size_t vector = vector_bytes(call->node);
     _Alignas(uint64_t) uint32_t share[CHUNK * MOST_WORDS];
     _Alignas(lanes) uint32_t unit[MOST_WORDS][CHUNK], high[CHUNK];
-    uint32_t low[CHUNK], sum[2 * MOST_DIGITS][CHUNK];
+    uint32_t low[CHUNK], sum[MOST_DIGITS + 2][CHUNK];
     uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
     if (call->part.role == TF_LEFT)
         vector_stream(call, at + done, count, (uint64_t *)share);
@@ -250,11 +266,11 @@ TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, si
         turn(MOST_WORDS, share, high, count, unit);
     else
         turn(MOST_WORDS / 2, share, high, count, unit);
-    call->party->kernels->sum_entries(table, 2 * digits, entries, unit[0], CHUNK, count, sum[0]);
+    call->party->kernels->sum_entries(table, digits + 2, entries, unit[0], CHUNK, count, sum[0]);
     if (is_narrow(call->node))
-        mask_lines(true, 1, count, sum, low, sign, done, p, q);
+        mask_lines(true, 1, count, args, sum, low, sign, done, p, q);
     else
-        mask_lines(false, digits, count, sum, low, sign, done, p, q);
+        mask_lines(false, digits, count, args, sum, low, sign, done, p, q);
 }
 
 /** P and Q of a block, this side's masks added, to be kept and swapped. */
@@ -262,7 +278,7 @@ static void open_lines(tf_call *call, size_t at, size_t count) {
     unsigned bytes = bytes_of(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
     tf_ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at);
-    uint32_t table[2 * MOST_DIGITS << MOST_LOG];
+    uint32_t table[(MOST_DIGITS + 2) << MOST_LOG];
     for (size_t j = 0; j < call->node->data_count; j++) table[j] = (uint32_t)call->node->data[j];
     ring_stream(call, call->part.own, MASK_P, at, count, p);
     ring_stream(call, call->part.own, MASK_Q, at, count, q);
@@ -337,23 +353,50 @@ static const tf_step spline_step = {.name = "spline",
                                     .solo = spline_solo,
                                     .pair = spline_pair};
 
-/** The line a + b r on 0 <= r <= width for f(from + r): the chord, moved so that it is right in the mean. r, the sum of
- *  two low parts one of which is uniform, is near the middle more often than near the ends. */
-static void line(tf_function *f, double from, double width, double *a, double *b) {
-    enum { SAMPLES = 64 };
-    double sum = 0, weights = 0, first = f(from);
-    *b = (f(from + width) - first) / width;
-    for (int i = 1; i < SAMPLES; i++) {
-        double r = width * i / SAMPLES, weight = i < SAMPLES / 2 ? i : SAMPLES - i;
-        sum += weight * (f(from + r) - first - *b * r);
-        weights += weight;
+/** A, B and C around x: the quadratic in t, |t| <= half, of the mean of f from x + t - half to x + t + half, which
+ * lines of such a length must have in the middle to be right in the mean. */
+static void bend(tf_function *f, double x, double half, double c[3]) {
+    const double root = half * sqrt(0.75); /* Chebyshev points */
+    double y[3];
+    for (int k = 0; k < 3; k++) {
+        double at = x + (k - 1) * root;
+        y[k] = (f(at - half) + 4 * f(at) + f(at + half)) / 6; /* Simpson's rule */
     }
-    *a = first + sum / weights;
+    c[0] = y[1];
+    c[1] = (y[2] - y[0]) / (2 * root);
+    c[2] = (y[2] + y[0] - 2 * y[1]) / (2 * root * root);
 }
 
 static void put_digits(int64_t x, size_t digits, size_t segments, int64_t *data) {
     for (size_t d = 0; d < digits; d++)
         data[d * segments] = (int64_t)((uint64_t)x >> d * DIGIT_BITS & tf_mask(digits > 1 ? DIGIT_BITS : WORD_BITS));
+}
+
+/** The data of the spline v; whether it could be made. */
+static bool put_lines(tf_program *p, tf_value v, tf_function *f, tf_window window) {
+    const tf_type *type = tf_type_of(p, v);
+    const size_t segments = (size_t)1 << window.log, digits = digits_of(type->bits + SPARE);
+    const double width = 2 * window.end / (double)segments;
+    const struct {
+        tf_function *f;
+        double end;
+        int64_t log, frac, digits;
+    } facts = {f, window.end, window.log, type->frac, (int64_t)digits};
+    const int frac = type->frac + SPARE;
+    bool known;
+    int64_t *data = tf_append_fit(p, v, (digits + 2) * segments, &facts, sizeof facts, &known);
+    for (size_t i = 0; data && i < segments && !known; i++) {
+        double c[3];
+        bend(f, (double)(i + 1) * width - window.end, width / 2, c);
+        if (!(fabs(c[1]) < MOST_SLOPE))
+            return tf_program_fail(p, tf_fail(TF_RANGE, "a spline with a slope of %g; below %d is possible", c[1],
+                                              MOST_SLOPE)) >= 0;
+        c[2] = fmax(fmin(c[2], MOST_SLOPE / 2), -MOST_SLOPE / 2); /* where there is a kink */
+        put_digits(llrint(ldexp(c[0], frac)), digits, segments, data + i);
+        for (size_t k = 0; k < 2; k++)
+            data[(digits + k) * segments + i] = (int64_t)(uint32_t)llrint(ldexp(c[1 + k], LINE_FRAC));
+    }
+    return data != NULL;
 }
 
 tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, tf_result result) {
@@ -362,7 +405,7 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
     int drop = type.frac > WINDOW_FRAC ? type.frac - WINDOW_FRAC : 0, unit = type.frac - drop, end;
     bool power = frexp(window.end, &end) == 0.5;
     int segment = end-- + unit - window.log; /* bits of a segment: 2 end / 2^log */
-    if (!power || window.log < LEAST_LOG || window.log > MOST_LOG || segment < 1)
+    if (!power || window.end > MOST_END || window.log < LEAST_LOG || window.log > MOST_LOG || segment < 1)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a spline of 2^%d segments on +-%g", window.log, window.end));
     a = tf_lift(p, a, (unsigned)(drop + segment + window.log));
     type = (tf_type){.shape = type.shape,
@@ -373,24 +416,17 @@ tf_value tf_spline(tf_program *p, tf_value a, tf_function *f, tf_window window, 
                      .zero = -1};
     if (type.bits + SPARE > 64)
         return tf_program_fail(p, tf_fail(TF_RANGE, "a spline in a ring of %u bits", type.bits + SPARE));
+    const int own = unit > OWN_FRAC ? unit - OWN_FRAC : 0, point = type.frac + SPARE;
     /* what is dropped lowers both parts by half a unit in the mean */
-    spline_args args = {drop, segment, window.log, (INT64_C(1) << (end + unit + drop)) + (INT64_C(1) << drop) - 1};
-    size_t segments = (size_t)1 << window.log;
+    spline_args args = {.drop = drop,
+                        .segment = segment,
+                        .log = window.log,
+                        .offset = (INT64_C(1) << (end + unit + drop)) + (INT64_C(1) << drop) - 1,
+                        .unit = unit,
+                        .own = own,
+                        .point = LINE_FRAC + 2 * unit - point,
+                        .slope = LINE_FRAC + 2 * unit - own - point};
+    if (args.slope < 0) return tf_program_fail(p, tf_fail(TF_RANGE, "a spline from %d to %d bits", unit, point));
     tf_value v = tf_append_args(p, &spline_step, type, 1, &a, &args, sizeof args);
-    const size_t digits = digits_of(type.bits + SPARE);
-    const struct {
-        tf_function *f;
-        double end;
-        int64_t log, unit, frac, digits;
-    } facts = {f, window.end, window.log, unit, type.frac, (int64_t)digits};
-    bool known;
-    int64_t *data = tf_append_fit(p, v, 2 * digits * segments, &facts, sizeof facts, &known);
-    if (!data) return -1;
-    for (size_t i = 0; i < segments && !known; i++) {
-        double c[2], width = 2 * window.end / (double)segments;
-        line(f, (double)i * width - window.end, 2 * width, &c[0], &c[1]);
-        put_digits(llrint(ldexp(c[0], type.frac + SPARE)), digits, segments, data + i);
-        put_digits(llrint(ldexp(c[1], type.frac + SPARE - unit)), digits, segments, data + digits * segments + i);
-    }
-    return v;
+    return put_lines(p, v, f, window) ? v : -1;
 }

@@ -30,17 +30,18 @@ def send(receiver, value, mask_key):
 
 def spline(c, v, drop, segment, end, unit, f, frac):
     """f(x) for the integers x = c + v with unit + drop fractional bits, as lines over 128 segments of [-end, end)."""
-    n, segments = len(c), 128
-    width = 2 * end / segments
-    lines = []
-    for i in range(segments):
-        r = np.linspace(0, 2 * width, 65)
-        y = np.array([f(i * width - end + t) for t in r])
-        b = (y[-1] - y[0]) / (2 * width)
-        off = y - y[0] - b * r
-        lines.append((y[0] + np.average(off, weights=np.minimum(r, 2 * width - r)), b))   # right in the mean
-    A = np.round([a * 2.0 ** frac for a, _ in lines]).astype(np.int64).astype(U)
-    B = np.round([b * 2.0 ** (frac - unit) for _, b in lines]).astype(np.int64).astype(U)
+    n, segments, fine, own = len(c), 128, 19, 14                               # fractional bits of B and C, and of w
+    half = end / segments
+    bends = []
+    for i in range(segments):                                                  # around where segment i ends
+        t = np.sqrt(0.75) * half * np.array([-1, 0, 1])
+        x = 2 * half * (i + 1) - end + t
+        y = [np.mean([f(a + half * b) for b in np.linspace(-1, 1, 129)]) for a in x]      # right in the mean
+        bends.append(np.polyfit(t, y, 2))
+    A = np.round([a * 2.0 ** frac for _, _, a in bends]).astype(np.int64).astype(U)
+    B, C = (np.round([b[k] * 2.0 ** fine for b in bends]).astype(np.int64) for k in (1, 0))
+    middle = np.int64(1 << (segment - 1))
+    rounded = lambda x, bits: (x + ((1 << bits) >> 1)) >> bits
     offset = U(int(end * 2 ** (unit + drop)) + ((1 << drop) - 1 if drop else 0))
     parts = lambda x: ((x >> U(drop + segment)) & U(segments - 1), (x >> U(drop)) & U((1 << segment) - 1))
     (ch, cl), (vh, vl) = parts(c + offset), parts(v)
@@ -54,14 +55,19 @@ def spline(c, v, drop, segment, end, unit, f, frac):
     def opened(bits, side):                                                    # L and R, each alone
         index = (np.arange(segments)[None] - ch[:, None].astype(int)) % segments
         turned = np.take_along_axis(bits, index, 1).astype(U)
-        a, b = (turned * A).sum(1, dtype=U) * side, (turned * B).sum(1, dtype=U) * side
-        return a + b * cl, b
+        a, b, c2 = (turned * A).sum(1, dtype=U), turned.astype(np.int64) @ B, turned.astype(np.int64) @ C
+        assert max(np.abs(b).max(), np.abs(c2).max()) < 1 << 30                # whole numbers: each side rounds its own
+        t = cl.astype(np.int64) - middle
+        p = rounded(((b << unit) + c2 * t) * t, fine + 2 * unit - frac)
+        q = rounded((b << unit) + 2 * c2 * t, fine + unit + own - frac)
+        return (a + p.astype(U)) * side, q.astype(U) * side
 
     (pl, ql), (pr, qr) = opened(left, U(1)), opened(right, U(0xFFFFFFFFFFFFFFFF))
     mpl, mql, mpr, mqr = (random(n) for _ in range(4))                         # two streams of SL, two of SR
     P = send("R", pl + mpl, "SL") + send("L", pr + mpr, "SR")
     Q = send("R", ql + mql, "SL") + send("L", qr + mqr, "SR")
-    factor = [sign, sign * vl, sign * (mpl + mpr) + sign * vl * (mql + mqr)]   # S knows all of these
+    w = rounded(vl.astype(np.int64) - middle, unit - own).astype(U)
+    factor = [sign, sign * w, sign * (mpl + mpr) + sign * w * (mql + mqr)]     # S knows all of these
     at_l = [random(n) for _ in factor]                                         # streams of SL
     at_r = [send("R", x - y, "SL") for x, y in zip(factor, at_l)]
     part = lambda s: s[0] * P + s[1] * Q - s[2]
@@ -265,10 +271,10 @@ def main():
     x = rng.uniform(-4 + 1 / 16, 4, n)
     integers = np.floor(x * 2 ** 16).astype(np.int64).astype(U)
     v = random(n)
-    error = spline(integers - v, v, 4, 8, 4, 12, gelu, 24) - np.array([gelu(t) for t in x])
-    assert abs(error.mean()) < 3e-5, error.mean()
+    error = spline(integers - v, v, 0, 12, 4, 16, gelu, 24) - np.array([gelu(t) for t in x])
+    assert abs(error.mean()) < 5e-6, error.mean()
     error = np.abs(error)
-    assert error.max() < 1.7e-3, error.max()
+    assert error.max() < 3.2e-4, error.max()
     for blocks, bits, products in ((1, 4, 0), (2, 3, 1), (3, 3, 5), (4, 2, 15), (5, 5, 37), (6, 1, 83)):
         a, t = random(3000, blocks * bits), random(3000, blocks * bits)
         t[:500] = a[:500]
