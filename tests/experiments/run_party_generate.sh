@@ -35,11 +35,12 @@ together() {
     done
 }
 
-# Of the six tokens after each, none is nearly as likely as another: each logit leads by 0.008, where private ones are off by
-# 0.0004.
+# Of the six tokens after each, none is nearly as likely as another: a logit leads by ten times what private ones are off by.
 printf 'once upon a time\nhi\na cat\n' >"$work/prompts.txt"
 "$trefoil" generate --plain --model "$model" --input "$work/prompts.txt" --max-tokens 6 --json >"$work/plain"
 [ "$(finished "$work/plain" length)" = 3 ] || complain "in floating point: $(cat "$work/plain")"
+"$trefoil" generate --plain --model "$model" --input "$work/prompts.txt" --max-tokens 6 --logprobs 2 --json >"$work/leads"
+python3 "$here/../support/margins.py" "$work/leads" 0.004 || complain "the prompts leave a choice"
 
 # One request; only the model owner has the model, only the data owner the prompts. All in one batch, or two together.
 for batch in "" "--batch 2"; do
