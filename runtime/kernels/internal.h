@@ -7,6 +7,19 @@
 #define INLINE         static inline __attribute__((always_inline))
 #define UNROLLED(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
+/** Calls a function for each number of bytes with that number as a constant. */
+#define FOR_BYTES(bytes, call)                                                                                         \
+    switch (bytes) {                                                                                                   \
+    case 1: call(1); break;                                                                                            \
+    case 2: call(2); break;                                                                                            \
+    case 3: call(3); break;                                                                                            \
+    case 4: call(4); break;                                                                                            \
+    case 5: call(5); break;                                                                                            \
+    case 6: call(6); break;                                                                                            \
+    case 7: call(7); break;                                                                                            \
+    case 8: call(8); break;                                                                                            \
+    }
+
 static inline size_t min(size_t a, size_t b) {
     return a < b ? a : b;
 }
@@ -15,6 +28,13 @@ static inline size_t min(size_t a, size_t b) {
 static inline size_t round_up(size_t k, size_t unit) {
     return (k + unit - 1) / unit * unit;
 }
+
+/** What is used next and comes to the level-2 cache beside a product: `bytes` at each of a few places. */
+enum { TF_AHEAD_PLACES = 4 };
+typedef struct tf_ahead {
+    const char *from[TF_AHEAD_PLACES];
+    size_t places, bytes;
+} tf_ahead;
 
 /**
  * A micro-kernel with its packing. The operands are cut to blocks of `depth` along k; within a block, B is a sequence
@@ -29,6 +49,7 @@ typedef struct tf_gemm {
     size_t depth;   /**< of a block: a multiple of unit */
     size_t unit;    /**< a divisor of TF_GEMM_UNIT */
     size_t rows;    /**< a divisor of TF_GEMM_ROWS */
+    size_t tile;    /**< rows whose sums are in registers together, after which something else may be done; or 0 */
     size_t head;    /**< 1 if a constant goes before each column and each row */
     size_t word;    /**< bytes of a packed element */
     bool halved;    /**< Strassen's products pay: words of 64 bits, as many columns as a panel */
@@ -39,8 +60,16 @@ typedef struct tf_gemm {
     void (*finish_panel)(size_t k, void *panel);
     /** Packs a + a2 (m x k, row stride lda; a2 may be NULL). */
     void (*pack_rows)(const uint64_t *a, const uint64_t *a2, size_t lda, size_t m, size_t k, void *rows);
-    /** c (m x n, n <= columns) += rows * panel, with k rounded up. */
-    void (*multiply)(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc);
+    /** c (m x n, n <= columns) += rows * panel, with k rounded up. `ahead` may be NULL. */
+    void (*multiply)(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc,
+                     const tf_ahead *ahead);
+    /** Words of `lines` lines of a whole panel in TF_PANEL columns, of 1 to 8 bytes, to lines of `stride` words; or
+     * NULL, where AVX2 does it. */
+    void (*widen)(const uint8_t *panel, size_t lines, unsigned bytes, void *out, size_t stride);
+    /** c (m x TF_PANEL) += a (m x k) times a whole panel as it lies there, m <= group. */
+    void (*few_rows)(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+                     uint64_t *c, size_t ldc);
+    size_t few, group; /**< few: rows for which that takes less time than packing and multiplying */
 } tf_gemm;
 
 /** A packed row takes this at most, and half of it in all kernels but those of AMX. The rows that are packed together
@@ -81,8 +110,9 @@ size_t tf_strassen_avx2(size_t m, const uint64_t *a, const uint64_t *a2, size_t 
                         size_t to, uint64_t *c, size_t ldc, void *scratch);
 enum { TF_STRASSEN_ROWS = 48, TF_STRASSEN_SCRATCH = 512 << 10 }; /**< rows from which on they pay; bytes */
 
-/** c (TF_PANEL words) += a (k words) times a panel of TF_PANEL columns, mod 2^(8 bytes). */
-void tf_panel_row_avx2(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, uint64_t *c);
+/** few_rows of the kernels that have none of their own, row by row. */
+void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+                      uint64_t *c, size_t ldc);
 
 /** matmul_columns of operands in panels by a micro-kernel. */
 void tf_panels_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
@@ -90,7 +120,7 @@ void tf_panels_matmul(size_t m, const uint64_t *a, const uint64_t *a2, size_t ld
 
 /** What it takes of the scratch beside packed rows: the words of a panel of the kernel's, or that panel packed. */
 static inline size_t tf_panel_room(size_t k) {
-    enum { MOST_COLUMNS = 64, MOST_WORDS = 8192 };
+    enum { MOST_COLUMNS = 64, MOST_WORDS = 12352 };
     return min((min(k, MOST_WORDS) + TF_GEMM_UNIT + 1) * MOST_COLUMNS, MOST_WORDS) * sizeof(uint64_t);
 }
 

@@ -56,7 +56,7 @@ typedef struct tf_kernels {
     void (*matmul_columns)(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                            size_t to, uint64_t *c, size_t ldc, void *scratch);
 
-    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 640 KiB and a little at most */
+    size_t (*matmul_scratch)(size_t m, size_t k); /**< a positive multiple of 64, 710 KiB at most */
 
     /**
      * Bit planes of n elements: bit (i mod 64) of planes[p * stride + i / 64] is bit lo + p of x[i], p < count;

@@ -92,9 +92,12 @@ void tf_gemm_matmul_columns(size_t m, const uint64_t *a, const uint64_t *a2, siz
             const size_t offset = i * lda + k;
             gemm->pack_rows(a + offset, a2 ? a2 + offset : NULL, lda, rows, depth, scratch);
             const unsigned char *panel = block + from / gemm->columns * bytes;
-            for (size_t j = from; j < to; j += gemm->columns, panel += bytes)
+            for (size_t j = from; j < to; j += gemm->columns, panel += bytes) {
+                /* a few rows go through a panel too fast for this to help */
+                const tf_ahead next = {{(const char *)panel + bytes}, rows < 32 ? 0 : 1, bytes};
                 gemm->multiply(rows, round_up(depth, gemm->unit), min(gemm->columns, to - j), scratch, panel,
-                               c + i * ldc + j, ldc);
+                               c + i * ldc + j, ldc, &next);
+            }
         }
         block += panel_count(gemm, b->n) * bytes;
     }

@@ -254,7 +254,7 @@ SPECIALISED void multiply(size_t limbs, size_t m, size_t k, size_t n, const unsi
         pack_rows(limbs, a, a2, lda, m, k, rows);                                                                      \
     }                                                                                                                  \
     static void multiply##limbs(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c,        \
-                                size_t ldc) {                                                                          \
+                                size_t ldc, const tf_ahead *ahead) {                                                   \
         multiply(limbs, m, k, n, rows, panel, c, ldc);                                                                 \
     }
 KERNEL(1)
@@ -269,6 +269,6 @@ KERNEL(8)
 #define ENTRY(limbs)                                                                                                   \
     {                                                                                                                  \
         .columns = LINES, .depth = DEPTH, .unit = LINE, .rows = LINES, .word = limbs, .pack_panel = pack_panel##limbs, \
-        .pack_rows = pack_rows##limbs, .multiply = multiply##limbs                                                     \
+        .pack_rows = pack_rows##limbs, .multiply = multiply##limbs, .few_rows = tf_few_rows_avx2, .few = 2, .group = 2 \
     }
 const tf_gemm tf_gemm8_amx[LIMBS] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4), ENTRY(5), ENTRY(6), ENTRY(7), ENTRY(8)};

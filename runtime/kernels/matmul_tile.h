@@ -14,12 +14,22 @@
  * - ROWS and VECTORS: the register tile is ROWS x VECTORS accumulators;
  * - DEPTH: of a block, even, so that a panel of DEPTH x VECTORS vectors stays in the level-1 data cache;
  * - PAIRED: 1 for Winograd's inner product, 0 for the plain one (where multiply-and-add is one instruction);
+ * - KEEP(x), of a vector, if the compiler must not load it more than once nor ahead of its turn: with all registers in
+ *   use, what it moves is paid for by accumulators that go to memory and back;
+ * - PANELS, if it has functions of its own for operands in panels: initializers of the last fields;
  * - GEMM: the name of the resulting tf_gemm. A panel's first line is what is added to every row of the product; a row's
  *   first word is what is added to every column, its second is unused. The padding is zero.
  */
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
+
+#ifndef KEEP
+#define KEEP(x)
+#endif
+#ifndef PANELS
+#define PANELS .few_rows = tf_few_rows_avx2, .few = 2, .group = 2
+#endif
 
 enum { LANES = sizeof(vector) / sizeof(word), COLUMNS = VECTORS * LANES, LINE = 64 };
 _Static_assert(DEPTH % 2 == 0 && (2 + DEPTH) * sizeof(word) <= TF_GEMM_ROW_BYTES, "a block must be even and fit");
@@ -132,32 +142,54 @@ INLINE void add_words(uint64_t *c, const word *x, size_t n) {
     for (; j < n; j++) c[j] += x[j];
 }
 
-/** c (rows x n) += the product of `rows` rows, a constant where this is inlined, with a panel. */
-INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b, uint64_t *c, size_t ldc) {
-    const size_t stride = 2 + k;
+/** What comes ahead of its use, of which the bytes from `at` to `end` are due. */
+typedef struct stream {
+    const tf_ahead *ahead;
+    size_t at, end;
+} stream;
+
+/** c (rows x n) += the product of `rows` rows, a constant where this is inlined, with a panel. The lines of c, and what
+ *  comes ahead of its use, are asked for a few at a time: all at once they would keep the operands waiting. */
+INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b, uint64_t *c, size_t ldc, stream *s) {
+    enum { CHUNK = 8, C_LINES = COLUMNS * sizeof *c / LINE };
+    const size_t lines = rows * C_LINES; /* not of n columns: what lies beyond is only prefetched */
+    const size_t stride = 2 + k, chunks = (k + CHUNK - 1) / CHUNK, some = lines / chunks + 1;
+    size_t line = 0, at = s->at, due = at;
+    const size_t step = (at < s->end ? s->end - at : 0) / chunks + 1;
     accumulator sums[ROWS][VECTORS];
-    for (size_t r = 0; r < rows; r++) /* not n: what lies beyond is only prefetched */
-        for (size_t j = 0; j < COLUMNS; j += LINE / sizeof *c) __builtin_prefetch(c + r * ldc + j, 1);
     UNROLLED(r, rows)
-        UNROLLED(v, VECTORS) sums[r][v] = start(b[v] + broadcast(a[r * stride]));
+        UNROLLED(v, VECTORS) sums[r][v] = start(PAIRED ? b[v] + broadcast(a[r * stride]) : (vector){0});
     a += 2;
     b += VECTORS;
-    for (size_t i = 0; i < k; i += 2, b += 2 * VECTORS)
-        UNROLLED(r, rows) {
-            const vector even = broadcast(a[r * stride + i]), odd = broadcast(a[r * stride + i + 1]);
+    for (size_t i = 0; i < k;) {
+        const size_t until = min(i + CHUNK, k);
+        for (size_t last = min(line + some, lines); line < last; line++)
+            __builtin_prefetch(c + line / C_LINES * ldc + line % C_LINES * (LINE / sizeof *c), 1);
+        for (due = min(due + step, s->end); at < due; at += LINE)
+            for (size_t p = 0; p < s->ahead->places; p++) __builtin_prefetch(s->ahead->from[p] + at, 0, 2);
+        for (; PAIRED && i < until; i += 2, b += 2 * VECTORS)
+            UNROLLED(r, rows) {
+                const vector even = broadcast(a[r * stride + i]), odd = broadcast(a[r * stride + i + 1]);
+                UNROLLED(v, VECTORS) accumulate(&sums[r][v], even + b[VECTORS + v], odd + b[v]);
+            }
+        for (; !PAIRED && i < until; i++, b += VECTORS) {
+            vector column[VECTORS];
             UNROLLED(v, VECTORS) {
-                if (PAIRED) {
-                    accumulate(&sums[r][v], even + b[VECTORS + v], odd + b[v]);
-                } else {
-                    accumulate(&sums[r][v], even, b[v]);
-                    accumulate(&sums[r][v], odd, b[VECTORS + v]);
-                }
+                column[v] = b[v];
+                KEEP(column[v]);
+            }
+            UNROLLED(r, rows) {
+                vector x = broadcast(a[r * stride + i]);
+                KEEP(x);
+                UNROLLED(v, VECTORS) accumulate(&sums[r][v], x, column[v]);
             }
         }
+    }
+    s->at = at;
     UNROLLED(r, rows) {
         if (n == COLUMNS && sizeof(word) == sizeof *c) {
-            wide *line = (wide *)(c + r * ldc);
-            UNROLLED(v, VECTORS) line[v] += (wide)total(sums[r][v]);
+            wide *row = (wide *)(c + r * ldc);
+            UNROLLED(v, VECTORS) row[v] += (wide)total(sums[r][v]);
         } else {
             vector sum[VECTORS];
             UNROLLED(v, VECTORS) sum[v] = total(sums[r][v]);
@@ -174,27 +206,45 @@ static void pack_rows(const uint64_t *a, const uint64_t *a2, size_t lda, size_t 
     }
 }
 
-static void multiply(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc) {
+/** The rows are spread evenly over tiles: a last one of a row or two could not fill the pipelines. */
+static void multiply(size_t m, size_t k, size_t n, const void *rows, const void *panel, uint64_t *c, size_t ldc,
+                     const tf_ahead *ahead) {
+    const size_t tiles = (m + ROWS - 1) / ROWS;
     const word *a = rows;
-    /* The next panel comes to the level-2 cache a share per row: the first row would otherwise wait for all of it. A
-       few rows go through a panel too fast for that to help. */
-    const char *next = (const char *)((const vector *)panel + (1 + k) * VECTORS);
-    const size_t share = m < 32 ? 0 : (1 + k) * sizeof(vector[VECTORS]) / m + 1;
-    for (; m >= ROWS; m -= ROWS, a += ROWS * (2 + k), c += ROWS * ldc) {
-        for (const char *end = next + ROWS * share; next < end; next += LINE) __builtin_prefetch(next, 0, 2);
-        tile(ROWS, k, n, a, panel, c, ldc);
+    stream s = {ahead, 0, 0};
+    for (size_t t = 0, row = 0, next; t < tiles; t++, row = next) {
+        next = m * (t + 1) / tiles;
+        if (ahead) s.end = ahead->bytes * next / m;
+        const word *at = a + row * (2 + k);
+        uint64_t *to = c + row * ldc;
+        switch (next - row) {
+        case 1: tile(1, k, n, at, panel, to, ldc, &s); break;
+#if ROWS > 1
+        case 2: tile(2, k, n, at, panel, to, ldc, &s); break;
+#endif
+#if ROWS > 2
+        case 3: tile(3, k, n, at, panel, to, ldc, &s); break;
+        case 4: tile(4, k, n, at, panel, to, ldc, &s); break;
+#endif
+#if ROWS > 4
+        case 5: tile(5, k, n, at, panel, to, ldc, &s); break;
+        case 6: tile(6, k, n, at, panel, to, ldc, &s); break;
+#endif
+        }
     }
-    for (; m; m--, a += 2 + k, c += ldc) tile(1, k, n, a, panel, c, ldc);
 }
+_Static_assert(ROWS == 1 || ROWS == 2 || ROWS == 4 || ROWS == 6, "tiles of so many rows are written down above");
 
 const tf_gemm GEMM = {.columns = COLUMNS,
                       .depth = DEPTH,
                       .unit = 2,
                       .rows = 1,
+                      .tile = ROWS,
                       .head = 1,
                       .word = sizeof(word),
                       .halved = sizeof(vector) == 32 && sizeof(word) == 8,
                       .pack_panel = pack_panel,
                       .finish_panel = finish_panel,
                       .pack_rows = pack_rows,
-                      .multiply = multiply};
+                      .multiply = multiply,
+                      PANELS};

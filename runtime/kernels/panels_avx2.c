@@ -63,19 +63,6 @@ INLINE void panel_row(const uint64_t *a, size_t k, const uint8_t *panel, unsigne
     }
 }
 
-/** Calls a function for each number of bytes with that number as a constant. */
-#define FOR_BYTES(bytes, call)                                                                                         \
-    switch (bytes) {                                                                                                   \
-    case 1: call(1); break;                                                                                            \
-    case 2: call(2); break;                                                                                            \
-    case 3: call(3); break;                                                                                            \
-    case 4: call(4); break;                                                                                            \
-    case 5: call(5); break;                                                                                            \
-    case 6: call(6); break;                                                                                            \
-    case 7: call(7); break;                                                                                            \
-    case 8: call(8); break;                                                                                            \
-    }
-
 static void words64(const uint8_t *panel, size_t lines, unsigned bytes, uint64_t *out, size_t stride, size_t ahead) {
 #define WORDS(n) panel_words(panel, lines, n, out, stride, ahead)
     FOR_BYTES(bytes, WORDS)
@@ -112,7 +99,8 @@ void tf_panels_words_avx2(const tf_packed *b, size_t k, size_t depth, size_t j, 
     }
 }
 
-void tf_panel_row_avx2(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, uint64_t *c) {
+void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+                      uint64_t *c, size_t ldc) {
 #define ROW(n) panel_row(a, k, panel, n, c)
-    FOR_BYTES(bytes, ROW)
+    for (; m; m--, a += lda, c += ldc) FOR_BYTES(bytes, ROW)
 }

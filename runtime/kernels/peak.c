@@ -5,15 +5,17 @@
 
 #include "net/base/clock.h"
 
-/** Half a block deep, so that rows and panel share the level-1 cache (AMX streams them from the second level); rows are
-    a multiple of every register tile. */
+/** At most half a block deep, so that rows and panel share the level-1 cache (AMX streams them from the second level);
+    rows are a multiple of every register tile. */
 double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
-    enum { ROWS = 48 };
+    enum { ROWS = 48, PANEL_BYTES = 24 << 10 };
     tf_packed *probe = kernels->pack((const uint64_t[]){0}, NULL, 1, 1, 1, 1, bits);
     if (!probe) return 0;
     const tf_gemm *gemm = probe->gemm;
     tf_packed_free(probe);
-    const size_t k = gemm ? gemm->depth / 2 : 64, n = gemm ? gemm->columns : 16;
+    const size_t n = gemm ? gemm->columns : 16;
+    size_t k = gemm ? gemm->depth / 2 : 64;
+    while (gemm && k * n * gemm->word > PANEL_BYTES) k /= 2;
     const size_t elements = (k + 2) * (n + ROWS) + ROWS * n; /* of 8 bytes, whatever a packed one takes */
     uint64_t *b = aligned_alloc(64, (elements * sizeof *b + 63) & ~(size_t)63);
     if (!b) return 0;
@@ -26,7 +28,7 @@ double tf_kernels_multiply_peak(const tf_kernels *kernels, unsigned bits) {
         const double before = end;
         for (int i = 0; i < CALLS; i++) {
             if (gemm)
-                gemm->multiply(ROWS, k, n, a, b, c, n);
+                gemm->multiply(ROWS, k, n, a, b, c, n, NULL);
             else
                 kernels->matmul(ROWS, a, NULL, k, packed, c, n, NULL);
         }

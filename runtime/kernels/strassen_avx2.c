@@ -68,7 +68,7 @@ static void subtract(const block *e, size_t to, size_t x, size_t y) {
 
 static void multiply(const block *e, size_t rows, size_t panel, uint64_t *c, size_t ldc) {
     e->gemm->multiply(e->rows, round_up(e->depth, e->gemm->unit), TF_PANEL, e->room->rows[rows], e->room->panel[panel],
-                      c, ldc);
+                      c, ldc, NULL);
 }
 
 static void add(const block *e, const line *part, uint64_t *c) {

@@ -2,7 +2,7 @@
 
 /* Intel's vpmulld takes two steps of one pipe, so that vpmadd52luq is faster there, with half as many numbers in it. */
 static const tf_gemm *choose(unsigned bits) {
-    const int ifma = __builtin_cpu_supports("avx512ifma");
+    const int ifma = __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi");
     if (bits <= 32 && !(ifma && __builtin_cpu_is("intel"))) return &tf_gemm32_avx512;
     if (bits <= 52 && ifma) return &tf_gemm52_avx512ifma;
     return &tf_gemm64_avx512;

@@ -117,10 +117,10 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
 
 static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsigned *bits, size_t widths,
                       bool panels) {
-    static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},  {2, 192, 16}, {5, 193, 33},
-                                      {130, 3, 15},  {7, 400, 31},  {128, 64, 32}, {6, 257, 64}, {8, 256, 129},
-                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70}, {1, 700, 40}, {131, 194, 100},
-                                      {257, 98, 37}, {64, 400, 64}};
+    static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},   {2, 192, 16},  {5, 193, 33},
+                                      {130, 3, 15},  {7, 400, 31},  {128, 64, 32},  {6, 257, 64},  {8, 256, 129},
+                                      {129, 255, 8}, {4, 512, 128}, {12, 383, 70},  {1, 700, 40},  {131, 194, 100},
+                                      {257, 98, 37}, {64, 400, 64}, {16, 1600, 33}, {70, 800, 130}};
     for (size_t w = 0; w < widths; w++) {
         for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
             check_matmul(kernels, gemm,
@@ -128,8 +128,9 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
                                  !panels && i >> 2 & 1, panels});
         for (unsigned i = 0; i < 64; i++)
             check_matmul(kernels, gemm,
-                         (shape){1 + random_below(panels && i % 2 ? 2 : 70), 1 + random_below(70), 1 + random_below(70),
-                                 bits[w], (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1, !panels && i >> 2 & 1, panels});
+                         (shape){1 + random_below(panels && i % 2 ? 17 : 70), 1 + random_below(70),
+                                 1 + random_below(70), bits[w], (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1,
+                                 !panels && i >> 2 & 1, panels});
     }
 }
 
