@@ -49,7 +49,7 @@ typedef struct tf_gemm {
     size_t depth;   /**< of a block: a multiple of unit */
     size_t unit;    /**< a divisor of TF_GEMM_UNIT */
     size_t rows;    /**< a divisor of TF_GEMM_ROWS */
-    size_t tile;    /**< rows whose sums are in registers together, after which something else may be done; or 0 */
+    size_t tile;    /**< rows that are multiplied together, after which something else may be done; or 0 */
     size_t head;    /**< 1 if a constant goes before each column and each row */
     size_t word;    /**< bytes of a packed element */
     bool halved;    /**< Strassen's products pay: words of 64 bits, as many columns as a panel */

@@ -151,9 +151,9 @@ typedef struct stream {
 /** c (rows x n) += the product of `rows` rows, a constant where this is inlined, with a panel. The lines of c, and what
  *  comes ahead of its use, are asked for a few at a time: all at once they would keep the operands waiting. */
 INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b, uint64_t *c, size_t ldc, stream *s) {
-    enum { CHUNK = 8, C_LINES = COLUMNS * sizeof *c / LINE };
+    enum { WHOLE = ROWS < 4, CHUNK = WHOLE ? DEPTH : 8, C_LINES = COLUMNS * sizeof *c / LINE };
     const size_t lines = rows * C_LINES; /* not of n columns: what lies beyond is only prefetched */
-    const size_t stride = 2 + k, chunks = (k + CHUNK - 1) / CHUNK, some = lines / chunks + 1;
+    const size_t stride = 2 + k, chunks = WHOLE ? 1 : (k + CHUNK - 1) / CHUNK, some = lines / chunks + 1;
     size_t line = 0, at = s->at, due = at;
     const size_t step = (at < s->end ? s->end - at : 0) / chunks + 1;
     accumulator sums[ROWS][VECTORS];
@@ -161,9 +161,11 @@ INLINE void tile(size_t rows, size_t k, size_t n, const word *a, const vector *b
         UNROLLED(v, VECTORS) sums[r][v] = start(PAIRED ? b[v] + broadcast(a[r * stride]) : (vector){0});
     a += 2;
     b += VECTORS;
+    for (size_t r = 0; WHOLE && r < rows; r++)
+        UNROLLED(l, C_LINES) __builtin_prefetch(c + r * ldc + l * (LINE / sizeof *c), 1);
     for (size_t i = 0; i < k;) {
-        const size_t until = min(i + CHUNK, k);
-        for (size_t last = min(line + some, lines); line < last; line++)
+        const size_t until = WHOLE ? k : min(i + CHUNK, k); /* a row or two are soon done */
+        for (size_t last = min(line + some, lines); !WHOLE && line < last; line++)
             __builtin_prefetch(c + line / C_LINES * ldc + line % C_LINES * (LINE / sizeof *c), 1);
         for (due = min(due + step, s->end); at < due; at += LINE)
             for (size_t p = 0; p < s->ahead->places; p++) __builtin_prefetch(s->ahead->from[p] + at, 0, 2);
@@ -239,7 +241,7 @@ const tf_gemm GEMM = {.columns = COLUMNS,
                       .depth = DEPTH,
                       .unit = 2,
                       .rows = 1,
-                      .tile = ROWS,
+                      .tile = ROWS < 4 ? 8 : ROWS,
                       .head = 1,
                       .word = sizeof(word),
                       .halved = sizeof(vector) == 32 && sizeof(word) == 8,
