@@ -59,19 +59,25 @@ tf_activations tf_block_values(tf_id x) {
     return (tf_activations){.n = x};
 }
 
-/* As the file has it. */
-static tf_id plain_dense(tf_builder *b, tf_activations x, tf_dense d, tf_leaf leaf) {
+/* A linear layer's weight, and its bias or -1. */
+typedef struct dense_leaves {
+    tf_id weight, bias;
+} dense_leaves;
+
+/* As the file has them. */
+static dense_leaves plain_leaves(tf_builder *b, tf_dense d, tf_leaf leaf) {
     char weight[80], bias[80];
     snprintf(weight, sizeof weight, "%s.weight", d.name);
     snprintf(bias, sizeof bias, "%s.bias", d.name);
-    tf_id in[] = {x.n, tensor(b, leaf, weight, tf_dims(d.out, d.in)), -1};
-    if (!d.no_bias) in[2] = tensor(b, leaf, bias, tf_dims(d.out));
-    return tf_graph_op(b->graph, "linear", "", d.name, d.no_bias ? 2 : 3, in, TF_NO_ATTRS);
+    dense_leaves leaves = {tensor(b, leaf, weight, tf_dims(d.out, d.in)), -1};
+    if (!d.no_bias) leaves.bias = tensor(b, leaf, bias, tf_dims(d.out));
+    return leaves;
 }
 
-tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense d) {
+/* With the normalisation that x leaves undone folded in. */
+static dense_leaves leaves_after(tf_builder *b, tf_activations x, tf_dense d) {
     tf_leaf leaf = b->public_weights ? TF_LEAF_PUBLIC_WEIGHT : TF_LEAF_WEIGHT;
-    if (!*x.norm && !(d.centred && b->fold)) return plain_dense(b, x, d, leaf);
+    if (!*x.norm && !(d.centred && b->fold)) return plain_leaves(b, d, leaf);
     char full[224], weight[80], bias[80];
     tf_fold fold = {.name = full,
                     .norm = x.norm,
@@ -87,12 +93,17 @@ tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense d) {
     snprintf(bias, sizeof bias, "%s.bias.%s", d.name, after);
     if (b->graph->status == TF_OK && b->tensors.file) {
         tf_status status = tf_fold_linear(&b->tensors, TF_WEIGHT_LIMIT, &fold);
-        if (status != TF_OK) return tf_graph_fail(b->graph, status);
+        if (status != TF_OK) tf_graph_fail(b->graph, status);
     }
-    tf_id in[] = {x.n, add_leaf(b, leaf, weight, tf_dims(d.out, d.in), fold.weight), -1};
-    bool biased = fold.biased || fold.shifted;
-    if (biased) in[2] = add_leaf(b, leaf, bias, tf_dims(d.out), fold.bias);
-    return tf_graph_op(b->graph, "linear", "", d.name, biased ? 3 : 2, in, TF_NO_ATTRS);
+    dense_leaves leaves = {add_leaf(b, leaf, weight, tf_dims(d.out, d.in), fold.weight), -1};
+    if (fold.biased || fold.shifted) leaves.bias = add_leaf(b, leaf, bias, tf_dims(d.out), fold.bias);
+    return leaves;
+}
+
+tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense d) {
+    dense_leaves leaves = leaves_after(b, x, d);
+    int inputs = !d.no_bias || (*x.norm && x.shifted) ? 3 : 2;
+    return tf_graph_op(b->graph, "linear", "", d.name, inputs, (tf_id[]){x.n, leaves.weight, leaves.bias}, TF_NO_ATTRS);
 }
 
 tf_id tf_block_add(tf_builder *b, const char *name, tf_id x, tf_id y) {
@@ -153,22 +164,48 @@ static tf_id centred_shift(tf_builder *b, const tf_activations *x) {
     return add_leaf(b, TF_LEAF_WEIGHT, "bias.folded", tf_dims(x->width), data);
 }
 
-tf_id tf_block_value_of(tf_builder *b, tf_activations x, bool centred) {
-    if (!*x.norm) return x.n;
+/* The leaves by which a normalisation is scaled and shifted. */
+typedef struct affine_leaves {
+    tf_id gamma, beta;
+} affine_leaves;
+
+static affine_leaves affine_of(tf_builder *b, const tf_activations *x, bool centred) {
+    affine_leaves leaves;
     char scope[sizeof b->graph->scope], shared[sizeof b->shared];
     snprintf(scope, sizeof scope, "%s", b->graph->scope);
     snprintf(shared, sizeof shared, "%s", b->shared);
-    tf_graph_scope(b->graph, "%s.", x.node);
-    snprintf(b->shared, sizeof b->shared, strcmp(x.norm, x.node) ? "%s." : "", x.norm);
-    tf_id gamma = tf_block_weight(b, "weight", tf_dims(x.width));
-    tf_id beta = !x.shifted ? no_shift(b, "no_shift", x.width)
-                 : centred  ? centred_shift(b, &x)
-                            : tf_block_weight(b, "bias", tf_dims(x.width));
-    tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, gamma, beta), centred ? 1 : 0,
-                          (tf_attr[]){{"centred", 1}});
+    tf_graph_scope(b->graph, "%s.", x->node);
+    snprintf(b->shared, sizeof b->shared, strcmp(x->norm, x->node) ? "%s." : "", x->norm);
+    leaves.gamma = tf_block_weight(b, "weight", tf_dims(x->width));
+    leaves.beta = !x->shifted ? no_shift(b, "no_shift", x->width)
+                  : centred   ? centred_shift(b, x)
+                              : tf_block_weight(b, "bias", tf_dims(x->width));
     tf_graph_scope(b->graph, "%s", scope);
     snprintf(b->shared, sizeof b->shared, "%s", shared);
+    return leaves;
+}
+
+static const tf_attr centred_attr[] = {{"centred", 1}};
+
+tf_id tf_block_value_of(tf_builder *b, tf_activations x, bool centred) {
+    if (!*x.norm) return x.n;
+    affine_leaves leaves = affine_of(b, &x, centred);
+    char scope[sizeof b->graph->scope];
+    snprintf(scope, sizeof scope, "%s", b->graph->scope);
+    tf_graph_scope(b->graph, "%s.", x.node);
+    tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, leaves.gamma, leaves.beta), centred ? 1 : 0,
+                          centred_attr);
+    tf_graph_scope(b->graph, "%s", scope);
     return y;
+}
+
+tf_id tf_block_residual(tf_builder *b, tf_activations in, tf_dense dense, const char *sum, tf_activations x) {
+    if (!*x.norm) return tf_block_add(b, sum, tf_block_dense(b, in, dense), x.n);
+    dense_leaves linear = leaves_after(b, in, dense);
+    affine_leaves affine = affine_of(b, &x, dense.centred);
+    tf_id inputs[] = {in.n, linear.weight, x.n, affine.gamma, affine.beta, linear.bias};
+    return tf_graph_op(b->graph, "residual", "", sum, linear.bias >= 0 ? 6 : 5, inputs, dense.centred ? 1 : 0,
+                       centred_attr);
 }
 
 tf_id tf_block_activation(tf_builder *b, const char *name, tf_id x, int layer) {

@@ -58,6 +58,9 @@ typedef struct tf_dense {
 
 tf_id tf_block_dense(tf_builder *b, tf_activations x, tf_dense dense);
 
+/** The sum, so named, of a linear layer of `in` and the values of x; with dense.centred both less their means. */
+tf_id tf_block_residual(tf_builder *b, tf_activations in, tf_dense dense, const char *sum, tf_activations x);
+
 /** A normalisation. */
 typedef struct tf_norm {
     const char *name;  /**< its tensors are NAME.weight and NAME.bias */

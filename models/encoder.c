@@ -68,8 +68,7 @@ tf_activations tf_encoder_embeddings(tf_builder *b) {
 static tf_activations residual(tf_builder *b, tf_activations in, tf_dense dense, const char *sum, tf_activations x,
                                tf_norm norm) {
     dense.centred = norm.centred = *x.norm; /* values' means are not known */
-    tf_id y = tf_block_dense(b, in, dense);
-    return tf_block_norm(b, tf_block_add(b, sum, y, tf_block_value_of(b, x, true)), norm);
+    return tf_block_norm(b, tf_block_residual(b, in, dense, sum, x), norm);
 }
 
 bool tf_encoder_reads_first(const tf_config *c, int layer) {

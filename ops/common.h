@@ -29,4 +29,7 @@ size_t tf_broadcast_row(tf_shape from, tf_shape to, size_t row);
 tf_status tf_plain_relu(const tf_node *node, const tf_array *in, tf_array *out);
 tf_value tf_lower_relu(struct tf_program *program, const tf_node *node, const tf_value *in);
 
+/** x gamma + beta over the last dimension; both are leaves, and beta may be -1: none. */
+tf_value tf_scaled(struct tf_program *program, tf_value x, tf_value gamma, tf_value beta);
+
 #endif

@@ -83,13 +83,6 @@ static tf_value centred(tf_program *p, tf_value x, unsigned bits) {
     return tf_sub(p, x, tf_reshape(p, mean, row));
 }
 
-/** d * gamma, and beta if there is one. */
-static tf_value scaled(tf_program *p, tf_value d, tf_value gamma, tf_value beta) {
-    gamma = tf_weight(p, gamma, p->frac, tf_width(2 * p->frac, tf_default_bound(p)));
-    if (beta >= 0) beta = tf_weight(p, beta, p->frac, tf_width(p->frac, tf_default_bound(p)));
-    return tf_mul_add(p, d, gamma, beta, (tf_result){p->frac, 0, false});
-}
-
 /** Sums of squares from LEAST to MOST are resolved; below, a row is scaled by less than it should be, and a row of
  * zeros stays zero. */
 static const double least = 0x1p-7, most = 0x1p22;
@@ -134,12 +127,12 @@ static tf_value centred_input(tf_program *p, const tf_node *node, tf_value x, un
 
 static tf_value lower_exact(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_value d = normalised(p, node, centred_input(p, node, in[0], tf_width(2 * p->frac, most)));
-    return node->inputs > 1 ? scaled(p, d, in[1], in[2]) : d;
+    return node->inputs > 1 ? tf_scaled(p, d, in[1], in[2]) : d;
 }
 
 static tf_value lower_rms(tf_program *p, const tf_node *node, const tf_value *in) {
     tf_value d = normalised(p, node, tf_lift(p, in[0], tf_width(2 * p->frac, most)));
-    return node->inputs > 1 ? scaled(p, d, in[1], -1) : d;
+    return node->inputs > 1 ? tf_scaled(p, d, in[1], -1) : d;
 }
 
 /* Of no more than a product: what is not divided has no root to take. */
@@ -151,45 +144,13 @@ static tf_status plain_rms_center(const tf_node *node, const tf_array *in, tf_ar
 }
 
 static tf_value lower_rms_center(tf_program *p, const tf_node *node, const tf_value *in) {
-    return node->inputs > 1 ? scaled(p, in[0], in[1], -1) : in[0];
+    return node->inputs > 1 ? tf_scaled(p, in[0], in[1], -1) : in[0];
 }
 
 static tf_value lower_center(tf_program *p, const tf_node *node, const tf_value *in) {
     if (node->inputs == 1) return centred_input(p, node, in[0], 0);
     tf_value d = centred_input(p, node, in[0], tf_width(2 * p->frac, tf_default_bound(p)));
-    return scaled(p, d, in[1], in[2]);
-}
-
-/* The last step alone, for models that fold gamma and beta into the layers that follow. What a later LayerNorm will
- * centre can be centred here, where it delays nothing: the mean of gamma n is a dot product. */
-
-static tf_status plain_affine(const tf_node *node, const tf_array *in, tf_array *out) {
-    size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
-    for (size_t row = 0; row < rows; row++) {
-        const float *x = in[0].data + row * n;
-        double mean = 0;
-        for (size_t i = 0; i < n && tf_attr_get(node, "centred", 0); i++) mean += x[i] * in[1].data[i] / (double)n;
-        for (size_t i = 0; i < n; i++) out->data[row * n + i] = (float)(x[i] * in[1].data[i] - mean + in[2].data[i]);
-    }
-    return TF_OK;
-}
-
-static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value *in) {
-    if (p->status) return -1;
-    const double most_mean = 1024;
-    tf_value y = scaled(p, in[0], in[1], in[2]);
-    if (!tf_attr_get(node, "centred", 0)) return y;
-    /* gamma in so few bits that the product fits the ring that x has anyway: their errors are lost in the mean */
-    size_t n = tf_shape_last(node->shape);
-    int halvings = (int)ceil(log2((double)n)), few = p->frac + 4 - halvings > 1 ? p->frac + 4 - halvings : 1;
-    tf_value gamma = tf_weight(p, in[1], few, tf_width(2 * p->frac + 4, most_mean));
-    gamma = tf_scale_real(p, gamma, ldexp(1, -halvings), 1);
-    tf_value mean = tf_dot(p, in[0], gamma, (tf_result){p->frac, most_mean, false});
-    mean = tf_trunc(p, tf_scale_real(p, mean, ldexp(1, halvings) / (double)n, 16), p->frac);
-    if (p->status) return -1;
-    tf_shape row = node->shape;
-    row.dim[row.rank - 1] = 1;
-    return tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
+    return tf_scaled(p, d, in[1], in[2]);
 }
 
 static const tf_example layernorm_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
@@ -198,10 +159,7 @@ static const tf_example layernorm_example = {.input = {{TF_LEAF_NONE, "bnw", TF_
                                              .attr = {{"eps", 1e-12, 0}}},
                         rmsnorm_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
                                                      {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}},
-                                           .attr = {{"eps", 1e-6, 0}}},
-                        affine_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0},
-                                                    {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5},
-                                                    {TF_LEAF_WEIGHT, "w", TF_FILL_RANDOM, 0.5, 1.5}}};
+                                           .attr = {{"eps", 1e-6, 0}}};
 
 const tf_op tf_layernorm_ops[] = {
     {.kind = "layernorm",
@@ -261,18 +219,5 @@ const tf_op tf_layernorm_ops[] = {
      .high = 32,
      .private_error = 1e-3,
      .example = &rmsnorm_example},
-    {.kind = "affine",
-     .variant = "",
-     .summary = "x * gamma + beta over the last dimension; with attribute centred x * gamma is taken less its mean",
-     .source = "the last step of a LayerNorm, Ba, Kiros and Hinton 2016, 3",
-     .min_inputs = 3,
-     .max_inputs = 3,
-     .infer = infer,
-     .plain = plain_affine,
-     .lower = lower_affine,
-     .low = -32,
-     .high = 32,
-     .private_error = 1e-3,
-     .example = &affine_example},
     {0},
 };

@@ -3,9 +3,9 @@
 #include <pthread.h>
 
 static const tf_op *const families[] = {
-    tf_embedding_ops, tf_linear_ops,   tf_elementwise_ops, tf_softmax_ops, tf_gelu_ops,   tf_layernorm_ops,
-    tf_logistic_ops,  tf_inverse_ops,  tf_argmax_ops,      tf_pooling_ops, tf_rotary_ops, tf_slicing_ops,
-    tf_sample_ops,    tf_eviction_ops, tf_repetition_ops,  tf_draft_ops,
+    tf_embedding_ops, tf_linear_ops,   tf_elementwise_ops, tf_softmax_ops,    tf_gelu_ops,    tf_layernorm_ops,
+    tf_residual_ops,  tf_logistic_ops, tf_inverse_ops,     tf_argmax_ops,     tf_pooling_ops, tf_rotary_ops,
+    tf_slicing_ops,   tf_sample_ops,   tf_eviction_ops,    tf_repetition_ops, tf_draft_ops,
 };
 
 static bool registered(const tf_op *op) {

@@ -267,6 +267,10 @@ tf_value tf_matmul(tf_program *program, tf_value a, tf_value b, tf_value bias, t
                    tf_result result);
 /** x [..., in] times weight^T plus bias, the weight a leaf (out x in), secret or public; bias a leaf or -1. */
 tf_value tf_linear(tf_program *program, tf_value x, tf_value weight, tf_value bias, tf_result result);
+/** The same plus n * gamma, truncated once, of a secret weight: n is shaped as the result, gamma a leaf of one number a
+ *  column. Sends what tf_linear sends. */
+tf_value tf_linear_plus(tf_program *program, tf_value x, tf_value weight, tf_value bias, tf_value n, tf_value gamma,
+                        tf_result result);
 
 /**
  * The same, then rotated by public angles (rotary positions) before it is truncated: the first `rotated` columns are

@@ -21,23 +21,39 @@ static size_t products_of(const tf_matmul_layout *l) {
     return count;
 }
 
+/* Inputs of a product: the operands; a bias, where their number is odd; and last, of a linear layer, what is added with
+ * a factor for each column, and these factors. */
+enum { OPERANDS = 2, WITH_BIAS = 3, WITH_SCALED = 4 };
+
 TF_MULTIVERSION static void start_row(const uint64_t *restrict bias, unsigned doubled, size_t count,
                                       uint64_t *restrict z) {
     for (size_t k = 0; k < count; k++) z[k] = bias[k] << doubled;
 }
 
-/** The first values of columns [from, to) of m rows of z: the bias, twice where all is doubled, or zero. */
-static void start_rows(const tf_call *call, const tf_matmul_layout *l, size_t m, tf_span columns, uint64_t *z) {
-    const uint64_t *bias = call->node->inputs == 3 ? call->in[2].c[0] : NULL;
-    unsigned doubled = (unsigned)tf_args(tf_product_args, call->node)->doubled;
-    for (size_t i = 0; i < m; i++, z += l->c_row)
-        if (bias)
-            start_row(bias + columns.begin, doubled, tf_span_count(columns), z + columns.begin);
-        else
-            memset(z + columns.begin, 0, tf_span_count(columns) * sizeof *z);
+/** Adds these rows and columns of this party's part of n gamma: three of the nine cross products x_a y_b. */
+TF_MULTIVERSION static void add_scaled(const tf_call *call, const tf_matmul_layout *l, tf_span rows, tf_span columns,
+                                       uint64_t *z) {
+    const int last = call->node->inputs - 1;
+    const uint64_t *x0 = call->in[last - 1].c[0], *x1 = call->in[last - 1].c[1], *y0 = call->in[last].c[0],
+                   *y1 = call->in[last].c[1], doubled = (uint64_t)tf_args(tf_product_args, call->node)->doubled;
+    for (size_t i = rows.begin; i < rows.end; i++, z += l->c_row)
+        for (size_t k = columns.begin, at = i * l->n; k < columns.end; k++)
+            z[k] += (x0[at + k] * (y0[k] + y1[k]) + x1[at + k] * y0[k]) << doubled;
 }
 
-/** These rows and columns of z = bias + x y, y a weight that is kept as this party's operand. */
+/** The first values of these rows and columns of z, twice where all is doubled: the bias, or zero, plus n gamma. */
+static void start_rows(const tf_call *call, const tf_matmul_layout *l, tf_span rows, tf_span columns, uint64_t *z) {
+    const uint64_t *bias = call->node->inputs % 2 ? call->in[OPERANDS].c[0] : NULL;
+    unsigned doubled = (unsigned)tf_args(tf_product_args, call->node)->doubled;
+    for (size_t i = 0; i < tf_span_count(rows); i++)
+        if (bias)
+            start_row(bias + columns.begin, doubled, tf_span_count(columns), z + i * l->c_row + columns.begin);
+        else
+            memset(z + i * l->c_row + columns.begin, 0, tf_span_count(columns) * sizeof *z);
+    if (call->node->inputs >= WITH_SCALED) add_scaled(call, l, rows, columns, z);
+}
+
+/** These rows and columns of z = bias + n gamma + x y, y a weight that is kept as this party's operand. */
 static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_span these, tf_span columns,
                              void *scratch) {
     int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
@@ -54,7 +70,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
         if (tf_next(id) == zero) x = x1;
         if (id == tf_next(zero)) plus = x1;
     }
-    start_rows(call, l, rows, columns, z);
+    start_rows(call, l, these, columns, z);
     call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
                                          l->c_row, scratch);
     tf_secret_free(combined, count * sizeof *combined);
@@ -74,7 +90,7 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     unsigned bits = tf_product_ring(call->node);
     tf_packed *sum = NULL, *first = NULL, *second = NULL;
     tf_status status = TF_OK;
-    start_rows(call, l, l->m, (tf_span){0, l->n}, z + c_at);
+    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, z + c_at);
     for (int t = 0; t < TF_PARTIES && !status; t++) {
         size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l->m, high = low + l->m;
         if (begin < low) begin = low;
@@ -200,7 +216,8 @@ static const tf_step matmul_step = {.name = "matmul",
 static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, const tf_matmul_layout *layout,
                        tf_type type, tf_truncation t, bool doubled) {
     tf_product_args args = {.truncation = tf_truncation_write(t), .doubled = doubled, .layout = *layout};
-    return tf_append_args(p, &matmul_step, type, bias >= 0 ? 3 : 2, (tf_value[]){a, b, bias}, &args, sizeof args);
+    return tf_append_args(p, &matmul_step, type, bias >= 0 ? WITH_BIAS : OPERANDS, (tf_value[]){a, b, bias}, &args,
+                          sizeof args);
 }
 
 /** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
@@ -255,8 +272,14 @@ static tf_status check_linear(const tf_program *p, tf_value x, tf_value weight, 
     return TF_OK;
 }
 
+/** What is added to a linear layer's product: n gamma; or -1. */
+typedef struct scaled {
+    tf_value n, gamma;
+} scaled;
+static const scaled nothing = {-1, -1};
+
 /** With a secret weight; rotated where there is a table. */
-static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value table,
+static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, scaled more, tf_value table,
                               const tf_rotation *r, tf_result result) {
     enum { FEWEST_TURNED = 10 };
     tf_shape shape = tf_type_of(p, x)->shape, of = tf_leaf_of(p, weight)->shape;
@@ -286,7 +309,14 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
         .depth = r ? (int64_t)r->depth : 0,
         .layout = {
             .batch = {1, 1, 1}, .m = rows, .k = in, .n = out, .a_row = in, .b_row = 1, .b_col = in, .c_row = out}};
-    tf_value v = tf_append_args(p, &matmul_step, type, b >= 0 ? 3 : 2, (tf_value[]){x, y, b}, &args, sizeof args);
+    tf_value input[WITH_SCALED + 1] = {x, y};
+    int inputs = OPERANDS;
+    if (b >= 0) input[inputs++] = b;
+    if (more.n >= 0) {
+        input[inputs++] = tf_lift(p, more.n, ring);
+        input[inputs++] = tf_weight(p, more.gamma, frac - tf_type_of(p, more.n)->frac, ring);
+    }
+    tf_value v = tf_append_args(p, &matmul_step, type, inputs, input, &args, sizeof args);
     return r ? tf_rotation_table(p, v, table, turned) : v;
 }
 
@@ -296,7 +326,22 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     if (status) return tf_program_fail(p, status);
     const tf_node *w = tf_leaf_of(p, weight);
     if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) return tf_public_linear(p, x, w, tf_leaf_of(p, bias), result);
-    return secret_linear(p, x, weight, bias, -1, NULL, result);
+    return secret_linear(p, x, weight, bias, nothing, -1, NULL, result);
+}
+
+tf_value tf_linear_plus(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value n, tf_value gamma,
+                        tf_result result) {
+    if (p->status) return -1;
+    tf_status status = check_linear(p, x, weight, bias);
+    const tf_node *w = tf_leaf_of(p, weight), *factors = tf_leaf_of(p, gamma);
+    tf_shape shape = tf_type_of(p, n)->shape;
+    if (!status &&
+        (!factors || tf_shape_count(factors->shape) != w->shape.dim[0] || w->leaf != TF_LEAF_WEIGHT ||
+         tf_shape_last(shape) != w->shape.dim[0] || result.wide ||
+         tf_shape_count(shape) / tf_shape_last(shape) != tf_shape_count(tf_type_of(p, x)->shape) / w->shape.dim[1]))
+        status = tf_fail(TF_INVALID, "what is added to a linear layer does not fit its result");
+    if (status) return tf_program_fail(p, status);
+    return secret_linear(p, x, weight, bias, (scaled){n, gamma}, -1, NULL, result);
 }
 
 tf_value tf_linear_rotated(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value table, size_t rotated,
@@ -311,7 +356,7 @@ tf_value tf_linear_rotated(tf_program *p, tf_value x, tf_value weight, tf_value 
                                 rotated, &r);
     if (!status && result.wide) status = tf_fail(TF_INVALID, "a rotated linear layer cannot stay in Z_2^64");
     if (status) return tf_program_fail(p, status);
-    if (w->leaf != TF_LEAF_PUBLIC_WEIGHT) return secret_linear(p, x, weight, bias, table, &r, result);
+    if (w->leaf != TF_LEAF_PUBLIC_WEIGHT) return secret_linear(p, x, weight, bias, nothing, table, &r, result);
     tf_result before = {.frac = result.frac + SPARE_BITS, .bound = result.bound};
     return tf_rotate(p, tf_public_linear(p, x, w, tf_leaf_of(p, bias), before), table, rotated, result);
 }

@@ -286,9 +286,9 @@ Test(bert, of_the_last_layer_what_its_head_reads) {
         tf_graph graph = build(equal(), false);
         for (int i = 0; i < graph.nodes; i++) {
             const tf_node *node = &graph.node[i];
-            bool last = strstr(node->name, "layer.1.output.dense") && node->op;
+            bool last = strstr(node->name, "layer.1.output.residual") && node->op;
             bool key = strstr(node->name, "layer.1.attention.self.key") && node->op;
-            bool earlier = strstr(node->name, "layer.0.output.dense") && node->op;
+            bool earlier = strstr(node->name, "layer.0.output.residual") && node->op;
             if (last) cr_assert_eq(node->shape.dim[1], k < 2 ? 1 : 6, "%d: %zu rows", k, node->shape.dim[1]);
             if (key || earlier) cr_assert_eq(node->shape.dim[1], 6);
         }

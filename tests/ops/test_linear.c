@@ -37,6 +37,19 @@ Test(linear, refuses_what_does_not_fit) {
     check_refused("linear", ARRAYS(x), TF_NO_ATTRS, "1 inputs given, 2 to 3 needed");
 }
 
+Test(residual, small) {
+    tf_array x = {tf_dims(2, 3), (float[]){1, 2, 3, 4, 5, 6}}, w = {tf_dims(2, 3), (float[]){1, 0, -1, 2, 2, 2}}, y;
+    tf_array b = {tf_dims(2), (float[]){10, 20}}, n = {tf_dims(2, 2), (float[]){1, 2, 3, 4}},
+             gamma = {tf_dims(2), (float[]){10, 100}}, beta = {tf_dims(2), (float[]){0.5, 0.25}};
+    cr_assert_eq(run_plain("residual", "", ARRAYS(x, w, n, gamma, beta, b), TF_NO_ATTRS, &y), TF_OK, "%s", tf_error());
+    check_values(y, tf_dims(2, 2), (double[]){18.5, 232.25, 38.5, 450.25}, 0);
+    cr_assert_eq(run_plain("residual", "", ARRAYS(x, w, n, gamma, beta), TF_ATTRS({"centred", 1}), &y), TF_OK, "%s",
+                 tf_error());
+    check_values(y, tf_dims(2, 2), (double[]){-96.5, 107.25, -186.5, 215.25}, 0);
+    check_refused("residual", ARRAYS(x, w, x, gamma, beta), TF_NO_ATTRS, "what is added has shape 2x3, not 2x2");
+    check_refused("residual", ARRAYS(x, w, n, gamma, x), TF_NO_ATTRS, "beta has shape 2x3, not 2");
+}
+
 /* Batches of products, b transposed or not, with a factor. */
 static void check_matmul(size_t batch, size_t m, size_t k, size_t n, bool transpose, double scale) {
     tf_array a = random_array(tf_dims(batch, m, k), -1, 1, 1), y;

@@ -6,8 +6,9 @@ typedef struct layer {
     int owner, frac; /* of the model; who puts in x and gets y is the party after it */
     size_t rows, in, out;
     bool biased, open; /* public weights */
+    bool plus;         /* n gamma is added */
     int threads;
-    float *x, *w, *b;
+    float *x, *w, *b, *n, *gamma;
     double *y;
     uint64_t setup[TF_PARTIES]; /* bytes sent beyond those of the run itself */
     tf_session_stats stats[TF_PARTIES];
@@ -23,12 +24,19 @@ static tf_status play(tf_link *link, int id, void *context) {
     tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, l->in), .data = holds ? l->x : NULL};
     tf_node w = {.name = "w", .leaf = kind, .shape = tf_dims(l->out, l->in), .data = holds || l->open ? l->w : NULL};
     tf_node b = {.name = "b", .leaf = kind, .shape = tf_dims(l->out), .data = holds || l->open ? l->b : NULL};
+    tf_node n = {.name = "n", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, l->out), .data = holds ? l->n : NULL};
+    tf_node gamma = {.name = "g", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->out), .data = holds ? l->gamma : NULL};
     tf_program program;
     tf_program_init(&program, l->frac, l->owner, user);
     double bound = tf_default_bound(&program);
     tf_value in = tf_weight(&program, tf_program_leaf(&program, &x), l->frac, tf_width(l->frac, bound));
     tf_value matrix = tf_program_leaf(&program, &w), bias = l->biased ? tf_program_leaf(&program, &b) : -1;
-    tf_output(&program, tf_linear(&program, in, matrix, bias, (tf_result){l->frac, 0, false}), user, 0);
+    tf_result result = {l->frac, 0, false};
+    tf_value added =
+        l->plus ? tf_weight(&program, tf_program_leaf(&program, &n), l->frac, tf_width(l->frac, bound)) : -1;
+    tf_value y = l->plus ? tf_linear_plus(&program, in, matrix, bias, added, tf_program_leaf(&program, &gamma), result)
+                         : tf_linear(&program, in, matrix, bias, result);
+    tf_output(&program, y, user, 0);
     tf_session session;
     tf_status status = tf_session_open(&session, link);
     if (!status) status = tf_party_set_threads(&session.party, l->threads);
@@ -53,21 +61,23 @@ static double fixed(float x, int frac) {
 static void check_layer(layer l) {
     three_outcome outcome;
     l.x = floats(l.rows * l.in, 2), l.w = floats(l.out * l.in, 1), l.b = floats(l.out, 3);
+    l.n = floats(l.rows * l.out, 5), l.gamma = floats(l.out, 2);
     l.y = malloc(l.rows * l.out * sizeof *l.y);
     cr_assert_eq(three_do(play, &l, &outcome), TF_OK, "%s", tf_error());
     double unit = ldexp(1, -l.frac);
     for (size_t r = 0; r < l.rows; r++)
         for (size_t o = 0; o < l.out; o++) {
             double sum = l.biased ? fixed(l.b[o], 2 * l.frac) : 0;
+            if (l.plus) sum += fixed(l.n[r * l.out + o], l.frac) * fixed(l.gamma[o], l.frac);
             for (size_t i = 0; i < l.in; i++)
                 sum += fixed(l.x[r * l.in + i], l.frac) * fixed(l.w[o * l.in + i], l.frac);
             cr_assert_leq(fabs(l.y[r * l.out + o] - sum), 1.501 * unit, "%zu x %zu x %zu: %g, not %g", l.rows, l.in,
                           l.out, l.y[r * l.out + o], sum);
         }
-    free(l.x), free(l.w), free(l.b), free(l.y);
+    free(l.x), free(l.w), free(l.b), free(l.n), free(l.gamma), free(l.y);
 }
 
-static void check_sizes(bool open) {
+static void check_sizes(bool open, bool plus) {
     const size_t size[][3] = {{1, 1, 1},     {1, 70, 3},     {7, 64, 65},  {130, 5, 2},   {33, 129, 40},
                               {3, 300, 200}, {1, 20000, 31}, {97, 9, 129}, {130, 20, 150}};
     const int fracs[] = {12, 16, 18};
@@ -83,15 +93,20 @@ static void check_sizes(bool open) {
                                     .out = size[s][2],
                                     .biased = biased,
                                     .open = open,
+                                    .plus = plus,
                                     .threads = biased ? 3 : 1});
 }
 
 Test(step_linear, secret_weights) {
-    check_sizes(false);
+    check_sizes(false, false);
+}
+
+Test(step_linear, secret_weights_and_what_is_added) {
+    check_sizes(false, true);
 }
 
 Test(step_linear, public_weights) {
-    check_sizes(true);
+    check_sizes(true, false);
 }
 
 /* A linear layer's request that cannot be met says why. */
@@ -109,6 +124,31 @@ static void check_refused(tf_shape x, tf_shape w, tf_shape b, tf_leaf w_kind, tf
     cr_assert_eq(tf_program_status(&program), TF_INVALID, "%s", tf_error());
     cr_assert(strstr(tf_error(), reason) != NULL, "%s", tf_error());
     tf_program_free(&program);
+}
+
+/* What is to be added has the shape of the result, and a factor for each column; and the weight is secret. */
+static void check_refused_plus(tf_shape n, tf_shape gamma, tf_leaf kind) {
+    tf_node input = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(4, 5)},
+            weight = {.name = "w", .leaf = kind, .shape = tf_dims(3, 5)},
+            added = {.name = "n", .leaf = TF_LEAF_WEIGHT, .shape = n},
+            factors = {.name = "g", .leaf = TF_LEAF_WEIGHT, .shape = gamma};
+    tf_program program;
+    tf_program_init(&program, 16, 0, 1);
+    tf_value x = tf_weight(&program, tf_program_leaf(&program, &input), 16, 48);
+    tf_value y = tf_linear_plus(&program, x, tf_program_leaf(&program, &weight), -1,
+                                tf_weight(&program, tf_program_leaf(&program, &added), 16, 48),
+                                tf_program_leaf(&program, &factors), (tf_result){16, 0, false});
+    cr_assert_eq(y, -1);
+    cr_assert_eq(tf_program_status(&program), TF_INVALID, "%s", tf_error());
+    cr_assert(strstr(tf_error(), "does not fit its result") != NULL, "%s", tf_error());
+    tf_program_free(&program);
+}
+
+Test(step_linear, refuses_what_cannot_be_added) {
+    check_refused_plus(tf_dims(4, 5), tf_dims(3), TF_LEAF_WEIGHT);
+    check_refused_plus(tf_dims(5, 3), tf_dims(3), TF_LEAF_WEIGHT);
+    check_refused_plus(tf_dims(4, 3), tf_dims(4), TF_LEAF_WEIGHT);
+    check_refused_plus(tf_dims(4, 3), tf_dims(3), TF_LEAF_PUBLIC_WEIGHT);
 }
 
 Test(step_linear, refuses_what_does_not_fit) {

@@ -89,6 +89,20 @@ static void step_rotated(rig *r, const int64_t *x) {
                       tf_program_leaf(p, &table), STEP_ROWS / 2, RESULT(8, 0x1p22, false));
 }
 
+/* The same with n gamma added. */
+static void step_linear_plus(rig *r, const int64_t *x) {
+    enum { IN = STEP_N / STEP_ROWS };
+    tf_program *p = &r->program;
+    p->model_owner = TF_OUTSIDE;
+    tf_value a = tf_slice(p, rig_put(r, tf_dims(STEP_N), x, 18, 64, 64), 0, 0, STEP_ROWS * IN);
+    tf_value n = rig_put(r, tf_dims(STEP_ROWS, STEP_ROWS), x, 18, 64, 64);
+    rig_put(r, tf_dims(STEP_ROWS), x, 8, 64, 64);
+    tf_value gamma = tf_program_leaf(p, &r->leaf[r->inputs - 1]);
+    rig_put(r, tf_dims(STEP_ROWS, IN), x, 8, 64, 64);
+    tf_linear_plus(p, tf_reshape(p, a, tf_dims(STEP_ROWS, IN)), tf_program_leaf(p, &r->leaf[r->inputs - 1]), -1, n,
+                   gamma, RESULT(8, 0x1p36, false));
+}
+
 static void step_lookup(rig *r, const int64_t *x) {
     static const double table[16];
     tf_value index = rig_put(r, tf_dims(STEP_N / 8), x, 0, 4 + 8, 512); /* all bits but the low four are dropped */
@@ -146,6 +160,7 @@ static const step_case step_products[] = {{"multiply, wide", step_multiply_wide}
                                           {"dot", step_dot},
                                           {"matmul", step_matmul},
                                           {"rotated linear layer", step_rotated},
+                                          {"linear layer with more", step_linear_plus},
                                           {0}};
 static const step_case step_truncations[] = {{"truncate", step_truncate_narrow},
                                              {"truncate, odd ring", step_truncate_odd},
