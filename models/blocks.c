@@ -55,6 +55,19 @@ tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape) {
     return tensor(b, TF_LEAF_WEIGHT, name, shape);
 }
 
+tf_id tf_block_table(tf_builder *b, const char *name, tf_shape shape, bool centred) {
+    if (!centred) return tf_block_weight(b, name, shape);
+    const float *data = NULL;
+    char full[224], own[96];
+    snprintf(full, sizeof full, "%.126s%s", leaf_scope(b), name);
+    snprintf(own, sizeof own, "%s.centred", name);
+    if (b->graph->status == TF_OK && b->tensors.file) {
+        tf_status status = tf_fold_rows(&b->tensors, full, shape, TF_WEIGHT_LIMIT, &data);
+        if (status != TF_OK) return tf_graph_fail(b->graph, status);
+    }
+    return add_leaf(b, TF_LEAF_WEIGHT, own, shape, data);
+}
+
 tf_activations tf_block_values(tf_id x) {
     return (tf_activations){.n = x};
 }
@@ -302,7 +315,12 @@ tf_id tf_block_mean(tf_builder *b, tf_id x) {
                        TF_IN(x, token_weights(b, "mean_pool.weights", TF_POOL_MEAN)), TF_NO_ATTRS);
 }
 
-tf_id tf_block_sentence(tf_builder *b, tf_id x) {
+/* Whether what is pooled may be scaled and shifted afterwards: weights add up to 1. */
+static bool pools_evenly(tf_pooling pooling) {
+    return pooling != TF_POOL_MAX && pooling != TF_POOL_MEAN_SQRT;
+}
+
+tf_id tf_block_sentence(tf_builder *b, tf_activations x) {
     static const char *const names[] = {
         [TF_POOL_MEAN] = "mean_pool",           [TF_POOL_FIRST] = "first_token",
         [TF_POOL_LAST] = "last_token",          [TF_POOL_MAX] = "max_pool",
@@ -311,12 +329,14 @@ tf_id tf_block_sentence(tf_builder *b, tf_id x) {
     const char *name = names[pooling];
     char weights[48];
     snprintf(weights, sizeof weights, "%s.weights", name);
-    tf_id pooled;
+    tf_activations from = pools_evenly(pooling) ? x : tf_block_values(tf_block_value_of(b, x, false));
     if (pooling == TF_POOL_FIRST)
-        pooled = tf_graph_op(b->graph, "first_token", "", name, TF_IN(x), TF_NO_ATTRS);
+        from.n = tf_graph_op(b->graph, "first_token", "", name, TF_IN(from.n), TF_NO_ATTRS);
     else
-        pooled = tf_graph_op(b->graph, pooling == TF_POOL_MAX ? "max_pool" : "mean_pool", "", name,
-                             TF_IN(x, token_weights(b, weights, pooling)), TF_NO_ATTRS);
+        from.n = tf_graph_op(b->graph, pooling == TF_POOL_MAX ? "max_pool" : "mean_pool", "", name,
+                             TF_IN(from.n, token_weights(b, weights, pooling)), *from.norm ? 1 : 0,
+                             (tf_attr[]){{"scaled", 1}});
+    tf_id pooled = tf_block_value_of(b, from, false);
     const tf_config *c = b->config;
     if (c->sentence_width) {
         tf_dense dense = {

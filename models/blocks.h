@@ -28,6 +28,9 @@ typedef struct tf_builder {
 /** A leaf of the model owner's: the data of the tensor of this name, below the graph's scope. */
 tf_id tf_block_weight(tf_builder *b, const char *name, tf_shape shape);
 
+/** The same of a table, rows x width, whose rows may be wanted less their means. */
+tf_id tf_block_table(tf_builder *b, const char *name, tf_shape shape, bool centred);
+
 /** A node that the graph has, by its full name. */
 tf_id tf_block_find(tf_builder *b, const char *name);
 
@@ -96,8 +99,8 @@ tf_id tf_block_key_mask(tf_builder *b, const char *name);
 /** texts x width: the mean of each text's tokens. */
 tf_id tf_block_mean(tf_builder *b, tf_id x);
 
-/** texts x hidden: a text's embedding from its tokens' values, as the config says. */
-tf_id tf_block_sentence(tf_builder *b, tf_id x);
+/** texts x hidden: a text's embedding from its tokens, as the config says. */
+tf_id tf_block_sentence(tf_builder *b, tf_activations x);
 
 /** texts x picks x width: the tokens that the data owner means; all of them where the batch picks none. */
 tf_id tf_block_picked(tf_builder *b, tf_id x);

@@ -33,14 +33,15 @@ static tf_id rows(tf_builder *b, const char *name, tf_id table, size_t count) {
     return tf_graph_op(b->graph, "rows", "", name, TF_IN(table), TF_ATTRS({"count", (double)count}));
 }
 
-/* The embeddings of token and position, and of the token type where there is one. */
-static tf_id embedding_sum(tf_builder *b, size_t width) {
+/* The embeddings of token and position, and of the token type where there is one; `centred`: less their means. */
+static tf_id embedding_sum(tf_builder *b, size_t width, bool centred) {
     const tf_batch *batch = b->batch;
     tf_graph *g = b->graph;
-    tf_id words = tf_block_weight(b, "word_embeddings.weight", tf_dims(b->config->vocabulary, width));
-    tf_id positions = tf_block_weight(b, "position_embeddings.weight", tf_dims(b->config->positions, width)),
+    tf_id words = tf_block_table(b, "word_embeddings.weight", tf_dims(b->config->vocabulary, width), centred),
           types = -1;
-    if (b->config->types) types = tf_block_weight(b, "token_type_embeddings.weight", tf_dims(b->config->types, width));
+    tf_id positions = tf_block_table(b, "position_embeddings.weight", tf_dims(b->config->positions, width), centred);
+    if (b->config->types)
+        types = tf_block_table(b, "token_type_embeddings.weight", tf_dims(b->config->types, width), centred);
 
     tf_id token = tf_block_ids(b, "tokens", false);
     tf_id word = tf_graph_op(g, "embedding", "", "word_embeddings", TF_IN(token, words), TF_NO_ATTRS);
@@ -58,8 +59,10 @@ static tf_id embedding_sum(tf_builder *b, size_t width) {
 tf_activations tf_encoder_embeddings(tf_builder *b) {
     size_t hidden = b->config->hidden, width = b->config->embedding ? b->config->embedding : hidden;
     tf_graph_scope(b->graph, "embeddings.");
-    tf_norm norm = {.name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1};
-    tf_activations x = tf_block_norm(b, embedding_sum(b, width), norm);
+    /* a masked word's head reads the table too, as it is */
+    bool centred = b->fold && b->config->head != TF_HEAD_MASKED;
+    tf_norm norm = {.name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1, .centred = centred};
+    tf_activations x = tf_block_norm(b, embedding_sum(b, width, centred), norm);
     if (!b->config->embedding) return x;
     return tf_block_values(tf_block_dense(b, x, (tf_dense){.name = "projection", .in = width, .out = hidden}));
 }
@@ -133,7 +136,7 @@ tf_id tf_encoder_head(tf_builder *b, tf_activations x, const char *kind, const c
     tf_dense classifier = {.name = "classifier", .in = hidden, .out = c->labels};
     tf_graph_scope(b->graph, "%s", "");
     if (c->sentence_head || c->head == TF_HEAD_EMBEDDING) {
-        tf_id sentence = tf_block_sentence(b, tf_block_value_of(b, x, false));
+        tf_id sentence = tf_block_sentence(b, x);
         if (c->sentence_width) classifier.in = c->sentence_width;
         return c->sentence_head ? tf_block_dense(b, tf_block_values(sentence), classifier) : sentence;
     }

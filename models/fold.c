@@ -76,3 +76,29 @@ tf_status tf_fold_shift(const tf_tensors *tensors, const char *norm, size_t widt
     snprintf(key, sizeof key, "%s.bias, folded", norm);
     return tf_safetensors_derive(tensors->file, key, width, limit, make_shift, &p, beta);
 }
+
+/* Rows of a table, each to become one less its mean. */
+typedef struct table {
+    const float *data;
+    size_t rows, width;
+} table;
+
+static void make_rows(const void *context, float *out) {
+    const table *t = context;
+    for (size_t row = 0; row < t->rows; row++) {
+        const float *in = t->data + row * t->width;
+        double mean = 0;
+        for (size_t i = 0; i < t->width; i++) mean += in[i] / (double)t->width;
+        double rest = 0; /* what rounding has left of the mean */
+        for (size_t i = 0; i < t->width; i++) rest += out[row * t->width + i] = (float)(in[i] - mean);
+        out[row * t->width] -= (float)rest;
+    }
+}
+
+tf_status tf_fold_rows(const tf_tensors *tensors, const char *name, tf_shape shape, double limit, const float **data) {
+    table t = {.rows = shape.dim[0], .width = shape.dim[1]};
+    TF_TRY(tf_tensors_floats(tensors, name, shape, limit, &t.data));
+    char key[224];
+    snprintf(key, sizeof key, "%s, centred", name);
+    return tf_safetensors_derive(tensors->file, key, t.rows * t.width, limit, make_rows, &t, data);
+}

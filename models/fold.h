@@ -2,7 +2,8 @@
  * Weights as a private run wants them: what a normalisation does besides dividing is folded into the linear layers
  * around it, by the owner of the weights, in the open. Mathematically nothing changes:
  *     W (gamma n + beta) + b = (W diag(gamma)) n + (W beta + b),
- *     y - mean(y) for y = W x + b is (W - its columns' means) x + (b - mean(b)).
+ *     y - mean(y) for y = W x + b is (W - its columns' means) x + (b - mean(b)),
+ *     e - mean(e) for a sum e of rows of tables is the sum of these rows less their means.
  */
 #ifndef TF_FOLD_H
 #define TF_FOLD_H
@@ -22,6 +23,10 @@ typedef struct tf_fold {
 
 /** Folds. Fails like tf_tensors_floats. */
 TF_CHECKED tf_status tf_fold_linear(const tf_tensors *tensors, double limit, tf_fold *fold);
+
+/** A table of `shape`, rows x width, each row less its mean. */
+TF_CHECKED tf_status tf_fold_rows(const tf_tensors *tensors, const char *name, tf_shape shape, double limit,
+                                  const float **data);
 
 /** A LayerNorm's shift less its mean. */
 TF_CHECKED tf_status tf_fold_shift(const tf_tensors *tensors, const char *norm, size_t width, double limit,

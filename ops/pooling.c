@@ -100,8 +100,10 @@ static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_val
     if (weights->shape.rank != 2) return tf_program_fail(p, tf_expect_rank("public weights", weights->shape, 2));
     double bound = tf_default_bound(p);
     tf_shape column = tf_dims(weights->shape.dim[0], weights->shape.dim[1], 1);
-    tf_value weighted = tf_mul_leaf(p, in[0], in[1], column, p->frac);
-    return tf_trunc(p, tf_sum_axis(p, weighted, 1, bound), p->frac);
+    tf_value sum = tf_sum_axis(p, tf_mul_leaf(p, in[0], in[1], column, p->frac), 1, bound);
+    /* what a product with gamma follows is truncated once, after that, where the widest ring has room for both */
+    bool later = tf_attr_get(node, "scaled", 0) != 0 && tf_width(3 * p->frac, bound) <= 64;
+    return later ? sum : tf_trunc(p, sum, p->frac);
 }
 
 /* A tournament between the two halves of the tokens, round by round; padding goes in 2^10 lower, so that elements of
@@ -130,11 +132,14 @@ static tf_value lower_l2norm(tf_program *p, const tf_node *node, const tf_value 
     const double low = 0x1p-10, high = 0x1p16;
     if (p->status) return -1;
     tf_value sum = tf_dot(p, in[0], in[0], (tf_result){p->frac + 6, high, false});
-    tf_value factor = tf_rsqrt(p, sum, low, high, 1, p->frac + 4, 0);
+    const tf_result unit = {p->frac, 2, false};
+    const int factor_frac = p->frac + 4;
+    unsigned ring = (tf_width(p->frac, unit.bound) + (unsigned)factor_frac + 7) / 8 * 8; /* the product's */
+    tf_value factor = tf_rsqrt(p, sum, low, high, 1, factor_frac, ring);
     if (p->status) return -1;
     tf_shape row = node->shape;
     row.dim[row.rank - 1] = 1;
-    return tf_mul(p, in[0], tf_reshape(p, factor, row), (tf_result){p->frac, 2, false});
+    return tf_mul(p, in[0], tf_reshape(p, factor, row), unit);
 }
 
 static const tf_example rows_example = {.input = {{TF_LEAF_NONE, "bnw", TF_FILL_ROWS, 0, 0}}},
@@ -159,7 +164,8 @@ const tf_op tf_pooling_ops[] = {
      .example = &rows_example},
     {.kind = "mean_pool",
      .variant = "",
-     .summary = "the sum of each text's token vectors times weights, public or secret, 1/length or 0",
+     .summary = "the sum of each text's token vectors times weights, public or secret, 1/length or 0; with attribute "
+                "scaled for an affine, which rounds once for both",
      .source = "Reimers and Gurevych 2019 (Sentence-BERT), 3",
      .min_inputs = 2,
      .max_inputs = 2,

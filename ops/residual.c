@@ -16,7 +16,8 @@ static tf_value shift_of(tf_program *p, tf_value beta) {
 }
 
 tf_value tf_scaled(tf_program *p, tf_value x, tf_value gamma, tf_value beta) {
-    gamma = tf_weight(p, gamma, p->frac, tf_width(2 * p->frac, tf_default_bound(p)));
+    if (p->status) return -1;
+    gamma = tf_weight(p, gamma, p->frac, tf_width(tf_type_of(p, x)->frac + p->frac, tf_default_bound(p)));
     return tf_mul_add(p, x, gamma, beta < 0 ? -1 : shift_of(p, beta), (tf_result){p->frac, 0, false});
 }
 
@@ -52,7 +53,8 @@ static tf_status plain_affine(const tf_node *node, const tf_array *in, tf_array 
 /* y less the mean of x gamma in each row. */
 static tf_value less_mean(tf_program *p, tf_value y, tf_value x, tf_value gamma) {
     if (p->status) return -1;
-    const double most_mean = 1024;
+    const double most_mean = 1024, round_bytes = p->round_bytes;
+    p->round_bytes = 0; /* the layers beside which this runs take longer */
     /* gamma in so few bits that the product fits the ring that x has anyway: their errors are lost in the mean */
     tf_shape row = tf_type_of(p, x)->shape;
     size_t n = tf_shape_last(row);
@@ -62,7 +64,9 @@ static tf_value less_mean(tf_program *p, tf_value y, tf_value x, tf_value gamma)
     tf_value mean = tf_dot(p, x, gamma, (tf_result){p->frac, most_mean, false});
     mean = tf_trunc(p, tf_scale_real(p, mean, ldexp(1, halvings) / (double)n, 16), p->frac);
     row.dim[row.rank - 1] = 1;
-    return tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
+    y = tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
+    p->round_bytes = round_bytes;
+    return y;
 }
 
 static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value *in) {

@@ -98,13 +98,21 @@ static void weights_relu(const tf_node *node, const float *score, size_t n, doub
     for (size_t i = 0; i < n; i++) weight[i] = score[i] > 0 ? score[i] : 0;
 }
 
+/* A row's positive scores are taken to add up to less, as its powers are: their sum is no wider than activations. */
+enum { RELU_SUM = 1 << 14 };
+
 static tf_weights lower_relu(tf_program *p, const tf_node *node, tf_value score) {
     /* rows whose sum is small are divided by little: fewer low bits are dropped than elsewhere */
     const unsigned low = 2;
     if (p->status) return tf_no_weights;
-    double n = (double)tf_shape_last(tf_type_of(p, score)->shape);
+    double most = fmin((double)tf_shape_last(tf_type_of(p, score)->shape) * TF_SCORE_BOUND, RELU_SUM);
     tf_value weight = tf_select(p, 1, &(tf_term){tf_negative(p, score, low), score, true});
-    return (tf_weights){.value = weight, .least = EPSILON, .most = n * TF_SCORE_BOUND, .eps = EPSILON};
+    /* its sum is waited for longest: at once in whole bytes that have room for it, where a round is worth that */
+    const tf_type *type = tf_type_of(p, weight);
+    unsigned ring = (tf_width(type->frac, most) + 7) / 8 * 8;
+    bool worth = tf_rounds_are_worth(p, 1, 3 * (double)tf_shape_count(type->shape)); /* as many bytes more at most */
+    if (worth && !tf_softmax_of(node)->mean) weight = tf_lift(p, weight, ring);
+    return (tf_weights){.value = weight, .least = EPSILON, .most = most, .eps = EPSILON};
 }
 
 static const tf_softmax relu = {

@@ -69,13 +69,18 @@ static void lower_outputs(tf_program *program, const tf_value *value) {
     tf_output(program, guard, program->data_owner, count);
 }
 
+/** What is the same for all ways to lower a graph, but for `round_bytes`. */
+typedef struct settings {
+    int frac, model_owner, data_owner;
+    double round_bytes;
+} settings;
+
 /** `wish`: for each node that holds state, the bits that its readers want. */
-static tf_status lower_once(const tf_graph *graph, int frac, int model_owner, int data_owner, const unsigned *wish,
-                            tf_program *program) {
-    tf_program_init(program, frac, model_owner, data_owner);
+static tf_status lower_once(const tf_graph *graph, const settings *s, const unsigned *wish, tf_program *program) {
+    tf_program_init(program, s->frac, s->model_owner, s->data_owner);
+    program->round_bytes = s->round_bytes;
     tf_value *value = program->result = malloc(((size_t)graph->nodes + 1) * sizeof *value);
     program->graph = graph;
-    if (graph->round_bytes > 0) program->round_bytes = graph->round_bytes;
     if (!value) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
     if (has_public_inputs(graph)) tf_compare_public(program);
     for (int i = 0; i < graph->nodes && !program->status; i++) {
@@ -108,13 +113,13 @@ static bool wishes_grew(const tf_program *program, unsigned *wish) {
 }
 
 /** Holds state in the ring that its readers wish for. */
-static tf_status lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program) {
+static tf_status lower(const tf_graph *graph, const settings *s, tf_program *program) {
     unsigned *wish = calloc((size_t)graph->nodes + 1, sizeof *wish);
     if (!wish) return tf_fail(TF_NOMEM, "no memory for %d nodes", graph->nodes);
-    tf_status status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+    tf_status status = lower_once(graph, s, wish, program);
     while (!status && wishes_grew(program, wish)) {
         tf_program_free(program);
-        status = lower_once(graph, frac, model_owner, data_owner, wish, program);
+        status = lower_once(graph, s, wish, program);
     }
     free(wish);
     if (status) tf_program_free(program);
@@ -154,21 +159,34 @@ static tf_status plan_thirds(tf_program *program, tf_plan *plan) {
     return TF_OK;
 }
 
+static tf_status lower_and_plan(const tf_graph *graph, const settings *s, tf_program *program, tf_plan *plan) {
+    TF_TRY(lower(graph, s, program));
+    tf_status status = plan_thirds(program, plan);
+    if (status) tf_program_free(program);
+    return status;
+}
+
 tf_status tf_lower(const tf_graph *graph, int frac, int model_owner, int data_owner, tf_program *program,
                    tf_plan *plan) {
+    enum { PARTS = 230 }; /* of what it sends is a round less worth one, where nothing is told */
     tf_plan best;
     *program = (tf_program){0};
     if (plan) *plan = (tf_plan){0};
     if (frac < 8 || frac > 24) return tf_fail(TF_INVALID, "%d fractional bits; 8 to 24 are possible", frac);
-    TF_TRY(lower(graph, frac, model_owner, data_owner, program));
-    tf_status status = plan_thirds(program, &best);
-    if (status)
+    const bool told = graph->round_bytes > 0;
+    settings s = {frac, model_owner, data_owner, told ? graph->round_bytes : TF_ROUND_BYTES};
+    TF_TRY(lower_and_plan(graph, &s, program, &best));
+    if (!told && (double)best.total_bytes > TF_ROUND_BYTES * (double)PARTS) {
+        s.round_bytes = (double)best.total_bytes / PARTS;
+        tf_plan_free(&best);
         tf_program_free(program);
-    else if (plan)
+        TF_TRY(lower_and_plan(graph, &s, program, &best));
+    }
+    if (plan)
         *plan = best;
     else
         tf_plan_free(&best);
-    return status;
+    return TF_OK;
 }
 
 tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {

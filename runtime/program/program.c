@@ -228,6 +228,32 @@ bool tf_step_is_parameter(const tf_step_node *node) {
     return node->step == &parameter_step;
 }
 
+/** Whether a weight may take a wider ring: a session shares it as programs of graphs want it, but one that is packed
+ * takes the same ring in all of them. */
+static bool parameter_widens(const tf_program *program, tf_value value) {
+    for (int i = 0; i < program->params && program->graph; i++)
+        if (program->param[i].value == value) return !program->param[i].packed;
+    return false;
+}
+
+double tf_widen(tf_program *program, tf_value value, unsigned bits, bool now) {
+    tf_step_node *node = &program->node[value];
+    if (node->type.kind == TF_SHARE && node->type.bits >= bits) return 0;
+    if (node->type.kind != TF_SHARE || bits > 64 || !node->step) return INFINITY;
+    double more = tf_step_is_parameter(node) && parameter_widens(program, value) ? 0
+                  : node->step->widen ? node->step->widen(program, value, bits, now)
+                                      : INFINITY;
+    if (now && more < INFINITY) program->node[value].type.bits = bits;
+    return more;
+}
+
+double tf_widen_inputs(tf_program *program, tf_value value, unsigned bits, bool now) {
+    double more = 0;
+    for (int k = 0; k < program->node[value].inputs; k++)
+        more += tf_widen(program, program->node[value].input[k], bits, now);
+    return more;
+}
+
 bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {
     return node->step->elementwise || (node->step->keeps_thirds && node->step->keeps_thirds(program, node));
 }

@@ -82,9 +82,10 @@ typedef struct tf_step {
     /** For steps that are not elementwise: whether a third of the output depends on the same third of the inputs only,
      * so that the solo phase can run ahead all the same. NULL: never. */
     bool (*keeps_thirds)(const tf_program *program, const tf_step_node *node);
-    /** Changes a node that it may give its result in a ring of `bits`, in place of a lift, where that is worth it.
-     * NULL: never. */
-    bool (*widen)(tf_program *program, tf_value value, unsigned bits);
+    /** How many bytes more a node sends, with those before it that then must, to give its result in a ring of `bits`;
+     *  INFINITY where it cannot. With `now` it is changed so; what was computed from it used its low bits, which do not
+     *  change. See tf_widen. NULL: never. */
+    double (*widen)(tf_program *program, tf_value value, unsigned bits, bool now);
     bool shares_work; /**< several threads may call a phase at the same time, each doing its worker slice
                        *  of the blocks */
     void (*cost)(const tf_program *program, const tf_step_node *node, tf_traffic *traffic); /**< NULL: local */
@@ -116,6 +117,16 @@ int64_t *tf_append_data(tf_program *program, tf_value value, size_t count);
 int64_t *tf_append_fit(tf_program *program, tf_value value, size_t count, const void *facts, size_t size, bool *known);
 
 bool tf_step_is_parameter(const tf_step_node *node);
+
+/**
+ * The bytes more that it takes to have a value in a ring of `bits` without a lift, from where it comes: less than none
+ * where a product of wider operands is cheaper than a lift of its result. INFINITY where that is not possible. With
+ * `now` the program is changed so.
+ */
+double tf_widen(tf_program *program, tf_value value, unsigned bits, bool now);
+
+/** A step's tf_step.widen where each input must have the result's bits, and nothing is sent. */
+double tf_widen_inputs(tf_program *program, tf_value value, unsigned bits, bool now);
 
 /** Whether S knows its third of the result as soon as it knows its thirds of the inputs, and what it does itself. */
 bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node);

@@ -123,9 +123,19 @@ static tf_status lift_pair(tf_call *call, int phase) {
     return TF_OK;
 }
 
+static double lift_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
+    tf_step_node *node = &p->node[value];
+    unsigned before = bytes_of(node);
+    lift_args *args = (lift_args *)node->arg;
+    double more = (double)tf_bytes_of(bits - (unsigned)args->from) - before;
+    if (now) args->to = bits;
+    return 4 * more * (double)tf_shape_count(node->type.shape);
+}
+
 static const tf_step lift_step = {.name = "lift",
                                   .summary = "exact widening of the ring",
                                   .elementwise = true,
+                                  .widen = lift_widen,
                                   .cost = lift_cost,
                                   .shares_work = true,
                                   .solo = lift_solo,
@@ -134,6 +144,15 @@ static const tf_step lift_step = {.name = "lift",
 /** Whether values of this type may be lifted: |integer| < 2^(bits - 2). */
 static bool liftable(const tf_type *type) {
     return tf_width(type->frac, type->bound) <= type->bits;
+}
+
+/** Makes a value come in a ring of `bits` where that is worth a round less than a lift takes. */
+static bool comes_wider(tf_program *p, tf_value a, unsigned bits) {
+    const tf_type *type = tf_type_of(p, a);
+    double lift = 4.0 * tf_bytes_of(bits - type->bits) * (double)tf_shape_count(type->shape);
+    if (!tf_rounds_are_worth(p, 1, tf_widen(p, a, bits, false) - lift)) return false;
+    tf_widen(p, a, bits, true);
+    return true;
 }
 
 unsigned tf_lifted_bits(const tf_program *p, tf_value a) {
@@ -163,11 +182,7 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
         if (bits > 64)
             return tf_program_fail(
                 p, tf_fail(TF_RANGE, "a ring of %u bits is needed; 64 is the most. Use fewer --frac-bits", bits));
-        tf_type *lifted = &p->node[before].type;
-        if (lifted->bits < bits) {
-            lifted->bits = bits;
-            ((lift_args *)p->node[before].arg)->to = bits;
-        }
+        tf_widen(p, before, bits, true);
         return before;
     }
     if (bits > 64 || !liftable(&type))
@@ -176,8 +191,7 @@ tf_value tf_lift(tf_program *p, tf_value a, unsigned bits) {
                                        "a value of range %g with %d fractional bits in %u bits cannot be lifted to %u"
                                        " bits; use fewer --frac-bits",
                                        type.bound, type.frac, type.bits, bits));
-    const tf_step *step = p->node[a].step;
-    if (step && step->widen && step->widen(p, a, bits)) return a;
+    if (comes_wider(p, a, bits)) return a;
     lift_args args = {.from = type.bits, .to = bits};
     type.bits = bits;
     type.zero = -1;

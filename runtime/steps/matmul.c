@@ -207,6 +207,7 @@ static tf_status matmul_pair(tf_call *call, int phase) {
 
 static const tf_step matmul_step = {.name = "matmul",
                                     .summary = "batched matrix product, truncated",
+                                    .widen = tf_product_widen,
                                     .cost = tf_product_cost,
                                     .state = tf_product_state,
                                     .shares_work = true,

@@ -19,6 +19,8 @@
  */
 #include "runtime/steps/product.h"
 
+#include <math.h>
+
 #include "runtime/steps/local.h"
 
 enum { ZERO = 1 }; /* purpose of the streams that mask the parts */
@@ -120,6 +122,21 @@ void tf_product_pair(tf_call *call, int phase) {
         else
             receive_block(call, phase, at, count);
     }
+}
+
+double tf_product_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
+    tf_step_node *node = &p->node[value];
+    tf_truncation_args *t = &((tf_product_args *)node->arg)->truncation;
+    const tf_product_args *args = tf_args(tf_product_args, node);
+    unsigned ring = bits + (unsigned)(t->shift + args->turned), before = tf_bytes_of(node->type.bits);
+    if (t->wide || args->doubled || ring > 64) return INFINITY;
+    double more = 3.0 * (tf_bytes_of(bits) - (double)before) * (double)tf_shape_count(node->type.shape);
+    const bool elements = !args->layout.m; /* what is added to products of elements has the result's scale, and ring */
+    for (int k = 0; k < p->node[value].inputs; k++)
+        if (!k || p->node[value].input[k] != p->node[value].input[k - 1])
+            more += tf_widen(p, p->node[value].input[k], elements && k > 1 ? bits : ring, now);
+    if (now) ((tf_product_args *)p->node[value].arg)->truncation.bits = bits + t->shift;
+    return more;
 }
 
 /* Element by element, and dot products: the part of a third by roles -------------------------------------------- */
@@ -224,6 +241,7 @@ static const tf_step multiply_step = {.name = "multiply",
                                       .summary = "products of elements, truncated",
                                       .elementwise = true,
                                       .reads_whole = tf_repeated_whole,
+                                      .widen = tf_product_widen,
                                       .cost = tf_product_cost,
                                       .state = tf_product_state,
                                       .shares_work = true,
@@ -232,6 +250,7 @@ static const tf_step multiply_step = {.name = "multiply",
 
 static const tf_step dot_step = {.name = "dot",
                                  .summary = "dot products over the last axis, truncated once",
+                                 .widen = tf_product_widen,
                                  .cost = tf_product_cost,
                                  .state = tf_product_state,
                                  .shares_work = true,

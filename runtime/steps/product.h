@@ -28,6 +28,9 @@ static inline unsigned tf_product_ring(const tf_step_node *node) {
 void tf_product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic);
 size_t tf_product_state(const tf_program *program, const tf_step_node *node);
 
+/** A product's tf_step.widen: its operands take as many bits more. */
+double tf_product_widen(tf_program *program, tf_value value, unsigned bits, bool now);
+
 /** S: its part of the products is in out.c[0]. */
 void tf_product_solo(tf_call *call);
 

@@ -55,6 +55,7 @@ static tf_status public_local(tf_call *call) {
 static const tf_step public_step = {.name = "public",
                                     .summary = "sum or product with a public tensor",
                                     .elementwise = true,
+                                    .widen = tf_widen_inputs,
                                     .shares_work = true,
                                     .local = public_local};
 

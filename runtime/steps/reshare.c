@@ -96,8 +96,11 @@ TF_MULTIVERSION void tf_reshare_receive(tf_call *call, size_t at, size_t count) 
 
 /* A value under another type: another shape, another range --------------------------------------------------------- */
 
-static const tf_step rename_step = {
-    .name = "rename", .summary = "the same elements under another shape or range", .alias = true, .elementwise = true};
+static const tf_step rename_step = {.name = "rename",
+                                    .summary = "the same elements under another shape or range",
+                                    .alias = true,
+                                    .elementwise = true,
+                                    .widen = tf_widen_inputs};
 
 tf_value tf_rename(tf_program *p, tf_value a, tf_type type) {
     return tf_append(p, &rename_step, type, 1, &a);

@@ -25,9 +25,10 @@ enum {
  *  x_1, ... */
 typedef struct select_args {
     int64_t negate[MAX_TERMS];
+    int64_t from; /**< of a selection that comes lifted: the bits of its value */
 } select_args;
 
-static bool select_widen(tf_program *p, tf_value selection, unsigned bits);
+static double select_widen(tf_program *p, tf_value selection, unsigned bits, bool now);
 
 static unsigned bytes_of(const tf_step_node *node) {
     return tf_bytes_of(node->type.bits);
@@ -150,7 +151,7 @@ enum { MULTIPLES = 2, DEALT = 5 };
 enum { ELEMENT = 1, LIFTED_MU = ELEMENT + DEALT }; /* purposes */
 
 static unsigned from_of(const tf_call *call) {
-    return tf_type_of(call->program, call->node->input[1])->bits;
+    return (unsigned)tf_args(select_args, call->node)->from;
 }
 
 static unsigned wide_bytes(const tf_step_node *node) {
@@ -162,7 +163,7 @@ static unsigned narrow_bytes(const tf_step_node *node, unsigned from) {
 
 static void lifted_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape);
-    unsigned wide = wide_bytes(node), narrow = narrow_bytes(node, tf_type_of(program, node->input[1])->bits);
+    unsigned wide = wide_bytes(node), narrow = narrow_bytes(node, (unsigned)tf_args(select_args, node)->from);
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
     tf_traffic_deal(traffic, n, MULTIPLES * wide + (DEALT - MULTIPLES) * narrow);
@@ -251,24 +252,25 @@ static const tf_step lifted_step = {.name = "select_lifted",
                                     .solo = lifted_solo,
                                     .pair = lifted_pair};
 
-/**
- * Makes a selection of one term come in a ring of `bits` at once, where a round less than with a lift is worth the
- * bytes: S to R 2 n + 3 (n - m) bits, L and R swap n, m being the bits of its value and n those of its result. False
- * where it stays as it is.
- */
-static bool select_widen(tf_program *p, tf_value selection, unsigned bits) {
+/** Bytes of an element: of a selection lifted from `from` to `to` bits. */
+static double lifted_bytes(unsigned from, unsigned to) {
+    return (MULTIPLES + 2) * tf_bytes_of(to) + (DEALT - MULTIPLES) * tf_bytes_of(to - from);
+}
+
+/** A selection of one term can come lifted: S to R 2 n + 3 (n - m) bits, L and R swap n, m being the bits of its value
+ *  and n those of its result. */
+static double select_widen(tf_program *p, tf_value selection, unsigned bits, bool now) {
     tf_step_node *node = &p->node[selection];
-    if (node->step != &lifted_step) {
-        const tf_type *x = tf_type_of(p, node->input[1]);
-        if (node->inputs != 2 || x->bits >= bits || tf_width(x->frac, x->bound) > x->bits) return false;
-        unsigned apart = 4 * (tf_bytes_of(node->type.bits) + tf_bytes_of(bits - node->type.bits)),
-                 both = (MULTIPLES + 2) * tf_bytes_of(bits) + (DEALT - MULTIPLES) * tf_bytes_of(bits - x->bits);
-        double more = ((double)both - apart) * (double)tf_shape_count(x->shape);
-        if (!tf_rounds_are_worth(p, 1, more)) return false;
+    const tf_type *x = tf_type_of(p, node->input[1]);
+    const bool is_lifted = node->step == &lifted_step;
+    const unsigned from = is_lifted ? (unsigned)tf_args(select_args, node)->from : x->bits;
+    if (node->inputs != 2 || from >= bits || tf_width(x->frac, x->bound) > from) return INFINITY;
+    double before = is_lifted ? lifted_bytes(from, node->type.bits) : 4.0 * bytes_of(node);
+    if (now) {
         node->step = &lifted_step;
+        ((select_args *)node->arg)->from = from;
     }
-    node->type.bits = bits; /* what was computed from it used its low bits, which do not change */
-    return true;
+    return (lifted_bytes(from, bits) - before) * (double)tf_shape_count(x->shape);
 }
 
 /* Bit to share ----------------------------------------------------------------------------------------------------- */

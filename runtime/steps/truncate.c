@@ -7,6 +7,8 @@
  * What the receivers learn. R gets v>>d less a stream of k_s, and (wide) a bit less a stream of k_s: uniform to R, who
  * does not hold k_s. L and R swap parts of a product, each less a stream shared with S alone: uniform to the other.
  */
+#include <math.h>
+
 #include "runtime/steps/truncation.h"
 
 enum { RHO = TF_PURPOSE_TRUNCATION, NU, MU };
@@ -142,10 +144,21 @@ static tf_status truncate_pair(tf_call *call, int phase) {
     return TF_OK;
 }
 
+static double truncate_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
+    const tf_truncation t = truncation_of(&p->node[value]);
+    if (t.wide) return INFINITY;
+    double more =
+        (tf_bytes_of(bits) - (double)tf_bytes_of(t.bits - t.shift)) * (double)tf_shape_count(p->node[value].type.shape);
+    more += tf_widen(p, p->node[value].input[0], bits + t.shift, now);
+    if (now) ((tf_truncation_args *)p->node[value].arg)->bits = bits + t.shift;
+    return more;
+}
+
 static const tf_step truncate_step = {.name = "truncate",
                                       .summary =
                                           "rounding to fewer fractional bits, into a narrower ring or within Z_2^64",
                                       .elementwise = true,
+                                      .widen = truncate_widen,
                                       .cost = truncate_cost,
                                       .state = truncate_state,
                                       .shares_work = true,

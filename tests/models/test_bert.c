@@ -247,7 +247,7 @@ static const tf_node *find(const tf_graph *graph, const char *name) {
 }
 
 Test(bert, leaves_bear_the_names_of_tensors) {
-    const char *names[] = {"embeddings.word_embeddings.weight",
+    const char *names[] = {"embeddings.word_embeddings.weight.centred",
                            "embeddings.LayerNorm.bias.folded",
                            "encoder.layer.0.attention.self.query.weight.folded",
                            "encoder.layer.1.attention.output.LayerNorm.weight",

@@ -371,13 +371,13 @@ Test(sample, of_vocabularies_costs) {
                       top_k = {.temperature = 0.8, .top_k = 40, .top_p = 1},
                       both = {.temperature = 0.8, .top_k = 40, .top_p = 0.95},
                       top_p = {.temperature = 0.8, .top_p = 0.95};
-    check_cost(temperature, 32000, 30, 1958413);
-    check_cost(temperature, 50257, 35, 2547757);
+    check_cost(temperature, 32000, 28, 1958403);
+    check_cost(temperature, 50257, 32, 2547745);
     check_cost(top_k, 32000, 70, 5466460);
     check_cost(top_k, 50257, 70, 8023170);
-    check_cost(both, 32000, 80, 5487228);
-    check_cost(both, 50257, 80, 8043938);
-    check_cost(top_p, 32000, 112, 20185769);
-    check_cost(top_p, 50257, 126, 33033181);
-    check_cost_of(top_p, 32000, 1e6, 103, 25649061);
+    check_cost(both, 32000, 79, 5487780);
+    check_cost(both, 50257, 79, 8044490);
+    check_cost(top_p, 32000, 109, 20281759);
+    check_cost(top_p, 50257, 117, 30168520);
+    check_cost_of(top_p, 32000, 1e6, 100, 29169047);
 }

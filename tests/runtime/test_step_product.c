@@ -262,3 +262,30 @@ Test(step_product, multiplies_grouped_heads) {
             check_matmul(c, "grouped heads", l, TEXTS * M * queries, TEXTS * N * keys, heads == 2);
         }
 }
+
+/* A product whose reader wants a wider ring comes in it at once where a round is worth that, and its operands are
+ * lifted further; so does what is truncated, sliced and added up on the way. */
+Test(step_product, comes_in_a_wider_ring) {
+    enum { N = 300 };
+    int64_t *a = rig_integers(N, 20), *b = rig_integers(N, 20);
+    for (int worth = 0; worth < 2; worth++) {
+        rig r = rig_open(16);
+        tf_program *p = &r.program;
+        p->round_bytes = worth ? 1e12 : -1e12;
+        tf_value x = rig_put(&r, tf_dims(N), a, 16, 32, 1 << 14), y = rig_put(&r, tf_dims(N), b, 16, 32, 1 << 14);
+        tf_value z = tf_mul(p, x, y, (tf_result){16, 1 << 14, false});
+        tf_value sum = tf_add(p, tf_slice(p, z, 0, 0, N / 2), tf_slice(p, z, 0, N / 2, N / 2));
+        tf_value half = tf_trunc(p, sum, 12), lifted = tf_lift(p, half, 44);
+        cr_assert_eq(lifted == half, worth);
+        int out = rig_take(&r, lifted);
+        rig_run(&r);
+        cr_assert_eq(r.t.plan.rounds, worth ? 4 : 5, "%d rounds", r.t.plan.rounds);
+        for (int i = 0; i < N / 2; i++) {
+            double wanted = ((double)a[i] * (double)b[i] + (double)a[i + N / 2] * (double)b[i + N / 2]) / (1 << 20);
+            cr_assert_float_eq((double)rig_result(&r, out)[i], wanted, 1.5, "%d: %lld", i,
+                               (long long)rig_result(&r, out)[i]);
+        }
+        rig_close(&r);
+    }
+    free(a), free(b);
+}

@@ -155,7 +155,8 @@ static void check_lifted(size_t n, unsigned from, unsigned to, bool negate, bool
     tf_value wide = tf_lift(&r.program, y, from + 1);
     int first = rig_take(&r, wide), lifted = rig_take(&r, tf_lift(&r.program, y, to));
     if (worth || from == 32) cr_assert_eq(wide == y, worth); /* of some it takes fewer bytes as well */
-    cr_assert_eq(tf_type_of(&r.program, wide)->bits, to);
+    /* but for a selection where rounds count for nothing, if a lift then takes fewer bytes */
+    if (worth || wide != y) cr_assert_eq(tf_type_of(&r.program, wide)->bits, to);
     rig_run(&r);
     for (size_t i = 0; i < n; i++) {
         int64_t wanted = (sign[i] < 0) != negate ? a[i] : 0;
