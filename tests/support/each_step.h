@@ -91,14 +91,14 @@ static void step_rotated(rig *r, const int64_t *x) {
 
 /* The same with n gamma added. */
 static void step_linear_plus(rig *r, const int64_t *x) {
-    enum { IN = STEP_N / STEP_ROWS };
+    enum { IN = STEP_N / STEP_ROWS, OUT = IN < STEP_ROWS ? IN : STEP_ROWS };
     tf_program *p = &r->program;
     p->model_owner = TF_OUTSIDE;
     tf_value a = tf_slice(p, rig_put(r, tf_dims(STEP_N), x, 18, 64, 64), 0, 0, STEP_ROWS * IN);
-    tf_value n = rig_put(r, tf_dims(STEP_ROWS, STEP_ROWS), x, 18, 64, 64);
-    rig_put(r, tf_dims(STEP_ROWS), x, 8, 64, 64);
+    tf_value n = rig_put(r, tf_dims(STEP_ROWS, OUT), x, 18, 64, 64);
+    rig_put(r, tf_dims(OUT), x, 8, 64, 64);
     tf_value gamma = tf_program_leaf(p, &r->leaf[r->inputs - 1]);
-    rig_put(r, tf_dims(STEP_ROWS, IN), x, 8, 64, 64);
+    rig_put(r, tf_dims(OUT, IN), x, 8, 64, 64);
     tf_linear_plus(p, tf_reshape(p, a, tf_dims(STEP_ROWS, IN)), tf_program_leaf(p, &r->leaf[r->inputs - 1]), -1, n,
                    gamma, RESULT(8, 0x1p36, false));
 }
