@@ -17,6 +17,7 @@ cp -r "$work/tiny" "$work/embedding"
 sed -i 's/BertForSequenceClassification/BertModel/; s/, *"id2label".*}}/}/' "$work/embedding/config.json"
 make_tiny_decoder "$work/writer"
 for ((i = 0; i < 4096; i++)); do echo "good film hello world it was a bad film"; done >"$work/many.txt"
+cat "$work"/many.txt{,,,} >"$work/more.txt"
 { printf 'label\ttext\n'; sed 's/^/red\t/' "$work/many.txt"; } >"$work/many.tsv"
 
 # refuses PATTERN ARGUMENT...: with `most` kB of memory the command refuses in these words.
@@ -38,8 +39,8 @@ refuses '4096 prompts of [0-9]+ tokens need .*' generate --local --model "$work/
 make_parties
 sed -i 's/\["model owner"\]/["model owner","data owner"]/; s/\["data owner"\]/[]/' "$work/parties.json"
 most=90000
-refuses '4096 texts of [0-9]+ tokens need [0-9.]+ MB' party --id 0 --parties "$work/parties.json" --identity "$work/id0" \
-    --model "$work/tiny" --input "$work/many.txt" --batch 4096 --wait 3
+refuses '16384 texts of [0-9]+ tokens need [0-9.]+ MB' party --id 0 --parties "$work/parties.json" --identity "$work/id0" \
+    --model "$work/tiny" --input "$work/more.txt" --batch 16384 --wait 3
 
 # The gateway lessens runs of several requests, refuses one that is too large by itself, and goes on.
 body() { printf '{"inputs":['; for ((i = 1; i < $1; i++)); do printf '["good film hello world it was a bad film"],'; done; printf '["bad film"]]}'; }
