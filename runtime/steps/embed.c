@@ -215,21 +215,10 @@ static tf_status embed_whole(tf_call *call, int phase) {
     return TF_OK;
 }
 
-/** The table is shared once, and looked up in often. */
-static double embed_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
-    enum { LOOKUPS = 64 };
-    const tf_step_node *node = &p->node[value];
-    double bytes = tf_bytes_of(bits) - (double)tf_bytes_of(node->type.bits),
-           table = tf_widen(p, node->input[0], bits, now);
-    return table + bytes * (5.0 * (double)tf_shape_count(p->node[value].type.shape) +
-                            (double)tf_shape_count(tf_type_of(p, p->node[value].input[0])->shape) / LOOKUPS);
-}
-
 static const tf_step embed_step = {.name = "embed",
                                    .summary = "rows of a shared table at indices known to one party",
                                    .cost = embed_cost,
                                    .state = embed_state,
-                                   .widen = embed_widen,
                                    .shares_work = true,
                                    .whole = embed_whole};
 
