@@ -29,6 +29,12 @@ size_t tf_broadcast_row(tf_shape from, tf_shape to, size_t row);
 tf_status tf_plain_relu(const tf_node *node, const tf_array *in, tf_array *out);
 tf_value tf_lower_relu(struct tf_program *program, const tf_node *node, const tf_value *in);
 
+/** The shape of x W^T + b, the weight of out x in; `bias` may be NULL. TF_INVALID where they do not fit. */
+tf_status tf_linear_infer(tf_shape x, tf_shape weight, const tf_shape *bias, tf_shape *out);
+
+/** out = x W^T + b in floating point; `bias` may be NULL. */
+void tf_linear_plain(const tf_array *x, const tf_array *weight, const tf_array *bias, tf_array *out);
+
 /** x gamma + beta over the last dimension; both are leaves, and beta may be -1: none. */
 tf_value tf_scaled(struct tf_program *program, tf_value x, tf_value gamma, tf_value beta);
 

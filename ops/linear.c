@@ -5,21 +5,29 @@
 #include "runtime/graph/plain_matmul.h"
 #include "runtime/program/program.h"
 
-static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
-    TF_TRY(tf_expect_rank("the weight", shape[1], 2));
-    if (shape[0].rank < 1) return tf_fail(TF_INVALID, "the input is a scalar");
-    TF_TRY(tf_expect_shape("the weight", shape[1], tf_dims(shape[1].dim[0], tf_shape_last(shape[0]))));
-    if (node->inputs == 3) TF_TRY(tf_expect_shape("the bias", shape[2], tf_dims(shape[1].dim[0])));
-    *out = shape[0];
-    out->dim[out->rank - 1] = shape[1].dim[0];
+tf_status tf_linear_infer(tf_shape x, tf_shape weight, const tf_shape *bias, tf_shape *out) {
+    TF_TRY(tf_expect_rank("the weight", weight, 2));
+    if (x.rank < 1) return tf_fail(TF_INVALID, "the input is a scalar");
+    TF_TRY(tf_expect_shape("the weight", weight, tf_dims(weight.dim[0], tf_shape_last(x))));
+    if (bias) TF_TRY(tf_expect_shape("the bias", *bias, tf_dims(weight.dim[0])));
+    *out = x;
+    out->dim[out->rank - 1] = weight.dim[0];
     return TF_OK;
 }
 
+void tf_linear_plain(const tf_array *x, const tf_array *weight, const tf_array *bias, tf_array *out) {
+    size_t rows = tf_shape_rows(out->shape), n = weight->shape.dim[0], k = weight->shape.dim[1];
+    tf_plain_matmul(rows, k, n, x->data, k, weight->data, 1, k, out->data, n);
+    for (size_t row = 0; bias && row < rows; row++)
+        for (size_t i = 0; i < n; i++) out->data[row * n + i] += bias->data[i];
+}
+
+static tf_status infer_linear(const tf_node *node, const tf_shape *shape, tf_shape *out) {
+    return tf_linear_infer(shape[0], shape[1], node->inputs == 3 ? &shape[2] : NULL, out);
+}
+
 static tf_status plain_linear(const tf_node *node, const tf_array *in, tf_array *out) {
-    size_t rows = tf_shape_rows(out->shape), n = in[1].shape.dim[0], k = in[1].shape.dim[1];
-    tf_plain_matmul(rows, k, n, in[0].data, k, in[1].data, 1, k, out->data, n);
-    for (size_t row = 0; node->inputs == 3 && row < rows; row++)
-        for (size_t i = 0; i < n; i++) out->data[row * n + i] += in[2].data[i];
+    tf_linear_plain(&in[0], &in[1], node->inputs == 3 ? &in[2] : NULL, out);
     return TF_OK;
 }
 

@@ -8,7 +8,6 @@
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "runtime/graph/example.h"
-#include "runtime/graph/plain_matmul.h"
 #include "runtime/program/program.h"
 
 static tf_value shift_of(tf_program *p, tf_value beta) {
@@ -77,24 +76,15 @@ static tf_value lower_affine(tf_program *p, const tf_node *node, const tf_value 
 enum { INPUT, WEIGHT, SCALED, GAMMA, BETA, BIAS };
 
 static tf_status infer_residual(const tf_node *node, const tf_shape *shape, tf_shape *out) {
-    TF_TRY(tf_expect_rank("the weight", shape[WEIGHT], 2));
-    if (shape[INPUT].rank < 1) return tf_fail(TF_INVALID, "the input is a scalar");
-    tf_shape result = shape[INPUT], wanted = tf_dims(shape[WEIGHT].dim[0]);
-    TF_TRY(tf_expect_shape("the weight", shape[WEIGHT], tf_dims(wanted.dim[0], tf_shape_last(result))));
-    result.dim[result.rank - 1] = wanted.dim[0];
-    TF_TRY(tf_expect_shape("what is added", shape[SCALED], result));
+    TF_TRY(tf_linear_infer(shape[INPUT], shape[WEIGHT], node->inputs > BIAS ? &shape[BIAS] : NULL, out));
+    tf_shape wanted = tf_dims(tf_shape_last(*out));
+    TF_TRY(tf_expect_shape("what is added", shape[SCALED], *out));
     TF_TRY(tf_expect_shape("gamma", shape[GAMMA], wanted));
-    TF_TRY(tf_expect_shape("beta", shape[BETA], wanted));
-    if (node->inputs > BIAS) TF_TRY(tf_expect_shape("the bias", shape[BIAS], wanted));
-    *out = result;
-    return TF_OK;
+    return tf_expect_shape("beta", shape[BETA], wanted);
 }
 
 static tf_status plain_residual(const tf_node *node, const tf_array *in, tf_array *out) {
-    size_t rows = tf_shape_rows(out->shape), n = in[WEIGHT].shape.dim[0], k = in[WEIGHT].shape.dim[1];
-    tf_plain_matmul(rows, k, n, in[INPUT].data, k, in[WEIGHT].data, 1, k, out->data, n);
-    for (size_t row = 0; node->inputs > BIAS && row < rows; row++)
-        for (size_t i = 0; i < n; i++) out->data[row * n + i] += in[BIAS].data[i];
+    tf_linear_plain(&in[INPUT], &in[WEIGHT], node->inputs > BIAS ? &in[BIAS] : NULL, out);
     add_affine(&in[SCALED], in[GAMMA].data, in[BETA].data, is_centred(node), out);
     return TF_OK;
 }

@@ -3,23 +3,10 @@
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
+#include "runtime/kernels/whole_bytes.h"
 
-/* Half of all rings are of four bytes: such words are narrowed, and widened, by vectors that the compiler finds. */
-
-static void pack_words(const uint64_t *x, size_t n, uint8_t *out) {
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t word = (uint32_t)x[i];
-        memcpy(out + i * sizeof word, &word, sizeof word);
-    }
-}
-
-static void unpack_words(const uint8_t *in, size_t n, uint64_t *x) {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t word;
-        memcpy(&word, in + i * sizeof word, sizeof word);
-        x[i] = word;
-    }
-}
+/* Half of all rings are of four bytes. */
+TF_WHOLE_BYTES(uint32_t)
 
 void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *out) {
     if (bytes == 8) {
@@ -27,7 +14,7 @@ void tf_pack_bytes_avx2(const uint64_t *x, size_t n, unsigned bytes, uint8_t *ou
         return;
     }
     if (bytes == 4) {
-        pack_words(x, n, out);
+        pack_uint32_t(x, n, out);
         return;
     }
     const size_t reach = (16 + bytes - 1) / bytes; /* elements that 16 dense bytes touch: 2 or more */
@@ -47,7 +34,7 @@ void tf_unpack_bytes_avx2(const uint8_t *in, size_t n, unsigned bytes, uint64_t 
         return;
     }
     if (bytes == 4) {
-        unpack_words(in, n, x);
+        unpack_uint32_t(in, n, x);
         return;
     }
     const size_t reach = (16 + bytes - 1) / bytes; /* elements that 16 dense bytes touch: 2 or more */

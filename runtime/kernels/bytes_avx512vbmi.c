@@ -3,27 +3,13 @@
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
+#include "runtime/kernels/whole_bytes.h"
 
 enum { WORDS = 8 }; /* of a vector */
 
-/* The compiler finds the vectors of these. */
-#define NARROW(type)                                                                                                   \
-    static void pack_##type(const uint64_t *x, size_t n, uint8_t *out) {                                               \
-        for (size_t i = 0; i < n; i++) {                                                                               \
-            const type word = (type)x[i];                                                                              \
-            memcpy(out + i * sizeof word, &word, sizeof word);                                                         \
-        }                                                                                                              \
-    }                                                                                                                  \
-    static void unpack_##type(const uint8_t *in, size_t n, uint64_t *x) {                                              \
-        for (size_t i = 0; i < n; i++) {                                                                               \
-            type word;                                                                                                 \
-            memcpy(&word, in + i * sizeof word, sizeof word);                                                          \
-            x[i] = word;                                                                                               \
-        }                                                                                                              \
-    }
-NARROW(uint8_t)
-NARROW(uint16_t)
-NARROW(uint32_t)
+TF_WHOLE_BYTES(uint8_t)
+TF_WHOLE_BYTES(uint16_t)
+TF_WHOLE_BYTES(uint32_t)
 
 static inline __mmask8 words_of(size_t count) {
     return (__mmask8)_bzhi_u32(0xff, (unsigned)count);

@@ -27,6 +27,11 @@ bool tf_repeats(tf_shape from, tf_shape to, tf_repeated *r) {
     return true;
 }
 
+tf_value tf_repeatable(tf_program *p, tf_value a, tf_shape shape) {
+    tf_repeated r;
+    return p->status || tf_repeats(tf_type_of(p, a)->shape, shape, &r) ? a : tf_expand(p, a, shape);
+}
+
 static tf_repeated repeated_of(const tf_program *program, const tf_step_node *node, int k) {
     tf_repeated r;
     tf_shape from = program->node[node->input[k]].type.shape;
@@ -221,10 +226,8 @@ static tf_value sum_of(tf_program *p, tf_value a, tf_value b, int64_t sign, doub
     unsigned up_a = (unsigned)(type.frac - ta.frac), up_b = (unsigned)(type.frac - tb.frac);
     if (nb < na && tb.bits + up_b < ta.bits + up_a) b = tf_lift(p, b, ta.bits + up_a - up_b);
     if (na < nb && ta.bits + up_a < tb.bits + up_b) a = tf_lift(p, a, tb.bits + up_b - up_a);
-    tf_repeated r;
-    if (!tf_repeats(ta.shape, shape, &r)) a = tf_expand(p, a, shape);
-    if (!tf_repeats(tb.shape, shape, &r)) b = tf_expand(p, b, shape);
-    ta = *tf_type_of(p, a), tb = *tf_type_of(p, b);
+    ta = *tf_type_of(p, a = tf_repeatable(p, a, shape));
+    tb = *tf_type_of(p, b = tf_repeatable(p, b, shape));
     type.bound = within > 0 ? within : tf_summed_bound(p, ta.bound + tb.bound, ta.bound, tb.bound);
     unsigned need = tf_width(type.frac, type.bound);
     if (ta.bits + up_a < need) ta = *tf_type_of(p, a = tf_lift(p, a, need - up_a));

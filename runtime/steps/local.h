@@ -29,6 +29,9 @@ typedef struct tf_repeated {
 /** Whether `from`, broadcast to `to`, repeats only each of its elements and the whole of it. */
 bool tf_repeats(tf_shape from, tf_shape to, tf_repeated *repeated);
 
+/** An operand of an elementwise step of this shape: as it is where it can be read as it is repeated, else made real. */
+tf_value tf_repeatable(tf_program *program, tf_value a, tf_shape shape);
+
 /** Elements [at, at + count) of component j of input k, which may be repeated: where they lie, or in `room`. */
 const uint64_t *tf_repeated_block(const tf_call *call, int k, int j, size_t at, size_t count, uint64_t room[TF_BLOCK]);
 

@@ -269,13 +269,6 @@ tf_type tf_product_type(const tf_program *p, tf_shape shape, int frac, tf_result
 
 /* Builders ------------------------------------------------------------------------------------------------------- */
 
-/** An operand of a product of this shape, in its ring: made real where it cannot be read as it is repeated. */
-static tf_value operand(tf_program *p, tf_value a, unsigned bits, tf_shape shape) {
-    tf_repeated r;
-    a = tf_lift(p, a, bits);
-    return p->status || tf_repeats(tf_type_of(p, a)->shape, shape, &r) ? a : tf_expand(p, a, shape);
-}
-
 tf_value tf_mul_add(tf_program *p, tf_value a, tf_value b, tf_value more, tf_result result) {
     if (p->status) return -1;
     tf_shape shape;
@@ -283,7 +276,8 @@ tf_value tf_mul_add(tf_program *p, tf_value a, tf_value b, tf_value more, tf_res
     if (status) return tf_program_fail(p, status);
     tf_truncation t;
     tf_type type = tf_product_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
-    tf_value input[3] = {operand(p, a, t.bits, shape), operand(p, b, t.bits, shape), more};
+    tf_value input[3] = {tf_repeatable(p, tf_lift(p, a, t.bits), shape), tf_repeatable(p, tf_lift(p, b, t.bits), shape),
+                         more};
     tf_product_args args = {.truncation = tf_truncation_write(t)};
     tf_repeated r;
     const tf_type *added = more >= 0 ? tf_type_of(p, more) : NULL;
