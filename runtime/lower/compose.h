@@ -28,7 +28,7 @@ tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high,
 /** scale / sqrt(a) likewise, for a public scale of at least 1; in a ring of `ring` bits at least. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac, unsigned ring);
 
-/** 1 / a to TF_NEAR_ERROR 5e-5relative and three units, from fewer thresholds; `ring` as above. */
+/** 1 / a to TF_NEAR_ERROR relative and three units, from fewer thresholds; `ring` as above. */
 tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring);
 #define TF_NEAR_ERROR 5e-5 /* and a quarter of that for what rounding the argument takes */
 
