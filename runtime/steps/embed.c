@@ -5,12 +5,20 @@
  * being known to S. L and R swap these under masks that S knows; S deals shares of the sign and, while they add up, of
  * its own part of the row less the masks; L and R combine and reshare.
  *
+ * Where its reader wants a wider ring, Z_2^n, than the table's, Z_2^m, the row comes lifted. With e = 1 where the sign
+ * is positive, else 0, and s = 1 or -1, the row is s M + w mod 2^m, M being what was opened and w what S knows. As in a
+ * lift, |row| < 2^(m-2), o = 2^(m-2) is added, and as integers, with M' = M + o and M" = o - M reduced mod 2^m,
+ *     row = e M' + (1 - e) M" - o + w - 2^m + 2^m nw (e nc' + (1 - e) nc"),
+ * nw, nc' and nc" telling that the top bits of w, M' and M" are zero. S deals e and w mod 2^n and, as multiples of 2^m,
+ * nw and e nw.
+ *
  * What S reads of its own memory does not depend on the tokens either: it passes over the whole table for each, as L
  * and R do, so that whoever shares its processor's caches learns nothing.
  *
  * What the receivers learn. R's bit vectors are uniform: it does not hold q. The dealt elements are masked by streams
  * of k_s. L's sum is masked by a stream of k_s, R's by one of k_(s+1), the reshared parts likewise. S receives nothing.
  */
+#include <math.h>
 #include <string.h>
 
 #include "net/base/secret.h"
@@ -18,27 +26,33 @@
 #include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/steps.h"
 
-enum { Q = 1, SIGN, ROW, MU, OUT }; /* purposes */
+enum { Q = 1, SIGN, ROW, MU, OUT, POSITIVE, BOTH }; /* purposes */
 
-/** S. Input: the table; leaf: the tokens. The output is tokens x H. */
+/** S, and the table's bits where the rows come lifted, else 0. Input: the table; leaf: the tokens. The output is tokens
+ * x H. */
 typedef struct embed_args {
-    int64_t owner;
+    int64_t owner, from;
 } embed_args;
 
 typedef struct sizes {
     size_t tokens, rows, columns, words; /* words: of one bit vector */
-    unsigned bytes;
+    unsigned bytes, wide, more;          /* of the table's elements, of the result's, and of what a lift deals */
+    unsigned from;
     int s, left, right;
 } sizes;
 
 static sizes sizes_of(const tf_program *program, const tf_step_node *node) {
     tf_shape table = program->node[node->input[0]].type.shape;
     int s = (int)tf_args(embed_args, node)->owner;
+    const unsigned from = (unsigned)tf_args(embed_args, node)->from, bits = node->type.bits;
     return (sizes){.tokens = tf_shape_count(node->leaf->shape),
                    .rows = table.dim[0],
                    .columns = table.dim[1],
                    .words = tf_words(table.dim[0]),
-                   .bytes = tf_bytes_of(node->type.bits),
+                   .bytes = tf_bytes_of(from ? from : bits),
+                   .wide = tf_bytes_of(bits),
+                   .more = from ? tf_bytes_of(bits - from) : 0,
+                   .from = from,
                    .s = s,
                    .left = tf_previous(s),
                    .right = tf_next(s)};
@@ -53,11 +67,11 @@ static void embed_cost(const tf_program *program, const tf_step_node *node, tf_t
     uint64_t elements = z.tokens * z.columns;
     traffic->dealt_at = -1;
     traffic->exchanges = 3;
-    traffic->whole[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.bytes);
-    traffic->whole[1][z.s][z.right] = elements * z.bytes;
+    traffic->whole[0][z.s][z.right] = z.tokens * (vector_bytes(&z) + z.wide);
+    traffic->whole[1][z.s][z.right] = elements * (z.wide + 2 * z.more);
     for (int e = 1; e < 3; e++) {
-        traffic->whole[e][z.left][z.right] = elements * z.bytes;
-        traffic->whole[e][z.right][z.left] = elements * z.bytes;
+        traffic->whole[e][z.left][z.right] = elements * (e == 1 ? z.bytes : z.wide);
+        traffic->whole[e][z.right][z.left] = traffic->whole[e][z.left][z.right];
     }
 }
 
@@ -89,19 +103,35 @@ static tf_status deal_vectors(tf_call *call, const sizes *z) {
     if (!q) return tf_fail(TF_NOMEM, "no memory for a lookup");
     for (size_t i = 0; i < z->tokens; i++) {
         bit_vector(call, 0, z, i, q);
-        uint64_t sign = call->state[i] = 2 * tf_flip_bit(q, z->words, (uint64_t)token[i]) - 1;
+        uint64_t positive = tf_flip_bit(q, z->words, (uint64_t)token[i]), sign = call->state[i] = 2 * positive - 1;
         memcpy(message + i * vector_bytes(z), q, vector_bytes(z));
         tf_stream(call->party, 0, call->index, SIGN, 2 * i, sign_stream, 2);
-        uint64_t dealt = sign - sign_stream[0];
-        call->party->kernels->pack_bytes(&dealt, 1, z->bytes, signs + i * z->bytes);
+        uint64_t dealt = (z->from ? positive : sign) - sign_stream[0];
+        call->party->kernels->pack_bytes(&dealt, 1, z->wide, signs + i * z->wide);
     }
     tf_secret_free(q, room);
     return TF_OK;
 }
 
+/** S: of a token's row w, what a lift is dealt: nw and e nw, less what masks them. `stream` is room for a row. */
+static void deal_wraps(tf_call *call, const sizes *z, size_t token, const uint64_t *w, uint64_t *stream) {
+    const size_t n = z->columns, elements = z->tokens * n;
+    uint8_t *message = call->send[z->right] + elements * z->wide + token * n * z->more;
+    const uint64_t positive = call->state[token] + 1; /* 2 or 0 */
+    for (int k = 0; k < 2; k++, message += elements * z->more) {
+        tf_stream(call->party, 0, call->index, k ? BOTH : POSITIVE, token * tf_even(n), stream, n);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t not_wrapped = 1 - (w[i] >> (z->from - 1));
+            stream[i] = (k ? not_wrapped & positive >> 1 : not_wrapped) - stream[i];
+        }
+        call->party->kernels->pack_bytes(stream, n, z->more, message);
+    }
+}
+
 /** S: its part of the rows, by all workers, less masks. */
 static tf_status deal_rows(tf_call *call, const sizes *z) {
     const size_t room = 3 * z->columns * sizeof(uint64_t), pitch = tf_even(z->columns);
+    const uint64_t reduced = z->from ? tf_mask(z->from) : ~UINT64_C(0);
     uint64_t *row = call->state + tf_even(z->tokens);
     if (call->worker == 0) memset(row, 0, z->tokens * z->columns * sizeof *row);
     TF_TRY(tf_pick_rows(call, tf_call_leaf(call)->tokens, z->tokens, row));
@@ -112,9 +142,11 @@ static tf_status deal_rows(tf_call *call, const sizes *z) {
     for (size_t i = 0; i < z->tokens; i++, row += z->columns) {
         tf_stream(call->party, 0, call->index, MU, i * pitch, mu[0], z->columns);
         tf_stream(call->party, 1, call->index, MU, i * pitch, mu[1], z->columns);
+        for (size_t k = 0; k < z->columns; k++) row[k] = (row[k] - call->state[i] * (mu[0][k] + mu[1][k])) & reduced;
+        if (z->from) deal_wraps(call, z, i, row, mask);
         tf_stream(call->party, 0, call->index, ROW, i * pitch, mask, z->columns);
-        for (size_t k = 0; k < z->columns; k++) row[k] -= call->state[i] * (mu[0][k] + mu[1][k]) + mask[k];
-        call->party->kernels->pack_bytes(row, z->columns, z->bytes, call->send[z->right] + i * z->columns * z->bytes);
+        for (size_t k = 0; k < z->columns; k++) row[k] -= mask[k];
+        call->party->kernels->pack_bytes(row, z->columns, z->wide, call->send[z->right] + i * z->columns * z->wide);
     }
     tf_secret_free(mu[0], room);
     return TF_OK;
@@ -164,6 +196,58 @@ static void send_sum(tf_call *call, const sizes *z, bool left) {
     call->party->kernels->pack_bytes(sum, z->tokens * z->columns, z->bytes, message);
 }
 
+/** This side's part of row i, `row`, from its share of w and the opened sum. */
+static void add_row(const uint64_t *opened, uint64_t sign, size_t count, uint64_t *row) {
+    for (size_t k = 0; k < count; k++) row[k] += sign * opened[k];
+}
+
+/** The same, lifted. `both` has this side's share of e nw. */
+TF_MULTIVERSION static void add_lifted_row(const sizes *z, bool left, const uint64_t *opened, uint64_t positive,
+                                           const uint64_t *nw, const uint64_t *both, uint64_t *row) {
+    const unsigned m = z->from;
+    const uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2), one = -(uint64_t)left;
+    for (size_t k = 0; k < z->columns; k++) {
+        uint64_t plus = (offset + opened[k]) & mask, minus = (offset - opened[k]) & mask;
+        uint64_t above = 1 - (plus >> (m - 1)), below = 1 - (minus >> (m - 1));
+        row[k] += positive * (plus - minus) + ((both[k] * (above - below) + nw[k] * below) << m);
+        row[k] += (minus - offset - (UINT64_C(1) << m)) & one; /* one side counts what both know */
+    }
+}
+
+/** L or R: its shares of what S deals for a token's lift: nw and e nw. */
+static void take_wraps(tf_call *call, const sizes *z, bool left, size_t token, uint64_t *nw, uint64_t *both) {
+    const size_t n = z->columns, elements = z->tokens * n;
+    const uint8_t *message = left ? NULL : call->receive[z->s] + elements * z->wide + token * n * z->more;
+    for (int k = 0; k < 2; k++)
+        if (left)
+            tf_stream(call->party, 1, call->index, k ? BOTH : POSITIVE, token * tf_even(n), k ? both : nw, n);
+        else
+            call->party->kernels->unpack_bytes(message + (size_t)k * elements * z->more, n, z->more, k ? both : nw);
+}
+
+/** L or R, once sums were swapped and the common component holds the other's: its parts of all rows. */
+static tf_status add_rows(tf_call *call, const sizes *z, bool left, uint64_t *common, uint64_t *mine) {
+    const uint64_t *sign = call->state, *sum = sign + tf_even(z->tokens);
+    const size_t room = 2 * z->columns * sizeof(uint64_t);
+    uint64_t *nw = z->from ? tf_secret_alloc(room) : NULL;
+    if (z->from && !nw) return tf_fail(TF_NOMEM, "no memory for a lookup");
+    if (!left) call->party->kernels->unpack_bytes(call->receive[z->s], z->tokens * z->columns, z->wide, mine);
+    for (size_t i = 0; i < z->tokens; i++, common += z->columns, mine += z->columns, sum += z->columns) {
+        for (size_t k = 0; k < z->columns; k++) common[k] += sum[k];
+        if (z->from) {
+            take_wraps(call, z, left, i, nw, nw + z->columns);
+            add_lifted_row(z, left, common, sign[i], nw, nw + z->columns, mine);
+        } else {
+            add_row(common, sign[i], z->columns, mine);
+        }
+        memcpy(common, mine, z->columns * sizeof *common);
+        tf_stream(call->party, left, call->index, OUT, i * tf_even(z->columns), mine, z->columns);
+        for (size_t k = 0; k < z->columns; k++) common[k] -= mine[k];
+    }
+    tf_secret_free(nw, room);
+    return TF_OK;
+}
+
 static tf_status embed_whole(tf_call *call, int phase) {
     sizes z = sizes_of(call->program, call->node);
     const tf_kernels *kernels = call->party->kernels;
@@ -184,7 +268,7 @@ static tf_status embed_whole(tf_call *call, int phase) {
     if (phase == 1) {
         if (!left) { /* what S dealt, kept until the sums were swapped */
             const uint8_t *message = call->receive[z.s] + z.tokens * vector_bytes(&z);
-            kernels->unpack_bytes(message, z.tokens, z.bytes, sign);
+            kernels->unpack_bytes(message, z.tokens, z.wide, sign);
         } else {
             for (size_t i = 0; i < z.tokens; i++) {
                 uint64_t pair[2];
@@ -197,26 +281,36 @@ static tf_status embed_whole(tf_call *call, int phase) {
         return TF_OK;
     }
     if (phase == 2) {
-        const uint64_t *sum = call->state + tf_even(z.tokens);
-        if (!left) kernels->unpack_bytes(call->receive[z.s], elements, z.bytes, mine);
         kernels->unpack_bytes(call->receive[partner], elements, z.bytes, common);
-        for (size_t i = 0; i < z.tokens; i++)
-            for (size_t k = i * z.columns; k < (i + 1) * z.columns; k++)
-                common[k] = sign[i] * (common[k] + sum[k]) + mine[k];
-        for (size_t i = 0; i < z.tokens; i++)
-            tf_stream(call->party, own, call->index, OUT, i * pitch, mine + i * z.columns, z.columns);
-        for (size_t k = 0; k < elements; k++) common[k] -= mine[k];
-        kernels->pack_bytes(common, elements, z.bytes, call->send[partner]);
+        TF_TRY(add_rows(call, &z, left, common, mine));
+        kernels->pack_bytes(common, elements, z.wide, call->send[partner]);
     } else if (phase == 3) {
         uint64_t *other = call->state;
-        kernels->unpack_bytes(call->receive[partner], elements, z.bytes, other);
+        kernels->unpack_bytes(call->receive[partner], elements, z.wide, other);
         for (size_t k = 0; k < elements; k++) common[k] += other[k];
     }
     return TF_OK;
 }
 
+/** Bytes of an element: of rows that come lifted from `from` to `to` bits, or not. */
+static double row_bytes(unsigned from, unsigned to) {
+    const unsigned more = to > from ? tf_bytes_of(to - from) : 0;
+    return 2 * tf_bytes_of(from) + 3 * tf_bytes_of(to) + 2 * more;
+}
+
+/** Rows can come lifted. */
+static double embed_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
+    tf_step_node *node = &p->node[value];
+    const tf_type *table = tf_type_of(p, node->input[0]);
+    if (tf_width(table->frac, table->bound) > table->bits) return INFINITY;
+    if (now) ((embed_args *)node->arg)->from = table->bits;
+    return (row_bytes(table->bits, bits) - row_bytes(table->bits, node->type.bits)) *
+           (double)tf_shape_count(node->type.shape);
+}
+
 static const tf_step embed_step = {.name = "embed",
                                    .summary = "rows of a shared table at indices known to one party",
+                                   .widen = embed_widen,
                                    .cost = embed_cost,
                                    .state = embed_state,
                                    .shares_work = true,

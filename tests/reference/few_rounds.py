@@ -3,8 +3,8 @@
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
-runtime/steps/compare_tree.h, runtime/steps/select.c, runtime/steps/pieces.c, runtime/steps/powers.c and
-runtime/steps/winners.c.
+runtime/steps/compare_tree.h, runtime/steps/select.c, runtime/steps/embed.c, runtime/steps/pieces.c,
+runtime/steps/powers.c and runtime/steps/winners.c.
 """
 import itertools
 import math
@@ -218,6 +218,24 @@ def select_lifted(m, n, c, v, component, delta, rho):
     return bits(reshared(part))
 
 
+def embed_lifted(m, n, c, v, sign, mu):
+    """Rows c + v mod 2^m, |c + v| < 2^(m-2), mod 2^n from s c + mu (opened between L and R) and what S knows."""
+    mask, one, offset = U((1 << m) - 1), U(1), U(1 << (m - 2))
+    opened = (sign * c + mu["SL"] + mu["SR"]) & mask                           # S knows the sign and both masks
+    w = (v - sign * (mu["SL"] + mu["SR"])) & mask
+    e, nw = (sign + one) >> one, one - (w >> U(m - 1))
+    dealt = share_out([e, w, nw, e * nw])
+    plus, minus = (offset + opened) & mask, (offset - opened) & mask
+    above, below = one - (plus >> U(m - 1)), one - (minus >> U(m - 1))
+    part = {}
+    for side in ("L", "R"):
+        e, w, nw, both = dealt[side]
+        part[side] = e * (plus - minus) + w + ((both * (above - below) + nw * below) << U(m))
+        if side == "L":
+            part[side] = part[side] + minus - offset - U(1 << m)
+    return reshared(part) & U((1 << n) - 1 if n < 64 else 0xFFFFFFFFFFFFFFFF)
+
+
 def literals(g, i):
     """The pairs that element i meets, and whether it wins where the pair's bit is 0."""
     pair = {p: q for q, p in enumerate(itertools.combinations(range(g), 2))}
@@ -295,6 +313,10 @@ def main():
         v, x = (left + right) & U((1 << m) - 1), random(n, m - 1) - U(1 << (m - 2))
         got = select_lifted(m, wide, (x - v) & U((1 << m) - 1), v, {"L": left, "R": right}, delta, rho)
         assert (got == ((delta ^ rho) * x & U((1 << wide) - 1))).all()
+        sign = (U(2) * delta - U(1))
+        mu = {"SL": random(n, m), "SR": random(n, m)}
+        got = embed_lifted(m, wide, (x - v) & U((1 << m) - 1), v, sign, mu)
+        assert (got == (x & U((1 << wide) - 1))).all()
     x = -np.concatenate([np.floor(rng.exponential(8, n) * 4096) % (252 * 4096), np.arange(4096.0)])
     v = random(len(x))
     off = np.abs(powers(x.astype(np.int64).astype(U) - v, v, 1.4427) - 2.0 ** (1.4427 * x / 4096))

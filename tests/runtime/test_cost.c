@@ -309,6 +309,26 @@ Test(cost, of_an_embedding) {
         }
 }
 
+/* From 32 to 48 bits: S deals 6 B, and 2 B twice; 6 B are reshared. */
+Test(cost, of_an_embedding_that_comes_lifted) {
+    enum { TOKENS = 12, ROWS = 100, WIDTH = 24, ELEMENTS = TOKENS * WIDTH };
+    int32_t ids[TOKENS] = {0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 1, 2};
+    static int64_t table[ROWS * WIDTH];
+    tf_node tokens = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(TOKENS), .tokens = ids};
+    for (int worth = 0; worth < 2; worth++) {
+        rig r = rig_open(16);
+        r.program.round_bytes = worth ? 1e6 : 0;
+        tf_value x = tf_embed(&r.program, rig_put(&r, tf_dims(ROWS, WIDTH), table, 8, 32, 1 << 14), &tokens, 1);
+        cr_assert_eq(tf_lift(&r.program, x, 48) == x, worth);
+        rig_run(&r);
+        uint64_t vectors = TOKENS * ((ROWS + 7) / 8);
+        cr_assert_eq(r.t.plan.total_bytes, worth ? ELEMENTS * (2 * 4 + 3 * 6 + 2 * 2) + vectors + TOKENS * 6
+                                                 : ELEMENTS * (5 * 4 + 4 * 2) + vectors + TOKENS * 4);
+        cr_assert_eq(r.t.plan.rounds, worth ? 3 : 5);
+        rig_close(&r);
+    }
+}
+
 /* Any size: every element of the last, shorter third is counted, and the three parties' loads are close
  * for large ones. */
 Test(cost, is_balanced_between_the_parties) {

@@ -52,13 +52,18 @@ Test(step_embed, finds_every_row) {
             rig r = rig_open(16);
             tf_value x = rig_put(&r, tf_dims(rows, columns), table, 4, ring, ldexp(1, (int)ring - 6));
             r.t.threads = s % 2 ? 3 : 1; /* the last sizes are large enough to be shared among them */
-            int y = rig_take(&r, tf_embed(&r.program, x, &leaf, owner));
+            int y = rig_take(&r, tf_embed(&r.program, x, &leaf, owner)), wide = y;
+            tf_value lifted = tf_embed(&r.program, x, &leaf, owner); /* in its own exchange */
+            r.program.round_bytes = 1e12;
+            if (ring < 64) wide = rig_take(&r, tf_lift(&r.program, lifted, (unsigned)rig_uniform(ring + 1, 65)));
             cr_assert(tf_shape_equal(r.type[y].shape, tf_dims(lines, tokens / lines, columns)));
             rig_run(&r);
             cr_assert_eq(r.t.plan.rounds, 3);
-            for (size_t i = 0; i < tokens * columns; i++)
-                cr_assert_eq(rig_result(&r, y)[i], table[(size_t)ids[i / columns] * columns + i % columns], "%zu x %zu",
-                             rows, columns);
+            for (size_t i = 0; i < tokens * columns; i++) {
+                int64_t wanted = table[(size_t)ids[i / columns] * columns + i % columns];
+                cr_assert_eq(rig_result(&r, y)[i], wanted, "%zu x %zu", rows, columns);
+                cr_assert_eq(rig_result(&r, wide)[i], wanted, "%zu x %zu, lifted", rows, columns);
+            }
             rig_close(&r);
             free(table), free(ids);
         }

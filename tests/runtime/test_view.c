@@ -161,6 +161,13 @@ static void embed(rig *r, const int64_t *x) {
     tf_embed(&r->program, rig_put(r, tf_dims(V, H), x, 8, 32, 64), &tokens, chosen);
 }
 
+/* In a wider ring than the table's. */
+static void embed_lifted(rig *r, const int64_t *x) {
+    r->program.round_bytes = 1e12;
+    embed(r, x);
+    tf_lift(&r->program, r->program.nodes - 1, 48);
+}
+
 static selection_rig shared_tokens;
 
 static void embed_shared(rig *r, const int64_t *x) {
@@ -192,7 +199,8 @@ static void output(rig *r, const int64_t *x) {
 Test(view, of_inputs_outputs_and_embeddings) {
     char why[160];
     for (chosen = 0; chosen < TF_PARTIES; chosen++) {
-        const step_case cases[] = {{"input", input}, {"embed", embed}, {"output", output}, {0}};
+        const step_case cases[] = {
+            {"input", input}, {"embed", embed}, {"embed lifted", embed_lifted}, {"output", output}, {0}};
         check_cases(cases);
     }
     const step_case outside[] = {{"embed for an owner outside", embed_shared}, {0}};
