@@ -27,24 +27,30 @@ static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window wind
  * x + [x < T](y - x) - [x < -T] y: below -T both terms count and y, of the wrong segment, cancels. With d = y - x it is
  * [x < T] d + [x >= -T] y - d, in which nothing is negated first. Whichever the segment is, y is little larger than the
  * window. So it is made in three bytes and lifted, which takes no more rounds than a comparison in two steps; where a
- * round less is worth it, the comparison is made in one and y in the ring of x.
+ * round less is worth it, the comparison is made in one and y in the ring of x; and where another one is, all of it in
+ * the ring that a linear layer wants, to which x is lifted while it is compared.
  */
 tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window window, double blur) {
     enum { NARROW = 5, FLAT = 4, ONE_GROUP = 14, SMALL = 64 }; /* bytes that either saves; bits of a comparison */
+    enum { WIDER = 30 };                                       /* bytes of 32 to 48 bits; less than a lift saves */
     if (p->status) return -1;
     double whole = tf_default_bound(p);
     if (tf_type_of(p, x)->frac > p->frac) x = tf_trunc(p, x, p->frac);
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
+    const double count = (double)tf_shape_count(type.shape);
     bool grouped = tf_compared_bits(&type, type.bound + window.end, low_of(&type, blur)).width > ONE_GROUP;
-    double more = (double)tf_shape_count(type.shape) * (NARROW + (grouped ? FLAT : 0));
-    bool soon = tf_rounds_are_worth(p, 1, more);
+    bool soon = tf_rounds_are_worth(p, 1, count * (NARROW + (grouped ? FLAT : 0)));
+    bool wide = soon && tf_rounds_are_worth(p, 1, count * WIDER);
+    const double room = wide ? ldexp(whole, p->frac) : whole;
+    const unsigned ring = tf_width(p->frac, room);
     tf_value below = tails(p, x, window, blur, soon && grouped);
-    tf_value y = spline(p, x, f, window, soon ? whole : fmin(whole, SMALL));
-    y = tf_lift(p, y, tf_width(p->frac, whole));
+    tf_value y = spline(p, x, f, window, soon ? room : fmin(whole, SMALL));
+    x = wide ? tf_lift(p, x, ring) : x;
+    y = tf_assume(p, tf_lift(p, y, ring), whole);
     tf_value d = tf_assume(p, tf_sub(p, y, x), whole);
     tf_term terms[2] = {{tf_bit_plane(p, below, 0), d, false}, {tf_bit_plane(p, below, 1), y, true}};
-    return tf_assume(p, tf_sub(p, tf_select(p, 2, terms), d), whole);
+    return tf_assume(p, tf_sub(p, tf_assume(p, tf_select_within(p, 2, terms, room), whole), d), whole);
 }
 
 /* above + [x < T](y - above) - [x < -T](y - below) */
