@@ -53,20 +53,25 @@ void tf_source_release(const tf_source *source) {
 
 /* Fixed-point numbers ---------------------------------------------------------------------------------------------- */
 
-/** Rounds to nearest, ties to even, as rint does, by the addition to 1.5 * 2^52; for |x| < 2^51. */
+/**
+ * Rounds to nearest, ties to even, as rint does, by the addition to 1.5 * 2^52; for low and high within 2^51 of zero.
+ * What is no number or out of range has other bits than theirs, so that integers tell it, all elements alike.
+ */
 TF_MULTIVERSION static bool encode_small(double scale, double low, double high, const float *in, size_t count,
                                          uint64_t *out) {
-    const double shift = 0x1.8p52;
-    uint64_t bad = 0, base;
+    const double shift = 0x1.8p52, from = ceil(low) + shift, to = floor(high) + shift;
+    uint64_t outside = 0, base, least, most;
     memcpy(&base, &shift, sizeof base);
+    memcpy(&least, &from, sizeof least);
+    memcpy(&most, &to, sizeof most);
     for (size_t i = 0; i < count; i++) {
-        double x = (double)in[i] * scale, moved = x + shift, rounded = moved - shift;
+        double moved = (double)in[i] * scale + shift;
         uint64_t bits;
         memcpy(&bits, &moved, sizeof bits);
         out[i] = bits - base;
-        bad |= (uint64_t) !(rounded >= low && rounded <= high);
+        outside |= (bits - least) | (most - bits);
     }
-    return !bad;
+    return !(outside >> 63);
 }
 
 static bool encode_any(double scale, double low, double high, const float *in, size_t count, uint64_t *out) {
@@ -171,20 +176,29 @@ tf_status tf_source_panels(int party, const tf_kernels *kernels, tf_workers *wor
     return TF_OK;
 }
 
+/** Lines of a panel from the rows that its columns are. */
+static inline void order_lines(const float *w, size_t in, size_t width, size_t lines, float *out) {
+    for (size_t i = 0; i < lines; i++)
+        for (size_t j = 0; j < width; j++) *out++ = w[j * in + i];
+}
+
 void tf_panel_order(const float *w, tf_shape shape, size_t at, size_t count, float *out) {
     const size_t in = shape.dim[1];
     while (count) {
         const size_t first = at / (TF_PANEL * in) * TF_PANEL, left = shape.dim[0] - first;
         const size_t width = left < TF_PANEL ? left : TF_PANEL, line = (at - first * in) / width;
         const size_t column = (at - first * in) % width, whole = count / width;
+        const float *from = w + first * in + line;
         size_t lines = in - line < whole ? in - line : whole;
         if (column || !lines) { /* part of a line */
-            *out++ = w[(first + column) * in + line];
+            *out++ = from[column * in];
             at++, count--;
             continue;
         }
-        for (size_t j = 0; j < width; j++)
-            for (size_t i = 0; i < lines; i++) out[i * width + j] = w[(first + j) * in + line + i];
+        if (width == TF_PANEL)
+            order_lines(from, in, TF_PANEL, lines, out);
+        else
+            order_lines(from, in, width, lines, out);
         at += lines * width, out += lines * width, count -= lines * width;
     }
 }

@@ -1,4 +1,7 @@
 /* Putting values in and opening them. */
+#include <math.h>
+
+#include "runtime/program/weights.h"
 #include "tests/support/alter.h"
 #include "tests/support/rig.h"
 #include "tests/support/view.h"
@@ -117,6 +120,27 @@ Test(step_exchange, refuses_what_is_no_number_or_out_of_range) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         check_refused((int)i % 3, &bad[i], TF_RANGE,
                       "not a number or too large: at 16 fractional bits its range ends at 8192");
+}
+
+/* To the last number that is in range, of both signs, in odd counts and in ranges of both ways to encode. */
+Test(step_exchange, encodes_to_the_nearest_number_ties_to_even) {
+    enum { COUNT = 37 };
+    for (int frac = 0; frac <= 44; frac += 11) {
+        const tf_type type = {.frac = frac, .bound = 1 << 13, .bits = 64, .shape = tf_dims(COUNT)};
+        const float outside[] = {NAN, INFINITY, -INFINITY, 8194, -8194, 0x1p62f, -0x1p62f, 0x1p127f, -0x1p127f};
+        float in[COUNT];
+        uint64_t out[COUNT];
+        for (int i = 0; i < COUNT; i++) in[i] = (float)((i - COUNT / 2) * ldexp(0.25, -frac / 2) * (i % 5 ? 1 : 455));
+        in[0] = -8192, in[1] = 8191, in[2] = 0.5f, in[3] = 1.5f, in[4] = -0.5f, in[5] = -0.f;
+        cr_assert_eq(tf_encode(&type, in, COUNT, out), TF_OK, "%d bits: %s", frac, tf_error());
+        for (int i = 0; i < COUNT; i++)
+            cr_assert_eq((int64_t)out[i], (int64_t)rint(ldexp(in[i], frac)), "%d bits: %a", frac, in[i]);
+        for (size_t k = 0; k < sizeof outside / sizeof *outside; k++) {
+            in[k * 4] = outside[k];
+            cr_assert_eq(tf_encode(&type, in, COUNT, out), TF_RANGE, "%d bits: %g", frac, outside[k]);
+            in[k * 4] = 0;
+        }
+    }
 }
 
 Test(step_exchange, refuses_an_input_without_data) {
