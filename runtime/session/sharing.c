@@ -5,8 +5,9 @@
 
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
+#include "runtime/kernels/multiversion.h"
 
-enum { CHUNK = 1 << 18, MASK = 1 }; /* elements of a message; purpose of the streams */
+enum { CHUNK = 1 << 16, MASK = 1 }; /* elements of a message; purpose of the streams */
 
 /** A message: elements [at, at + count) of one weight, of a matrix for products in the order of its panels. */
 typedef struct chunk {
@@ -22,7 +23,7 @@ typedef struct sharing {
     chunk *list;
     size_t chunks;
     int owner;
-    tf_buffer *message[2]; /**< of the party, so that they outlive a failure: its link may touch them until it ends */
+    tf_buffer *message[2]; /**< the owner's, of the party, so that they outlive a failure: its link may read them */
     tf_ticket ticket[2];
 } sharing;
 
@@ -76,6 +77,10 @@ static tf_status mask_words(const chunk_work *work, size_t at, size_t count, uin
     return TF_OK;
 }
 
+TF_MULTIVERSION static void subtract(uint64_t *x, const uint64_t *mask, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] -= mask[i];
+}
+
 /** The owner's block, encoded and masked into the message, and what the owner keeps of it. */
 static tf_status owner_block(const chunk_work *work, size_t at, size_t count) {
     tf_stored *w = work->weight;
@@ -90,7 +95,7 @@ static tf_status owner_block(const chunk_work *work, size_t at, size_t count) {
     if (!status) status = mask_words(work, at, count, mask);
     if (status) return status;
     if (w->is_packed) kernels->pack_bytes(x, count, bytes, w->panels + at * bytes);
-    for (size_t i = 0; i < count; i++) x[i] -= mask[i];
+    subtract(x, mask, count);
     kernels->pack_bytes(x, count, bytes, message);
     if (w->is_table) {
         kernels->pack_bytes(mask, count, bytes, w->data[0] + at * bytes);
@@ -127,20 +132,28 @@ static tf_status work_on_blocks(void *context, size_t begin, size_t end) {
     return TF_OK;
 }
 
-static void keep_received(const sharing *s, tf_stored *w, const chunk *c, const uint8_t *message) {
-    const unsigned bytes = tf_bytes_of(w->type.bits);
-    if (w->is_packed || w->is_table) {
-        memcpy((w->is_packed ? w->panels : w->data[0]) + c->at * bytes, message, c->bytes);
-        return;
-    }
-    s->party->kernels->unpack_bytes(message, c->count, bytes, w->component[0] + c->at);
-    memset(w->component[1] + c->at, 0, c->count * sizeof(uint64_t));
+/**
+ * Where the next party receives a message: in its place, or, of components, in the memory of the one that is zero,
+ * which has room for as many words. So nothing is copied, but that memory is the link's until the message is there.
+ */
+static uint8_t *place_of(const tf_stored *w, const chunk *c) {
+    uint8_t *all = w->is_packed ? w->panels : w->is_table ? w->data[0] : (uint8_t *)w->component[1];
+    return all + c->at * tf_bytes_of(w->type.bits);
+}
+
+static void finish_received(const sharing *s, tf_stored *w, const chunk *c) {
+    const size_t end = c->at + c->count;
+    if (w->is_packed || w->is_table) return;
+    s->party->kernels->unpack_bytes(place_of(w, c), c->count, tf_bytes_of(w->type.bits), w->component[0] + c->at);
+    if (end == tf_shape_count(w->type.shape)) memset(w->component[1], 0, end * sizeof(uint64_t));
 }
 
 static tf_status receive_chunk(sharing *s, size_t k) {
     if (k >= s->chunks) return TF_OK;
-    TF_TRY(tf_buffer_reserve(s->message[k % 2], s->list[k].bytes));
-    return tf_link_receive(s->party->link, s->owner, s->message[k % 2]->data, s->list[k].bytes, &s->ticket[k % 2]);
+    const chunk *c = &s->list[k];
+    tf_stored *w = &s->weight[c->weight];
+    if (c->at == 0) TF_TRY(begin_weight(s, w));
+    return tf_link_receive(s->party->link, s->owner, place_of(w, c), c->bytes, &s->ticket[k % 2]);
 }
 
 static tf_status run_chunk(sharing *s, size_t k) {
@@ -149,7 +162,7 @@ static tf_status run_chunk(sharing *s, size_t k) {
     tf_party *party = s->party;
     const size_t blocks = (c->count + TF_BLOCK - 1) / TF_BLOCK;
     chunk_work work = {s, w, c, NULL};
-    if (c->at == 0) TF_TRY(begin_weight(s, w));
+    if (c->at == 0 && party->id != tf_next(s->owner)) TF_TRY(begin_weight(s, w));
     if (party->id == s->owner) {
         if (!s->floats[c->weight]) return tf_fail(TF_INVALID, "party %d was given no data for it", s->owner);
         if (k >= 2) TF_TRY(tf_link_wait(party->link, s->ticket[k % 2]));
@@ -161,7 +174,7 @@ static tf_status run_chunk(sharing *s, size_t k) {
     if (party->id != tf_next(s->owner)) return tf_workers_split(party->workers, blocks, work_on_blocks, &work);
     TF_TRY(receive_chunk(s, k + 1));
     TF_TRY(tf_link_wait(party->link, s->ticket[k % 2]));
-    keep_received(s, w, c, s->message[k % 2]->data);
+    finish_received(s, w, c);
     return TF_OK;
 }
 

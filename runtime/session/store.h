@@ -23,6 +23,7 @@ typedef struct tf_store {
     bool stream;                 /**< with a provider: weights are packed each time they are used, and kept nowhere,
                                       unless it has them packed */
     uint64_t bytes;              /**< that the weights took on this party's links */
+    bool partial; /**< sharing failed: the link may write to the weights, which nobody reads, till it ends */
 } tf_store;
 
 /** Wipes and frees what is in the store. */
