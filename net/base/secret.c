@@ -41,13 +41,21 @@ static size_t round_up(size_t size, size_t unit) {
 
 /* Small ones, and all where there are no guards -------------------------------------------------------------------- */
 
+/** Locks pages; large pieces one by one as they are first written, when the kernel's zeros are still in the cache. */
+static void lock_pages(void *begin, size_t whole) {
+    if (whole >= 2 * HUGE_PAGE)
+        (void)!mlock2(begin, whole, MLOCK_ONFAULT);
+    else
+        (void)!mlock(begin, whole);
+}
+
 static void *plain_alloc(size_t size) {
     const size_t unit = size >= page ? page : LINE, whole = size ? round_up(size, unit) : unit;
     const bool large = whole >= 2 * HUGE_PAGE;
     void *data; /* not aligned_alloc, whose sizes are multiples of the alignment */
     if (posix_memalign(&data, large ? HUGE_PAGE : unit, whole)) return NULL;
     if (large) (void)!madvise(data, whole, MADV_HUGEPAGE);
-    if (locking && unit == page) (void)!mlock(data, whole);
+    if (locking && unit == page) lock_pages(data, whole);
     return data;
 }
 
@@ -137,7 +145,7 @@ static unsigned char *guarded_map(size_t whole) {
     }
     if (align == HUGE_PAGE) (void)!madvise(begin, whole, MADV_HUGEPAGE);
     (void)!madvise(begin, whole, MADV_DONTDUMP);
-    if (locking) (void)!mlock(begin, whole);
+    if (locking) lock_pages(begin, whole);
     return begin;
 }
 
