@@ -77,36 +77,79 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
     return TF_OK;
 }
 
-/** Product number b of the batch. The parties' roles change from one third of all rows to the next. */
+/** Where the operands and the result of product number b of a batch begin. */
+typedef struct place {
+    size_t a, b, c;
+} place;
+
+static place place_of(const tf_matmul_layout *l, size_t b) {
+    place at = {0};
+    for (size_t i = TF_BATCH_AXES, rest = b; i-- > 0; rest /= l->batch[i]) {
+        const size_t k = rest % l->batch[i];
+        at.a += k * l->a_batch[i], at.b += k * l->b_batch[i], at.c += k * l->c_batch[i];
+    }
+    return at;
+}
+
+/** The rows of product number b in third t of all rows: the parties' roles change from one to the next. */
+static tf_span rows_of_third(const tf_matmul_layout *l, size_t b, int t) {
+    const size_t rows = products_of(l) * l->m, low = b * l->m, high = low + l->m;
+    size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3;
+    if (begin < low) begin = low;
+    if (end > high) end = high;
+    return begin < end ? (tf_span){begin - low, end - low} : (tf_span){0, 0};
+}
+
+/** Product number b of a batch whose products have few rows: elements are met where they lie. */
+static void meet_rows(const tf_call *call, const tf_matmul_layout *l, size_t b) {
+    const place at = place_of(l, b);
+    const uint64_t *y0 = call->in[1].c[0] + at.b, *y1 = call->in[1].c[1] + at.b;
+    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, call->out.c[0] + at.c);
+    for (int t = 0; t < TF_PARTIES; t++) {
+        const tf_span rows = rows_of_third(l, b, t);
+        const tf_crossing cross = tf_crossing_of(call, t);
+        for (size_t r = rows.begin; r < rows.end; r++) {
+            const size_t from = at.a + r * l->a_row;
+            const uint64_t *x0 = call->in[0].c[0] + from, *x1 = call->in[0].c[1] + from;
+            uint64_t *z = call->out.c[0] + at.c + r * l->c_row;
+            for (size_t j = 0; l->b_row == 1 && j < l->n; j++)
+                z[j] += tf_dot_factors(cross, (tf_factors){x0, x1, y0 + j * l->b_col, y1 + j * l->b_col}, l->k);
+            for (size_t k = 0; l->b_row != 1 && k < l->k; k++)
+                tf_add_multiples(cross, (tf_factors){x0 + k, x1 + k, y0 + k * l->b_row, y1 + k * l->b_row}, l->n, z);
+        }
+    }
+}
+
+/** Whether to pack a batch's right operands takes longer than to multiply by them. */
+static bool few_rows(const tf_matmul_layout *l) {
+    enum { FEW = 4 };
+    return l->m <= FEW && (l->b_row == 1 || l->b_col == 1);
+}
+
+/** Product number b of the batch. */
 static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size_t b, void *scratch) {
     const tf_kernels *kernels = call->party->kernels;
-    const uint64_t *x0 = call->in[0].c[0], *x1 = call->in[0].c[1], *y0 = call->in[1].c[0], *y1 = call->in[1].c[1];
-    uint64_t *z = call->out.c[0];
-    size_t rows = products_of(l) * l->m, a_at = 0, b_at = 0, c_at = 0;
-    for (size_t i = TF_BATCH_AXES, rest = b; i-- > 0; rest /= l->batch[i]) {
-        size_t at = rest % l->batch[i];
-        a_at += at * l->a_batch[i], b_at += at * l->b_batch[i], c_at += at * l->c_batch[i];
-    }
+    const place at = place_of(l, b);
+    const uint64_t *y0 = call->in[1].c[0] + at.b, *y1 = call->in[1].c[1] + at.b;
+    uint64_t *z = call->out.c[0] + at.c;
     unsigned bits = tf_product_ring(call->node);
     tf_packed *sum = NULL, *first = NULL, *second = NULL;
     tf_status status = TF_OK;
-    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, z + c_at);
+    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, z);
     for (int t = 0; t < TF_PARTIES && !status; t++) {
-        size_t begin = rows * (size_t)t / 3, end = rows * (size_t)(t + 1) / 3, low = b * l->m, high = low + l->m;
-        if (begin < low) begin = low;
-        if (end > high) end = high;
-        if (begin >= end) continue;
-        size_t a_from = a_at + (begin - low) * l->a_row, m = end - begin;
+        const tf_span rows = rows_of_third(l, b, t);
+        const size_t from = at.a + rows.begin * l->a_row, m = tf_span_count(rows);
+        if (!m) continue;
         tf_crossing cross = tf_crossing_of(call, t);
-        if (cross != NEXT && !sum) sum = kernels->pack(y0 + b_at, y1 + b_at, l->k, l->n, l->b_row, l->b_col, bits);
-        if (cross != FOUR && !first) first = kernels->pack(y0 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
-        if (cross == NEXT && !second) second = kernels->pack(y1 + b_at, NULL, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != NEXT && !sum) sum = kernels->pack(y0, y1, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross != FOUR && !first) first = kernels->pack(y0, NULL, l->k, l->n, l->b_row, l->b_col, bits);
+        if (cross == NEXT && !second) second = kernels->pack(y1, NULL, l->k, l->n, l->b_row, l->b_col, bits);
         if ((cross != NEXT && !sum) || (cross != FOUR && !first) || (cross == NEXT && !second)) {
             status = tf_fail(TF_NOMEM, "no memory to pack a matrix of %zu x %zu", l->k, l->n);
             break;
         }
-        const uint64_t *a0 = x0 + a_from, *a1 = x1 + a_from;
-        uint64_t *c = z + c_at + (begin - low) * l->c_row;
+        const uint64_t *a0 = call->in[0].c[0] + from, *a1 = call->in[0].c[1] + from;
+        uint64_t *c = z + rows.begin * l->c_row;
         if (cross == FOUR) {
             kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, scratch);
         } else {
@@ -176,12 +219,14 @@ static tf_status matmul_part(tf_call *call) {
     else if (call->part.number != 2 * call->party->id)
         return TF_OK; /* a batch is made at once, with the first part */
     if (rows.begin >= rows.end) return TF_OK;
-    const size_t room = kernels->matmul_scratch(l.m, l.k);
-    void *scratch = aligned_alloc(64, room); /* between guards it would be mapped anew for every product */
-    tf_status status = scratch ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
+    const bool few = !weight && few_rows(&l);
+    const size_t room = few ? 0 : kernels->matmul_scratch(l.m, l.k);
+    void *scratch = few ? NULL : aligned_alloc(64, room); /* between guards it would be mapped for every product */
+    tf_status status = scratch || few ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
     tf_span products = tf_worker_items(call, products_of(&l));
     if (weight && !status) status = weight_slice(call, &l, rows, scratch);
-    for (size_t b = products.begin; b < products.end && !weight && !status; b++)
+    for (size_t b = products.begin; b < products.end && few; b++) meet_rows(call, &l, b);
+    for (size_t b = products.begin; b < products.end && !weight && !few && !status; b++)
         status = batch_part(call, &l, b, scratch);
     if (scratch) explicit_bzero(scratch, room);
     free(scratch);

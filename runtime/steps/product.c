@@ -149,24 +149,19 @@ static inline uint64_t part_of(tf_crossing cross, uint64_t x0, uint64_t x1, uint
     }
 }
 
-/** A component of each operand. */
-typedef struct factors {
-    const uint64_t *x0, *x1, *y0, *y1;
-} factors;
-
-static inline __attribute__((always_inline)) void multiply_as(tf_crossing cross, factors f, size_t count,
+static inline __attribute__((always_inline)) void multiply_as(tf_crossing cross, tf_factors f, size_t count,
                                                               uint64_t *restrict z) {
     const uint64_t *restrict x0 = f.x0, *restrict x1 = f.x1, *restrict y0 = f.y0, *restrict y1 = f.y1;
     for (size_t i = 0; i < count; i++) z[i] = part_of(cross, x0[i], x1[i], y0[i], y1[i]);
 }
 
-static inline __attribute__((always_inline)) uint64_t dot_as(tf_crossing cross, factors f, size_t count) {
+static inline __attribute__((always_inline)) uint64_t dot_as(tf_crossing cross, tf_factors f, size_t count) {
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++) sum += part_of(cross, f.x0[i], f.x1[i], f.y0[i], f.y1[i]);
     return sum;
 }
 
-TF_MULTIVERSION static void multiply_factors(tf_crossing cross, factors f, size_t count, uint64_t *z) {
+TF_MULTIVERSION static void multiply_factors(tf_crossing cross, tf_factors f, size_t count, uint64_t *z) {
     if (cross == FOUR)
         multiply_as(FOUR, f, count, z);
     else if (cross == NEXT)
@@ -175,8 +170,23 @@ TF_MULTIVERSION static void multiply_factors(tf_crossing cross, factors f, size_
         multiply_as(BEFORE, f, count, z);
 }
 
-TF_MULTIVERSION static uint64_t dot_factors(tf_crossing cross, factors f, size_t count) {
+TF_MULTIVERSION uint64_t tf_dot_factors(tf_crossing cross, tf_factors f, size_t count) {
     return cross == FOUR ? dot_as(FOUR, f, count) : cross == NEXT ? dot_as(NEXT, f, count) : dot_as(BEFORE, f, count);
+}
+
+static inline __attribute__((always_inline)) void add_multiples_as(tf_crossing cross, tf_factors f, size_t count,
+                                                                   uint64_t *restrict z) {
+    const uint64_t x0 = *f.x0, x1 = *f.x1, *restrict y0 = f.y0, *restrict y1 = f.y1;
+    for (size_t i = 0; i < count; i++) z[i] += part_of(cross, x0, x1, y0[i], y1[i]);
+}
+
+TF_MULTIVERSION void tf_add_multiples(tf_crossing cross, tf_factors f, size_t count, uint64_t *z) {
+    if (cross == FOUR)
+        add_multiples_as(FOUR, f, count, z);
+    else if (cross == NEXT)
+        add_multiples_as(NEXT, f, count, z);
+    else
+        add_multiples_as(BEFORE, f, count, z);
 }
 
 TF_MULTIVERSION static void add_shifted(const uint64_t *restrict x, unsigned shift, size_t count,
@@ -190,7 +200,7 @@ static void multiply_block(const tf_call *call, size_t at, size_t count, uint64_
     uint64_t room[4][TF_BLOCK];
     const uint64_t *in[4];
     for (int k = 0; k < 4; k++) in[k] = tf_repeated_block(call, k / 2, k % 2, at, count, room[k]);
-    multiply_factors(tf_crossing_of(call, call->part.number / 2), (factors){in[0], in[1], in[2], in[3]}, count, z);
+    multiply_factors(tf_crossing_of(call, call->part.number / 2), (tf_factors){in[0], in[1], in[2], in[3]}, count, z);
     if (call->node->inputs < 3) return;
     const tf_truncation_args *t = &tf_args(tf_product_args, call->node)->truncation;
     add_shifted(tf_repeated_block(call, 2, 0, at, count, room[0]), (unsigned)t->shift, count, z);
@@ -203,8 +213,8 @@ static void dot_block(const tf_call *call, size_t at, size_t count, uint64_t *z)
     for (int k = 0; k < 2; k++) row[k] = tf_shape_count(call->program->node[call->node->input[k]].type.shape) == inner;
     for (size_t r = 0; r < count; r++) {
         size_t x = row[0] ? 0 : (at + r) * inner, y = row[1] ? 0 : (at + r) * inner;
-        factors f = {call->in[0].c[0] + x, call->in[0].c[1] + x, call->in[1].c[0] + y, call->in[1].c[1] + y};
-        z[r] = dot_factors(tf_crossing_of(call, call->part.number / 2), f, inner);
+        tf_factors f = {call->in[0].c[0] + x, call->in[0].c[1] + x, call->in[1].c[0] + y, call->in[1].c[1] + y};
+        z[r] = tf_dot_factors(tf_crossing_of(call, call->part.number / 2), f, inner);
     }
 }
 

@@ -45,6 +45,17 @@ static inline tf_crossing tf_crossing_of(const tf_call *call, int third) {
     return id == third ? FOUR : id == tf_next(third) ? NEXT : BEFORE;
 }
 
+/** A component of each operand. */
+typedef struct tf_factors {
+    const uint64_t *x0, *x1, *y0, *y1;
+} tf_factors;
+
+/** The sum of this party's parts of `count` products. */
+uint64_t tf_dot_factors(tf_crossing cross, tf_factors f, size_t count);
+
+/** z += this party's parts of the products of one number with `count` of y. */
+void tf_add_multiples(tf_crossing cross, tf_factors f, size_t count, uint64_t *z);
+
 /** The result's type and the truncation, from the operands' scales; lifts are the caller's. */
 tf_type tf_product_type(const tf_program *program, tf_shape shape, int frac, tf_result result,
                         tf_truncation *truncation);

@@ -205,39 +205,44 @@ Test(step_product, multiplies_matrices) {
         }
 }
 
+static void check_batches(const product *c, size_t m, size_t b0, size_t b1) {
+    enum { K = 12, N = 9 };
+    size_t batches = b0 * b1, width = b1 * K;
+    tf_matmul_layout dense = {.batch = {b0, b1, 1},
+                              .m = m,
+                              .k = K,
+                              .n = N,
+                              .a_batch = {b1 * m * K, m * K},
+                              .a_row = K,
+                              .b_batch = {b1 * K * N, K * N},
+                              .b_row = N,
+                              .b_col = 1,
+                              .c_batch = {b1 * m * N, m * N},
+                              .c_row = N};
+    check_matmul(c, "dense batches", dense, batches * m * K, batches * K * N, true);
+    dense.b_batch[0] = dense.b_batch[1] = 0;
+    check_matmul(c, "one b for all", dense, batches * m * K, K * N, false);
+    /* heads side by side in rows of a and b, as attention has them: c is texts x queries x heads x keys */
+    tf_matmul_layout heads = {.batch = {b0, b1, 1},
+                              .m = m,
+                              .k = K,
+                              .n = N,
+                              .a_batch = {m * width, K},
+                              .a_row = width,
+                              .b_batch = {N * width, K},
+                              .b_row = 1,
+                              .b_col = width,
+                              .c_batch = {m * b1 * N, N},
+                              .c_row = b1 * N};
+    check_matmul(c, "heads", heads, b0 * m * width, b0 * N * width, false);
+}
+
+/* Of few rows, which meet the other operand where it lies, and of more, for which it is packed. */
 Test(step_product, multiplies_batches_of_matrices) {
-    const product *c = &products[5];
     for (size_t b0 = 1; b0 <= 4; b0++)
         for (size_t b1 = 1; b1 <= 3; b1++) {
-            enum { M = 5, K = 12, N = 9 };
-            size_t batches = b0 * b1, width = b1 * K;
-            tf_matmul_layout dense = {.batch = {b0, b1, 1},
-                                      .m = M,
-                                      .k = K,
-                                      .n = N,
-                                      .a_batch = {b1 * M * K, M * K},
-                                      .a_row = K,
-                                      .b_batch = {b1 * K * N, K * N},
-                                      .b_row = N,
-                                      .b_col = 1,
-                                      .c_batch = {b1 * M * N, M * N},
-                                      .c_row = N};
-            check_matmul(c, "dense batches", dense, batches * M * K, batches * K * N, true);
-            dense.b_batch[0] = dense.b_batch[1] = 0;
-            check_matmul(c, "one b for all", dense, batches * M * K, K * N, false);
-            /* heads side by side in rows of a and b, as attention has them: c is texts x queries x heads x keys */
-            tf_matmul_layout heads = {.batch = {b0, b1, 1},
-                                      .m = M,
-                                      .k = K,
-                                      .n = N,
-                                      .a_batch = {M * width, K},
-                                      .a_row = width,
-                                      .b_batch = {N * width, K},
-                                      .b_row = 1,
-                                      .b_col = width,
-                                      .c_batch = {M * b1 * N, N},
-                                      .c_row = b1 * N};
-            check_matmul(c, "heads", heads, b0 * M * width, b0 * N * width, false);
+            check_batches(&products[5], 2, b0, b1);
+            check_batches(&products[5], 5, b0, b1);
         }
 }
 
