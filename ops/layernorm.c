@@ -100,6 +100,21 @@ double tf_norm_resolves(double square) {
     return ldexp(least, -2 * headroom(square));
 }
 
+/** Whether the linear layers that read a normalisation's result should take d, and scale what they make of it: the sum
+ *  of squares and its inverse root are then made beside their products. */
+static bool scaled_later(const tf_program *p, const tf_node *node) {
+    const tf_graph *graph = p->graph;
+    double elements = 0;
+    if (!graph || node->inputs > 1) return false;
+    const tf_id id = (tf_id)(node - graph->node);
+    for (tf_id i = id + 1; i < graph->nodes; i++) {
+        const tf_node *reader = &graph->node[i];
+        if (!reader->op || reader->input[0] != id || strcmp(reader->op->kind, "linear")) continue;
+        if (graph->node[reader->input[1]].leaf == TF_LEAF_WEIGHT) elements += (double)tf_shape_count(reader->shape);
+    }
+    return elements > 0 && tf_rounds_are_worth(p, 2, TF_LATER_BYTES * elements);
+}
+
 /** d over the root of the mean of its row's squares plus eps, d being in a ring with room for products. The sum of
  *  squares is taken once per row; its inverse root times sqrt(n) is the factor. */
 static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
@@ -109,15 +124,21 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     tf_shape row = tf_type_of(p, d)->shape;
     size_t n = tf_shape_last(row);
     double gain = ldexp(1, doublings);
+    const tf_value x = d;
     d = tf_scale_real(p, d, gain, 1);
     tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, most, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n * gain * gain;
     if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const_within(p, sum, eps, most);
     tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
     unsigned ring = tf_width(frac, unit.bound) + (unsigned)(tf_type_of(p, d)->frac + factor_frac - frac);
+    const unsigned later = tf_width(frac, tf_default_bound(p)) + (unsigned)(TF_LATER_FRAC + factor_frac - doublings);
+    const bool scales_later = later <= 64 && scaled_later(p, node);
+    if (scales_later && later > ring) ring = later;
     tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac, ring);
     row.dim[row.rank - 1] = 1;
-    return tf_mul(p, d, tf_reshape(p, factor, row), unit);
+    factor = tf_reshape(p, factor, row);
+    if (!scales_later) return tf_mul(p, d, factor, unit);
+    return tf_scale_rows(p, x, tf_scale_real(p, factor, gain, 1), unit);
 }
 
 /** The input less its rows' means, in a ring of at least `bits`. */

@@ -96,6 +96,7 @@ static tf_status lower_once(const tf_graph *graph, const settings *s, const unsi
         }
     }
     if (!program->status) lower_outputs(program, value);
+    if (!program->status) tf_leave_out(program);
     return tf_program_status(program);
 }
 

@@ -73,7 +73,8 @@ tf_value tf_append(tf_program *program, const struct tf_step *step, tf_type type
         status = tf_fail(TF_RANGE, "step %s needs a ring of %u bits; 64 is the most. Use fewer --frac-bits", step->name,
                          type.bits);
     if (status) return tf_program_fail(program, status);
-    tf_step_node node = {.step = step, .type = type, .inputs = inputs, .op = program->op, .lifted = -1};
+    tf_step_node node = {
+        .step = step, .type = type, .inputs = inputs, .op = program->op, .lifted = -1, .row = -1, .factor = -1};
     for (int i = 0; i < inputs; i++) {
         status = tf_check_operand(program, step->name, input[i], step->takes_bits || step->alias);
         if (status) return tf_program_fail(program, status);
@@ -161,8 +162,12 @@ static const tf_step parameter_step = {.name = "parameter", .summary = "a shared
 
 tf_value tf_program_leaf(tf_program *program, const tf_node *leaf) {
     if (program->status) return -1;
-    tf_step_node node = {
-        .type = {.shape = leaf->shape, .kind = TF_LEAF, .zero = -1}, .leaf = leaf, .op = -1, .lifted = -1};
+    tf_step_node node = {.type = {.shape = leaf->shape, .kind = TF_LEAF, .zero = -1},
+                         .leaf = leaf,
+                         .op = -1,
+                         .lifted = -1,
+                         .row = -1,
+                         .factor = -1};
     return append(program, node);
 }
 
@@ -252,6 +257,40 @@ double tf_widen_inputs(tf_program *program, tf_value value, unsigned bits, bool 
     for (int k = 0; k < program->node[value].inputs; k++)
         more += tf_widen(program, program->node[value].input[k], bits, now);
     return more;
+}
+
+/** The value of which this is another name. */
+static tf_value renamed(const tf_program *program, tf_value value) {
+    while (value >= 0 && program->node[value].step && program->node[value].step->alias)
+        value = program->node[value].input[0];
+    return value;
+}
+
+bool tf_rows_and_factor(const tf_program *program, tf_value value, tf_value *rows, tf_value *factor) {
+    const tf_value made = program->status ? -1 : renamed(program, value);
+    if (made < 0 || program->node[made].row < 0 ||
+        !tf_shape_equal(program->node[value].type.shape, program->node[made].type.shape))
+        return false;
+    *rows = program->node[made].row;
+    *factor = program->node[made].factor;
+    return true;
+}
+
+void tf_leave_out(tf_program *program) {
+    bool *read = program->status ? NULL : calloc((size_t)program->nodes + 1, sizeof *read);
+    if (!read) {
+        tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d steps", program->nodes));
+        return;
+    }
+    for (tf_value v = program->nodes; v-- > 0;) {
+        tf_step_node *node = &program->node[v];
+        if (!node->step) continue;
+        if (program->node[renamed(program, v)].row >= 0 && !read[v])
+            node->step = NULL;
+        else
+            for (int k = 0; k < node->inputs; k++) read[node->input[k]] = true;
+    }
+    free(read);
 }
 
 bool tf_step_keeps_thirds(const tf_program *program, const tf_step_node *node) {

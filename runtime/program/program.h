@@ -48,6 +48,7 @@ typedef struct tf_step_node {
     const struct tf_node *leaf; /**< for leaves and parameters */
     int op;                     /**< the node of the graph that this step belongs to, -1 if none */
     tf_value lifted;            /**< the widest lift of this value so far, or -1 */
+    tf_value row, factor;       /**< of values that readers may make themselves (tf_scale_rows): their factors; or -1 */
     bool loose; /**< may leave its range where it is multiplied by zero; see tf_assume_selected, tf_let_through */
 } tf_step_node;
 
@@ -245,9 +246,20 @@ typedef struct tf_result {
 
 /** a * b element by element, with broadcasting, truncated. 12 B an element at 16 bits and default range, 1 round. */
 tf_value tf_mul(tf_program *program, tf_value a, tf_value b, tf_result result);
-/** The same and `more`, which is broadcast to it and costs nothing where it has the result's scale and ring; -1:
- * tf_mul. */
+/** The same and `more`, which is broadcast to it and costs nothing where it has the result's scale or a finer one, as
+ * far as that of a * b, and the ring; -1: tf_mul. */
 tf_value tf_mul_add(tf_program *program, tf_value a, tf_value b, tf_value more, tf_result result);
+/**
+ * Rows times a number each, the last axis of `factor` being 1, as tf_mul. Linear layers of it take the rows in its
+ * place and scale what they make of them, which saves the two rounds of a product and a lift where the factor is not
+ * there as soon as the rows are, for TF_LATER_BYTES an element of theirs. It is left out where nothing else reads it.
+ */
+tf_value tf_scale_rows(tf_program *program, tf_value rows, tf_value factor, tf_result result);
+enum { TF_LATER_BYTES = 32, TF_LATER_FRAC = 4 }; /* 27, and computing; fractional bits that results have more before */
+/** The factors of such a value, if there are any. */
+bool tf_rows_and_factor(const tf_program *program, tf_value value, tf_value *rows, tf_value *factor);
+/** Leaves out what tf_scale_rows made and nothing reads. When a program is complete. */
+void tf_leave_out(tf_program *program);
 /** The sum over the last axis of a * b, truncated once. */
 tf_value tf_dot(tf_program *program, tf_value a, tf_value b, tf_result result);
 

@@ -366,12 +366,32 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
     return r ? tf_rotation_table(p, v, table, turned) : v;
 }
 
+/** The layer of rows that are still to be scaled by a factor each: the factor is put to its result. */
+static tf_value linear_then_scaled(tf_program *p, tf_value rows, tf_value factor, tf_value weight, tf_value bias,
+                                   tf_result result) {
+    const int frac = tf_type_of(p, rows)->frac + tf_linear_frac(p, rows);
+    tf_result finer = {.frac = result.frac + TF_LATER_FRAC, .bound = result.bound};
+    tf_truncation t, of;
+    tf_product_type(p, tf_dims(1), frac, result, &t);
+    tf_product_type(p, tf_dims(1), frac, finer, &of);
+    if (t.bits != of.bits) finer.frac = result.frac; /* the weight is packed in one ring for all programs */
+    tf_value y = secret_linear(p, rows, weight, -1, nothing, -1, NULL, finer);
+    if (p->status) return -1;
+    tf_product_type(p, tf_dims(1), tf_type_of(p, y)->frac + tf_type_of(p, factor)->frac, result, &of);
+    const int coarser = tf_type_of(p, y)->frac + tf_type_of(p, factor)->frac - frac;
+    const unsigned ring = of.bits - (unsigned)coarser > t.bits ? of.bits - (unsigned)coarser : t.bits;
+    return tf_mul_add(p, y, factor, bias < 0 ? -1 : tf_weight(p, bias, frac, ring), result);
+}
+
 tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
     if (p->status) return -1;
     tf_status status = check_linear(p, x, weight, bias);
     if (status) return tf_program_fail(p, status);
     const tf_node *w = tf_leaf_of(p, weight);
     if (w->leaf == TF_LEAF_PUBLIC_WEIGHT) return tf_public_linear(p, x, w, tf_leaf_of(p, bias), result);
+    tf_value rows, factor;
+    if (!result.wide && tf_rows_and_factor(p, x, &rows, &factor))
+        return linear_then_scaled(p, rows, factor, weight, bias, result);
     return secret_linear(p, x, weight, bias, nothing, -1, NULL, result);
 }
 

@@ -131,10 +131,10 @@ double tf_product_widen(tf_program *p, tf_value value, unsigned bits, bool now) 
     unsigned ring = bits + (unsigned)(t->shift + args->turned), before = tf_bytes_of(node->type.bits);
     if (t->wide || args->doubled || ring > 64) return INFINITY;
     double more = 3.0 * (tf_bytes_of(bits) - (double)before) * (double)tf_shape_count(node->type.shape);
-    const bool elements = !args->layout.m; /* what is added to products of elements has the result's scale, and ring */
+    const unsigned added = args->layout.m ? ring : ring - (unsigned)args->coarser; /* what is added to products */
     for (int k = 0; k < p->node[value].inputs; k++)
         if (!k || p->node[value].input[k] != p->node[value].input[k - 1])
-            more += tf_widen(p, p->node[value].input[k], elements && k > 1 ? bits : ring, now);
+            more += tf_widen(p, p->node[value].input[k], k > 1 ? added : ring, now);
     if (now) ((tf_product_args *)p->node[value].arg)->truncation.bits = bits + t->shift;
     return more;
 }
@@ -202,8 +202,8 @@ static void multiply_block(const tf_call *call, size_t at, size_t count, uint64_
     for (int k = 0; k < 4; k++) in[k] = tf_repeated_block(call, k / 2, k % 2, at, count, room[k]);
     multiply_factors(tf_crossing_of(call, call->part.number / 2), (tf_factors){in[0], in[1], in[2], in[3]}, count, z);
     if (call->node->inputs < 3) return;
-    const tf_truncation_args *t = &tf_args(tf_product_args, call->node)->truncation;
-    add_shifted(tf_repeated_block(call, 2, 0, at, count, room[0]), (unsigned)t->shift, count, z);
+    const unsigned coarser = (unsigned)tf_args(tf_product_args, call->node)->coarser;
+    add_shifted(tf_repeated_block(call, 2, 0, at, count, room[0]), coarser, count, z);
 }
 
 /** z = this party's part of a block of sums of `inner` products each; an operand of one row serves all sums. */
@@ -285,20 +285,31 @@ tf_value tf_mul_add(tf_program *p, tf_value a, tf_value b, tf_value more, tf_res
     tf_status status = tf_shape_broadcast(tf_type_of(p, a)->shape, tf_type_of(p, b)->shape, &shape);
     if (status) return tf_program_fail(p, status);
     tf_truncation t;
-    tf_type type = tf_product_type(p, shape, tf_type_of(p, a)->frac + tf_type_of(p, b)->frac, result, &t);
+    const int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;
+    tf_type type = tf_product_type(p, shape, frac, result, &t);
     tf_value input[3] = {tf_repeatable(p, tf_lift(p, a, t.bits), shape), tf_repeatable(p, tf_lift(p, b, t.bits), shape),
                          more};
     tf_product_args args = {.truncation = tf_truncation_write(t)};
     tf_repeated r;
     const tf_type *added = more >= 0 ? tf_type_of(p, more) : NULL;
-    bool together =
-        added && !t.wide && added->frac == type.frac && added->bits >= type.bits && tf_repeats(added->shape, shape, &r);
+    const int coarser = added ? frac - added->frac : 0;
+    bool together = added && !t.wide && added->frac >= type.frac && coarser >= 0 &&
+                    (int)added->bits >= (int)t.bits - coarser && tf_repeats(added->shape, shape, &r);
+    if (together) args.coarser = coarser;
     tf_value v = tf_append_args(p, &multiply_step, type, together ? 3 : 2, input, &args, sizeof args);
     return !added || together ? v : tf_add(p, v, more);
 }
 
 tf_value tf_mul(tf_program *p, tf_value a, tf_value b, tf_result result) {
     return tf_mul_add(p, a, b, -1, result);
+}
+
+tf_value tf_scale_rows(tf_program *p, tf_value rows, tf_value factor, tf_result result) {
+    tf_value v = tf_mul(p, rows, factor, result);
+    if (v < 0) return -1;
+    p->node[v].row = rows;
+    p->node[v].factor = factor;
+    return v;
 }
 
 tf_value tf_dot(tf_program *p, tf_value a, tf_value b, tf_result result) {

@@ -12,6 +12,7 @@ typedef struct tf_product_args {
     int64_t turned;         /**< low bits that a rotation adds, and each party drops of its masked part */
     int64_t rotated, depth; /**< columns that are rotated, and of a head; see rotate.h */
     int64_t inner;          /**< terms of each sum of a dot product; 0: products of elements */
+    int64_t coarser;        /**< bits by which what is added to products of elements is coarser than they */
     tf_matmul_layout layout;
 } tf_product_args;
 _Static_assert(sizeof(size_t) == sizeof(int64_t), "a layout is read as it lies among the parameters");
