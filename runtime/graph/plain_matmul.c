@@ -1,5 +1,10 @@
 #include "runtime/graph/plain_matmul.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /*
@@ -48,17 +53,18 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
 
 /*
  * pack: copies depth rows of a panel's columns; those past the last become zero.
- * times: tile (ROWS x COLUMNS) += strip times panel. A macro, because a function is lowered to the vectors of its own
- * target before it is inlined.
+ * times: c (ROWS x COLUMNS, row stride ldc) = strip times panel, added to what is there unless it is fresh. A macro,
+ * because a function is lowered to the vectors of its own target before it is inlined; fuse(sum, a, b) is a
+ * multiply-add of a number and lanes.
  */
-#define KERNELS(suffix, lanes, attributes)                                                                             \
+#define KERNELS(suffix, lanes, fuse, attributes)                                                                       \
     enum { COLUMNS##suffix = 2 * sizeof(lanes) / sizeof(float) };                                                      \
                                                                                                                        \
     attributes static void pack##suffix(matrix b, size_t depth, float *panel) {                                        \
         size_t turned = b.row_stride == 1 && b.columns == COLUMNS##suffix ? depth / SQUARE * SQUARE : 0;               \
         if (b.columns < COLUMNS##suffix) memset(panel, 0, depth *COLUMNS##suffix * sizeof *panel);                     \
-        for (size_t i = 0; i < turned; i += SQUARE)                                                                    \
-            for (size_t j = 0; j < COLUMNS##suffix; j += SQUARE)                                                       \
+        for (size_t j = 0; j < COLUMNS##suffix && turned; j += SQUARE)                                                 \
+            for (size_t i = 0; i < turned; i += SQUARE)                                                                \
                 TURN(b.data + j * b.column_stride + i, b.column_stride, panel + i * COLUMNS##suffix + j,               \
                      COLUMNS##suffix);                                                                                 \
         if (b.columns == COLUMNS##suffix && b.column_stride == 1)                                                      \
@@ -67,38 +73,50 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
             copy(b, turned, depth, panel, COLUMNS##suffix);                                                            \
     }                                                                                                                  \
                                                                                                                        \
-    attributes static void times##suffix(size_t depth, const float *const a[ROWS], const float *panel, float *tile) {  \
-        lanes sum[ROWS][2];                                                                                            \
-        for (int r = 0; r < ROWS; r++)                                                                                 \
-            for (int h = 0; h < 2; h++) sum[r][h] = *((const lanes *)(tile + r * COLUMNS##suffix) + h);                \
+    attributes static void times##suffix(size_t depth, const float *const a[ROWS], const float *panel, bool fresh,     \
+                                         float *c, size_t ldc) {                                                       \
+        lanes sum[ROWS][2] = {{{0}}};                                                                                  \
+        for (int r = 0; r < ROWS && !fresh; r++)                                                                       \
+            for (int h = 0; h < 2; h++) sum[r][h] = *((const lanes *)(c + (size_t)r * ldc) + h);                       \
         for (size_t i = 0; i < depth; i++) {                                                                           \
             const lanes *row = (const lanes *)(panel + i * COLUMNS##suffix);                                           \
             lanes left = row[0], right = row[1];                                                                       \
             for (int r = 0; r < ROWS; r++) {                                                                           \
-                sum[r][0] += a[r][i] * left;                                                                           \
-                sum[r][1] += a[r][i] * right;                                                                          \
+                sum[r][0] = fuse(sum[r][0], a[r][i], left);                                                            \
+                sum[r][1] = fuse(sum[r][1], a[r][i], right);                                                           \
             }                                                                                                          \
         }                                                                                                              \
         for (int r = 0; r < ROWS; r++)                                                                                 \
-            for (int h = 0; h < 2; h++) *((lanes *)(tile + r * COLUMNS##suffix) + h) = sum[r][h];                      \
+            for (int h = 0; h < 2; h++) *((lanes *)(c + (size_t)r * ldc) + h) = sum[r][h];                             \
     }
 
 typedef struct kernels {
     size_t columns; /**< of a panel */
     void (*pack)(matrix b, size_t depth, float *panel);
-    void (*times)(size_t depth, const float *const a[ROWS], const float *panel, float *tile);
+    void (*times)(size_t depth, const float *const a[ROWS], const float *panel, bool fresh, float *c, size_t ldc);
 } kernels;
 
-KERNELS(, lanes8, )
+/** Lane by lane: where the processor has no such instruction the library makes the same numbers, slowly. */
+#define FUSE_EACH(sum, a, b)                                                                                           \
+    ({                                                                                                                 \
+        lanes8 fused;                                                                                                  \
+        for (size_t lane = 0; lane < sizeof fused / sizeof(float); lane++)                                             \
+            fused[lane] = fmaf(a, (b)[lane], (sum)[lane]);                                                             \
+        fused;                                                                                                         \
+    })
+KERNELS(, lanes8, FUSE_EACH, )
 #ifdef __x86_64__
-KERNELS(_avx2, lanes8, __attribute__((target("avx2"))))
-KERNELS(_avx512, lanes16, __attribute__((target("avx512f"))))
+#define FUSE_AVX2(sum, a, b)   ((lanes8)_mm256_fmadd_ps(_mm256_set1_ps(a), (__m256)(b), (__m256)(sum)))
+#define FUSE_AVX512(sum, a, b) ((lanes16)_mm512_fmadd_ps(_mm512_set1_ps(a), (__m512)(b), (__m512)(sum)))
+KERNELS(_avx2, lanes8, FUSE_AVX2, __attribute__((target("avx2,fma"))))
+KERNELS(_avx512, lanes16, FUSE_AVX512, __attribute__((target("avx512f"))))
 #endif
 
 static kernels best_kernels(void) {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f")) return (kernels){COLUMNS_avx512, pack_avx512, times_avx512};
-    if (__builtin_cpu_supports("avx2")) return (kernels){COLUMNS_avx2, pack_avx2, times_avx2};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return (kernels){COLUMNS_avx2, pack_avx2, times_avx2};
 #endif
     return (kernels){COLUMNS, pack, times};
 }
@@ -107,30 +125,37 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+/** times, for what is left of a matrix: rows x columns, at `corner`. */
+static void times_rest(const kernels *best, size_t depth, const float *const strip[ROWS], const float *panel,
+                       bool fresh, size_t rows, size_t columns, float *corner, size_t ldc) {
+    float tile[ROWS * MOST_COLUMNS] __attribute__((aligned(64))) = {0};
+    for (size_t r = 0; r < rows && !fresh; r++)
+        memcpy(tile + r * best->columns, corner + r * ldc, columns * sizeof *tile);
+    best->times(depth, strip, panel, fresh, tile, best->columns);
+    for (size_t r = 0; r < rows; r++) memcpy(corner + r * ldc, tile + r * best->columns, columns * sizeof *tile);
+}
+
 void tf_plain_matmul(size_t m, size_t k, size_t n, const float *a, size_t lda, const float *b, size_t row_stride,
                      size_t column_stride, float *c, size_t ldc) {
     const kernels best = best_kernels();
     float panel[DEPTH * MOST_COLUMNS] __attribute__((aligned(64)));
-    float tile[ROWS * MOST_COLUMNS] __attribute__((aligned(64)));
 
-    for (size_t i = 0; i < m; i++) memset(c + i * ldc, 0, n * sizeof *c);
+    for (size_t i = 0; i < m && !k; i++) memset(c + i * ldc, 0, n * sizeof *c);
     for (size_t column = 0; column < n; column += best.columns) {
-        size_t columns = least(best.columns, n - column);
+        const size_t columns = least(best.columns, n - column);
         for (size_t first = 0; first < k; first += DEPTH) {
-            size_t depth = least(DEPTH, k - first);
+            const size_t depth = least(DEPTH, k - first);
             best.pack((matrix){b + first * row_stride + column * column_stride, row_stride, column_stride, columns},
                       depth, panel);
             for (size_t row = 0; row < m; row += ROWS) {
-                size_t rows = least(ROWS, m - row);
+                const size_t rows = least(ROWS, m - row);
                 const float *strip[ROWS];
                 for (size_t r = 0; r < ROWS; r++) strip[r] = a + (row + least(r, rows - 1)) * lda + first;
                 float *corner = c + row * ldc + column;
-                memset(tile, 0, sizeof tile);
-                for (size_t r = 0; r < rows; r++)
-                    memcpy(tile + r * best.columns, corner + r * ldc, columns * sizeof *c);
-                best.times(depth, strip, panel, tile);
-                for (size_t r = 0; r < rows; r++)
-                    memcpy(corner + r * ldc, tile + r * best.columns, columns * sizeof *c);
+                if (rows == ROWS && columns == best.columns)
+                    best.times(depth, strip, panel, !first, corner, ldc);
+                else
+                    times_rest(&best, depth, strip, panel, !first, rows, columns, corner, ldc);
             }
         }
     }

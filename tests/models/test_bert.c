@@ -171,6 +171,9 @@ static void forward(const int32_t *id, const int32_t *type, size_t n, double *re
         memcpy(result, y, sizeof y);
 }
 
+/* Of a result in float beside one in double. */
+static double tolerance = 2e-4;
+
 /* Both with what LayerNorms do folded into their neighbours, and as it stands. */
 static void check_built(tf_batch batch, const tf_safetensors *weights, bool public_weights) {
     tf_graph graph;
@@ -183,7 +186,7 @@ static void check_built(tf_batch batch, const tf_safetensors *weights, bool publ
     for (size_t i = 0; i < batch.texts; i++)
         forward(batch.ids + i * batch.length, batch.pairs ? batch.types + i * batch.length : NULL, batch.lengths[i],
                 wanted + i * width);
-    check_values(out, tf_dims(batch.texts, width), wanted, 2e-4);
+    check_values(out, tf_dims(batch.texts, width), wanted, tolerance);
     free(wanted);
     tf_graph_free(&graph);
 }
@@ -213,7 +216,9 @@ Test(bert, classifier_with_the_papers_approximations) {
 Test(bert, approximations_by_layer) {
     check(padded(), "gelu=relu");
     check(padded(), "paper,softmax@0=exact,gelu@1=exact");
+    tolerance = 2e-3; /* a row of weights that nearly all vanish is divided by its sum: roundings count for thousands */
     check(padded(), "layernorm@1=center,softmax@1=relu");
+    tolerance = 2e-4;
     check(padded(), "layernorm1@1=center,layernorm2@0=center,layernorm@-1=center");
     check(pairs(), "layernorm2=center");
 }

@@ -1,6 +1,7 @@
 #include "runtime/graph/plain_matmul.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -21,11 +22,9 @@ static void check(size_t m, size_t k, size_t n, int transpose, size_t margin) {
     tf_plain_matmul(m, k, n, a, lda, b, row_stride, column_stride, c, ldc);
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < ldc; j++) {
-            volatile float sum = j < n ? 0 : 77; /* rounded at each step, as promised */
-            for (size_t p = 0; j < n && p < k; p++) {
-                volatile float product = a[i * lda + p] * b[p * row_stride + j * column_stride];
-                sum += product;
-            }
+            float sum = j < n ? 0 : 77; /* rounded once a step, as promised */
+            for (size_t p = 0; j < n && p < k; p++)
+                sum = fmaf(a[i * lda + p], b[p * row_stride + j * column_stride], sum);
             cr_assert_eq(c[i * ldc + j], sum, "%zux%zux%zu at %zu, %zu: %g, not %g", m, k, n, i, j,
                          (double)c[i * ldc + j], (double)sum);
         }
