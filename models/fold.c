@@ -3,24 +3,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/kernels/multiversion.h"
+
 typedef struct parts {
     const tf_fold *fold;
     const float *weight, *bias, *gamma, *beta; /* bias, gamma and beta may be NULL: 0, 1 and 0 */
 } parts;
 
+enum { COLUMNS = 64 }; /* at a time, so that rows are read in whole cache lines */
+
+/** out = (in - mean) gamma of some columns of a row. */
+TF_MULTIVERSION static void fold_columns(const float *in, const double *mean, const float *gamma, size_t columns,
+                                         float *out) {
+    for (size_t i = 0; i < columns; i++) out[i] = (float)((in[i] - mean[i]) * gamma[i]);
+}
+
+TF_MULTIVERSION static void add_columns(const float *in, size_t columns, double *sum) {
+    for (size_t i = 0; i < columns; i++) sum[i] += in[i];
+}
+
 static void make_weight(const void *context, float *out) {
-    enum { COLUMNS = 64 }; /* at a time, so that rows are read in whole cache lines */
     const parts *p = context;
+    float one[COLUMNS];
+    for (size_t i = 0; i < COLUMNS; i++) one[i] = 1;
     size_t in = p->fold->in, rows = p->fold->out;
     for (size_t from = 0; from < in; from += COLUMNS) {
         size_t columns = in - from < COLUMNS ? in - from : COLUMNS;
         double mean[COLUMNS] = {0};
-        for (size_t o = 0; o < rows && p->fold->centred; o++)
-            for (size_t i = 0; i < columns; i++) mean[i] += p->weight[o * in + from + i] / (double)rows;
+        for (size_t o = 0; o < rows && p->fold->centred; o++) add_columns(p->weight + o * in + from, columns, mean);
+        for (size_t i = 0; i < columns; i++) mean[i] /= (double)rows;
         for (size_t o = 0; o < rows; o++)
-            for (size_t i = 0; i < columns; i++)
-                out[o * in + from + i] =
-                    (float)((p->weight[o * in + from + i] - mean[i]) * (p->gamma ? p->gamma[from + i] : 1));
+            fold_columns(p->weight + o * in + from, mean, p->gamma ? p->gamma + from : one, columns,
+                         out + o * in + from);
     }
 }
 
@@ -83,15 +97,24 @@ typedef struct table {
     size_t rows, width;
 } table;
 
+/** out = in - shift; the sum of it. In eight sums, whatever the processor's vectors. */
+TF_MULTIVERSION static double shift_row(const float *in, double shift, size_t width, float *out) {
+    enum { SUMS = 8 };
+    double sum[SUMS] = {0}, all = 0;
+    const size_t whole = width / SUMS * SUMS;
+    for (size_t i = 0; i < whole; i += SUMS)
+        for (size_t k = 0; k < SUMS; k++) sum[k] += out[i + k] = (float)(in[i + k] - shift);
+    for (size_t i = whole; i < width; i++) all += out[i] = (float)(in[i] - shift);
+    for (size_t k = 0; k < SUMS; k++) all += sum[k];
+    return all;
+}
+
 static void make_rows(const void *context, float *out) {
     const table *t = context;
-    for (size_t row = 0; row < t->rows; row++) {
+    for (size_t row = 0; row < t->rows; row++, out += t->width) {
         const float *in = t->data + row * t->width;
-        double mean = 0;
-        for (size_t i = 0; i < t->width; i++) mean += in[i] / (double)t->width;
-        double rest = 0; /* what rounding has left of the mean */
-        for (size_t i = 0; i < t->width; i++) rest += out[row * t->width + i] = (float)(in[i] - mean);
-        out[row * t->width] -= (float)rest;
+        const double mean = shift_row(in, 0, t->width, out) / (double)t->width;
+        out[0] -= (float)shift_row(in, mean, t->width, out); /* what rounding has left of the mean */
     }
 }
 

@@ -13,6 +13,7 @@
 #include "models/files/safetensors_header.h"
 #include "models/files/safetensors_index.h"
 #include "net/base/file.h"
+#include "runtime/kernels/multiversion.h"
 
 typedef tf_tensor_entry tensor;
 
@@ -169,35 +170,62 @@ tf_status tf_safetensors_shape(const tf_safetensors *file, const char *name, tf_
     return TF_OK;
 }
 
-static float from_bits(uint32_t bits) {
+static inline float from_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-static float from_f16(uint16_t half) {
+static inline float from_f16(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = (uint32_t)(half & 0x7fff) << 13;
-    if ((half & 0x7c00) == 0x7c00) return from_bits(sign | 0x7f800000 | rest); /* infinity and NaN */
     /* The fields are in place but for the exponent's bias, 15 in place of 127; the product also mends subnormals. */
-    return from_bits(sign | 0x3f800000) * (from_bits(rest) * 0x1p112f);
+    float finite = from_bits(sign | 0x3f800000) * (from_bits(rest) * 0x1p112f);
+    return (half & 0x7c00) == 0x7c00 ? from_bits(sign | 0x7f800000 | rest) : finite; /* or infinity and NaN */
 }
 
+static inline float from_bf16(uint16_t upper) {
+    return from_bits((uint32_t)upper << 16);
+}
+
+/** Converts numbers of a type that may lie anywhere. */
+#define CONVERT(name, type, number)                                                                                    \
+    TF_MULTIVERSION static void name(const char *in, size_t count, float *out) {                                       \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            type x;                                                                                                    \
+            memcpy(&x, in + i * sizeof x, sizeof x);                                                                   \
+            out[i] = number(x);                                                                                        \
+        }                                                                                                              \
+    }
+CONVERT(convert_f64, double, (float))
+CONVERT(convert_f16, uint16_t, from_f16)
+CONVERT(convert_bf16, uint16_t, from_bf16)
+
 static void convert(float *out, const char *in, size_t count, tf_number_format from) {
-    if (from == TF_FORMAT_F32) {
-        memcpy(out, in, count * sizeof *out);
-        return;
+    switch (from) {
+    case TF_FORMAT_F64: convert_f64(in, count, out); break;
+    case TF_FORMAT_F16: convert_f16(in, count, out); break;
+    case TF_FORMAT_BF16: convert_bf16(in, count, out); break;
+    default: memcpy(out, in, count * sizeof *out);
     }
+}
+
+/** The largest magnitude: infinity or NaN where one is. Bits of floats without sign have the order of the floats. */
+TF_MULTIVERSION static float largest_of(const float *data, size_t count) {
+    uint32_t most = 0;
     for (size_t i = 0; i < count; i++) {
-        uint16_t bits;
-        double wide;
-        if (from == TF_FORMAT_F64) {
-            memcpy(&wide, in + 8 * i, sizeof wide);
-            out[i] = (float)wide;
-            continue;
-        }
-        memcpy(&bits, in + 2 * i, sizeof bits);
-        out[i] = from == TF_FORMAT_F16 ? from_f16(bits) : from_bits((uint32_t)bits << 16);
+        uint32_t bits;
+        memcpy(&bits, data + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
     }
+    return from_bits(most);
+}
+
+static tf_status fail_not_finite(const tensor *t, const float *data) {
+    size_t i = 0;
+    while (isfinite(data[i])) i++;
+    return tf_fail(TF_FORMAT, "%s: tensor \"%.200s\" holds %s at element %zu", t->shard->path, t->name,
+                   isnan(data[i]) ? "NaN" : "infinity", i);
 }
 
 /* Makes t->data and t->largest. Called with the lock held. */
@@ -213,15 +241,11 @@ static tf_status load(tensor *t) {
         convert(owned, in, t->count, t->dtype->format);
         data = owned;
     }
-    float largest = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        if (!isfinite(data[i])) {
-            bool nan = isnan(data[i]);
-            free(owned);
-            return tf_fail(TF_FORMAT, "%s: tensor \"%.200s\" holds %s at element %zu", t->shard->path, t->name,
-                           nan ? "NaN" : "infinity", i);
-        }
-        if (fabsf(data[i]) > largest) largest = fabsf(data[i]);
+    const float largest = largest_of(data, t->count);
+    if (!isfinite(largest)) {
+        tf_status status = fail_not_finite(t, data);
+        free(owned);
+        return status;
     }
     t->data = data;
     t->owned = owned;
@@ -262,10 +286,8 @@ static tf_status derive(const tf_safetensors *file, const char *name, size_t cou
     derived *d = calloc(1, sizeof *d);
     if (d) *d = (derived){.next = *file->derived, .name = strdup(name), .data = malloc(count * sizeof *d->data)};
     bool made = d && d->name && d->data;
-    float largest = 0;
     if (made) make(context, d->data);
-    for (size_t i = 0; made && i < count; i++) largest = fmaxf(largest, fabsf(d->data[i]));
-    if (made && largest <= limit) return *file->derived = d, *data = d->data, TF_OK;
+    if (made && largest_of(d->data, count) <= limit) return *file->derived = d, *data = d->data, TF_OK;
     if (d) free(d->name), free(d->data);
     free(d);
     if (!made) return tf_fail(TF_NOMEM, "no memory for %s", name);
