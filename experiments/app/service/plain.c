@@ -8,7 +8,7 @@
 #include "experiments/app/parties/threads.h"
 #include "experiments/app/service/likelihood.h"
 
-enum { MOST_SIDES = 16 };
+enum { MOST_THREADS = 16 };
 
 static tf_shape output_shape(const tf_config *config, const tf_batch *batch) {
     tf_output_form form = tf_model_output(config);
@@ -71,42 +71,73 @@ void plain_side_stop(plain_side *side) {
     if (side->status == TF_OK) free(side->out.data);
 }
 
-/** How many batches are computed at the same time: one where ranges are recorded, which are one record. */
-static size_t sides_of(const tf_ranges *seen) {
-    const link_settings alone = {.id = 0};
-    const size_t threads = (size_t)party_threads(&alone);
-    return seen ? 1 : threads < MOST_SIDES ? threads : MOST_SIDES;
+/** Batches that are taken by threads as they come, the longest first, so that none is left alone at the end. */
+typedef struct batch_queue {
+    const model_files *model;
+    const text_batches *batches;
+    tf_ranges *seen;
+    float *values;
+    pthread_mutex_t lock; /* over what follows, and the values */
+    size_t left, row;     /* batches that nobody has taken, and the rows of these */
+    progress_line line;
+    tf_status status; /* of the first that failed */
+    char error[1024];
+} batch_queue;
+
+static void take_rows(const batch_queue *q, const tf_batch *batch, size_t row, const tf_array *out) {
+    const size_t width = tf_model_width(&q->model->config);
+    const size_t tokens = tf_shape_count(out->shape) / (batch->texts * width);
+    for (size_t i = 0; i < batch->texts * tokens; i++) {
+        float *to = batches_row(q->batches, q->batches->order[row + i / tokens], i % tokens, width, q->values);
+        if (to) memcpy(to, out->data + i * width, width * sizeof *to);
+    }
 }
 
-static void take_rows(const text_batches *batches, const tf_batch *batch, size_t row, size_t width,
-                      const plain_side *side, const float *computed, float *values) {
-    size_t tokens = tf_shape_count(side->out.shape) / (batch->texts * width);
-    for (size_t i = 0; i < batch->texts * tokens; i++) {
-        float *to = batches_row(batches, batches->order[row + i / tokens], i % tokens, width, values);
-        if (to) memcpy(to, computed + i * width, width * sizeof *values);
+static void *work_on(void *argument) {
+    batch_queue *q = argument;
+    pthread_mutex_lock(&q->lock);
+    while (q->left && q->status == TF_OK) {
+        const tf_batch *batch = &q->batches->batch[--q->left];
+        const size_t row = q->row -= batch->texts;
+        tf_array out;
+        pthread_mutex_unlock(&q->lock);
+        const tf_status status = plain_batch(q->model, batch, q->seen, &out);
+        pthread_mutex_lock(&q->lock);
+        if (status == TF_OK) {
+            take_rows(q, batch, row, &out);
+            free(out.data);
+            progress_step(&q->line, batch->texts, (double)batch->texts * (double)batch->length);
+        } else if (q->status == TF_OK) {
+            q->status = status;
+            snprintf(q->error, sizeof q->error, "%s", tf_error());
+        }
     }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+/** How many threads compute: one where ranges are recorded, which are one record. */
+static size_t threads_of(const batch_queue *q) {
+    const link_settings alone = {.id = 0};
+    const size_t threads = (size_t)party_threads(&alone), most = q->left < MOST_THREADS ? q->left : MOST_THREADS;
+    return q->seen ? 1 : threads < most ? threads : most;
 }
 
 tf_status plain_run(const model_files *model, const text_batches *batches, tf_ranges *seen, float *values) {
-    const size_t width = tf_model_width(&model->config), sides = sides_of(seen);
-    plain_side side[MOST_SIDES] = {{0}};
-    size_t row = 0, begun = 0;
-    tf_status status = TF_OK;
-    progress_line line;
-    progress_begin(&line, "plain model", batches->texts, batches_work(batches));
-    for (size_t b = 0; b < batches->count && status == TF_OK; b++) {
-        const tf_batch *batch = &batches->batch[b];
-        float *computed = NULL;
-        for (; begun < batches->count && begun < b + sides && status == TF_OK; begun++)
-            status = plain_side_start(&side[begun % sides], model, &batches->batch[begun], seen);
-        if (status == TF_OK) status = plain_side_finish(&side[b % sides], &computed);
-        if (status != TF_OK) break;
-        take_rows(batches, batch, row, width, &side[b % sides], computed, values);
-        free(computed);
-        row += batch->texts;
-        progress_step(&line, batch->texts, (double)batch->texts * (double)batch->length);
-    }
-    for (size_t k = 0; k < sides; k++) plain_side_stop(&side[k]);
-    progress_end(&line);
-    return status;
+    batch_queue q = {.model = model,
+                     .batches = batches,
+                     .seen = seen,
+                     .values = values,
+                     .lock = PTHREAD_MUTEX_INITIALIZER,
+                     .left = batches->count,
+                     .row = batches->texts};
+    const size_t threads = threads_of(&q);
+    pthread_t helper[MOST_THREADS];
+    size_t helpers = 0;
+    progress_begin(&q.line, "plain model", batches->texts, batches_work(batches));
+    while (helpers + 1 < threads && !pthread_create(&helper[helpers], NULL, work_on, &q)) helpers++;
+    work_on(&q);
+    while (helpers) pthread_join(helper[--helpers], NULL);
+    progress_end(&q.line);
+    return q.status == TF_OK ? TF_OK : tf_fail(q.status, "%s", q.error);
 }
