@@ -58,6 +58,15 @@ static void *watch_joining(void *argument) {
     return NULL;
 }
 
+/**
+ * Where all of a job are on one host, spares Open MPI the search for networks between hosts, which takes it 0.2 s of
+ * the 0.4 that mpirun does. What mpirun's --mca or the environment says goes first.
+ */
+static void stay_on_host(void) {
+    const char *all = getenv("OMPI_COMM_WORLD_SIZE"), *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    if (all && here && !strcmp(all, here)) (void)setenv("OMPI_MCA_pml", "ob1", 0);
+}
+
 /** Joins the two others of this process's group. */
 static tf_status join_group(link_groups *groups, tf_link **link) {
     int rank, size;
@@ -80,6 +89,7 @@ static tf_status join_mpi(const link_settings *o, link_groups *groups, tf_link *
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&w.over, &monotonic);
+    stay_on_host();
     bool watched = pthread_create(&w.thread, NULL, watch_joining, &w) == 0;
     tf_status status = groups ? join_group(groups, link) : tf_link_mpi(link);
     pthread_mutex_lock(&w.mutex);
