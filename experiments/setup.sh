@@ -79,9 +79,19 @@ install() {
         fail "apt-get could not install: $* (its reason stands above; a missing network is the usual one)"
 }
 
-# build [TARGET]: all, or one.
+# Whether build/ is configured with all packages: then it configures itself again when that changes.
+configured() {
+    local line
+    for line in CMAKE_BUILD_TYPE:STRING=Release CRITERION_FOUND:INTERNAL=1; do
+        grep -qsx "$line" build/CMakeCache.txt || return 1
+    done
+    have mpirun && have cmake && have cc
+}
+
+# build [TARGET]: all, or one. What fails in a build that is configured may want for a package that was removed since.
 build() {
     local missing log generator=()
+    ! configured || ! cmake --build build --parallel "$(nproc)" ${1:+--target "$1"} >&2 || return 0
     missing=$(missing_for_build)
     # shellcheck disable=SC2086 # one word a package
     [ -z "$missing" ] || install $missing
