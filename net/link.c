@@ -79,6 +79,34 @@ static tf_status queue_transfer(tf_link *link, int peer, bool receive, void *dat
     return keep_failure(link, link->table->start(link, peer, receive));
 }
 
+uint64_t tf_link_longest_frame(const tf_link *link) {
+    return link->table->longest_frame ? link->table->longest_frame(link) : 0;
+}
+
+tf_status tf_link_place(tf_link *link, int peer, uint64_t length, unsigned char **at) {
+    TF_TRY(check_alive(link));
+    return keep_failure(link, link->table->place(link, peer, length, at));
+}
+
+void tf_link_commit(tf_link *link, int peer, uint64_t length) {
+    link->table->commit(link, peer, length);
+    link->counters.bytes_sent[peer] += length;
+    link->counters.messages_sent[peer]++;
+    link->moved_at[peer] = tf_clock();
+}
+
+tf_status tf_link_peek(tf_link *link, int peer, uint64_t length, const unsigned char **at) {
+    TF_TRY(check_alive(link));
+    return keep_failure(link, link->table->peek(link, peer, length, at));
+}
+
+void tf_link_release(tf_link *link, int peer, uint64_t length) {
+    link->table->release(link, peer, length);
+    link->counters.bytes_received[peer] += length;
+    link->counters.messages_received[peer]++;
+    link->moved_at[peer] = tf_clock();
+}
+
 int tf_link_party(const tf_link *link) {
     return link->party;
 }

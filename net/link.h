@@ -5,8 +5,9 @@
  * queue transfers of the same lengths in the same order. Completion is asked for by ticket. Counters hold payload
  * bytes only, exactly what the callers handed over. A transfer of length zero is legal and touches no wire.
  *
- * Makers: tf_link_memory (three threads of one process), tf_link_mpi, and tf_link_tcp (parties that are started
- * separately). A wrapper (tf_link_secure, tf_link_shaped) implements the same table over another link.
+ * Makers: tf_link_memory (three threads of one process), tf_link_mpi (of one job; through shared memory if it can), and
+ * tf_link_tcp (parties that are started separately). A wrapper (tf_link_secure, tf_link_shaped) implements the same
+ * table over another link.
  */
 #ifndef TF_LINK_H
 #define TF_LINK_H

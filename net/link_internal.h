@@ -61,6 +61,13 @@ typedef struct tf_link_table {
     /** Whom a silent peer has said it waits for itself, as a set of parties (bit i: party i); 0 where it said nothing
      * lately. NULL where the link cannot tell; not called on wrappers. */
     unsigned (*waits_for)(tf_link *link, int peer);
+    /** Frames that are made and read where they are carried: see tf_link_place. NULL where the link cannot; not called
+     *  on wrappers. */
+    tf_status (*place)(tf_link *link, int peer, uint64_t length, unsigned char **at);
+    void (*commit)(tf_link *link, int peer, uint64_t length);
+    tf_status (*peek)(tf_link *link, int peer, uint64_t length, const unsigned char **at);
+    void (*release)(tf_link *link, int peer, uint64_t length);
+    uint64_t (*longest_frame)(const tf_link *link);
 } tf_link_table;
 
 struct tf_link {
@@ -104,6 +111,25 @@ static inline unsigned tf_link_awaited(const tf_link *link) {
 static inline double tf_link_tell_interval(const tf_link *link) {
     return link->deadline < 4 ? link->deadline / 4 : 1;
 }
+
+/**
+ * The longest frame that the link carries in memory that both ends see, so that a wrapper can make its messages there
+ * and read them there, without a copy; 0 where it cannot. Frames and transfers of a peer and direction share one order.
+ */
+uint64_t tf_link_longest_frame(const tf_link *link);
+
+/** Where the next message to `peer`, of `length` bytes, is to be made, in *at; NULL while there is no room. */
+TF_CHECKED tf_status tf_link_place(tf_link *link, int peer, uint64_t length, unsigned char **at);
+
+/** Sends what was made there; `length` is the same. */
+void tf_link_commit(tf_link *link, int peer, uint64_t length);
+
+/** Where the next message from `peer`, which must have `length` bytes, has arrived, in *at; NULL while it has not. Both
+ *  other parties can change it at any time, also while it is read. */
+TF_CHECKED tf_status tf_link_peek(tf_link *link, int peer, uint64_t length, const unsigned char **at);
+
+/** Receives what was read there; `length` is the same. */
+void tf_link_release(tf_link *link, int peer, uint64_t length);
 
 /** Whether a transfer is done, as far as the last progress could tell. The ticket must be one that was given out. */
 static inline bool tf_link_is_done(const tf_link *link, tf_ticket ticket) {

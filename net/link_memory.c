@@ -164,8 +164,11 @@ static void memory_close(tf_link *link) {
     if (last) free_hub(shared);
 }
 
-static const tf_link_table table = {memory_start, memory_progress, memory_pause, memory_announce, memory_close, NULL,
-                                    NULL};
+static const tf_link_table table = {.start = memory_start,
+                                    .progress = memory_progress,
+                                    .pause = memory_pause,
+                                    .announce = memory_announce,
+                                    .close = memory_close};
 
 tf_status tf_link_memory(tf_link *ends[TF_PARTIES]) {
     hub *shared = calloc(1, sizeof *shared);

@@ -251,7 +251,12 @@ static void mpi_close(tf_link *link) {
     // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
 }
 
-static const tf_link_table table = {mpi_start, mpi_progress, mpi_pause, mpi_announce, mpi_close, NULL, mpi_waits_for};
+static const tf_link_table table = {.start = mpi_start,
+                                    .progress = mpi_progress,
+                                    .pause = mpi_pause,
+                                    .announce = mpi_announce,
+                                    .close = mpi_close,
+                                    .waits_for = mpi_waits_for};
 
 void tf_link_mpi_set_chunk(tf_link *link, uint64_t bytes) {
     ((mpi_link *)link)->chunk = bytes;
@@ -306,13 +311,6 @@ tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link) {
     }
     *link = &self->base;
     return TF_OK;
-}
-
-tf_status tf_link_mpi(tf_link **link) {
-    int rank, size;
-    *link = NULL;
-    TF_TRY(tf_mpi_start(&rank, &size));
-    return tf_link_mpi_on(MPI_COMM_WORLD, link);
 }
 
 bool tf_mpi_launched(void) {

@@ -14,12 +14,18 @@ TF_PUBLIC_BEGIN
 TF_CHECKED tf_status tf_mpi_start(int *rank, int *size);
 
 /**
- * Joins two others as the party with this process's rank in `comm`, which has three processes that call it together,
- * and is duplicated. Fails with TF_INVALID on every process when it has another number of them.
+ * Joins two others by MPI's messages as the party with this process's rank in `comm`, which has three processes that
+ * call it together, and is duplicated. Fails with TF_INVALID on every process when it has another number of them.
  */
 TF_CHECKED tf_status tf_link_mpi_on(MPI_Comm comm, tf_link **link);
 
-/** The same with all processes of the job, which is started where that has not happened yet. */
+/**
+ * The same, but through memory that the three share (net/link_shared.h) where they are on one host and can have it;
+ * where one of them cannot, all three send messages.
+ */
+TF_CHECKED tf_status tf_link_join(MPI_Comm comm, tf_link **link);
+
+/** Joins so all processes of the job, which is started where that has not happened yet. */
 TF_CHECKED tf_status tf_link_mpi(tf_link **link);
 
 /** Whether this process was started by an MPI launcher (looks at the environment only). */

@@ -34,6 +34,7 @@ typedef struct secure_link {
     SSL *sessions[TF_PARTIES];
     lane lanes[2][TF_PARTIES]; /**< [receive][peer] */
     size_t payload;            /**< of a record, at most */
+    bool in_place;             /**< records are made and opened in the inner link's memory, without lanes' buffers */
     uint64_t exported[TF_PARTIES];
 } secure_link;
 
@@ -56,6 +57,11 @@ static const tf_transfer *next_transfer(lane *l, const tf_transfer_queue *queue)
     return l->transfer < queue->end ? tf_transfer_at(queue, l->transfer) : NULL;
 }
 
+/** How much of what is left of a message its next record holds. */
+static size_t record_size(const secure_link *self, uint64_t left) {
+    return left < self->payload ? (size_t)left : self->payload;
+}
+
 /** Puts one more record under way if there is one and room for it. */
 static tf_status launch(secure_link *self, int peer, bool receive, bool *launched) {
     lane *l = &self->lanes[receive][peer];
@@ -67,8 +73,7 @@ static tf_status launch(secure_link *self, int peer, bool receive, bool *launche
     if (!l->buffer && !(l->buffer = aligned_alloc(ALIGNMENT, WINDOW * buffer_size(self))))
         return tf_fail(TF_NOMEM, "no memory for records of %zu bytes", self->payload);
 
-    uint64_t left = transfer->length - l->offset;
-    size_t size = left < self->payload ? (size_t)left : self->payload;
+    const size_t size = record_size(self, transfer->length - l->offset);
     tf_record_place place = {l->message, transfer->length, l->offset};
     unsigned char *record = record_at(self, l, l->end);
     tf_ticket *ticket = &l->tickets[l->end % WINDOW];
@@ -105,9 +110,49 @@ static tf_status finish(secure_link *self, int peer, bool receive, bool *finishe
     return TF_OK;
 }
 
+/** Makes or opens one more record in the inner link's own memory, if there is one and room for it, or it has come. */
+static tf_status move_in_place(secure_link *self, int peer, bool receive, bool *moved) {
+    lane *l = &self->lanes[receive][peer];
+    tf_link *inner = self->base.inner;
+    const tf_transfer *transfer = next_transfer(l, &self->base.queues[receive][peer]);
+    *moved = false;
+    if (!transfer) return TF_OK;
+    const size_t size = record_size(self, transfer->length - l->offset);
+    const tf_record_place place = {l->message, transfer->length, l->offset};
+    char *data = (char *)transfer->data + l->offset;
+    unsigned char *made = NULL;
+    const unsigned char *come = NULL;
+    if (receive)
+        TF_TRY(tf_link_peek(inner, peer, size + TF_RECORD_OVERHEAD, &come));
+    else
+        TF_TRY(tf_link_place(inner, peer, size + TF_RECORD_OVERHEAD, &made));
+    if (!made && !come) return TF_OK;
+    const double start = tf_clock();
+    if (receive)
+        TF_TRY(tf_record_open(&l->channel, place, come, size, data));
+    else
+        TF_TRY(tf_record_seal(&l->channel, place, data, size, made));
+    self->base.counters.encryption_seconds += tf_clock() - start;
+    if (receive)
+        tf_link_release(inner, peer, size + TF_RECORD_OVERHEAD);
+    else
+        tf_link_commit(inner, peer, size + TF_RECORD_OVERHEAD);
+    l->offset += size;
+    (void)next_transfer(l, &self->base.queues[receive][peer]); // which counts messages, while this one is queued
+    tf_link_moved(&self->base, peer, receive, size);
+    *moved = true;
+    return TF_OK;
+}
+
 /** Does what can be done in one lane, and says whether more was asked of the inner link. */
 static tf_status exchange(secure_link *self, int peer, bool receive, bool *asked) {
     bool finished, launched;
+    if (self->in_place) {
+        do {
+            TF_TRY(move_in_place(self, peer, receive, &finished));
+        } while (finished);
+        return TF_OK;
+    }
     do {
         TF_TRY(finish(self, peer, receive, &finished));
         TF_TRY(launch(self, peer, receive, &launched));
@@ -152,9 +197,12 @@ static tf_status secure_progress(tf_link *link) {
 
 static tf_status secure_start(tf_link *link, int peer, bool receive) {
     secure_link *self = (secure_link *)link;
-    bool launched = true;
+    bool moved = true;
     tf_status status = TF_OK;
-    while (launched && status == TF_OK) status = launch(self, peer, receive, &launched);
+    if (self->in_place)
+        while (!receive && moved && status == TF_OK) status = move_in_place(self, peer, false, &moved);
+    else
+        while (moved && status == TF_OK) status = launch(self, peer, receive, &moved);
     return link->inner->failure == TF_OK ? status : inner_failure(self, status);
 }
 
@@ -195,8 +243,19 @@ static tf_status secure_export_key(tf_link *link, int peer, const char *label, v
     return tf_session_key(self->sessions[peer], use, low, peer + link->party - low, self->exported[peer]++, key, size);
 }
 
-static const tf_link_table table = {secure_start, secure_progress,   secure_pause, secure_announce,
-                                    secure_close, secure_export_key, NULL};
+static const tf_link_table table = {.start = secure_start,
+                                    .progress = secure_progress,
+                                    .pause = secure_pause,
+                                    .announce = secure_announce,
+                                    .close = secure_close,
+                                    .export_key = secure_export_key};
+
+/** What of `payload` bytes fits into a record. */
+static size_t most_payload(const secure_link *self, size_t payload) {
+    const uint64_t frame = tf_link_longest_frame(self->base.inner);
+    if (payload > LARGEST_PAYLOAD) payload = LARGEST_PAYLOAD;
+    return self->in_place && payload > frame - TF_RECORD_OVERHEAD ? frame - TF_RECORD_OVERHEAD : payload;
+}
 
 tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link **link) {
     secure_link *self = calloc(1, sizeof *self);
@@ -205,7 +264,8 @@ tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link
         tf_link_init(&self->base, &table, tf_link_party(inner));
         self->base.inner = inner;
         self->base.deadline = inner->deadline;
-        self->payload = DEFAULT_PAYLOAD;
+        self->in_place = tf_link_longest_frame(inner) > TF_RECORD_OVERHEAD;
+        self->payload = most_payload(self, DEFAULT_PAYLOAD);
         memcpy(self->sessions, sessions, sizeof self->sessions);
     }
     for (int peer = 0; peer < TF_PARTIES && status == TF_OK; peer++) {
@@ -232,7 +292,7 @@ tf_status tf_link_secure_over(tf_link *inner, SSL *sessions[TF_PARTIES], tf_link
 
 void tf_link_secure_set_records(tf_link *link, size_t payload, uint64_t records_per_key) {
     secure_link *self = (secure_link *)link;
-    self->payload = payload < LARGEST_PAYLOAD ? payload : LARGEST_PAYLOAD;
+    self->payload = most_payload(self, payload);
     for (int receive = 0; receive < 2; receive++)
         for (int peer = 0; peer < TF_PARTIES; peer++)
             self->lanes[receive][peer].channel.records_per_key = records_per_key;

@@ -176,11 +176,18 @@ static tf_status shaped_export_key(tf_link *link, int peer, const char *label, v
     return tf_link_export_key(link->inner, peer, label, key, size);
 }
 
-static const tf_link_table table = {shaped_start, shaped_progress,   shaped_pause, shaped_announce,
-                                    shaped_close, shaped_export_key, NULL};
+static const tf_link_table table = {.start = shaped_start,
+                                    .progress = shaped_progress,
+                                    .pause = shaped_pause,
+                                    .announce = shaped_announce,
+                                    .close = shaped_close,
+                                    .export_key = shaped_export_key};
 /** The same over a link that makes no keys. */
-static const tf_link_table table_without_keys = {
-    shaped_start, shaped_progress, shaped_pause, shaped_announce, shaped_close, NULL, NULL};
+static const tf_link_table table_without_keys = {.start = shaped_start,
+                                                 .progress = shaped_progress,
+                                                 .pause = shaped_pause,
+                                                 .announce = shaped_announce,
+                                                 .close = shaped_close};
 
 tf_status tf_link_shaped(tf_link *inner, const tf_network *network, tf_link **link) {
     *link = NULL;

@@ -245,7 +245,12 @@ static void tcp_close(tf_link *link) {
     }
 }
 
-static const tf_link_table table = {tcp_start, tcp_progress, tcp_pause, tcp_announce, tcp_close, NULL, tcp_waits_for};
+static const tf_link_table table = {.start = tcp_start,
+                                    .progress = tcp_progress,
+                                    .pause = tcp_pause,
+                                    .announce = tcp_announce,
+                                    .close = tcp_close,
+                                    .waits_for = tcp_waits_for};
 
 tf_status tf_link_tcp(const tf_tcp_options *options, tf_link **link) {
     *link = NULL;

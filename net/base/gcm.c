@@ -7,6 +7,8 @@
 #include "net/base/gcm_wide.h"
 #include "net/base/secret.h"
 
+enum { PIECE = 16 << 10 };
+
 struct tf_gcm {
     tf_gcm_wide wide;
     EVP_CIPHER_CTX *openssl; /* NULL: the wide form */
@@ -33,15 +35,31 @@ bool tf_gcm_set_key(tf_gcm *gcm, const unsigned char key[TF_GCM_KEY]) {
     return true;
 }
 
+/** OpenSSL reads what is encrypted twice, once to hash it: so it gets a copy of its own, piece by piece. */
+static bool update_by_openssl(tf_gcm *gcm, const unsigned char *in, size_t size, unsigned char *out) {
+    unsigned char own[PIECE];
+    bool good = true;
+    for (size_t at = 0; good && at < size; at += PIECE) {
+        const size_t piece = size - at < PIECE ? size - at : PIECE;
+        int moved;
+        if (!gcm->seals) memcpy(own, in + at, piece);
+        good = EVP_CipherUpdate(gcm->openssl, gcm->seals ? own : out + at, &moved, gcm->seals ? in + at : own,
+                                (int)piece) == 1 &&
+               moved == (int)piece;
+        if (gcm->seals && good) memcpy(out + at, own, piece);
+    }
+    return good;
+}
+
 static bool by_openssl(tf_gcm *gcm, const unsigned char nonce[TF_GCM_NONCE], tf_gcm_extra extra, const void *in,
                        size_t size, unsigned char *out, unsigned char tag[TF_GCM_TAG]) {
     EVP_CIPHER_CTX *cipher = gcm->openssl;
     int moved, last;
+    unsigned char none[TF_GCM_TAG];
     bool good = EVP_CipherInit_ex(cipher, NULL, NULL, NULL, nonce, gcm->seals) == 1;
     if (good && !gcm->seals) good = EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TF_GCM_TAG, tag) == 1;
     good = good && EVP_CipherUpdate(cipher, NULL, &moved, extra.data, (int)extra.size) == 1 &&
-           EVP_CipherUpdate(cipher, out, &moved, in, (int)size) == 1 && moved == (int)size &&
-           EVP_CipherFinal_ex(cipher, out + size, &last) == 1 && last == 0;
+           update_by_openssl(gcm, in, size, out) && EVP_CipherFinal_ex(cipher, none, &last) == 1 && last == 0;
     if (good && gcm->seals) good = EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TF_GCM_TAG, tag) == 1;
     return good;
 }

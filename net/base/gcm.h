@@ -1,6 +1,10 @@
 /**
  * AES-128-GCM (NIST SP 800-38D) with nonces of 96 bits and tags of 128: by VAES and VPCLMULQDQ where the processor has
  * them, else by OpenSSL. Both make the same bytes, in a time that depends on the sizes alone.
+ *
+ * What is encrypted may lie in memory that others write at any time: each byte of it is read once, for its tag and its
+ * decryption alike, and none that was written is read back for the tag. So what opens is what was authenticated, and a
+ * tag is that of what was encrypted, whatever is written there meanwhile.
  */
 #ifndef TF_GCM_H
 #define TF_GCM_H

@@ -107,57 +107,98 @@ WITH_VAES static inline __m512i encrypt(const tf_gcm_wide *gcm, __m512i counter)
     return _mm512_aesenclast_epi128(x, round_key(gcm, ROUNDS));
 }
 
-/** A whole group; in passing, between the rounds, GHASH of a group that is encrypted. */
-WITH_VAES static inline __m128i crypt_group(const tf_gcm_wide *gcm, __m512i counter, __m128i hash,
-                                            const unsigned char *hashed, const unsigned char *in, unsigned char *out) {
+/** A value of its own: the memory that it came from, or goes to, is not read for it again. */
+WITH_VAES static inline __m512i once(__m512i x) {
+    __asm__ volatile("" : "+v"(x));
+    return x;
+}
+
+/** GHASH of a group that is in registers. */
+WITH_VAES static inline __m128i absorb_group(const tf_gcm_wide *gcm, __m128i hash, const __m512i text[VECTORS]) {
+    __m512i before = _mm512_zextsi128_si512(hash);
+    products p = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    UNROLLED
+        for (int k = 0; k < VECTORS; k++) {
+            add_products(&p, _mm512_xor_si512(reverse(text[k]), before), _mm512_load_si512(gcm->power[4 * k]));
+            before = _mm512_setzero_si512();
+        }
+    return reduce(&p);
+}
+
+/** A whole group; in passing, between the rounds, GHASH: of this group if it is opened, else of the one before, which
+ *  `text` still holds. `text` becomes what is encrypted of this one. */
+WITH_VAES static inline __m128i crypt_group(const tf_gcm_wide *gcm, bool seals, __m512i counter, __m128i hash,
+                                            __m512i text[VECTORS], const unsigned char *in, unsigned char *out) {
     __m512i x[VECTORS], before = _mm512_zextsi128_si512(hash);
     products p = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     begin(gcm, counter, x, VECTORS);
     UNROLLED
         for (int k = 0; k < VECTORS; k++) {
+            if (!seals) text[k] = once(_mm512_loadu_si512(in + k * VECTOR));
             UNROLLED
                 for (int i = 0; i < VECTORS; i++) x[i] = _mm512_aesenc_epi128(x[i], round_key(gcm, k + 1));
-            add_products(&p, _mm512_xor_si512(reverse(_mm512_loadu_si512(hashed + k * VECTOR)), before),
-                         _mm512_load_si512(gcm->power[4 * k]));
+            add_products(&p, _mm512_xor_si512(reverse(text[k]), before), _mm512_load_si512(gcm->power[4 * k]));
             before = _mm512_setzero_si512();
         }
-    hash = reduce(&p);
     UNROLLED
         for (int i = 0; i < VECTORS; i++) {
             x[i] = _mm512_aesenc_epi128(x[i], round_key(gcm, ROUNDS - 1));
             x[i] = _mm512_aesenclast_epi128(x[i], round_key(gcm, ROUNDS));
-            _mm512_storeu_si512(out + i * VECTOR, _mm512_xor_si512(x[i], _mm512_loadu_si512(in + i * VECTOR)));
+            x[i] = _mm512_xor_si512(x[i], seals ? _mm512_loadu_si512(in + i * VECTOR) : text[i]);
+            if (seals) text[i] = once(x[i]);
+            _mm512_storeu_si512(out + i * VECTOR, x[i]);
         }
-    return hash;
+    return reduce(&p);
 }
 
-/** Any number of bytes, without GHASH. Returns the next counter. */
-WITH_VAES static __m512i crypt_some(const tf_gcm_wide *gcm, __m512i counter, const unsigned char *in, size_t size,
-                                    unsigned char *out) {
+/** Less than a group, and GHASH of it. */
+WITH_VAES static inline __m128i crypt_rest(const tf_gcm_wide *gcm, bool seals, __m512i counter, __m128i hash,
+                                           const unsigned char *in, size_t size, unsigned char *out) {
+    const unsigned char *power = gcm->power[TF_GCM_GROUP - (size + TF_AES_BLOCK - 1) / TF_AES_BLOCK];
+    products p = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i before = _mm512_zextsi128_si512(hash);
     for (size_t at = 0; at < size; at += VECTOR) {
         const __mmask64 mask = bytes_of(size - at);
-        const __m512i text = _mm512_maskz_loadu_epi8(mask, in + at);
-        _mm512_mask_storeu_epi8(out + at, mask, _mm512_xor_si512(encrypt(gcm, counter), text));
+        const __m512i read = once(_mm512_maskz_loadu_epi8(mask, in + at));
+        const __m512i made = _mm512_maskz_mov_epi8(mask, _mm512_xor_si512(encrypt(gcm, counter), read));
+        const __m512i text = seals ? once(made) : read;
+        _mm512_mask_storeu_epi8(out + at, mask, made);
+        add_products(&p, _mm512_xor_si512(reverse(text), before), _mm512_loadu_si512(power + at));
+        before = _mm512_setzero_si512();
         counter = _mm512_add_epi32(counter, four(_mm_set_epi32(0, 0, 0, 4)));
     }
-    return counter;
+    return reduce(&p);
+}
+
+/** The first group that is sealed: there is nothing to hash yet. */
+WITH_VAES static inline void seal_first(const tf_gcm_wide *gcm, __m512i counter, __m512i text[VECTORS],
+                                        const unsigned char *in, unsigned char *out) {
+    UNROLLED
+        for (int i = 0; i < VECTORS; i++) {
+            const __m512i at = _mm512_add_epi32(counter, four(_mm_set_epi32(0, 0, 0, 4 * i)));
+            const __m512i made = _mm512_xor_si512(encrypt(gcm, at), _mm512_loadu_si512(in + i * VECTOR));
+            text[i] = once(made);
+            _mm512_storeu_si512(out + i * VECTOR, made);
+        }
 }
 
 /** GHASH is a group behind where it has to wait for what is encrypted. */
-WITH_VAES static __m128i crypt_all(const tf_gcm_wide *gcm, bool seals, __m512i counter, __m128i hash,
-                                   const unsigned char *in, size_t size, unsigned char *out) {
+WITH_VAES static inline __m128i crypt_all(const tf_gcm_wide *gcm, bool seals, __m512i counter, __m128i hash,
+                                          const unsigned char *in, size_t size, unsigned char *out) {
     const __m512i stride = four(_mm_set_epi32(0, 0, 0, TF_GCM_GROUP));
-    const unsigned char *hashed = seals ? out : in, *end = hashed + size;
-    if (seals && size >= GROUP_BYTES) {
-        counter = crypt_some(gcm, counter, in, GROUP_BYTES, out);
+    const bool behind = seals && size >= GROUP_BYTES;
+    __m512i text[VECTORS] = {_mm512_setzero_si512()};
+    if (behind) {
+        seal_first(gcm, counter, text, in, out);
+        counter = _mm512_add_epi32(counter, stride);
         in += GROUP_BYTES, out += GROUP_BYTES, size -= GROUP_BYTES;
     }
-    for (; size >= GROUP_BYTES; size -= GROUP_BYTES, in += GROUP_BYTES, out += GROUP_BYTES, hashed += GROUP_BYTES) {
-        hash = crypt_group(gcm, counter, hash, hashed, in, out);
+    for (; size >= GROUP_BYTES; size -= GROUP_BYTES, in += GROUP_BYTES, out += GROUP_BYTES) {
+        hash = crypt_group(gcm, seals, counter, hash, text, in, out);
         counter = _mm512_add_epi32(counter, stride);
     }
-    crypt_some(gcm, counter, in, size, out);
-    return absorb_all(gcm, hash, hashed, (size_t)(end - hashed));
+    if (behind) hash = absorb_group(gcm, hash, text);
+    return size ? crypt_rest(gcm, seals, counter, hash, in, size, out) : hash;
 }
 
 /* Both ------------------------------------------------------------------------------------------------------------- */
@@ -173,7 +214,8 @@ WITH_VAES void tf_gcm_wide_crypt(const tf_gcm_wide *gcm, bool seals, const unsig
     counter = _mm512_add_epi32(counter, four(_mm_set_epi32(0, 0, 0, 1)));
 
     __m128i hash = absorb_all(gcm, _mm_setzero_si128(), extra.data, extra.size);
-    hash = crypt_all(gcm, seals, counter, hash, in, size, out);
+    hash = seals ? crypt_all(gcm, true, counter, hash, in, size, out)
+                 : crypt_all(gcm, false, counter, hash, in, size, out);
     const __m128i bits = _mm_set_epi64x((long long)(8 * (uint64_t)extra.size), (long long)(8 * (uint64_t)size));
     _mm_storeu_si128((__m128i *)block, reverse_one(bits));
     hash = reverse_one(absorb(gcm, hash, block, sizeof block));

@@ -154,7 +154,11 @@ static void fuzz_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {}
 static void fuzz_close(tf_link *link) {}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const tf_link_table table = {fuzz_start, fuzz_progress, fuzz_pause, fuzz_announce, fuzz_close, NULL, NULL};
+    static const tf_link_table table = {.start = fuzz_start,
+                                        .progress = fuzz_progress,
+                                        .pause = fuzz_pause,
+                                        .announce = fuzz_announce,
+                                        .close = fuzz_close};
     if (!identity) fuzz_require(!tf_identity_make(&identity), "no identity");
     fuzz_peers peers = {.input = {data, size}};
     uint8_t how = fuzz_byte(&peers.input);

@@ -7,9 +7,16 @@
 #include "net/link_internal.h"
 #include "tests/support/scenarios.h"
 
+static tf_status join(tf_link **link) {
+    int rank, size;
+    *link = NULL;
+    TF_TRY(tf_mpi_start(&rank, &size));
+    return tf_link_mpi_on(MPI_COMM_WORLD, link);
+}
+
 static bool run(const char *name, scenario *parties, uint64_t chunk) {
     tf_link *link;
-    if (tf_link_mpi(&link) != TF_OK) {
+    if (join(&link) != TF_OK) {
         fprintf(stderr, "%s: %s\n", name, tf_error());
         return false;
     }
@@ -63,7 +70,7 @@ static int end_as(const char *name) {
                  {"fail", fail_in_party_1},
                  {"differ", expect_too_little}};
     tf_link *link;
-    tf_status status = tf_link_mpi(&link);
+    tf_status status = join(&link);
     unsigned char *data = calloc(1, 32 << 20);
     for (size_t i = 0; data && status == TF_OK && i < sizeof modes / sizeof *modes; i++)
         if (strcmp(name, modes[i].name) == 0) status = modes[i].run(link, data);

@@ -1,14 +1,19 @@
-/** The secure link over MPI, with keys made for the run: the three ranks run all scenarios. */
+/** The secure link over MPI's messages, and through shared memory, with keys made for the run: the three ranks run all
+ *  scenarios. */
 #include "net/link_internal.h"
 #include "net/link_mpi.h"
 #include "net/link_secure.h"
 #include "tests/support/scenarios.h"
 
-static bool run(const char *name, scenario *parties, size_t payload) {
+static bool run_over(bool messages, const char *name, scenario *parties, size_t payload) {
     tf_link *inner, *link;
     tf_identity *identity = NULL;
     tf_secure_options options = {0};
-    tf_status status = tf_link_mpi(&inner);
+    tf_status status = messages ? tf_link_mpi_on(MPI_COMM_WORLD, &inner) : tf_link_mpi(&inner);
+    if (status == TF_OK && !messages && tf_link_longest_frame(inner) == 0) {
+        fprintf(stderr, "%s: the three processes should share memory\n", name);
+        return false;
+    }
     if (status == TF_OK) status = tf_identity_make(&identity);
     options.identity = identity;
     if (status == TF_OK) status = tf_link_secure(inner, &options, &link);
@@ -29,6 +34,10 @@ static bool run(const char *name, scenario *parties, size_t payload) {
     }
     tf_link_close(link);
     return !complaint;
+}
+
+static bool run(const char *name, scenario *parties, size_t payload) {
+    return run_over(false, name, parties, payload) & run_over(true, name, parties, payload);
 }
 
 int main(void) {

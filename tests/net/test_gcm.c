@@ -1,5 +1,7 @@
 /** AES-128-GCM: the test cases of its specification, and the wide form against OpenSSL's on all lengths. */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,4 +132,53 @@ Test(gcm, nothing_forged_opens) {
         cr_assert(tf_gcm_open(opens, nonce, extra, sealed[0], SIZE, opened, tag));
         tf_gcm_free(seals), tf_gcm_free(opens);
     }
+}
+
+/* What others write meanwhile -------------------------------------------------------------------------------------- */
+
+static unsigned char shared[LARGEST], seen[LARGEST];
+static atomic_bool over;
+static atomic_size_t victim; /* a byte that changes all the time, and is what it should be half of it */
+
+static void *change(void *unused) {
+    while (!over) {
+        volatile unsigned char *byte = shared + victim;
+        *byte ^= 0x10;
+        for (volatile int i = 0; i < 50; i++) {
+        }
+        *byte ^= 0x10;
+        for (volatile int i = 0; i < 50; i++) {
+        }
+    }
+    return NULL;
+}
+
+/** Whatever opens is what was sealed, and a tag is that of what was sealed: each byte counts once. */
+Test(gcm, of_memory_that_changes) {
+    enum { TRIALS = 30000 };
+    pthread_t enemy;
+    unsigned char key[TF_GCM_KEY], nonce[TF_GCM_NONCE], tag[TF_GCM_TAG], made[TF_GCM_TAG];
+    const tf_gcm_extra extra = {extra_data, 24};
+    fill(data, sizeof data), fill(key, sizeof key), fill(nonce, sizeof nonce);
+    cr_assert_eq(pthread_create(&enemy, NULL, change, NULL), 0);
+    for (size_t f = 0; f < 2; f++) {
+        tf_gcm *seals = cipher_of(FORMS[f], true, key), *opens = cipher_of(FORMS[f], false, key);
+        int opened_ones = 0;
+        for (int trial = 0; trial < TRIALS; trial++) {
+            const size_t size = 1 + (size_t)rand() % (LARGEST - 1);
+            victim = (size_t)rand() % size;
+            cr_assert(tf_gcm_seal(seals, nonce, extra, data, size, sealed[0], tag));
+            memcpy(shared, sealed[0], size);
+            if (tf_gcm_open(opens, nonce, extra, shared, size, seen, tag)) {
+                cr_assert(!memcmp(seen, data, size), "form %d, %zu bytes", FORMS[f], size);
+                opened_ones++;
+            }
+            cr_assert(tf_gcm_seal(seals, nonce, extra, data, size, shared, made));
+            cr_assert(!memcmp(made, tag, sizeof tag), "form %d, %zu bytes", FORMS[f], size);
+        }
+        cr_log_info("form %d: %d of %d opened", FORMS[f], opened_ones, TRIALS);
+        tf_gcm_free(seals), tf_gcm_free(opens);
+    }
+    over = true;
+    pthread_join(enemy, NULL);
 }

@@ -146,7 +146,11 @@ static void fake_announce(tf_link *link, const tf_notice notices[TF_PARTIES]) {
     announcements++;
 }
 static void fake_close(tf_link *link) {}
-static const tf_link_table fake = {fake_start, fake_progress, fake_pause, fake_announce, fake_close, NULL, NULL};
+static const tf_link_table fake = {.start = fake_start,
+                                   .progress = fake_progress,
+                                   .pause = fake_pause,
+                                   .announce = fake_announce,
+                                   .close = fake_close};
 
 static tf_link *make_fake(void) {
     tf_link *link = calloc(1, sizeof *link);

@@ -103,8 +103,11 @@ static inline void enemy_close(tf_link *link) {
 
 /** Puts an enemy on the wire of a party; `*end` is then what the party sees. */
 static inline enemy *enemy_join(tf_link **end, void *context) {
-    static const tf_link_table table = {enemy_start, enemy_progress, enemy_pause, enemy_announce,
-                                        enemy_close, NULL,           NULL};
+    static const tf_link_table table = {.start = enemy_start,
+                                        .progress = enemy_progress,
+                                        .pause = enemy_pause,
+                                        .announce = enemy_announce,
+                                        .close = enemy_close};
     enemy *self = calloc(1, sizeof *self);
     tf_link_init(&self->base, &table, tf_link_party(*end));
     self->base.inner = *end;

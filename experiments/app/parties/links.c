@@ -76,11 +76,11 @@ static tf_status join_group(link_groups *groups, tf_link **link) {
         return tf_fail(TF_INVALID, "this job has %d processes: start it with mpirun -n 3, or a multiple of 3", size);
     groups->group = rank / TF_PARTIES;
     groups->groups = size / TF_PARTIES;
-    if (groups->groups == 1) return tf_link_mpi_on(MPI_COMM_WORLD, link);
+    if (groups->groups == 1) return tf_link_join(MPI_COMM_WORLD, link);
     if (MPI_Comm_split(MPI_COMM_WORLD, groups->group, rank, &group) != MPI_SUCCESS ||
         MPI_Comm_split(MPI_COMM_WORLD, rank % TF_PARTIES, rank, &groups->likes) != MPI_SUCCESS)
         return tf_fail(TF_PEER, "the processes of the job could not be grouped by three");
-    return tf_link_mpi_on(group, link);
+    return tf_link_join(group, link);
 }
 
 static tf_status join_mpi(const link_settings *o, link_groups *groups, tf_link **link) {
