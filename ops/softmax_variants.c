@@ -57,13 +57,19 @@ static bool ceiling_is_worth(const tf_program *p, tf_value score, tf_powers_rang
     return more + ROUNDS * p->round_bytes < tf_max_last_cost(p, &type);
 }
 
-/** The powers, in a ring that has room for their sum where waiting for a lift is worth those bytes. */
-static tf_value powers_of(tf_program *p, tf_value below, double octaves, tf_powers_range range, int frac) {
+/** The powers: at once, and in the ring of the product that averages by them, where that is worth two rounds; else in
+ *  one that has room for their sum where waiting for a lift is worth those bytes. */
+static tf_value powers_of(tf_program *p, tf_value below, double octaves, tf_powers_range range, int frac, int guard) {
+    enum { WIDEST = 62 };
     if (p->status) return -1;
+    const unsigned averaged = tf_width(p->frac + guard, tf_default_bound(p)) + (unsigned)(frac - guard);
+    const double elements = (double)tf_shape_count(tf_type_of(p, below)->shape);
+    if (averaged <= WIDEST && tf_rounds_are_worth(p, 2, elements * tf_powers_at_once_bytes(range, averaged)))
+        return tf_powers_at_once(p, below, octaves, range, frac, averaged);
     tf_shape shape = tf_type_of(p, below)->shape;
     unsigned ring = tf_width(frac, (double)tf_shape_last(shape));
     double more = 2 * (double)((ring - tf_width(frac, 1) + 7) / 8); /* bytes of two elements, less what a lift saves */
-    bool worth = tf_rounds_are_worth(p, 1, more * (double)tf_shape_count(shape));
+    bool worth = tf_rounds_are_worth(p, 1, more * elements);
     return tf_powers(p, below, octaves, range, frac, worth ? ring : 0);
 }
 
@@ -75,7 +81,8 @@ static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score
     const bool ceiling = can_be_ceiling(p, octaves) && ceiling_is_worth(p, score, range);
     tf_value below =
         ceiling ? tf_below_ceiling(p, score, mask.leaf, mask.shape, range, mask.hidden) : below_highest(p, score, mask);
-    tf_value power = powers_of(p, below, octaves, range, frac + (ceiling ? ceiling_bits(octaves) : 0));
+    tf_value power =
+        powers_of(p, below, octaves, range, frac + (ceiling ? ceiling_bits(octaves) : 0), ceiling ? GUARD : 0);
     double least = 0.99 * exp2(-octaves * (ceiling ? TF_CEILING_SLACK : SLACK));
     return (tf_weights){.value = power,
                         .least = least,

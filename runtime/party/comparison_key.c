@@ -33,40 +33,52 @@ typedef struct path {
     uint64_t seed[2][2], control[2];
 } path;
 
-/** Writes a level of the body, and goes on to where alpha's bit points. */
-static bool make_level(const tf_prf *hash, path *at, uint64_t bit, const tf_wide *payload, uint64_t *body) {
-    uint64_t made[2][HASHES][2], *corrections = body, keep[2][2], lose[2][2];
-    bool ok = true;
-    for (unsigned b = 0; b < 2; b++) {
-        for (unsigned k = 0; k < HASHES; k++) tweak(at->seed[b], k, made[b][k]);
-        ok &= tf_prf_hash(hash, made[b][0], HASHES);
+/** Writes the corrections of a level's seeds, of whose children, the left one first, `made` are the hashes for either
+ *  holder, and goes on to where alpha's bit points. */
+static void correct(path *at, uint64_t bit, uint64_t (*const made[2])[2], uint64_t *corrections) {
+    uint64_t keep[2][2], lose[2][2];
+    for (unsigned b = 0; b < 2; b++)
         for (int w = 0; w < 2; w++) {
             keep[b][w] = choose(bit, made[b][LEFT][w], made[b][RIGHT][w]);
             lose[b][w] = choose(bit, made[b][RIGHT][w], made[b][LEFT][w]);
         }
-    }
     uint64_t left = (made[0][LEFT][0] ^ made[1][LEFT][0] ^ bit ^ 1) & 1,
              right = (made[0][RIGHT][0] ^ made[1][RIGHT][0] ^ bit) & 1;
     corrections[0] = ((lose[0][0] ^ lose[1][0]) & SEED) | left | right << 1;
     corrections[1] = lose[0][1] ^ lose[1][1];
-    for (unsigned k = 0; k < TF_PAYLOAD; k++) {
-        tf_wide flip = -(tf_wide)at->control[1], worth = payload[k] & ((tf_wide)bit - 1);
-        worth += tf_wide_of(made[1][WORTH + k]) - tf_wide_of(made[0][WORTH + k]);
-        worth = (worth ^ flip) - flip;
-        tf_wide_put(worth, body + 2 + 2 * k);
-    }
     for (unsigned b = 0; b < 2; b++) {
         uint64_t own = -at->control[b];
         at->seed[b][0] = (keep[b][0] ^ (corrections[0] & own)) & SEED;
         at->seed[b][1] = keep[b][1] ^ (corrections[1] & own);
         at->control[b] = (keep[b][0] ^ (choose(bit, left, right) & own)) & 1;
     }
+}
+
+static path begin_path(const uint64_t *root_0, const uint64_t *root_1) {
+    return (path){{{root_0[0] & SEED, root_0[1]}, {root_1[0] & SEED, root_1[1]}}, {0, 1}};
+}
+
+/** Writes a level of the body, and goes on to where alpha's bit points. */
+static bool make_level(const tf_prf *hash, path *at, uint64_t bit, const tf_wide *payload, uint64_t *body) {
+    uint64_t made[2][HASHES][2];
+    bool ok = true;
+    for (unsigned b = 0; b < 2; b++) {
+        for (unsigned k = 0; k < HASHES; k++) tweak(at->seed[b], k, made[b][k]);
+        ok &= tf_prf_hash(hash, made[b][0], HASHES);
+    }
+    for (unsigned k = 0; k < TF_PAYLOAD; k++) {
+        tf_wide flip = -(tf_wide)at->control[1], worth = payload[k] & ((tf_wide)bit - 1);
+        worth += tf_wide_of(made[1][WORTH + k]) - tf_wide_of(made[0][WORTH + k]);
+        worth = (worth ^ flip) - flip;
+        tf_wide_put(worth, body + 2 + 2 * k);
+    }
+    correct(at, bit, (uint64_t(*const[2])[2]){made[0], made[1]}, body);
     return ok;
 }
 
 bool tf_comparison_make(const tf_prf *hash, const uint64_t *root_0, const uint64_t *root_1, unsigned bits,
                         uint64_t alpha, const tf_wide payload[TF_PAYLOAD], uint64_t *body) {
-    path at = {{{root_0[0] & SEED, root_0[1]}, {root_1[0] & SEED, root_1[1]}}, {0, 1}};
+    path at = begin_path(root_0, root_1);
     bool ok = true;
     for (unsigned i = bits + 1; i-- > 0; body += TF_KEY_LEVEL_WORDS)
         ok &= make_level(hash, &at, alpha >> i & 1, payload, body);
@@ -156,5 +168,48 @@ bool tf_comparison_at(const tf_prf *hash, int holder, const uint64_t *root, unsi
     }
     memcpy(share[1], at[BASE].share, sizeof at[BASE].share);
     for (size_t j = 0; j < points; j++) memcpy(share[2 + j], own[j].share, sizeof own[j].share);
+    return ok;
+}
+
+/* Equality: at the end of the path both seeds are independent, and one control bit is set; elsewhere they are the same.
+ * Half a seed, which nothing else uses, is what a leaf is worth, and the last word makes of the difference 1. */
+
+bool tf_equality_make(const tf_prf *hash, const uint64_t *root_0, const uint64_t *root_1, unsigned bits, uint64_t alpha,
+                      uint64_t *body) {
+    path at = begin_path(root_0, root_1);
+    bool ok = true;
+    for (unsigned i = bits; i-- > 0; body += 2) {
+        uint64_t made[2][2][2];
+        for (unsigned b = 0; b < 2; b++)
+            for (unsigned k = 0; k < 2; k++) tweak(at.seed[b], k, made[b][k]);
+        ok &= tf_prf_hash(hash, made[0][0], 4);
+        correct(&at, alpha >> i & 1, (uint64_t(*const[2])[2]){made[0], made[1]}, body);
+    }
+    uint64_t flip = -at.control[1];
+    *body = ((1 - at.seed[0][1] + at.seed[1][1]) ^ flip) - flip;
+    return ok;
+}
+
+bool tf_equality_at(const tf_prf *hash, int holder, size_t count, const uint64_t *root, unsigned bits,
+                    const uint64_t *body, const uint64_t *point, uint64_t *share) {
+    uint64_t seed[TF_EQUALITY_POINTS][2], made[TF_EQUALITY_POINTS][2], control[TF_EQUALITY_POINTS];
+    const size_t words = tf_equality_words(bits);
+    bool ok = count <= TF_EQUALITY_POINTS;
+    for (size_t k = 0; k < count && ok; k++) {
+        seed[k][0] = root[2 * k] & SEED;
+        seed[k][1] = root[2 * k + 1];
+        control[k] = (uint64_t)holder;
+    }
+    for (unsigned i = bits; i-- > 0 && ok;) {
+        for (size_t k = 0; k < count; k++) tweak(seed[k], point[k] >> i & 1, made[k]);
+        ok = tf_prf_hash(hash, made[0], count);
+        for (size_t k = 0; k < count; k++) {
+            const uint64_t *correction = body + k * words + 2 * (bits - 1 - i), own = -control[k];
+            control[k] = (made[k][0] ^ (correction[0] >> (point[k] >> i & 1) & own)) & 1;
+            seed[k][0] = (made[k][0] ^ (correction[0] & own)) & SEED;
+            seed[k][1] = made[k][1] ^ (correction[1] & own);
+        }
+    }
+    for (size_t k = 0; k < count && ok; k++) share[k] = seed[k][1] + (body[k * words + words - 1] & -control[k]);
     return ok;
 }

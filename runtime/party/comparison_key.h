@@ -39,4 +39,26 @@ typedef struct tf_comparison_point {
 bool tf_comparison_at(const tf_prf *hash, int holder, const uint64_t *root, unsigned bits, const uint64_t *body,
                       uint64_t base, size_t points, const tf_comparison_point *point, tf_wide (*share)[TF_PAYLOAD]);
 
+/** @name Keys of an equality: shares of 1 where a point is alpha, else of 0, mod 2^64. Boyle, Gilboa and Ishai 2016
+ * ("Function secret sharing: improvements and extensions", 3): the same tree, but only its leaves are worth anything.
+ * @{
+ */
+
+/** Words of a body; points that are looked at together at most. */
+static inline size_t tf_equality_words(unsigned bits) {
+    return 2 * (size_t)bits + 1;
+}
+enum { TF_EQUALITY_POINTS = 64 };
+
+/** As tf_comparison_make, for alpha of 1 to 64 bits. */
+bool tf_equality_make(const tf_prf *hash, const uint64_t *root_0, const uint64_t *root_1, unsigned bits, uint64_t alpha,
+                      uint64_t *body);
+
+/** What holder 0 or 1 has at one point for each of `count` keys, whose roots (two words) and bodies lie one after the
+ *  other: what holder 0 has less what holder 1 has is 1 if alpha is the point, else 0. Its time depends on no point. */
+bool tf_equality_at(const tf_prf *hash, int holder, size_t count, const uint64_t *root, unsigned bits,
+                    const uint64_t *body, const uint64_t *point, uint64_t *share);
+
+/** @} */
+
 #endif

@@ -18,9 +18,15 @@
  * the products of masks. At the last level it deals them as numbers mod 2^log, so that L and R hold an additive sharing
  * of J, and reshare it.
  *
+ * Where rows are few, S deals keys of equalities in the place of products (rows/keys.h): 40 bits are all zero where
+ * what was opened of them is the complement of their masks, of which L and R find shares alone, as numbers. They
+ * reshare J in the second exchange. Keys have a body that both receive, so what else goes to R is hidden from L by a
+ * stream of k_(s+1).
+ *
  * What the receivers learn. R gets the unit vectors and products XOR streams of k_s, and numbers less such streams,
  * none of which it holds. L and R swap bits under streams that the other does not hold (L: k_s, R: k_(s+1)), each used
- * for one wire only, and parts of J less streams shared with S alone. All uniform to their receivers; which columns are
+ * for one wire only, and parts of J less streams shared with S alone. The keys' body is uniform to one who does not
+ * know the other's roots: R does not hold k_s, nor L k_(s+1). All uniform to their receivers; which columns are
  * in which set is public. tests/reference/ceiling.py is the executable reference.
  */
 #include <math.h>
@@ -33,16 +39,11 @@
 #include "runtime/steps/local.h"
 #include "runtime/steps/parities.h"
 #include "runtime/steps/powers.h"
+#include "runtime/steps/rows/columns.h"
+#include "runtime/steps/rows/keys.h"
 
-enum { VECTOR = 1, PRODUCT, NUMBER, OPEN, MU };                    /* purposes */
-enum { SEGMENT = 2, SAMPLES_LOG = 3, SAMPLES = 1 << SAMPLES_LOG }; /* bits of a bucket before the point; r's elements */
-
-/** Bits of a bucket, the logarithm of how many there are, whether r is the first element alone and whether a mask says
- *  which columns count, and its strides over the rows' shape. Data: the mask's ones and zeros, unless a public leaf
- *  brings them. */
-typedef struct ceiling_args {
-    int64_t segment, log, first, masked, stride[TF_MAX_RANK];
-} ceiling_args;
+enum { VECTOR = 1, PRODUCT, NUMBER, OPEN, MU, HIDDEN }; /* purposes */
+enum { SEGMENT = 2 };                                   /* bits of a bucket before the point */
 
 /* Sizes ----------------------------------------------------------------------------------------------------------- */
 
@@ -55,16 +56,25 @@ static size_t columns_of(const tf_program *program, const tf_step_node *node) {
 }
 
 static size_t words_of(const tf_step_node *node) {
-    return (size_t)1 << (tf_args(ceiling_args, node)->log - 6);
+    return (size_t)1 << (tf_args(tf_ceiling_args, node)->log - 6);
 }
 
 /** Bits of a number of buckets: they are counted as the vectors turn. */
 static unsigned number_bits(const tf_step_node *node) {
-    return (unsigned)tf_args(ceiling_args, node)->log;
+    return (unsigned)tf_args(tf_ceiling_args, node)->log;
 }
 
 static size_t numbers_of(const tf_step_node *node) {
     return number_bits(node) * TF_AND_NUMBERS;
+}
+
+static bool is_keyed(const tf_step_node *node) {
+    return tf_args(tf_ceiling_args, node)->keyed;
+}
+
+/** The exchange in which J is reshared. */
+static int last_of(const tf_step_node *node) {
+    return is_keyed(node) ? 1 : TF_AND_LEVELS;
 }
 
 static size_t pairs_of(size_t rows) {
@@ -74,100 +84,45 @@ static size_t pairs_of(size_t rows) {
 static void ceiling_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
     size_t n = tf_shape_count(node->type.shape), vector = columns_of(program, node) * words_of(node);
     traffic->dealt_at = 0;
-    traffic->exchanges = TF_AND_LEVELS + 1;
+    traffic->exchanges = last_of(node) + 1;
+    traffic->both = is_keyed(node);
     for (int k = 0; k < TF_PARTS; k++) {
         uint64_t rows = tf_span_count(tf_part_span(n, program->small, k)), pairs = pairs_of(rows);
-        traffic->dealt[k] = rows * vector * 8 + pairs * (TF_AND_PRODUCTS + numbers_of(node)) * TF_PAIR_BYTES;
-        for (int level = 0; level < TF_AND_LEVELS; level++)
+        traffic->dealt[k] = rows * vector * 8;
+        traffic->dealt[k] +=
+            is_keyed(node) ? rows * TF_ROW_KEY_WORDS * 8 : pairs * (TF_AND_PRODUCTS + numbers_of(node)) * TF_PAIR_BYTES;
+        for (int level = 0; level < last_of(node); level++)
             traffic->swapped[level][k] = pairs * tf_and_wires[level] * TF_PAIR_BYTES;
-        traffic->swapped[TF_AND_LEVELS][k] = rows;
+        traffic->swapped[last_of(node)][k] = rows;
     }
 }
 
-/** L and R keep of each pair of rows the wires as this side has masked them, and what was dealt. */
+/** L and R keep of each pair of rows the wires as this side has masked them, and what was dealt; then of each row its
+ *  keys. */
 enum { KEPT = TF_PARITIES + TF_AND_PRODUCTS + MOST_NUMBERS };
 
 static size_t ceiling_state(const tf_program *program, const tf_step_node *node) {
-    return KEPT * pairs_of(tf_shape_count(node->type.shape));
+    size_t rows = tf_shape_count(node->type.shape);
+    return KEPT * pairs_of(rows) + (is_keyed(node) ? rows * TF_ROW_KEY_WORDS : 0);
 }
 
 static bool ceiling_keeps(const tf_program *program, const tf_step_node *node) {
     return tf_rows_keep_thirds(program, tf_shape_count(node->type.shape), columns_of(program, node), 1);
 }
 
-/** Where in S's message a pair's products, and numbers, are: behind the vectors of all rows. */
-static size_t products_in_message(const tf_call *call, size_t pair) {
+/** Where in S's message a row's keys, or a pair's products, and numbers, are: behind the vectors of all rows. */
+static size_t keys_in_message(const tf_call *call, size_t row) {
     size_t rows = tf_span_count(call->part.span);
-    return rows * columns_of(call->program, call->node) * words_of(call->node) * 8 +
-           pair * TF_AND_PRODUCTS * TF_PAIR_BYTES;
+    return rows * columns_of(call->program, call->node) * words_of(call->node) * 8 + row * TF_ROW_KEY_WORDS * 8;
+}
+
+static size_t products_in_message(const tf_call *call, size_t pair) {
+    return keys_in_message(call, 0) + pair * TF_AND_PRODUCTS * TF_PAIR_BYTES;
 }
 
 static size_t numbers_in_message(const tf_call *call, size_t pair) {
     return products_in_message(call, pairs_of(tf_span_count(call->part.span))) +
            pair * numbers_of(call->node) * TF_PAIR_BYTES;
-}
-
-/* Columns --------------------------------------------------------------------------------------------------------- */
-
-/** The columns of a row: all ones for those that count, and those of which r is the mean. */
-typedef struct columns {
-    size_t count, position;
-    bool known;
-    size_t sample[SAMPLES];
-    uint64_t *counts;
-    uint64_t (*member)[TF_PARITIES]; /* all ones for the sets that a column is in; L and R alone look at it */
-} columns;
-
-static void columns_free(columns *c) {
-    free(c->counts);
-    free(c->member);
-}
-
-static tf_status columns_make(const tf_call *call, bool sets, columns *c) {
-    const tf_node *leaf = call->node->leaf;
-    size_t n = columns_of(call->program, call->node);
-    if (leaf && !tf_call_leaf(call)->data)
-        return tf_fail(TF_INVALID, "party %d was given no data for %s", call->party->id, leaf->name);
-    *c = (columns){.count = n, .counts = malloc(n * sizeof *c->counts)};
-    if (sets) c->member = malloc(n * sizeof *c->member);
-    if (!c->counts || (sets && !c->member)) {
-        columns_free(c);
-        return tf_fail(TF_NOMEM, "no memory for the sets of %zu columns", n);
-    }
-    if (sets) tf_parity_sets(n, c->member);
-    return TF_OK;
-}
-
-/** Makes `c` those of a row; rows next to each other mostly have the same. */
-static void columns_of_row(const tf_call *call, size_t row, columns *c) {
-    const tf_step_node *node = call->node;
-    const ceiling_args *args = tf_args(ceiling_args, node);
-    tf_shape shape = tf_type_of(call->program, node->input[0])->shape;
-    size_t position = tf_odometer_at(shape, args->stride, row * c->count).position, chosen = 0;
-    if (c->known && c->position == position) return;
-    const float *leaf = node->leaf ? tf_call_leaf(call)->data : NULL;
-    for (size_t i = 0; i < c->count; i++) {
-        size_t at = position + i * (size_t)args->stride[shape.rank - 1];
-        bool counts = !args->masked || (leaf ? leaf[at] != 0 : node->data[at] != 0);
-        c->counts[i] = -(uint64_t)counts;
-        chosen += counts;
-    }
-    for (size_t k = 0; k < SAMPLES; k++) {
-        size_t left = args->first ? 0 : k * chosen / SAMPLES, i = 0;
-        while (chosen && (!c->counts[i] || left)) left -= c->counts[i++] & 1;
-        c->sample[k] = i;
-    }
-    c->position = position;
-    c->known = true;
-}
-
-/** Component j of r, whose lower bits are dropped component by component: the sum is up to three units too low. */
-static uint64_t reference(const tf_call *call, int j, size_t row, const columns *c) {
-    const ceiling_args *args = tf_args(ceiling_args, call->node);
-    const uint64_t *x = call->in[0].c[j] + row * c->count;
-    uint64_t sum = 0;
-    for (size_t k = 0; k < SAMPLES; k++) sum += x[c->sample[k]];
-    return (sum & tf_mask((unsigned)(args->segment + args->log) + SAMPLES_LOG)) >> SAMPLES_LOG;
 }
 
 /* S --------------------------------------------------------------------------------------------------------------- */
@@ -198,13 +153,26 @@ static void unpack(const tf_call *call, const uint8_t *in, size_t count, uint64_
     call->party->kernels->unpack_bytes(in, count, TF_PAIR_BYTES, word);
 }
 
-static void deal_pairs(tf_call *call, size_t pair, size_t count) {
-    size_t from = pair - call->part.span.begin / 2, numbers = numbers_of(call->node);
-    uint64_t mask[FEW * OPEN_PITCH], other[FEW * OPEN_PITCH], stream[FEW * PRODUCT_PITCH],
-        number[FEW * MOST_NUMBERS + FEW];
+/** The masks of pairs, from both of S's keys. */
+static void wire_masks(tf_call *call, size_t pair, size_t count, uint64_t *mask) {
+    uint64_t other[FEW * OPEN_PITCH];
     pair_streams(call, call->part.own, OPEN, OPEN_PITCH, pair, count, mask);
     pair_streams(call, 1 - call->part.own, OPEN, OPEN_PITCH, pair, count, other);
     for (size_t i = 0; i < count * OPEN_PITCH; i++) mask[i] ^= other[i];
+}
+
+static void deal_keys(tf_call *call, size_t row, size_t count) {
+    uint64_t mask[FEW * OPEN_PITCH];
+    wire_masks(call, row / 2, pairs_of(count), mask);
+    for (size_t i = 0; i < count; i++)
+        tf_row_keys_deal(call, row + i, mask + i / 2 * OPEN_PITCH, i % 2 * TF_BUCKETS,
+                         call->message + keys_in_message(call, row + i - call->part.span.begin));
+}
+
+static void deal_pairs(tf_call *call, size_t pair, size_t count) {
+    size_t from = pair - call->part.span.begin / 2, numbers = numbers_of(call->node);
+    uint64_t mask[FEW * OPEN_PITCH], stream[FEW * PRODUCT_PITCH], number[FEW * MOST_NUMBERS + FEW];
+    wire_masks(call, pair, count, mask);
     dealt_streams(call, pair, count, stream, number);
     for (size_t i = 0; i < count; i++) {
         uint64_t product[TF_AND_PRODUCTS], *planes = number + i * tf_even(numbers);
@@ -216,18 +184,30 @@ static void deal_pairs(tf_call *call, size_t pair, size_t count) {
     }
 }
 
+/** Where both receive the keys, R's half of a row's unit vectors is hidden by what S, of `which`, or R shares. */
+static void hide(tf_call *call, int which, size_t row, uint8_t *half, size_t words) {
+    uint64_t stream[TF_BLOCK];
+    for (size_t at = 0; at < words && is_keyed(call->node); at += TF_BLOCK) {
+        const size_t count = words - at < TF_BLOCK ? words - at : TF_BLOCK;
+        tf_stream(call->party, which, call->index, HIDDEN, row * tf_even(words) + at, stream, count);
+        for (size_t i = 0; i < count * 8; i++) half[at * 8 + i] ^= ((const uint8_t *)stream)[i];
+    }
+}
+
 /** The unit vectors of a row's elements; `unit` is room for them. */
-TF_MULTIVERSION static void deal_row(tf_call *call, size_t row, columns *c, uint64_t *unit) {
-    const unsigned segment = (unsigned)tf_args(ceiling_args, call->node)->segment;
+TF_MULTIVERSION static void deal_row(tf_call *call, size_t row, tf_columns *c, uint64_t *unit) {
+    const unsigned segment = (unsigned)tf_args(tf_ceiling_args, call->node)->segment;
     const size_t n = c->count, words = words_of(call->node);
     const uint64_t *x = call->in[0].c[0] + row * n, *y = call->in[0].c[1] + row * n, last = 64 * words - 1;
-    columns_of_row(call, row, c);
-    uint64_t r = reference(call, 0, row, c) + reference(call, 1, row, c);
+    tf_columns_of_row(call, row, c);
+    uint64_t r = tf_row_reference(call, 0, row, c) + tf_row_reference(call, 1, row, c);
     vector_stream(call, row, unit);
     for (size_t i = 0; i < n && words == 1; i++) unit[i] ^= UINT64_C(1) << ((x[i] + y[i] - r) >> segment & last);
     for (size_t i = 0; i < n && words > 1; i++)
         tf_flip_bit(unit + i * words, words, (x[i] + y[i] - r) >> segment & last);
-    memcpy(call->message + (row - call->part.span.begin) * n * words * 8, unit, n * words * 8);
+    uint8_t *half = call->message + (row - call->part.span.begin) * n * words * 8;
+    memcpy(half, unit, n * words * 8);
+    hide(call, 1 - call->part.own, row, half, n * words);
 }
 
 /** The rows of this worker: whole runs of FEW pairs of the part. */
@@ -239,17 +219,17 @@ static tf_span rows_of_worker(const tf_call *call) {
 }
 
 /** Row `at`'s result of which j is this party's component: r, and what J adds, in units of a bucket. */
-static uint64_t in_units(const tf_call *call, int j, size_t row, const columns *c, uint64_t buckets) {
-    return reference(call, j, row, c) + (buckets << tf_args(ceiling_args, call->node)->segment);
+static uint64_t in_units(const tf_call *call, int j, size_t row, const tf_columns *c, uint64_t buckets) {
+    return tf_row_reference(call, j, row, c) + (buckets << tf_args(tf_ceiling_args, call->node)->segment);
 }
 
 static tf_status ceiling_solo(tf_call *call) {
     tf_span rows = rows_of_worker(call);
-    columns c;
+    tf_columns c;
     size_t room = columns_of(call->program, call->node) * words_of(call->node) * 8;
     uint64_t *unit = tf_secret_alloc(room);
     if (!unit) return tf_fail(TF_NOMEM, "no memory for a row of unit vectors");
-    tf_status status = columns_make(call, false, &c);
+    tf_status status = tf_columns_make(call, false, &c);
     for (size_t row = rows.begin; row < rows.end && status == TF_OK; row += 2 * FEW) {
         size_t count = rows.end - row < 2 * FEW ? rows.end - row : 2 * FEW;
         uint64_t mu[2][2 * FEW];
@@ -258,9 +238,12 @@ static tf_status ceiling_solo(tf_call *call) {
             deal_row(call, row + i, &c, unit);
             for (int j = 0; j < 2; j++) call->out.c[j][row + i] = in_units(call, j, row + i, &c, mu[j][i]);
         }
-        deal_pairs(call, row / 2, pairs_of(count));
+        if (is_keyed(call->node))
+            deal_keys(call, row, count);
+        else
+            deal_pairs(call, row / 2, pairs_of(count));
     }
-    if (status == TF_OK) columns_free(&c);
+    if (status == TF_OK) tf_columns_free(&c);
     tf_secret_free(unit, room);
     return status;
 }
@@ -268,26 +251,31 @@ static tf_status ceiling_solo(tf_call *call) {
 /* L and R --------------------------------------------------------------------------------------------------------- */
 
 /** This side's shares of [i = j] for the highest buckets, a word for each element of a row. */
-TF_MULTIVERSION static void turned(tf_call *call, size_t row, columns *c, uint64_t *unit, uint64_t *bucket) {
-    const unsigned segment = (unsigned)tf_args(ceiling_args, call->node)->segment;
+TF_MULTIVERSION static void turned(tf_call *call, size_t row, tf_columns *c, uint64_t *unit, uint64_t *bucket) {
+    const unsigned segment = (unsigned)tf_args(tf_ceiling_args, call->node)->segment;
     const size_t n = c->count, words = words_of(call->node), common = (size_t)(1 - call->part.own);
     const uint64_t *x = call->in[0].c[common] + row * n, *counts = c->counts, last = 64 * words - 1;
-    columns_of_row(call, row, c);
+    tf_columns_of_row(call, row, c);
     /* r lies where the highest buckets begin */
-    uint64_t from = reference(call, (int)common, row, c) + ((uint64_t)TF_BUCKETS << segment);
-    if (call->part.role == TF_LEFT)
+    uint64_t from = tf_row_reference(call, (int)common, row, c) + ((uint64_t)TF_BUCKETS << segment);
+    if (call->part.role == TF_LEFT) {
         vector_stream(call, row, unit);
-    else
+    } else {
         memcpy(unit, call->dealt + (row - call->part.span.begin) * n * words * 8, n * words * 8);
+        hide(call, call->part.own, row, (uint8_t *)unit, n * words);
+    }
     for (size_t i = 0; i < n && words == 1; i++)
         bucket[i] = tf_top_bits(unit + i, 1, TF_BUCKETS, (x[i] - from) >> segment & last) & counts[i];
     for (size_t i = 0; i < n && words > 1; i++)
         bucket[i] = tf_top_bits(unit + i * words, words, TF_BUCKETS, (x[i] - from) >> segment & last) & counts[i];
 }
 
-/** The state of a pair. */
+/** The state of a pair, and the keys of a row. */
 static uint64_t *kept(const tf_call *call, size_t pair) {
     return call->state + pair * KEPT;
+}
+static uint64_t *keys_kept(const tf_call *call, size_t row) {
+    return kept(call, pairs_of(tf_shape_count(call->node->type.shape))) + row * TF_ROW_KEY_WORDS;
 }
 
 static void take_dealt(tf_call *call, size_t pair, size_t count) {
@@ -314,11 +302,15 @@ static void send_wires(tf_call *call, int level, size_t pair, const uint64_t *wi
     pack(call, mine, tf_and_wires[level], call->message + from * tf_and_wires[level] * TF_PAIR_BYTES);
 }
 
-static void open_parities(tf_call *call, size_t row, size_t count, columns *c, uint64_t *room) {
+static void open_parities(tf_call *call, size_t row, size_t count, tf_columns *c, uint64_t *room) {
     uint64_t mask[FEW * OPEN_PITCH], wire[TF_PARITIES], both = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
     uint64_t *unit = room, *bucket = unit + c->count * words_of(call->node), *next = bucket + c->count;
     pair_streams(call, call->part.own, OPEN, OPEN_PITCH, row / 2, pairs_of(count), mask);
-    take_dealt(call, row / 2, pairs_of(count));
+    if (is_keyed(call->node))
+        memcpy(keys_kept(call, row), call->dealt + keys_in_message(call, row - call->part.span.begin),
+               count * TF_ROW_KEY_WORDS * 8);
+    else
+        take_dealt(call, row / 2, pairs_of(count));
     for (size_t i = 0; i < count; i += 2) {
         turned(call, row + i, c, unit, bucket);
         if (i + 1 < count) {
@@ -351,21 +343,27 @@ static void open_groups(tf_call *call, int phase, size_t row, size_t count) {
     }
 }
 
+/** This side's parts of the J of a pair of rows, the second of which need not be there. */
+static void count_buckets(tf_call *call, size_t row, size_t rows, uint8_t part[2]) {
+    uint64_t opened[TF_PARITIES], both = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
+    take_opened(call, last_of(call->node) - 1, row / 2, opened);
+    if (!is_keyed(call->node))
+        tf_and_count(number_bits(call->node), opened, kept(call, row / 2) + TF_PARITIES + TF_AND_PRODUCTS, both, part);
+    for (size_t r = 0; r < rows && is_keyed(call->node); r++)
+        part[r] = (uint8_t)((TF_BUCKETS & both) - tf_row_keys_count(call, row + r, opened, (unsigned)r * TF_BUCKETS,
+                                                                    keys_kept(call, row + r)));
+}
+
 /** Sends this side's parts of J + 1, less a stream. */
-static void send_counts(tf_call *call, size_t row, size_t count, columns *c) {
+static void send_counts(tf_call *call, size_t row, size_t count, tf_columns *c) {
     int own = call->part.own;
     uint64_t mu[2 * FEW], both = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
+    uint8_t part[2];
     tf_element_stream(call, own, MU, row, count, mu);
     for (size_t i = 0; i < count; i++) {
-        uint64_t opened[TF_PARITIES];
-        uint8_t part[2];
-        if (i % 2 == 0) {
-            take_opened(call, TF_AND_LEVELS - 1, (row + i) / 2, opened);
-            tf_and_count(number_bits(call->node), opened, kept(call, (row + i) / 2) + TF_PARITIES + TF_AND_PRODUCTS,
-                         both, part);
-        }
+        if (i % 2 == 0) count_buckets(call, row + i, count - i < 2 ? 1 : 2, part);
         uint8_t less = (uint8_t)(part[i % 2] + (both & 1) - mu[i]);
-        columns_of_row(call, row + i, c);
+        tf_columns_of_row(call, row + i, c);
         call->message[row - call->part.span.begin + i] = less;
         call->out.c[own][row + i] = in_units(call, own, row + i, c, mu[i]);
         call->out.c[1 - own][row + i] = in_units(call, 1 - own, row + i, c, less);
@@ -374,27 +372,27 @@ static void send_counts(tf_call *call, size_t row, size_t count, columns *c) {
 
 static tf_status ceiling_pair(tf_call *call, int phase) {
     tf_span rows = rows_of_worker(call);
-    if (phase > TF_AND_LEVELS) {
-        unsigned segment = (unsigned)tf_args(ceiling_args, call->node)->segment;
+    if (phase > last_of(call->node)) {
+        unsigned segment = (unsigned)tf_args(tf_ceiling_args, call->node)->segment;
         for (size_t row = rows.begin; row < rows.end; row++)
             call->out.c[1 - call->part.own][row] += (uint64_t)call->received[row - call->part.span.begin] << segment;
         return TF_OK;
     }
-    columns c;
+    tf_columns c;
     size_t n = columns_of(call->program, call->node), bytes = n * (words_of(call->node) + 2) * 8;
     uint64_t *room = tf_secret_alloc(bytes);
     if (!room) return tf_fail(TF_NOMEM, "no memory for a row of unit vectors");
-    tf_status status = columns_make(call, phase == 0, &c);
+    tf_status status = tf_columns_make(call, phase == 0, &c);
     for (size_t row = rows.begin; row < rows.end && status == TF_OK; row += 2 * FEW) {
         size_t count = rows.end - row < 2 * FEW ? rows.end - row : 2 * FEW;
         if (phase == 0)
             open_parities(call, row, count, &c, room);
-        else if (phase < TF_AND_LEVELS)
+        else if (phase < last_of(call->node))
             open_groups(call, phase, row, count);
         else
             send_counts(call, row, count, &c);
     }
-    if (status == TF_OK) columns_free(&c);
+    if (status == TF_OK) tf_columns_free(&c);
     tf_secret_free(room, bytes);
     return status;
 }
@@ -408,17 +406,11 @@ static const tf_step ceiling_step = {.name = "ceiling",
                                      .solo = ceiling_solo,
                                      .pair = ceiling_pair};
 
-/** The mask's numbers, which a constant has now and a public leaf brings to each run. */
-static tf_value take_mask(tf_program *p, tf_value v, const tf_node *leaf) {
-    if (!leaf || v < 0) return v;
-    if (leaf->leaf == TF_LEAF_PUBLIC) {
-        p->node[v].leaf = leaf;
-        return v;
-    }
-    size_t count = tf_shape_count(leaf->shape);
-    int64_t *data = tf_append_data(p, v, count);
-    for (size_t i = 0; i < count && data; i++) data[i] = leaf->data[i] != 0;
-    return data ? v : -1;
+/** What keys send, and what hashing for them is worth, beyond what the ANDs send. */
+static double keys_more(size_t rows, size_t length, tf_powers_range range) {
+    enum { HASHING = 5000 };
+    return (double)rows * (TF_ROW_KEY_WORDS * 8 * 2 + ldexp((double)length, (int)range - 2) + TF_PARITIES * 6 + 2) +
+           (double)rows * HASHING - tf_ceiling_bytes(rows, length, range);
 }
 
 double tf_ceiling_bytes(size_t rows, size_t length, tf_powers_range range) {
@@ -431,18 +423,21 @@ tf_value tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape sha
     tf_type type = *tf_type_of(p, x);
     size_t n = tf_shape_last(type.shape);
     const tf_node *leaf = tf_leaf_of(p, mask);
-    ceiling_args args = {.segment = SEGMENT + type.frac, .log = range, .first = first, .masked = leaf != NULL};
+    const bool keyed = tf_rounds_are_worth(p, 2, keys_more(tf_shape_count(type.shape) / n, n, range));
+    tf_ceiling_args args = {
+        .segment = SEGMENT + type.frac, .log = range, .first = first, .masked = leaf != NULL, .keyed = keyed};
     if (type.frac < 0 || type.frac > 13 || !type.shape.rank || n > TF_CEILING_COLUMNS)
         return tf_program_fail(p, tf_fail(TF_RANGE, "the ceiling of %zu columns of %d fractional bits", n, type.frac));
     if (leaf &&
         (tf_shape_count(shape) != tf_shape_count(leaf->shape) || !tf_broadcast_strides(shape, type.shape, args.stride)))
         return tf_program_fail(p, tf_fail(TF_INVALID, "a mask does not broadcast to the rows that it is for"));
     unsigned bits = (unsigned)(args.segment + args.log);
-    x = tf_lift(p, x, first ? bits : bits + SAMPLES_LOG); /* eight times one element, halved thrice, is that element */
+    x = tf_lift(p, x,
+                first ? bits : bits + TF_SAMPLES_LOG); /* eight times one element, halved thrice, is that element */
     tf_type row = {.shape = type.shape, .kind = TF_SHARE, .bits = bits, .frac = type.frac, .zero = -1};
     row.bound = ldexp(1, (int)bits - type.frac);
     row.shape.dim[row.shape.rank - 1] = 1;
-    tf_value ceiling = take_mask(p, tf_append_args(p, &ceiling_step, row, 1, &x, &args, sizeof args), leaf);
+    tf_value ceiling = tf_columns_mask(p, tf_append_args(p, &ceiling_step, row, 1, &x, &args, sizeof args), leaf);
     row.shape = type.shape;
     return tf_sub_rows(p, x, ceiling, row);
 }

@@ -21,6 +21,7 @@
 
 #include "runtime/kernels/exp2.h"
 #include "runtime/kernels/unit_vector.h"
+#include "runtime/party/wide.h"
 #include "runtime/steps/steps.h"
 
 enum { VECTOR = 1, MASK, FACTOR, FIX, MU }; /* purposes */
@@ -221,19 +222,155 @@ static const tf_step powers_step = {.name = "powers",
                                     .solo = powers_solo,
                                     .pair = powers_pair};
 
-tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
+/* In one exchange ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Where elements are few, S deals the table itself, mod 2^W, at all places at which c may look: entry j is 2^(q (i 2^k
+ * - 2^m + 1)) 2^(q vl) for i = j + vh mod 2^(m-k). L and R take entry ch, of which they then have shares, multiply it
+ * by 2^(q cl), and reshare, which truncates: nothing is opened on the way. W has room for any ring of the result.
+ *
+ * What the receivers learn. R gets all entries less a stream of k_s, which it does not hold. L and R swap parts of the
+ * result less streams shared with S alone.
+ */
+enum { WORDS = 2, MOST_ENTRIES = 64 * MOST_WORDS }; /* words of an entry */
+
+static size_t entries_of(const tf_step_node *node) {
+    return 64 * words_of(node);
+}
+
+static unsigned entry_bits(const tf_step_node *node) {
+    return node->type.bits + DROP;
+}
+
+static void at_once_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic) {
+    size_t n = tf_shape_count(node->type.shape);
+    traffic->dealt_at = 0;
+    traffic->exchanges = 1;
+    tf_traffic_deal(traffic, n, entries_of(node) * tf_bytes_of(entry_bits(node)));
+    tf_traffic_swap(traffic, 0, n, tf_bytes_of(node->type.bits));
+}
+
+static tf_reshare reshare_at_once(const tf_step_node *node) {
+    return (tf_reshare){MU, 64 - node->type.bits};
+}
+
+/** L's shares of an element's entries. */
+static void entry_stream(tf_call *call, size_t at, uint64_t *out) {
+    const size_t words = WORDS * entries_of(call->node);
+    tf_stream(call->party, call->part.own, call->index, VECTOR, at * words, out, words);
+}
+
+/** All ones where both numbers are the same. */
+static inline uint64_t equal(uint64_t a, uint64_t b) {
+    const uint64_t x = a ^ b;
+    return ((x | -x) >> 63) - 1;
+}
+
+/** The entries of an element of which S knows v. */
+static void make_entries(const tf_step_node *node, uint64_t v, uint64_t *entry) {
+    const powers_args *args = tf_args(powers_args, node);
+    const uint64_t *mantissa = (const uint64_t *)node->data, *lacking = mantissa + top_of(node),
+                   mask = tf_mask((unsigned)args->log);
+    const size_t entries = entries_of(node), top = top_of(node);
+    unsigned whole;
+    const uint64_t power = power_fixed(v & tf_mask((unsigned)args->segment), (uint64_t)args->rate, &whole);
+    memset(entry, 0, entries * sizeof *entry);
+    for (size_t k = 0; k < top; k++) {
+        const uint64_t by = lacking[k] - whole, near = -(uint64_t)(by < 64);
+        const uint64_t value = rounded(power * mantissa[k], by & 63) & near;
+        const uint64_t place = (entries - top + k - (v >> args->segment)) & mask;
+        for (size_t j = 0; j < entries; j++) entry[j] |= value & equal(j, place);
+    }
+}
+
+static tf_status at_once_solo(tf_call *call) {
+    const tf_step_node *node = call->node;
+    const size_t entries = entries_of(node), bytes = tf_bytes_of(entry_bits(node));
+    tf_for_blocks(call, at, count) {
+        uint8_t *message = call->message + (at - call->part.span.begin) * entries * bytes;
+        for (size_t i = at; i < at + count; i++) {
+            uint64_t entry[MOST_ENTRIES], stream[WORDS * MOST_ENTRIES], dealt[WORDS];
+            make_entries(node, call->in[0].c[0][i] + call->in[0].c[1][i], entry);
+            entry_stream(call, i, stream);
+            for (size_t j = 0; j < entries; j++, message += bytes) {
+                tf_wide_put(entry[j] - tf_wide_of(stream + WORDS * j), dealt);
+                memcpy(message, dealt, bytes);
+            }
+        }
+        tf_reshare_solo(call, reshare_at_once(node), at, count);
+    }
+    return TF_OK;
+}
+
+/** This side's share of the entry at which c looks, of those in `entry`, WORDS each. All are looked at. */
+static tf_wide entry_at(const uint64_t *entry, size_t entries, uint64_t c) {
+    uint64_t words[WORDS] = {0};
+    for (size_t j = 0; j < entries; j++)
+        for (size_t w = 0; w < WORDS; w++) words[w] |= entry[WORDS * j + w] & equal(j, c);
+    return tf_wide_of(words);
+}
+
+static tf_status at_once_pair(tf_call *call, int phase) {
+    const tf_step_node *node = call->node;
+    const powers_args *args = tf_args(powers_args, node);
+    const unsigned segment = (unsigned)args->segment, log = (unsigned)args->log;
+    const size_t entries = entries_of(node), bytes = tf_bytes_of(entry_bits(node));
+    tf_for_blocks(call, at, count) {
+        if (phase == 1) {
+            tf_reshare_receive(call, at, count);
+            continue;
+        }
+        const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
+        const uint8_t *dealt = call->dealt + (at - call->part.span.begin) * entries * bytes;
+        uint64_t part[TF_BLOCK], entry[WORDS * MOST_ENTRIES];
+        for (size_t i = 0; i < count; i++) {
+            const uint64_t x = c[i] + tf_mask(segment + log);
+            unsigned whole;
+            if (call->part.role == TF_LEFT) {
+                entry_stream(call, at + i, entry);
+            } else {
+                memset(entry, 0, sizeof entry);
+                for (size_t j = 0; j < entries; j++, dealt += bytes) memcpy(entry + WORDS * j, dealt, bytes);
+            }
+            const uint64_t power = power_fixed(x & tf_mask(segment), (uint64_t)args->rate, &whole);
+            const tf_wide own = rounded(power, MANTISSA - OWN - whole),
+                          product = entry_at(entry, entries, x >> segment & tf_mask(log)) * own;
+            part[i] = (uint64_t)(product << (128 - entry_bits(node)) >> 64);
+        }
+        tf_reshare_send(call, reshare_at_once(node), at, count, part);
+    }
+    return TF_OK;
+}
+
+static const tf_step at_once_step = {.name = "powers_once",
+                                     .summary = "2^(q x) for x <= 0, from a table of its own for each x",
+                                     .elementwise = true,
+                                     .cost = at_once_cost,
+                                     .shares_work = true,
+                                     .solo = at_once_solo,
+                                     .pair = at_once_pair};
+
+double tf_powers_at_once_bytes(tf_powers_range range, unsigned ring) {
+    return ldexp(tf_bytes_of(ring + DROP), (int)range) + 2 * tf_bytes_of(ring);
+}
+
+/* Builders -------------------------------------------------------------------------------------------------------- */
+
+static tf_value powers(tf_program *p, const tf_step *step, tf_value x, double octaves, tf_powers_range range, int frac,
+                       unsigned bits) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     const double bound = 1.001; /* what is rounded may come out above 1, and a ring that ends there cannot lift it */
-    const unsigned least = tf_width(frac, bound), bits = ((ring > least ? ring : least) + DROP + 7) / 8 * 8;
-    if (type.frac < 0 || type.frac > 13 || !(octaves >= 0.7 && octaves <= 1.45) || bits > 64)
+    const unsigned least = tf_width(frac, bound), most = step == &powers_step ? 64 - DROP : 62;
+    if (bits < least) bits = least;
+    if (step == &powers_step) bits = (bits + DROP + 7) / 8 * 8 - DROP;
+    if (type.frac < 0 || type.frac > 13 || !(octaves >= 0.7 && octaves <= 1.45) || bits > most)
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "powers of 2^%g of %d fractional bits, to %d", octaves, type.frac, frac));
     powers_args args = {.segment = SEGMENT + type.frac, .log = range, .rate = llrint(ldexp(octaves, RATE - type.frac))};
     x = tf_lift(p, x, (unsigned)(args.segment + args.log));
-    type =
-        (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = bits - DROP, .frac = frac, .bound = bound, .zero = -1};
-    tf_value v = tf_append_args(p, &powers_step, type, 1, &x, &args, sizeof args);
+    type = (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = -1};
+    tf_value v = tf_append_args(p, step, type, 1, &x, &args, sizeof args);
     int top = 1 + (int)ceil((frac + MORE + 1) / (octaves * (1 << SEGMENT)));
     int64_t *data = tf_append_data(p, v, 2 * (size_t)top);
     if (!data) return -1;
@@ -245,4 +382,12 @@ tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range ra
         if (data[k] >> 32) data[k] /= 2, data[top + k]--;
     }
     return v;
+}
+
+tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
+    return powers(p, &powers_step, x, octaves, range, frac, ring);
+}
+
+tf_value tf_powers_at_once(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
+    return powers(p, &at_once_step, x, octaves, range, frac, ring);
 }

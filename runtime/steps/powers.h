@@ -19,6 +19,14 @@ typedef enum tf_powers_range { TF_POWERS_TO_252 = 6, TF_POWERS_TO_508 = 7 } tf_p
  */
 tf_value tf_powers(tf_program *program, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring);
 
+/** The same in one exchange, 2 rounds of which 1 is S's, in a ring of at least `ring` bits, 62 at most: 64 or 128
+ *  numbers of the ring's bits and 16 more, and the result twice. */
+tf_value tf_powers_at_once(tf_program *program, tf_value x, double octaves, tf_powers_range range, int frac,
+                           unsigned ring);
+
+/** The bytes of an element of these. */
+double tf_powers_at_once_bytes(tf_powers_range range, unsigned ring);
+
 /** The longest row. */
 enum { TF_CEILING_COLUMNS = 8191 };
 

@@ -191,10 +191,10 @@ static void price(const char *approximations, bool is_hidden, uint64_t *bytes, i
 Test(hidden_lengths, cost_what_their_variant_makes_them_cost) {
     static const struct {
         const char *approximations;
-        uint64_t bytes; /* more, of 18 tokens of width 16 in 2 layers of 2 heads; vectors of exact scores are twice as
+        uint64_t bytes; /* more, of 18 tokens of width 16 in 2 layers of 2 heads; tables of exact scores are twice as
                            long, which the last layer has of each text's first token alone */
         int rounds;
-    } expected[] = {{"exact", 18 * 4 + (3 * 6 + 3) * 6 * 2 * 8, 0},
+    } expected[] = {{"exact", 18 * 4 + (3 * 6 + 3) * 6 * 2 * 64 * 9, 0},
                     {"paper", 18 * 4, 0},
                     {"exact,softmax=2quad", 18 * 4 + 2 * 18 * 16 * 12, 1}}; /* a product of the keys in each,
                                                                             in one of them beside others */

@@ -94,6 +94,40 @@ def curve(c, v, low, thresholds, spare, cubics):
     return total % WIDE
 
 
+def equality(roots, bits, alpha):
+    """The body of keys of an equality: corrections of seeds and control bits, and a last word."""
+    masks = {"L": "seed of R", "R": "seed of L"}
+    seed, control, body = list(roots), [0, 1], []
+    for i in reversed(range(bits)):
+        bit = alpha >> i & 1
+        made = [[child(s, 0), child(s, 1)] for s in seed]
+        off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], masks)
+        turns = [send(made[0][0][1] ^ made[1][0][1] ^ bit ^ 1, masks), send(made[0][1][1] ^ made[1][1][1] ^ bit, masks)]
+        body.append((off, turns))
+        control, seed = ([made[b][bit][1] ^ control[b] & turns[bit] for b in (0, 1)],
+                         [made[b][bit][0] ^ control[b] * off for b in (0, 1)])
+    return body, send((control[0] - control[1]) * (1 - seed[0] + seed[1]), masks)
+
+
+def equal_at(holder, root, body, last, point):
+    """What a holder has of [alpha = point]; nobody speaks."""
+    seed, control = root, holder
+    for i, (off, turns) in enumerate(body):
+        bit = point >> len(body) - 1 - i & 1
+        (seed, own), correct = child(seed, bit), control
+        seed, control = seed ^ correct * off, own ^ correct & turns[bit]
+    return (seed + control * last) * (1, -1)[holder]
+
+
+def check_equality():
+    for bits in (1, 3, 7):
+        for alpha in range(1 << bits):
+            roots = [rng.getrandbits(127), rng.getrandbits(127)]
+            body, last = equality(roots, bits, alpha)
+            for q in range(1 << bits):
+                assert sum(equal_at(b, roots[b], body, last, q) for b in (0, 1)) == (q == alpha)
+
+
 def check_keys():
     for bits in (1, 4, 6):
         for alpha in range(1 << bits):
@@ -119,5 +153,6 @@ def check_curve():
 
 
 check_keys()
+check_equality()
 check_curve()
-print("comparison keys: every point of small ranges; curves between thresholds, wrapped and not")
+print("comparison and equality keys: every point of small ranges; curves between thresholds, wrapped and not")

@@ -93,6 +93,11 @@ static tf_value ceiling_of(rig *r, tf_powers_range range) {
 }
 STEP(ceiling, ceiling_of(r, TF_POWERS_TO_252))
 STEP(ceiling_far, ceiling_of(r, TF_POWERS_TO_508))
+static tf_value ceiling_keyed(rig *r) {
+    r->program.round_bytes = 1e12;
+    return ceiling_of(r, TF_POWERS_TO_252);
+}
+STEP(powers_once, tf_powers_at_once(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_252, 19, 61))
 STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))
@@ -229,6 +234,8 @@ static const price prices[] = {
     {"2^x by 128 segments, to 26 bits", powers_fine, N, 128 + 2 * 48, 48 + 32, 3, 48},
     {"rows of 8 less their ceilings", ceiling, N, 64 + 3 * CEILING_NEAR, 3 * CEILING_WIRES + 1, 5, 106.25},
     {"the same in a farther range", ceiling_far, N, 128 + 3 * CEILING_FAR, 3 * CEILING_WIRES + 1, 5, 116.875},
+    {"rows of 8 less their ceilings, by keys", ceiling_keyed, N, 2 * (64 + 24 * 81 * 8), 3 * 40 + 1, 3, 3934.25},
+    {"2^x in one exchange, in Z_2^61", powers_once, N, 64 * 80, 64, 2, 656},
     {"2^x, few", exponential_few, N / 8, SOON_20 + 128, OPEN_SOON + 24, 4, 38.25},
     {"table of 16 entries, Z_2^32", lookup, N, 16 * 32, 32, 2, 72},
     {"local steps", local, 1, 0, 0, 0, 0},

@@ -11,7 +11,7 @@ static bool counts(const masking *m, size_t row, size_t column) {
     return m->kind == 0 || (m->kind == 1 ? column % 5 != 1 : column <= row || column == 3);
 }
 
-static void check(size_t rows, size_t n, int frac, tf_powers_range range, bool first, masking m) {
+static void check(size_t rows, size_t n, int frac, tf_powers_range range, bool first, masking m, bool keyed) {
     int64_t *a = malloc(rows * n * sizeof *a), unit = INT64_C(1) << frac;
     float *mask = calloc(rows * n, sizeof *mask);
     double low = first ? -300 : -26;
@@ -31,10 +31,12 @@ static void check(size_t rows, size_t n, int frac, tf_powers_range range, bool f
                     .data = mask};
     rig r = rig_open(16);
     tf_value x = rig_put(&r, tf_dims(rows, n), a, frac, 11 + (unsigned)frac, 500);
+    r.program.round_bytes = keyed ? 1e9 : 0;
     tf_value chosen = m.kind ? tf_program_leaf(&r.program, &leaf) : -1;
     int y = rig_take(&r, tf_below_ceiling(&r.program, x, chosen, leaf.shape, range, first));
     cr_assert_eq(r.program.status, TF_OK, "%s", r.program.error);
     rig_run(&r);
+    cr_assert_eq(r.t.plan.rounds < 5, keyed);
     const int64_t window = unit << (range + 2);
     for (size_t row = 0; row < rows; row++) {
         const int64_t *in = a + row * n, *out = rig_result(&r, y) + row * n;
@@ -60,8 +62,18 @@ Test(step_ceiling, is_above_the_largest_and_near_it) {
         for (size_t m = 0; m < 6 && rows[m] * length[k] < 70000; m++) {
             bool far = (k + m) % 3 == 1;
             check(rows[m], length[k], (k + m) % 2 ? 13 : 9, far ? TF_POWERS_TO_508 : TF_POWERS_TO_252, far && m % 2,
-                  masks[far && m % 2 ? 0 : (k + m) % 4]);
+                  masks[far && m % 2 ? 0 : (k + m) % 4], false);
         }
+}
+
+Test(step_ceiling, is_found_by_keys_where_rows_are_few) {
+    const size_t length[] = {1, 2, 8, 31, 129};
+    for (size_t k = 0; k < 5; k++) {
+        const masking masks[] = {{0, false}, {1, false}, {2, false}, {2, true}};
+        for (size_t rows = 1; rows < 40; rows = 2 * rows + 1)
+            check(rows, length[k], k % 2 ? 13 : 9, k % 3 == 1 ? TF_POWERS_TO_508 : TF_POWERS_TO_252, k == 4,
+                  masks[k == 4 ? 0 : (k + rows) % 4], true);
+    }
 }
 
 Test(step_ceiling, refuses_what_it_is_not_made_for) {

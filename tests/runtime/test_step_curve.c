@@ -77,3 +77,30 @@ Test(step_curve, keys_compare) {
     }
     tf_prf_free(hash);
 }
+
+/* Every point of small keys, and some of large ones. */
+Test(comparison_key, tells_a_point_that_is_equal) {
+    enum { LONGEST = 64, KEYS = 3 };
+    const unsigned bits[] = {1, 5, 40, 64};
+    tf_prf *hash = tf_comparison_hash();
+    for (size_t b = 0; b < 4; b++)
+        for (size_t i = 0; i < 32; i++) {
+            const uint64_t mask = tf_mask(bits[b]), alpha[KEYS] = {i & mask, rig_random() & mask, -(uint64_t)i & mask};
+            const size_t words = tf_equality_words(bits[b]);
+            uint64_t root[2][2 * KEYS], body[KEYS * (2 * LONGEST + 1)], share[2][KEYS];
+            for (int k = 0; k < 4 * KEYS; k++) root[k % 2][k / 2] = rig_random();
+            for (size_t k = 0; k < KEYS; k++)
+                cr_assert(
+                    tf_equality_make(hash, root[0] + 2 * k, root[1] + 2 * k, bits[b], alpha[k], body + k * words));
+            for (uint64_t q = 0; q < 40; q++) {
+                uint64_t point[KEYS];
+                for (size_t k = 0; k < KEYS; k++)
+                    point[k] = q < 32 ? q & mask : alpha[k] ^ (q == 32 ? 0 : mask >> (q - 33));
+                for (int h = 0; h < 2; h++)
+                    cr_assert(tf_equality_at(hash, h, KEYS, root[h], bits[b], body, point, share[h]));
+                for (size_t k = 0; k < KEYS; k++)
+                    cr_assert_eq(share[0][k] - share[1][k], alpha[k] == point[k], "%u bits", bits[b]);
+            }
+        }
+    tf_prf_free(hash);
+}

@@ -3,7 +3,8 @@
 #include "runtime/steps/steps.h"
 #include "tests/support/rig.h"
 
-static void check(size_t n, int frac, double octaves, tf_powers_range range, int to) {
+/* `ring`: in one exchange, and in so many bits. */
+static void check(size_t n, int frac, double octaves, tf_powers_range range, int to, unsigned ring) {
     const int64_t least = (int64_t)((4 << range) - 4) << frac;
     int64_t *a = rig_integers(n, 10 + (unsigned)frac);
     double square = 0;
@@ -15,8 +16,11 @@ static void check(size_t n, int frac, double octaves, tf_powers_range range, int
     if (n > 1) a[1] = -least;
     rig r = rig_open(16);
     tf_value x = rig_put(&r, tf_dims(n), a, frac, (unsigned)range + 2 + (unsigned)frac, ldexp(1, range + 1));
-    int y = rig_take(&r, tf_powers(&r.program, x, octaves, range, to, 0));
+    int y = rig_take(&r, ring ? tf_powers_at_once(&r.program, x, octaves, range, to, ring)
+                              : tf_powers(&r.program, x, octaves, range, to, 0));
+    if (ring) cr_assert_eq(r.type[y].bits, ring);
     rig_run(&r);
+    cr_assert_eq(r.t.plan.rounds, ring ? 2 : 3);
     for (size_t i = 0; i < n; i++) {
         double wanted = exp2(octaves * ldexp((double)a[i], -frac)), error = fabs(rig_real(&r, y, i) - wanted);
         cr_assert_leq(error, 1e-4 * wanted + ldexp(6, -to), "%g: %g, not %g", ldexp((double)a[i], -frac),
@@ -33,8 +37,18 @@ Test(step_powers, are_those_of_floating_point) {
     const double octaves[] = {0.7213, 1, 1.4427};
     for (int k = 0; k < 3; k++)
         for (int s = 0; s < RIG_SIZES; s++) {
-            check(rig_size[s], k == 1 ? 8 : 13, octaves[k], TF_POWERS_TO_252, k == 2 ? 26 : 19);
-            check(rig_size[s], 12, octaves[k], TF_POWERS_TO_508, k == 2 ? 19 : 30);
+            check(rig_size[s], k == 1 ? 8 : 13, octaves[k], TF_POWERS_TO_252, k == 2 ? 26 : 19, 0);
+            check(rig_size[s], 12, octaves[k], TF_POWERS_TO_508, k == 2 ? 19 : 30, 0);
+        }
+}
+
+Test(step_powers, come_in_any_ring_in_one_exchange) {
+    const double octaves[] = {0.7213, 1, 1.4427};
+    const unsigned ring[] = {62, 33, 48};
+    for (int k = 0; k < 3; k++)
+        for (int s = 0; s < RIG_SIZES; s++) {
+            check(rig_size[s], k == 1 ? 8 : 13, octaves[k], TF_POWERS_TO_252, k == 2 ? 26 : 19, ring[k]);
+            check(rig_size[s], 12, octaves[k], TF_POWERS_TO_508, k == 2 ? 19 : 30, ring[(k + 2) % 3]);
         }
 }
 
@@ -46,6 +60,9 @@ Test(step_powers, refuse_what_they_are_not_made_for) {
     cr_assert_eq(r.program.status, TF_RANGE);
     r.program.status = TF_OK;
     cr_assert_eq(tf_powers(&r.program, rig_put(&r, tf_dims(1), &a, 12, 32, 100), 2, TF_POWERS_TO_252, 19, 0), -1);
+    r.program.status = TF_OK;
+    tf_value y = rig_put(&r, tf_dims(1), &a, 12, 32, 100);
+    cr_assert_eq(tf_powers_at_once(&r.program, y, 1, TF_POWERS_TO_252, 19, 63), -1);
     r.program.status = TF_OK;
     rig_run(&r);
     rig_close(&r);

@@ -128,6 +128,12 @@ STEP(ceiling, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims
                                TF_POWERS_TO_252, false))
 STEP(ceiling_far, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims(STEP_N / 10, 10)), -1, tf_dims(1),
                                    TF_POWERS_TO_508, true))
+STEP(powers_once, tf_powers_at_once(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 61))
+static void step_ceiling_keyed(rig *r, const int64_t *x) {
+    r->program.round_bytes = 1e12;
+    step_ceiling(r, x);
+    step_ceiling_far(r, x);
+}
 STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7}, RESULT(8, 16, false)))
 STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
 
@@ -184,8 +190,10 @@ static const step_case step_selections[] = {{"compare", step_compare},
 static const step_case step_tables[] = {{"2^x", step_exponential},
                                         {"powers", step_powers},
                                         {"powers of a far range", step_powers_fine},
+                                        {"powers in one exchange", step_powers_once},
                                         {"rows less their ceilings", step_ceiling},
                                         {"ceilings of a far range", step_ceiling_far},
+                                        {"ceilings by keys", step_ceiling_keyed},
                                         {"spline", step_spline},
                                         {"spline of 256 segments", step_spline_fine},
                                         {"lookup", step_lookup},
