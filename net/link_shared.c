@@ -19,7 +19,7 @@ enum { LEFT = 1, FAILED = 2 }; /* what a party says */
 // A message that a caller has in its own memory goes in pieces of so many bytes, or of half a ring.
 static const uint64_t LONGEST_PIECE = 128 << 10;
 
-static const double SPIN_SECONDS = 20e-6, YIELD_SECONDS = 1e-3;
+static const double YIELD_SECONDS = 200e-6;
 
 /** What concerns a party alone. The others can write all of it. */
 typedef struct party_words {
@@ -228,12 +228,11 @@ static unsigned shared_waits_for(tf_link *link, int peer) {
     return lately ? self->heard[peer] & ((1u << TF_PARTIES) - 1) : 0;
 }
 
-/** Polls without rest at first, then lets others run: to be woken costs more than a short wait. */
+/** To be woken costs more than a short wait, so at first only let others run: they may be what is waited for. */
 static void shared_pause(tf_link *link, double idle, double longest) {
     shared_link *self = (shared_link *)link;
     const double interval = tf_link_tell_interval(link);
     if (idle >= interval && tf_clock() >= self->told_at + interval) tell_waiting(self);
-    if (idle < SPIN_SECONDS) return;
     if (idle < YIELD_SECONDS)
         sched_yield();
     else
