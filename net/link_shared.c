@@ -102,7 +102,7 @@ static void sleep_until_woken(shared_link *self, double longest) {
 /* Frames ----------------------------------------------------------------------------------------------------------- */
 
 static tf_status say_left(const shared_link *self, int peer) {
-    return self->seen[peer].says & LEFT ? tf_fail_public(TF_PEER, "party %d has left", peer) : TF_OK;
+    return self->seen[peer].says == LEFT ? tf_fail_public(TF_PEER, "party %d has left", peer) : TF_OK;
 }
 
 static tf_status place_part(shared_link *self, int peer, uint64_t length, unsigned char **at) {
@@ -183,20 +183,20 @@ static tf_status shared_start(tf_link *link, int peer, bool receive) {
     return receive ? TF_OK : exchange((shared_link *)link, peer, false);
 }
 
+/** What has come is taken before what a peer says of its end, which it said later. */
 static tf_status shared_progress(tf_link *link) {
     shared_link *self = (shared_link *)link;
     self->wanted = 0;
-    for (int peer = 0; peer < TF_PARTIES; peer++) {
-        if (peer == link->party) continue;
-        self->seen[peer] = look_at(self, peer);
-        if (self->seen[peer].says & FAILED) {
-            const tf_notice notice = self->memory->notices[peer][link->party]; // a copy: it may change
-            return tf_link_peer_failed(link, peer, &notice);
-        }
-    }
+    for (int peer = 0; peer < TF_PARTIES; peer++)
+        if (peer != link->party) self->seen[peer] = look_at(self, peer);
     for (int receive = 1; receive >= 0; receive--)
         for (int peer = 0; peer < TF_PARTIES; peer++)
             if (peer != link->party) TF_TRY(exchange(self, peer, receive));
+    for (int peer = 0; peer < TF_PARTIES; peer++)
+        if (peer != link->party && self->seen[peer].says & FAILED) {
+            const tf_notice notice = self->memory->notices[peer][link->party]; // a copy: it may change
+            return tf_link_peer_failed(link, peer, &notice);
+        }
     return TF_OK;
 }
 
