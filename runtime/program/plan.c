@@ -118,20 +118,49 @@ tf_status tf_plan_ops(const tf_program *program, const tf_plan *plan, int ops, t
     return TF_OK;
 }
 
-/** Entries by time, in the order of nodes; what each round carries. */
+/** Whether a node's solo phase needs nothing that the pair phases of its time make: of each input S's third, which was
+ *  there before or is made by a solo phase of which that is true, or all of it since an earlier time. */
+static bool is_early(const tf_program *program, const tf_plan *plan, const bool *early, int i) {
+    const tf_step_node *node = &program->node[i];
+    const int time = plan->schedule[i].solo;
+    const bool ahead = tf_step_keeps_thirds(program, node);
+    for (int k = 0; k < node->inputs; k++) {
+        const int made = plan->schedule[node->input[k]].root;
+        const tf_schedule *s = &plan->schedule[made];
+        if (!runs(&program->node[made])) continue;
+        const bool third = ahead && s->solo >= 0 && !tf_step_reads_whole(program, node, k);
+        if (third ? s->solo > time || (s->solo == time && !early[made]) : s->end >= time) return false;
+    }
+    return time >= 0;
+}
+
+/** Of a pass over the entries of all times: solo phases that can come first do, and are worked on while messages of the
+ *  round before are under way; then the others, in the order of nodes. */
+enum { EARLY, OTHERS, SHARES };
+
+static bool belongs(const tf_schedule *s, const bool *early, int i, int share, int phase) {
+    const bool first = phase == TF_SOLO_PHASE && early[i];
+    return (phase == TF_SOLO_PHASE ? s->solo : s->pair + phase) >= 0 && first == (share == EARLY);
+}
+
+/** Entries by time; what each round carries. */
 static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
     size_t times = (size_t)plan->rounds + 1, entries = 0;
     plan->first_entry = calloc(times + 1, sizeof *plan->first_entry);
     plan->round_bytes = calloc(times, sizeof *plan->round_bytes);
     int *fill = calloc(times + 1, sizeof *fill);
+    bool *early = calloc((size_t)program->nodes + 1, sizeof *early);
+    for (int i = 0; i < program->nodes && early; i++)
+        early[i] = runs(&program->node[i]) && is_early(program, plan, early, i);
     for (int pass = 0; pass < 2; pass++) {
-        if (!plan->first_entry || !plan->round_bytes || !fill) break;
-        for (int i = 0; i < program->nodes; i++) {
+        if (!plan->first_entry || !plan->round_bytes || !fill || !early) break;
+        for (int at = 0; at < SHARES * program->nodes; at++) {
+            const int i = at % program->nodes, share = at / program->nodes;
             tf_schedule *s = &plan->schedule[i];
             if (!runs(&program->node[i])) continue;
             for (int phase = TF_SOLO_PHASE; phase <= s->end - s->pair; phase++) {
                 int time = phase == TF_SOLO_PHASE ? s->solo : s->pair + phase;
-                if (time < 0) continue;
+                if (!belongs(s, early, i, share, phase)) continue;
                 if (pass == 0)
                     plan->first_entry[time + 1]++, entries++;
                 else
@@ -147,6 +176,7 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
         }
     }
     free(fill);
+    free(early);
     if (!plan->entry || !plan->place) return tf_fail(TF_NOMEM, "no memory for a plan of %d steps", program->nodes);
     uint64_t before = 0;
     for (size_t t = 0; t < times; t++) {

@@ -78,15 +78,38 @@ static int holder(const tf_program *p, int i) {
     return i;
 }
 
+/* Of a time first come solo phases, by node, whose inputs are there: of none is a pair phase of this time waited for.
+ * Then all others, by node, so that what they read was made before. */
+static void check_order(const tf_program *p, const tf_plan *plan) {
+    for (int t = 0; t <= plan->rounds; t++) {
+        int begin = plan->first_entry[t], end = plan->first_entry[t + 1], others = begin;
+        for (int e = begin; e + 1 < end; e++)
+            if (plan->entry[e + 1].node < plan->entry[e].node) others = e + 1;
+        for (int e = begin + 1; e < end; e++)
+            cr_assert(e == others || plan->entry[e - 1].node <= plan->entry[e].node, "time %d, entry %d", t, e - begin);
+        for (int e = begin; e < others; e++) {
+            const tf_step_node *node = &p->node[plan->entry[e].node];
+            cr_assert_eq(plan->entry[e].phase, TF_SOLO_PHASE);
+            for (int k = 0; k < node->inputs; k++) {
+                int made = holder(p, node->input[k]);
+                bool ahead = plan->schedule[made].solo >= 0; /* then its solo phase is what is waited for */
+                for (int later = e + 1; later < end; later++)
+                    cr_assert(plan->entry[later].node != made || (ahead && plan->entry[later].phase != TF_SOLO_PHASE),
+                              "%s waits for what is made later at time %d", node->step->name, t);
+            }
+        }
+    }
+}
+
 /* When each value and each state is in use, found from the phases that run rather than from how it was assigned. */
 static void check_memory(const tf_program *p, const tf_plan *plan) {
+    check_order(p, plan);
     size_t count = 2 * (size_t)p->nodes, n = 0;
     lifetime *life = malloc(count * sizeof *life);
     for (int i = 0; i < p->nodes; i++) life[i] = life[p->nodes + i] = (lifetime){INT32_MAX, -1, 0, 0};
     for (int t = 0; t <= plan->rounds; t++)
         for (int e = plan->first_entry[t]; e < plan->first_entry[t + 1]; e++) {
             int node = plan->entry[e].node;
-            cr_assert(e == plan->first_entry[t] || plan->entry[e - 1].node <= node, "entries of a time go by node");
             int used[TF_STEP_INPUTS + 2] = {node, p->nodes + node}, uses = 2;
             for (int k = 0; k < p->node[node].inputs; k++) used[uses++] = holder(p, p->node[node].input[k]);
             for (int k = 0; k < uses; k++) {
