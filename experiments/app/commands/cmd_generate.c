@@ -16,6 +16,7 @@ typedef struct holdings {
     generation_settings settings;
     model_files model;
     char directory[DIRECTORY_PATH]; /* of the model */
+    tf_digest offered;              /* of the model owner's tokenizer */
     party_shares shares[TF_PARTIES];
     size_t context;
     text_list texts;
@@ -53,6 +54,7 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
         if (private_plays(session, p))
             TF_TRY(party_shares_open(&parts, o->fraction_bits, &h->model.config, p, &h->shares[p]));
     if (private_plays(session, o->model_owner) || o->public_weights) TF_TRY(model_open_weights(&h->model));
+    if (private_plays(session, o->model_owner)) h->offered = model_offered_tokenizer(&h->model);
     return private_plays(session, o->data_owner) ? open_prompts(o, h) : TF_OK;
 }
 
@@ -95,6 +97,7 @@ static tf_status run_private(const command_line *o, private_session *session, ho
                         .weights = h->model.weights,
                         .ranges = model_ranges(&h->model),
                         .directory = h->model.directory,
+                        .offered_tokenizer = h->offered,
                         .pinned_tokenizer = model_pinned_tokenizer(&h->model),
                         .shares = h->shares};
     const prompt_list *prompts = &h->generation.prompts;

@@ -16,6 +16,7 @@ typedef struct holdings {
     text_batches batches;
     token_settings tokens;
     decoys decoys;
+    tf_digest offered; /* of the model owner's tokenizer */
     float *values, *plain;
     tf_ranges seen; /* in floating point, with --check-ranges */
     tf_range_check *range_check;
@@ -51,6 +52,7 @@ static tf_status open_own(const command_line *o, private_session *session, holdi
         if (private_plays(session, p))
             TF_TRY(party_shares_open(&parts, o->fraction_bits, &h->model.config, p, &h->shares[p]));
     if (model_owner || o->public_weights || (data_owner && o->check)) TF_TRY(model_open_weights(&h->model));
+    if (model_owner) h->offered = model_offered_tokenizer(&h->model);
     if (!data_owner) return TF_OK;
     model_warn(&h->model);
     TF_TRY(model_open_tokenizer(&h->model));
@@ -78,6 +80,7 @@ static tf_status infer(const command_line *o, private_session *session, holdings
         .ranges = model_ranges(&h->model),
         .range_check = h->range_check,
         .directory = h->model.directory,
+        .offered_tokenizer = h->offered,
         .pinned_tokenizer = model_pinned_tokenizer(&h->model),
         .shares = h->shares,
     };

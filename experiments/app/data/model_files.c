@@ -115,6 +115,11 @@ tf_digest model_pinned_tokenizer(const model_files *model) {
     return tokenizer_is_pinned(&model->pin) ? model->told : (tf_digest){{0}};
 }
 
+tf_digest model_offered_tokenizer(const model_files *model) {
+    tf_digest digest;
+    return tokenizer_directory_digest(model->directory, &digest) == TF_OK ? digest : (tf_digest){{0}};
+}
+
 tf_status model_open_weights(model_files *model) {
     TF_TRY(tf_safetensors_open(model->directory, &model->weights));
     if (!model->calibrated) return TF_OK;

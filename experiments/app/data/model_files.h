@@ -54,6 +54,9 @@ TF_CHECKED tf_status model_open_at(const model_settings *settings, const char *d
 TF_CHECKED tf_status model_open_tokenizer(model_files *model);
 /** The digest of the tokenizer that the data owner holds to; zero where it takes whichever the model owner has. */
 tf_digest model_pinned_tokenizer(const model_files *model);
+/** The digest of the tokenizer in the model's directory, which its owner tells: made while other parties read what is
+ * their own. Zero where there is none or it cannot be read, which is found again when it is told. */
+tf_digest model_offered_tokenizer(const model_files *model);
 TF_CHECKED tf_status model_open_weights(model_files *model);
 void model_close(model_files *model);
 

@@ -46,9 +46,10 @@ typedef struct private_job {
     progress_line *line;           /**< of a command that shows how far it is, or NULL: each request shows its own */
     tf_range_check *range_check;   /**< with --check-ranges, or NULL */
     const char *directory;         /**< where this process plays the model owner: of the model, with its tokenizer */
-    tf_digest pinned_tokenizer;    /**< where it plays the data owner: of the one it holds to; zero: any */
-    bool scores;                   /**< a decoder gives the logits after each token, see likelihood.h */
-    const party_shares *shares;    /**< of each party that this process plays, where owners are outside */
+    tf_digest offered_tokenizer; /**< likewise, if it is known already: of its tokenizer; zero: made when it is told */
+    tf_digest pinned_tokenizer;  /**< where it plays the data owner: of the one it holds to; zero: any */
+    bool scores;                 /**< a decoder gives the logits after each token, see likelihood.h */
+    const party_shares *shares;  /**< of each party that this process plays, where owners are outside */
 } private_job;
 
 /** What the owner of the model tells the data owner about it: the SHA-256 digest of its weights. */

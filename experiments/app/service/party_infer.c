@@ -53,7 +53,9 @@ static tf_status tokenizer_fact(tf_session *session, const private_job *job, tf_
     const tf_digest none = {{0}};
     *fact = (tf_fact){.name = "the tokenizer (the data owner holds to its own: --tokenizer, --tokenizer-digest)"};
     bool offers = session->party.id == o->model_owner || o->model_owner == TF_OUTSIDE;
-    if (offers && job->directory) TF_TRY(tokenizer_directory_digest(job->directory, &fact->digest));
+    if (offers) fact->digest = job->offered_tokenizer;
+    if (offers && job->directory && tf_digest_equal(&fact->digest, &none))
+        TF_TRY(tokenizer_directory_digest(job->directory, &fact->digest));
     if (o->model_owner != TF_OUTSIDE)
         TF_TRY(tf_session_publish(session, o->model_owner, &fact->digest, sizeof fact->digest));
     bool pinned = session->party.id == o->data_owner && !tf_digest_equal(&job->pinned_tokenizer, &none);
