@@ -14,7 +14,7 @@ static bool all(MPI_Comm comm, bool here) {
 /** Party 0 makes the memory and hands it to the others, whose doors are open by then; who finds nothing there when it
  *  was handed over gets none. Returns the file, or -1. */
 static int get_file(MPI_Comm comm, int party, size_t size) {
-    tf_door doors[TF_PARTIES], own;
+    tf_door doors[TF_PARTIES], own = {0};
     int file = -1, socket = -1;
     if (party == 0)
         file = tf_shared_memory_make(size);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +17,8 @@ enum { MOST_LETTERS = 64 }; /* that are read from a door: strangers can put some
 static const int SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 int tf_shared_memory_make(size_t size) {
+    struct rlimit most; // of files: whoever exceeds it is killed
+    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur < size) return -1;
     int file = memfd_create("trefoil", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0) return -1;
     // All pages at once: a process that touches one which cannot be had any more is killed.

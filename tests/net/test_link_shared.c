@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "net/link_internal.h"
 #include "tests/support/secure_rig.h"
@@ -266,4 +267,13 @@ Test(shared_memory, is_sealed) {
     cr_expect_eq(tf_link_shared_size(0), 0);
     cr_expect_eq(tf_link_shared_size(1000), 0);
     cr_expect_eq(tf_link_shared_size(UINT64_MAX / 4096 * 4096), 0);
+}
+
+Test(shared_memory, is_not_had_beyond_the_largest_file) {
+    const struct rlimit most = {.rlim_cur = 8191, .rlim_max = 8191};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+    cr_expect_eq(tf_shared_memory_make(8192), -1);
+    const int file = tf_shared_memory_make(4096);
+    cr_expect(file >= 0);
+    close(file);
 }
