@@ -149,12 +149,13 @@ static tf_id no_shift(tf_builder *b, const char *name, size_t width) {
 }
 
 tf_activations tf_block_norm(tf_builder *b, tf_id x, tf_norm norm) {
-    tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"centred", 1}};
+    enum { COARSER = 2 }; /* a row's norm is the root of its length, that of its readers' weights some 1 */
+    tf_attr attr[] = {{"eps", b->config->layer_norm_eps}, {"coarser", norm.coarser ? COARSER : 0}, {"centred", 1}};
     tf_activations out = {.shifted = !norm.no_bias, .width = norm.width ? norm.width : b->config->hidden};
     if (b->fold) {
         snprintf(out.norm, sizeof out.norm, "%.64s%.60s", leaf_scope(b), norm.name);
         snprintf(out.node, sizeof out.node, "%.64s%.60s", b->graph->scope, norm.name);
-        out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, TF_IN(x), norm.centred ? 2 : 1,
+        out.n = tf_block_approximated(b, "layernorm", norm.place, norm.layer, norm.name, TF_IN(x), norm.centred ? 3 : 2,
                                       attr);
         return out;
     }

@@ -71,6 +71,7 @@ typedef struct tf_norm {
     const char *place; /**< for --approx: "layernorm1" (with attention), "layernorm2", "layernorm" (others) */
     int layer;         /**< -1: none of the layers */
     bool centred;      /**< the input's mean is zero already */
+    bool coarser;      /**< the input is never large, so that its readers' weights may have bits of its range */
     bool no_bias;
 } tf_norm;
 

@@ -29,8 +29,14 @@ tf_status tf_encoder_offset_positions(const tf_json_source *from, tf_config *c) 
     return TF_OK;
 }
 
+/* Entries are small, and a LayerNorm scales them up: their tables have room for bits more. */
+static tf_attr finer(const tf_builder *b) {
+    enum { MORE_BITS = 2 };
+    return (tf_attr){"finer", strcmp(tf_approx_variant(b->approx, "layernorm", -1), "exact") ? 0 : MORE_BITS};
+}
+
 static tf_id rows(tf_builder *b, const char *name, tf_id table, size_t count) {
-    return tf_graph_op(b->graph, "rows", "", name, TF_IN(table), TF_ATTRS({"count", (double)count}));
+    return tf_graph_op(b->graph, "rows", "", name, TF_IN(table), TF_ATTRS({"count", (double)count}, finer(b)));
 }
 
 /* The embeddings of token and position, and of the token type where there is one; `centred`: less their means. */
@@ -44,12 +50,12 @@ static tf_id embedding_sum(tf_builder *b, size_t width, bool centred) {
         types = tf_block_table(b, "token_type_embeddings.weight", tf_dims(b->config->types, width), centred);
 
     tf_id token = tf_block_ids(b, "tokens", false);
-    tf_id word = tf_graph_op(g, "embedding", "", "word_embeddings", TF_IN(token, words), TF_NO_ATTRS);
+    tf_id word = tf_graph_op(g, "embedding", "", "word_embeddings", TF_IN(token, words), TF_ATTRS(finer(b)));
     tf_id position = rows(b, "position_embeddings", positions, batch->length);
     if (!b->config->types) return tf_block_add(b, "sum", word, position);
     if (batch->pairs && b->config->types > 1) {
         tf_id type = tf_block_ids(b, "token_types", true);
-        tf_id chosen = tf_graph_op(g, "embedding", "", "token_type_embeddings", TF_IN(type, types), TF_NO_ATTRS);
+        tf_id chosen = tf_graph_op(g, "embedding", "", "token_type_embeddings", TF_IN(type, types), TF_ATTRS(finer(b)));
         return tf_block_add(b, "sum", tf_block_add(b, "sum_of_words_and_types", word, chosen), position);
     }
     tf_id first = rows(b, "token_type_embeddings", types, 1);
@@ -61,7 +67,8 @@ tf_activations tf_encoder_embeddings(tf_builder *b) {
     tf_graph_scope(b->graph, "embeddings.");
     /* a masked word's head reads the table too, as it is */
     bool centred = b->fold && b->config->head != TF_HEAD_MASKED;
-    tf_norm norm = {.name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1, .centred = centred};
+    tf_norm norm = {
+        .name = "LayerNorm", .width = width, .place = "layernorm", .layer = -1, .centred = centred, .coarser = true};
     tf_activations x = tf_block_norm(b, embedding_sum(b, width, centred), norm);
     if (!b->config->embedding) return x;
     return tf_block_values(tf_block_dense(b, x, (tf_dense){.name = "projection", .in = width, .out = hidden}));
@@ -71,6 +78,7 @@ tf_activations tf_encoder_embeddings(tf_builder *b) {
 static tf_activations residual(tf_builder *b, tf_activations in, tf_dense dense, const char *sum, tf_activations x,
                                tf_norm norm) {
     dense.centred = norm.centred = *x.norm; /* values' means are not known */
+    norm.coarser = true;
     return tf_block_norm(b, tf_block_residual(b, in, dense, sum, x), norm);
 }
 

@@ -45,16 +45,24 @@ static tf_status plain_rows(const tf_node *node, const tf_array *in, tf_array *o
     return TF_OK;
 }
 
+/** Fractional bits of a table's entries: by attribute finer some more than activations have, for rows that a
+ *  normalisation will scale up. More than MOST_FRAC have no room when it squares them. */
+static int table_frac(const tf_program *p, const tf_node *node) {
+    enum { MOST_FRAC = 20 };
+    int finer = p->frac + (int)tf_attr_get(node, "finer", 0), most = p->frac > MOST_FRAC ? p->frac : MOST_FRAC;
+    return finer < most ? finer : most;
+}
+
 static tf_value lower_embedding(tf_program *p, const tf_node *node, const tf_value *in) {
     const tf_node *tokens = tf_leaf_of(p, in[0]);
     if (!p->status && (!tokens || tokens->leaf != TF_LEAF_TOKENS))
         return tf_program_fail(p, tf_fail(TF_INVALID, "%s looks up something that is no tokens", node->name));
-    tf_value table = tf_table_weight(p, in[1], p->frac, tf_width(p->frac, tf_default_bound(p)));
+    tf_value table = tf_table_weight(p, in[1], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)));
     return tf_embed(p, table, tokens, p->data_owner);
 }
 
 static tf_value lower_rows(tf_program *p, const tf_node *node, const tf_value *in) {
-    tf_value table = tf_weight(p, in[0], p->frac, tf_width(p->frac, tf_default_bound(p)));
+    tf_value table = tf_weight(p, in[0], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)));
     return tf_slice(p, table, 0, 0, node->shape.dim[0]);
 }
 

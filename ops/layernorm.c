@@ -129,8 +129,10 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     tf_value sum = tf_dot(p, d, d, (tf_result){square_frac, most, false});
     double eps = tf_attr_get(node, "eps", 0) * (double)n * gain * gain;
     if (eps * ldexp(1, square_frac) >= 1) sum = tf_add_const_within(p, sum, eps, most);
-    tf_result unit = {frac, ldexp(1, (int)ceil(log2((double)n) / 2) + 1), false}; /* |d| / deviation <= sqrt(n) */
-    unsigned ring = tf_width(frac, unit.bound) + (unsigned)(tf_type_of(p, d)->frac + factor_frac - frac);
+    /* |d| / deviation <= sqrt(n); the ring is the same however coarse it is */
+    const int coarser = (int)tf_attr_get(node, "coarser", 0);
+    tf_result unit = {frac - coarser, ldexp(1, (int)ceil(log2((double)n) / 2) + 1 + coarser), false};
+    unsigned ring = tf_width(unit.frac, unit.bound) + (unsigned)(tf_type_of(p, d)->frac + factor_frac - unit.frac);
     const unsigned later = tf_width(frac, tf_default_bound(p)) + (unsigned)(TF_LATER_FRAC + factor_frac - doublings);
     const bool scales_later = later <= 64 && scaled_later(p, node);
     if (scales_later && later > ring) ring = later;
@@ -138,7 +140,8 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     row.dim[row.rank - 1] = 1;
     factor = tf_reshape(p, factor, row);
     if (!scales_later) return tf_mul(p, d, factor, unit);
-    return tf_scale_rows(p, x, tf_scale_real(p, factor, gain, 1), unit);
+    const double scale = ldexp(1, tf_type_of(p, x)->frac - unit.frac); /* so that weights have the same bits */
+    return tf_scale_rows(p, tf_scale_real(p, x, scale, 1), tf_scale_real(p, factor, gain / scale, 1), unit);
 }
 
 /** The input less its rows' means, in a ring of at least `bits`. */

@@ -100,7 +100,7 @@ static tf_value lower_mean_pool(tf_program *p, const tf_node *node, const tf_val
     if (weights->shape.rank != 2) return tf_program_fail(p, tf_expect_rank("public weights", weights->shape, 2));
     double bound = tf_default_bound(p);
     tf_shape column = tf_dims(weights->shape.dim[0], weights->shape.dim[1], 1);
-    tf_value sum = tf_sum_axis(p, tf_mul_leaf(p, in[0], in[1], column, p->frac), 1, bound);
+    tf_value sum = tf_sum_axis(p, tf_mul_leaf(p, in[0], in[1], column, tf_factor_frac(p, in[0])), 1, bound);
     /* what a product with gamma follows is truncated once, after that, where the widest ring has room for both */
     bool later = tf_attr_get(node, "scaled", 0) != 0 && tf_width(3 * p->frac, bound) <= 64;
     return later ? sum : tf_trunc(p, sum, p->frac);

@@ -16,7 +16,8 @@ static tf_value shift_of(tf_program *p, tf_value beta) {
 
 tf_value tf_scaled(tf_program *p, tf_value x, tf_value gamma, tf_value beta) {
     if (p->status) return -1;
-    gamma = tf_weight(p, gamma, p->frac, tf_width(tf_type_of(p, x)->frac + p->frac, tf_default_bound(p)));
+    const int frac = tf_factor_frac(p, x);
+    gamma = tf_weight(p, gamma, frac, tf_width(tf_type_of(p, x)->frac + frac, tf_default_bound(p)));
     return tf_mul_add(p, x, gamma, beta < 0 ? -1 : shift_of(p, beta), (tf_result){p->frac, 0, false});
 }
 

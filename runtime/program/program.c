@@ -208,7 +208,7 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
                     .kind = TF_SHARE,
                     .bits = bits,
                     .frac = frac,
-                    .bound = tf_default_bound(program),
+                    .bound = fmin(tf_default_bound(program), ldexp(1, (int)bits - frac - 2)), /* what tf_width allows */
                     .zero = program->model_owner < 0 ? -1 : tf_zero_of(program->model_owner)};
     tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
     if (value < 0) return -1;

@@ -189,6 +189,9 @@ tf_value tf_scale_int(tf_program *program, tf_value a, int64_t factor);
 /** a * c for a public real c, to relative precision 2^-precision, by a local product: frac grows, tf_trunc brings it
  *  back; a product does so without extra cost. Powers of two cost nothing. */
 tf_value tf_scale_real(tf_program *program, tf_value a, double c, int precision);
+/** Fractional bits of what x is multiplied with: as many more or fewer as x has fewer or more than activations, so that
+ *  the ring of the product is the same; those of activations where it has far more. */
+int tf_factor_frac(const tf_program *program, tf_value x);
 /** a + c and a * c for public tensors that broadcast to a's shape; for the product, c has `frac` fractional bits. */
 tf_value tf_add_public(tf_program *program, tf_value a, tf_shape shape, const double *c);
 tf_value tf_mul_public(tf_program *program, tf_value a, tf_shape shape, const double *c, int frac);

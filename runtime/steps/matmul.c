@@ -331,7 +331,7 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
     tf_shape shape = tf_type_of(p, x)->shape, of = tf_leaf_of(p, weight)->shape;
     size_t in = of.dim[1], out = of.dim[0], rows = tf_shape_count(shape) / in;
     shape.dim[shape.rank - 1] = out;
-    int weight_frac = tf_linear_frac(p, x), frac = tf_type_of(p, x)->frac + weight_frac;
+    int weight_frac = tf_factor_frac(p, x), frac = tf_type_of(p, x)->frac + weight_frac;
     tf_truncation t;
     tf_type type = tf_product_type(p, shape, frac, result, &t);
     unsigned turned = 0;
@@ -369,7 +369,7 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
 /** The layer of rows that are still to be scaled by a factor each: the factor is put to its result. */
 static tf_value linear_then_scaled(tf_program *p, tf_value rows, tf_value factor, tf_value weight, tf_value bias,
                                    tf_result result) {
-    const int frac = tf_type_of(p, rows)->frac + tf_linear_frac(p, rows);
+    const int frac = tf_type_of(p, rows)->frac + tf_factor_frac(p, rows);
     tf_result finer = {.frac = result.frac + TF_LATER_FRAC, .bound = result.bound};
     tf_truncation t, of;
     tf_product_type(p, tf_dims(1), frac, result, &t);

@@ -185,16 +185,16 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
 static const tf_step public_linear_step = {
     .name = "public_linear", .summary = "product with a public matrix", .whole = public_linear_whole};
 
-int tf_linear_frac(const tf_program *p, tf_value x) {
+int tf_factor_frac(const tf_program *p, tf_value x) {
     int more = tf_type_of(p, x)->frac - p->frac;
-    return more > 0 && more < p->frac / 2 ? p->frac - more : p->frac;
+    return abs(more) < p->frac / 2 ? p->frac - more : p->frac;
 }
 
 tf_value tf_public_linear(tf_program *p, tf_value x, const tf_node *weight, const tf_node *bias, tf_result result) {
     if (p->status) return -1;
     tf_type type = *tf_type_of(p, x);
     size_t in = weight->shape.dim[1], out = weight->shape.dim[0], rows = tf_shape_count(type.shape) / in;
-    int weight_frac = tf_linear_frac(p, x), frac = type.frac + weight_frac;
+    int weight_frac = tf_factor_frac(p, x), frac = type.frac + weight_frac;
     double bound = result.bound > 0 ? result.bound : tf_default_bound(p);
     x = tf_lift(p, x, tf_width(frac, bound));
     type = *tf_type_of(p, x);

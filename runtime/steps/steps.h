@@ -18,9 +18,6 @@ tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width,
 /** tf_negative in so many exchanges at most, likewise. */
 tf_value tf_negative_in(tf_program *program, tf_value a, unsigned low, int exchanges);
 
-/** Fractional bits of the weight that x is multiplied with: fewer where x has more, so that the ring does not grow. */
-int tf_linear_frac(const tf_program *program, tf_value x);
-
 /** x W^T + b truncated, W and b public leaves (b may be NULL). */
 struct tf_node;
 tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,

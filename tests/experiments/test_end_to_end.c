@@ -12,7 +12,7 @@
 
 enum { SENTENCES = 200 };
 
-static const double TOLERANCE = 0.02, CLEAR_MARGIN = 0.05;
+static const double TOLERANCE = 0.005, CLEAR_MARGIN = 0.05;
 
 /** Runs `trefoil` with these arguments and parses what it prints. */
 static json_t *trefoil(const char *arguments) {
