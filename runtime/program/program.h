@@ -335,10 +335,6 @@ tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool 
  * bytes, a threshold 2. 3 rounds.
  */
 tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
-/** base + the sum of y[j] over the thresholds above a, which are in ascending order, within `bound`, in a ring of at
- * least `ring` bits. 32 B and the result twice, however many thresholds; 1 round. */
-tf_value tf_staircase(tf_program *program, tf_value thresholds, const double *y, double base, int frac, double bound,
-                      unsigned ring);
 /** scale x^exponent on `count` intervals, which end at end[0] <= ... <= end[count]. */
 typedef struct tf_power {
     double scale, exponent;

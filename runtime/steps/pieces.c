@@ -1,6 +1,6 @@
 /*
  * What the bits of one value's thresholds t_0 <= t_1 <= ..., b_j = [x < t_j] = delta_j ^ rho_j, select: one of public
- * polynomials p_j in x, or of public numbers. So a function that is given in pieces takes no product.
+ * polynomials p_j in x. So a function that is given in pieces takes no product.
  *
  * With b_(-1) = 0 and a last bit of 1, [x lies in piece j] = b_(j-1) ^ b_j = d_j ^ r_j, where L and R know d_j, the
  * XOR of two delta, and S knows r_j. As d_j = r_j in all pieces but the right one, J,
@@ -118,7 +118,6 @@ static void fill(const tf_call *call, size_t row, tf_wide *element) {
     tf_wide sign = sign_of(sum.count + 1), *next = element + BY_BIT;
     element[ONE] = sign;
     element[TOP] = sign * sum.of[degree];
-    if (!degree) return;
     unsigned m = tf_type_of(call->program, node->input[1])->bits;
     uint64_t v = (call->in[1].c[0][row] + call->in[1].c[1][row]) & tf_mask(m);
     for (uint64_t bit = 0; bit < 2; bit++) { /* c's top bit */
@@ -149,16 +148,13 @@ static tf_wide part_of(const tf_call *call, size_t row, const tf_wide *element) 
     const tf_step_node *node = call->node;
     size_t degree = degree_of(node);
     sums sum = add_up(call, 1, row);
-    tf_wide c = 0, chosen[2 * TF_PIECE_DEGREE], power = 1;
-    if (degree) {
-        unsigned m = tf_type_of(call->program, node->input[1])->bits;
-        uint64_t up = call->in[1].c[1 - call->part.own][row] + (UINT64_C(1) << (m - 2)), top = up >> (m - 1) & 1;
-        tf_wide take = -(tf_wide)top;
-        c = (tf_wide)(up & tf_mask(m)) - ((tf_wide)1 << (m - 2));
-        for (size_t k = 0; k < 2 * degree; k++) {
-            tf_wide zero = element[BY_BIT + k], one = element[BY_BIT + 2 * degree + k];
-            chosen[k] = zero ^ ((zero ^ one) & take);
-        }
+    unsigned m = tf_type_of(call->program, node->input[1])->bits;
+    uint64_t up = call->in[1].c[1 - call->part.own][row] + (UINT64_C(1) << (m - 2)), top = up >> (m - 1) & 1;
+    tf_wide c = (tf_wide)(up & tf_mask(m)) - ((tf_wide)1 << (m - 2)), take = -(tf_wide)top, power = 1;
+    tf_wide chosen[2 * TF_PIECE_DEGREE];
+    for (size_t k = 0; k < 2 * degree; k++) {
+        tf_wide zero = element[BY_BIT + k], one = element[BY_BIT + 2 * degree + k];
+        chosen[k] = zero ^ ((zero ^ one) & take);
     }
     tf_wide part = shifted(sum.of, degree, 0, c) * element[ONE];
     for (size_t k = 0; k < degree; k++) {
@@ -206,28 +202,6 @@ static const tf_step pieces_step = {.name = "pieces",
 static void put(int64_t *data, double value) {
     __extension__ typedef __int128 whole;
     tf_wide_put((tf_wide)(whole)nearbyint(value), (uint64_t *)data);
-}
-
-tf_value tf_staircase(tf_program *p, tf_value bits, const double *y, double base, int frac, double bound,
-                      unsigned ring) {
-    if (p->status) return -1;
-    tf_type type = *tf_type_of(p, bits);
-    if (type.kind != TF_BIT) return tf_program_fail(p, tf_fail(TF_INVALID, "the bits of thresholds are expected"));
-    size_t count = type.bits;
-    type = (tf_type){.shape = type.shape,
-                     .kind = TF_SHARE,
-                     .bits = ring > tf_width(frac, bound) ? ring : tf_width(frac, bound),
-                     .frac = frac,
-                     .bound = bound,
-                     .zero = -1};
-    pieces_args args = {.drop = 0};
-    tf_value v = tf_append_args(p, &pieces_step, type, 1, &bits, &args, sizeof args);
-    int64_t *data = tf_append_data(p, v, 2 * (count + 1));
-    if (!data) return -1;
-    double sum = nearbyint(ldexp(base, frac));
-    put(data + 2 * count, ldexp(sum, 64));
-    for (size_t j = count; j-- > 0;) put(data + 2 * j, ldexp(sum += nearbyint(ldexp(y[j], frac)), 64));
-    return v;
 }
 
 /** A polynomial through points (u, y), whose y are divided differences: that of all points, of all but the first, .. */

@@ -135,8 +135,6 @@ static tf_value curve(rig *r) {
     return tf_curve(&r->program, put(r, tf_dims(N), 4, 16, 15), &root, (tf_result){16, 4, false}, 40);
 }
 STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
-STEP(staircase,
-     tf_staircase(p, tf_thresholds(p, put(r, tf_dims(N), 8, 16, 16), 10, threshold, 0), threshold, 0, 16, 99, 32))
 
 static tf_value lookup(rig *r) {
     double table[16] = {0};
@@ -217,7 +215,6 @@ static const price prices[] = {
     {"curve of 16 bits, in Z_2^40, its keys to L and to R", curve, N, 2 * 17 * 640, 40, 2, 2730},
     {"winners of three", winners, N, 3 * BIT_DEALT + 5, 3 * BIT_OPEN + 2, 3, 5},
     {"the winner of three, Z_2^32", the_winner, N, 3 * BIT_DEALT + 11 * 32, 3 * BIT_OPEN + 32, 3, 56},
-    {"their staircase, Z_2^32", staircase, N, THRESHOLDS_12 + 2 * 128, 10 * 3 + 32, 4, 64.75},
     {"select, Z_2^32", select_32, N, BIT_DEALT + 64, BIT_OPEN + 32, 3, 16.7},
     {"select, Z_2^48", select_48, N, BIT_DEALT + 96, BIT_OPEN + 48, 3, 24.7},
     {"select, Z_2^64", select_64, N, BIT_DEALT + 128, BIT_OPEN + 64, 3, 32.7},

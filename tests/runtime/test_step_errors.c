@@ -67,7 +67,9 @@ Test(step_errors, shapes_that_do_not_fit) {
     static const double one[] = {1};
     check_failed(tf_thresholds(P, input(tf_dims(2), 16, 32, 9), 0, one, 0), TF_INVALID, "0 thresholds");
     check_failed(tf_thresholds(P, input(tf_dims(2), 16, 64, 0x1p41), 1, one, 0), TF_RANGE, "over 57 bits");
-    check_failed(tf_staircase(P, input(tf_dims(2), 16, 32, 9), one, 0, 16, 1, 32), TF_INVALID, "bits of thresholds");
+    const tf_power ones = {1, 1, (double[]){0, 1, 2}, 2};
+    check_failed(tf_pieces(P, input(tf_dims(2), 16, 32, 9), 0, 1, &ones, (tf_result){16, 4, false}, 0), TF_INVALID,
+                 "the bits of 1 thresholds");
     check_failed(tf_input(P, 0, tf_dims(2, 0), 16, 32, 9, 0), TF_INVALID, "is zero");
     check_failed(tf_input(P, 3, tf_dims(2), 16, 32, 9, 0), TF_INVALID, "party 3");
     check_failed(tf_output(P, input(tf_dims(2), 16, 32, 9), 3, 0), TF_INVALID, "party 3");

@@ -138,12 +138,11 @@ STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7},
 STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
 
 /* A multiple of 128 elements, few of them: what S deals is large. */
-static void step_staircase(rig *r, const int64_t *x) {
-    double threshold[STEP_THRESHOLDS], y[STEP_THRESHOLDS];
-    for (int j = 0; j < STEP_THRESHOLDS; j++) threshold[j] = (j + 1) * 0x1p14, y[j] = j;
+static void step_pieces(rig *r, const int64_t *x) {
+    double threshold[STEP_THRESHOLDS];
+    for (int j = 0; j < STEP_THRESHOLDS; j++) threshold[j] = (j + 1) * 0x1p14;
     tf_value a = tf_slice(&r->program, step_put(r, x, 32, 0x1p19), 0, 0, (STEP_N / 16 + 127) / 128 * 128);
     tf_value bits = tf_thresholds(&r->program, a, STEP_THRESHOLDS, threshold, 0);
-    tf_staircase(&r->program, bits, y, 1, 8, 512, 32);
     double end[STEP_THRESHOLDS + 2];
     for (int j = 0; j < STEP_THRESHOLDS + 2; j++) end[j] = j * 0x1p14;
     tf_power square = {0x1p-19, 2, end, STEP_THRESHOLDS + 1};
@@ -197,7 +196,7 @@ static const step_case step_tables[] = {{"2^x", step_exponential},
                                         {"spline", step_spline},
                                         {"spline of 256 segments", step_spline_fine},
                                         {"lookup", step_lookup},
-                                        {"thresholds and staircase", step_staircase},
+                                        {"thresholds and pieces", step_pieces},
                                         {"curve", step_curve},
                                         {0}};
 
