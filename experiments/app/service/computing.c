@@ -17,7 +17,8 @@ static const double STREAM = 0.25e-9, /* for a byte of keystream */
     CELL = 0.03e-9,                   /* of a secret table that is read blindly, for each of its cells and token */
     WEIGHT = 0.9e-9,                  /* of a packed weight, for each of its elements, however few rows meet it */
     ROUND = 0.15e-3,                  /* for handing over */
-    EFFICIENCY = 0.95;                /* of products, of their peak */
+    EFFICIENCY = 0.95,                /* of products, of their peak */
+    STREAMS = 0.43;                   /* of a step's time, what keystreams are worth: the rest is memory's */
 
 static int cores_granted(void) {
     cpu_set_t granted;
@@ -31,7 +32,7 @@ tf_status machine_measure(const machine **found) {
     if (here.cores) return TF_OK;
     double stream;
     TF_TRY(tf_stream_time(NULL, &stream));
-    here.pace = stream / STREAM;
+    here.pace = 1 - STREAMS + STREAMS * stream / STREAM;
     for (int i = 0; i < TF_PRODUCT_WIDTHS; i++) {
         here.peak[i] = tf_kernels_multiply_peak(tf_kernels_get(), tf_product_width[i]);
         if (here.peak[i] <= 0) return tf_fail(TF_NOMEM, "no memory to measure the peak of products");
@@ -72,7 +73,7 @@ static double step_seconds(const machine *m, const tf_program *program, const tf
 }
 
 double machine_seconds(const machine *m, const tf_program *program, const tf_plan *plan) {
-    double sum = ROUND * m->pace * plan->rounds;
+    double sum = ROUND * plan->rounds;
     for (int k = 0; k < program->nodes; k++) sum += step_seconds(m, program, plan, k);
     return sum;
 }

@@ -7,7 +7,7 @@
 /** A machine, as it was measured. */
 typedef struct machine {
     double peak[TF_PRODUCT_WIDTHS]; /**< multiply-adds a second of one core, by the widths of rings */
-    double pace;                    /**< how long a byte of keystream takes it, in the time of a core of Zen 1 */
+    double pace;                    /**< how long a step that is no product takes it, in the time of a core of Zen 1 */
     int cores;                      /**< that this process may use */
 } machine;
 
@@ -16,8 +16,9 @@ TF_CHECKED tf_status machine_measure(const machine **found);
 
 /**
  * Forecasts the processor seconds of one party, on links that are not encrypted: products near the peak, or as fast as
- * weights can be read; other steps by their bytes, nanoseconds a byte as of Zen 1 scaled by the pace; and what a round
- * costs without any. Within a quarter of what was measured for whole models: see PROTOCOLS.md.
+ * weights can be read; other steps by their bytes, nanoseconds a byte as of Zen 1 scaled by the pace, of which
+ * keystreams make a part; and what a round costs without any. Within a quarter of what was measured for whole models:
+ * see PROTOCOLS.md.
  */
 double machine_seconds(const machine *m, const tf_program *program, const tf_plan *plan);
 
