@@ -324,9 +324,9 @@ typedef struct scaled {
 } scaled;
 static const scaled nothing = {-1, -1};
 
-/** With a secret weight; rotated where there is a table. */
+/** With a secret weight; rotated where there is a table; with `finer` fractional bits more, in the same ring. */
 static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, scaled more, tf_value table,
-                              const tf_rotation *r, tf_result result) {
+                              const tf_rotation *r, tf_result result, unsigned finer) {
     enum { FEWEST_TURNED = 10 };
     tf_shape shape = tf_type_of(p, x)->shape, of = tf_leaf_of(p, weight)->shape;
     size_t in = of.dim[1], out = of.dim[0], rows = tf_shape_count(shape) / in;
@@ -334,6 +334,8 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
     int weight_frac = tf_factor_frac(p, x), frac = tf_type_of(p, x)->frac + weight_frac;
     tf_truncation t;
     tf_type type = tf_product_type(p, shape, frac, result, &t);
+    if (finer > t.shift) finer = t.shift;
+    t.shift -= finer, type.bits += finer, type.frac += (int)finer;
     unsigned turned = 0;
     if (r) turned = t.bits + r->bits <= 64 ? r->bits : 64 - t.bits;
     if (r && turned < FEWEST_TURNED)
@@ -370,17 +372,15 @@ static tf_value secret_linear(tf_program *p, tf_value x, tf_value weight, tf_val
 static tf_value linear_then_scaled(tf_program *p, tf_value rows, tf_value factor, tf_value weight, tf_value bias,
                                    tf_result result) {
     const int frac = tf_type_of(p, rows)->frac + tf_factor_frac(p, rows);
-    tf_result finer = {.frac = result.frac + TF_LATER_FRAC, .bound = result.bound};
-    tf_truncation t, of;
-    tf_product_type(p, tf_dims(1), frac, result, &t);
-    tf_product_type(p, tf_dims(1), frac, finer, &of);
-    if (t.bits != of.bits) finer.frac = result.frac; /* the weight is packed in one ring for all programs */
-    tf_value y = secret_linear(p, rows, weight, -1, nothing, -1, NULL, finer);
+    tf_value y = secret_linear(p, rows, weight, -1, nothing, -1, NULL, result, TF_LATER_FRAC);
     if (p->status) return -1;
-    tf_product_type(p, tf_dims(1), tf_type_of(p, y)->frac + tf_type_of(p, factor)->frac, result, &of);
-    const int coarser = tf_type_of(p, y)->frac + tf_type_of(p, factor)->frac - frac;
-    const unsigned ring = of.bits - (unsigned)coarser > t.bits ? of.bits - (unsigned)coarser : t.bits;
-    return tf_mul_add(p, y, factor, bias < 0 ? -1 : tf_weight(p, bias, frac, ring), result);
+    const int product = tf_type_of(p, y)->frac + tf_type_of(p, factor)->frac;
+    tf_truncation t, ordinary; /* the bias in the ring that it has where nothing is scaled, if that is enough */
+    tf_product_type(p, tf_dims(1), frac, result, &ordinary);
+    tf_product_type(p, tf_dims(1), product, result, &t);
+    const unsigned ring = t.bits - (unsigned)(product - frac);
+    tf_value b = bias < 0 ? -1 : tf_weight(p, bias, frac, ring > ordinary.bits ? ring : ordinary.bits);
+    return tf_mul_add(p, y, factor, b, result);
 }
 
 tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_result result) {
@@ -392,7 +392,7 @@ tf_value tf_linear(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf
     tf_value rows, factor;
     if (!result.wide && tf_rows_and_factor(p, x, &rows, &factor))
         return linear_then_scaled(p, rows, factor, weight, bias, result);
-    return secret_linear(p, x, weight, bias, nothing, -1, NULL, result);
+    return secret_linear(p, x, weight, bias, nothing, -1, NULL, result, 0);
 }
 
 tf_value tf_linear_plus(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value n, tf_value gamma,
@@ -407,7 +407,7 @@ tf_value tf_linear_plus(tf_program *p, tf_value x, tf_value weight, tf_value bia
          tf_shape_count(shape) / tf_shape_last(shape) != tf_shape_count(tf_type_of(p, x)->shape) / w->shape.dim[1]))
         status = tf_fail(TF_INVALID, "what is added to a linear layer does not fit its result");
     if (status) return tf_program_fail(p, status);
-    return secret_linear(p, x, weight, bias, (scaled){n, gamma}, -1, NULL, result);
+    return secret_linear(p, x, weight, bias, (scaled){n, gamma}, -1, NULL, result, 0);
 }
 
 tf_value tf_linear_rotated(tf_program *p, tf_value x, tf_value weight, tf_value bias, tf_value table, size_t rotated,
@@ -422,7 +422,7 @@ tf_value tf_linear_rotated(tf_program *p, tf_value x, tf_value weight, tf_value 
                                 rotated, &r);
     if (!status && result.wide) status = tf_fail(TF_INVALID, "a rotated linear layer cannot stay in Z_2^64");
     if (status) return tf_program_fail(p, status);
-    if (w->leaf != TF_LEAF_PUBLIC_WEIGHT) return secret_linear(p, x, weight, bias, nothing, table, &r, result);
+    if (w->leaf != TF_LEAF_PUBLIC_WEIGHT) return secret_linear(p, x, weight, bias, nothing, table, &r, result, 0);
     tf_result before = {.frac = result.frac + SPARE_BITS, .bound = result.bound};
     return tf_rotate(p, tf_public_linear(p, x, w, tf_leaf_of(p, bias), before), table, rotated, result);
 }

@@ -7,12 +7,14 @@ typedef struct layer {
     size_t rows, in, out;
     bool biased, open; /* public weights */
     bool plus;         /* n gamma is added */
+    bool scaled;       /* the layer is one of rows times a factor each */
     int threads;
-    float *x, *w, *b, *n, *gamma;
+    float *x, *w, *b, *n, *gamma, *factor;
     double *y;
     uint64_t setup[TF_PARTIES]; /* bytes sent beyond those of the run itself */
     tf_session_stats stats[TF_PARTIES];
     tf_program *program;
+    int products[TF_PARTIES]; /* of elements */
 } layer;
 
 /* One party: x comes in as a weight too, in its plain form, so that all of it goes through the session. */
@@ -26,6 +28,7 @@ static tf_status play(tf_link *link, int id, void *context) {
     tf_node b = {.name = "b", .leaf = kind, .shape = tf_dims(l->out), .data = holds || l->open ? l->b : NULL};
     tf_node n = {.name = "n", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, l->out), .data = holds ? l->n : NULL};
     tf_node gamma = {.name = "g", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->out), .data = holds ? l->gamma : NULL};
+    tf_node f = {.name = "f", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, 1), .data = holds ? l->factor : NULL};
     tf_program program;
     tf_program_init(&program, l->frac, l->owner, user);
     double bound = tf_default_bound(&program);
@@ -34,9 +37,14 @@ static tf_status play(tf_link *link, int id, void *context) {
     tf_result result = {l->frac, 0, false};
     tf_value added =
         l->plus ? tf_weight(&program, tf_program_leaf(&program, &n), l->frac, tf_width(l->frac, bound)) : -1;
+    if (l->scaled)
+        in = tf_scale_rows(&program, in, tf_weight(&program, tf_program_leaf(&program, &f), l->frac + 4, 64), result);
     tf_value y = l->plus ? tf_linear_plus(&program, in, matrix, bias, added, tf_program_leaf(&program, &gamma), result)
                          : tf_linear(&program, in, matrix, bias, result);
     tf_output(&program, y, user, 0);
+    tf_leave_out(&program);
+    for (int i = 0; i < program.nodes; i++)
+        l->products[id] += program.node[i].step && !strcmp(program.node[i].step->name, "multiply");
     tf_session session;
     tf_status status = tf_session_open(&session, link);
     if (!status) status = tf_party_set_threads(&session.party, l->threads);
@@ -61,23 +69,25 @@ static double fixed(float x, int frac) {
 static void check_layer(layer l) {
     three_outcome outcome;
     l.x = floats(l.rows * l.in, 2), l.w = floats(l.out * l.in, 1), l.b = floats(l.out, 3);
-    l.n = floats(l.rows * l.out, 5), l.gamma = floats(l.out, 2);
+    l.n = floats(l.rows * l.out, 5), l.gamma = floats(l.out, 2), l.factor = floats(l.rows, 2);
     l.y = malloc(l.rows * l.out * sizeof *l.y);
     cr_assert_eq(three_do(play, &l, &outcome), TF_OK, "%s", tf_error());
-    double unit = ldexp(1, -l.frac);
+    double unit = ldexp(1, -l.frac), most = l.scaled ? 1.75 : 1.501; /* what is scaled has four bits more */
+    for (int p = 0; p < TF_PARTIES; p++) cr_assert_eq(l.products[p], l.scaled, "the rows' own product is left out");
     for (size_t r = 0; r < l.rows; r++)
         for (size_t o = 0; o < l.out; o++) {
             double sum = l.biased ? fixed(l.b[o], 2 * l.frac) : 0;
             if (l.plus) sum += fixed(l.n[r * l.out + o], l.frac) * fixed(l.gamma[o], l.frac);
             for (size_t i = 0; i < l.in; i++)
-                sum += fixed(l.x[r * l.in + i], l.frac) * fixed(l.w[o * l.in + i], l.frac);
-            cr_assert_leq(fabs(l.y[r * l.out + o] - sum), 1.501 * unit, "%zu x %zu x %zu: %g, not %g", l.rows, l.in,
+                sum += fixed(l.x[r * l.in + i], l.frac) * fixed(l.w[o * l.in + i], l.frac) *
+                       (l.scaled ? fixed(l.factor[r], l.frac + 4) : 1);
+            cr_assert_leq(fabs(l.y[r * l.out + o] - sum), most * unit, "%zu x %zu x %zu: %g, not %g", l.rows, l.in,
                           l.out, l.y[r * l.out + o], sum);
         }
-    free(l.x), free(l.w), free(l.b), free(l.n), free(l.gamma), free(l.y);
+    free(l.x), free(l.w), free(l.b), free(l.n), free(l.gamma), free(l.factor), free(l.y);
 }
 
-static void check_sizes(bool open, bool plus) {
+static void check_sizes(bool open, bool plus, bool scaled) {
     const size_t size[][3] = {{1, 1, 1},     {1, 70, 3},     {7, 64, 65},  {130, 5, 2},   {33, 129, 40},
                               {3, 300, 200}, {1, 20000, 31}, {97, 9, 129}, {130, 20, 150}};
     const int fracs[] = {12, 16, 18};
@@ -94,19 +104,24 @@ static void check_sizes(bool open, bool plus) {
                                     .biased = biased,
                                     .open = open,
                                     .plus = plus,
+                                    .scaled = scaled,
                                     .threads = biased ? 3 : 1});
 }
 
 Test(step_linear, secret_weights) {
-    check_sizes(false, false);
+    check_sizes(false, false, false);
 }
 
 Test(step_linear, secret_weights_and_what_is_added) {
-    check_sizes(false, true);
+    check_sizes(false, true, false);
+}
+
+Test(step_linear, secret_weights_of_rows_that_are_scaled_afterwards) {
+    check_sizes(false, false, true);
 }
 
 Test(step_linear, public_weights) {
-    check_sizes(true, false);
+    check_sizes(true, false, false);
 }
 
 /* A linear layer's request that cannot be met says why. */
