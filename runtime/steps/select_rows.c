@@ -169,7 +169,7 @@ static tf_status add_all(tf_call *call, reading r, uint64_t *sum) {
     r.table = &call->in[0];
     r.rows = tf_selected_rows(call, table.dim[0]);
     r.columns = table.dim[1];
-    r.bits = call->node->type.bits;
+    r.bits = call->program->node[call->node->input[0]].type.bits; /* rows may come lifted from what is added up here */
     tf_status status = r.q || r.token ? TF_OK : tf_fail(TF_NOMEM, "no memory for what selects %zu rows", r.tokens);
     uint64_t *part = call->workers > 1 ? tf_secret_alloc(bytes) : sum;
     if (!part) status = tf_fail(TF_NOMEM, "no memory for %zu sums of rows", r.tokens);

@@ -118,7 +118,7 @@ Test(memcheck, rows_are_picked_without_showing_which) {
         memcpy(known, tokens, sizeof known);
         VALGRIND_MAKE_MEM_UNDEFINED(tokens, sizeof tokens);
         tf_party party = {.kernels = tf_kernels_get()};
-        tf_step_node node[2] = {{.type.shape = tf_dims(ROWS, COLUMNS)}, {.type.bits = bits}};
+        tf_step_node node[2] = {{.type = {.shape = tf_dims(ROWS, COLUMNS), .bits = bits}}, {.type.bits = 64}};
         tf_program program = {.node = node};
         tf_call call = {
             .party = &party, .program = &program, .node = &node[1], .in = {{.c = {table[0], table[1]}}}, .workers = 1};
