@@ -97,13 +97,13 @@ static tf_status split_blocks(splitter *s, const tf_type *type, const float *dat
 static tf_status split_packed(splitter *s, const char *name, const tf_type *type, const float *data,
                               tf_digest *digest) {
     const size_t size = tf_shape_count(type->shape) * tf_bytes_of(type->bits);
-    const uint64_t panels_size = tf_operand_bytes(type->shape, type->bits, -1);
+    const uint64_t panels_size = tf_operand_bytes(-1, type);
     uint8_t *stored = tf_secret_alloc(size), *panels = tf_secret_alloc(panels_size);
     tf_status status =
         stored && panels ? split_blocks(s, type, data, stored, digest) : tf_fail(TF_NOMEM, "no memory for its operand");
     for (int p = 0; p < TF_PARTIES && !status; p++) {
         tf_source source = source_of(p, s->prf, stored, s->tensors, type, false);
-        status = tf_source_panels(p, tf_kernels_get(), NULL, &source, type->shape, type->bits, -1, panels);
+        status = tf_source_panels(p, tf_kernels_get(), NULL, &source, type, panels);
         if (!status)
             status = tf_share_add_panels(s->file[p], name, type->shape, type->frac, type->bits, digest, panels);
     }
@@ -250,7 +250,8 @@ tf_status tf_share_weights_roots(const tf_share_file *file, tf_share_roots *root
 static bool take_apart(const tf_share_entry *e, const uint8_t *panels, const uint8_t *seeds, bool stores,
                        uint8_t *stored) {
     const size_t out = e->shape.dim[0], in = e->shape.dim[1];
-    const unsigned bits = tf_operand_bits(e->bits, -1), from = tf_bytes_of(bits), to = tf_bytes_of(e->bits);
+    const unsigned bits = tf_operand_of(-1, &(tf_type){.bits = e->bits, .zero = -1}).bits, from = tf_bytes_of(bits),
+                   to = tf_bytes_of(e->bits);
     uint64_t beyond = 0;
     for (size_t r = 0; r < out; r++) {
         const size_t first = r / TF_PANEL * TF_PANEL, width = out - first < TF_PANEL ? out - first : TF_PANEL;
@@ -269,10 +270,10 @@ static bool take_apart(const tf_share_entry *e, const uint8_t *panels, const uin
 
 static tf_status check_panels(const tf_share_file *file, const tf_share_entry *e, const uint8_t *panels, uint8_t *seeds,
                               uint8_t *stored) {
-    const tf_type type = {.shape = e->shape, .bits = e->bits};
+    const tf_type type = {.shape = e->shape, .bits = e->bits, .zero = -1};
     const bool stores = file->party == STORED || tf_next(file->party) == STORED;
     tf_source source = source_of(file->party, file->prf, NULL, e->number, &type, false);
-    TF_TRY(tf_source_panels(file->party, tf_kernels_get(), NULL, &source, e->shape, e->bits, -1, seeds));
+    TF_TRY(tf_source_panels(file->party, tf_kernels_get(), NULL, &source, &type, seeds));
     bool good = take_apart(e, panels, seeds, stores, stored);
     if (good && stores) {
         tf_digest digest = tf_digest_of(stored, tf_shape_count(e->shape) * tf_bytes_of(e->bits));
@@ -288,7 +289,8 @@ tf_status tf_share_weights_check(tf_share_file *file, tf_share_entry *e) {
     if (!e->has_data) return TF_OK;
     TF_TRY(tf_share_data(file, e, &data));
     if (!e->is_packed) return TF_OK;
-    const uint64_t size = tf_operand_bytes(e->shape, e->bits, -1);
+    const tf_type type = {.shape = e->shape, .bits = e->bits, .zero = -1};
+    const uint64_t size = tf_operand_bytes(-1, &type);
     uint8_t *seeds = tf_secret_alloc(size), *stored = tf_secret_alloc(size);
     tf_status status = seeds && stored ? check_panels(file, e, data, seeds, stored)
                                        : tf_fail(TF_NOMEM, "%s: no memory to check a tensor", file->path);

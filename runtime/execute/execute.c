@@ -166,10 +166,10 @@ static tf_status pack_weight(run *r, tf_call *call, tf_packed **packed) {
         if (!call->in[k].later) continue;
         const tf_type *type = &r->program->node[call->node->input[k]].type;
         tf_party *party = r->party;
-        TF_TRY(tf_buffer_reserve(&party->scratch, tf_operand_bytes(type->shape, type->bits, type->zero)));
-        TF_TRY(tf_source_panels(party->id, party->kernels, party->workers, call->in[k].later, type->shape, type->bits,
-                                type->zero, party->scratch.data));
-        TF_TRY(tf_operand_over(party->kernels, party->scratch.data, type->shape, type->bits, type->zero, packed));
+        TF_TRY(tf_buffer_reserve(&party->scratch, tf_operand_bytes(party->id, type)));
+        TF_TRY(
+            tf_source_panels(party->id, party->kernels, party->workers, call->in[k].later, type, party->scratch.data));
+        TF_TRY(tf_operand_over(party->id, party->kernels, party->scratch.data, type, packed));
         call->in[k].packed = *packed;
     }
     return TF_OK;

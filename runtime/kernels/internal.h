@@ -66,8 +66,8 @@ typedef struct tf_gemm {
     /** Words of `lines` lines of a whole panel in TF_PANEL columns, of 1 to 8 bytes, to lines of `stride` words; or
      * NULL, where AVX2 does it. */
     void (*widen)(const uint8_t *panel, size_t lines, unsigned bytes, void *out, size_t stride);
-    /** c (m x TF_PANEL) += a (m x k) times a whole panel as it lies there, m <= group. */
-    void (*few_rows)(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+    /** c (m x TF_PANEL) += a (m x k) times a whole panel of b as it lies there, m <= group. */
+    void (*few_rows)(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, const tf_packed *b,
                      uint64_t *c, size_t ldc);
     size_t few, group; /**< few: rows for which that takes less time than packing and multiplying */
 } tf_gemm;
@@ -82,6 +82,7 @@ typedef struct tf_gemm {
 struct tf_packed {
     size_t k, n, bytes; /**< bytes: of the whole allocation */
     unsigned bits;
+    unsigned element;      /**< bytes of an element in panels */
     const tf_gemm *gemm;   /**< NULL for the plain C table, whose data are simply b, k x n */
     const uint8_t *panels; /**< the caller's, in place of the data; or NULL */
     _Alignas(64) unsigned char data[];
@@ -91,12 +92,13 @@ struct tf_packed {
 tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm, size_t bytes);
 
 /** One over panels that the caller keeps. */
-tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, const tf_gemm *gemm);
+tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, unsigned bytes,
+                          const tf_gemm *gemm);
 
 /** The panel that column j, a multiple of TF_PANEL, is the first of: where it begins, and how many columns it has. */
 static inline const uint8_t *tf_panel_at(const tf_packed *b, size_t j, size_t *width) {
     *width = min(TF_PANEL, b->n - j);
-    return b->panels + j * b->k * ((b->bits + 7) / 8);
+    return b->panels + j * b->k * b->element;
 }
 
 /** Words [k, k + depth) x [j, j + n) of b, j a multiple of TF_PANEL, in lines of `stride` words of 8 or 4 bytes, which
@@ -111,7 +113,7 @@ size_t tf_strassen_avx2(size_t m, const uint64_t *a, const uint64_t *a2, size_t 
 enum { TF_STRASSEN_ROWS = 48, TF_STRASSEN_SCRATCH = 512 << 10 }; /**< rows from which on they pay; bytes */
 
 /** few_rows of the kernels that have none of their own, row by row. */
-void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, const tf_packed *b,
                       uint64_t *c, size_t ldc);
 
 /** matmul_columns of operands in panels by a micro-kernel. */
@@ -169,8 +171,8 @@ void tf_picked_rows_avx2(const void *room, size_t columns, unsigned bytes, size_
                            size_t column_stride, unsigned bits) {                                                      \
         return tf_gemm_pack(choose(bits), b, b2, k, n, row_stride, column_stride, bits);                               \
     }                                                                                                                  \
-    static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits) {                          \
-        return tf_packed_over(panels, k, n, bits, choose(bits));                                                       \
+    static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits, unsigned bytes) {          \
+        return tf_packed_over(panels, k, n, bits, bytes, choose(bits));                                                \
     }                                                                                                                  \
     const tf_kernels tf_kernels_##set = {                                                                              \
         .name = #set,                                                                                                  \

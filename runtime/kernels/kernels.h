@@ -21,8 +21,8 @@ enum { TF_SUM_TABLES = 6, TF_SUM_ENTRIES = 256 };
 /**
  * Panels: the form of a right operand (k x n, mod 2^bits) that is kept for many products, the same for every table, in
  * memory or in a file. TF_PANEL columns after TF_PANEL columns, the last panel having those that are left; in a panel
- * row after row; each element in ceil(bits / 8) bytes, little-endian, with nothing between them. Tables read up to
- * TF_PANEL_SLACK bytes behind the last element and make no use of them.
+ * row after row; each element in ceil(bits / 8) bytes or fewer, little-endian, with nothing between them. Tables read
+ * up to TF_PANEL_SLACK bytes behind the last element and make no use of them.
  */
 enum { TF_PANEL = 16, TF_PANEL_SLACK = 16 };
 
@@ -38,9 +38,10 @@ typedef struct tf_kernels {
 
     /**
      * The operand whose panels the caller keeps in place for as long as it is used; `panels` may begin at any address.
-     * Makes products of few rows at the speed at which panels are read. NULL as pack.
+     * Its elements have `bytes` bytes, those that `bits` take or fewer: what is not there is zero. Makes products of
+     * few rows at the speed at which panels are read. NULL as pack.
      */
-    tf_packed *(*over_panels)(const uint8_t *panels, size_t k, size_t n, unsigned bits);
+    tf_packed *(*over_panels)(const uint8_t *panels, size_t k, size_t n, unsigned bits, unsigned bytes);
 
     /**
      * c (m x n, row stride ldc) += (a + a2) * b mod 2^bits, those of packing; c's upper bits become meaningless.

@@ -32,9 +32,10 @@ tf_packed *tf_packed_new(size_t k, size_t n, unsigned bits, const tf_gemm *gemm,
     return packed;
 }
 
-tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, const tf_gemm *gemm) {
+tf_packed *tf_packed_over(const uint8_t *panels, size_t k, size_t n, unsigned bits, unsigned bytes,
+                          const tf_gemm *gemm) {
     tf_packed *packed = tf_packed_new(k, n, bits, gemm, 0);
-    if (packed) packed->panels = panels;
+    if (packed) packed->panels = panels, packed->element = bytes;
     return packed;
 }
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/kernels/internal.h"
+
 typedef uint64_t word;
 typedef uint64_t vector __attribute__((vector_size(64)));
 typedef vector accumulator;
@@ -22,7 +24,7 @@ typedef vector accumulator;
 
 enum { MOST_FEW = 8 };
 static void widen_panel(const uint8_t *panel, size_t lines, unsigned bytes, void *out, size_t stride);
-static void few_rows(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+static void few_rows(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, const tf_packed *b,
                      uint64_t *c, size_t ldc);
 
 #define ROWS    6
@@ -101,7 +103,7 @@ INLINE void meet_panel(size_t m, const uint64_t *a, size_t lda, size_t k, const 
     case 8: meet_panel(8, a, lda, k, panel, n, c, ldc); break;                                                         \
     }
 /** For few rows memory is what counts: the elements are multiplied as they come, with no panel in between. */
-static void few_rows(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+static void few_rows(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, const tf_packed *b,
                      uint64_t *c, size_t ldc) {
-    FOR_BYTES(bytes, MEET)
+    FOR_BYTES(b->element, MEET)
 }

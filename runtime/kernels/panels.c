@@ -39,14 +39,10 @@ static block block_after(const walk *w, const block *e) {
     return i < w->m ? block_at(w, e->k, i, w->from) : block_at(w, e->k + e->depth, 0, w->from);
 }
 
-static unsigned bytes_of(const tf_packed *b) {
-    return (b->bits + 7) / 8;
-}
-
 /** Lines [first, first + count) of a block, as words. */
 static void widen(const block *e, size_t first, size_t count, unsigned char *lines, size_t word) {
     const tf_gemm *gemm = e->b->gemm;
-    const unsigned bytes = bytes_of(e->b);
+    const unsigned bytes = e->b->element;
     const size_t k = e->k + first;
     size_t n = 0, width;
     lines += first * gemm->columns * word;
@@ -75,7 +71,7 @@ static void pack_share(const block *e, size_t share, size_t shares) {
 
 /** Where a block lies. */
 static tf_ahead ahead_of(const block *e) {
-    const unsigned bytes = e->n ? bytes_of(e->b) : 0;
+    const unsigned bytes = e->n ? e->b->element : 0;
     tf_ahead ahead = {.bytes = e->depth * TF_PANEL * bytes};
     for (size_t n = 0, width; n < e->n && ahead.places < TF_AHEAD_PLACES; n += TF_PANEL)
         ahead.from[ahead.places++] = (const char *)tf_panel_at(e->b, e->j + n, &width) + e->k * width * bytes;
@@ -121,7 +117,7 @@ static void many_rows(size_t m, const uint64_t *a, const uint64_t *a2, size_t ld
 /** Whole panels alone. */
 static void few_rows(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                      size_t to, uint64_t *c, size_t ldc, uint64_t *sum) {
-    const unsigned bytes = bytes_of(b);
+    const unsigned bytes = b->element;
     const size_t groups = (m + b->gemm->group - 1) / b->gemm->group;
     for (size_t k = 0; k < b->k; k += FEW_DEPTH) {
         const size_t depth = min(FEW_DEPTH, b->k - k);
@@ -134,7 +130,7 @@ static void few_rows(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda
             const uint8_t *panel = tf_panel_at(b, j, &width) + k * TF_PANEL * bytes;
             for (size_t i = 0, end, t = 1; i < m; i = end, t++) {
                 end = m * t / groups;
-                b->gemm->few_rows(end - i, rows + i * stride, stride, depth, panel, bytes, c + i * ldc + j, ldc);
+                b->gemm->few_rows(end - i, rows + i * stride, stride, depth, panel, b, c + i * ldc + j, ldc);
             }
         }
     }

@@ -40,7 +40,7 @@ INLINE void panel_words(const uint8_t *panel, size_t lines, unsigned bytes, uint
 }
 
 /** The cross products matter in the upper half of 48 bits, where words of 16 bits do, or of 64. */
-INLINE void panel_row(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, uint64_t *c) {
+INLINE void panel_row(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, unsigned bits, uint64_t *c) {
     const __m256i order = order_of(bytes);
     words low[VECTORS] = {0};
     __m256i cross[VECTORS] = {0};
@@ -50,9 +50,9 @@ INLINE void panel_row(const uint64_t *a, size_t k, const uint8_t *panel, unsigne
         UNROLLED(v, VECTORS) {
             const __m256i y = four(panel + LANES * v * bytes, bytes, order);
             low[v] += (words)_mm256_mul_epu32(x, y);
-            if (bytes > 6)
+            if (bits > 48)
                 cross[v] = (__m256i)((halves)cross[v] + (halves)swapped * (halves)y);
-            else if (bytes > 4)
+            else if (bits > 32)
                 cross[v] = (__m256i)((quarters)cross[v] + (quarters)swapped * (quarters)y);
         }
     }
@@ -83,7 +83,7 @@ static void words32(const uint8_t *panel, size_t lines, unsigned bytes, uint32_t
 
 void tf_panels_words_avx2(const tf_packed *b, size_t k, size_t depth, size_t j, size_t n, size_t next, void *out,
                           size_t stride, size_t word) {
-    const unsigned bytes = (b->bits + 7) / 8;
+    const unsigned bytes = b->element;
     const size_t ahead = b->k * next * bytes;
     for (size_t at = 0, width; at < n; at += TF_PANEL) {
         const uint8_t *panel = tf_panel_at(b, j + at, &width) + k * width * bytes;
@@ -99,8 +99,21 @@ void tf_panels_words_avx2(const tf_packed *b, size_t k, size_t depth, size_t j, 
     }
 }
 
-void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, unsigned bytes,
+/** In the widest ring that takes as many bytes. */
+static void panel_row_as(const uint64_t *a, size_t k, const uint8_t *panel, unsigned bytes, unsigned bits,
+                         uint64_t *c) {
+#define ROW32(n) panel_row(a, k, panel, n, 32, c)
+#define ROW48(n) panel_row(a, k, panel, n, 48, c)
+#define ROW64(n) panel_row(a, k, panel, n, 64, c)
+    if (bits <= 32)
+        FOR_BYTES(bytes, ROW32)
+    else if (bits <= 48)
+        FOR_BYTES(bytes, ROW48)
+    else
+        FOR_BYTES(bytes, ROW64)
+}
+
+void tf_few_rows_avx2(size_t m, const uint64_t *a, size_t lda, size_t k, const uint8_t *panel, const tf_packed *b,
                       uint64_t *c, size_t ldc) {
-#define ROW(n) panel_row(a, k, panel, n, c)
-    for (; m; m--, a += lda, c += ldc) FOR_BYTES(bytes, ROW)
+    for (; m; m--, a += lda, c += ldc) panel_row_as(a, k, panel, b->element, b->bits, c);
 }

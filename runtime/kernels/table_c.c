@@ -19,13 +19,13 @@ static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n
     return packed;
 }
 
-static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits) {
-    return tf_packed_over(panels, k, n, bits, NULL);
+static tf_packed *over_panels(const uint8_t *panels, size_t k, size_t n, unsigned bits, unsigned bytes) {
+    return tf_packed_over(panels, k, n, bits, bytes, NULL);
 }
 
 static void panel_columns(size_t m, const uint64_t *a, const uint64_t *a2, size_t lda, const tf_packed *b, size_t from,
                           size_t to, uint64_t *c, size_t ldc) {
-    const unsigned bytes = (b->bits + 7) / 8;
+    const unsigned bytes = b->element;
     for (size_t j = from; j < to; j++) {
         size_t width;
         const uint8_t *panel = tf_panel_at(b, j / TF_PANEL * TF_PANEL, &width);

@@ -114,14 +114,24 @@ TF_MULTIVERSION void tf_combine(const uint64_t factor[2], unsigned bits, const u
     for (size_t i = 0; i < count; i++) out[i] = a * (x[i] & mask) + b * (y[i] & mask);
 }
 
-uint64_t tf_operand_bytes(tf_shape shape, unsigned bits, int zero) {
-    return (uint64_t)tf_shape_count(shape) * tf_bytes_of(tf_operand_bits(bits, zero)) + TF_PANEL_SLACK;
+tf_operand tf_operand_of(int party, const tf_type *type) {
+    const unsigned bits = type->zero < 0 ? type->bits + 1 : type->bits, width = tf_width(type->frac, type->bound);
+    const bool owns = type->zero >= 0 && party == tf_next(type->zero);
+    if (!owns || width > type->bits || tf_bytes_of(width) >= tf_bytes_of(bits))
+        return (tf_operand){bits, tf_bytes_of(bits), 0};
+    return (tf_operand){bits, tf_bytes_of(width), UINT64_C(1) << (8 * tf_bytes_of(width) - 1)};
 }
 
-tf_status tf_operand_over(const tf_kernels *kernels, const uint8_t *panels, tf_shape shape, unsigned bits, int zero,
+uint64_t tf_operand_bytes(int party, const tf_type *type) {
+    return (uint64_t)tf_shape_count(type->shape) * tf_operand_of(party, type).bytes + TF_PANEL_SLACK;
+}
+
+tf_status tf_operand_over(int party, const tf_kernels *kernels, const uint8_t *panels, const tf_type *type,
                           tf_packed **packed) {
-    *packed = kernels->over_panels(panels, shape.dim[1], shape.dim[0], tf_operand_bits(bits, zero));
-    return *packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for an operand of %zu x %zu", shape.dim[0], shape.dim[1]);
+    const tf_operand operand = tf_operand_of(party, type);
+    const size_t out = type->shape.dim[0], in = type->shape.dim[1];
+    *packed = kernels->over_panels(panels, in, out, operand.bits, operand.bytes);
+    return *packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for an operand of %zu x %zu", out, in);
 }
 
 typedef struct panel_work {
@@ -129,7 +139,8 @@ typedef struct panel_work {
     const tf_source *source;
     const uint64_t *factor;
     size_t in, out;
-    unsigned bits, bytes;
+    unsigned bits;
+    tf_operand operand;
     uint8_t *panels;
 } panel_work;
 
@@ -142,9 +153,10 @@ static tf_status make_lines(const panel_work *w, size_t first, size_t width, siz
         TF_TRY(tf_source_read(w->kernels, w->source, 0, at, lines, x));
         TF_TRY(tf_source_read(w->kernels, w->source, 1, at, lines, y));
         tf_combine(w->factor, w->bits, x, y, lines, x);
-        for (size_t i = 0; i < lines; i++) words[i * width + j] = x[i];
+        for (size_t i = 0; i < lines; i++) words[i * width + j] = x[i] + w->operand.offset;
     }
-    w->kernels->pack_bytes(words, lines * width, w->bytes, w->panels + (first * w->in + from * width) * w->bytes);
+    const size_t at = first * w->in + from * width, bytes = w->operand.bytes;
+    w->kernels->pack_bytes(words, lines * width, w->operand.bytes, w->panels + at * bytes);
     return TF_OK;
 }
 
@@ -160,16 +172,16 @@ static tf_status make_panels(void *context, size_t begin, size_t end) {
 }
 
 tf_status tf_source_panels(int party, const tf_kernels *kernels, tf_workers *workers, const tf_source *source,
-                           tf_shape shape, unsigned bits, int zero, uint8_t *panels) {
+                           const tf_type *type, uint8_t *panels) {
     static const uint64_t sum[2] = {1, 1};
     const tf_combination own = tf_combination_of(party);
     panel_work work = {.kernels = kernels,
                        .source = source,
-                       .factor = zero < 0 ? own.right : sum,
-                       .in = shape.dim[1],
-                       .out = shape.dim[0],
-                       .bits = bits,
-                       .bytes = tf_bytes_of(tf_operand_bits(bits, zero)),
+                       .factor = type->zero < 0 ? own.right : sum,
+                       .in = type->shape.dim[1],
+                       .out = type->shape.dim[0],
+                       .bits = type->bits,
+                       .operand = tf_operand_of(party, type),
                        .panels = panels};
     TF_TRY(tf_workers_split(workers, (work.out + TF_PANEL - 1) / TF_PANEL, make_panels, &work));
     tf_source_release(source);

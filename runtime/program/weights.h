@@ -58,27 +58,34 @@ tf_combination tf_combination_of(int party);
 void tf_combine(const uint64_t factor[2], unsigned bits, const uint64_t *x, const uint64_t *y, size_t count,
                 uint64_t *out);
 
-/** The ring of this party's operand of a product with a weight mod 2^bits of which component `zero` is publicly zero,
- * or none, -1. */
-static inline unsigned tf_operand_bits(unsigned bits, int zero) {
-    return zero < 0 ? bits + 1 : bits;
-}
+/**
+ * A party's operand of products with a weight, as it lies in panels (see kernels.h). The party that put the weight in
+ * has the weight itself, a number of tf_width bits, not a component that is uniform in the ring of the product: its
+ * elements have as many bytes as the type's scale and bound ask for, whatever the values are.
+ */
+typedef struct tf_operand {
+    unsigned bits;   /**< of the ring of the product */
+    unsigned bytes;  /**< of an element */
+    uint64_t offset; /**< what has been added to each element, so that none is negative; 0 where bytes hold the ring */
+} tf_operand;
 
-/** Bytes of the panels (see kernels.h) of such an operand, with what may be read behind them. */
-uint64_t tf_operand_bytes(tf_shape shape, unsigned bits, int zero);
+/** `party` may be -1, for one that did not put the weight in: nobody's operand takes more. */
+tf_operand tf_operand_of(int party, const tf_type *type);
+
+/** Bytes of the panels of such an operand, with what may be read behind them. */
+uint64_t tf_operand_bytes(int party, const tf_type *type);
 
 /** The operand that lies in these panels, which stay the caller's. The caller frees *packed. */
-TF_CHECKED tf_status tf_operand_over(const tf_kernels *kernels, const uint8_t *panels, tf_shape shape, unsigned bits,
-                                     int zero, tf_packed **packed);
+TF_CHECKED tf_status tf_operand_over(int party, const tf_kernels *kernels, const uint8_t *panels, const tf_type *type,
+                                     tf_packed **packed);
 
 /**
- * Makes the panels of the right operand of x W^T for this party, W being `shape` (out x in) mod 2^bits: the sum of both
- * components where a component (`zero`) is publicly zero, and otherwise the combination above, mod 2^(bits+1).
- * All threads of `workers`, which may be NULL, share the work.
+ * Makes the panels of the right operand of x W^T for this party, W (out x in) being of this type, mod 2^bits: the sum
+ * of both components where one is publicly zero, and otherwise the combination above, mod 2^(bits+1). All threads of
+ * `workers`, which may be NULL, share the work.
  */
 TF_CHECKED tf_status tf_source_panels(int party, const tf_kernels *kernels, tf_workers *workers,
-                                      const tf_source *source, tf_shape shape, unsigned bits, int zero,
-                                      uint8_t *panels);
+                                      const tf_source *source, const tf_type *type, uint8_t *panels);
 
 /** Elements [at, at + count) of a matrix (out x in), counted in the order of its panels. */
 void tf_panel_order(const float *w, tf_shape shape, size_t at, size_t count, float *out);

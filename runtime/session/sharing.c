@@ -77,6 +77,10 @@ static tf_status mask_words(const chunk_work *work, size_t at, size_t count, uin
     return TF_OK;
 }
 
+TF_MULTIVERSION static void add_number(const uint64_t *x, uint64_t number, size_t count, uint64_t *sum) {
+    for (size_t i = 0; i < count; i++) sum[i] = x[i] + number;
+}
+
 TF_MULTIVERSION static void subtract(uint64_t *x, const uint64_t *mask, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] -= mask[i];
 }
@@ -94,7 +98,12 @@ static tf_status owner_block(const chunk_work *work, size_t at, size_t count) {
     tf_status status = tf_encode(&w->type, w->is_packed ? ordered : in + at, count, x);
     if (!status) status = mask_words(work, at, count, mask);
     if (status) return status;
-    if (w->is_packed) kernels->pack_bytes(x, count, bytes, w->panels + at * bytes);
+    if (w->is_packed) {
+        const tf_operand own = tf_operand_of(work->s->owner, &w->type);
+        uint64_t moved[TF_BLOCK];
+        add_number(x, own.offset, count, moved);
+        kernels->pack_bytes(moved, count, own.bytes, w->panels + at * own.bytes);
+    }
     subtract(x, mask, count);
     kernels->pack_bytes(x, count, bytes, message);
     if (w->is_table) {

@@ -98,8 +98,8 @@ static tf_status add(tf_store *store, const tf_program *program, const tf_param 
 }
 
 /** Bytes of a weight's panels, to the beginning of the next one's. */
-static uint64_t panels_size(const tf_stored *s) {
-    return (tf_operand_bytes(s->type.shape, s->type.bits, s->type.zero) + LINE - 1) / LINE * LINE;
+static uint64_t panels_size(const tf_party *party, const tf_stored *s) {
+    return (tf_operand_bytes(party->id, &s->type) + LINE - 1) / LINE * LINE;
 }
 
 /** Whether a weight is an operand whose panels are still to be made, in this process's memory. */
@@ -108,10 +108,10 @@ static bool wants_panels(const tf_stored *s) {
 }
 
 /** Room for the panels of the weights from number `first` on. */
-static tf_status place_panels(tf_store *store, size_t first) {
+static tf_status place_panels(tf_store *store, const tf_party *party, size_t first) {
     uint64_t size = 0, at = 0;
     for (size_t i = first; i < store->count; i++)
-        if (wants_panels(&store->stored[i])) size += panels_size(&store->stored[i]);
+        if (wants_panels(&store->stored[i])) size += panels_size(party, &store->stored[i]);
     if (!size) return TF_OK;
     tf_block *block = malloc(sizeof *block);
     uint8_t *data = block ? tf_secret_alloc(size) : NULL;
@@ -124,22 +124,20 @@ static tf_status place_panels(tf_store *store, size_t first) {
     for (size_t i = first; i < store->count; i++) {
         if (!wants_panels(&store->stored[i])) continue;
         store->stored[i].panels = data + at;
-        at += panels_size(&store->stored[i]);
+        at += panels_size(party, &store->stored[i]);
     }
     return TF_OK;
 }
 
 /** The operand over the panels, which are complete. */
 static tf_status finish_panels(const tf_party *party, tf_stored *s, const uint8_t *panels) {
-    return tf_operand_over(party->kernels, panels, s->type.shape, s->type.bits, s->type.zero, &s->packed);
+    return tf_operand_over(party->id, party->kernels, panels, &s->type, &s->packed);
 }
 
 /** What a product, or else a step, reads of it, made of a source that stays. */
 static tf_status fill(tf_party *party, tf_stored *s, const tf_source *source) {
-    const tf_type *type = &s->type;
     if (s->is_packed) {
-        TF_TRY(tf_source_panels(party->id, party->kernels, party->workers, source, type->shape, type->bits, type->zero,
-                                s->panels));
+        TF_TRY(tf_source_panels(party->id, party->kernels, party->workers, source, &s->type, s->panels));
         return finish_panels(party, s, s->panels);
     }
     TF_TRY(tf_stored_components(s));
@@ -193,7 +191,7 @@ static tf_status derive_all(tf_store *store, tf_party *party, const tf_program *
     for (int i = 0; i < program->params; i++)
         if (!find(store, program, &program->param[i]))
             TF_TRY(add(store, program, &program->param[i], program->node[program->param[i].value].type.bits));
-    TF_TRY(place_panels(store, first));
+    TF_TRY(place_panels(store, party, first));
     for (size_t i = first; i < store->count; i++) {
         tf_stored *s = &store->stored[i];
         const tf_stored *from = find_readable(store, first, s->name, &s->type);
@@ -214,7 +212,7 @@ static tf_status load_new(tf_store *store, tf_party *party, const tf_program *pr
         status = find_source(store, party, &store->stored[store->count - 1]);
         if (status) return tf_fail_in(status, "weight %s", param->leaf->name);
     }
-    TF_TRY(place_panels(store, first));
+    TF_TRY(place_panels(store, party, first));
     for (size_t i = first; i < store->count && !status; i++) {
         tf_stored *s = &store->stored[i];
         if (!s->has_source && !s->packed) status = fill(party, s, &s->source);
@@ -234,7 +232,7 @@ static tf_status share_missing(tf_store *store, tf_party *party, const tf_progra
         status = add_shared(store, program, i, &added);
         if (!status && added) floats[store->count - 1 - first] = leaf->data;
     }
-    if (!status) status = place_panels(store, first);
+    if (!status) status = place_panels(store, party, first);
     tf_stored *weight = store->stored + first;
     size_t count = store->count - first;
     if (!status && count) {
@@ -264,7 +262,7 @@ tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *p
 uint64_t tf_store_bytes(const tf_program *program, const tf_param *param) {
     const tf_type *type = &program->node[param->value].type;
     uint64_t count = tf_shape_count(type->shape);
-    if (param->packed) return tf_operand_bytes(type->shape, type->bits, type->zero);
+    if (param->packed) return tf_operand_bytes(-1, type);
     if (param->table) return count * tf_bytes_of(type->bits) * (program->model_owner < 0 ? 1 : 2);
     return count * sizeof(uint64_t) * 2;
 }

@@ -53,10 +53,24 @@ static void start_rows(const tf_call *call, const tf_matmul_layout *l, tf_span r
     if (call->node->inputs >= WITH_SCALED) add_scaled(call, l, rows, columns, z);
 }
 
+/** Takes `offset` times the sum of each row of x0 + x1 from these columns of z: what a weight's operand that was moved
+ *  by it adds to the product. */
+TF_MULTIVERSION static void take_offset(const tf_matmul_layout *l, uint64_t offset, size_t rows, tf_span columns,
+                                        const uint64_t *x0, const uint64_t *x1, uint64_t *z) {
+    for (size_t i = 0; i < rows; i++, x0 += l->a_row, x1 += l->a_row, z += l->c_row) {
+        uint64_t sum = 0;
+        for (size_t k = 0; k < l->k; k++) sum += x0[k] + x1[k];
+        sum *= offset;
+        for (size_t j = columns.begin; j < columns.end; j++) z[j] -= sum;
+    }
+}
+
 /** These rows and columns of z = bias + n gamma + x y, y a weight that is kept as this party's operand. */
 static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_span these, tf_span columns,
                              void *scratch) {
-    int id = call->party->id, zero = call->program->node[call->node->input[1]].type.zero;
+    const tf_type *type = &call->program->node[call->node->input[1]].type;
+    const uint64_t offset = tf_operand_of(call->party->id, type).offset; /* of the owner's alone, who has x0 + x1 */
+    int id = call->party->id, zero = type->zero;
     size_t rows = tf_span_count(these), count = rows * l->k;
     const uint64_t *x0 = call->in[0].c[0] + these.begin * l->a_row, *x1 = call->in[0].c[1] + these.begin * l->a_row;
     const uint64_t *x = x0, *plus = NULL;
@@ -71,6 +85,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
         if (id == tf_next(zero)) plus = x1;
     }
     start_rows(call, l, these, columns, z);
+    if (offset) take_offset(l, offset, rows, columns, x0, x1, z);
     call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
                                          l->c_row, scratch);
     tf_secret_free(combined, count * sizeof *combined);

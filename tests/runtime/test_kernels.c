@@ -65,13 +65,12 @@ typedef struct shape {
     unsigned bits;
     fill kind;
     int transposed, sum_a, sum_b;
-    bool panels; /**< the operand lies in panels */
+    unsigned panels; /**< bytes of an element in panels; 0: the operand is packed */
 } shape;
 
 /** The panels of b, at an address that is no multiple of anything, written here from their definition. */
 static uint8_t *panels_of(const uint64_t *b, size_t k, size_t n, size_t row_stride, size_t column_stride,
-                          unsigned bits) {
-    const size_t bytes = (bits + 7) / 8;
+                          size_t bytes) {
     uint8_t *panels = malloc(k * n * bytes + TF_PANEL_SLACK + 1), *to = panels + 1;
     for (size_t j = 0; j < n; j += TF_PANEL)
         for (size_t i = 0; i < k; i++)
@@ -86,6 +85,7 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
     const size_t row_stride = s.transposed ? 1 : ldb, column_stride = s.transposed ? ldb : 1;
     const size_t size_b = (s.transposed ? s.n : s.k) * ldb;
     uint64_t *a = words(s.m * lda, s.kind), *b = words(size_b, s.kind), *c = words(s.m * ldc, RANDOM);
+    for (size_t i = 0; s.panels && i < size_b; i++) b[i] &= mask_of(8 * s.panels);
     uint64_t *a2 = s.sum_a ? words(s.m * lda, s.kind) : NULL, *b2 = s.sum_b ? words(size_b, s.kind) : NULL;
     uint64_t *expected = words(s.m * ldc, RANDOM);
     memcpy(expected, c, (s.m * ldc + 1) * sizeof *c);
@@ -96,9 +96,9 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
                 expected[i * ldc + j] += (a[at_a] + (a2 ? a2[at_a] : 0)) * (b[at_b] + (b2 ? b2[at_b] : 0));
             }
 
-    uint8_t *panels = s.panels ? panels_of(b, s.k, s.n, row_stride, column_stride, s.bits) : NULL;
-    tf_packed *packed = panels && gemm ? tf_packed_over(panels + 1, s.k, s.n, s.bits, gemm)
-                        : panels       ? kernels->over_panels(panels + 1, s.k, s.n, s.bits)
+    uint8_t *panels = s.panels ? panels_of(b, s.k, s.n, row_stride, column_stride, s.panels) : NULL;
+    tf_packed *packed = panels && gemm ? tf_packed_over(panels + 1, s.k, s.n, s.bits, s.panels, gemm)
+                        : panels       ? kernels->over_panels(panels + 1, s.k, s.n, s.bits, s.panels)
                         : gemm         ? tf_gemm_pack(gemm, b, b2, s.k, s.n, row_stride, column_stride, s.bits)
                                        : kernels->pack(b, b2, s.k, s.n, row_stride, column_stride, s.bits);
     cr_assert_not_null(packed);
@@ -115,6 +115,11 @@ static void check_matmul(const tf_kernels *kernels, const tf_gemm *gemm, shape s
     free(scratch), free(panels), free(a), free(a2), free(b), free(b2), free(c), free(expected);
 }
 
+/** Bytes of an element in panels: those of the ring, or now and then fewer. */
+static unsigned element_bytes(bool panels, unsigned most, size_t i) {
+    return !panels ? 0 : i % 3 ? most : 1 + (unsigned)(i / 3) % most;
+}
+
 static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsigned *bits, size_t widths,
                       bool panels) {
     static const size_t edges[][3] = {{1, 1, 1},     {1, 64, 1},    {3, 191, 17},   {2, 192, 16},  {5, 193, 33},
@@ -122,15 +127,16 @@ static void check_all(const tf_kernels *kernels, const tf_gemm *gemm, const unsi
                                       {129, 255, 8}, {4, 512, 128}, {12, 383, 70},  {1, 700, 40},  {131, 194, 100},
                                       {257, 98, 37}, {64, 400, 64}, {16, 1600, 33}, {70, 800, 130}};
     for (size_t w = 0; w < widths; w++) {
+        const unsigned most = (bits[w] + 7) / 8;
         for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
             check_matmul(kernels, gemm,
                          (shape){edges[i][0], edges[i][1], edges[i][2], bits[w], (fill)(i % FILLS), i & 1, i >> 1 & 1,
-                                 !panels && i >> 2 & 1, panels});
+                                 !panels && i >> 2 & 1, element_bytes(panels, most, i)});
         for (unsigned i = 0; i < 64; i++)
             check_matmul(kernels, gemm,
                          (shape){1 + random_below(panels && i % 2 ? 17 : 70), 1 + random_below(70),
                                  1 + random_below(70), bits[w], (fill)(i / 8 % FILLS), i & 1, i >> 1 & 1,
-                                 !panels && i >> 2 & 1, panels});
+                                 !panels && i >> 2 & 1, element_bytes(panels, most, i)});
     }
 }
 
@@ -189,10 +195,10 @@ Test(kernels, ranges_of_columns_make_the_whole_product) {
         for (unsigned bits = 32; table(t) && bits <= 64; bits += 16) {
             const tf_kernels *kernels = table(t);
             uint64_t whole[M * N] = {0}, mask = mask_of(bits);
-            uint8_t *panels = panels_of(b, K, N, N, 1, bits);
+            uint8_t *panels = panels_of(b, K, N, N, 1, bits / 8);
             void *scratch = aligned_alloc(64, kernels->matmul_scratch(M, K));
             tf_packed *packed[] = {kernels->pack(b, NULL, K, N, N, 1, bits),
-                                   kernels->over_panels(panels + 1, K, N, bits)};
+                                   kernels->over_panels(panels + 1, K, N, bits, bits / 8)};
             kernels->matmul(M, a, NULL, K, packed[0], whole, N, scratch);
             for (size_t m = 1; m <= 2 * M; m++) { /* rows, of either operand */
                 const tf_packed *operand = packed[m > M];
