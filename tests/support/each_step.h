@@ -124,15 +124,24 @@ static double step_square(double x) {
 }
 STEP(powers, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 0))
 STEP(powers_fine, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_508, 26, 0))
-STEP(ceiling, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims(STEP_N / 10, 10)), -1, tf_dims(1),
-                               TF_POWERS_TO_252, false))
-STEP(ceiling_far, tf_below_ceiling(p, tf_reshape(p, step_put(r, x, 32, 100), tf_dims(STEP_N / 10, 10)), -1, tf_dims(1),
-                                   TF_POWERS_TO_508, true))
+static tf_value step_rows_below_ceilings(rig *r, const int64_t *x, size_t rows, bool far) {
+    tf_value scores = tf_slice(&r->program, step_put(r, x, 32, 100), 0, 0, 10 * rows);
+    return tf_below_ceiling(&r->program, tf_reshape(&r->program, scores, tf_dims(rows, 10)), -1, tf_dims(1),
+                            far ? TF_POWERS_TO_508 : TF_POWERS_TO_252, far);
+}
+static void step_ceiling(rig *r, const int64_t *x) {
+    step_rows_below_ceilings(r, x, STEP_N / 10, false);
+}
+static void step_ceiling_far(rig *r, const int64_t *x) {
+    step_rows_below_ceilings(r, x, STEP_N / 10, true);
+}
 STEP(powers_once, tf_powers_at_once(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 61))
+
+/* Few rows: the keys of one are large. */
 static void step_ceiling_keyed(rig *r, const int64_t *x) {
     r->program.round_bytes = 1e12;
-    step_ceiling(r, x);
-    step_ceiling_far(r, x);
+    step_rows_below_ceilings(r, x, (STEP_N + 79) / 80, false);
+    step_rows_below_ceilings(r, x, (STEP_N + 79) / 80, true);
 }
 STEP(spline, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 7}, RESULT(8, 16, false)))
 STEP(spline_fine, tf_spline(p, step_put(r, x, 32, 4), step_square, (tf_window){4, 8}, RESULT(8, 16, false)))
