@@ -47,10 +47,10 @@ grep -q "20 decoys right.*probability 0.87" "$work/out" || complain "no word of 
 # A helper that tampers, on links that nobody authenticates.
 if mpicc -shared -fPIC -o "$work/tamper.so" "$here/../support/tamper_mpi.c" 2>/dev/null; then
     party=("$trefoil" infer --model "$model" --input "$work/texts.txt" --pad-to 12 --plaintext-links)
-    helper=(-x TAMPER=1 -x LD_PRELOAD="$work/tamper.so")
-    mpirun --oversubscribe -n 2 "${party[@]}" : -n 1 "${helper[@]}" "${party[@]}" >"$work/out" 2>"$work/err"
+    owners=(-x LD_PRELOAD="$work/tamper.so") helper=(-x TAMPER=1 -x LD_PRELOAD="$work/tamper.so")
+    mpirun --oversubscribe -n 2 "${owners[@]}" "${party[@]}" : -n 1 "${helper[@]}" "${party[@]}" >"$work/out" 2>"$work/err"
     grep -q "red\|green\|blue\|label" "$work/out" || complain "the test does not tamper as it should: $(cat "$work/err")"
-    mpirun --oversubscribe -n 2 "${party[@]}" "${decoys[@]}" : -n 1 "${helper[@]}" "${party[@]}" "${decoys[@]}" \
+    mpirun --oversubscribe -n 2 "${owners[@]}" "${party[@]}" "${decoys[@]}" : -n 1 "${helper[@]}" "${party[@]}" "${decoys[@]}" \
         >"$work/out" 2>"$work/err" && complain "a run that was tampered with passes"
     grep -q "of 20 decoys are off" "$work/err" || complain "another reason: $(cat "$work/err")"
     grep -q label "$work/out" && complain "results of a run that was tampered with"

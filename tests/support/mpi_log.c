@@ -12,3 +12,9 @@ int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, M
     if (!log || fwrite(data, 1, (size_t)count, log) != (size_t)count || fclose(log)) _Exit(9);
     return PMPI_Isend(data, count, type, to, tag, comm, request);
 }
+
+/* So that parties of one host send all by MPI. */
+int memfd_create(const char *name, unsigned flags) {
+    (void)name, (void)flags;
+    return -1;
+}
