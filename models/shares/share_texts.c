@@ -8,6 +8,7 @@
 
 #include "models/shares/share_weights.h"
 #include "net/base/secret.h"
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/program/step.h"
 
 enum { VECTOR = 1, MOST_TEXTS = 1 << 20 }; /* purpose of the streams that are bit vectors */
@@ -47,16 +48,10 @@ static void clear_padding(uint64_t *vector, size_t rows) {
 static tf_status split_vectors(splitter *s, const lookup *l, int j, uint64_t *vector, int64_t *sign) {
     for (size_t i = 0; i < l->tokens; i++) {
         size_t words = tf_words(l->rows), t = (size_t)l->id[i];
-        uint64_t flipped = 0;
         if (!tf_prf_words(s->prf[j], s->entries, VECTOR, i * words, vector, words))
             return tf_fail(TF_INTERNAL, "AES-128-CTR failed");
         clear_padding(vector, l->rows);
-        for (size_t w = 0; w < words; w++) { /* every word, so that no address depends on t */
-            uint64_t x = w ^ t / 64, bit = UINT64_C(1) << t % 64 & (((x | -x) >> 63) - 1);
-            vector[w] ^= bit;
-            flipped |= vector[w] & bit;
-        }
-        sign[3 * i + (size_t)j] = 2 * (int64_t)(flipped >> t % 64) - 1;
+        sign[3 * i + (size_t)j] = 1 - 2 * (int64_t)tf_flip_bit(vector, words, t);
         TF_TRY(tf_share_write(s->file[j], vector, (l->rows + 7) / 8));
     }
     return TF_OK;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/kernels/internal.h"
+#include "runtime/kernels/unit_vector.h"
 
 static tf_packed *pack(const uint64_t *b, const uint64_t *b2, size_t k, size_t n, size_t row_stride,
                        size_t column_stride, unsigned bits) {
@@ -109,7 +110,7 @@ static void pick_rows(const uint64_t *c, size_t rows, size_t columns, unsigned b
     uint64_t *found = room;
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < count; i++) {
-            const uint64_t differ = (first + r) ^ (uint64_t)index[i], take = ((differ | -differ) >> 63) - 1;
+            const uint64_t take = tf_equal_mask(first + r, (uint64_t)index[i]);
             for (size_t k = 0; k < columns; k++) found[i * columns + k] |= c[r * columns + k] & take;
         }
 }

@@ -5,11 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** All ones where both numbers are the same, else 0. */
+static inline uint64_t tf_equal_mask(uint64_t a, uint64_t b) {
+    const uint64_t x = a ^ b;
+    return ((x | -x) >> 63) - 1;
+}
+
 /** Flips bit `at` of a vector of so many words, and returns it as it was: 0 or 1. */
 static inline uint64_t tf_flip_bit(uint64_t *vector, size_t words, uint64_t at) {
     uint64_t was = 0;
     for (size_t w = 0; w < words; w++) {
-        uint64_t x = w ^ at >> 6, bit = (UINT64_C(1) << (at & 63)) & (((x | -x) >> 63) - 1);
+        uint64_t bit = (UINT64_C(1) << (at & 63)) & tf_equal_mask(w, at >> 6);
         was |= vector[w] & bit;
         vector[w] ^= bit;
     }

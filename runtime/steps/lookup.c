@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "net/base/secret.h"
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/local.h"
 #include "runtime/steps/steps.h"
 
@@ -78,10 +79,8 @@ static tf_status lookup_pair(tf_call *call, int phase) {
             else
                 call->party->kernels->unpack_bytes(call->dealt + (at + i - call->part.span.begin) * entries * bytes,
                                                    entries, bytes, entry);
-            for (size_t j = 0; j < entries; j++) { /* all entries are looked at, whatever c is */
-                uint64_t difference = c ^ j;
-                sum += entry[j] & (((difference | -difference) >> 63) - 1);
-            }
+            for (size_t j = 0; j < entries; j++) /* all entries are looked at, whatever c is */
+                sum += entry[j] & tf_equal_mask(c, j);
             part[i] = sum;
         }
         tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);

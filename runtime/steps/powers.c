@@ -260,12 +260,6 @@ static void entry_stream(tf_call *call, size_t at, uint64_t *out) {
     tf_stream(call->party, call->part.own, call->index, VECTOR, at * words, out, words);
 }
 
-/** All ones where both numbers are the same. */
-static inline uint64_t equal(uint64_t a, uint64_t b) {
-    const uint64_t x = a ^ b;
-    return ((x | -x) >> 63) - 1;
-}
-
 /** The entries of an element of which S knows v. */
 static void make_entries(const tf_step_node *node, uint64_t v, uint64_t *entry) {
     const powers_args *args = tf_args(powers_args, node);
@@ -279,7 +273,7 @@ static void make_entries(const tf_step_node *node, uint64_t v, uint64_t *entry) 
         const uint64_t by = lacking[k] - whole, near = -(uint64_t)(by < 64);
         const uint64_t value = rounded(power * mantissa[k], by & 63) & near;
         const uint64_t place = (entries - top + k - (v >> args->segment)) & mask;
-        for (size_t j = 0; j < entries; j++) entry[j] |= value & equal(j, place);
+        for (size_t j = 0; j < entries; j++) entry[j] |= value & tf_equal_mask(j, place);
     }
 }
 
@@ -306,7 +300,7 @@ static tf_status at_once_solo(tf_call *call) {
 static tf_wide entry_at(const uint64_t *entry, size_t entries, uint64_t c) {
     uint64_t words[WORDS] = {0};
     for (size_t j = 0; j < entries; j++)
-        for (size_t w = 0; w < WORDS; w++) words[w] |= entry[WORDS * j + w] & equal(j, c);
+        for (size_t w = 0; w < WORDS; w++) words[w] |= entry[WORDS * j + w] & tf_equal_mask(j, c);
     return tf_wide_of(words);
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "net/base/secret.h"
+#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/compare_tree.h"
 #include "runtime/steps/steps.h"
 
@@ -113,10 +114,6 @@ static void write_planes(const tf_call *call, const layout *l, const uint64_t *c
     }
 }
 
-static uint64_t equal_mask(uint64_t a, uint64_t b) {
-    return (((a ^ b) | -(a ^ b)) >> 63) - 1;
-}
-
 TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
     layout l = layout_of(call->node);
     const thresholds_args *args = tf_args(thresholds_args, call->node);
@@ -141,7 +138,7 @@ TF_MULTIVERSION static tf_status thresholds_solo(tf_call *call) {
             uint64_t at = t >> (unsigned)k * l.bits & tf_mask(l.bits);
             uint64_t *block = table + ((size_t)k << (l.bits - 6));
             for (size_t w = 0; w < (size_t)1 << (l.bits - 6); w++)
-                block[w] ^= UINT64_C(1) << (at & 63) & equal_mask(w, at >> 6);
+                block[w] ^= UINT64_C(1) << (at & 63) & tf_equal_mask(w, at >> 6);
         }
         memcpy(message + i * l.words * 8, table, l.words * 8);
         for (size_t j = 0, at = i; j < l.count; j++, at += rows) /* the top bit belongs to the result */
@@ -175,7 +172,7 @@ static inline __attribute__((always_inline)) void look_up(const uint64_t *entry,
     for (size_t w = 0; w < words; w++) {
         const uint64_t e = entry[w], g = below[w];
         for (size_t j = 0; j < count; j++) {
-            uint64_t here = equal_mask(w, at[j] >> 6);
+            uint64_t here = tf_equal_mask(w, at[j] >> 6);
             equal[j] = (w ? equal[j] : 0) | (e & here);
             greater[j] = (w ? greater[j] : 0) | (g & here);
         }
