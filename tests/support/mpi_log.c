@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "no_shared_memory.h"
+
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
     char path[4200];
     int from;
@@ -11,10 +13,4 @@ int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, M
     FILE *log = fopen(path, "ab");
     if (!log || fwrite(data, 1, (size_t)count, log) != (size_t)count || fclose(log)) _Exit(9);
     return PMPI_Isend(data, count, type, to, tag, comm, request);
-}
-
-/* So that parties of one host send all by MPI. */
-int memfd_create(const char *name, unsigned flags) {
-    (void)name, (void)flags;
-    return -1;
 }

@@ -1,6 +1,5 @@
 #include "experiments/app/service/plain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +41,7 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
 
 static void *compute(void *argument) {
     plain_side *side = argument;
-    side->status = plain_batch(side->model, side->batch, side->seen, &side->out);
-    snprintf(side->error, sizeof side->error, "%s", side->status == TF_OK ? "" : tf_error());
+    tf_failure_keep(plain_batch(side->model, side->batch, side->seen, &side->out), &side->failure);
     return NULL;
 }
 
@@ -58,7 +56,7 @@ tf_status plain_side_start(plain_side *side, const model_files *model, const tf_
 tf_status plain_side_finish(plain_side *side, float **values) {
     pthread_join(side->thread, NULL);
     side->running = false;
-    if (side->status != TF_OK) return tf_fail(side->status, "%s", side->error);
+    if (side->failure.status != TF_OK) return tf_failure_raise(&side->failure);
     *values = side->out.data;
     side->out.data = NULL;
     return TF_OK;
@@ -68,7 +66,7 @@ void plain_side_stop(plain_side *side) {
     if (!side->running) return;
     pthread_join(side->thread, NULL);
     side->running = false;
-    if (side->status == TF_OK) free(side->out.data);
+    if (side->failure.status == TF_OK) free(side->out.data);
 }
 
 /** Batches that are taken by threads as they come, the longest first, so that none is left alone at the end. */
@@ -80,8 +78,7 @@ typedef struct batch_queue {
     pthread_mutex_t lock; /* over what follows, and the values */
     size_t left, row;     /* batches that nobody has taken, and the rows of these */
     progress_line line;
-    tf_status status; /* of the first that failed */
-    char error[1024];
+    tf_failure failure; /* the first */
 } batch_queue;
 
 static void take_rows(const batch_queue *q, const tf_batch *batch, size_t row, const tf_array *out) {
@@ -96,7 +93,7 @@ static void take_rows(const batch_queue *q, const tf_batch *batch, size_t row, c
 static void *work_on(void *argument) {
     batch_queue *q = argument;
     pthread_mutex_lock(&q->lock);
-    while (q->left && q->status == TF_OK) {
+    while (q->left && q->failure.status == TF_OK) {
         const tf_batch *batch = &q->batches->batch[--q->left];
         const size_t row = q->row -= batch->texts;
         tf_array out;
@@ -107,9 +104,8 @@ static void *work_on(void *argument) {
             take_rows(q, batch, row, &out);
             free(out.data);
             progress_step(&q->line, batch->texts, (double)batch->texts * (double)batch->length);
-        } else if (q->status == TF_OK) {
-            q->status = status;
-            snprintf(q->error, sizeof q->error, "%s", tf_error());
+        } else if (q->failure.status == TF_OK) {
+            tf_failure_keep(status, &q->failure);
         }
     }
     pthread_mutex_unlock(&q->lock);
@@ -139,5 +135,5 @@ tf_status plain_run(const model_files *model, const text_batches *batches, tf_ra
     work_on(&q);
     while (helpers) pthread_join(helper[--helpers], NULL);
     progress_end(&q.line);
-    return q.status == TF_OK ? TF_OK : tf_fail(q.status, "%s", q.error);
+    return q.failure.status == TF_OK ? TF_OK : tf_failure_raise(&q.failure);
 }

@@ -23,8 +23,7 @@ typedef struct plain_side {
     const tf_batch *batch;
     tf_ranges *seen;
     tf_array out;
-    tf_status status;
-    char error[1024];
+    tf_failure failure;
     bool running;
     pthread_t thread;
 } plain_side;
