@@ -34,21 +34,29 @@ def send(word, mask_of):
     return word
 
 
+MASKS = {"L": "seed of R", "R": "seed of L"}
+
+
+def correct(seed, control, bit):
+    """A level on alpha's path: its corrections, and the seeds and control bits below it; S alone runs this."""
+    made = [[child(s, 0), child(s, 1)] for s in seed]
+    off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], MASKS)
+    turns = [send(made[0][0][1] ^ made[1][0][1] ^ bit ^ 1, MASKS), send(made[0][1][1] ^ made[1][1][1] ^ bit, MASKS)]
+    control, seed = ([made[b][bit][1] ^ control[b] & turns[bit] for b in (0, 1)],
+                     [made[b][bit][0] ^ control[b] * off for b in (0, 1)])
+    assert control[0] ^ control[1] == 1                                        # on the path they differ
+    return off, turns, seed, control
+
+
 def make(roots, bits, alpha, payload):
     """The keys' common body; S alone runs this."""
-    masks = {"L": "seed of R", "R": "seed of L"}
     seed, control, body = list(roots), [0, 1], []
     for i in reversed(range(bits)):
         bit = alpha >> i & 1
-        made = [[child(s, 0), child(s, 1)] for s in seed]
-        off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], masks)
-        turns = [send(made[0][0][1] ^ made[1][0][1] ^ bit ^ 1, masks), send(made[0][1][1] ^ made[1][1][1] ^ bit, masks)]
         sign = control[0] - control[1]
-        value = [send(sign * (p * (1 - bit) - a + b) % WIDE, masks) for p, a, b in zip(payload, worth(seed[0]), worth(seed[1]))]
+        value = [send(sign * (p * (1 - bit) - a + b) % WIDE, MASKS) for p, a, b in zip(payload, worth(seed[0]), worth(seed[1]))]
+        off, turns, seed, control = correct(seed, control, bit)
         body.append((off, turns, value))
-        control, seed = ([made[b][bit][1] ^ control[b] & turns[bit] for b in (0, 1)],
-                         [made[b][bit][0] ^ control[b] * off for b in (0, 1)])
-        assert control[0] ^ control[1] == 1                                    # on the path they differ
     return body
 
 
@@ -96,17 +104,11 @@ def curve(c, v, low, thresholds, spare, cubics):
 
 def equality(roots, bits, alpha):
     """The body of keys of an equality: corrections of seeds and control bits, and a last word."""
-    masks = {"L": "seed of R", "R": "seed of L"}
     seed, control, body = list(roots), [0, 1], []
     for i in reversed(range(bits)):
-        bit = alpha >> i & 1
-        made = [[child(s, 0), child(s, 1)] for s in seed]
-        off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], masks)
-        turns = [send(made[0][0][1] ^ made[1][0][1] ^ bit ^ 1, masks), send(made[0][1][1] ^ made[1][1][1] ^ bit, masks)]
+        off, turns, seed, control = correct(seed, control, alpha >> i & 1)
         body.append((off, turns))
-        control, seed = ([made[b][bit][1] ^ control[b] & turns[bit] for b in (0, 1)],
-                         [made[b][bit][0] ^ control[b] * off for b in (0, 1)])
-    return body, send((control[0] - control[1]) * (1 - seed[0] + seed[1]), masks)
+    return body, send((control[0] - control[1]) * (1 - seed[0] + seed[1]), MASKS)
 
 
 def equal_at(holder, root, body, last, point):
