@@ -37,7 +37,7 @@ def send(word, mask_of):
 MASKS = {"L": "seed of R", "R": "seed of L"}
 
 
-def correct(seed, control, bit):
+def go_down(seed, control, bit):
     """A level on alpha's path: its corrections, and the seeds and control bits below it; S alone runs this."""
     made = [[child(s, 0), child(s, 1)] for s in seed]
     off = send(made[0][1 - bit][0] ^ made[1][1 - bit][0], MASKS)
@@ -55,7 +55,7 @@ def make(roots, bits, alpha, payload):
         bit = alpha >> i & 1
         sign = control[0] - control[1]
         value = [send(sign * (p * (1 - bit) - a + b) % WIDE, MASKS) for p, a, b in zip(payload, worth(seed[0]), worth(seed[1]))]
-        off, turns, seed, control = correct(seed, control, bit)
+        off, turns, seed, control = go_down(seed, control, bit)
         body.append((off, turns, value))
     return body
 
@@ -106,7 +106,7 @@ def equality(roots, bits, alpha):
     """The body of keys of an equality: corrections of seeds and control bits, and a last word."""
     seed, control, body = list(roots), [0, 1], []
     for i in reversed(range(bits)):
-        off, turns, seed, control = correct(seed, control, alpha >> i & 1)
+        off, turns, seed, control = go_down(seed, control, alpha >> i & 1)
         body.append((off, turns))
     return body, send((control[0] - control[1]) * (1 - seed[0] + seed[1]), MASKS)
 
