@@ -8,17 +8,24 @@
 #include <math.h>
 #include <mpi.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/link_internal.h"
 
 enum { DATA_TAG = 1, NOTICE_TAG = 2, WAITING_TAG = 3, WINDOW_SIZE = 32, MOST_READS = 64, LOOKS_A_NOTICE = 8 };
 
+/* Of the job's own communicator, and what is said there. */
+enum { LEAVE_TAG = 1, BUSY = 'B', LEAVING = 'L', GIVES_UP = 'G' };
+
 // Small enough that a slow network shows signs of life well within a deadline, large enough to cost nothing.
 static const uint64_t DEFAULT_CHUNK = 1 << 20;
 static const double SPIN_SECONDS = 20e-6, YIELD_SECONDS = 1e-3, LONGEST_NAP = 1e-3;
-static const double CLOSE_SECONDS = 1, LEAVE_SECONDS = 5;
+static const double CLOSE_SECONDS = 1, LEAVE_SECONDS = 5, BUSY_SECONDS = 1, LONGEST_PATIENCE = 1e6,
+                    FAREWELL_SECONDS = 0.2;
 
 /** The chunks of one peer and direction that are under way, and where the next one begins. */
 typedef struct chunk_window {
@@ -321,36 +328,114 @@ bool tf_mpi_on_one_host(void) {
     return on_one_host;
 }
 
+/* Leaving the job -------------------------------------------------------------------------------------------------- */
+
+/** The status with which this process leaves. */
+static volatile sig_atomic_t leaves_with;
+
+static void leave_now(int number) {
+    _exit(leaves_with);
+}
+
+/** Tells the processes `first` to `end` - 1 of the job. `word` outlives the messages. */
+static void say(const unsigned char *word, int rank, int first, int end) {
+    for (int other = first; other < end; other++) {
+        MPI_Request request;
+        if (other != rank && MPI_Isend(word, 1, MPI_BYTE, other, LEAVE_TAG, MPI_COMM_WORLD, &request) == MPI_SUCCESS)
+            MPI_Request_free(&request);
+    }
+}
+
+static bool is_in_job(void) {
+    int initialized = 0, finalized = 0;
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    return initialized && !finalized;
+}
+
+void tf_mpi_busy(void) {
+    static const unsigned char busy = BUSY;
+    static double told_at;
+    int rank, size;
+    if (!is_in_job() || tf_clock() < told_at + BUSY_SECONDS) return;
+    told_at = tf_clock();
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    const int first = rank - rank % TF_PARTIES, end = first + TF_PARTIES;
+    say(&busy, rank, first, end < size ? end : size);
+}
+
+/** What a process that leaves has heard of the others. */
+typedef struct departures {
+    int left, parties; /**< how many have come to leave: of the job, of the three that computed together; with itself */
+    double heard_at;   /**< when one of the three last said something */
+    bool given_up;     /**< somebody waits no longer */
+} departures;
+
+static void hear_departures(departures *d, int rank) {
+    for (int reads = 0; reads < MOST_READS; reads++) {
+        int found = 0;
+        MPI_Message message;
+        MPI_Status status;
+        unsigned char word = 0;
+        if (MPI_Improbe(MPI_ANY_SOURCE, LEAVE_TAG, MPI_COMM_WORLD, &found, &message, &status) != MPI_SUCCESS ||
+            !found || MPI_Mrecv(&word, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return;
+        const bool party = status.MPI_SOURCE / TF_PARTIES == rank / TF_PARTIES;
+        d->left += word == LEAVING;
+        d->parties += party && word == LEAVING;
+        if (party) d->heard_at = tf_clock();
+        d->given_up |= word == GIVES_UP;
+    }
+}
+
 /**
  * Whether all parties have come to leave. Every party meets the others before it goes, for two reasons: MPI_Abort kills
  * the others, so each is given a moment to say why it ends; and mpirun itself (4.1) may crash or hang when one process
  * calls MPI_Abort while another is inside MPI_Finalize. So who has met the others finalizes, whether it has failed or
  * not, and tells a failure by its exit status.
+ *
+ * Who has not failed waits no longer than it would for a message. Then those that are here end at the same time, or
+ * mpirun would kill one of them because of the other's end. Where several groups of three share the job, the others may
+ * have hours to go, and who is missing there is missed by its own group.
  */
-static bool all_leave(bool failed) {
+static bool all_leave(bool failed, double patience) {
+    static const unsigned char leaving = LEAVING, gives_up = GIVES_UP;
+    int rank, size;
     if (abandoned) {
         nap(CLOSE_SECONDS);
         return false;
     }
-    int met = 0;
-    MPI_Request meeting;
-    double end = tf_clock() + LEAVE_SECONDS;
-    if (MPI_Ibarrier(MPI_COMM_WORLD, &meeting) != MPI_SUCCESS) return false;
-    while (!met) {
-        if (MPI_Test(&meeting, &met, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
-        if (failed && tf_clock() >= end) return false;
-        if (!met) nap(LONGEST_NAP);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    const double start = tf_clock();
+    departures d = {.left = 1, .parties = 1, .heard_at = start};
+    say(&leaving, rank, 0, size);
+    for (;;) {
+        hear_departures(&d, rank);
+        if (d.left >= size) return true;
+        const double end = failed ? start + LEAVE_SECONDS : d.parties < TF_PARTIES ? d.heard_at + patience : INFINITY;
+        if (d.given_up || tf_clock() >= end) break;
+        nap(LONGEST_NAP);
     }
-    return true;
+    say(&gives_up, rank, 0, size);
+    nap(FAREWELL_SECONDS);
+    return false;
 }
 
-void tf_mpi_leave(bool failed) {
-    int initialized = 0, finalized = 0;
-    MPI_Initialized(&initialized);
-    MPI_Finalized(&finalized);
-    if (!initialized || finalized) return;
-    if (all_leave(failed))
+void tf_mpi_leave(int status, double patience) {
+    if (!is_in_job()) return;
+    patience = fmin(fmax(patience, LEAVE_SECONDS), LONGEST_PATIENCE);
+    leaves_with = status;
+    (void)fflush(NULL);
+    signal(SIGTERM, leave_now); // from mpirun, if another party ends the job
+    signal(SIGALRM, leave_now);
+    const bool met = all_leave(status != 0, patience);
+    alarm((unsigned)ceil(patience)); // MPI, too, waits for whoever has stopped since
+    if (met)
         MPI_Finalize();
-    else
+    else if (status)
         MPI_Abort(MPI_COMM_WORLD, 1);
+    else
+        _exit(0); // upon which mpirun ends the others and fails; of MPI_Abort with 0 it says that all is well
 }

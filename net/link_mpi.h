@@ -36,11 +36,17 @@ bool tf_mpi_on_one_host(void);
 
 /**
  * Leaves the MPI job; called from main only, last, by every party, after any error was printed. Waits until all parties
- * are here, then leaves with MPI_Finalize; a failure is told by the exit status. A party that has `failed` waits for
- * the others 5 s at most, and one that closed a link with transfers under way not at all: then the whole job ends with
- * MPI_Abort.
+ * are here, then leaves with MPI_Finalize and returns; a failure is told by the exit status. A party that has failed
+ * (`status` is not 0) waits for the others 5 s at most, and one that closed a link with transfers under way not at all:
+ * then the whole job ends with MPI_Abort. A party that has not failed waits for the two others until neither has left
+ * or called tf_mpi_busy for `patience` seconds (5 at least), and then ends its process with its status, upon which the
+ * launcher ends the others. So does a party that is ended while it leaves.
  */
-void tf_mpi_leave(bool failed);
+void tf_mpi_leave(int status, double patience);
+
+/** Tells the two others, at most once a second, that this party still works although its link is silent: called now and
+ *  then by what takes long after the last message. Does nothing outside of an MPI job. By one thread at a time. */
+void tf_mpi_busy(void);
 
 TF_PUBLIC_END
 

@@ -4,6 +4,8 @@
  */
 #include "net/link_mpi.h"
 
+#include <signal.h>
+
 #include "net/link_internal.h"
 #include "tests/support/scenarios.h"
 
@@ -61,6 +63,38 @@ static tf_status only_join(tf_link *link, unsigned char *data) {
     return TF_OK;
 }
 
+static tf_status stop_in_party_2(tf_link *link, unsigned char *data) {
+    if (tf_link_party(link) == 2) raise(SIGSTOP);
+    return TF_OK;
+}
+
+static tf_status stop_while_another_fails(tf_link *link, unsigned char *data) {
+    if (tf_link_party(link) == 1) return tf_fail(TF_FORMAT, "config.json: missing");
+    return stop_in_party_2(link, data);
+}
+
+/** Works for longer than the others wait for who is silent. */
+static tf_status work_in_party_2(tf_link *link, unsigned char *data) {
+    for (int i = 0; tf_link_party(link) == 2 && i < 80; i++) {
+        sleep_seconds(0.1);
+        tf_mpi_busy();
+    }
+    return TF_OK;
+}
+
+static bool stops_in_finalize;
+
+static tf_status stop_in_finalize(tf_link *link, unsigned char *data) {
+    stops_in_finalize = tf_link_party(link) == 2;
+    return TF_OK;
+}
+
+/** In place of Open MPI's own. */
+int MPI_Finalize(void) {
+    if (stops_in_finalize) raise(SIGSTOP);
+    return PMPI_Finalize();
+}
+
 static int end_as(const char *name) {
     static const struct {
         const char *name;
@@ -68,6 +102,10 @@ static int end_as(const char *name) {
     } modes[] = {{"join", only_join},
                  {"silent", send_to_silent_party},
                  {"fail", fail_in_party_1},
+                 {"stop", stop_in_party_2},
+                 {"stop_and_fail", stop_while_another_fails},
+                 {"stop_in_finalize", stop_in_finalize},
+                 {"work", work_in_party_2},
                  {"differ", expect_too_little}};
     tf_link *link;
     tf_status status = join(&link);
@@ -77,8 +115,9 @@ static int end_as(const char *name) {
     if (link && status != TF_OK) tf_link_announce_failure(link, tf_error());
     tf_link_close(link);
     free(data);
+    if (status == TF_OK) fprintf(stderr, "done\n");
     if (status != TF_OK) fprintf(stderr, "error: %s\n", tf_error());
-    tf_mpi_leave(status != TF_OK);
+    tf_mpi_leave(status != TF_OK, 5);
     return status != TF_OK;
 }
 
@@ -97,6 +136,6 @@ int main(int argc, char **argv) {
     good &= run("deadline", deadline_names_the_peer, 0);
     good &= run("failure", failure_reaches_everyone, 0);
     good &= run("order after failures", order_and_counters, 0);
-    tf_mpi_leave(!good);
+    tf_mpi_leave(!good, 30);
     return !good;
 }

@@ -13,7 +13,6 @@
 #include "experiments/app/log/progress.h"
 #include "experiments/app/parties/hardening.h"
 #include "experiments/app/parties/links.h"
-#include "net/link_mpi.h"
 
 static const trefoil_command *const commands[] = {
     &command_infer,       &command_generate,    &command_embed,    &command_similarity, &command_eval,
@@ -78,6 +77,6 @@ static int run_program(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     int code = run_program(argc, argv);
-    tf_mpi_leave(code != 0);
+    links_leave(code);
     return code;
 }

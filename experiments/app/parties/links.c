@@ -170,8 +170,16 @@ static tf_status shape(const link_settings *o, tf_link *links[TF_PARTIES]) {
     return status;
 }
 
+/** For how long to wait for a silent party, as the links that were opened last were told. */
+static double patience;
+
+void links_leave(int code) {
+    tf_mpi_leave(code, patience);
+}
+
 tf_status links_open(const link_settings *o, link_groups *groups, tf_link *links[TF_PARTIES]) {
     tf_link *link;
+    patience = o->timeout;
     for (int i = 0; i < TF_PARTIES; i++) links[i] = NULL;
     if (o->local) {
         TF_TRY(tf_link_memory(links));

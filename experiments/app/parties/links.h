@@ -22,6 +22,10 @@ typedef struct link_groups {
  */
 TF_CHECKED tf_status links_open(const link_settings *settings, link_groups *groups, tf_link *links[TF_PARTIES]);
 
+/** Leaves the MPI job, if this process is in one, with the program's exit code: see tf_mpi_leave. Whoever has succeeded
+ *  waits for the others as long as their links did for a silent party. */
+void links_leave(int code);
+
 /**
  * Finds what is wrong with this party's own side before anybody is called: a key that cannot be read, or that is not
  * the one that the parties file has for `party` (-1: for any of the three).

@@ -6,6 +6,7 @@
 #include "experiments/app/log/progress.h"
 #include "experiments/app/parties/threads.h"
 #include "experiments/app/service/likelihood.h"
+#include "net/link_mpi.h"
 
 enum { MOST_THREADS = 16 };
 
@@ -104,6 +105,7 @@ static void *work_on(void *argument) {
             take_rows(q, batch, row, &out);
             free(out.data);
             progress_step(&q->line, batch->texts, (double)batch->texts * (double)batch->length);
+            tf_mpi_busy(); /* with --check, when the others are done */
         } else if (q->failure.status == TF_OK) {
             tf_failure_keep(status, &q->failure);
         }

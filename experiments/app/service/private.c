@@ -46,12 +46,14 @@ void private_group(const private_session *session, int *group, int *groups) {
     *groups = session->groups.groups;
 }
 
-/* Open MPI's own waiting would keep a core busy that another party may need. */
+/* Open MPI's own waiting would keep a core busy that another party may need. The two others of this group are done and
+ * wait for it to leave; the other groups may take long yet. */
 static tf_status wait_for(int begun, MPI_Request *request) {
     const struct timespec nap = {.tv_nsec = 5000000};
     int done = 0;
     while (begun == MPI_SUCCESS && !done) {
         begun = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        tf_mpi_busy();
         if (!done) nanosleep(&nap, NULL);
     }
     return begun == MPI_SUCCESS ? TF_OK : tf_fail(TF_PEER, "the other groups of parties could not be reached");
