@@ -8,10 +8,11 @@
 #include <string.h>
 
 /*
- * Strips of ROWS rows of a meet panels of so many columns of b as two vectors have, DEPTH deep: a panel (16 or 32 KiB)
- * stays in the first-level cache while all rows pass it, and a strip's sums stay in registers.
+ * Strips of ROWS rows of a meet panels of some columns of b, DEPTH deep: a panel (at most 32 KiB) stays in the
+ * first-level cache while all rows pass it, and a strip's sums stay in registers, as many as there are: 24 of 32, or 12
+ * of 16. The last columns take panels of fewer vectors.
  */
-enum { ROWS = 6, DEPTH = 256, SQUARE = 8, MOST_COLUMNS = 32 };
+enum { ROWS = 6, DEPTH = 128, SQUARE = 8, MOST_COLUMNS = 64, WIDTHS = 3 };
 
 typedef float lanes8 __attribute__((vector_size(8 * sizeof(float)), aligned(4), may_alias));
 typedef float lanes16 __attribute__((vector_size(16 * sizeof(float)), aligned(4), may_alias));
@@ -52,13 +53,13 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
     } while (0)
 
 /*
- * pack: copies depth rows of a panel's columns; those past the last become zero.
+ * pack: copies depth rows of a panel's columns, `vectors` of them; those past the last become zero.
  * times: c (ROWS x COLUMNS, row stride ldc) = strip times panel, added to what is there unless it is fresh. A macro,
  * because a function is lowered to the vectors of its own target before it is inlined; fuse(sum, a, b) is a
  * multiply-add of a number and lanes.
  */
-#define KERNELS(suffix, lanes, fuse, attributes)                                                                       \
-    enum { COLUMNS##suffix = 2 * sizeof(lanes) / sizeof(float) };                                                      \
+#define KERNELS(suffix, lanes, vectors, fuse, attributes)                                                              \
+    enum { COLUMNS##suffix = (vectors) * sizeof(lanes) / sizeof(float) };                                              \
                                                                                                                        \
     attributes static void pack##suffix(matrix b, size_t depth, float *panel) {                                        \
         size_t turned = b.row_stride == 1 && b.columns == COLUMNS##suffix ? depth / SQUARE * SQUARE : 0;               \
@@ -75,19 +76,17 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
                                                                                                                        \
     attributes static void times##suffix(size_t depth, const float *const a[ROWS], const float *panel, bool fresh,     \
                                          float *c, size_t ldc) {                                                       \
-        lanes sum[ROWS][2] = {{{0}}};                                                                                  \
+        lanes sum[ROWS][vectors] = {{{0}}};                                                                            \
         for (int r = 0; r < ROWS && !fresh; r++)                                                                       \
-            for (int h = 0; h < 2; h++) sum[r][h] = *((const lanes *)(c + (size_t)r * ldc) + h);                       \
+            for (int h = 0; h < (vectors); h++) sum[r][h] = *((const lanes *)(c + (size_t)r * ldc) + h);               \
         for (size_t i = 0; i < depth; i++) {                                                                           \
-            const lanes *row = (const lanes *)(panel + i * COLUMNS##suffix);                                           \
-            lanes left = row[0], right = row[1];                                                                       \
-            for (int r = 0; r < ROWS; r++) {                                                                           \
-                sum[r][0] = fuse(sum[r][0], a[r][i], left);                                                            \
-                sum[r][1] = fuse(sum[r][1], a[r][i], right);                                                           \
-            }                                                                                                          \
+            lanes row[vectors];                                                                                        \
+            for (int h = 0; h < (vectors); h++) row[h] = *((const lanes *)(panel + i * COLUMNS##suffix) + h);          \
+            for (int r = 0; r < ROWS; r++)                                                                             \
+                for (int h = 0; h < (vectors); h++) sum[r][h] = fuse(sum[r][h], a[r][i], row[h]);                      \
         }                                                                                                              \
         for (int r = 0; r < ROWS; r++)                                                                                 \
-            for (int h = 0; h < 2; h++) *((lanes *)(c + (size_t)r * ldc) + h) = sum[r][h];                             \
+            for (int h = 0; h < (vectors); h++) *((lanes *)(c + (size_t)r * ldc) + h) = sum[r][h];                     \
     }
 
 typedef struct kernels {
@@ -104,21 +103,38 @@ typedef struct kernels {
             fused[lane] = fmaf(a, (b)[lane], (sum)[lane]);                                                             \
         fused;                                                                                                         \
     })
-KERNELS(, lanes8, FUSE_EACH, )
+#define OF(suffix)                                                                                                     \
+    { COLUMNS##suffix, pack##suffix, times##suffix }
+
+KERNELS(_c, lanes8, 2, FUSE_EACH, )
+KERNELS(_c1, lanes8, 1, FUSE_EACH, )
+static const kernels plain[WIDTHS] = {OF(_c), OF(_c1)};
 #ifdef __x86_64__
 #define FUSE_AVX2(sum, a, b)   ((lanes8)_mm256_fmadd_ps(_mm256_set1_ps(a), (__m256)(b), (__m256)(sum)))
 #define FUSE_AVX512(sum, a, b) ((lanes16)_mm512_fmadd_ps(_mm512_set1_ps(a), (__m512)(b), (__m512)(sum)))
-KERNELS(_avx2, lanes8, FUSE_AVX2, __attribute__((target("avx2,fma"))))
-KERNELS(_avx512, lanes16, FUSE_AVX512, __attribute__((target("avx512f"))))
+KERNELS(_avx2, lanes8, 2, FUSE_AVX2, __attribute__((target("avx2,fma"))))
+KERNELS(_avx2_1, lanes8, 1, FUSE_AVX2, __attribute__((target("avx2,fma"))))
+KERNELS(_avx512, lanes16, 4, FUSE_AVX512, __attribute__((target("avx512f"))))
+KERNELS(_avx512_2, lanes16, 2, FUSE_AVX512, __attribute__((target("avx512f"))))
+KERNELS(_avx512_1, lanes16, 1, FUSE_AVX512, __attribute__((target("avx512f"))))
+static const kernels avx2[WIDTHS] = {OF(_avx2), OF(_avx2_1)};
+static const kernels avx512[WIDTHS] = {OF(_avx512), OF(_avx512_2), OF(_avx512_1)};
 #endif
 
-static kernels best_kernels(void) {
+/** The processor's kernels, the widest first; unused places have no columns. */
+static const kernels *best_kernels(void) {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512f")) return (kernels){COLUMNS_avx512, pack_avx512, times_avx512};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (kernels){COLUMNS_avx2, pack_avx2, times_avx2};
+    if (__builtin_cpu_supports("avx512f")) return avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
 #endif
-    return (kernels){COLUMNS, pack, times};
+    return plain;
+}
+
+/** The narrowest that has room for so many columns, or the widest. */
+static const kernels *kernels_for(const kernels *widest, size_t columns) {
+    const kernels *best = widest;
+    for (int i = 1; i < WIDTHS && widest[i].columns >= columns; i++) best = &widest[i];
+    return best;
 }
 
 static size_t least(size_t a, size_t b) {
@@ -137,26 +153,28 @@ static void times_rest(const kernels *best, size_t depth, const float *const str
 
 void tf_plain_matmul(size_t m, size_t k, size_t n, const float *a, size_t lda, const float *b, size_t row_stride,
                      size_t column_stride, float *c, size_t ldc) {
-    const kernels best = best_kernels();
+    const kernels *widest = best_kernels();
     float panel[DEPTH * MOST_COLUMNS] __attribute__((aligned(64)));
 
     for (size_t i = 0; i < m && !k; i++) memset(c + i * ldc, 0, n * sizeof *c);
-    for (size_t column = 0; column < n; column += best.columns) {
-        const size_t columns = least(best.columns, n - column);
+    for (size_t column = 0; column < n;) {
+        const kernels *best = kernels_for(widest, n - column);
+        const size_t columns = least(best->columns, n - column);
         for (size_t first = 0; first < k; first += DEPTH) {
             const size_t depth = least(DEPTH, k - first);
-            best.pack((matrix){b + first * row_stride + column * column_stride, row_stride, column_stride, columns},
-                      depth, panel);
+            best->pack((matrix){b + first * row_stride + column * column_stride, row_stride, column_stride, columns},
+                       depth, panel);
             for (size_t row = 0; row < m; row += ROWS) {
                 const size_t rows = least(ROWS, m - row);
                 const float *strip[ROWS];
                 for (size_t r = 0; r < ROWS; r++) strip[r] = a + (row + least(r, rows - 1)) * lda + first;
                 float *corner = c + row * ldc + column;
-                if (rows == ROWS && columns == best.columns)
-                    best.times(depth, strip, panel, !first, corner, ldc);
+                if (rows == ROWS && columns == best->columns)
+                    best->times(depth, strip, panel, !first, corner, ldc);
                 else
-                    times_rest(&best, depth, strip, panel, !first, rows, columns, corner, ldc);
+                    times_rest(best, depth, strip, panel, !first, rows, columns, corner, ldc);
             }
         }
+        column += columns;
     }
 }
