@@ -5,6 +5,7 @@
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "runtime/graph/example.h"
+#include "runtime/kernels/multiversion.h"
 #include "runtime/lower/compose.h"
 
 static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out) {
@@ -19,16 +20,27 @@ static tf_status infer(const tf_node *node, const tf_shape *shape, tf_shape *out
     return TF_OK;
 }
 
-static double mean_of(const float *x, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += x[i];
-    return sum / (double)n;
+/* Sums of a row are eight sums, whatever the processor's vectors. */
+enum { SUMS = 8 };
+
+TF_MULTIVERSION static double mean_of(const float *x, size_t n) {
+    double sum[SUMS] = {0}, all = 0;
+    const size_t whole = n / SUMS * SUMS;
+    for (size_t i = 0; i < whole; i += SUMS)
+        for (size_t k = 0; k < SUMS; k++) sum[k] += x[i + k];
+    for (size_t i = whole; i < n; i++) all += x[i];
+    for (size_t k = 0; k < SUMS; k++) all += sum[k];
+    return all / (double)n;
 }
 
-static double variance_of(const float *x, size_t n, double mean) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
-    return sum / (double)n;
+TF_MULTIVERSION static double variance_of(const float *x, size_t n, double mean) {
+    double sum[SUMS] = {0}, all = 0;
+    const size_t whole = n / SUMS * SUMS;
+    for (size_t i = 0; i < whole; i += SUMS)
+        for (size_t k = 0; k < SUMS; k++) sum[k] += (x[i + k] - mean) * (x[i + k] - mean);
+    for (size_t i = whole; i < n; i++) all += (x[i] - mean) * (x[i] - mean);
+    for (size_t k = 0; k < SUMS; k++) all += sum[k];
+    return all / (double)n;
 }
 
 /* A row of zero variance stays zero, whatever eps. */
@@ -37,16 +49,24 @@ static double inverse_deviation(const float *x, size_t n, double mean, double ep
     return square > 0 ? 1 / sqrt(square) : 0;
 }
 
+/** out = (x - mean) factor gamma + beta; without gamma and beta where they are NULL. */
+TF_MULTIVERSION static void scale_row(const float *x, size_t n, double mean, double factor, const float *gamma,
+                                      const float *beta, float *out) {
+    if (gamma)
+        for (size_t i = 0; i < n; i++) out[i] = (float)((x[i] - mean) * factor * gamma[i] + beta[i]);
+    else
+        for (size_t i = 0; i < n; i++) out[i] = (float)((x[i] - mean) * factor);
+}
+
 static tf_status normalise(const tf_node *node, const tf_array *in, tf_array *out, bool divide) {
     size_t rows = tf_shape_rows(out->shape), n = tf_shape_last(out->shape);
     double eps = tf_attr_get(node, "eps", 0);
+    bool centred = tf_attr_get(node, "centred", 0) != 0;
     for (size_t row = 0; row < rows; row++) {
         const float *x = in[0].data + row * n;
-        double mean = tf_attr_get(node, "centred", 0) ? 0 : mean_of(x, n),
-               factor = divide ? inverse_deviation(x, n, mean, eps) : 1;
-        for (size_t i = 0; i < n; i++)
-            out->data[row * n + i] = (float)(node->inputs > 1 ? (x[i] - mean) * factor * in[1].data[i] + in[2].data[i]
-                                                              : (x[i] - mean) * factor);
+        double mean = centred ? 0 : mean_of(x, n), factor = divide ? inverse_deviation(x, n, mean, eps) : 1;
+        scale_row(x, n, mean, factor, node->inputs > 1 ? in[1].data : NULL, node->inputs > 1 ? in[2].data : NULL,
+                  out->data + row * n);
     }
     return TF_OK;
 }
