@@ -24,7 +24,9 @@ tf_status plain_batch(const model_files *model, const tf_batch *batch, tf_ranges
     tf_decoding decoding = {.texts = 0};
     tf_graph_init(&graph);
     tf_status status = model->scores ? likelihood_batch(&model->config, &taken, &decoding) : TF_OK;
-    if (status == TF_OK) status = tf_model_build(&model->config, &model->approx, &taken, model->weights, false, &graph);
+    /* With the weights as the file has them, for folding normalisations into them takes as long as some dozen texts do;
+       ranges are those of the nodes that the parties' graph has. */
+    if (status == TF_OK) status = tf_model_build(&model->config, &model->approx, &taken, model->weights, !seen, &graph);
     if (status == TF_OK) status = tf_graph_plain(&graph, out, seen ? tf_ranges_watch_node : NULL, &watch);
     tf_graph_free(&graph);
     tf_decoding_free(&decoding);
