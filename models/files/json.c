@@ -21,32 +21,38 @@ static size_t string_length(const char *text) {
     return length + (text[length] == '"');
 }
 
-/* A number's length; *wide tells whether it is an integer that 64 bits cannot hold. */
+/* A number's length; *wide tells whether it is an integer that 64 bits cannot hold, which takes 19 digits at least. */
 static size_t number_length(const char *text, bool *wide) {
-    size_t length = strspn(text, "+-0123456789.eE"), integer = strspn(text, "-0123456789");
+    enum { MANY = 19 };
+    size_t length = strspn(text, "+-0123456789.eE");
+    *wide = false;
+    if (length < MANY || strspn(text, "-0123456789") != length) return length;
     errno = 0;
     (void)!strtoll(text, NULL, 10);
-    *wide = length && integer == length && errno == ERANGE;
+    *wide = errno == ERANGE;
     return length;
+}
+
+/* The word that a text begins with, or NULL. Most characters begin none. */
+static const char *const *word_at(const char *text) {
+    if (*text != 'N' && *text != 'I' && *text != '-') return NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (begins(text, words[i][0])) return words[i];
+    return NULL;
 }
 
 /* Copies `text` as JSON knows it; `out` has room for twice its length. */
 static void rewrite(const char *text, char *out) {
     while (*text) {
         bool wide = false;
-        const char *put = NULL;
-        size_t taken = 1;
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            if (!put && begins(text, words[i][0])) {
-                put = words[i][1];
-                taken = strlen(words[i][0]);
-            }
+        const char *const *word = word_at(text), *put = word ? word[1] : text;
+        size_t taken = word ? strlen(word[0]) : 1, length = word ? strlen(put) : taken;
         if (*text == '"')
-            taken = string_length(text);
-        else if (!put && strspn(text, "-0123456789"))
-            taken = number_length(text, &wide);
-        memcpy(out, put ? put : text, put ? strlen(put) : taken);
-        out += put ? strlen(put) : taken;
+            length = taken = string_length(text);
+        else if (!word && (*text == '-' || (*text >= '0' && *text <= '9')))
+            length = taken = number_length(text, &wide);
+        memcpy(out, put, length);
+        out += length;
         if (wide) {
             memcpy(out, ".0", 2);
             out += 2;
