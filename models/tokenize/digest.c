@@ -54,10 +54,9 @@ static void add_steps(tf_hash *hash, const tf_text_steps *steps) {
 
 /* ---- The model ---- */
 
-/* A token or a merge of many, to be put in order. */
+/* A token, to be put in order. */
 typedef struct item {
     int64_t key;
-    const void *content;
     const char *text; /* decides between tokens of one id */
     size_t length;
 } item;
@@ -70,13 +69,22 @@ static int by_key(const void *left, const void *right) {
     return order ? order : (a->length > b->length) - (a->length < b->length);
 }
 
+/* Most vocabularies are in order. */
+static void sort(item *items, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        if (by_key(&items[i - 1], &items[i]) > 0) {
+            qsort(items, count, sizeof *items, by_key);
+            return;
+        }
+}
+
 static tf_status add_vocabulary(tf_hash *hash, const tf_tokenizer *t) {
     const tf_vocabulary *v = &t->vocabulary;
     item *items = calloc(v->tokens + 1, sizeof *items);
     if (!items) return tf_text_no_memory();
     for (size_t i = 0; i < v->tokens; i++)
-        items[i] = (item){v->token[i].id, NULL, v->bytes + v->token[i].start, v->token[i].length};
-    qsort(items, v->tokens, sizeof *items, by_key);
+        items[i] = (item){v->token[i].id, v->bytes + v->token[i].start, v->token[i].length};
+    sort(items, v->tokens);
     add_number(hash, (int64_t)v->tokens);
     for (size_t i = 0; i < v->tokens; i++) {
         uint64_t score = 0;
@@ -89,25 +97,27 @@ static tf_status add_vocabulary(tf_hash *hash, const tf_tokenizer *t) {
     return TF_OK;
 }
 
+/* No two merges have one rank. */
 static tf_status add_bpe(tf_hash *hash, const tf_bpe *bpe) {
-    size_t count = 0;
-    item *items = calloc(bpe->slots, sizeof *items);
-    if (!items) return tf_text_no_memory();
+    size_t count = 0, ranks = 0;
     for (size_t i = 0; i < bpe->slots; i++)
-        if (bpe->merge[i].left >= 0) items[count++] = (item){.key = bpe->merge[i].rank, .content = &bpe->merge[i]};
-    qsort(items, count, sizeof *items, by_key);
+        if (bpe->merge[i].left >= 0 && bpe->merge[i].rank >= ranks) ranks = (size_t)bpe->merge[i].rank + 1;
+    const tf_merge **by_rank = calloc(ranks + 1, sizeof(const tf_merge *));
+    if (!by_rank) return tf_text_no_memory();
+    for (size_t i = 0; i < bpe->slots; i++)
+        if (bpe->merge[i].left >= 0) by_rank[bpe->merge[i].rank] = &bpe->merge[i], count++;
     add_text(hash, bpe->prefix);
     add_text(hash, bpe->suffix);
     const int64_t numbers[] = {bpe->unknown,       bpe->refuses_unknown, bpe->fuse_unknown,
                                bpe->byte_fallback, bpe->ignore_merges,   (int64_t)count};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add_number(hash, numbers[i]);
-    for (size_t i = 0; i < count; i++) {
-        const tf_merge *merge = items[i].content;
-        add_number(hash, merge->left);
-        add_number(hash, merge->right);
-        add_number(hash, merge->made);
+    for (size_t i = 0; i < ranks; i++) {
+        if (!by_rank[i]) continue;
+        add_number(hash, by_rank[i]->left);
+        add_number(hash, by_rank[i]->right);
+        add_number(hash, by_rank[i]->made);
     }
-    free(items);
+    free(by_rank);
     return TF_OK;
 }
 
