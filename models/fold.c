@@ -38,10 +38,21 @@ static void make_weight(const void *context, float *out) {
     }
 }
 
+/** The inner product of two rows, in eight sums, whatever the processor's vectors. */
+TF_MULTIVERSION static double dot(const float *x, const float *y, size_t count) {
+    enum { SUMS = 8 };
+    double sum[SUMS] = {0}, all = 0;
+    const size_t whole = count / SUMS * SUMS;
+    for (size_t i = 0; i < whole; i += SUMS)
+        for (size_t k = 0; k < SUMS; k++) sum[k] += (double)x[i + k] * y[i + k];
+    for (size_t i = whole; i < count; i++) all += (double)x[i] * y[i];
+    for (size_t k = 0; k < SUMS; k++) all += sum[k];
+    return all;
+}
+
 static double shifted(const parts *p, size_t o) {
-    double sum = p->bias ? p->bias[o] : 0;
-    for (size_t i = 0; i < p->fold->in && p->beta; i++) sum += (double)p->weight[o * p->fold->in + i] * p->beta[i];
-    return sum;
+    const double bias = p->bias ? p->bias[o] : 0;
+    return p->beta ? bias + dot(p->weight + o * p->fold->in, p->beta, p->fold->in) : bias;
 }
 
 static void make_bias(const void *context, float *out) {
