@@ -24,18 +24,34 @@ tf_id tf_block_find(tf_builder *b, const char *name) {
     return id >= 0 ? id : tf_graph_fail(b->graph, tf_fail(TF_INTERNAL, "the graph has no node %s", name));
 }
 
+/* A scope that is entered for a while. */
+typedef struct scope {
+    char text[sizeof((tf_graph *)0)->scope];
+} scope;
+
+/* Returns the scope that is left, to be put back. */
+static scope enter_scope(tf_graph *graph, const char *name, const char *end) {
+    scope former;
+    memcpy(former.text, graph->scope, sizeof former.text);
+    tf_graph_scope(graph, "%s%s", name, end);
+    return former;
+}
+
+static void put_back(tf_graph *graph, const scope *former) {
+    tf_graph_scope(graph, "%s", former->text);
+}
+
 /* A leaf below the scope of leaves: the one that is there, where layers share their weights. */
 static tf_id add_leaf(tf_builder *b, tf_leaf leaf, const char *name, tf_shape shape, const float *data) {
     tf_graph *g = b->graph;
     if (!*b->shared || g->status != TF_OK) return tf_graph_leaf(g, leaf, name, shape, data);
-    char scope[sizeof g->scope], full[sizeof g->scope + 96];
+    char full[sizeof g->scope + 96];
     snprintf(full, sizeof full, "%s%s", b->shared, name);
     tf_id id = find_node(g, full);
     if (id >= 0) return id;
-    snprintf(scope, sizeof scope, "%s", g->scope);
-    tf_graph_scope(g, "%s", b->shared);
+    const scope former = enter_scope(g, b->shared, "");
     id = tf_graph_leaf(g, leaf, name, shape, data);
-    tf_graph_scope(g, "%s", scope);
+    put_back(g, &former);
     return id;
 }
 
@@ -185,16 +201,15 @@ typedef struct affine_leaves {
 
 static affine_leaves affine_of(tf_builder *b, const tf_activations *x, bool centred) {
     affine_leaves leaves;
-    char scope[sizeof b->graph->scope], shared[sizeof b->shared];
-    snprintf(scope, sizeof scope, "%s", b->graph->scope);
+    char shared[sizeof b->shared];
+    const scope former = enter_scope(b->graph, x->node, ".");
     snprintf(shared, sizeof shared, "%s", b->shared);
-    tf_graph_scope(b->graph, "%s.", x->node);
     snprintf(b->shared, sizeof b->shared, strcmp(x->norm, x->node) ? "%s." : "", x->norm);
     leaves.gamma = tf_block_weight(b, "weight", tf_dims(x->width));
     leaves.beta = !x->shifted ? no_shift(b, "no_shift", x->width)
                   : centred   ? centred_shift(b, x)
                               : tf_block_weight(b, "bias", tf_dims(x->width));
-    tf_graph_scope(b->graph, "%s", scope);
+    put_back(b->graph, &former);
     snprintf(b->shared, sizeof b->shared, "%s", shared);
     return leaves;
 }
@@ -204,12 +219,10 @@ static const tf_attr centred_attr[] = {{"centred", 1}};
 tf_id tf_block_value_of(tf_builder *b, tf_activations x, bool centred) {
     if (!*x.norm) return x.n;
     affine_leaves leaves = affine_of(b, &x, centred);
-    char scope[sizeof b->graph->scope];
-    snprintf(scope, sizeof scope, "%s", b->graph->scope);
-    tf_graph_scope(b->graph, "%s.", x.node);
+    const scope former = enter_scope(b->graph, x.node, ".");
     tf_id y = tf_graph_op(b->graph, "affine", "", "affine", TF_IN(x.n, leaves.gamma, leaves.beta), centred ? 1 : 0,
                           centred_attr);
-    tf_graph_scope(b->graph, "%s", scope);
+    put_back(b->graph, &former);
     return y;
 }
 
