@@ -9,14 +9,15 @@
 #include "runtime/session/measure.h"
 #include "runtime/steps/product.h"
 
-/* Of a core of Zen 1 (EPYC), by trefoil bench --step and --op. Seconds of each party. */
+/* Seconds of each party on a core of Zen 1 (EPYC), by trefoil bench --step and --op; cells, weights and rounds by whole
+   models on Ice Lake, since parties of one host share memory. */
 static const double STREAM = 0.25e-9, /* for a byte of keystream */
     BYTE = 1.3e-9,                    /* of a step, for a byte that it moves over all links */
     TABLE_BYTE = 2.1e-9,              /* likewise of steps that add up rows of tables for each element */
     ELEMENT = 1.0e-9,                 /* of a step that moves nothing, for each of its elements */
-    CELL = 0.03e-9,                   /* of a secret table that is read blindly, for each of its cells and token */
-    WEIGHT = 0.9e-9,                  /* of a packed weight, for each of its elements, however few rows meet it */
-    ROUND = 0.15e-3,                  /* for handing over */
+    CELL = 0.01e-9,                   /* of a secret table that is read blindly, for each of its cells and token */
+    WEIGHT = 0.6e-9,                  /* of a packed weight, for each of its elements, however few rows meet it */
+    ROUND = 0.1e-3,                   /* for handing over */
     EFFICIENCY = 0.95,                /* of products, of their peak */
     STREAMS = 0.43;                   /* of a step's time, what keystreams are worth: the rest is memory's */
 
@@ -80,6 +81,6 @@ double machine_seconds(const machine *m, const tf_program *program, const tf_pla
 
 double machine_elapsed(const machine *m, double seconds, int parties) {
     int threads = m->cores / parties > 1 ? m->cores / parties : 1;
-    int turns = (parties * threads + m->cores - 1) / m->cores; /* of threads that find no core at once */
-    return seconds * turns / threads;
+    double share = (double)(parties * threads) / m->cores; /* of a core's time, as many threads as want it */
+    return seconds * fmax(share, 1) / threads;
 }

@@ -22,7 +22,8 @@ TF_CHECKED tf_status machine_measure(const machine **found);
  */
 double machine_seconds(const machine *m, const tf_program *program, const tf_plan *plan);
 
-/** What becomes of them by the clock where so many parties (1 or 3) share the machine. */
+/** What becomes of them by the clock where so many parties (1 or 3) share the machine, whose cores are never idle while
+ *  a party has work. */
 double machine_elapsed(const machine *m, double seconds, int parties);
 
 #endif
