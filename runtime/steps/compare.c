@@ -68,9 +68,9 @@ typedef uint64_t lanes __attribute__((vector_size(64)));
 enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void load(lanes *v, const uint64_t *x, size_t n) {
+INLINE void load(lanes *v, const void *x, size_t n) {
     *v = (lanes){0};
-    memcpy(v, x, n * sizeof *x);
+    memcpy(v, x, n * sizeof(uint64_t));
 }
 
 /** n words of the unit vector of a block of so many bits. */
@@ -148,17 +148,19 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
                 bit[w] = rho[w] ^ (args->top ? ~plane[width * BLOCK_WORDS + w] : 0);
         }
         tf_stream(call->party, own, call->index, DEAL, t.dealt_planes * from, stream, t.dealt_planes * words);
-        for (size_t i = 0; i < t.dealt_planes * words; i++) deal[i] ^= stream[i];
-        size_t skip = (at - call->part.span.begin) / 64;
-        memcpy(call->message + skip * t.dealt_planes * 8, deal, t.dealt_planes * words * 8);
+        uint8_t *message = call->message + (at - call->part.span.begin) / 64 * t.dealt_planes * 8;
+        for (size_t i = 0; i < t.dealt_planes * words; i++)
+            tf_number_put(message, sizeof *deal, i, deal[i] ^ stream[i]);
     }
     return TF_OK;
 }
 
+typedef uint64_t entry_word __attribute__((aligned(1), may_alias)); /* of S's planes, in a message */
+
 /** Shares of entry a_j of the unit vector and of the XOR of the entries below it, of n words; `whole` is 1 for the side
  *  that takes the constant of the implied last entry. Of each two neighbours a bit of a chooses one, and so on upwards;
  *  what waits for its neighbour is in e[b] and g[b]. */
-INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const uint64_t *entry, size_t words, uint64_t whole,
+INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const entry_word *entry, size_t words, uint64_t whole,
                     uint64_t *greater, uint64_t *equal) {
     lanes choose[TF_TREE_SINGLE_BITS], e[TF_TREE_SINGLE_BITS + 1], g[TF_TREE_SINGLE_BITS + 1], sum = {0};
     const size_t last = ((size_t)1 << bits) - 1;
@@ -180,7 +182,7 @@ INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const uint64_t *
 }
 
 /** The same of all words of a block. */
-INLINE void look_up_all(unsigned bits, const uint64_t *a, const uint64_t *entry, size_t words, uint64_t whole,
+INLINE void look_up_all(unsigned bits, const uint64_t *a, const entry_word *entry, size_t words, uint64_t whole,
                         uint64_t *greater, uint64_t *equal) {
     size_t w = 0;
     for (; w + LANES <= words; w += LANES) look_up(bits, LANES, a + w, entry + w, words, whole, greater + w, equal + w);
@@ -239,8 +241,8 @@ TF_MULTIVERSION static void send_wires(const side *b, int level, int nodes) {
     uint64_t wire[count], mask[count];
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
-    for (size_t i = 0; i < count; i++) wire[i] ^= mask[i];
-    memcpy(b->call->message + wires_at(b, level), wire, count * 8);
+    uint8_t *message = b->call->message + wires_at(b, level);
+    for (size_t i = 0; i < count; i++) tf_number_put(message, sizeof *wire, i, wire[i] ^ mask[i]);
 }
 
 /** The leaves, from S's message and the bits of c. */
@@ -250,16 +252,16 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     unsigned low = (unsigned)args->low, width = (unsigned)args->width;
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->at;
     size_t words = b->words;
-    uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], entry[t->dealt_planes * words];
+    uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[b->left ? t->dealt_planes * words : 1];
     for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset[b->number];
     b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
     fill_pairs(plane, width + 1, b->count);
+    const void *dealt = b->left ? (const void *)stream : b->call->dealt + in_message(b, t->dealt_planes);
+    const entry_word *e = dealt;
     if (b->left)
-        tf_stream(b->call->party, b->own, b->call->index, DEAL, t->dealt_planes * b->from, entry,
+        tf_stream(b->call->party, b->own, b->call->index, DEAL, t->dealt_planes * b->from, stream,
                   t->dealt_planes * words);
-    else
-        memcpy(entry, b->call->dealt + in_message(b, t->dealt_planes), t->dealt_planes * words * 8);
-    const uint64_t *e = entry, *a = plane;
+    const uint64_t *a = plane;
     uint64_t whole = b->left ? ~UINT64_C(0) : 0;
     for (int j = 0; j < t->leaves; j++) {
         uint64_t *gt = b->gt + (size_t)j * words, *eq = b->eq + (size_t)j * words;
@@ -284,8 +286,9 @@ TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
     uint64_t wire[count], mask[count], opened[count];
     gather_wires(b, level, nodes, wire);
     open_masks(b, level, mask);
-    memcpy(opened, b->call->received + wires_at(b, level), count * 8);
-    for (size_t i = 0; i < count; i++) opened[i] ^= wire[i] ^ mask[i]; /* the wire and both masks */
+    const uint8_t *received = b->call->received + wires_at(b, level);
+    for (size_t i = 0; i < count; i++) /* the wire and both masks */
+        opened[i] = wire[i] ^ mask[i] ^ tf_number_get(received, sizeof *wire, i);
     tf_group_view view = {opened, mask, b->product + t->first_and[level] * words, b->left ? ~UINT64_C(0) : 0};
     size_t next = 0;
     for (int j = 0; j < nodes; j += t->arity[level], next++) {
@@ -305,10 +308,10 @@ TF_MULTIVERSION static int combine(const side *b, int level, int nodes) {
 
 static void open_result(const side *b) {
     size_t words = b->words;
-    uint64_t mask[words], other[words], *bit = bit_plane(b->call, b->number, b->from);
+    const uint8_t *received = b->call->received + wires_at(b, b->t->levels);
+    uint64_t mask[words], *bit = bit_plane(b->call, b->number, b->from);
     open_masks(b, b->t->levels, mask);
-    memcpy(other, b->call->received + wires_at(b, b->t->levels), words * 8);
-    for (size_t w = 0; w < words; w++) bit[w] = b->gt[w] ^ mask[w] ^ other[w];
+    for (size_t w = 0; w < words; w++) bit[w] = b->gt[w] ^ mask[w] ^ tf_number_get(received, sizeof *mask, w);
 }
 
 static void work_phase(side *b, int phase) {

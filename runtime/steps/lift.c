@@ -27,98 +27,102 @@ static void lift_cost(const tf_program *program, const tf_step_node *node, tf_tr
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-/** A stream of so many bytes an element, for the block from element `at` on: a mask need not be wider than what it
- *  masks, and a keystream costs as much as all else here. */
-static void narrow_stream(tf_call *call, int which, unsigned purpose, size_t at, size_t count, unsigned bytes,
-                          uint64_t *out) {
-    uint64_t dense[TF_BLOCK];
-    tf_stream(call->party, which, call->index, purpose, at / 8 * bytes, dense, tf_even((count * bytes + 7) / 8));
-    call->party->kernels->unpack_bytes((const uint8_t *)dense, count, bytes, out);
-}
-
-/** S's block: the complement of its sum's top bit and its own wrap, less what masks them in nu and omega. */
-TF_MULTIVERSION static void deal_bits(const uint64_t *restrict x, const uint64_t *restrict y, unsigned m, size_t count,
-                                      uint64_t *restrict nu, uint64_t *restrict omega) {
+/** S's block: the complement of its sum's top bit and its own wrap, less what masks them, go to R; of each component S
+ *  keeps its stream's share of the wraps. */
+static inline __attribute__((always_inline)) void
+deal_wraps(unsigned size, const uint64_t *restrict x, const uint64_t *restrict y, const uint64_t *restrict nu,
+           const uint64_t *restrict omega, const uint64_t *restrict mu_x, const uint64_t *restrict mu_y, unsigned m,
+           size_t count, void *restrict nu_sent, void *restrict omega_sent, uint64_t *restrict x_out,
+           uint64_t *restrict y_out) {
     const uint64_t mask = tf_mask(m);
     for (size_t i = 0; i < count; i++) {
-        const uint64_t sum = (x[i] & mask) + (y[i] & mask);
-        nu[i] = 1 - (sum >> (m - 1) & 1) - nu[i];
-        omega[i] = (sum >> m) - omega[i];
+        const uint64_t a = x[i] & mask, b = y[i] & mask, sum = a + b;
+        tf_number_put(nu_sent, size, i, 1 - (sum >> (m - 1) & 1) - tf_number_get(nu, size, i));
+        tf_number_put(omega_sent, size, i, (sum >> m) - tf_number_get(omega, size, i));
+        x_out[i] = a - (tf_number_get(mu_x, size, i) << m);
+        y_out[i] = b - (tf_number_get(mu_y, size, i) << m);
     }
 }
 
-/** A component of S's, which keeps its stream's share of the wraps. */
-TF_MULTIVERSION static void keep_share(const uint64_t *restrict x, const uint64_t *restrict mu, unsigned m,
-                                       size_t count, uint64_t *restrict out) {
-    const uint64_t mask = tf_mask(m);
-    for (size_t i = 0; i < count; i++) out[i] = (x[i] & mask) - (mu[i] << m);
-}
-
-/** L's or R's masked part of own - nc nv. */
-TF_MULTIVERSION static void wraps_part(const uint64_t *restrict c, const uint64_t *restrict nu,
-                                       const uint64_t *restrict omega, const uint64_t *restrict mu, unsigned m,
-                                       size_t count, uint64_t *restrict part) {
-    const uint64_t offset = UINT64_C(1) << (m - 2);
-    for (size_t i = 0; i < count; i++) {
-        const uint64_t positive = ((c[i] + offset) >> (m - 1) & 1) - 1; /* all ones where nc is one */
-        part[i] = omega[i] - (nu[i] & positive) - mu[i];
-    }
-}
-
-/** The component that L and R have in common, from both parts. */
-TF_MULTIVERSION static void lift_common(const uint64_t *restrict c, const uint64_t *restrict other, unsigned m,
-                                        size_t count, uint64_t *restrict part) {
+/** L's or R's block: its masked part of own - nc nv, which is sent; of the common component all but the partner's part;
+ *  and its own component, which keeps its stream's share. */
+static inline __attribute__((always_inline)) void send_wraps(unsigned size, const uint64_t *restrict c,
+                                                             const uint64_t *restrict x, const void *restrict nu,
+                                                             const void *restrict omega, const uint64_t *restrict mu,
+                                                             unsigned m, size_t count, void *restrict sent,
+                                                             uint64_t *restrict common, uint64_t *restrict own) {
     const uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
-    for (size_t i = 0; i < count; i++) part[i] = ((c[i] + offset) & mask) - ((part[i] + other[i] + 1) << m) - offset;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t sum = c[i] + offset, positive = (sum >> (m - 1) & 1) - 1; /* all ones where nc is one */
+        const uint64_t mask_own = tf_number_get(mu, size, i);
+        const uint64_t part = tf_number_get(omega, size, i) - (tf_number_get(nu, size, i) & positive) - mask_own;
+        tf_number_put(sent, size, i, part);
+        common[i] = (sum & mask) - offset - ((part + 1) << m);
+        own[i] = (x[i] & mask) - (mask_own << m);
+    }
+}
+
+/** Completes the common component by the partner's part. */
+static inline __attribute__((always_inline)) void add_wraps(unsigned size, const void *restrict other, unsigned m,
+                                                            size_t count, uint64_t *restrict common) {
+    for (size_t i = 0; i < count; i++) common[i] -= tf_number_get(other, size, i) << m;
+}
+
+TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
+    const unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
+    const int own = call->part.own;
+    const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
+    uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK], room[2][TF_BLOCK];
+    uint8_t *message = call->message + (at - call->part.span.begin) * bytes,
+            *second = message + tf_span_count(call->part.span) * bytes;
+    tf_number_stream(call, own, NU, bytes, at, count, nu);
+    tf_number_stream(call, own, OMEGA, bytes, at, count, omega);
+    for (int j = 0; j < 2; j++) tf_number_stream(call, j, MU, bytes, at, count, mu[j]);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), deal_wraps, x, y, nu, omega, mu[0], mu[1], m, count,
+                        tf_number_place(message, bytes, room[0]), tf_number_place(second, bytes, room[1]),
+                        call->out.c[0] + at, call->out.c[1] + at)
+    tf_number_sent(call, message, count, bytes, room[0]);
+    tf_number_sent(call, second, count, bytes, room[1]);
 }
 
 static tf_status lift_solo(tf_call *call) {
-    const tf_kernels *kernels = call->party->kernels;
-    unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
-    size_t whole = tf_span_count(call->part.span) * bytes;
-    int own = call->part.own;
-    tf_for_blocks(call, at, count) {
-        const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
-        uint64_t nu[TF_BLOCK], omega[TF_BLOCK];
-        uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
-        narrow_stream(call, own, NU, at, count, bytes, nu);
-        narrow_stream(call, own, OMEGA, at, count, bytes, omega);
-        deal_bits(x, y, m, count, nu, omega);
-        kernels->pack_bytes(nu, count, bytes, message);
-        kernels->pack_bytes(omega, count, bytes, message + whole);
-        for (int j = 0; j < 2; j++) {
-            narrow_stream(call, j, MU, at, count, bytes, nu);
-            keep_share(call->in[0].c[j] + at, nu, m, count, call->out.c[j] + at);
-        }
-    }
+    tf_for_blocks(call, at, count) solo_block(call, at, count);
     return TF_OK;
 }
 
+TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count) {
+    const unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
+    const int own = call->part.own;
+    const size_t from = (at - call->part.span.begin) * bytes, whole = tf_span_count(call->part.span) * bytes;
+    uint64_t room[2][TF_BLOCK], mu[TF_BLOCK], sent[TF_BLOCK];
+    const void *nu = room[0], *omega = room[1];
+    if (call->part.role == TF_LEFT) {
+        tf_number_stream(call, own, NU, bytes, at, count, room[0]);
+        tf_number_stream(call, own, OMEGA, bytes, at, count, room[1]);
+    } else {
+        nu = tf_number_read(call, call->dealt + from, count, bytes, room[0]);
+        omega = tf_number_read(call, call->dealt + whole + from, count, bytes, room[1]);
+    }
+    tf_number_stream(call, own, MU, bytes, at, count, mu);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), send_wraps, call->in[0].c[1 - own] + at, call->in[0].c[own] + at, nu,
+                        omega, mu, m, count, tf_number_place(call->message + from, bytes, sent),
+                        call->out.c[1 - own] + at, call->out.c[own] + at)
+    tf_number_sent(call, call->message + from, count, bytes, sent);
+}
+
+TF_MULTIVERSION static void receive_block(tf_call *call, size_t at, size_t count) {
+    const unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
+    uint64_t room[TF_BLOCK];
+    const void *other = tf_number_read(call, call->received + (at - call->part.span.begin) * bytes, count, bytes, room);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), add_wraps, other, m, count, call->out.c[1 - call->part.own] + at)
+}
+
 static tf_status lift_pair(tf_call *call, int phase) {
-    const tf_kernels *kernels = call->party->kernels;
-    unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
-    int own = call->part.own;
-    size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
-        const uint64_t *c = call->in[0].c[1 - own] + at;
-        uint64_t *common = call->out.c[1 - own] + at, nu[TF_BLOCK], omega[TF_BLOCK], mu[TF_BLOCK];
-        size_t from = (at - call->part.span.begin) * bytes;
-        if (phase == 1) {
-            kernels->unpack_bytes(call->received + from, count, bytes, mu);
-            lift_common(c, mu, m, count, common);
-            continue;
-        }
-        if (call->part.role == TF_LEFT) {
-            narrow_stream(call, own, NU, at, count, bytes, nu);
-            narrow_stream(call, own, OMEGA, at, count, bytes, omega);
-        } else {
-            kernels->unpack_bytes(call->dealt + from, count, bytes, nu);
-            kernels->unpack_bytes(call->dealt + whole + from, count, bytes, omega);
-        }
-        narrow_stream(call, own, MU, at, count, bytes, mu);
-        wraps_part(c, nu, omega, mu, m, count, common); /* kept in the output until the partner's arrives */
-        kernels->pack_bytes(common, count, bytes, call->message + from);
-        keep_share(call->in[0].c[own] + at, mu, m, count, call->out.c[own] + at);
+        if (phase == 0)
+            send_block(call, at, count);
+        else
+            receive_block(call, at, count);
     }
     return TF_OK;
 }

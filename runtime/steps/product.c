@@ -63,35 +63,56 @@ static bool truncates(const tf_step_node *node) {
     return !args->wide && args->shift;
 }
 
-TF_MULTIVERSION static void drop_bits(const tf_step_node *node, uint64_t *part, size_t count) {
-    unsigned drop = dropped(node);
-    if (!drop) return;
-    for (size_t i = 0; i < count; i++) part[i] = part[i] >> drop | part[i] << (64 - drop);
+/** x without `drop` low bits, which come to its upper end. */
+static inline uint64_t without(unsigned drop, uint64_t x) {
+    return x >> drop | x << (-drop & 63);
 }
 
-/** A block of S, whose part of the products is z. */
-TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count, const uint64_t *z) {
-    int own = call->part.own;
-    unsigned drop = dropped(call->node);
+/** A block of S, whose part of the products is in out.c[0]. */
+TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
+    const int own = call->part.own;
+    const unsigned drop = dropped(call->node);
     /* three floors lower the sum by a unit and a half in the mean */
-    uint64_t centre = truncates(call->node) ? (UINT64_C(3) << (drop - 1)) - 1 : 0;
+    const uint64_t centre = truncates(call->node) ? (UINT64_C(3) << (drop - 1)) - 1 : 0, *z = call->out.c[0] + at;
     uint64_t v[TF_BLOCK], mask[TF_BLOCK];
     tf_element_stream(call, own, ZERO, at, count, v);
     tf_element_stream(call, 1 - own, ZERO, at, count, mask);
-    for (size_t i = 0; i < count; i++) v[i] += z[i] - mask[i] + centre;
-    drop_bits(call->node, v, count);
+    for (size_t i = 0; i < count; i++) v[i] = without(drop, v[i] + z[i] - mask[i] + centre);
     tf_truncation_solo(call, truncation_of(call->node), at, count, v);
 }
 
-/** A block of L or R, whose part of the products is z: masked, kept and sent. */
-TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count, const uint64_t *z) {
+static inline __attribute__((always_inline)) void mask_part(unsigned size, const uint64_t *restrict mask, uint64_t flip,
+                                                            unsigned drop, size_t count, uint64_t *restrict z,
+                                                            void *restrict sent) {
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t part = without(drop, z[i] + (mask[i] ^ flip) - flip);
+        z[i] = part;
+        tf_number_put(sent, size, i, part);
+    }
+}
+
+/** A block of L or R, whose part of the products is in out.c[0]: masked there, and sent. */
+TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count) {
     const unsigned bytes = tf_bytes_of(truncation_of(call->node).bits);
     const uint64_t flip = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* subtracts */
-    uint64_t mask[TF_BLOCK], *kept = call->out.c[1 - call->part.own] + at;
+    uint64_t mask[TF_BLOCK], room[TF_BLOCK];
+    uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
     tf_element_stream(call, call->part.own, ZERO, at, count, mask);
-    for (size_t i = 0; i < count; i++) kept[i] = z[i] + (mask[i] ^ flip) - flip;
-    drop_bits(call->node, kept, count);
-    call->party->kernels->pack_bytes(kept, count, bytes, call->message + (at - call->part.span.begin) * bytes);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), mask_part, mask, flip, dropped(call->node), count, call->out.c[0] + at,
+                        tf_number_place(message, bytes, room))
+    tf_number_sent(call, message, count, bytes, room);
+}
+
+/** Both components from this side's part, which is in the first, the other's, and this side's share of S's. */
+static inline __attribute__((always_inline)) void join_parts(unsigned size, const void *restrict other,
+                                                             const void *restrict share, bool second, size_t count,
+                                                             uint64_t *restrict first_out,
+                                                             uint64_t *restrict second_out) {
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t common = first_out[i] + tf_number_get(other, size, i), own = tf_number_get(share, size, i);
+        first_out[i] = second ? common : own;
+        second_out[i] = second ? own : common;
+    }
 }
 
 /** A block of L or R in the phases after that. */
@@ -102,23 +123,25 @@ TF_MULTIVERSION static void receive_block(tf_call *call, int phase, size_t at, s
         tf_truncation_finish(call, t, at, count);
         return;
     }
-    uint64_t block[TF_BLOCK];
-    const uint64_t *kept = call->out.c[1 - call->part.own] + at;
-    call->party->kernels->unpack_bytes(call->received + (at - call->part.span.begin) * bytes, count, bytes, block);
-    for (size_t i = 0; i < count; i++) block[i] += kept[i];
-    tf_truncation_pair(call, t, at, count, block);
+    uint64_t room[TF_BLOCK], block[TF_BLOCK], *first = call->out.c[0] + at, *second = call->out.c[1] + at;
+    const void *other = tf_number_read(call, call->received + (at - call->part.span.begin) * bytes, count, bytes, room);
+    if (t.wide) {
+        for (size_t i = 0; i < count; i++) block[i] = first[i] + tf_number_get(other, sizeof *block, i);
+        tf_truncation_pair(call, t, at, count, block);
+        return;
+    }
+    const void *share = tf_truncation_share(call, t, at, count, block);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), join_parts, other, share, call->part.own == 1, count, first, second)
 }
 
 void tf_product_solo(tf_call *call) {
-    tf_for_blocks(call, at, count) {
-        solo_block(call, at, count, call->out.c[0] + at);
-    }
+    tf_for_blocks(call, at, count) solo_block(call, at, count);
 }
 
 void tf_product_pair(tf_call *call, int phase) {
     tf_for_blocks(call, at, count) {
         if (phase == 0)
-            send_block(call, at, count, call->out.c[0] + at);
+            send_block(call, at, count);
         else
             receive_block(call, phase, at, count);
     }
@@ -227,19 +250,17 @@ static void make_part(const tf_call *call, size_t at, size_t count, uint64_t *z)
 
 static tf_status multiply_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
-        uint64_t z[TF_BLOCK];
-        make_part(call, at, count, z);
-        solo_block(call, at, count, z);
+        make_part(call, at, count, call->out.c[0] + at);
+        solo_block(call, at, count);
     }
     return TF_OK;
 }
 
 static tf_status multiply_pair(tf_call *call, int phase) {
     tf_for_blocks(call, at, count) {
-        uint64_t z[TF_BLOCK];
         if (phase == 0) {
-            make_part(call, at, count, z);
-            send_block(call, at, count, z);
+            make_part(call, at, count, call->out.c[0] + at);
+            send_block(call, at, count);
         } else {
             receive_block(call, phase, at, count);
         }

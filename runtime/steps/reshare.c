@@ -12,6 +12,23 @@ TF_MULTIVERSION void tf_expand_bits(const uint64_t *bit, size_t at, size_t count
     }
 }
 
+void tf_number_stream(tf_call *call, int which, unsigned purpose, unsigned bytes, size_t at, size_t count,
+                      uint64_t out[TF_BLOCK]) {
+    const size_t size = tf_number_size(bytes);
+    tf_stream(call->party, which, call->index, purpose, at / 8 * size, out, (count * size + 7) / 8);
+}
+
+const void *tf_number_read(const tf_call *call, const uint8_t *in, size_t count, unsigned bytes,
+                           uint64_t room[TF_BLOCK]) {
+    if (tf_number_size(bytes) == bytes) return in;
+    call->party->kernels->unpack_bytes(in, count, bytes, room);
+    return room;
+}
+
+void tf_number_sent(const tf_call *call, uint8_t *out, size_t count, unsigned bytes, const uint64_t room[TF_BLOCK]) {
+    if (tf_number_size(bytes) != bytes) call->party->kernels->pack_bytes(room, count, bytes, out);
+}
+
 void tf_ring_stream(tf_call *call, int which, unsigned purpose, unsigned bytes, size_t at, size_t count, tf_ring *out) {
     if (tf_is_narrow(bytes))
         tf_stream(call->party, which, call->index, purpose, at / 2, out->wide, (count + 1) / 2);
@@ -52,6 +69,10 @@ TF_MULTIVERSION void tf_reshare_solo(tf_call *call, tf_reshare r, size_t at, siz
     unsigned bytes = bytes_before(call, r);
     for (int j = 0; j < 2; j++) {
         tf_ring stream;
+        if (!tf_is_narrow(bytes) && !r.drop) {
+            tf_element_stream(call, j, r.purpose, at, count, call->out.c[j] + at);
+            continue;
+        }
         tf_ring_stream(call, j, r.purpose, bytes, at, count, &stream);
         if (tf_is_narrow(bytes))
             keep_stream(true, r.drop, count, &stream, call->out.c[j] + at);
@@ -86,12 +107,17 @@ TF_MULTIVERSION void tf_reshare_send(tf_call *call, tf_reshare r, size_t at, siz
     call->party->kernels->pack_bytes(common, count, bytes, call->message + (at - call->part.span.begin) * bytes);
 }
 
+static inline __attribute__((always_inline)) void add_other(unsigned size, const void *restrict other, size_t count,
+                                                            uint64_t *restrict common) {
+    for (size_t i = 0; i < count; i++) common[i] += tf_number_get(other, size, i);
+}
+
 TF_MULTIVERSION void tf_reshare_receive(tf_call *call, size_t at, size_t count) {
-    unsigned bytes = tf_bytes_of(call->node->type.bits);
-    uint64_t *common = call->out.c[1 - call->part.own] + at, other[TF_BLOCK];
+    const unsigned bytes = tf_bytes_of(call->node->type.bits);
     const uint8_t *message = call->received + (at - call->part.span.begin) * bytes;
-    call->party->kernels->unpack_bytes(message, count, bytes, other);
-    for (size_t i = 0; i < count; i++) common[i] += other[i];
+    uint64_t room[TF_BLOCK];
+    const void *other = tf_number_read(call, message, count, bytes, room);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), add_other, other, count, call->out.c[1 - call->part.own] + at)
 }
 
 /* A value under another type: another shape, another range --------------------------------------------------------- */

@@ -180,64 +180,114 @@ static size_t in_message(const tf_call *call, int k, size_t at) {
     return before + (at - call->part.span.begin) * element_bytes(call, k);
 }
 
-TF_MULTIVERSION static tf_status lifted_solo(tf_call *call) {
-    unsigned m = from_of(call);
-    uint64_t mask = tf_mask(m);
-    tf_for_blocks(call, at, count) {
-        const uint64_t *x = call->in[1].c[0] + at, *y = call->in[1].c[1] + at;
-        uint64_t element[DEALT][TF_BLOCK], rho[TF_BLOCK], stream[TF_BLOCK];
-        tf_expand_bits(call->in[0].bit, at, count, false, rho);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t sum = (x[i] & mask) + (y[i] & mask), nv = 1 - (sum >> (m - 1) & 1);
-            element[0][i] = rho[i] & 1;
-            element[1][i] = rho[i] & ((sum & mask) - (UINT64_C(1) << m));
-            element[2][i] = rho[i] & nv;
-            element[3][i] = nv;
-            element[4][i] = sum >> m;
-        }
-        for (int k = 0; k < DEALT; k++) {
-            tf_element_stream(call, call->part.own, (unsigned)(ELEMENT + k), at, count, stream);
-            for (size_t i = 0; i < count; i++) element[k][i] -= stream[i];
-            call->party->kernels->pack_bytes(element[k], count, element_bytes(call, k),
-                                             call->message + in_message(call, k, at));
-        }
-        tf_reshare_solo(call, (tf_reshare){LIFTED_MU, 0}, at, count);
+/** A block's elements as they are dealt, masked or masks. The narrow ones are numbers of their size. */
+typedef struct dealt_block {
+    uint64_t room[DEALT][TF_BLOCK];
+    const void *element[DEALT];
+} dealt_block;
+
+static void element_streams(tf_call *call, size_t at, size_t count, dealt_block *d) {
+    for (int k = 0; k < DEALT; k++) {
+        const unsigned bytes = k < MULTIPLES ? sizeof(uint64_t) : element_bytes(call, k);
+        tf_number_stream(call, call->part.own, (unsigned)(ELEMENT + k), bytes, at, count, d->room[k]);
+        d->element[k] = d->room[k];
     }
+}
+
+/** What S deals of a block, less the masks that are there. */
+static inline __attribute__((always_inline)) void
+deal_lifted(unsigned size, const uint64_t *restrict rho, const uint64_t *restrict x, const uint64_t *restrict y,
+            unsigned m, size_t count, uint64_t *restrict bit, uint64_t *restrict product,
+            const void *restrict zero_mask, const void *restrict nv_mask, const void *restrict wrap_mask,
+            void *restrict zero_sent, void *restrict nv_sent, void *restrict wrap_sent) {
+    const uint64_t mask = tf_mask(m);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t sum = (x[i] & mask) + (y[i] & mask), nv = 1 - (sum >> (m - 1) & 1);
+        bit[i] = (rho[i] & 1) - bit[i];
+        product[i] = (rho[i] & ((sum & mask) - (UINT64_C(1) << m))) - product[i];
+        tf_number_put(zero_sent, size, i, (rho[i] & nv) - tf_number_get(zero_mask, size, i));
+        tf_number_put(nv_sent, size, i, nv - tf_number_get(nv_mask, size, i));
+        tf_number_put(wrap_sent, size, i, (sum >> m) - tf_number_get(wrap_mask, size, i));
+    }
+}
+
+TF_MULTIVERSION static void lifted_solo_block(tf_call *call, size_t at, size_t count) {
+    const tf_kernels *kernels = call->party->kernels;
+    const unsigned m = from_of(call), wide = wide_bytes(call->node), narrow = narrow_bytes(call->node, m);
+    uint64_t rho[TF_BLOCK], room[DEALT][TF_BLOCK];
+    uint8_t *message[DEALT];
+    void *sent[DEALT];
+    dealt_block d;
+    for (int k = 0; k < DEALT; k++) {
+        message[k] = call->message + in_message(call, k, at);
+        sent[k] = tf_number_place(message[k], narrow, room[k]);
+    }
+    tf_expand_bits(call->in[0].bit, at, count, false, rho);
+    element_streams(call, at, count, &d);
+    TF_WITH_NUMBER_SIZE(tf_number_size(narrow), deal_lifted, rho, call->in[1].c[0] + at, call->in[1].c[1] + at, m,
+                        count, d.room[0], d.room[1], d.room[2], d.room[3], d.room[4], sent[2], sent[3], sent[4])
+    for (int k = 0; k < MULTIPLES; k++) kernels->pack_bytes(d.room[k], count, wide, message[k]);
+    for (int k = MULTIPLES; k < DEALT; k++) tf_number_sent(call, message[k], count, narrow, room[k]);
+    tf_reshare_solo(call, (tf_reshare){LIFTED_MU, 0}, at, count);
+}
+
+static tf_status lifted_solo(tf_call *call) {
+    tf_for_blocks(call, at, count) lifted_solo_block(call, at, count);
     return TF_OK;
 }
 
 /** L or R: its shares of what S deals. */
-static void take(tf_call *call, size_t at, size_t count, uint64_t element[DEALT][TF_BLOCK]) {
-    for (int k = 0; k < DEALT; k++)
-        if (call->part.role == TF_LEFT)
-            tf_element_stream(call, call->part.own, (unsigned)(ELEMENT + k), at, count, element[k]);
+static void take(tf_call *call, size_t at, size_t count, dealt_block *d) {
+    const tf_kernels *kernels = call->party->kernels;
+    if (call->part.role == TF_LEFT) {
+        element_streams(call, at, count, d);
+        return;
+    }
+    for (int k = 0; k < DEALT; k++) {
+        const uint8_t *in = call->dealt + in_message(call, k, at);
+        d->element[k] = d->room[k];
+        if (k < MULTIPLES)
+            kernels->unpack_bytes(in, count, element_bytes(call, k), d->room[k]);
         else
-            call->party->kernels->unpack_bytes(call->dealt + in_message(call, k, at), count, element_bytes(call, k),
-                                               element[k]);
+            d->element[k] = tf_number_read(call, in, count, element_bytes(call, k), d->room[k]);
+    }
 }
 
-TF_MULTIVERSION static tf_status lifted_pair(tf_call *call, int phase) {
-    unsigned m = from_of(call);
-    int own = call->part.own;
-    uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
-    uint64_t one = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* one side counts what both know */
+/** This side's part of a block; `one` is all ones on the side that counts what both know. */
+static inline __attribute__((always_inline)) void
+lifted_part(unsigned size, const uint64_t *restrict half, const uint64_t *restrict common,
+            const uint64_t *restrict delta, const uint64_t *restrict bit, const uint64_t *restrict product,
+            const void *restrict zero_share, const void *restrict nv_share, const void *restrict wrap_share, unsigned m,
+            uint64_t one, size_t count, uint64_t *restrict part) {
+    const uint64_t mask = tf_mask(m), offset = UINT64_C(1) << (m - 2);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t sum = (common[i] + offset) & mask, c = sum - offset, zero = (sum >> (m - 1)) - 1;
+        const uint64_t once = c * bit[i] + product[i] + ((tf_number_get(zero_share, size, i) & zero) << m);
+        const uint64_t wraps = (tf_number_get(nv_share, size, i) & zero) - tf_number_get(wrap_share, size, i);
+        const uint64_t x = (half[i] & mask) + ((c - (UINT64_C(1) << m)) & one) + (wraps << m);
+        part[i] = ((once ^ delta[i]) - delta[i]) + (delta[i] & x);
+    }
+}
+
+TF_MULTIVERSION static void lifted_pair_block(tf_call *call, size_t at, size_t count) {
+    const unsigned m = from_of(call), narrow = narrow_bytes(call->node, m);
+    const int own = call->part.own;
+    uint64_t one = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
+    uint64_t delta[TF_BLOCK], part[TF_BLOCK];
+    dealt_block d;
+    take(call, at, count, &d);
+    tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
+    TF_WITH_NUMBER_SIZE(tf_number_size(narrow), lifted_part, call->in[1].c[own] + at, call->in[1].c[1 - own] + at,
+                        delta, d.room[0], d.room[1], d.element[2], d.element[3], d.element[4], m, one, count, part)
+    tf_reshare_send(call, (tf_reshare){LIFTED_MU, 0}, at, count, part);
+}
+
+static tf_status lifted_pair(tf_call *call, int phase) {
     tf_for_blocks(call, at, count) {
-        if (phase == 1) {
+        if (phase == 0)
+            lifted_pair_block(call, at, count);
+        else
             tf_reshare_receive(call, at, count);
-            continue;
-        }
-        const uint64_t *half = call->in[1].c[own] + at, *common = call->in[1].c[1 - own] + at;
-        uint64_t element[DEALT][TF_BLOCK], delta[TF_BLOCK], part[TF_BLOCK];
-        take(call, at, count, element);
-        tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t sum = (common[i] + offset) & mask, c = sum - offset, zero = (sum >> (m - 1)) - 1;
-            uint64_t once = c * element[0][i] + element[1][i] + ((element[2][i] & zero) << m);
-            uint64_t x =
-                (half[i] & mask) + ((c - (UINT64_C(1) << m)) & one) + (((element[3][i] & zero) - element[4][i]) << m);
-            part[i] = ((once ^ delta[i]) - delta[i]) + (delta[i] & x);
-        }
-        tf_reshare_send(call, (tf_reshare){LIFTED_MU, 0}, at, count, part);
     }
     return TF_OK;
 }

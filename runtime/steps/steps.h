@@ -2,6 +2,8 @@
 #ifndef TF_STEPS_H
 #define TF_STEPS_H
 
+#include <string.h>
+
 #include "runtime/program/step.h"
 
 /** The same elements under another type; `type` says all. */
@@ -43,6 +45,65 @@ extern const tf_step tf_embed_shared_step;
 
 /** For each bit from element `at` on, all ones where it is 1 and zero elsewhere; the other way round with `invert`. */
 void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
+
+/** @name A block's elements as numbers of C, of 1, 2, 4 or 8 bytes, the least that hold so many bytes or 8: loops that
+ * take the size as a constant read messages and keystreams where they lie, and write messages, and become vectors. @{
+ */
+
+static inline unsigned tf_number_size(unsigned bytes) {
+    return bytes & (bytes - 1) ? sizeof(uint64_t) : bytes;
+}
+
+/** Messages are little-endian, and so is this machine; by way of each type, for which the compiler finds vectors. */
+static inline __attribute__((always_inline)) uint64_t tf_number_get(const void *in, unsigned size, size_t i) {
+    const uint8_t *at = (const uint8_t *)in + i * size;
+    uint16_t half;
+    uint32_t word;
+    uint64_t whole;
+    switch (size) {
+    case 1: return *at;
+    case 2: memcpy(&half, at, sizeof half); return half;
+    case 4: memcpy(&word, at, sizeof word); return word;
+    default: memcpy(&whole, at, sizeof whole); return whole;
+    }
+}
+
+static inline __attribute__((always_inline)) void tf_number_put(void *out, unsigned size, size_t i, uint64_t x) {
+    uint8_t *at = (uint8_t *)out + i * size;
+    const uint16_t half = (uint16_t)x;
+    const uint32_t word = (uint32_t)x;
+    switch (size) {
+    case 1: *at = (uint8_t)x; break;
+    case 2: memcpy(at, &half, sizeof half); break;
+    case 4: memcpy(at, &word, sizeof word); break;
+    default: memcpy(at, &x, sizeof x);
+    }
+}
+
+/** The stream of a block, so many numbers of tf_number_size(bytes): a mask need not be wider than what it masks. */
+void tf_number_stream(tf_call *call, int which, unsigned purpose, unsigned bytes, size_t at, size_t count,
+                      uint64_t out[TF_BLOCK]);
+
+/** A block's numbers in a message: where they lie, or in `room`. */
+const void *tf_number_read(const tf_call *call, const uint8_t *in, size_t count, unsigned bytes,
+                           uint64_t room[TF_BLOCK]);
+
+/** Where a block's numbers are written for a message: there, or in `room`, of which tf_number_sent puts them there. */
+static inline void *tf_number_place(uint8_t *out, unsigned bytes, uint64_t room[TF_BLOCK]) {
+    return tf_number_size(bytes) == bytes ? (void *)out : room;
+}
+void tf_number_sent(const tf_call *call, uint8_t *out, size_t count, unsigned bytes, const uint64_t room[TF_BLOCK]);
+
+/** Calls f(size, ...) with the size as a constant. */
+#define TF_WITH_NUMBER_SIZE(size, f, ...)                                                                              \
+    switch (size) {                                                                                                    \
+    case 1: f(1, __VA_ARGS__); break;                                                                                  \
+    case 2: f(2, __VA_ARGS__); break;                                                                                  \
+    case 4: f(4, __VA_ARGS__); break;                                                                                  \
+    default: f(8, __VA_ARGS__);                                                                                        \
+    }
+
+/** @} */
 
 /** @name A block's elements in a ring of so many bytes: words of 32 bits where it has four, of 64 otherwise, masks from
  * a keystream included. Loops over them take `narrow`, tf_is_narrow(bytes), as a constant. @{ */

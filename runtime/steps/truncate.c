@@ -9,6 +9,7 @@
  */
 #include <math.h>
 
+#include "runtime/steps/steps.h"
 #include "runtime/steps/truncation.h"
 
 enum { RHO = TF_PURPOSE_TRUNCATION, NU, MU };
@@ -35,50 +36,87 @@ unsigned tf_truncation_swapped(tf_truncation t) {
     return t.wide ? tf_bytes_of(t.shift) : 0;
 }
 
-TF_MULTIVERSION void tf_truncation_solo(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v) {
-    const tf_kernels *kernels = call->party->kernels;
-    int own = call->part.own;
-    uint64_t *x = call->out.c[own] + at, *y = call->out.c[1 - own] + at, shifted[TF_BLOCK];
-    uint8_t *message = call->message;
-    size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
-    uint64_t mask = tf_mask(t.bits);
-    for (size_t i = 0; i < count; i++) shifted[i] = (v[i] & mask) >> t.shift;
-    tf_element_stream(call, own, RHO, at, count, x);
-    for (size_t i = 0; i < count; i++) y[i] = shifted[i] - x[i];
-    if (!t.wide) {
-        unsigned bytes = tf_bytes_of(t.bits - t.shift);
-        kernels->pack_bytes(y, count, bytes, message + from * bytes);
-        return;
+/** S's components of v without `shift` low bits: a stream, and the rest, which R gets. */
+static inline __attribute__((always_inline)) void split(unsigned size, const uint64_t *restrict v,
+                                                        const void *restrict rho, unsigned shift, size_t count,
+                                                        uint64_t *restrict x, uint64_t *restrict y,
+                                                        void *restrict sent) {
+    for (size_t i = 0; i < count; i++) {
+        x[i] = tf_number_get(rho, size, i);
+        y[i] = (v[i] >> shift) - x[i];
+        tf_number_put(sent, size, i, y[i]);
     }
+}
+
+/** Narrow: what wraps is lost with the upper bits. */
+TF_MULTIVERSION static void solo_narrow(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v) {
+    const unsigned bytes = tf_bytes_of(t.bits - t.shift);
+    const int own = call->part.own;
+    uint64_t rho[TF_BLOCK], room[TF_BLOCK];
+    uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
+    tf_number_stream(call, own, RHO, bytes, at, count, rho);
+    TF_WITH_NUMBER_SIZE(tf_number_size(bytes), split, v, rho, t.shift, count, call->out.c[own] + at,
+                        call->out.c[1 - own] + at, tf_number_place(message, bytes, room))
+    tf_number_sent(call, message, count, bytes, room);
+}
+
+TF_MULTIVERSION static void solo_wide(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v) {
+    const tf_kernels *kernels = call->party->kernels;
+    const int own = call->part.own;
+    uint64_t *x = call->out.c[own] + at, *y = call->out.c[1 - own] + at;
+    const size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
+    tf_element_stream(call, own, RHO, at, count, x);
+    for (size_t i = 0; i < count; i++) y[i] = (v[i] >> t.shift) - x[i];
     /* of nu and mu only the low d bits count, whatever whole bytes carry */
-    unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
+    const unsigned bytes = tf_bytes_of(t.shift), high = 64 - t.shift;
     uint64_t nu[TF_BLOCK], mu[TF_BLOCK];
-    kernels->pack_bytes(y, count, 8, message + from * 8);
+    kernels->pack_bytes(y, count, 8, call->message + from * 8);
     tf_element_stream(call, own, NU, at, count, nu);
     for (size_t i = 0; i < count; i++) nu[i] = 1 - (v[i] >> 63) - nu[i];
-    kernels->pack_bytes(nu, count, bytes, message + whole * 8 + from * bytes);
+    kernels->pack_bytes(nu, count, bytes, call->message + whole * 8 + from * bytes);
     tf_element_stream(call, own, MU, at, count, mu); /* what L and R will hold of the correction: S knows it ahead */
     for (size_t i = 0; i < count; i++) x[i] += mu[i] << high;
     tf_element_stream(call, 1 - own, MU, at, count, mu);
     for (size_t i = 0; i < count; i++) y[i] += mu[i] << high;
 }
 
-TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
-    const tf_kernels *kernels = call->party->kernels;
-    int own = call->part.own;
-    uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
-    size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
-    if (!t.wide) {
-        unsigned bytes = tf_bytes_of(t.bits - t.shift);
-        uint64_t mask = tf_mask(t.bits), half = t.shift > 0; /* the mean of the two floors' error is one unit */
-        for (size_t i = 0; i < count; i++) common[i] = ((c[i] & mask) >> t.shift) + half;
-        if (call->part.role == TF_LEFT)
-            tf_element_stream(call, own, RHO, at, count, mine);
-        else
-            kernels->unpack_bytes(call->dealt + from * bytes, count, bytes, mine);
-        return;
+void tf_truncation_solo(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v) {
+    (t.wide ? solo_wide : solo_narrow)(call, t, at, count, v);
+}
+
+const void *tf_truncation_share(tf_call *call, tf_truncation t, size_t at, size_t count, uint64_t room[TF_BLOCK]) {
+    const unsigned bytes = tf_bytes_of(t.bits - t.shift);
+    if (call->part.role == TF_RIGHT)
+        return tf_number_read(call, call->dealt + (at - call->part.span.begin) * bytes, count, bytes, room);
+    tf_number_stream(call, call->part.own, RHO, bytes, at, count, room);
+    return room;
+}
+
+static inline __attribute__((always_inline)) void pair_components(unsigned size, const uint64_t *restrict c,
+                                                                  const void *restrict share, unsigned shift,
+                                                                  size_t count, uint64_t *restrict mine,
+                                                                  uint64_t *restrict common) {
+    const uint64_t half = shift > 0; /* the mean of the two floors' error is one unit */
+    for (size_t i = 0; i < count; i++) {
+        mine[i] = tf_number_get(share, size, i);
+        common[i] = (c[i] >> shift) + half;
     }
-    unsigned bytes = tf_bytes_of(t.shift);
+}
+
+TF_MULTIVERSION static void pair_narrow(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
+    const int own = call->part.own;
+    uint64_t room[TF_BLOCK];
+    const void *share = tf_truncation_share(call, t, at, count, room);
+    TF_WITH_NUMBER_SIZE(tf_number_size(tf_bytes_of(t.bits - t.shift)), pair_components, c, share, t.shift, count,
+                        call->out.c[own] + at, call->out.c[1 - own] + at)
+}
+
+TF_MULTIVERSION static void pair_wide(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
+    const tf_kernels *kernels = call->party->kernels;
+    const int own = call->part.own;
+    uint64_t *mine = call->out.c[own] + at, *common = call->out.c[1 - own] + at;
+    const size_t from = at - call->part.span.begin, whole = tf_span_count(call->part.span);
+    const unsigned bytes = tf_bytes_of(t.shift);
     uint64_t *kept = call->state + at, nu[TF_BLOCK], mu[TF_BLOCK];
     if (call->part.role == TF_LEFT) {
         tf_element_stream(call, own, RHO, at, count, mine);
@@ -95,6 +133,10 @@ TF_MULTIVERSION void tf_truncation_pair(tf_call *call, tf_truncation t, size_t a
         mine[i] += mu[i] << (64 - t.shift);
     }
     kernels->pack_bytes(kept, count, bytes, call->message + from * bytes);
+}
+
+void tf_truncation_pair(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
+    (t.wide ? pair_wide : pair_narrow)(call, t, at, count, c);
 }
 
 TF_MULTIVERSION void tf_truncation_finish(tf_call *call, tf_truncation t, size_t at, size_t count) {

@@ -44,6 +44,9 @@ enum { TF_PURPOSE_TRUNCATION = 16 };
 /** S: from v of the block, both of S's components of the result and the block's part of the message. */
 void tf_truncation_solo(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *v);
 
+/** L or R, narrow only: its share of S's part, a component of the result: numbers of tf_number_size, or `room`. */
+const void *tf_truncation_share(tf_call *call, tf_truncation t, size_t at, size_t count, uint64_t room[TF_BLOCK]);
+
 /**
  * L or R: from c of the block. Narrow: writes both components. Wide: writes this side's half of the correction to the
  * message for the partner, keeping what tf_truncation_finish needs in call->out and in call->state (one word an
