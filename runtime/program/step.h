@@ -14,6 +14,7 @@
 #ifndef TF_STEP_H
 #define TF_STEP_H
 
+#include "net/base/ahead.h"
 #include "runtime/kernels/multiversion.h"
 #include "runtime/party/parts.h"
 #include "runtime/party/party.h"
@@ -177,6 +178,11 @@ static inline unsigned tf_bytes_of(unsigned bits) {
 }
 static inline uint64_t tf_mask(unsigned bits) {
     return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+}
+
+/** Asks for the words of the block after the one that begins here and is about to be read. */
+static inline void tf_fetch_words(const uint64_t *block) {
+    tf_fetch_ahead(block, TF_BLOCK * sizeof *block);
 }
 
 /** Waits until all workers of this call have come here. */

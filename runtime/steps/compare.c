@@ -131,6 +131,7 @@ TF_MULTIVERSION static tf_status compare_solo(tf_call *call) {
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
         size_t words = tf_words(count), from = at / 64, opened = t.numbers * t.opened_planes;
         uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[t.dealt_planes * words], deal[t.dealt_planes * words];
+        tf_fetch_words(x), tf_fetch_words(y);
         for (size_t i = 0; i < count; i++) value[i] = ~(x[i] + y[i]);
         call->party->kernels->to_planes(value, count, low, width + 1, plane, BLOCK_WORDS);
         fill_pairs(plane, width + 1, count);
@@ -253,6 +254,7 @@ TF_MULTIVERSION static void first_phase(const side *b) {
     const uint64_t *c = b->call->in[0].c[1 - b->own] + b->at;
     size_t words = b->words;
     uint64_t value[TF_BLOCK], plane[64 * BLOCK_WORDS], stream[b->left ? t->dealt_planes * words : 1];
+    tf_fetch_words(c);
     for (size_t i = 0; i < b->count; i++) value[i] = c[i] + (uint64_t)args->offset[b->number];
     b->call->party->kernels->to_planes(value, b->count, low, width + 1, plane, BLOCK_WORDS);
     fill_pairs(plane, width + 1, b->count);

@@ -75,6 +75,7 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     uint64_t nu[TF_BLOCK], omega[TF_BLOCK], mu[2][TF_BLOCK], room[2][TF_BLOCK];
     uint8_t *message = call->message + (at - call->part.span.begin) * bytes,
             *second = message + tf_span_count(call->part.span) * bytes;
+    tf_fetch_words(x), tf_fetch_words(y);
     tf_number_stream(call, own, NU, bytes, at, count, nu);
     tf_number_stream(call, own, OMEGA, bytes, at, count, omega);
     for (int j = 0; j < 2; j++) tf_number_stream(call, j, MU, bytes, at, count, mu[j]);
@@ -96,6 +97,7 @@ TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count) {
     const size_t from = (at - call->part.span.begin) * bytes, whole = tf_span_count(call->part.span) * bytes;
     uint64_t room[2][TF_BLOCK], mu[TF_BLOCK], sent[TF_BLOCK];
     const void *nu = room[0], *omega = room[1];
+    for (int j = 0; j < 2; j++) tf_fetch_words(call->in[0].c[j] + at);
     if (call->part.role == TF_LEFT) {
         tf_number_stream(call, own, NU, bytes, at, count, room[0]);
         tf_number_stream(call, own, OMEGA, bytes, at, count, room[1]);
@@ -113,6 +115,7 @@ TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count) {
 TF_MULTIVERSION static void receive_block(tf_call *call, size_t at, size_t count) {
     const unsigned m = (unsigned)tf_args(lift_args, call->node)->from, bytes = bytes_of(call->node);
     uint64_t room[TF_BLOCK];
+    tf_fetch_words(call->out.c[1 - call->part.own] + at);
     const void *other = tf_number_read(call, call->received + (at - call->part.span.begin) * bytes, count, bytes, room);
     TF_WITH_NUMBER_SIZE(tf_number_size(bytes), add_wraps, other, m, count, call->out.c[1 - call->part.own] + at)
 }

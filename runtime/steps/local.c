@@ -54,7 +54,10 @@ static void fill_repeated(const uint64_t *x, tf_repeated r, size_t at, size_t co
 
 const uint64_t *tf_repeated_block(const tf_call *call, int k, int j, size_t at, size_t count, uint64_t room[TF_BLOCK]) {
     const tf_repeated r = repeated_of(call->program, call->node, k);
-    if (r.each == 1 && at + count <= r.count) return call->in[k].c[j] + at;
+    if (r.each == 1 && at + count <= r.count) {
+        tf_fetch_words(call->in[k].c[j] + at);
+        return call->in[k].c[j] + at;
+    }
     fill_repeated(call->in[k].c[j], r, at, count, room);
     return room;
 }

@@ -75,6 +75,7 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     /* three floors lower the sum by a unit and a half in the mean */
     const uint64_t centre = truncates(call->node) ? (UINT64_C(3) << (drop - 1)) - 1 : 0, *z = call->out.c[0] + at;
     uint64_t v[TF_BLOCK], mask[TF_BLOCK];
+    tf_fetch_words(z);
     tf_element_stream(call, own, ZERO, at, count, v);
     tf_element_stream(call, 1 - own, ZERO, at, count, mask);
     for (size_t i = 0; i < count; i++) v[i] = without(drop, v[i] + z[i] - mask[i] + centre);
@@ -97,6 +98,7 @@ TF_MULTIVERSION static void send_block(tf_call *call, size_t at, size_t count) {
     const uint64_t flip = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0; /* subtracts */
     uint64_t mask[TF_BLOCK], room[TF_BLOCK];
     uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
+    tf_fetch_words(call->out.c[0] + at);
     tf_element_stream(call, call->part.own, ZERO, at, count, mask);
     TF_WITH_NUMBER_SIZE(tf_number_size(bytes), mask_part, mask, flip, dropped(call->node), count, call->out.c[0] + at,
                         tf_number_place(message, bytes, room))
@@ -124,6 +126,7 @@ TF_MULTIVERSION static void receive_block(tf_call *call, int phase, size_t at, s
         return;
     }
     uint64_t room[TF_BLOCK], block[TF_BLOCK], *first = call->out.c[0] + at, *second = call->out.c[1] + at;
+    tf_fetch_words(first);
     const void *other = tf_number_read(call, call->received + (at - call->part.span.begin) * bytes, count, bytes, room);
     if (t.wide) {
         for (size_t i = 0; i < count; i++) block[i] = first[i] + tf_number_get(other, sizeof *block, i);

@@ -116,6 +116,7 @@ TF_MULTIVERSION void tf_reshare_receive(tf_call *call, size_t at, size_t count) 
     const unsigned bytes = tf_bytes_of(call->node->type.bits);
     const uint8_t *message = call->received + (at - call->part.span.begin) * bytes;
     uint64_t room[TF_BLOCK];
+    tf_fetch_words(call->out.c[1 - call->part.own] + at);
     const void *other = tf_number_read(call, message, count, bytes, room);
     TF_WITH_NUMBER_SIZE(tf_number_size(bytes), add_other, other, count, call->out.c[1 - call->part.own] + at)
 }

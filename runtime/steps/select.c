@@ -61,6 +61,7 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
             const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
             uint64_t rho[TF_BLOCK];
             tf_ring m, u;
+            tf_fetch_words(x), tf_fetch_words(y);
             tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
             tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
             tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
@@ -102,6 +103,7 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
+            tf_fetch_words(half), tf_fetch_words(c);
             tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
             if (left) {
                 tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
@@ -222,6 +224,7 @@ TF_MULTIVERSION static void lifted_solo_block(tf_call *call, size_t at, size_t c
         message[k] = call->message + in_message(call, k, at);
         sent[k] = tf_number_place(message[k], narrow, room[k]);
     }
+    for (int j = 0; j < 2; j++) tf_fetch_words(call->in[1].c[j] + at);
     tf_expand_bits(call->in[0].bit, at, count, false, rho);
     element_streams(call, at, count, &d);
     TF_WITH_NUMBER_SIZE(tf_number_size(narrow), deal_lifted, rho, call->in[1].c[0] + at, call->in[1].c[1] + at, m,
@@ -275,6 +278,7 @@ TF_MULTIVERSION static void lifted_pair_block(tf_call *call, size_t at, size_t c
     uint64_t one = call->part.role == TF_LEFT ? ~UINT64_C(0) : 0;
     uint64_t delta[TF_BLOCK], part[TF_BLOCK];
     dealt_block d;
+    for (int j = 0; j < 2; j++) tf_fetch_words(call->in[1].c[j] + at);
     take(call, at, count, &d);
     tf_expand_bits(call->in[0].bit, at, count, tf_args(select_args, call->node)->negate[0], delta);
     TF_WITH_NUMBER_SIZE(tf_number_size(narrow), lifted_part, call->in[1].c[own] + at, call->in[1].c[1 - own] + at,

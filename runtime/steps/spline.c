@@ -173,6 +173,7 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     uint32_t bit[TF_BLOCK];
     int32_t w[TF_BLOCK];
     tf_ring factor[FACTORS], p[2], q[2];
+    tf_fetch_words(x), tf_fetch_words(y);
     vector_stream(call, at, count, unit);
     if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
         flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, w);
@@ -280,6 +281,7 @@ static void open_lines(tf_call *call, size_t at, size_t count) {
     tf_ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at);
     uint32_t table[(MOST_DIGITS + 2) << MOST_LOG];
     for (size_t j = 0; j < call->node->data_count; j++) table[j] = (uint32_t)call->node->data[j];
+    tf_fetch_words(call->in[0].c[1 - call->part.own] + at);
     ring_stream(call, call->part.own, MASK_P, at, count, p);
     ring_stream(call, call->part.own, MASK_Q, at, count, q);
     for (size_t done = 0; done < count; done += CHUNK)

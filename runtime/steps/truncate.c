@@ -106,6 +106,7 @@ static inline __attribute__((always_inline)) void pair_components(unsigned size,
 TF_MULTIVERSION static void pair_narrow(tf_call *call, tf_truncation t, size_t at, size_t count, const uint64_t *c) {
     const int own = call->part.own;
     uint64_t room[TF_BLOCK];
+    tf_fetch_words(c);
     const void *share = tf_truncation_share(call, t, at, count, room);
     TF_WITH_NUMBER_SIZE(tf_number_size(tf_bytes_of(t.bits - t.shift)), pair_components, c, share, t.shift, count,
                         call->out.c[own] + at, call->out.c[1 - own] + at)
@@ -169,6 +170,7 @@ static size_t truncate_state(const tf_program *program, const tf_step_node *node
 TF_MULTIVERSION static tf_status truncate_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         uint64_t v[TF_BLOCK];
+        for (int j = 0; j < 2; j++) tf_fetch_words(call->in[0].c[j] + at);
         for (size_t i = 0; i < count; i++) v[i] = call->in[0].c[0][at + i] + call->in[0].c[1][at + i];
         tf_truncation_solo(call, truncation_of(call->node), at, count, v);
     }
