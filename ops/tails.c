@@ -24,11 +24,10 @@ static tf_value spline(tf_program *p, tf_value x, tf_function *f, tf_window wind
 }
 
 /*
- * x + [x < T](y - x) - [x < -T] y: below -T both terms count and y, of the wrong segment, cancels. With d = y - x it is
- * [x < T] d + [x >= -T] y - d, in which nothing is negated first. Whichever the segment is, y is little larger than the
- * window. So it is made in three bytes and lifted, which takes no more rounds than a comparison in two steps; where a
- * round less is worth it, the comparison is made in one and y in the ring of x; and where another one is, all of it in
- * the ring that a linear layer wants, to which x is lifted while it is compared.
+ * [x >= T](x - y) + [x >= -T] y: from T on both terms count and y, of the wrong segment, cancels. Whichever the segment
+ * is, y is little larger than the window. So it is made in three bytes and lifted, which takes no more rounds than a
+ * comparison in two steps; where a round less is worth it, the comparison is made in one and y in the ring of x; and
+ * where another one is, all of it in the ring that a linear layer wants, to which x is lifted while it is compared.
  */
 tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window window, double blur) {
     enum { NARROW = 5, FLAT = 4, ONE_GROUP = 14, SMALL = 64 }; /* bytes that either saves; bits of a comparison */
@@ -48,9 +47,8 @@ tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window win
     tf_value y = spline(p, x, f, window, soon ? room : fmin(whole, SMALL));
     x = wide ? tf_lift(p, x, ring) : x;
     y = tf_assume(p, tf_lift(p, y, ring), whole);
-    tf_value d = tf_assume(p, tf_sub(p, y, x), whole);
-    tf_term terms[2] = {{tf_bit_plane(p, below, 0), d, false}, {tf_bit_plane(p, below, 1), y, true}};
-    return tf_assume(p, tf_sub(p, tf_assume(p, tf_select_within(p, 2, terms, room), whole), d), whole);
+    tf_term terms[2] = {{tf_bit_plane(p, below, 0), x, true}, {tf_bit_plane(p, below, 1), y, true}};
+    return tf_assume(p, tf_select_either(p, terms, room), whole);
 }
 
 /* above + [x < T](y - above) - [x < -T](y - below) */

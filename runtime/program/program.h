@@ -327,6 +327,9 @@ typedef struct tf_term {
 tf_value tf_select(tf_program *program, int terms, const tf_term *term);
 /** The same where the caller knows a bound of the sum, as of terms of which one counts at most. */
 tf_value tf_select_within(tf_program *program, int terms, const tf_term *term, double bound);
+/** [bit_0] (value_0 - value_1) + [bit_1] value_1, within `bound`: the first value where both bits are 1, the second
+ *  where its own alone is, and zero where neither. As two terms. */
+tf_value tf_select_either(tf_program *program, const tf_term term[2], double bound);
 /** A split bit as shares of 0 or 1. 3 * bits/8 B an element, 1 round. */
 tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool negate);
 /**

@@ -25,7 +25,8 @@ enum {
  *  x_1, ... */
 typedef struct select_args {
     int64_t negate[MAX_TERMS];
-    int64_t from; /**< of a selection that comes lifted: the bits of its value */
+    int64_t from;       /**< of a selection that comes lifted: the bits of its value */
+    int64_t difference; /**< whether the first of two terms is x_0 - x_1 in place of x_0 */
 } select_args;
 
 static double select_widen(tf_program *p, tf_value selection, unsigned bits, bool now);
@@ -51,6 +52,17 @@ static inline __attribute__((always_inline)) void deal(bool narrow, size_t count
     }
 }
 
+/** Component j of a block of term k's value: where it lies, or made in `room`. */
+static inline __attribute__((always_inline)) const uint64_t *term_block(const tf_call *call, int k, int j, size_t at,
+                                                                        size_t count, uint64_t room[TF_BLOCK]) {
+    const uint64_t *x = call->in[2 * k + 1].c[j] + at;
+    tf_fetch_words(x);
+    if (k || !tf_args(select_args, call->node)->difference) return x;
+    const uint64_t *less = call->in[3].c[j] + at;
+    for (size_t i = 0; i < count; i++) room[i] = x[i] - less[i];
+    return room;
+}
+
 TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     unsigned bytes = bytes_of(call->node);
     size_t whole = tf_span_count(call->part.span) * bytes;
@@ -58,10 +70,10 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
         for (int k = 0; 2 * k < call->node->inputs; k++, message += 2 * whole) {
-            const uint64_t *x = call->in[2 * k + 1].c[0] + at, *y = call->in[2 * k + 1].c[1] + at;
-            uint64_t rho[TF_BLOCK];
+            uint64_t rho[TF_BLOCK], room[2][TF_BLOCK];
+            const uint64_t *x = term_block(call, k, 0, at, count, room[0]),
+                           *y = term_block(call, k, 1, at, count, room[1]);
             tf_ring m, u;
-            tf_fetch_words(x), tf_fetch_words(y);
             tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
             tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
             tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
@@ -97,13 +109,13 @@ TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
             tf_reshare_receive(call, at, count);
             continue;
         }
-        uint64_t part[TF_BLOCK], delta[TF_BLOCK];
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK], room[2][TF_BLOCK];
         tf_ring m, u;
         const uint8_t *dealt = call->dealt + (at - call->part.span.begin) * bytes;
         memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
-            const uint64_t *half = call->in[2 * k + 1].c[own] + at, *c = call->in[2 * k + 1].c[1 - own] + at;
-            tf_fetch_words(half), tf_fetch_words(c);
+            const uint64_t *half = term_block(call, k, own, at, count, room[0]),
+                           *c = term_block(call, k, 1 - own, at, count, room[1]);
             tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
             if (left) {
                 tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
@@ -380,8 +392,7 @@ static const tf_step b2a_step = {.name = "bit_to_share",
 
 /* Builders --------------------------------------------------------------------------------------------------------- */
 
-/** `within`: what the caller knows of the sum; 0 if nothing. */
-static tf_value select_of(tf_program *p, int terms, const tf_term *term, double within) {
+tf_value tf_select_within(tf_program *p, int terms, const tf_term *term, double within) {
     if (p->status) return -1;
     if (terms < 1 || terms > MAX_TERMS)
         return tf_program_fail(p, tf_fail(TF_INVALID, "a selection of %d terms", terms));
@@ -414,11 +425,13 @@ static tf_value select_of(tf_program *p, int terms, const tf_term *term, double 
 }
 
 tf_value tf_select(tf_program *p, int terms, const tf_term *term) {
-    return select_of(p, terms, term, 0);
+    return tf_select_within(p, terms, term, 0); /* nothing is known */
 }
 
-tf_value tf_select_within(tf_program *p, int terms, const tf_term *term, double bound) {
-    return select_of(p, terms, term, bound);
+tf_value tf_select_either(tf_program *p, const tf_term term[2], double bound) {
+    tf_value v = tf_select_within(p, 2, term, bound);
+    if (v >= 0) ((select_args *)p->node[v].arg)->difference = true;
+    return v;
 }
 
 tf_value tf_bit_to_share(tf_program *p, tf_value bit, unsigned bits, bool negate) {

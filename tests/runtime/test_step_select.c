@@ -140,6 +140,35 @@ Test(step_select, adds_up_to_three_terms) {
             }
 }
 
+Test(step_select, takes_one_of_two_values_or_zero) {
+    const unsigned ring[] = {32, 48};
+    for (int w = 0; w < 2; w++)
+        for (int s = 0; s < RIG_SIZES; s++) {
+            const size_t n = rig_size[s];
+            const unsigned bits = ring[w] - 4;
+            rig r = rig_open((int)bits - 10);
+            int64_t *a[2], *sign[2];
+            tf_term term[2];
+            for (int k = 0; k < 2; k++) {
+                a[k] = rig_integers(n, bits), sign[k] = rig_integers(n, 20);
+                tf_value x = rig_put(&r, tf_dims(n), a[k], (int)bits - 10, ring[w], 1 << 10);
+                tf_value y = rig_put(&r, tf_dims(n), sign[k], 10, 32, 1 << 10);
+                term[k] = (tf_term){tf_negative(&r.program, y, 0), x, k == w};
+            }
+            int y = rig_take(&r, tf_select_either(&r.program, term, 1 << 11));
+            rig_run(&r);
+            for (size_t i = 0; i < n; i++) {
+                int64_t wanted = 0;
+                if ((sign[0][i] < 0) != term[0].negate) wanted += a[0][i] - a[1][i];
+                if ((sign[1][i] < 0) != term[1].negate) wanted += a[1][i];
+                if (rig_result(&r, y)[i] != rig_signed((uint64_t)wanted, r.type[y].bits))
+                    cr_assert_fail("%lld, not %lld", (long long)rig_result(&r, y)[i], (long long)wanted);
+            }
+            rig_close(&r);
+            for (int k = 0; k < 2; k++) free(a[k]), free(sign[k]);
+        }
+}
+
 /* A selection that a reader lifts is one step or two, as a round is worth it; a later, wider wish widens it. What is
  * multiplied by zero may be anything. */
 static void check_lifted(size_t n, unsigned from, unsigned to, bool negate, bool worth) {

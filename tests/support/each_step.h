@@ -55,6 +55,8 @@ STEP(select_lifted, p->round_bytes = 1e9;
      tf_lift(p, tf_select(p, 1, &(tf_term){step_bit(r, x), step_put(r, x, 32, 64), true}), 48))
 STEP(select_two, tf_value b = step_bit(r, x);
      tf_select(p, 2, (tf_term[]){{b, step_put(r, x, 48, 64), true}, {b, step_put(r, x, 48, 64), false}}))
+STEP(select_either, tf_value b = step_bit(r, x);
+     tf_select_either(p, (tf_term[]){{b, step_put(r, x, 32, 64), true}, {b, step_put(r, x, 32, 64), false}}, 64))
 STEP(bit_to_share, tf_bit_to_share(p, step_bit(r, x), 32, false))
 STEP(relu, tf_relu(p, step_put(r, x, 32, 0x1p10)))
 STEP(exponential, tf_exp2(p, tf_add_const(p, step_put(r, x, 32, 4), -5), 16, p->frac))
@@ -192,6 +194,7 @@ static const step_case step_selections[] = {{"compare", step_compare},
                                             {"select", step_select_one},
                                             {"select, lifted", step_select_lifted},
                                             {"select of two terms", step_select_two},
+                                            {"select of either of two", step_select_either},
                                             {"bit to share", step_bit_to_share},
                                             {"relu", step_relu},
                                             {0}};
