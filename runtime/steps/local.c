@@ -88,9 +88,32 @@ TF_MULTIVERSION static void combine_block(const uint64_t *restrict a, uint64_t k
         for (size_t i = 0; i < count; i++) out[i] = ka * a[i] + kb * b[i] + constant;
 }
 
+/** out = a + kb b + constant, where b is a number a row, `r.each` elements. */
+TF_MULTIVERSION static void combine_rows(const uint64_t *a, const uint64_t *b, uint64_t kb, tf_repeated r,
+                                         uint64_t constant, tf_span span, uint64_t *out) {
+    for (size_t at = span.begin, end; at < span.end; at = end) {
+        end = (at / r.each + 1) * r.each;
+        if (end > span.end) end = span.end;
+        tf_fetch_ahead(a + at, (end - at) * sizeof *a);
+        const uint64_t added = kb * b[at / r.each % r.count] + constant;
+        const uint64_t *restrict from = a + at;
+        uint64_t *restrict to = out + at;
+        for (size_t i = 0; i < end - at; i++) to[i] = from[i] + added;
+    }
+}
+
 static void combine(tf_call *call, int j, tf_span span) {
     const combine_args *args = tf_args(combine_args, call->node);
     uint64_t constant = tf_takes_constant(call, j) ? (uint64_t)args->constant : 0;
+    const tf_repeated by_row =
+        call->node->inputs == 2 ? repeated_of(call->program, call->node, 1) : (tf_repeated){1, 1};
+    if (by_row.each > 1 && args->factor[0] == 1 && repeated_of(call->program, call->node, 0).each == 1 &&
+        tf_shape_count(tf_type_of(call->program, call->node->input[0])->shape) ==
+            tf_shape_count(call->node->type.shape)) {
+        combine_rows(call->in[0].c[j], call->in[1].c[j], (uint64_t)args->factor[1], by_row, constant, span,
+                     call->out.c[j]);
+        return;
+    }
     tf_for_blocks_of(at, count, span) {
         uint64_t room[2][TF_BLOCK];
         const uint64_t *a = tf_repeated_block(call, 0, j, at, count, room[0]),
