@@ -25,43 +25,48 @@ static size_t products_of(const tf_matmul_layout *l) {
  * a factor for each column, and these factors. */
 enum { OPERANDS = 2, WITH_BIAS = 3, WITH_SCALED = 4 };
 
-TF_MULTIVERSION static void start_row(const uint64_t *restrict bias, unsigned doubled, size_t count,
+TF_MULTIVERSION static void start_row(const uint64_t *restrict bias, unsigned doubled, uint64_t less, size_t count,
                                       uint64_t *restrict z) {
-    for (size_t k = 0; k < count; k++) z[k] = bias[k] << doubled;
+    for (size_t k = 0; k < count; k++) z[k] = (bias[k] << doubled) - less;
 }
 
-/** Adds these rows and columns of this party's part of n gamma: three of the nine cross products x_a y_b. */
-TF_MULTIVERSION static void add_scaled(const tf_call *call, const tf_matmul_layout *l, tf_span rows, tf_span columns,
-                                       uint64_t *z) {
+TF_MULTIVERSION static void start_alike(uint64_t less, size_t count, uint64_t *restrict z) {
+    for (size_t k = 0; k < count; k++) z[k] = -less;
+}
+
+/** Adds this row's columns of this party's part of n gamma: three of the nine cross products x_a y_b. */
+TF_MULTIVERSION static void add_scaled(const tf_call *call, const tf_matmul_layout *l, size_t row, tf_span columns,
+                                       uint64_t *restrict z) {
     const int last = call->node->inputs - 1;
-    const uint64_t *x0 = call->in[last - 1].c[0], *x1 = call->in[last - 1].c[1], *y0 = call->in[last].c[0],
-                   *y1 = call->in[last].c[1], doubled = (uint64_t)tf_args(tf_product_args, call->node)->doubled;
-    for (size_t i = rows.begin; i < rows.end; i++, z += l->c_row)
-        for (size_t k = columns.begin, at = i * l->n; k < columns.end; k++)
-            z[k] += (x0[at + k] * (y0[k] + y1[k]) + x1[at + k] * y0[k]) << doubled;
+    const size_t at = row * l->n;
+    const uint64_t *restrict x0 = call->in[last - 1].c[0] + at, *restrict x1 = call->in[last - 1].c[1] + at,
+                             *restrict y0 = call->in[last].c[0], *restrict y1 = call->in[last].c[1],
+                             doubled = (uint64_t)tf_args(tf_product_args, call->node)->doubled;
+    for (size_t k = columns.begin; k < columns.end; k++) z[k] += (x0[k] * (y0[k] + y1[k]) + x1[k] * y0[k]) << doubled;
 }
 
-/** The first values of these rows and columns of z, twice where all is doubled: the bias, or zero, plus n gamma. */
-static void start_rows(const tf_call *call, const tf_matmul_layout *l, tf_span rows, tf_span columns, uint64_t *z) {
+TF_MULTIVERSION static uint64_t sum_both(const uint64_t *x0, const uint64_t *x1, size_t count) {
+    uint64_t sum = 0;
+    for (size_t k = 0; k < count; k++) sum += x0[k] + x1[k];
+    return sum;
+}
+
+/** The first values of these rows and columns of z, twice where all is doubled: the bias, or zero, plus n gamma, less
+ *  `offset` times the sum of the row of x0 + x1, which is what a weight's operand that was moved by it adds to the
+ *  product. */
+static void start_rows(const tf_call *call, const tf_matmul_layout *l, tf_span rows, tf_span columns, uint64_t offset,
+                       uint64_t *z) {
     const uint64_t *bias = call->node->inputs % 2 ? call->in[OPERANDS].c[0] : NULL;
+    const size_t count = tf_span_count(columns);
     unsigned doubled = (unsigned)tf_args(tf_product_args, call->node)->doubled;
-    for (size_t i = 0; i < tf_span_count(rows); i++)
+    for (size_t i = rows.begin; i < rows.end; i++, z += l->c_row) {
+        uint64_t less = 0;
+        if (offset) less = offset * sum_both(call->in[0].c[0] + i * l->a_row, call->in[0].c[1] + i * l->a_row, l->k);
         if (bias)
-            start_row(bias + columns.begin, doubled, tf_span_count(columns), z + i * l->c_row + columns.begin);
+            start_row(bias + columns.begin, doubled, less, count, z + columns.begin);
         else
-            memset(z + i * l->c_row + columns.begin, 0, tf_span_count(columns) * sizeof *z);
-    if (call->node->inputs >= WITH_SCALED) add_scaled(call, l, rows, columns, z);
-}
-
-/** Takes `offset` times the sum of each row of x0 + x1 from these columns of z: what a weight's operand that was moved
- *  by it adds to the product. */
-TF_MULTIVERSION static void take_offset(const tf_matmul_layout *l, uint64_t offset, size_t rows, tf_span columns,
-                                        const uint64_t *x0, const uint64_t *x1, uint64_t *z) {
-    for (size_t i = 0; i < rows; i++, x0 += l->a_row, x1 += l->a_row, z += l->c_row) {
-        uint64_t sum = 0;
-        for (size_t k = 0; k < l->k; k++) sum += x0[k] + x1[k];
-        sum *= offset;
-        for (size_t j = columns.begin; j < columns.end; j++) z[j] -= sum;
+            start_alike(less, count, z + columns.begin);
+        if (call->node->inputs >= WITH_SCALED) add_scaled(call, l, i, columns, z);
     }
 }
 
@@ -84,8 +89,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
         if (tf_next(id) == zero) x = x1;
         if (id == tf_next(zero)) plus = x1;
     }
-    start_rows(call, l, these, columns, z);
-    if (offset) take_offset(l, offset, rows, columns, x0, x1, z);
+    start_rows(call, l, these, columns, offset, z);
     call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
                                          l->c_row, scratch);
     tf_secret_free(combined, count * sizeof *combined);
@@ -119,7 +123,7 @@ static tf_span rows_of_third(const tf_matmul_layout *l, size_t b, int t) {
 static void meet_rows(const tf_call *call, const tf_matmul_layout *l, size_t b) {
     const place at = place_of(l, b);
     const uint64_t *y0 = call->in[1].c[0] + at.b, *y1 = call->in[1].c[1] + at.b;
-    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, call->out.c[0] + at.c);
+    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, 0, call->out.c[0] + at.c);
     for (int t = 0; t < TF_PARTIES; t++) {
         const tf_span rows = rows_of_third(l, b, t);
         const tf_crossing cross = tf_crossing_of(call, t);
@@ -150,7 +154,7 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     unsigned bits = tf_product_ring(call->node);
     tf_packed *sum = NULL, *first = NULL, *second = NULL;
     tf_status status = TF_OK;
-    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, z);
+    start_rows(call, l, (tf_span){0, l->m}, (tf_span){0, l->n}, 0, z);
     for (int t = 0; t < TF_PARTIES && !status; t++) {
         const tf_span rows = rows_of_third(l, b, t);
         const size_t from = at.a + rows.begin * l->a_row, m = tf_span_count(rows);
@@ -235,7 +239,7 @@ static tf_status matmul_part(tf_call *call) {
         return TF_OK; /* a batch is made at once, with the first part */
     if (rows.begin >= rows.end) return TF_OK;
     const bool few = !weight && few_rows(&l);
-    const size_t room = few ? 0 : kernels->matmul_scratch(l.m, l.k);
+    const size_t room = few ? 0 : kernels->matmul_scratch(tf_span_count(rows), l.k);
     void *scratch = few ? NULL : aligned_alloc(64, room); /* between guards it would be mapped for every product */
     tf_status status = scratch || few ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
     tf_span products = tf_worker_items(call, products_of(&l));
