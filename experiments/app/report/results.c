@@ -137,24 +137,38 @@ static json_t *results_json(const result_report *r) {
     return object;
 }
 
-/* What the columns of a table take. */
+/* How many texts have the label that they have in the plain model. */
+static size_t count_same(const result_report *r) {
+    const tf_config *config = &r->model->config;
+    size_t width = tf_model_width(config), same = 0;
+    for (size_t i = 0; i < r->texts->count; i++)
+        same += !r->texts->item[i].empty &&
+                judge(config, r->values + i * width).top == judge(config, r->plain + i * width).top;
+    return same;
+}
+
+/* What the columns of a table take, and whether the plain model has a label of its own. */
 typedef struct layout {
     int text, label;
+    bool apart;
 } layout;
 
-enum { INDEX_COLUMNS = 6, SCORE_COLUMNS = 8, DIFFERENCE_COLUMNS = 12 }; /* with the blanks before them */
+enum { INDEX_COLUMNS = 6, SCORE_COLUMNS = 8, PLAIN_COLUMNS = 7, DIFFERENCE_COLUMNS = 12 }; /* with blanks before them */
 
-/* Labels get as many columns as the longest takes, within reason; the text what is left. */
-static layout layout_of(const result_report *r) {
+/* Labels get as many columns as the longest takes, within reason; the text what is left. Where no label of the plain
+ * model is known to be another (`alike`), its score alone is shown. */
+static layout layout_of(const result_report *r, bool alike) {
     const tf_config *config = &r->model->config;
     size_t widest = strlen("label (private)");
     bool labelled = config->head == TF_HEAD_CLASSIFIER, per_token = tf_model_output(config).per_token;
-    int labels = labelled ? r->plain ? 2 : 1 : 0, taken = INDEX_COLUMNS;
+    bool apart = labelled && r->plain && !alike;
+    int labels = labelled ? apart ? 2 : 1 : 0, taken = INDEX_COLUMNS;
+    if (labelled && r->plain && alike) taken += PLAIN_COLUMNS;
     for (size_t i = 0; i < config->labels && config->label; i++)
         if (config->label[i] && strlen(config->label[i]) > widest) widest = strlen(config->label[i]);
     if (r->plain && !per_token) taken += DIFFERENCE_COLUMNS;
     if (!labelled && !per_token) taken += EMBEDDING_COLUMNS;
-    layout l = {.label = widest < WIDEST_LABEL ? (int)widest : WIDEST_LABEL};
+    layout l = {.label = widest < WIDEST_LABEL ? (int)widest : WIDEST_LABEL, .apart = apart};
     if (labels) {
         int room = columns_left(taken + NARROWEST_TEXT, 0, 400) / labels - SCORE_COLUMNS;
         if (l.label > room) l.label = room > NARROWEST_LABEL ? room : NARROWEST_LABEL;
@@ -177,11 +191,10 @@ static void print_embedding(const float *values, size_t width) {
     fputs(width > EMBEDDING_SHOWN ? " …" : "  ", stdout);
 }
 
-static tf_status print_row(const result_report *r, size_t i) {
+static tf_status print_row(const result_report *r, size_t i, layout l) {
     const tf_config *config = &r->model->config;
     size_t width = tf_model_width(config);
     bool per_token = tf_model_output(config).per_token;
-    layout l = layout_of(r);
     const text_item *t = &r->texts->item[i];
     printf("%4zu  ", r->offset + i);
     if (t->empty) {
@@ -197,7 +210,8 @@ static tf_status print_row(const result_report *r, size_t i) {
     const float *values = r->values + i * width, *plain = r->plain ? r->plain + i * width : NULL;
     if (config->head == TF_HEAD_CLASSIFIER) {
         print_verdict(config, values, l.label);
-        if (plain) print_verdict(config, plain, l.label);
+        if (plain && l.apart) print_verdict(config, plain, l.label);
+        if (plain && !l.apart) printf("  %5.3f", judge(config, plain).score);
     } else {
         print_embedding(values, width);
     }
@@ -212,13 +226,13 @@ static void print_title(const char *title, int columns) {
     printf(" score");
 }
 
-static void print_header(const result_report *r) {
+static void print_header(const result_report *r, layout l) {
     const tf_config *config = &r->model->config;
-    layout l = layout_of(r);
     printf("%4s  %-*s", "", l.text, "text");
     if (config->head == TF_HEAD_CLASSIFIER) {
         print_title(r->private ? "label (private)" : "label", l.label);
-        if (r->plain) print_title("label (plain)", l.label);
+        if (l.apart) print_title("label (plain)", l.label);
+        if (r->plain && !l.apart) printf("  %5s", "plain");
     } else if (!tf_model_output(config).per_token) {
         char title[64];
         snprintf(title, sizeof title, " embedding, %zu values (see --json)", tf_model_width(config));
@@ -281,16 +295,13 @@ static void print_parties(const result_report *r) {
 
 /* How many texts, and how right their results are, as far as that is known. */
 static void print_counts(const result_report *r) {
-    size_t width = tf_model_width(&r->model->config), labelled, right = count_right(r, &labelled), same = 0;
+    size_t labelled, right = count_right(r, &labelled);
     bool classifies = r->model->config.head == TF_HEAD_CLASSIFIER;
     char judged[80] = "", alike[64] = "", off[64] = "";
     if (labelled)
         snprintf(judged, sizeof judged, ", %zu of %zu labelled right (%.1f%%)", right, labelled,
                  100.0 * (double)right / (double)labelled);
-    for (size_t i = 0; r->plain && classifies && i < r->texts->count; i++)
-        same += !r->texts->item[i].empty && judge(&r->model->config, r->values + i * width).top ==
-                                                judge(&r->model->config, r->plain + i * width).top;
-    if (r->plain && classifies) snprintf(alike, sizeof alike, ", %zu with the label of the plain model", same);
+    if (r->plain && classifies) snprintf(alike, sizeof alike, ", %zu with the label of the plain model", count_same(r));
     if (r->plain)
         snprintf(off, sizeof off, ", largest difference %.6f",
                  largest_difference(r->values, r->plain, count_values(r)));
@@ -320,8 +331,10 @@ static void print_summary(const result_report *r) {
 
 tf_status results_print(const result_report *r) {
     if (r->form->json) return form_print(r->form, results_json(r));
-    if (r->values) print_header(r);
-    for (size_t i = 0; i < r->texts->count && r->values; i++) TF_TRY(print_row(r, i));
+    bool classifies = r->model->config.head == TF_HEAD_CLASSIFIER;
+    layout l = layout_of(r, r->values && r->plain && classifies && count_same(r) == r->texts->count);
+    if (r->values) print_header(r, l);
+    for (size_t i = 0; i < r->texts->count && r->values; i++) TF_TRY(print_row(r, i, l));
     print_summary(r);
     if (r->private && r->verbose) print_parties(r);
     if (r->data_owner == TF_OUTSIDE && !r->verbose)
@@ -340,8 +353,9 @@ tf_status results_print_line(const result_report *r, bool header) {
         json_object_set_new(object, "rounds", json_integer((json_int_t)r->run.rounds));
         return json_print(object);
     }
-    if (header) print_header(r);
-    TF_TRY(print_row(r, 0));
+    layout l = layout_of(r, false);
+    if (header) print_header(r, l);
+    TF_TRY(print_row(r, 0, l));
     return finish_output();
 }
 
@@ -366,7 +380,7 @@ tf_status results_print_values(const result_report *r, size_t texts) {
         if (is_empty(r, i))
             printf("error: %s", empty_text);
         else if (config->head == TF_HEAD_CLASSIFIER)
-            print_verdict(config, r->values + i * width, layout_of(r).label);
+            print_verdict(config, r->values + i * width, layout_of(r, false).label);
         else
             print_embedding(r->values + i * width, width);
         putchar('\n');
