@@ -12,7 +12,7 @@ tf_status tf_session_open(tf_session *session, tf_link *link) {
 }
 
 void tf_session_close(tf_session *session) {
-    if (!session->store.partial) tf_store_free(&session->store);
+    if (!session->store.lent) tf_store_free(&session->store);
     tf_state_forget(&session->state);
     tf_cache_forget(&session->programs);
     tf_party_close(&session->party);

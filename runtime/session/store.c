@@ -27,7 +27,7 @@ void tf_store_forget(tf_store *store) {
         free(block);
     }
     store->block = NULL;
-    store->partial = false;
+    store->partial = store->lent = false;
 }
 
 void tf_store_free(tf_store *store) {
@@ -238,6 +238,7 @@ static tf_status share_missing(tf_store *store, tf_party *party, const tf_progra
     if (!status && count) {
         status = tf_share_weights(party, program->model_owner, weight, count, floats, &store->bytes);
         store->partial = status != TF_OK;
+        store->lent = store->partial && party->id == tf_next(program->model_owner);
     }
     for (size_t i = 0; i < count && !status; i++)
         if (weight[i].is_packed) status = finish_panels(party, &weight[i], weight[i].panels);

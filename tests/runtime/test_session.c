@@ -113,6 +113,7 @@ typedef struct failing {
     float *data;
     uint64_t kept;               /* bytes of messages that the owner still has */
     bool abandoned, kept_weight; /* the receiver, whose link may write to it, if it came so far */
+    bool wiped;                  /* the owner's weights, at the session's end */
 } failing;
 
 /* A set-up that fails at the weight's owner while a message of it is under way. */
@@ -131,6 +132,7 @@ static tf_status fail_to_share(tf_link *link, int id, void *context) {
     if (id == 0) f->abandoned = session.party.abandoned;
     if (id == 1) f->kept_weight = !session.party.abandoned || (session.store.partial && session.store.count);
     tf_session_close(&session);
+    if (id == 0) f->wiped = !session.store.stored && !session.store.block;
     return status;
 }
 
@@ -142,6 +144,7 @@ Test(session, keeps_hold_of_its_buffers_when_the_set_up_fails) {
     cr_assert_eq(three_do(fail_to_share, &f, &outcome), TF_RANGE, "%s", tf_error());
     cr_assert(f.abandoned);
     cr_assert(f.kept_weight);
+    cr_assert(f.wiped);
     cr_assert_eq(f.kept, (CHUNK + REST) * 6);
     free(f.data);
 }
