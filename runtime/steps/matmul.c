@@ -47,6 +47,7 @@ TF_MULTIVERSION static void add_scaled(const tf_call *call, const tf_matmul_layo
 
 TF_MULTIVERSION static uint64_t sum_both(const uint64_t *x0, const uint64_t *x1, size_t count) {
     uint64_t sum = 0;
+    tf_fetch_ahead(x0, count * sizeof *x0), tf_fetch_ahead(x1, count * sizeof *x1);
     for (size_t k = 0; k < count; k++) sum += x0[k] + x1[k];
     return sum;
 }

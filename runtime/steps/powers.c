@@ -117,6 +117,7 @@ TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], other[TF_BLOCK];
         const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
+        tf_fetch_words(x), tf_fetch_words(y);
         vector_stream(call, at, count, unit);
         tf_element_stream(call, own, MASK, at, count, factor[1]);
         tf_element_stream(call, 1 - own, MASK, at, count, other);
@@ -158,6 +159,7 @@ TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, ui
     const powers_args *args = tf_args(powers_args, call->node);
     const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + top_of(call->node);
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
+    tf_fetch_words(c);
     unsigned top = (unsigned)top_of(call->node);
     size_t words = words_of(call->node);
     _Alignas(lanes) uint64_t bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK], sum[TF_BLOCK];

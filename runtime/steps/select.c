@@ -8,7 +8,6 @@
  * the result less streams shared with S alone. All uniform to their receivers.
  */
 #include <math.h>
-#include <string.h>
 
 #include "runtime/steps/steps.h"
 
@@ -43,12 +42,14 @@ static void select_cost(const tf_program *program, const tf_step_node *node, tf_
     tf_traffic_swap(traffic, 0, n, bytes_of(node));
 }
 
-/** rho and rho v of a block, less the streams that are there. */
-static inline __attribute__((always_inline)) void deal(bool narrow, size_t count, const uint64_t *rho,
-                                                       const uint64_t *x, const uint64_t *y, tf_ring *m, tf_ring *u) {
+/** rho and rho v of a block, less their masks. */
+static inline __attribute__((always_inline)) void deal(unsigned size, size_t count, const uint64_t *restrict rho,
+                                                       const uint64_t *restrict x, const uint64_t *restrict y,
+                                                       const void *restrict rho_mask, const void *restrict v_mask,
+                                                       void *restrict rho_sent, void *restrict v_sent) {
     for (size_t i = 0; i < count; i++) {
-        tf_ring_put(m, narrow, i, (rho[i] & 1) - tf_ring_get(m, narrow, i));
-        tf_ring_put(u, narrow, i, (rho[i] & (x[i] + y[i])) - tf_ring_get(u, narrow, i));
+        tf_number_put(rho_sent, size, i, (rho[i] & 1) - tf_number_get(rho_mask, size, i));
+        tf_number_put(v_sent, size, i, (rho[i] & (x[i] + y[i])) - tf_number_get(v_mask, size, i));
     }
 }
 
@@ -70,65 +71,62 @@ TF_MULTIVERSION static tf_status select_solo(tf_call *call) {
     tf_for_blocks(call, at, count) {
         uint8_t *message = call->message + (at - call->part.span.begin) * bytes;
         for (int k = 0; 2 * k < call->node->inputs; k++, message += 2 * whole) {
-            uint64_t rho[TF_BLOCK], room[2][TF_BLOCK];
+            uint64_t rho[TF_BLOCK], room[2][TF_BLOCK], mask[2][TF_BLOCK], sent[2][TF_BLOCK];
             const uint64_t *x = term_block(call, k, 0, at, count, room[0]),
                            *y = term_block(call, k, 1, at, count, room[1]);
-            tf_ring m, u;
             tf_expand_bits(call->in[2 * k].bit, at, count, false, rho);
-            tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
-            tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
-            if (tf_is_narrow(bytes))
-                deal(true, count, rho, x, y, &m, &u);
-            else
-                deal(false, count, rho, x, y, &m, &u);
-            tf_ring_pack(call, &m, count, bytes, message);
-            tf_ring_pack(call, &u, count, bytes, message + whole);
+            tf_number_stream(call, own, (unsigned)(RHO + k), bytes, at, count, mask[0]);
+            tf_number_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, mask[1]);
+            TF_WITH_NUMBER_SIZE(tf_number_size(bytes), deal, count, rho, x, y, mask[0], mask[1],
+                                tf_number_place(message, bytes, sent[0]),
+                                tf_number_place(message + whole, bytes, sent[1]))
+            tf_number_sent(call, message, count, bytes, sent[0]);
+            tf_number_sent(call, message + whole, count, bytes, sent[1]);
         }
         tf_reshare_solo(call, (tf_reshare){MU, 0}, at, count);
     }
     return TF_OK;
 }
 
-/** part += f (c m + u) + delta half, f = 1 - 2 delta as a conditional negation. */
-static inline __attribute__((always_inline)) void add_term(bool narrow, size_t count, const uint64_t *delta,
-                                                           const uint64_t *half, const uint64_t *c, const tf_ring *m,
-                                                           const tf_ring *u, uint64_t *part) {
+/** part = f (c m + u) + delta (half + one c), f = 1 - 2 delta as a conditional negation, or that much more. */
+static inline __attribute__((always_inline)) void add_term(unsigned size, size_t count, bool more,
+                                                           const uint64_t *restrict delta,
+                                                           const uint64_t *restrict half, const uint64_t *restrict c,
+                                                           const void *restrict m, const void *restrict u, uint64_t one,
+                                                           uint64_t *restrict part) {
     for (size_t i = 0; i < count; i++) {
-        uint64_t once = c[i] * tf_ring_get(m, narrow, i) + tf_ring_get(u, narrow, i);
-        part[i] += ((once ^ delta[i]) - delta[i]) + (delta[i] & half[i]);
+        const uint64_t once = c[i] * tf_number_get(m, size, i) + tf_number_get(u, size, i);
+        const uint64_t term = ((once ^ delta[i]) - delta[i]) + (delta[i] & (half[i] + (c[i] & one)));
+        part[i] = more ? part[i] + term : term;
     }
 }
 
 TF_MULTIVERSION static tf_status select_pair(tf_call *call, int phase) {
-    unsigned bytes = bytes_of(call->node);
-    int own = call->part.own;
-    bool left = call->part.role == TF_LEFT;
-    size_t whole = tf_span_count(call->part.span) * bytes;
+    const unsigned bytes = bytes_of(call->node);
+    const int own = call->part.own;
+    const bool left = call->part.role == TF_LEFT;
+    const uint64_t one = left ? ~UINT64_C(0) : 0; /* one side counts what both know */
+    const size_t whole = tf_span_count(call->part.span) * bytes;
     tf_for_blocks(call, at, count) {
         if (phase == 1) {
             tf_reshare_receive(call, at, count);
             continue;
         }
-        uint64_t part[TF_BLOCK], delta[TF_BLOCK], room[2][TF_BLOCK];
-        tf_ring m, u;
+        uint64_t part[TF_BLOCK], delta[TF_BLOCK], room[2][TF_BLOCK], share[2][TF_BLOCK];
         const uint8_t *dealt = call->dealt + (at - call->part.span.begin) * bytes;
-        memset(part, 0, count * sizeof *part);
         for (int k = 0; 2 * k < call->node->inputs; k++) {
             const uint64_t *half = term_block(call, k, own, at, count, room[0]),
                            *c = term_block(call, k, 1 - own, at, count, room[1]);
+            const void *m = share[0], *u = share[1];
             tf_expand_bits(call->in[2 * k].bit, at, count, tf_args(select_args, call->node)->negate[k], delta);
             if (left) {
-                tf_ring_stream(call, own, (unsigned)(RHO + k), bytes, at, count, &m);
-                tf_ring_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, &u);
-                for (size_t i = 0; i < count; i++) part[i] += delta[i] & c[i]; /* one side counts what both know */
+                tf_number_stream(call, own, (unsigned)(RHO + k), bytes, at, count, share[0]);
+                tf_number_stream(call, own, (unsigned)(RHO_V + k), bytes, at, count, share[1]);
             } else {
-                tf_ring_unpack(call, dealt + (size_t)(2 * k) * whole, count, bytes, &m);
-                tf_ring_unpack(call, dealt + (size_t)(2 * k + 1) * whole, count, bytes, &u);
+                m = tf_number_read(call, dealt + (size_t)(2 * k) * whole, count, bytes, share[0]);
+                u = tf_number_read(call, dealt + (size_t)(2 * k + 1) * whole, count, bytes, share[1]);
             }
-            if (tf_is_narrow(bytes))
-                add_term(true, count, delta, half, c, &m, &u, part);
-            else
-                add_term(false, count, delta, half, c, &m, &u, part);
+            TF_WITH_NUMBER_SIZE(tf_number_size(bytes), add_term, count, k > 0, delta, half, c, m, u, one, part)
         }
         tf_reshare_send(call, (tf_reshare){MU, 0}, at, count, part);
     }

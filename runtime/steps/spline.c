@@ -116,30 +116,27 @@ static inline int64_t rounded(int64_t x, int64_t bits) {
 typedef uint64_t pairs __attribute__((vector_size(64))); /* of words of a unit vector */
 enum { PAIRS = sizeof(pairs) / sizeof(uint64_t) };
 
-/** Flips the bits at the high parts of v, and tells what they were, and w, of the low parts. */
-static inline __attribute__((always_inline)) void flip_bits(spline_args args, size_t words, size_t count,
-                                                            const uint64_t *x, const uint64_t *y, uint64_t *unit,
-                                                            uint32_t *bit, int32_t *own) {
+/** Flips the bits at the high parts of v of FEW elements at most, and tells what they were, and w, of the low parts. */
+static inline __attribute__((always_inline)) void flip_bits(spline_args args, size_t words, size_t n, const uint64_t *x,
+                                                            const uint64_t *y, uint64_t *unit, uint32_t *bit,
+                                                            int32_t *own) {
     const int64_t half = INT64_C(1) << (args.segment - 1);
     _Alignas(pairs) uint64_t at[FEW * MOST_WORDS / 2], was[FEW * MOST_WORDS / 2];
-    for (size_t from = 0; from < count; from += FEW, unit += FEW * words) {
-        const size_t n = count - from < FEW ? count - from : FEW;
-        for (size_t i = 0; i < n; i++) {
-            uint32_t high, low;
-            cut(&args, x[from + i] + y[from + i], &high, &low);
-            own[from + i] = (int32_t)rounded((int64_t)low - half, args.own);
-            for (size_t w = 0; w < words; w++) at[i * words + w] = high - 64 * (uint64_t)w;
-        }
-        for (size_t j = 0; j < n * words; j += PAIRS) {
-            pairs here = *(pairs *)(at + j), flip = (pairs)(here < 64) & ((pairs){0} + 1) << (here & 63);
-            *(pairs *)(was + j) = *(pairs *)(unit + j) & flip;
-            *(pairs *)(unit + j) ^= flip;
-        }
-        for (size_t i = 0; i < n; i++) {
-            uint64_t any = 0;
-            for (size_t w = 0; w < words; w++) any |= was[i * words + w];
-            bit[from + i] = any != 0;
-        }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t high, low;
+        cut(&args, x[i] + y[i], &high, &low);
+        own[i] = (int32_t)rounded((int64_t)low - half, args.own);
+        for (size_t w = 0; w < words; w++) at[i * words + w] = high - 64 * (uint64_t)w;
+    }
+    for (size_t j = 0; j < n * words; j += PAIRS) {
+        pairs here = *(pairs *)(at + j), flip = (pairs)(here < 64) & ((pairs){0} + 1) << (here & 63);
+        *(pairs *)(was + j) = *(pairs *)(unit + j) & flip;
+        *(pairs *)(unit + j) ^= flip;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t any = 0;
+        for (size_t w = 0; w < words; w++) any |= was[i * words + w];
+        bit[i] = any != 0;
     }
 }
 
@@ -169,17 +166,20 @@ TF_MULTIVERSION static void solo_block(tf_call *call, size_t at, size_t count) {
     const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
     const bool narrow = is_narrow(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin, vector = vector_bytes(call->node);
-    _Alignas(pairs) uint64_t unit[TF_BLOCK * MOST_WORDS / 2];
+    _Alignas(pairs) uint64_t unit[FEW * MOST_WORDS / 2];
     uint32_t bit[TF_BLOCK];
     int32_t w[TF_BLOCK];
     tf_ring factor[FACTORS], p[2], q[2];
     tf_fetch_words(x), tf_fetch_words(y);
-    vector_stream(call, at, count, unit);
-    if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
-        flip_bits(*args, LEAST_VECTOR / 8, count, x, y, unit, bit, w);
-    else
-        flip_bits(*args, 2 * LEAST_VECTOR / 8, count, x, y, unit, bit, w);
-    memcpy(call->message + from * vector, unit, count * vector);
+    for (size_t i = 0; i < count; i += FEW) {
+        const size_t few = count - i < FEW ? count - i : FEW;
+        vector_stream(call, at + i, few, unit);
+        if (vector == LEAST_VECTOR) /* a constant, for which the compiler finds vectors */
+            flip_bits(*args, LEAST_VECTOR / 8, few, x + i, y + i, unit, bit + i, w + i);
+        else
+            flip_bits(*args, 2 * LEAST_VECTOR / 8, few, x + i, y + i, unit, bit + i, w + i);
+        memcpy(call->message + (from + i) * vector, unit, few * vector);
+    }
     for (int j = 0; j < 2; j++) {
         ring_stream(call, j, MASK_P, at, count, &p[j]);
         ring_stream(call, j, MASK_Q, at, count, &q[j]);
@@ -209,11 +209,12 @@ static tf_status spline_solo(tf_call *call) {
 /* L and R ---------------------------------------------------------------------------------------------------------- */
 
 typedef uint32_t lanes __attribute__((vector_size(64)));
+typedef uint32_t vector_word __attribute__((aligned(1), may_alias)); /* of unit vectors, in a message */
 enum { LANES = sizeof(lanes) / sizeof(uint32_t) };
 
 /** This side's share of the unit vectors, each turned upwards by `by`, word by word: word w of vector i is unit[w][i].
  *  No index depends on `by`. */
-static inline __attribute__((always_inline)) void turn(size_t words, const uint32_t *vector, const uint32_t *by,
+static inline __attribute__((always_inline)) void turn(size_t words, const vector_word *vector, const uint32_t *by,
                                                        size_t count, uint32_t (*unit)[CHUNK]) {
     for (size_t w = 0; w < words; w++)
         for (size_t i = 0; i < count; i++) unit[w][i] = vector[i * words + w];
@@ -254,14 +255,13 @@ TF_MULTIVERSION static void open_chunk(tf_call *call, size_t at, size_t done, si
     const uint64_t *c = call->in[0].c[1 - call->part.own] + at + done;
     size_t entries = (size_t)1 << args->log, digits = call->node->data_count / entries - 2;
     size_t vector = vector_bytes(call->node);
-    _Alignas(uint64_t) uint32_t share[CHUNK * MOST_WORDS];
+    uint64_t stream[CHUNK * MOST_WORDS / 2];
     _Alignas(lanes) uint32_t unit[MOST_WORDS][CHUNK], high[CHUNK];
     uint32_t low[CHUNK], sum[MOST_DIGITS + 2][CHUNK];
     uint64_t sign = call->part.role == TF_LEFT ? 1 : -(uint64_t)1;
-    if (call->part.role == TF_LEFT)
-        vector_stream(call, at + done, count, (uint64_t *)share);
-    else
-        memcpy(share, call->dealt + (at + done - call->part.span.begin) * vector, count * vector);
+    if (call->part.role == TF_LEFT) vector_stream(call, at + done, count, stream);
+    const void *share =
+        call->part.role == TF_LEFT ? (const void *)stream : call->dealt + (at + done - call->part.span.begin) * vector;
     for (size_t i = 0; i < count; i++) cut(args, c[i] + (uint64_t)args->offset, &high[i], &low[i]);
     if (words_of(call->node) == MOST_WORDS)
         turn(MOST_WORDS, share, high, count, unit);
@@ -317,6 +317,7 @@ TF_MULTIVERSION static void combine(tf_call *call, size_t at, size_t count, uint
     unsigned bytes = bytes_of(call->node);
     size_t n = tf_span_count(call->part.span), from = at - call->part.span.begin;
     const tf_ring *p = kept(call, KEPT_P, at), *q = kept(call, KEPT_Q, at), *factor[FACTORS];
+    tf_fetch_words(p->wide), tf_fetch_words(q->wide);
     tf_ring other_p, other_q, stream[FACTORS];
     tf_ring_unpack(call, call->received + from * bytes, count, bytes, &other_p);
     tf_ring_unpack(call, call->received + (n + from) * bytes, count, bytes, &other_q);
