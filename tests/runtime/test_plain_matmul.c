@@ -46,3 +46,12 @@ Test(plain_matmul, deep_products) {
     check(7, 257, 17, 0, 0);
     check(13, 1000, 40, 1, 3);
 }
+
+/* Whole panels of the widest vectors, what is left beside them, and sums that go on from one panel to the next. */
+Test(plain_matmul, wide_products) {
+    size_t rows[] = {1, 6, 13}, depths[] = {8, 127, 128, 129, 300}, columns[] = {31, 48, 63, 64, 65, 96, 130};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 5; j++)
+            for (size_t l = 0; l < 7; l++)
+                for (int transpose = 0; transpose < 2; transpose++) check(rows[i], depths[j], columns[l], transpose, 1);
+}
