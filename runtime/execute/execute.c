@@ -191,7 +191,7 @@ static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
     size_t n = tf_shape_count(t->call.node->type.shape);
     for (int k = 2 * s; k < 2 * s + 2; k++) {
         part_call *c = &t->part[t->parts++];
-        *c = (part_call){.part = tf_part_of(id, n, r->program->small, k)};
+        *c = (part_call){.part = tf_part_of(id, n, r->program->cut, k)};
         if (entry.phase == TF_SOLO_PHASE) {
             c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
             if (!traffic->both) continue;
@@ -245,7 +245,7 @@ static tf_status run_local(run *r, tf_entry entry, task *t) {
     bool ahead = r->plan->schedule[entry.node].solo >= 0;
     for (int s = 0; s < (ahead ? TF_PARTIES : 1); s++)
         if (!ahead || (s == r->party->id) == (entry.phase == TF_SOLO_PHASE))
-            t->part[t->parts++].part.span = ahead ? tf_third(n, r->program->small, s) : (tf_span){0, n};
+            t->part[t->parts++].part.span = ahead ? tf_third(n, r->program->cut, s) : (tf_span){0, n};
     return run_task(r, t);
 }
 
@@ -296,7 +296,8 @@ static tf_status run_entry(run *r, int e) {
                        .slots = r->slots}};
     for (int k = 0; k < node->inputs; k++) t.call.in[k] = r->view[node->input[k]];
     tf_packed *packed = NULL;
-    if (entry.phase == TF_SOLO_PHASE) TF_TRY(pack_weight(r, &t.call, &packed));
+    const bool ahead = tf_step_keeps_thirds(r->program, node); /* else all is made in the solo phase */
+    if (entry.phase == TF_SOLO_PHASE || (entry.phase == 0 && ahead)) TF_TRY(pack_weight(r, &t.call, &packed));
     tf_status status = node->step->whole   ? run_whole(r, e, &t)
                        : node->step->local ? run_local(r, entry, &t)
                                            : run_parts(r, entry, &t);

@@ -18,6 +18,16 @@ typedef struct tf_shape {
     size_t dim[TF_MAX_RANK];
 } tf_shape;
 
+enum { TF_CUT_WIDTHS = 4 };
+
+/** How a program's tensors are cut into thirds (party/parts.h). */
+typedef struct tf_cut {
+    size_t
+        small;   /**< of so many elements at most all are in the first third, so that all small tensors have the same */
+    size_t rows; /**< tensors of so many rows are cut between rows if these have one of the widths; 0: none is */
+    size_t width[TF_CUT_WIDTHS]; /**< multiples of 128; 0: no more */
+} tf_cut;
+
 /** tf_dims(2, 3) is the shape 2 x 3. */
 #define tf_dims(...) ((tf_shape){(int)(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)), {__VA_ARGS__}})
 

@@ -147,14 +147,55 @@ static tf_status plan_thirds(tf_program *program, tf_plan *plan) {
     enum { SMALL = 1 << 14 };
     tf_plan other;
     TF_TRY(tf_plan_make(program, plan));
-    program->small = SMALL;
+    program->cut.small = SMALL;
     tf_status status = tf_plan_make(program, &other);
     if (status) {
         tf_plan_free(plan);
         return status;
     }
     bool better = price_of(program, &other) < price_of(program, plan);
-    if (!better) program->small = 0;
+    if (!better) program->cut.small = 0;
+    tf_plan_free(better ? plan : &other);
+    if (better) *plan = other;
+    return TF_OK;
+}
+
+static void add_width(tf_cut *cut, size_t width) {
+    enum { UNIT = 128 };
+    int k = 0;
+    while (k < TF_CUT_WIDTHS && cut->width[k] && cut->width[k] != width) k++;
+    if (k < TF_CUT_WIDTHS && width % UNIT == 0) cut->width[k] = width;
+}
+
+/** Adds cuts between the rows that linear layers read and make, if all of many rows have as many. */
+static void add_rows(const tf_program *program, tf_cut *cut) {
+    enum { FEWEST = 24 }; /* of fewer thirds would differ too much */
+    for (int i = 0; i < program->nodes; i++) {
+        const tf_step_node *node = &program->node[i];
+        if (node->inputs < 2 || !tf_is_packed_weight(program, node->input[1])) continue;
+        const tf_shape in = tf_type_of(program, node->input[0])->shape, out = node->type.shape;
+        const size_t rows = tf_shape_count(out) / tf_shape_last(out);
+        if (rows < FEWEST || (cut->rows && rows != cut->rows)) continue;
+        cut->rows = rows;
+        add_width(cut, tf_shape_last(in));
+        add_width(cut, tf_shape_last(out));
+    }
+}
+
+/** Cuts thirds between rows where wires stand still for longer than they carry: S then runs ahead through linear
+ *  layers, too, so that what it deals travels in the meantime, but layers meet their weights three times. */
+static tf_status plan_rows(tf_program *program, tf_plan *plan) {
+    const tf_cut before = program->cut;
+    tf_plan other;
+    if ((double)plan->total_bytes > plan->rounds * program->round_bytes) return TF_OK;
+    add_rows(program, &program->cut);
+    tf_status status = tf_plan_make(program, &other);
+    if (status) {
+        tf_plan_free(plan);
+        return status;
+    }
+    const bool better = other.rounds <= plan->rounds;
+    if (!better) program->cut = before;
     tf_plan_free(better ? plan : &other);
     if (better) *plan = other;
     return TF_OK;
@@ -163,6 +204,7 @@ static tf_status plan_thirds(tf_program *program, tf_plan *plan) {
 static tf_status lower_and_plan(const tf_graph *graph, const settings *s, tf_program *program, tf_plan *plan) {
     TF_TRY(lower(graph, s, program));
     tf_status status = plan_thirds(program, plan);
+    if (!status && graph->round_bytes > 0) status = plan_rows(program, plan);
     if (status) tf_program_free(program);
     return status;
 }
@@ -196,7 +238,7 @@ tf_status tf_program_digest(const tf_program *program, tf_digest *digest) {
     tf_hash_add(&hash, &program->frac, sizeof program->frac);
     tf_hash_add(&hash, &program->model_owner, sizeof program->model_owner);
     tf_hash_add(&hash, &program->data_owner, sizeof program->data_owner);
-    tf_hash_add(&hash, &program->small, sizeof program->small);
+    tf_hash_add(&hash, &program->cut, sizeof program->cut);
     for (int i = 0; i < program->nodes; i++) {
         const tf_step_node *node = &program->node[i];
         tf_hash_add_text(&hash, node->step ? node->step->name : "leaf");

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "net/link.h"
+#include "runtime/graph/shape.h"
 
 enum { TF_PARTS = 2 * TF_PARTIES };
 
@@ -32,13 +33,12 @@ typedef struct tf_part {
                 other */
 } tf_part;
 
-/** The s-th third of n elements, and its parts; boundaries are multiples of 128. Of `small` elements at most all are in
- *  the first third, so that all small tensors have the same. */
-tf_span tf_third(size_t n, size_t small, int s);
-tf_span tf_part_span(size_t n, size_t small, int number);
+/** The s-th third of n elements that are cut so, and its parts; boundaries are multiples of 128. */
+tf_span tf_third(size_t n, tf_cut cut, int s);
+tf_span tf_part_span(size_t n, tf_cut cut, int number);
 
 /** A part of n elements as party `id` sees it. */
-tf_part tf_part_of(int id, size_t n, size_t small, int number);
+tf_part tf_part_of(int id, size_t n, tf_cut cut, int number);
 
 /** The solo party of a part, whom it sends to, and the third party. */
 static inline int tf_solo_of(int part) {

@@ -92,7 +92,7 @@ static int schedule(const tf_program *program, tf_plan *plan) {
         if (node->step->cost) {
             s->traffic = plan->traffics;
             traffic = &plan->traffic[plan->traffics++];
-            *traffic = (tf_traffic){.small = program->small, .dealt_at = -1};
+            *traffic = (tf_traffic){.cut = program->cut, .dealt_at = -1};
             node->step->cost(program, node, traffic);
         }
         set_times(program, node, traffic, plan->schedule, false, s);

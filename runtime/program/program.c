@@ -233,12 +233,16 @@ bool tf_step_is_parameter(const tf_step_node *node) {
     return node->step == &parameter_step;
 }
 
+bool tf_is_packed_weight(const tf_program *program, tf_value value) {
+    for (int i = 0; i < program->params; i++)
+        if (program->param[i].value == value) return program->param[i].packed;
+    return false;
+}
+
 /** Whether a weight may take a wider ring: a session shares it as programs of graphs want it, but one that is packed
  * takes the same ring in all of them. */
 static bool parameter_widens(const tf_program *program, tf_value value) {
-    for (int i = 0; i < program->params && program->graph; i++)
-        if (program->param[i].value == value) return !program->param[i].packed;
-    return false;
+    return program->graph && !tf_is_packed_weight(program, value);
 }
 
 double tf_widen(tf_program *program, tf_value value, unsigned bits, bool now) {
@@ -302,9 +306,9 @@ bool tf_step_reads_whole(const tf_program *program, const tf_step_node *node, in
 }
 
 bool tf_step_is_small(const tf_program *program, const tf_step_node *node) {
-    bool small = tf_shape_count(node->type.shape) <= program->small;
+    bool small = tf_shape_count(node->type.shape) <= program->cut.small;
     for (int k = 0; k < node->inputs; k++)
-        small &= tf_shape_count(tf_type_of(program, node->input[k])->shape) <= program->small;
+        small &= tf_shape_count(tf_type_of(program, node->input[k])->shape) <= program->cut.small;
     return small;
 }
 
@@ -312,10 +316,10 @@ bool tf_step_is_small(const tf_program *program, const tf_step_node *node) {
 
 void tf_traffic_deal(tf_traffic *traffic, size_t n, uint64_t bytes_per_element) {
     for (int k = 0; k < TF_PARTS; k++)
-        traffic->dealt[k] += tf_span_count(tf_part_span(n, traffic->small, k)) * bytes_per_element;
+        traffic->dealt[k] += tf_span_count(tf_part_span(n, traffic->cut, k)) * bytes_per_element;
 }
 
 void tf_traffic_swap(tf_traffic *traffic, int exchange, size_t n, uint64_t bytes_per_element) {
     for (int k = 0; k < TF_PARTS; k++)
-        traffic->swapped[exchange][k] += tf_span_count(tf_part_span(n, traffic->small, k)) * bytes_per_element;
+        traffic->swapped[exchange][k] += tf_span_count(tf_part_span(n, traffic->cut, k)) * bytes_per_element;
 }

@@ -83,8 +83,7 @@ typedef struct tf_program {
     int guard;      /**< the slot in which the data owner learns whether a guarded row exceeded its bound; 0: none */
     int copies;     /**< the comparison of copies, which outputs wait for; 0: none */
     int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
-    /** Of so many elements at most all are in one third, so that S runs ahead whatever becomes of them. */
-    size_t small;
+    tf_cut cut;     /**< small tensors in one third, or thirds of rows, so that S runs ahead whatever becomes of them */
     double round_bytes; /**< bytes that a round less is worth, where a value can be had in more ways than one */
     tf_status status;
     char error[512];

@@ -28,7 +28,7 @@ typedef uint64_t tf_traffic_matrix[TF_PARTIES][TF_PARTIES];
 
 /** What a step sends, as a function of its public parameters alone. */
 typedef struct tf_traffic {
-    size_t small; /**< the program's */
+    tf_cut cut; /**< the program's */
     int exchanges;
     int dealt_at;             /**< the pair phase in which R consumes S's message: 0 or 1; -1: none */
     uint64_t dealt[TF_PARTS]; /**< bytes of the solo phase's messages, S to R */
@@ -118,6 +118,9 @@ int64_t *tf_append_data(tf_program *program, tf_value value, size_t count);
 int64_t *tf_append_fit(tf_program *program, tf_value value, size_t count, const void *facts, size_t size, bool *known);
 
 bool tf_step_is_parameter(const tf_step_node *node);
+
+/** Whether this is a weight that is kept packed for products. */
+bool tf_is_packed_weight(const tf_program *program, tf_value value);
 
 /**
  * The bytes more that it takes to have a value in a ring of `bits` without a lift, from where it comes: less than none

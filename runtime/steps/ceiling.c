@@ -87,7 +87,7 @@ static void ceiling_cost(const tf_program *program, const tf_step_node *node, tf
     traffic->exchanges = last_of(node) + 1;
     traffic->both = is_keyed(node);
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t rows = tf_span_count(tf_part_span(n, program->small, k)), pairs = pairs_of(rows);
+        uint64_t rows = tf_span_count(tf_part_span(n, program->cut, k)), pairs = pairs_of(rows);
         traffic->dealt[k] = rows * vector * 8;
         traffic->dealt[k] +=
             is_keyed(node) ? rows * TF_ROW_KEY_WORDS * 8 : pairs * (TF_AND_PRODUCTS + numbers_of(node)) * TF_PAIR_BYTES;

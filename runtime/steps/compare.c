@@ -47,7 +47,7 @@ static void compare_cost(const tf_program *program, const tf_step_node *node, tf
     traffic->dealt_at = 0;
     traffic->exchanges = t.levels + 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, program->small, k))) * 8;
+        uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, program->cut, k))) * 8;
         traffic->dealt[k] = bytes * t.dealt_planes;
         for (int e = 0; e <= t.levels; e++) traffic->swapped[e][k] = bytes * t.numbers * t.wires[e];
     }

@@ -89,7 +89,7 @@ void tf_copies_hash(const tf_party *party, const tf_program *program, int node, 
     size_t n = tf_shape_count(type->shape);
     for (int j = 0; j < 2; j++) { /* component id is shared with the previous party, id + 1 with the next */
         int other = j ? tf_previous(party->id) : tf_next(party->id);
-        tf_span third = tf_third(n, program->small, other);
+        tf_span third = tf_third(n, program->cut, other);
         copies->hash[node][j] = type->kind == TF_BIT
                                     ? hash_bits(party, view->bit, n, third, type->bits, copies->key[j])
                                     : hash_words(party, view->c[j], n, tf_mask(type->bits), copies->key[j]);

@@ -136,8 +136,8 @@ static const tf_step combine_step = {.name = "combine",
 
 bool tf_rows_keep_thirds(const tf_program *p, size_t rows, size_t in, size_t out) {
     for (int s = 1; s < TF_PARTIES; s++) {
-        size_t begin = tf_third(rows * out, p->small, s).begin;
-        if (begin % out || begin / out * in != tf_third(rows * in, p->small, s).begin) return false;
+        size_t begin = tf_third(rows * out, p->cut, s).begin;
+        if (begin % out || begin / out * in != tf_third(rows * in, p->cut, s).begin) return false;
     }
     return true;
 }

@@ -2,12 +2,12 @@
  * Matrix products, batched or with a weight that is kept packed, with the truncation fused in: see product.c for the
  * messages. A linear layer's result may be rotated by public angles before it is truncated: see rotate.h.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
+#include "runtime/steps/local.h"
 #include "runtime/steps/product.h"
 #include "runtime/steps/rotate.h"
 
@@ -181,20 +181,26 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
     return status;
 }
 
+/** Whether S's rows of a product with a weight follow from its own rows of the input, because thirds end with rows. */
+static bool keeps_rows(const tf_program *p, const tf_step_node *node) {
+    const tf_matmul_layout l = layout_of(node);
+    return p->cut.rows && tf_is_packed_weight(p, node->input[1]) && tf_rows_keep_thirds(p, l.m, l.k, l.n);
+}
+
 /** The rows of a weight's product that are made when part `number` is worked on: those of its third, unless an earlier
- *  third of this party's has an element of the row; see tf_step for the order. Everything at once where a third would
- *  have too few rows for what a weight costs to be read and widened, or where it is packed for one call only. */
+ *  third of this party's has an element of the row; see tf_step for the order. Unless S runs ahead, everything at once
+ *  where a third has too few rows for what a weight costs to be read and widened, or it is packed for one call only. */
 static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
     enum { FEW = 128 };
     int id = call->party->id, s = call->part.number / 2;
-    bool whole = l->m < 3 * FEW || call->in[1].later;
+    bool whole = !keeps_rows(call->program, call->node) && (l->m < 3 * FEW || call->in[1].later);
     if (call->part.number % 2 || (whole && s != id)) return (tf_span){0, 0};
     if (whole) return (tf_span){0, l->m};
-    tf_span third = tf_third(l->m * l->n, call->program->small, s),
+    tf_span third = tf_third(l->m * l->n, call->program->cut, s),
             rows = {third.begin / l->n, (third.end + l->n - 1) / l->n};
     for (int other = 0; other < TF_PARTIES; other++) {
         if (other == s || s == id || (other > s && other != id)) continue;
-        tf_span before = tf_third(l->m * l->n, call->program->small, other);
+        tf_span before = tf_third(l->m * l->n, call->program->cut, other);
         if (other < s && rows.begin * l->n < before.end) rows.begin++;
         if (other > s && rows.end * l->n > before.begin) rows.end--;
     }
@@ -272,6 +278,7 @@ static tf_status matmul_pair(tf_call *call, int phase) {
 
 static const tf_step matmul_step = {.name = "matmul",
                                     .summary = "batched matrix product, truncated",
+                                    .keeps_thirds = keeps_rows,
                                     .widen = tf_product_widen,
                                     .cost = tf_product_cost,
                                     .state = tf_product_state,
@@ -286,21 +293,6 @@ static tf_value matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, con
                           sizeof args);
 }
 
-/** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
-static bool inside(size_t count, const size_t batch[], const size_t batch_stride[], size_t rows, size_t row,
-                   size_t columns, size_t inner) {
-    size_t length[TF_BATCH_AXES + 2] = {rows, columns}, stride[TF_BATCH_AXES + 2] = {row, inner}, last = 0;
-    memcpy(length + 2, batch, TF_BATCH_AXES * sizeof *length);
-    memcpy(stride + 2, batch_stride, TF_BATCH_AXES * sizeof *stride);
-    for (int i = 0; i < TF_BATCH_AXES + 2; i++) {
-        size_t step;
-        if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
-            __builtin_add_overflow(last, step, &last))
-            return false;
-    }
-    return last < count;
-}
-
 tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matmul_layout layout, tf_shape shape,
                    tf_result result) {
     if (p->status) return -1;
@@ -309,9 +301,9 @@ tf_value tf_matmul(tf_program *p, tf_value a, tf_value b, tf_value bias, tf_matm
         if (!l->batch[i]) l->batch[i] = 1;
     size_t na = tf_shape_count(tf_type_of(p, a)->shape), nb = tf_shape_count(tf_type_of(p, b)->shape),
            nc = tf_shape_count(shape);
-    if (!inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) ||
-        !inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
-        !inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != products_of(l) * l->m * l->n)
+    if (!tf_positions_inside(na, l->batch, l->a_batch, l->m, l->a_row, l->k, 1) ||
+        !tf_positions_inside(nb, l->batch, l->b_batch, l->k, l->b_row, l->n, l->b_col) ||
+        !tf_positions_inside(nc, l->batch, l->c_batch, l->m, l->c_row, l->n, 1) || nc != products_of(l) * l->m * l->n)
         return tf_program_fail(p,
                                tf_fail(TF_INVALID, "the layout of a matrix product leaves its operands or its result"));
     int frac = tf_type_of(p, a)->frac + tf_type_of(p, b)->frac;

@@ -20,6 +20,7 @@
 #include "runtime/steps/product.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "runtime/steps/local.h"
 
@@ -302,6 +303,20 @@ tf_type tf_product_type(const tf_program *p, tf_shape shape, int frac, tf_result
 }
 
 /* Builders ------------------------------------------------------------------------------------------------------- */
+
+bool tf_positions_inside(size_t count, const size_t batch[], const size_t batch_stride[], size_t rows, size_t row,
+                         size_t columns, size_t inner) {
+    size_t length[TF_BATCH_AXES + 2] = {rows, columns}, stride[TF_BATCH_AXES + 2] = {row, inner}, last = 0;
+    memcpy(length + 2, batch, TF_BATCH_AXES * sizeof *length);
+    memcpy(stride + 2, batch_stride, TF_BATCH_AXES * sizeof *stride);
+    for (int i = 0; i < TF_BATCH_AXES + 2; i++) {
+        size_t step;
+        if (length[i] == 0 || __builtin_mul_overflow(length[i] - 1, stride[i], &step) ||
+            __builtin_add_overflow(last, step, &last))
+            return false;
+    }
+    return last < count;
+}
 
 tf_value tf_mul_add(tf_program *p, tf_value a, tf_value b, tf_value more, tf_result result) {
     if (p->status) return -1;

@@ -29,6 +29,10 @@ static inline unsigned tf_product_ring(const tf_step_node *node) {
 void tf_product_cost(const tf_program *program, const tf_step_node *node, tf_traffic *traffic);
 size_t tf_product_state(const tf_program *program, const tf_step_node *node);
 
+/** Whether all positions of a strided array of these lengths, innermost with stride `inner`, are below `count`. */
+bool tf_positions_inside(size_t count, const size_t batch[], const size_t batch_stride[], size_t rows, size_t row,
+                         size_t columns, size_t inner);
+
 /** A product's tf_step.widen: its operands take as many bits more. */
 double tf_product_widen(tf_program *program, tf_value value, unsigned bits, bool now);
 

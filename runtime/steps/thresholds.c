@@ -74,7 +74,7 @@ static void thresholds_cost(const tf_program *program, const tf_step_node *node,
     traffic->dealt_at = 0;
     traffic->exchanges = l.blocks > 1 ? 2 : 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t rows = tf_span_count(tf_part_span(n, program->small, k)), words = tf_words(cells_of(&l, rows));
+        uint64_t rows = tf_span_count(tf_part_span(n, program->cut, k)), words = tf_words(cells_of(&l, rows));
         traffic->dealt[k] = (rows * l.words + words * l.ands) * 8;
         for (int e = 0; e < traffic->exchanges; e++)
             traffic->swapped[e][k] = words * (e + 1 < traffic->exchanges ? l.wires : 1) * 8;

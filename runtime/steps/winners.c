@@ -64,7 +64,7 @@ static void winners_cost(const tf_program *program, const tf_step_node *node, tf
     traffic->dealt_at = 0;
     traffic->exchanges = 1;
     for (int k = 0; k < TF_PARTS; k++) {
-        uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, program->small, k))) * 8;
+        uint64_t bytes = tf_words(tf_span_count(tf_part_span(n, program->cut, k))) * 8;
         traffic->dealt[k] = bytes * dealt_planes(g);
         traffic->swapped[0][k] = bytes * (g - 1);
     }

@@ -31,6 +31,7 @@ typedef struct layer {
     int frac;
     size_t rows, in, out;
     bool biased, stream, packed;
+    bool cut; /* thirds end with rows */
     double bound;
     float *x, *w, *b;
     double *y;
@@ -44,6 +45,7 @@ static void build_layer(const layer *l, tf_node node[3], bool data, tf_program *
     node[2] = (tf_node){.name = "b", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->out)};
     if (data) node[0].data = l->x, node[1].data = l->w, node[2].data = l->b;
     tf_program_init(program, l->frac, TF_OUTSIDE, 1);
+    if (l->cut) program->cut = (tf_cut){.rows = l->rows, .width = {l->in, l->out}};
     tf_value x =
         tf_weight(program, tf_program_leaf(program, &node[0]), l->frac, tf_width(l->frac, tf_default_bound(program)));
     tf_value w = tf_program_leaf(program, &node[1]), b = l->biased ? tf_program_leaf(program, &node[2]) : -1;
@@ -135,6 +137,19 @@ Test(share_weights, linear_layers_whose_weights_no_party_knows) {
                                 .biased = k & 1,
                                 .stream = k & 2,
                                 .packed = k & 4});
+}
+
+/* Streamed weights are packed for each phase in which rows are made. */
+Test(share_weights, linear_layers_whose_thirds_end_with_rows) {
+    for (int k = 0; k < 4; k++)
+        check_layer((layer){.frac = 16,
+                            .rows = 26,
+                            .in = 128,
+                            .out = 256,
+                            .biased = k & 1,
+                            .stream = k & 2,
+                            .packed = true,
+                            .cut = true});
 }
 
 Test(share_weights, linear_layers_in_the_widest_ring) {

@@ -50,7 +50,7 @@ Test(data_owner, who_asks_again_narrows_down_the_rounding) {
     rig_run(&r);
     int64_t low = INT64_MIN, high = INT64_MAX, unit = INT64_C(1) << DROPPED;
     for (size_t i = 0, next = 1; i < RUNS; i++) {
-        int s = i >= tf_third(RUNS, 0, 2).begin ? 2 : i >= tf_third(RUNS, 0, 1).begin ? 1 : 0;
+        int s = i >= tf_third(RUNS, (tf_cut){0}, 2).begin ? 2 : i >= tf_third(RUNS, (tf_cut){0}, 1).begin ? 1 : 0;
         int64_t offset = (int64_t)(r.component[0][(s + 2) % 3][i] % (uint64_t)unit);
         int64_t begin = (rig_result(&r, y)[i] - 1) * unit + offset;
         if (begin > low) low = begin;

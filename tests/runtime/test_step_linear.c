@@ -8,6 +8,7 @@ typedef struct layer {
     bool biased, open; /* public weights */
     bool plus;         /* n gamma is added */
     bool scaled;       /* the layer is one of rows times a factor each */
+    bool cut;          /* thirds end with rows */
     int threads;
     float *x, *w, *b, *n, *gamma, *factor;
     double *y;
@@ -31,6 +32,7 @@ static tf_status play(tf_link *link, int id, void *context) {
     tf_node f = {.name = "f", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(l->rows, 1), .data = holds ? l->factor : NULL};
     tf_program program;
     tf_program_init(&program, l->frac, l->owner, user);
+    if (l->cut) program.cut = (tf_cut){.rows = l->rows, .width = {l->in, l->out}};
     double bound = tf_default_bound(&program);
     tf_value in = tf_weight(&program, tf_program_leaf(&program, &x), l->frac, tf_width(l->frac, bound));
     tf_value matrix = tf_program_leaf(&program, &w), bias = l->biased ? tf_program_leaf(&program, &b) : -1;
@@ -118,6 +120,23 @@ Test(step_linear, secret_weights_and_what_is_added) {
 
 Test(step_linear, secret_weights_of_rows_that_are_scaled_afterwards) {
     check_sizes(false, false, true);
+}
+
+Test(step_linear, thirds_that_end_with_rows) {
+    const size_t size[][3] = {{3, 128, 128}, {25, 256, 128}, {41, 128, 384}};
+    for (size_t s = 0; s < sizeof size / sizeof *size; s++)
+        for (int owner = 0; owner < TF_PARTIES; owner++)
+            for (int k = 0; k < 3; k++)
+                check_layer((layer){.owner = owner,
+                                    .frac = 16,
+                                    .rows = size[s][0],
+                                    .in = size[s][1],
+                                    .out = size[s][2],
+                                    .biased = k < 2,
+                                    .plus = k == 1,
+                                    .scaled = k == 2,
+                                    .cut = true,
+                                    .threads = k ? 1 : 3});
 }
 
 Test(step_linear, public_weights) {

@@ -13,7 +13,7 @@ Test(thirds, small_tensors_share_a_third) {
     for (int k = 0; k < 2; k++) {
         rig r = rig_open(16);
         tf_program *p = &r.program;
-        p->small = k ? N : 0;
+        p->cut.small = k ? N : 0;
         p->round_bytes = -1e12; /* lifts stay, by which S is late or not */
         tf_value x = tf_lift(p, rig_put(&r, tf_dims(N), a, 16, 32, 1 << 14), 48);
         tf_value half = tf_lift(p, tf_trunc(p, tf_slice(p, x, 0, HALF, HALF), 10), 48); /* 42 bits are left, then 48 */
@@ -34,6 +34,49 @@ Test(thirds, small_tensors_share_a_third) {
         rig_close(&r);
     }
     free(a);
+}
+
+/* Whether a node's solo phase comes before all that waits for messages at its time. */
+static bool runs_early(const tf_plan *plan, tf_value node) {
+    const int time = plan->schedule[node].solo;
+    for (int e = plan->first_entry[time]; e < plan->first_entry[time + 1]; e++) {
+        if (plan->entry[e].phase != TF_SOLO_PHASE) return false;
+        if (plan->entry[e].node == node) return true;
+    }
+    return false;
+}
+
+/* Of linear layers between whose rows thirds end S makes its rows before it has heard of the others'. */
+Test(thirds, solo_party_runs_ahead_through_layers) {
+    enum { ROWS = 29, WIDTH = 256, WIDER = 384 };
+    tf_node up = {.name = "up", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(WIDER, WIDTH)},
+            down = {.name = "down", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(WIDTH, WIDER)};
+    const tf_result result = {16, 0, false};
+    for (int k = 0; k < 2; k++) {
+        tf_program p;
+        tf_plan plan;
+        tf_program_init(&p, 16, 0, 1);
+        if (k) p.cut = (tf_cut){.rows = ROWS, .width = {WIDTH, WIDER}};
+        p.round_bytes = -1e12; /* lifts stay */
+        tf_value x = tf_input(&p, 1, tf_dims(ROWS, WIDTH), 16, 32, 1 << 14, 0);
+        tf_value higher = tf_linear(&p, x, tf_program_leaf(&p, &up), -1, result);
+        tf_value compared = tf_negative(&p, higher, 8);
+        tf_value lower =
+            tf_linear(&p, tf_select(&p, 1, &(tf_term){compared, higher, true}), tf_program_leaf(&p, &down), -1, result);
+        tf_value lifted = tf_lift(&p, lower, 48);
+        cr_assert_eq(tf_plan_make(&p, &plan), TF_OK, "%s", tf_error());
+        for (int s = 0; s < TF_PARTIES && k; s++) {
+            cr_assert_eq(tf_third(ROWS * WIDTH, p.cut, s).begin / WIDTH,
+                         tf_third(ROWS * WIDER, p.cut, s).begin / WIDER);
+            cr_assert_eq(tf_third(ROWS * WIDER, p.cut, s).begin % WIDER, 0);
+            cr_assert_geq(tf_span_count(tf_third(ROWS * WIDTH, p.cut, s)), ROWS / 3 * WIDTH);
+        }
+        cr_assert_eq(runs_early(&plan, compared), k);
+        cr_assert_eq(runs_early(&plan, lower), k);
+        cr_assert_eq(runs_early(&plan, lifted), k);
+        tf_plan_free(&plan);
+        tf_program_free(&p);
+    }
 }
 
 Test(thirds, chain_says_where_s_is_late) {

@@ -111,6 +111,78 @@ static void check_model(const char *approximations, double round_bytes) {
     }
 }
 
+/* Layers between whose rows thirds end: S makes its own ahead of the others ---------------------------------------- */
+
+enum { ROWS = 41, WIDTH = 128, WIDER = 256 };
+
+typedef struct layers {
+    float x[ROWS * WIDTH], up[WIDER * WIDTH], down[WIDTH * WIDER];
+    double y[ROWS * WIDTH];
+    view seen[TF_PARTIES];
+} layers;
+
+/* down ReLU(up x) */
+static tf_status run_layers(tf_link *link, int id, void *context) {
+    layers *l = context;
+    const bool owner = id == TINY_MODEL_OWNER;
+    tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(ROWS, WIDTH), .data = owner ? l->x : NULL},
+            up = {.name = "u", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(WIDER, WIDTH), .data = owner ? l->up : NULL},
+            down = {
+                .name = "d", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(WIDTH, WIDER), .data = owner ? l->down : NULL};
+    tf_program p;
+    tf_program_init(&p, 16, TINY_MODEL_OWNER, TINY_DATA_OWNER);
+    p.cut = (tf_cut){.rows = ROWS, .width = {WIDTH, WIDER}};
+    tf_value in = tf_weight(&p, tf_program_leaf(&p, &x), 16, 32);
+    tf_value higher = tf_linear(&p, in, tf_program_leaf(&p, &up), -1, (tf_result){16, 0, false});
+    tf_value kept = tf_select(&p, 1, &(tf_term){tf_negative(&p, higher, 8), higher, true});
+    tf_output(&p, tf_linear(&p, kept, tf_program_leaf(&p, &down), -1, (tf_result){16, 0, false}), TINY_DATA_OWNER, 0);
+    tf_session session;
+    tf_digest digest;
+    eye own = {&l->seen[id], &digest, 0};
+    double *y = l->y;
+    tf_slots slots = {.output = id == TINY_DATA_OWNER ? &y : NULL};
+    TF_TRY(tf_program_digest(&p, &digest));
+    tf_status status = tf_session_open(&session, link);
+    tf_link_observe(link, look, &own);
+    for (int k = 0; k < 2 && !status; k++) status = tf_session_run_program(&session, &p, &slots, NULL, NULL);
+    tf_link_observe(link, NULL, NULL);
+    tf_session_close(&session);
+    tf_program_free(&p);
+    return status;
+}
+
+Test(view_model, layers_cut_between_rows) {
+    layers *l = calloc(1, sizeof *l);
+    three_outcome outcome;
+    for (size_t i = 0; i < ROWS * WIDTH; i++) l->x[i] = (float)((double)(i * 37 % 101) / 50 - 1);
+    for (size_t i = 0; i < WIDTH * WIDER; i++) {
+        l->up[i] = (float)((double)(i * 53 % 211) / 1000 - 0.1);
+        l->down[i] = (float)((double)(i * 29 % 223) / 1000 - 0.1);
+    }
+    cr_assert_eq(three_do(run_layers, l, &outcome), TF_OK, "%s", tf_error());
+    for (size_t r = 0; r < ROWS; r++) {
+        double higher[WIDER] = {0};
+        for (size_t k = 0; k < WIDER; k++) {
+            for (size_t i = 0; i < WIDTH; i++) higher[k] += (double)l->x[r * WIDTH + i] * l->up[k * WIDTH + i];
+            higher[k] = fmax(higher[k], 0);
+        }
+        for (size_t i = 0; i < WIDTH; i++) {
+            double sum = 0;
+            for (size_t k = 0; k < WIDER; k++) sum += higher[k] * l->down[i * WIDER + k];
+            cr_assert_float_eq(l->y[r * WIDTH + i], sum, 0.02, "row %zu: %g, not %g", r, l->y[r * WIDTH + i], sum);
+        }
+    }
+    for (int p = 0; p < TF_PARTIES; p++) {
+        char why[160];
+        cr_assert_gt(l->seen[p].messages, 8);
+        cr_assert_lt(view_overall(&l->seen[p]), view_limit, "party %d: %g", p, view_overall(&l->seen[p]));
+        cr_assert_not(view_repeats(&l->seen[p]), "party %d received a block of 16 bytes twice", p);
+        cr_assert_null(view_tells(&l->seen[p], why), "party %d: %s", p, why);
+        view_free(&l->seen[p]);
+    }
+    free(l);
+}
+
 Test(view_model, exact) {
     cr_assert_eq(tf_ops_register(), TF_OK);
     check_model("exact", 1);

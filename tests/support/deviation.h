@@ -58,7 +58,7 @@ static inline tf_status deviation_play(tf_link *link, int id, void *context) {
 static inline void deviation_find(deviation *d) {
     const tf_plan *plan = &d->t->plan;
     const tf_traffic *traffic = &plan->traffic[plan->schedule[d->product].traffic];
-    tf_span part = tf_part_span(tf_shape_count(tf_type_of(d->t->program, d->product)->shape), 0,
+    tf_span part = tf_part_span(tf_shape_count(tf_type_of(d->t->program, d->product)->shape), (tf_cut){0},
                                 0); /* of the third of P0, in which the others are L and R */
     cr_assert(d->at >= part.begin && d->at < part.end);
     d->bytes = (unsigned)(traffic->swapped[0][0] / tf_span_count(part));
