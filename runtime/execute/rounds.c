@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* Small enough to overlap with the work on it, large enough to cost nothing. */
-enum { PIECE_BYTES = 1 << 17 };
+/* Small enough to overlap with the work on it, large enough to cost nothing; less than what S deals ahead of a layer
+ * of BERT-base makes. */
+enum { PIECE_BYTES = 3 << 15 };
 
 /** Whether a piece ends where `to` bytes are complete. Both ends of the link ask the same. */
 static bool piece_ends(uint64_t from, uint64_t to, bool last) {

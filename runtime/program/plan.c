@@ -148,12 +148,13 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
     size_t times = (size_t)plan->rounds + 1, entries = 0;
     plan->first_entry = calloc(times + 1, sizeof *plan->first_entry);
     plan->round_bytes = calloc(times, sizeof *plan->round_bytes);
+    plan->early = calloc(times, sizeof *plan->early);
     int *fill = calloc(times + 1, sizeof *fill);
     bool *early = calloc((size_t)program->nodes + 1, sizeof *early);
     for (int i = 0; i < program->nodes && early; i++)
         early[i] = runs(&program->node[i]) && is_early(program, plan, early, i);
     for (int pass = 0; pass < 2; pass++) {
-        if (!plan->first_entry || !plan->round_bytes || !fill || !early) break;
+        if (!plan->first_entry || !plan->round_bytes || !plan->early || !fill || !early) break;
         for (int at = 0; at < SHARES * program->nodes; at++) {
             const int i = at % program->nodes, share = at / program->nodes;
             tf_schedule *s = &plan->schedule[i];
@@ -162,7 +163,7 @@ static tf_status fill_rounds(const tf_program *program, tf_plan *plan) {
                 int time = phase == TF_SOLO_PHASE ? s->solo : s->pair + phase;
                 if (!belongs(s, early, i, share, phase)) continue;
                 if (pass == 0)
-                    plan->first_entry[time + 1]++, entries++;
+                    plan->first_entry[time + 1]++, plan->early[time] += share == EARLY, entries++;
                 else
                     plan->entry[fill[time]++] = (tf_entry){i, phase};
             }
@@ -296,6 +297,7 @@ void tf_plan_free(tf_plan *plan) {
     free(plan->entry);
     free(plan->place);
     free(plan->first_entry);
+    free(plan->early);
     free(plan->round_bytes);
     *plan = (tf_plan){0};
 }

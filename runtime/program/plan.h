@@ -33,6 +33,7 @@ typedef struct tf_plan {
     int traffics;
     tf_entry *entry;                /**< ordered by time, then node, solo phase first */
     int *first_entry;               /**< of each time, rounds + 2 */
+    int *early;                     /**< how many entries of each time, its first, wait for nothing of its own */
     tf_traffic_matrix *place;       /**< of each entry: where its bytes begin in the messages of its round */
     tf_traffic_matrix *round_bytes; /**< of each round */
     tf_traffic_matrix bytes;        /**< in all */

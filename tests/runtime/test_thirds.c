@@ -38,9 +38,9 @@ Test(thirds, small_tensors_share_a_third) {
 
 /* Whether a node's solo phase comes before all that waits for messages at its time. */
 static bool runs_early(const tf_plan *plan, tf_value node) {
-    const int time = plan->schedule[node].solo;
-    for (int e = plan->first_entry[time]; e < plan->first_entry[time + 1]; e++) {
-        if (plan->entry[e].phase != TF_SOLO_PHASE) return false;
+    const int time = plan->schedule[node].solo, first = plan->first_entry[time];
+    for (int e = first; e < first + plan->early[time]; e++) {
+        cr_assert_eq(plan->entry[e].phase, TF_SOLO_PHASE);
         if (plan->entry[e].node == node) return true;
     }
     return false;

@@ -17,15 +17,27 @@ static uint64_t weight_bytes(const tf_program *program) {
     return sum;
 }
 
-/** Each round takes as long as its longest message; computing is not in it. */
+/** Of a round's message, the first `ahead` bytes of which leave while the round before travels. */
+static double message_seconds(const tf_network *network, uint64_t bytes, uint64_t ahead) {
+    const double late = (double)ahead / network->rate - network->round_trip / 2;
+    return (late > 0 ? late : 0) + tf_network_seconds(network, bytes - ahead);
+}
+
+/** Each round takes as long as its slowest message; computing is not in it. */
 static double network_seconds(const tf_plan *plan, const tf_network *network) {
     double sum = 0;
     for (int round = 0; round < plan->rounds; round++) {
-        uint64_t longest = 0;
+        const int after = plan->first_entry[round] + plan->early[round];
+        double longest = 0;
         for (int i = 0; i < TF_PARTIES; i++)
-            for (int j = 0; j < TF_PARTIES; j++)
-                if (plan->round_bytes[round][i][j] > longest) longest = plan->round_bytes[round][i][j];
-        sum += tf_network_seconds(network, longest);
+            for (int j = 0; j < TF_PARTIES; j++) {
+                const uint64_t bytes = plan->round_bytes[round][i][j];
+                const bool all = after == plan->first_entry[round + 1];
+                const uint64_t ahead = all ? bytes : plan->place[after][i][j];
+                const double seconds = message_seconds(network, bytes, round ? ahead : 0);
+                if (seconds > longest) longest = seconds;
+            }
+        sum += longest;
     }
     return sum;
 }
