@@ -107,7 +107,8 @@ static void write_planes(const tf_call *call, const layout *l, const uint64_t *c
     for (size_t j = 0; j < l->count; j++) {
         uint64_t *out = call->out.bit + j * all + call->part.span.begin / 64;
         memset(out, 0, tf_words(rows) * 8);
-        for (size_t i = 0; i < rows; i++) {
+        if (rows % 64 == 0) memcpy(out, cell + j * rows / 64, rows / 8);
+        for (size_t i = 0; i < rows && rows % 64; i++) {
             size_t at = j * rows + i;
             out[i / 64] |= (cell[at / 64] >> (at & 63) & 1) << (i & 63);
         }
@@ -195,9 +196,11 @@ typedef struct side {
 
 enum { AT_ONCE = 32 }; /* thresholds of a row that are looked up together, in vectors */
 
-/** What the unit vectors of a row say of thresholds [first, first + count), from their bits of c. */
+/** What the unit vectors of a row say of thresholds [first, first + count), from their bits of c: for each cell a byte,
+ *  whose bits belong to the planes of gt and of the wires. */
 static inline __attribute__((always_inline)) void leaves_of(const side *b, size_t row, size_t first, size_t count,
-                                                            const uint64_t *table, const uint64_t *below) {
+                                                            const uint64_t *table, const uint64_t *below,
+                                                            uint8_t *cell) {
     const layout *l = &b->l;
     const tf_step_node *node = b->call->node;
     const thresholds_args *args = tf_args(thresholds_args, node);
@@ -210,23 +213,33 @@ static inline __attribute__((always_inline)) void leaves_of(const side *b, size_
             at[j] = (shifted[j] & tf_mask((unsigned)args->width)) >> (unsigned)k * l->bits & tf_mask(l->bits);
         look_up(table + (size_t)k * block_words, below + (size_t)k * block_words, block_words, at, count, e[k], g[k]);
     }
-    for (size_t j = 0; j < count; j++) {
-        uint64_t top = b->left ? shifted[j] >> args->width & 1 : 0;
-        size_t cell = (first + j) * b->rows + row, w = cell / 64, bit = cell & 63;
-        b->gt[w] |= (g[l->blocks - 1][j] ^ top) << bit;
-        for (int k = 0; k + 1 < l->blocks; k++) { /* eq of all but the lowest, then gt of all but the top block */
-            b->wire[(size_t)k * b->words + w] |= e[k + 1][j] << bit;
-            b->wire[(size_t)(l->blocks - 1 + k) * b->words + w] |= g[k][j] << bit;
+    uint64_t all[AT_ONCE];
+    const uint64_t left = b->left;
+    for (size_t j = 0; j < count; j++) all[j] = g[l->blocks - 1][j] ^ (shifted[j] >> args->width & left);
+    for (int k = 0; k + 1 < l->blocks; k++) /* eq of all but the lowest, then gt of all but the top block */
+        for (size_t j = 0; j < count; j++) all[j] |= e[k + 1][j] << (1 + k) | g[k][j] << (l->blocks + k);
+    for (size_t j = 0; j < count; j++) cell[(first + j) * b->rows + row] = (uint8_t)all[j];
+}
+
+/** The planes, at most eight, of the cells' bits. */
+TF_MULTIVERSION static void gather_planes(const uint8_t *cell, size_t words, size_t planes, uint64_t *plane) {
+    const uint64_t lowest = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
+    for (size_t w = 0; w < words; w++, cell += 64) {
+        uint64_t eight[8]; /* cells each */
+        memcpy(eight, cell, sizeof eight);
+        for (size_t p = 0; p < planes; p++) {
+            uint64_t word = 0;
+            for (size_t k = 0; k < 8; k++) word |= (eight[k] >> p & lowest) * gather >> 56 << 8 * k;
+            plane[p * words + w] = word;
         }
     }
 }
 
 /** gt of the top block and the wires of every threshold, from the unit vectors and the bits of c. */
-TF_MULTIVERSION static void leaves(const side *b) {
+TF_MULTIVERSION static void leaves(const side *b, uint8_t *cell) {
     const layout *l = &b->l;
     size_t block_words = (size_t)1 << (l->bits - 6);
     uint64_t table[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)], below[MAX_BLOCKS << (MAX_BLOCK_BITS - 6)];
-    memset(b->gt, 0, (1 + l->wires) * b->words * 8);
     for (size_t i = 0; i < b->rows; i++) {
         if (b->left)
             tf_stream(b->call->party, b->own, b->call->index, TABLE, (b->begin + i) * tf_even(l->words), table,
@@ -236,8 +249,19 @@ TF_MULTIVERSION static void leaves(const side *b) {
         for (int k = 0; k < l->blocks; k++)
             prefix(table + (size_t)k * block_words, block_words, below + (size_t)k * block_words);
         for (size_t j = 0; j < l->count; j += AT_ONCE)
-            leaves_of(b, i, j, l->count - j < AT_ONCE ? l->count - j : AT_ONCE, table, below);
+            leaves_of(b, i, j, l->count - j < AT_ONCE ? l->count - j : AT_ONCE, table, below, cell);
     }
+}
+
+static tf_status open_leaves(const side *b) {
+    const size_t room = 64 * b->words, cells = cells_of(&b->l, b->rows);
+    uint8_t *cell = tf_secret_alloc(room);
+    if (!cell) return tf_fail(TF_NOMEM, "no memory for %zu thresholds", b->l.count);
+    memset(cell + cells, 0, room - cells);
+    leaves(b, cell);
+    gather_planes(cell, b->words, 1 + b->l.wires, b->gt);
+    tf_secret_free(cell, room);
+    return TF_OK;
 }
 
 /** The dealt products: L's are a stream, R's came from S behind the unit vectors. */
@@ -300,7 +324,7 @@ static tf_status thresholds_pair(tf_call *call, int phase) {
     b.wire = b.gt + b.words;
     b.product = b.wire + l.wires * b.words;
     if (phase == 0) {
-        leaves(&b);
+        TF_TRY(open_leaves(&b));
         take_products(&b);
         if (last == 2) TF_TRY(send_masked(&b, b.wire, l.wires, 0));
     } else if (phase < last)
