@@ -12,7 +12,11 @@
 
 enum { ROUNDS = TF_AES_ROUNDS, VECTOR = 64, VECTORS = TF_GCM_GROUP / 4, GROUP_BYTES = TF_GCM_GROUP * TF_AES_BLOCK };
 
-#define WITH_VAES __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,aes,pclmul,vaes,vpclmulqdq")))
+/* How far ahead lines of the cache are asked for: what is read may lie in another core's, and so may what is written,
+ * which the peer has read before. */
+enum { AHEAD = 4 * GROUP_BYTES };
+
+#define WITH_VAES __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,aes,pclmul,vaes,vpclmulqdq,prfchw")))
 #define UNROLLED  _Pragma("GCC unroll 8")
 
 WITH_VAES static inline __m512i four(__m128i block) {
@@ -134,6 +138,8 @@ WITH_VAES static inline __m128i crypt_group(const tf_gcm_wide *gcm, bool seals, 
     begin(gcm, counter, x, VECTORS);
     UNROLLED
         for (int k = 0; k < VECTORS; k++) {
+            __builtin_prefetch(in + AHEAD + k * VECTOR, 0);
+            __builtin_prefetch(out + AHEAD + k * VECTOR, 1);
             if (!seals) text[k] = once(_mm512_loadu_si512(in + k * VECTOR));
             UNROLLED
                 for (int i = 0; i < VECTORS; i++) x[i] = _mm512_aesenc_epi128(x[i], round_key(gcm, k + 1));
