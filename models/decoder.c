@@ -169,7 +169,7 @@ tf_id tf_decoder_attention(tf_builder *b, const tf_decoder_pass *pass, const cha
 tf_id tf_decoder_tokens(tf_builder *b, const char *table) {
     tf_id rows = tf_block_weight(b, table, tf_dims(b->config->vocabulary, b->config->hidden));
     tf_id tokens = tf_block_ids(b, "tokens", false);
-    return tf_graph_op(b->graph, "embedding", "", "embedded_tokens", TF_IN(tokens, rows), TF_NO_ATTRS);
+    return tf_graph_op(b->graph, "embedding", "", "embedded_tokens", TF_IN(tokens, rows), TF_ATTRS({"singly", 1}));
 }
 
 tf_id tf_decoder_head(tf_builder *b, tf_activations x, const char *table) {

@@ -65,7 +65,8 @@ static tf_id embeddings(tf_builder *b) {
     /* public, but looked up like tokens: that takes the same rounds, and few bytes */
     tf_id positions =
         tf_graph_leaf(g, TF_LEAF_TOKENS, "positions", tf_dims(d->texts, d->rows), b->batch->ids ? d->positions : NULL);
-    tf_id position = tf_graph_op(g, "embedding", "", "embedded_positions", TF_IN(positions, table), TF_NO_ATTRS);
+    tf_id position =
+        tf_graph_op(g, "embedding", "", "embedded_positions", TF_IN(positions, table), TF_ATTRS({"singly", 1}));
     tf_id x = tf_block_add(b, "embeddings", word, position);
     return b->fold ? tf_graph_op(g, "layernorm", "center", "centred_embeddings", TF_IN(x), TF_NO_ATTRS) : x;
 }

@@ -53,11 +53,13 @@ static int table_frac(const tf_program *p, const tf_node *node) {
     return finer < most ? finer : most;
 }
 
+/* By attribute singly, tokens of other graphs come one by one: they read all of the table, so it stays in few bytes. */
 static tf_value lower_embedding(tf_program *p, const tf_node *node, const tf_value *in) {
     const tf_node *tokens = tf_leaf_of(p, in[0]);
     if (!p->status && (!tokens || tokens->leaf != TF_LEAF_TOKENS))
         return tf_program_fail(p, tf_fail(TF_INVALID, "%s looks up something that is no tokens", node->name));
-    tf_value table = tf_table_weight(p, in[1], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)));
+    tf_value table = tf_table_weight(p, in[1], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)),
+                                     tf_attr_get(node, "singly", 0) != 0);
     return tf_embed(p, table, tokens, p->data_owner);
 }
 

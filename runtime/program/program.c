@@ -185,7 +185,8 @@ const tf_node *tf_call_leaf(const tf_call *call) {
     return tf_leaf_now(call, call->node->leaf);
 }
 
-static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, bool packed, bool table) {
+/** `kind`: which of its forms a parameter has. */
+static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned bits, tf_param kind) {
     if (program->status) return -1;
     const tf_node *node = tf_leaf_of(program, leaf);
     if (!node || node->leaf != TF_LEAF_WEIGHT)
@@ -194,7 +195,8 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
     for (int i = 0; i < program->params; i++) {
         tf_param *p = &program->param[i];
         tf_type *type = &program->node[p->value].type;
-        if (p->leaf == node && p->packed == packed && p->table == table && type->frac == frac && type->bits >= bits)
+        if (p->leaf == node && p->packed == kind.packed && p->table == kind.table && p->fixed == kind.fixed &&
+            type->frac == frac && type->bits >= bits)
             return p->value;
     }
     if (program->params == program->param_capacity) {
@@ -213,20 +215,21 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
     tf_value value = tf_append(program, &parameter_step, type, 0, NULL);
     if (value < 0) return -1;
     program->node[value].leaf = node;
-    program->param[program->params++] = (tf_param){.leaf = node, .value = value, .packed = packed, .table = table};
+    kind.leaf = node, kind.value = value;
+    program->param[program->params++] = kind;
     return value;
 }
 
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
-    return parameter(program, leaf, frac, bits, false, false);
+    return parameter(program, leaf, frac, bits, (tf_param){0});
 }
 
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
-    return parameter(program, leaf, frac, bits, true, false);
+    return parameter(program, leaf, frac, bits, (tf_param){.packed = true, .fixed = true});
 }
 
-tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
-    return parameter(program, leaf, frac, bits, false, true);
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits, bool fixed) {
+    return parameter(program, leaf, frac, bits, (tf_param){.table = true, .fixed = fixed});
 }
 
 bool tf_step_is_parameter(const tf_step_node *node) {
@@ -239,10 +242,12 @@ bool tf_is_packed_weight(const tf_program *program, tf_value value) {
     return false;
 }
 
-/** Whether a weight may take a wider ring: a session shares it as programs of graphs want it, but one that is packed
- * takes the same ring in all of them. */
+/** Whether a weight may take a wider ring: a session shares it as programs of graphs want it, unless it takes the same
+ *  ring in all of them. */
 static bool parameter_widens(const tf_program *program, tf_value value) {
-    return program->graph && !tf_is_packed_weight(program, value);
+    for (int i = 0; i < program->params && program->graph; i++)
+        if (program->param[i].value == value) return !program->param[i].fixed;
+    return false;
 }
 
 double tf_widen(tf_program *program, tf_value value, unsigned bits, bool now) {

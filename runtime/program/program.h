@@ -58,6 +58,7 @@ typedef struct tf_param {
     tf_value value;
     bool packed; /**< only ever the right operand of products with x W^T: kept packed for the kernel, nothing else */
     bool table;  /**< only ever read in rows: kept in few bytes */
+    bool fixed;  /**< in this ring in all programs of a session */
 } tf_param;
 
 /** State of the session that a program reads, and appends to if its step has an input. */
@@ -128,8 +129,8 @@ unsigned tf_width(int frac, double bound);
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** The same, kept only in the form in which a product x W^T wants it. */
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
-/** The same, of which only rows are looked up. */
-tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, of which only rows are looked up; `fixed`: in a ring of just so many bits, whatever its readers want. */
+tf_value tf_table_weight(tf_program *program, tf_value leaf, int frac, unsigned bits, bool fixed);
 /** Brings a leaf of the graph into the program. */
 tf_value tf_program_leaf(tf_program *program, const struct tf_node *leaf);
 /** The graph node behind a leaf value, or NULL if the value is no leaf. */

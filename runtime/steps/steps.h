@@ -25,24 +25,6 @@ struct tf_node;
 tf_value tf_public_linear(tf_program *program, tf_value x, const struct tf_node *weight, const struct tf_node *bias,
                           tf_result result);
 
-/**
- * sum[i] (tokens x columns, shared by all workers, zeroed by the first) += the rows of component j of the table, the
- * node's first input (rows x columns), that bit vector i selects, mod 2^bits; sum's upper bits become meaningless. Each
- * worker calls it with the vectors of its own rows, tf_selected_rows: `pitch` words apart, zero past the last row.
- */
-TF_CHECKED tf_status tf_select_rows(tf_call *call, int j, const uint64_t *q, size_t pitch, size_t tokens,
-                                    uint64_t *sum);
-
-/** The rows of a table of so many that this worker adds up: it begins at a multiple of 128. */
-tf_span tf_selected_rows(const tf_call *call, size_t rows);
-
-/** sum[i] (as above) += row token[i] of the sum of both of this party's components of the table. All rows are read for
- *  every token: what is read shows nothing of the tokens, which are below the table's rows. All workers call it. */
-TF_CHECKED tf_status tf_pick_rows(tf_call *call, const int32_t *token, size_t tokens, uint64_t *sum);
-
-/** Rows of a shared table at indices that an owner outside shared; see tf_selection. */
-extern const tf_step tf_embed_shared_step;
-
 /** For each bit from element `at` on, all ones where it is 1 and zero elsewhere; the other way round with `invert`. */
 void tf_expand_bits(const uint64_t *bit, size_t at, size_t count, bool invert, uint64_t *out);
 

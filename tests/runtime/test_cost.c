@@ -313,6 +313,36 @@ Test(cost, of_an_embedding) {
         }
 }
 
+/* Of many tokens at once: four bits a row for each group, as many buckets' sums as it has buckets, and shares of which
+ * token has which. */
+Test(cost, of_many_tokens_at_once) {
+    enum { ROWS = 1000, WIDTH = 24 };
+    const struct {
+        size_t tokens, groups, buckets;
+        unsigned ring;
+    } size[] = {{16, 1, 72, 32}, {128, 1, 184, 48}, {129, 2, 124, 32}, {512, 4, 184, 64}};
+    static int64_t table[ROWS * WIDTH];
+    static int32_t ids[512];
+    for (int i = 0; i < 512; i++) ids[i] = i / 2;
+    for (int owner = 0; owner < TF_PARTIES; owner++)
+        for (size_t k = 0; k < sizeof size / sizeof *size; k++) {
+            const size_t tokens = size[k].tokens, bytes = size[k].ring / 8, elements = tokens * WIDTH;
+            const size_t buckets = size[k].groups * size[k].buckets;
+            tf_node leaf = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(tokens), .tokens = ids};
+            rig r = rig_open(16);
+            tf_embed(&r.program, rig_put(&r, tf_dims(ROWS, WIDTH), table, 8, size[k].ring, 1 << 14), &leaf, owner);
+            rig_run(&r);
+            const int left_party = tf_previous(owner), right_party = tf_next(owner);
+            tf_traffic_matrix wanted = {{0}};
+            wanted[owner][right_party] =
+                size[k].groups * 4 * ROWS / 8 + 16 + (tokens * size[k].buckets + elements) * bytes;
+            wanted[left_party][right_party] = wanted[right_party][left_party] = (buckets * WIDTH + elements) * bytes;
+            cr_assert_arr_eq(r.t.plan.bytes, wanted, sizeof wanted);
+            cr_assert_eq(r.t.plan.rounds, 3);
+            rig_close(&r);
+        }
+}
+
 /* From 32 to 48 bits: S deals 6 B, and 2 B twice; 6 B are reshared. */
 Test(cost, of_an_embedding_that_comes_lifted) {
     enum { TOKENS = 12, ROWS = 100, WIDTH = 24, ELEMENTS = TOKENS * WIDTH };

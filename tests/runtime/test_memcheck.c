@@ -8,7 +8,7 @@
 enum { STEP_N = 700 };
 
 #include "net/base/secret.h"
-#include "runtime/steps/steps.h"
+#include "runtime/steps/lookup/lookup.h"
 #include "tests/support/each_step.h"
 #include "tests/support/selection.h"
 
@@ -73,15 +73,16 @@ Test(memcheck, nothing_branches_on_shares_in_compositions) {
 
 /* The table's shares are secret to all; the tokens are their owner's. */
 Test(memcheck, nothing_branches_on_a_table) {
-    enum { V = 75, H = 6, TOKENS = 5 };
-    int32_t id[TOKENS] = {0, 74, 3, 3, 64};
-    tf_node tokens = {.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(TOKENS), .tokens = id};
+    enum { V = 75, H = 6, MANY = 20 };
+    int32_t id[MANY] = {0, 74, 3, 3, 64};
     for (int owner = 0; owner < TF_PARTIES; owner++)
-        for (int tainted = 0; tainted < 2; tainted++) {
+        for (int tainted = 0; tainted < 4; tainted++) {
+            tf_node tokens = {
+                .name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(tainted < 2 ? 5 : MANY), .tokens = id};
             int64_t *x = rig_integers(V * H, 20);
             rig r = rig_open(16);
             rig_take(&r, tf_embed(&r.program, rig_put(&r, tf_dims(V, H), x, 16, 32, 16), &tokens, owner));
-            r.t.tainted = tainted;
+            r.t.tainted = tainted % 2;
             rig_run(&r);
             rig_close(&r);
             free(x);
@@ -130,6 +131,51 @@ Test(memcheck, rows_are_picked_without_showing_which) {
             cr_assert_eq((out[i] ^ (table[0][at] + table[1][at])) & tf_mask(bits), 0, "element %zu", i);
         }
     }
+}
+
+/* Nor does where it puts many, and what it reads for them. */
+Test(memcheck, tokens_get_buckets_without_showing_which) {
+    enum { ROWS = 150, COLUMNS = 40, TOKENS = 20 };
+    uint64_t table[2][ROWS * COLUMNS], word[ROWS], its_word[TOKENS];
+    int32_t tokens[TOKENS], known[TOKENS];
+    uint32_t assigned;
+    const tf_buckets buckets = tf_buckets_of(TOKENS);
+    const size_t elements = buckets.count * COLUMNS;
+    int32_t *want = malloc(buckets.count * sizeof *want), *wanted = malloc(buckets.count * sizeof *want);
+    uint64_t *sum = calloc(elements, sizeof *sum);
+    tf_prf *hash = tf_prf_new((const unsigned char[TF_KEY_BYTES]){1, 2, 3});
+    cr_assert(want && wanted && sum && hash);
+    for (size_t i = 0; i < 2 * ROWS * COLUMNS; i++) table[i % 2][i / 2] = rig_random();
+    cr_assert_eq(tf_hash_rows(hash, 0, 0, ROWS, word), TF_OK);
+    for (size_t i = 0; i < TOKENS; i++) {
+        known[i] = tokens[i] = (int32_t)(i < 18 ? 149 - 8 * i : 13); /* three times */
+        its_word[i] = word[tokens[i]];
+    }
+    VALGRIND_MAKE_MEM_UNDEFINED(tokens, sizeof tokens);
+    VALGRIND_MAKE_MEM_UNDEFINED(its_word, sizeof its_word);
+    cr_assert_eq(tf_assign_buckets(tokens, its_word, TOKENS, &buckets, want, &assigned), TF_OK);
+    VALGRIND_MAKE_MEM_DEFINED(&assigned, sizeof assigned);
+    cr_assert_eq(assigned, 1);
+    tf_party party = {.kernels = tf_kernels_get()};
+    tf_step_node node[2] = {{.type = {.shape = tf_dims(ROWS, COLUMNS), .bits = 48}}, {.type.bits = 48}};
+    tf_program program = {.node = node};
+    tf_call call = {
+        .party = &party, .program = &program, .node = &node[1], .in = {{.c = {table[0], table[1]}}}, .workers = 1};
+    cr_assert_eq(tf_pick_to_buckets(&call, &buckets, hash, want, sum), TF_OK);
+    memcpy(wanted, want, buckets.count * sizeof *want);
+    VALGRIND_MAKE_MEM_DEFINED(wanted, buckets.count * sizeof *wanted);
+    VALGRIND_MAKE_MEM_DEFINED(sum, elements * sizeof *sum);
+    size_t found = 0;
+    for (size_t b = 0; b < buckets.count; b++) {
+        for (size_t i = 0; i < COLUMNS; i++) {
+            const size_t at = (size_t)wanted[b] * COLUMNS + i;
+            cr_assert_eq(sum[b * COLUMNS + i], wanted[b] < 0 ? 0 : table[0][at] + table[1][at], "bucket %zu", b);
+        }
+        for (size_t i = 0; i < 18 && wanted[b] >= 0; i++) found += wanted[b] == known[i];
+    }
+    cr_assert_eq(found, 18);
+    tf_prf_free(hash);
+    free(want), free(wanted), free(sum);
 }
 
 /* The whole way from a party's input to another's output. */

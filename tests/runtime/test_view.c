@@ -153,12 +153,25 @@ typedef struct party_step {
 static int chosen;
 static tf_node tokens;
 
+static void embed_some(rig *r, const int64_t *x, size_t columns, size_t count) {
+    enum { V = 300, MOST = 150 };
+    static int32_t id[MOST];
+    for (int i = 0; i < MOST; i++) id[i] = x[i] == 5 ? 7 : i % V;
+    tokens = (tf_node){.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(count), .tokens = id};
+    tf_embed(&r->program, rig_put(r, tf_dims(V, columns), x, 8, 32, 64), &tokens, chosen);
+}
+
+/* Tokens of which each adds up the table for itself, and one or two groups of those that do so at once. */
 static void embed(rig *r, const int64_t *x) {
-    enum { V = 300, H = 40, TOKENS = 70 };
-    static int32_t id[TOKENS];
-    for (int i = 0; i < TOKENS; i++) id[i] = x[i] == 5 ? 7 : i % V;
-    tokens = (tf_node){.name = "tokens", .leaf = TF_LEAF_TOKENS, .shape = tf_dims(TOKENS), .tokens = id};
-    tf_embed(&r->program, rig_put(r, tf_dims(V, H), x, 8, 32, 64), &tokens, chosen);
+    embed_some(r, x, 160, 15);
+}
+
+static void embed_many(rig *r, const int64_t *x) {
+    embed_some(r, x, 40, 70);
+}
+
+static void embed_groups(rig *r, const int64_t *x) {
+    embed_some(r, x, 20, 150);
 }
 
 /* In a wider ring than the table's. */
@@ -199,8 +212,13 @@ static void output(rig *r, const int64_t *x) {
 Test(view, of_inputs_outputs_and_embeddings) {
     char why[160];
     for (chosen = 0; chosen < TF_PARTIES; chosen++) {
-        const step_case cases[] = {
-            {"input", input}, {"embed", embed}, {"embed lifted", embed_lifted}, {"output", output}, {0}};
+        const step_case cases[] = {{"input", input},
+                                   {"embed", embed},
+                                   {"embed many", embed_many},
+                                   {"embed groups", embed_groups},
+                                   {"embed lifted", embed_lifted},
+                                   {"output", output},
+                                   {0}};
         check_cases(cases);
     }
     const step_case outside[] = {{"embed for an owner outside", embed_shared}, {0}};

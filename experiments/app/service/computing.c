@@ -16,6 +16,7 @@ static const double STREAM = 0.25e-9, /* for a byte of keystream */
     TABLE_BYTE = 2.1e-9,              /* likewise of steps that add up rows of tables for each element */
     ELEMENT = 1.0e-9,                 /* of a step that moves nothing, for each of its elements */
     CELL = 0.01e-9,                   /* of a secret table that is read blindly, for each of its cells and token */
+    SHARED_CELL = 0.7e-9,             /* the same for all tokens at once, where many share the reading */
     WEIGHT = 0.6e-9,                  /* of a packed weight, for each of its elements, however few rows meet it */
     ROUND = 0.1e-3,                   /* for handing over */
     EFFICIENCY = 0.95,                /* of products, of their peak */
@@ -69,6 +70,8 @@ static double step_seconds(const machine *m, const tf_program *program, const tf
     seconds = (is(node, tables, sizeof tables / sizeof *tables) ? TABLE_BYTE : BYTE) * bytes;
     if (is(node, (const char *const[]){"embed", "embed_shared"}, 2))
         seconds += CELL * elements * (double)program->node[node->input[0]].type.shape.dim[0];
+    if (is(node, (const char *const[]){"embed_batch"}, 1))
+        seconds += SHARED_CELL * (double)tf_shape_count(program->node[node->input[0]].type.shape);
     seconds *= m->pace;
     return strcmp(node->step->name, "matmul") ? seconds : seconds + product_seconds(m, program, node);
 }

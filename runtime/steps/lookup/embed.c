@@ -24,7 +24,7 @@
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 #include "runtime/kernels/unit_vector.h"
-#include "runtime/steps/steps.h"
+#include "runtime/steps/lookup/lookup.h"
 
 enum { Q = 1, SIGN, ROW, MU, OUT, POSITIVE, BOTH }; /* purposes */
 
@@ -152,30 +152,11 @@ static tf_status deal_rows(tf_call *call, const sizes *z) {
     return TF_OK;
 }
 
-/** The bit vectors of this worker's rows, `pitch` words each, in `room` bytes of secret memory. */
-static uint64_t *own_vectors(tf_call *call, const sizes *z, bool left, size_t *pitch, size_t *room) {
-    tf_span rows = tf_selected_rows(call, z->rows);
-    size_t count = tf_span_count(rows), first = rows.begin / 64;
-    *pitch = tf_words(count);
-    *room = (z->tokens * *pitch + 1) * sizeof(uint64_t);
-    uint64_t *q = tf_secret_alloc(*room);
-    if (q) memset(q, 0, *room);
-    for (size_t i = 0; q && count && i < z->tokens; i++) {
-        uint64_t *to = q + i * *pitch;
-        if (left)
-            tf_stream(call->party, 1, call->index, Q, i * z->words + first, to, *pitch);
-        else
-            memcpy(to, call->receive[z->s] + i * vector_bytes(z) + first * 8, (count + 7) / 8);
-        if (count % 64) to[count / 64] &= tf_mask(count % 64);
-    }
-    return q;
-}
-
 /** L's or R's sum over the table, by all workers. */
 static tf_status sum_table(tf_call *call, const sizes *z, bool left) {
     uint64_t *sum = call->state + tf_even(z->tokens);
     size_t pitch, room;
-    uint64_t *q = own_vectors(call, z, left, &pitch, &room);
+    uint64_t *q = tf_own_vectors(call, left ? 1 : -1, Q, call->receive[z->s], z->rows, z->tokens, &pitch, &room);
     if (call->worker == 0) memset(sum, 0, z->tokens * z->columns * sizeof *sum);
     tf_status status = tf_select_rows(call, left ? 0 : 1, q, pitch, z->tokens, sum);
     tf_secret_free(q, room);
@@ -298,14 +279,16 @@ static double row_bytes(unsigned from, unsigned to) {
     return 2 * tf_bytes_of(from) + 3 * tf_bytes_of(to) + 2 * more;
 }
 
-/** Rows can come lifted. */
+/** From a table that has the bits, or lifted. */
 static double embed_widen(tf_program *p, tf_value value, unsigned bits, bool now) {
     tf_step_node *node = &p->node[value];
     const tf_type *table = tf_type_of(p, node->input[0]);
+    const double elements = (double)tf_shape_count(node->type.shape), wider = tf_widen(p, node->input[0], bits, now);
+    if (wider < INFINITY)
+        return wider + elements * (row_bytes(bits, bits) - row_bytes(node->type.bits, node->type.bits));
     if (tf_width(table->frac, table->bound) > table->bits) return INFINITY;
     if (now) ((embed_args *)node->arg)->from = table->bits;
-    return (row_bytes(table->bits, bits) - row_bytes(table->bits, node->type.bits)) *
-           (double)tf_shape_count(node->type.shape);
+    return elements * (row_bytes(table->bits, bits) - row_bytes(table->bits, node->type.bits));
 }
 
 static const tf_step embed_step = {.name = "embed",
@@ -328,8 +311,10 @@ tf_value tf_embed(tf_program *p, tf_value table, const tf_node *tokens, int owne
     type.shape.dim[type.shape.rank++] = columns;
     type.zero = -1;
     embed_args args = {.owner = owner};
-    tf_value v = tf_append_args(p, owner == TF_OUTSIDE ? &tf_embed_shared_step : &embed_step, type, 1, &table, &args,
-                                sizeof args);
+    const tf_step *step = owner == TF_OUTSIDE                              ? &tf_embed_shared_step
+                          : tf_shape_count(tokens->shape) < TF_BATCH_LEAST ? &embed_step
+                                                                           : &tf_embed_batch_step;
+    tf_value v = tf_append_args(p, step, type, 1, &table, &args, sizeof args);
     if (v >= 0) p->node[v].leaf = tokens;
     return v;
 }

@@ -3,4 +3,4 @@
 typedef uint32_t word;
 
 #define SELECT_BLOCK tf_select_block32
-#include "runtime/steps/select_block.h"
+#include "runtime/steps/lookup/select_block.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "runtime/kernels/multiversion.h"
-#include "runtime/steps/select_rows.h"
+#include "runtime/steps/lookup/select_rows.h"
 
 enum {
     GROUP = 4,

@@ -28,7 +28,7 @@
 
 #include "runtime/graph/graph.h"
 #include "runtime/steps/field.h"
-#include "runtime/steps/steps.h"
+#include "runtime/steps/lookup/lookup.h"
 
 /* Purposes of streams: of the parties' keys, and of the coin. */
 enum { MASK = 1, EQUAL, MU, RHO };

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "runtime/graph/graph.h"
-#include "runtime/steps/steps.h"
+#include "runtime/steps/lookup/lookup.h"
 
 enum { DIFFERENCE = 1, ZERO = 4 }; /* purposes; the first three for the components */
 
