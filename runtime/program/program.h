@@ -163,8 +163,9 @@ tf_value tf_compare_public(tf_program *program);
  *  opened or kept from then on. 8 B a step on each link, 1 round. TF_MISMATCH names the first step that differs. */
 void tf_compare_copies(tf_program *program, int count, const tf_value *before);
 /** Rows of a shared table (V x H leaf) at indices that only `owner` knows, 20 B per element of 32 bits + V bits a row,
- * 3 rounds, and lifted to 48 bits in the same for 10 B more; or that an owner outside (TF_OUTSIDE) shared, 36 B per
- * element, 2 rounds. */
+ * 3 rounds, and lifted to 48 bits in the same for 10 B more; of 16 tokens and more for V / 2 B a group of up to 128 and
+ * 12 B per element, 8 B per column for each bucket and 4 B a token for each; or that an owner outside (TF_OUTSIDE)
+ * shared, 36 B per element, 2 rounds. */
 tf_value tf_embed(tf_program *program, tf_value table, const struct tf_node *tokens, int owner);
 
 /**

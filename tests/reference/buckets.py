@@ -123,9 +123,9 @@ def most_within(n):
 
 
 def bound_of_moves(n, g):
-    """When a token goes to a bucket of label l > 0, it has all its choices in the set S_l of buckets of label l and more,
-    whose tokens have all of theirs in S_(l-1): |S_l| + 1 <= g(|S_(l-1)|), and |S_1| < n. A bucket gets a token at label l
-    once, and all that did are in S_l by the last such move. At label 0 n moves fill a free bucket."""
+    """When a token goes to a bucket of label l > 0, it has all its choices in the set S_l of buckets of label l and
+    more, whose tokens have all of theirs in S_(l-1): |S_l| + 1 <= g(|S_(l-1)|), and |S_1| < n. A bucket gets a token at
+    label l once, and all that did are in S_l by the last such move. At label 0 n moves fill a free bucket."""
     moves, size = n, n - 1
     while size >= CHOICES:
         moves += size

@@ -3,7 +3,7 @@
 
 In a third of a tensor x = c + v mod 2^l; L and R know c, S knows v. S shares key "SL" with L and "SR" with R. Every
 message goes through send(), which insists on a mask that its receiver cannot make. See runtime/steps/spline.c,
-runtime/steps/compare_tree.h, runtime/steps/select.c, runtime/steps/embed.c, runtime/steps/pieces.c,
+runtime/steps/compare_tree.h, runtime/steps/select.c, runtime/steps/lookup/embed.c, runtime/steps/pieces.c,
 runtime/steps/powers.c and runtime/steps/winners.c.
 """
 import itertools

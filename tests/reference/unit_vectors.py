@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Executable reference of the check of an outside owner's selection vectors; see runtime/steps/check_selection.c.
+"""Executable reference of the check of an outside owner's selection vectors (runtime/steps/lookup/check_selection.c).
 
 For a token t and each component j, party j holds a_j and party j-1 holds b_j, bit vectors over the rows of a table, and
 all three hold replicated shares of sign_j. The parties check that a_j + b_j is the unit vector of one t for all three j
