@@ -105,8 +105,7 @@ static void fetch(const uint8_t *data, size_t bytes) {
     for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(data + i, 0, 2);
 }
 
-/* What is selected --------------------------------------------------------------------------------------------------
- */
+/* What is selected ------------------------------------------------------------------------------------------------- */
 
 TF_MULTIVERSION static void add_row(const uint64_t *row, size_t width, const targets *to, size_t columns,
                                     uint64_t *sum) {
@@ -149,8 +148,7 @@ tf_status tf_select_to_buckets(tf_call *call, const tf_buckets *buckets, const t
     return tf_sum_rows(call, buckets->groups * buckets->count, select_rows, &what, status, sum);
 }
 
-/* What is wanted ----------------------------------------------------------------------------------------------------
- */
+/* What is wanted --------------------------------------------------------------------------------------------------- */
 
 /** A component of the table, and where its rows are put together: `pitch` bytes for each bucket. */
 typedef struct picking {

@@ -46,8 +46,7 @@ TF_CHECKED tf_status tf_pick_rows(tf_call *call, const int32_t *token, size_t to
 uint64_t *tf_own_vectors(tf_call *call, int which, unsigned purpose, const uint8_t *message, size_t rows,
                          size_t vectors, size_t *pitch, size_t *room);
 
-/** The hash words of rows [at, at + count), `at` even, in a group's buckets. `hash`: under a key that all parties know.
- */
+/** The hash words of rows [at, at + count), `at` even, in a group's buckets, under a key that all parties know. */
 TF_CHECKED tf_status tf_hash_rows(const tf_prf *hash, size_t group, size_t at, size_t count, uint64_t *word);
 
 /** Like tf_select_rows for component j, q having TF_CHOICES vectors for each group: a row is added to the buckets of
