@@ -184,34 +184,40 @@ static tf_status await(run *r, int node, int peer, const tf_mail *mail) {
     return status;
 }
 
-/** Third s of a phase becomes part of the task: waits for what it reads, and finds places for what it sends. */
-static tf_status add_third(run *r, tf_entry entry, int s, task *t) {
-    int id = r->party->id, index = r->plan->schedule[entry.node].traffic;
+/** Waits until a part's bytes are there: all that a peer sent for the entry but the last `after` bytes, those of the
+ * part that follows. */
+static tf_status await_part(run *r, int node, int peer, tf_mail mail, uint64_t after) {
+    mail.end -= after;
+    return await(r, node, peer, &mail);
+}
+
+/** Part k of a phase becomes part of the task: waits for what it reads, and finds places for what it sends. */
+static tf_status add_part(run *r, tf_entry entry, int k, task *t) {
+    int id = r->party->id, s = tf_solo_of(k), index = r->plan->schedule[entry.node].traffic;
     const tf_traffic *traffic = &r->plan->traffic[index];
-    size_t n = tf_shape_count(t->call.node->type.shape);
-    for (int k = 2 * s; k < 2 * s + 2; k++) {
-        part_call *c = &t->part[t->parts++];
-        *c = (part_call){.part = tf_part_of(id, n, r->program->cut, k)};
-        if (entry.phase == TF_SOLO_PHASE) {
-            c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
-            if (!traffic->both) continue;
-            c->copied = traffic->dealt[k];
-            c->copy = tf_rounds_place(&r->rounds, tf_left_of(k), c->copied);
-            continue;
-        }
-        int other = tf_partner(id, k);
-        if (entry.phase > 0) {
-            const tf_mail *mail = &r->received[entry.node][other];
-            TF_TRY(await(r, entry.node, other, mail));
-            c->received = mail->data + (k % 2 ? traffic->swapped[entry.phase - 1][k - 1] : 0);
-        }
-        if (entry.phase == traffic->dealt_at && (c->part.role == TF_RIGHT || traffic->both)) {
-            TF_TRY(await(r, entry.node, s, &r->dealt[entry.node][s]));
-            c->dealt = r->dealt[entry.node][s].data + (k % 2 && traffic->both ? traffic->dealt[k - 1] : 0);
-        }
-        if (entry.phase < traffic->exchanges)
-            c->message = tf_rounds_place(&r->rounds, other, traffic->swapped[entry.phase][k]);
+    part_call *c = &t->part[t->parts++];
+    *c = (part_call){.part = tf_part_of(id, tf_shape_count(t->call.node->type.shape), r->program->cut, k)};
+    if (entry.phase == TF_SOLO_PHASE) {
+        c->message = tf_rounds_place(&r->rounds, tf_right_of(k), traffic->dealt[k]);
+        if (!traffic->both) return TF_OK;
+        c->copied = traffic->dealt[k];
+        c->copy = tf_rounds_place(&r->rounds, tf_left_of(k), c->copied);
+        return TF_OK;
     }
+    int other = tf_partner(id, k);
+    if (entry.phase > 0) {
+        const uint64_t *swapped = traffic->swapped[entry.phase - 1];
+        const tf_mail *mail = &r->received[entry.node][other];
+        TF_TRY(await_part(r, entry.node, other, *mail, k % 2 ? 0 : swapped[k + 1]));
+        c->received = mail->data + (k % 2 ? swapped[k - 1] : 0);
+    }
+    if (entry.phase == traffic->dealt_at && (c->part.role == TF_RIGHT || traffic->both)) {
+        const tf_mail *mail = &r->dealt[entry.node][s];
+        TF_TRY(await_part(r, entry.node, s, *mail, traffic->both && k % 2 == 0 ? traffic->dealt[k + 1] : 0));
+        c->dealt = mail->data + (k % 2 && traffic->both ? traffic->dealt[k - 1] : 0);
+    }
+    if (entry.phase < traffic->exchanges)
+        c->message = tf_rounds_place(&r->rounds, other, traffic->swapped[entry.phase][k]);
     return TF_OK;
 }
 
@@ -222,7 +228,7 @@ static tf_status run_task(run *r, const task *t) {
                                                                         : call_phase(&call, t));
     for (int k = 0; k < t->parts; k++)
         if (t->part[k].copied) memcpy(t->part[k].copy, t->part[k].message, t->part[k].copied);
-    TF_TRY(tf_rounds_send(&r->rounds, false));
+    TF_TRY(tf_rounds_send(&r->rounds));
     return much ? tf_rounds_poll(&r->rounds) : TF_OK;
 }
 
@@ -249,20 +255,19 @@ static tf_status run_local(run *r, tf_entry entry, task *t) {
     return run_task(r, t);
 }
 
-/** A step that works in parts: third by third, so that one travels while the next is computed, but all at once where
- *  the threads would not find enough to do in one. */
+/** A step that works in parts: one by one, so that one travels while the next is computed, but all of a third, or all
+ * at once, where there is little to do in one for each thread. */
 static tf_status run_parts(run *r, tf_entry entry, task *t) {
-    int id = r->party->id;
-    if (entry.phase == TF_SOLO_PHASE) {
-        TF_TRY(add_third(r, entry, id, t));
-        return run_task(r, t);
-    }
-    size_t threads = r->party->workers ? (size_t)tf_workers_count(r->party->workers) : 1;
-    bool together = threads > 1 && tf_shape_count(t->call.node->type.shape) / TF_PARTS < 4 * threads * TF_BLOCK;
-    for (int s = 0; s < TF_PARTIES; s++) {
-        if (s == id) continue;
-        TF_TRY(add_third(r, entry, s, t));
-        if (together && s < (id == 2 ? 1 : 2)) continue;
+    const int id = r->party->id;
+    const size_t threads = r->party->workers ? (size_t)tf_workers_count(r->party->workers) : 1;
+    const size_t n = tf_shape_count(t->call.node->type.shape);
+    const bool solo = entry.phase == TF_SOLO_PHASE, alone = threads == 1 && work_of(r->program, t->call.node) >= MUCH,
+               together = !solo && threads > 1 && n / TF_PARTS < 4 * threads * TF_BLOCK;
+    for (int k = 0; k < TF_PARTS; k++) {
+        if ((tf_solo_of(k) == id) != solo) continue;
+        TF_TRY(add_part(r, entry, k, t));
+        const bool last = k == 2 * id + 1 || k == (id == 2 ? 3 : 5);
+        if (!last && (together || (k % 2 == 0 && !alone))) continue;
         TF_TRY(run_task(r, t));
         t->parts = 0;
     }
@@ -321,7 +326,7 @@ static tf_status run_time(run *r, int time) {
         TF_TRY(run_entry(r, e));
         count_times(r, op, TF_LOCAL);
     }
-    tf_status status = tf_rounds_send(&r->rounds, true);
+    tf_status status = tf_rounds_send(&r->rounds);
     if (!status) status = tf_rounds_close(&r->rounds);
     count_times(r, r->op, TF_WAITING);
     return status;

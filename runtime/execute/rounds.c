@@ -2,13 +2,35 @@
 
 #include <stdlib.h>
 
-/* Small enough to overlap with the work on it, large enough to cost nothing; less than what S deals ahead of a layer
- * of BERT-base makes. */
-enum { PIECE_BYTES = 3 << 15 };
+/* Small enough to overlap with the work on it, large enough to cost nothing. */
+enum { PIECE_BYTES = 1 << 16 };
 
-/** Whether a piece ends where `to` bytes are complete. Both ends of the link ask the same. */
-static bool piece_ends(uint64_t from, uint64_t to, bool last) {
-    return last ? to > from : to - from >= PIECE_BYTES;
+/** Where the first part's bytes end in an entry's message, of those that travel in two parts; else where they begin. */
+static uint64_t first_part_end(const tf_plan *plan, int time, int e, int from, int to) {
+    const tf_entry entry = plan->entry[e];
+    const int index = plan->schedule[entry.node].traffic;
+    const uint64_t begin = tf_plan_place(plan, time, e, from, to).begin;
+    if (index < 0) return begin;
+    const tf_traffic *traffic = &plan->traffic[index];
+    if (entry.phase == TF_SOLO_PHASE)
+        return tf_right_of(2 * from) == to || traffic->both ? begin + traffic->dealt[2 * from] : begin;
+    return entry.phase < traffic->exchanges ? begin + traffic->swapped[entry.phase][2 * (TF_PARTIES - from - to)]
+                                            : begin;
+}
+
+/** The next place at which a message may be cut, where parts end, from candidate *k of the time on: its end if it has
+ *  come so far that a piece is complete, or the whole message. 0 when nothing is left. Both ends of the link ask the
+ *  same. */
+static uint64_t next_cut(const tf_plan *plan, int time, int from, int to, uint64_t begun, int *k) {
+    const int first = plan->first_entry[time], count = 2 * (plan->first_entry[time + 1] - first);
+    for (; *k < count; ++*k) {
+        const int e = first + *k / 2;
+        const uint64_t end =
+            *k % 2 ? tf_plan_place(plan, time, e, from, to).end : first_part_end(plan, time, e, from, to);
+        if (end >= begun + PIECE_BYTES) return end;
+    }
+    const uint64_t whole = plan->round_bytes[time][from][to];
+    return whole > begun ? whole : 0;
 }
 
 static tf_status expect_piece(tf_rounds *r, int peer, tf_incoming *in, uint64_t from, uint64_t to) {
@@ -23,19 +45,27 @@ static tf_status expect_piece(tf_rounds *r, int peer, tf_incoming *in, uint64_t 
     return tf_link_receive(r->party->link, peer, in->data + from, to - from, &in->piece[in->pieces++].ticket);
 }
 
-/** Queues the receptions of a round, cut where the senders will cut them. */
-static tf_status expect_all(tf_rounds *r) {
-    int id = r->party->id, first = r->plan->first_entry[r->time], end = r->plan->first_entry[r->time + 1];
-    uint64_t begun[TF_PARTIES] = {0};
-    for (int e = first; e <= end; e++)
-        for (int p = 0; p < TF_PARTIES; p++) {
-            if (p == id) continue;
-            uint64_t complete =
-                e < end ? tf_plan_place(r->plan, r->time, e, p, id).end : r->plan->round_bytes[r->time][p][id];
-            if (!piece_ends(begun[p], complete, e == end)) continue;
-            TF_TRY(expect_piece(r, p, &r->in[1 - r->time % 2][p], begun[p], complete));
-            begun[p] = complete;
-        }
+static tf_status note_piece(tf_outgoing *out, uint64_t end) {
+    if (out->pieces == out->capacity) {
+        size_t capacity = out->capacity ? 2 * out->capacity : 16;
+        uint64_t *more = realloc(out->end, capacity * sizeof *more);
+        if (!more) return tf_fail(TF_NOMEM, "no memory for the pieces of a message");
+        out->end = more;
+        out->capacity = capacity;
+    }
+    out->end[out->pieces++] = end;
+    return TF_OK;
+}
+
+/** Queues the receptions of a round from a peer, cut where it will cut them, and notes where this party cuts. */
+static tf_status cut_messages(tf_rounds *r, int p) {
+    const int id = r->party->id;
+    int k = 0;
+    for (uint64_t begun = 0, end; (end = next_cut(r->plan, r->time, p, id, begun, &k)); begun = end)
+        TF_TRY(expect_piece(r, p, &r->in[1 - r->time % 2][p], begun, end));
+    k = 0;
+    for (uint64_t begun = 0, end; (end = next_cut(r->plan, r->time, id, p, begun, &k)); begun = end)
+        TF_TRY(note_piece(&r->out[r->time % 2][p], end));
     return TF_OK;
 }
 
@@ -63,11 +93,12 @@ tf_status tf_rounds_open(tf_rounds *r, int time) {
         tf_outgoing *out = &r->out[parity][p];
         tf_incoming *in = &r->in[1 - parity][p];
         if (out->busy) TF_TRY(tf_link_wait(r->party->link, out->last));
-        *out = (tf_outgoing){.data = r->party->message[0][parity][p].data};
+        *out = (tf_outgoing){.data = r->party->message[0][parity][p].data, .end = out->end, .capacity = out->capacity};
         in->data = r->party->message[1][1 - parity][p].data;
         in->pieces = in->arrived = 0;
+        TF_TRY(cut_messages(r, p));
     }
-    return expect_all(r);
+    return TF_OK;
 }
 
 uint8_t *tf_rounds_place(tf_rounds *r, int peer, uint64_t bytes) {
@@ -78,15 +109,16 @@ uint8_t *tf_rounds_place(tf_rounds *r, int peer, uint64_t bytes) {
     return at;
 }
 
-tf_status tf_rounds_send(tf_rounds *r, bool last) {
+tf_status tf_rounds_send(tf_rounds *r) {
     if (r->party->broken) return tf_fail_public(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
     for (int p = 0; p < TF_PARTIES; p++) {
         tf_outgoing *out = &r->out[r->time % 2][p];
-        out->filled = out->placed;
-        if (!piece_ends(out->sent, out->filled, last)) continue;
-        TF_TRY(tf_link_send(r->party->link, p, out->data + out->sent, out->filled - out->sent, &out->last));
-        out->sent = out->filled;
-        out->busy = true;
+        for (; out->left < out->pieces && out->end[out->left] <= out->placed; out->left++) {
+            const uint64_t end = out->end[out->left];
+            TF_TRY(tf_link_send(r->party->link, p, out->data + out->sent, end - out->sent, &out->last));
+            out->sent = end;
+            out->busy = true;
+        }
     }
     return TF_OK;
 }
@@ -136,5 +168,8 @@ tf_status tf_rounds_finish(tf_rounds *r) {
 
 void tf_rounds_free(tf_rounds *r) {
     for (int k = 0; k < 2; k++)
-        for (int p = 0; p < TF_PARTIES; p++) free(r->in[k][p].piece);
+        for (int p = 0; p < TF_PARTIES; p++) {
+            free(r->in[k][p].piece);
+            free(r->out[k][p].end);
+        }
 }

@@ -22,11 +22,13 @@ typedef struct tf_incoming {
     size_t pieces, capacity, arrived;
 } tf_incoming;
 
-/** What a round sends to a peer: `placed` bytes belong to steps, which have filled `filled` of them;
- *  `sent` have left. */
+/** What a round sends to a peer: `placed` bytes belong to steps, which have filled them when they are sent; the first
+ *  `left` pieces, `sent` bytes, have left. */
 typedef struct tf_outgoing {
     uint8_t *data;
-    uint64_t placed, filled, sent;
+    uint64_t *end; /**< of each piece */
+    size_t pieces, capacity, left;
+    uint64_t placed, sent;
     tf_ticket last;
     bool busy;
 } tf_outgoing;
@@ -57,8 +59,8 @@ TF_CHECKED tf_status tf_rounds_open(tf_rounds *rounds, int time);
 /** The next `bytes` of the message to a peer, to be filled. */
 uint8_t *tf_rounds_place(tf_rounds *rounds, int peer, uint64_t bytes);
 
-/** All that was placed is filled: it leaves if it makes a piece, or anyway if it is the `last` of the round. */
-TF_CHECKED tf_status tf_rounds_send(tf_rounds *rounds, bool last);
+/** All that was placed is filled: the pieces that are whole by now leave. */
+TF_CHECKED tf_status tf_rounds_send(tf_rounds *rounds);
 
 /** Moves on what is under way: some links do nothing while nobody calls them. Worth its microseconds
  *  after long work. */
