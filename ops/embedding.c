@@ -53,18 +53,26 @@ static int table_frac(const tf_program *p, const tf_node *node) {
     return finer < most ? finer : most;
 }
 
-/* By attribute singly, tokens of other graphs come one by one: they read all of the table, so it stays in few bytes. */
+/* By attribute singly, tokens of other graphs come one by one: they read all of the table, so it stays in few bytes.
+ * And finer rows are normalised, in 64 bits: a table of such is dearer, to share and to read, than the two rounds of a
+ * lift. */
+static bool stays_narrow(const tf_node *node) {
+    return tf_attr_get(node, "singly", 0) != 0 || tf_attr_get(node, "finer", 0) > 0;
+}
+
 static tf_value lower_embedding(tf_program *p, const tf_node *node, const tf_value *in) {
     const tf_node *tokens = tf_leaf_of(p, in[0]);
     if (!p->status && (!tokens || tokens->leaf != TF_LEAF_TOKENS))
         return tf_program_fail(p, tf_fail(TF_INVALID, "%s looks up something that is no tokens", node->name));
-    tf_value table = tf_table_weight(p, in[1], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)),
-                                     tf_attr_get(node, "singly", 0) != 0);
+    tf_value table =
+        tf_table_weight(p, in[1], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)), stays_narrow(node));
     return tf_embed(p, table, tokens, p->data_owner);
 }
 
 static tf_value lower_rows(tf_program *p, const tf_node *node, const tf_value *in) {
-    tf_value table = tf_weight(p, in[0], table_frac(p, node), tf_width(p->frac, tf_default_bound(p)));
+    const unsigned bits = tf_width(p->frac, tf_default_bound(p));
+    const int frac = table_frac(p, node);
+    tf_value table = stays_narrow(node) ? tf_fixed_weight(p, in[0], frac, bits) : tf_weight(p, in[0], frac, bits);
     return tf_slice(p, table, 0, 0, node->shape.dim[0]);
 }
 

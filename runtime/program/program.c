@@ -224,6 +224,10 @@ tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) 
     return parameter(program, leaf, frac, bits, (tf_param){0});
 }
 
+tf_value tf_fixed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
+    return parameter(program, leaf, frac, bits, (tf_param){.fixed = true});
+}
+
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits) {
     return parameter(program, leaf, frac, bits, (tf_param){.packed = true, .fixed = true});
 }

@@ -127,6 +127,8 @@ unsigned tf_width(int frac, double bound);
 
 /** The weight behind a leaf as shares with `frac` fractional bits in a ring of at least `bits`. */
 tf_value tf_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
+/** The same, in a ring of just so many bits, whatever its readers want. */
+tf_value tf_fixed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** The same, kept only in the form in which a product x W^T wants it. */
 tf_value tf_packed_weight(tf_program *program, tf_value leaf, int frac, unsigned bits);
 /** The same, of which only rows are looked up; `fixed`: in a ring of just so many bits, whatever its readers want. */

@@ -153,9 +153,9 @@ Test(guard, is_in_the_forecast_and_takes_no_round_more) {
     uint64_t guard = 0;
     for (int i = 0; i < program[1].nodes; i++)
         if (program[1].node[i].op < 0) guard += tf_plan_node_bytes(&plan[1], i);
-    cr_assert_eq(guard, 123866, "%d B", (int)guard); /* squares, comparisons, bits, and 1 that is opened */
+    cr_assert_eq(guard, 126458, "%d B", (int)guard); /* squares, comparisons, bits, and 1 that is opened */
     /* bounds of rows narrow what a LayerNorm lifts, and widen what its inverse roots are made in */
-    cr_assert_eq(plan[1].total_bytes - guard, plan[0].total_bytes + 8776, "%d",
+    cr_assert_eq(plan[1].total_bytes - guard, plan[0].total_bytes + 12288, "%d",
                  (int)(plan[1].total_bytes - guard - plan[0].total_bytes));
     three_outcome outcome;
     guarded_run g = {.approximations = "exact", .ids = quiet_ids, .ranges = &ranges, .gain = 1};
