@@ -1,11 +1,4 @@
 #!/usr/bin/env bash
-# Runs the executable references of steps with the first Python that has numpy.
+# Runs the executable references of steps.
 here=$(dirname "${BASH_SOURCE[0]}")
-for python in /usr/bin/python3 python3; do
-    command -v "$python" >/dev/null 2>&1 || continue
-    "$python" "$here/truncation.py" && "$python" "$here/few_rounds.py" && "$python" "$here/ceiling.py"
-    status=$?
-    [ $status = 77 ] || exit $status
-done
-echo "skipped: no Python has NumPy (experiments/setup.sh reference installs it)"
-exit 77
+exec "$here/../support/numpy.sh" "$here/few_rounds.py"

@@ -1,11 +1,4 @@
 #!/usr/bin/env bash
-# Runs the executable reference with the first Python that has numpy.
+# Runs the executable reference of products in three.
 here=$(dirname "${BASH_SOURCE[0]}")
-for python in /usr/bin/python3 python3; do
-    command -v "$python" >/dev/null 2>&1 || continue
-    "$python" "$here/three_products.py"
-    status=$?
-    [ $status = 77 ] || exit $status
-done
-echo "skipped: no Python has NumPy (experiments/setup.sh reference installs it)"
-exit 77
+exec "$here/../support/numpy.sh" "$here/three_products.py"
