@@ -45,27 +45,12 @@ static tf_status expect_piece(tf_rounds *r, int peer, tf_incoming *in, uint64_t 
     return tf_link_receive(r->party->link, peer, in->data + from, to - from, &in->piece[in->pieces++].ticket);
 }
 
-static tf_status note_piece(tf_outgoing *out, uint64_t end) {
-    if (out->pieces == out->capacity) {
-        size_t capacity = out->capacity ? 2 * out->capacity : 16;
-        uint64_t *more = realloc(out->end, capacity * sizeof *more);
-        if (!more) return tf_fail(TF_NOMEM, "no memory for the pieces of a message");
-        out->end = more;
-        out->capacity = capacity;
-    }
-    out->end[out->pieces++] = end;
-    return TF_OK;
-}
-
-/** Queues the receptions of a round from a peer, cut where it will cut them, and notes where this party cuts. */
-static tf_status cut_messages(tf_rounds *r, int p) {
+/** Queues the receptions of a round from a peer, cut where it will cut them. */
+static tf_status expect_pieces(tf_rounds *r, int p) {
     const int id = r->party->id;
     int k = 0;
     for (uint64_t begun = 0, end; (end = next_cut(r->plan, r->time, p, id, begun, &k)); begun = end)
         TF_TRY(expect_piece(r, p, &r->in[1 - r->time % 2][p], begun, end));
-    k = 0;
-    for (uint64_t begun = 0, end; (end = next_cut(r->plan, r->time, id, p, begun, &k)); begun = end)
-        TF_TRY(note_piece(&r->out[r->time % 2][p], end));
     return TF_OK;
 }
 
@@ -93,10 +78,11 @@ tf_status tf_rounds_open(tf_rounds *r, int time) {
         tf_outgoing *out = &r->out[parity][p];
         tf_incoming *in = &r->in[1 - parity][p];
         if (out->busy) TF_TRY(tf_link_wait(r->party->link, out->last));
-        *out = (tf_outgoing){.data = r->party->message[0][parity][p].data, .end = out->end, .capacity = out->capacity};
+        *out = (tf_outgoing){.data = r->party->message[0][parity][p].data};
+        out->end = next_cut(r->plan, time, id, p, 0, &out->cut);
         in->data = r->party->message[1][1 - parity][p].data;
         in->pieces = in->arrived = 0;
-        TF_TRY(cut_messages(r, p));
+        TF_TRY(expect_pieces(r, p));
     }
     return TF_OK;
 }
@@ -113,10 +99,10 @@ tf_status tf_rounds_send(tf_rounds *r) {
     if (r->party->broken) return tf_fail_public(TF_INTERNAL, "AES-128-CTR failed: nothing unmasked was sent");
     for (int p = 0; p < TF_PARTIES; p++) {
         tf_outgoing *out = &r->out[r->time % 2][p];
-        for (; out->left < out->pieces && out->end[out->left] <= out->placed; out->left++) {
-            const uint64_t end = out->end[out->left];
-            TF_TRY(tf_link_send(r->party->link, p, out->data + out->sent, end - out->sent, &out->last));
-            out->sent = end;
+        while (out->end && out->end <= out->placed) {
+            TF_TRY(tf_link_send(r->party->link, p, out->data + out->sent, out->end - out->sent, &out->last));
+            out->sent = out->end;
+            out->end = next_cut(r->plan, r->time, r->party->id, p, out->sent, &out->cut);
             out->busy = true;
         }
     }
@@ -168,8 +154,5 @@ tf_status tf_rounds_finish(tf_rounds *r) {
 
 void tf_rounds_free(tf_rounds *r) {
     for (int k = 0; k < 2; k++)
-        for (int p = 0; p < TF_PARTIES; p++) {
-            free(r->in[k][p].piece);
-            free(r->out[k][p].end);
-        }
+        for (int p = 0; p < TF_PARTIES; p++) free(r->in[k][p].piece);
 }

@@ -22,13 +22,12 @@ typedef struct tf_incoming {
     size_t pieces, capacity, arrived;
 } tf_incoming;
 
-/** What a round sends to a peer: `placed` bytes belong to steps, which have filled them when they are sent; the first
- *  `left` pieces, `sent` bytes, have left. */
+/** What a round sends to a peer: `placed` bytes belong to steps, which have filled them when they are sent; `sent`
+ *  have left, and the next piece ends at `end`, 0 after the last. */
 typedef struct tf_outgoing {
     uint8_t *data;
-    uint64_t *end; /**< of each piece */
-    size_t pieces, capacity, left;
-    uint64_t placed, sent;
+    uint64_t placed, sent, end;
+    int cut; /**< the place up to which ends have been looked for */
     tf_ticket last;
     bool busy;
 } tf_outgoing;

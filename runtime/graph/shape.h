@@ -22,9 +22,8 @@ enum { TF_CUT_WIDTHS = 4 };
 
 /** How a program's tensors are cut into thirds (party/parts.h). */
 typedef struct tf_cut {
-    size_t
-        small;   /**< of so many elements at most all are in the first third, so that all small tensors have the same */
-    size_t rows; /**< tensors of so many rows are cut between rows if these have one of the widths; 0: none is */
+    size_t small; /**< tensors of so many elements at most are in the first third whole, so that all have the same */
+    size_t rows;  /**< tensors of so many rows are cut between rows if these have one of the widths; 0: none is */
     size_t width[TF_CUT_WIDTHS]; /**< multiples of 128; 0: no more */
 } tf_cut;
 

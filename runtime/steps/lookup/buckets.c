@@ -37,7 +37,7 @@ typedef struct table {
     int32_t next; /* of these */
 } table;
 
-/** All ones where both numbers, neither of which is INT32_MIN, are the same, else 0. */
+/** tf_equal_mask of 32 bits, of which a vector has twice as many. */
 static inline int32_t equal(int32_t a, int32_t b) {
     const uint32_t x = (uint32_t)(a ^ b);
     return (int32_t)(((x | -x) >> 31) - 1);
