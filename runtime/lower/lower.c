@@ -141,23 +141,41 @@ static double price_of(const tf_program *program, const tf_plan *plan) {
     return price + (double)plan->total_bytes / 2;
 }
 
-/** Plans the program with small tensors cut as others are, and in one third: there S runs ahead whatever their shapes
- *  become, but it is always the same party, and the same wire. Steps are the same either way. */
-static tf_status plan_thirds(tf_program *program, tf_plan *plan) {
-    enum { SMALL = 1 << 14 };
+static bool is_cheaper(const tf_program *program, const tf_plan *plan, const tf_plan *than) {
+    return price_of(program, plan) < price_of(program, than);
+}
+
+static bool has_no_more_rounds(const tf_program *program, const tf_plan *plan, const tf_plan *than) {
+    return plan->rounds <= than->rounds;
+}
+
+/** Plans the program with another cut, and keeps that if it is `better`. Steps are the same either way. */
+static tf_status try_cut(tf_program *program, tf_cut cut,
+                         bool (*better)(const tf_program *, const tf_plan *, const tf_plan *), tf_plan *plan) {
+    const tf_cut before = program->cut;
     tf_plan other;
-    TF_TRY(tf_plan_make(program, plan));
-    program->cut.small = SMALL;
-    tf_status status = tf_plan_make(program, &other);
+    program->cut = cut;
+    const tf_status status = tf_plan_make(program, &other);
     if (status) {
         tf_plan_free(plan);
         return status;
     }
-    bool better = price_of(program, &other) < price_of(program, plan);
-    if (!better) program->cut.small = 0;
-    tf_plan_free(better ? plan : &other);
-    if (better) *plan = other;
+    const bool take = better(program, &other, plan);
+    tf_plan_free(take ? plan : &other);
+    if (take)
+        *plan = other;
+    else
+        program->cut = before;
     return TF_OK;
+}
+
+/** Puts small tensors in one third, if that is cheaper: there S runs ahead whatever their shapes become, but it is
+ *  always the same party, and the same wire. */
+static tf_status cut_small(tf_program *program, tf_plan *plan) {
+    enum { SMALL = 1 << 14 };
+    tf_cut cut = program->cut;
+    cut.small = SMALL;
+    return try_cut(program, cut, is_cheaper, plan);
 }
 
 static void add_width(tf_cut *cut, size_t width) {
@@ -184,27 +202,18 @@ static void add_rows(const tf_program *program, tf_cut *cut) {
 
 /** Cuts thirds between rows where wires stand still for longer than they carry: S then runs ahead through linear
  *  layers, too, so that what it deals travels in the meantime, but layers meet their weights three times. */
-static tf_status plan_rows(tf_program *program, tf_plan *plan) {
-    const tf_cut before = program->cut;
-    tf_plan other;
+static tf_status cut_rows(tf_program *program, tf_plan *plan) {
+    tf_cut cut = program->cut;
     if ((double)plan->total_bytes > plan->rounds * program->round_bytes) return TF_OK;
-    add_rows(program, &program->cut);
-    tf_status status = tf_plan_make(program, &other);
-    if (status) {
-        tf_plan_free(plan);
-        return status;
-    }
-    const bool better = other.rounds <= plan->rounds;
-    if (!better) program->cut = before;
-    tf_plan_free(better ? plan : &other);
-    if (better) *plan = other;
-    return TF_OK;
+    add_rows(program, &cut);
+    return cut.rows ? try_cut(program, cut, has_no_more_rounds, plan) : TF_OK;
 }
 
 static tf_status lower_and_plan(const tf_graph *graph, const settings *s, tf_program *program, tf_plan *plan) {
     TF_TRY(lower(graph, s, program));
-    tf_status status = plan_thirds(program, plan);
-    if (!status && graph->round_bytes > 0) status = plan_rows(program, plan);
+    tf_status status = tf_plan_make(program, plan);
+    if (!status) status = cut_small(program, plan);
+    if (!status && graph->round_bytes > 0) status = cut_rows(program, plan);
     if (status) tf_program_free(program);
     return status;
 }
