@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "runtime/kernels/multiversion.h"
+
 /*
  * A tree of seeds: a seed's children, and what it is worth, are hashes of it under different tweaks. Along the path to
  * alpha the two holders have independent seeds, and control bits of which one is set; elsewhere both have the same, so
@@ -85,89 +87,130 @@ bool tf_comparison_make(const tf_prf *hash, const uint64_t *root_0, const uint64
     return ok;
 }
 
-/* Where a point's path has come to, and what it has passed. */
-typedef struct walk {
-    uint64_t seed[2], control;
-    tf_wide share[TF_PAYLOAD];
-} walk;
-
-/* All that is hashed there: the child that it turns to, and what it is worth. */
-enum { HASHED = 1 + TF_PAYLOAD };
-
-static void look(const walk *at, uint64_t bit, uint64_t made[HASHED][2]) {
-    tweak(at->seed, bit, made[0]);
-    for (unsigned k = 0; k < TF_PAYLOAD; k++) tweak(at->seed, WORTH + k, made[1 + k]);
-}
-
-static void turn(walk *at, uint64_t bit, const uint64_t made[HASHED][2], const uint64_t *body) {
-    const uint64_t own = -at->control;
-    const tf_wide adds = -(tf_wide)bit, corrects = -(tf_wide)at->control & adds;
-    for (unsigned k = 0; k < TF_PAYLOAD; k++)
-        at->share[k] += (tf_wide_of(made[1 + k]) & adds) + (tf_wide_of(body + 2 + 2 * k) & corrects);
-    at->control = (made[0][0] ^ (body[0] >> bit & own)) & 1;
-    at->seed[0] = (made[0][0] ^ (body[0] & own)) & SEED;
-    at->seed[1] = made[0][1] ^ (body[1] & own);
-}
-
-static walk choose_walk(uint64_t bit, const walk *a, const walk *b) {
-    walk chosen;
-    const tf_wide mask = -(tf_wide)bit;
-    for (int w = 0; w < 2; w++) chosen.seed[w] = choose(bit, a->seed[w], b->seed[w]);
-    chosen.control = choose(bit, a->control, b->control);
-    for (unsigned k = 0; k < TF_PAYLOAD; k++) chosen.share[k] = a->share[k] ^ ((a->share[k] ^ b->share[k]) & mask);
-    return chosen;
-}
-
 /*
  * The points base + offset lie close together where their offsets are small. Of its upper bits, those above the highest
  * one of the offset, each has what the base has, or one more. So two walks serve all on their way down: BASE, and NEXT
  * to it, which turns right from BASE where that turns left, and left from itself where BASE turns right.
  */
-enum { BASE, NEXT, FIRST };
+enum { BASE, NEXT, FIRST, MOST_WALKS = FIRST + TF_KEY_POINTS };
 
 static unsigned length_of(uint64_t x) {
     return 64 - (unsigned)__builtin_clzll(x | 1);
 }
 
-/** Takes BASE, NEXT and the walks at `own` down a level of the body, where they turn to the bits at `turns`. */
-static bool descend(const tf_prf *hash, const uint64_t *body, const uint64_t *turns, walk *at, walk *own,
-                    size_t count) {
-    uint64_t made[FIRST + TF_KEY_POINTS][HASHED][2];
-    at[NEXT] = choose_walk(turns[BASE], &at[BASE], &at[NEXT]);
-    for (size_t k = 0; k < count; k++) look(k < FIRST ? &at[k] : &own[k - FIRST], turns[k], made[k]);
-    bool ok = tf_prf_hash(hash, made[0][0], count * HASHED);
-    for (size_t k = 0; k < count; k++) turn(k < FIRST ? &at[k] : &own[k - FIRST], turns[k], made[k], body);
+/* What a turn is worth: a vector of numbers, their lower words first. */
+typedef uint64_t numbers __attribute__((vector_size(TF_PAYLOAD * sizeof(tf_wide))));
+#define INLINE static inline __attribute__((always_inline))
+
+/** Where the points' paths have come to, and what the turns so far are worth. */
+typedef struct walks {
+    numbers share[MOST_WALKS];
+    uint64_t seed[MOST_WALKS][2], control[MOST_WALKS];
+} walks;
+
+/** Those that go down a level: BASE, NEXT, and `count` in all; of the others the first `skip` have come to their ends.
+ *  Where they turn to; the hashes of that child, and of what the turn is worth. */
+typedef struct turns {
+    size_t count, skip;
+    uint64_t bit[MOST_WALKS], child[MOST_WALKS][2];
+    numbers worth[MOST_WALKS];
+} turns;
+
+INLINE size_t walk_of(const turns *t, size_t k) {
+    return k < FIRST ? k : k + t->skip;
+}
+
+/** Walk k goes on from BASE where the bit is 0, from NEXT where it is 1. */
+static void go_on_from(walks *at, uint64_t bit, size_t k) {
+    for (int w = 0; w < 2; w++) at->seed[k][w] = choose(bit, at->seed[BASE][w], at->seed[NEXT][w]);
+    at->control[k] = choose(bit, at->control[BASE], at->control[NEXT]);
+    at->share[k] = at->share[BASE] ^ ((at->share[BASE] ^ at->share[NEXT]) & -bit);
+}
+
+/* Of each number its upper word. */
+static const numbers UPPER = {0, ~UINT64_C(0), 0, ~UINT64_C(0), 0, ~UINT64_C(0), 0, ~UINT64_C(0)};
+
+/** What is to be hashed. */
+TF_MULTIVERSION static void look(const walks *at, turns *t) {
+    const numbers tweaks = {WORTH, 0, WORTH + 1, 0, WORTH + 2, 0, WORTH + 3, 0};
+    for (size_t k = 0; k < t->count; k++) {
+        const uint64_t *seed = at->seed[walk_of(t, k)];
+        tweak(seed, t->bit[k], t->child[k]);
+        const numbers lower = (numbers){0} + seed[0], upper = (numbers){0} + seed[1];
+        t->worth[k] = ((lower & ~UPPER) | (upper & UPPER)) ^ tweaks;
+    }
+}
+
+/** Adds numbers mod 2^128: what is below an addend has wrapped. */
+INLINE void add(numbers *sum, const numbers *x) {
+    *sum += *x;
+    const numbers wrapped = (numbers)(*sum < *x);
+    *sum -= __builtin_shufflevector(wrapped, wrapped, 0, 0, 2, 2, 4, 4, 6, 6) & UPPER;
+}
+
+TF_MULTIVERSION static void turn(walks *at, const turns *t, const uint64_t *body) {
+    numbers correction;
+    memcpy(&correction, body + 2, sizeof correction);
+    for (size_t k = 0; k < t->count; k++) {
+        const size_t i = walk_of(t, k);
+        const uint64_t bit = t->bit[k], own = -at->control[i], *made = t->child[k];
+        const numbers worth = t->worth[k] & -bit, corrected = correction & (own & -bit);
+        add(&at->share[i], &worth);
+        add(&at->share[i], &corrected);
+        at->control[i] = (made[0] ^ (body[0] >> bit & own)) & 1;
+        at->seed[i][0] = (made[0] ^ (body[0] & own)) & SEED;
+        at->seed[i][1] = made[1] ^ (body[1] & own);
+    }
+}
+
+/** Takes these walks down a level of the body. */
+static bool descend(const tf_prf *hash, const uint64_t *body, turns *t, walks *at) {
+    go_on_from(at, t->bit[BASE], NEXT);
+    look(at, t);
+    bool ok = tf_prf_hash(hash, t->child[0], t->count);
+    ok &= tf_prf_hash(hash, (uint64_t *)t->worth, t->count * TF_PAYLOAD);
+    turn(at, t, body);
     return ok;
 }
 
 /** From the root, whose left child alpha lies under, to there; a turn to the right is worth the payload. */
-static bool begin_walks(const tf_prf *hash, walk root, const uint64_t *body, walk *at, tf_wide *everything) {
-    walk both[FIRST] = {root, root};
-    bool ok = descend(hash, body, (uint64_t[]){0, 1}, both, NULL, FIRST);
-    at[BASE] = at[NEXT] = both[BASE];
-    memcpy(everything, both[NEXT].share, sizeof both[NEXT].share);
+static bool begin_walks(const tf_prf *hash, int holder, const uint64_t *root, const uint64_t *body, turns *t, walks *at,
+                        tf_wide *everything) {
+    for (size_t k = BASE; k < FIRST; k++) {
+        at->seed[k][0] = root[0] & SEED;
+        at->seed[k][1] = root[1];
+        at->control[k] = (uint64_t)holder;
+        at->share[k] = (numbers){0};
+        t->bit[k] = k == NEXT;
+    }
+    t->count = FIRST;
+    const bool ok = descend(hash, body, t, at);
+    memcpy(everything, &at->share[NEXT], sizeof at->share[NEXT]);
+    go_on_from(at, 0, NEXT);
     return ok;
 }
 
 bool tf_comparison_at(const tf_prf *hash, int holder, const uint64_t *root, unsigned bits, const uint64_t *body,
                       uint64_t base, size_t points, const tf_comparison_point *point, tf_wide (*share)[TF_PAYLOAD]) {
-    walk at[FIRST + TF_KEY_POINTS], *own = at + FIRST;
-    uint64_t turns[FIRST + TF_KEY_POINTS];
+    walks at;
+    turns t;
     size_t begin = 0, end = 0; /* of the points that walk by themselves */
-    bool ok = begin_walks(hash, (walk){{root[0] & SEED, root[1]}, (uint64_t)holder, {0}}, body, at, share[0]);
+    bool ok = begin_walks(hash, holder, root, body, &t, &at, share[0]);
     for (unsigned left = bits; left-- > 0;) { /* bits below the one that is turned to */
         uint64_t above = UINT64_C(2) << left;
         for (; end < points && length_of(point[end].offset) > left; end++)
-            own[end] = choose_walk(((base & (above - 1)) + point[end].offset) >> (left + 1) & 1, &at[BASE], &at[NEXT]);
+            go_on_from(&at, ((base & (above - 1)) + point[end].offset) >> (left + 1) & 1, FIRST + end);
         while (begin < end && point[begin].low > left) begin++;
-        turns[BASE] = base >> left & 1;
-        turns[NEXT] = turns[BASE] ^ 1;
-        for (size_t j = begin; j < end; j++) turns[FIRST + j - begin] = (base + point[j].offset) >> left & 1;
+        t.bit[BASE] = base >> left & 1;
+        t.bit[NEXT] = t.bit[BASE] ^ 1;
+        for (size_t j = begin; j < end; j++) t.bit[FIRST + j - begin] = (base + point[j].offset) >> left & 1;
+        t.skip = begin;
+        t.count = FIRST + end - begin;
         body += TF_KEY_LEVEL_WORDS;
-        ok &= descend(hash, body, turns, at, own + begin, FIRST + end - begin);
+        ok &= descend(hash, body, &t, &at);
     }
-    memcpy(share[1], at[BASE].share, sizeof at[BASE].share);
-    for (size_t j = 0; j < points; j++) memcpy(share[2 + j], own[j].share, sizeof own[j].share);
+    memcpy(share[1], &at.share[BASE], sizeof at.share[BASE]);
+    memcpy(share + 2, at.share + FIRST, points * sizeof *at.share);
     return ok;
 }
 

@@ -53,18 +53,23 @@ WITH_AES static void direct_words(const tf_prf *prf, uint64_t high, uint64_t low
     memcpy(out, rest, words * sizeof *out);
 }
 
-/** Encrypts the counters of `vectors` vectors, four blocks each. */
+/** The rounds after the first key was added, of `vectors` vectors, four blocks each. */
+WITH_VAES static inline void rounds_wide(const __m128i round[ROUNDS + 1], __m512i *x, int vectors) {
+    for (int r = 1; r < ROUNDS; r++)
+        _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) x[i] =
+            _mm512_aesenc_epi128(x[i], _mm512_broadcast_i32x4(round[r]));
+    _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) x[i] =
+        _mm512_aesenclast_epi128(x[i], _mm512_broadcast_i32x4(round[ROUNDS]));
+}
+
+/** Encrypts the counters of `vectors` vectors. */
 WITH_VAES static inline void encrypt_wide(const __m128i round[ROUNDS + 1], __m512i counter, __m512i *x, int vectors) {
     const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) {
         x[i] = _mm512_add_epi64(counter, _mm512_broadcast_i32x4(_mm_set_epi64x(4 * i, 0)));
         x[i] = _mm512_xor_si512(_mm512_shuffle_epi8(x[i], swap), _mm512_broadcast_i32x4(round[0]));
     }
-    for (int r = 1; r < ROUNDS; r++)
-        _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) x[i] =
-            _mm512_aesenc_epi128(x[i], _mm512_broadcast_i32x4(round[r]));
-    _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) x[i] =
-        _mm512_aesenclast_epi128(x[i], _mm512_broadcast_i32x4(round[ROUNDS]));
+    rounds_wide(round, x, vectors);
 }
 
 /** direct_words with four blocks an instruction. */
@@ -107,6 +112,29 @@ WITH_AES static void direct_hash(const tf_prf *prf, uint64_t *block, size_t bloc
     __m128i *at = (__m128i *)block;
     for (; blocks >= LANES; blocks -= LANES, at += LANES) hash_lanes(round, at, LANES);
     if (blocks) hash_lanes(round, at, (int)blocks);
+}
+
+/** `vectors` vectors, of which the words in the mask are there. */
+WITH_VAES static inline void hash_wide(const __m128i round[ROUNDS + 1], uint64_t *block, int vectors, __mmask8 mask) {
+    enum { MOST = 8, WORDS = 8 };
+    __m512i seed[MOST], x[MOST];
+    _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) {
+        seed[i] = _mm512_maskz_loadu_epi64(mask, block + i * WORDS);
+        x[i] = _mm512_xor_si512(seed[i], _mm512_broadcast_i32x4(round[0]));
+    }
+    rounds_wide(round, x, vectors);
+    _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++)
+        _mm512_mask_storeu_epi64(block + i * WORDS, mask, _mm512_xor_si512(seed[i], x[i]));
+}
+
+/** direct_hash with four blocks an instruction. */
+WITH_VAES static void wide_hash(const tf_prf *prf, uint64_t *block, size_t blocks) {
+    enum { VECTORS = 8, BLOCKS = 4 };
+    const __m128i *round = rounds_of(prf);
+    for (; blocks >= VECTORS * BLOCKS; blocks -= VECTORS * BLOCKS, block += VECTORS * BLOCKS * 2)
+        hash_wide(round, block, VECTORS, 0xff);
+    for (; blocks >= BLOCKS; blocks -= BLOCKS, block += BLOCKS * 2) hash_wide(round, block, 1, 0xff);
+    if (blocks) hash_wide(round, block, 1, (__mmask8)((1u << 2 * blocks) - 1));
 }
 
 /* With OpenSSL ----------------------------------------------------------------------------------------------------- */
@@ -176,6 +204,6 @@ bool tf_prf_words(const tf_prf *prf, uint64_t high, unsigned purpose, uint64_t o
 
 bool tf_prf_hash(const tf_prf *prf, uint64_t *block, size_t blocks) {
     if (prf->form == TF_AES_OPENSSL) return openssl_hash(prf, block, blocks);
-    direct_hash(prf, block, blocks);
+    (prf->form == TF_AES_WIDE ? wide_hash : direct_hash)(prf, block, blocks);
     return true;
 }
