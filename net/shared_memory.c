@@ -76,8 +76,10 @@ typedef struct letter {
 static void prepare(letter *l) {
     memset(l, 0, sizeof *l);
     l->text = (struct iovec){l->token, sizeof l->token};
+    // Room for one file and no byte more: the kernel would put a second one into what aligns the first, and it would be
+    // open here without being known.
     l->message = (struct msghdr){
-        .msg_iov = &l->text, .msg_iovlen = 1, .msg_control = l->file.bytes, .msg_controllen = sizeof l->file.bytes};
+        .msg_iov = &l->text, .msg_iovlen = 1, .msg_control = l->file.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
 }
 
 bool tf_door_hand(const tf_door *door, int file) {

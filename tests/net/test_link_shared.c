@@ -1,8 +1,13 @@
 /** The link through shared memory: what every link must do, plain and secured, and what an enemy can do there. */
+#include <fcntl.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "net/link_internal.h"
 #include "tests/support/secure_rig.h"
@@ -256,6 +261,39 @@ Test(shared_memory, nothing_comes_from_strangers) {
     for (int i = 0; i < 1000; i++) (void)tf_door_hand(&wrong, file); // its door does not take that many
     cr_expect_eq(tf_door_take(socket, &door), -1);
     close(file);
+}
+
+static int open_files(void) {
+    int count = 0;
+    for (int file = 0; file < 256; file++) count += fcntl(file, F_GETFD) >= 0;
+    return count;
+}
+
+Test(shared_memory, files_of_strangers_are_closed) {
+    tf_door door;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int before = open_files(), socket_here = tf_door_open(&door), stranger = socket(AF_UNIX, SOCK_DGRAM, 0);
+    memcpy(address.sun_path, door.name, door.name_size);
+    for (int files = 1; files <= 3; files++) {
+        unsigned char text[TF_DOOR_TOKEN + 1] = {0};
+        struct iovec part = {text, files == 3 ? TF_DOOR_TOKEN + 1 : TF_DOOR_TOKEN};
+        alignas(struct cmsghdr) char room[CMSG_SPACE(3 * sizeof(int))] = {0};
+        struct msghdr letter = {.msg_name = &address,
+                                .msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + door.name_size),
+                                .msg_iov = &part,
+                                .msg_iovlen = 1,
+                                .msg_control = room,
+                                .msg_controllen = CMSG_LEN((size_t)files * sizeof(int))};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&letter);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = letter.msg_controllen;
+        for (int i = 0; i < files; i++) ((int *)CMSG_DATA(header))[i] = stranger;
+        cr_expect(sendmsg(stranger, &letter, MSG_DONTWAIT) > 0);
+    }
+    cr_expect_eq(tf_door_take(socket_here, &door), -1);
+    close(stranger);
+    cr_expect_eq(open_files(), before);
 }
 
 /** Who could make the file smaller could end whoever touches it. */
