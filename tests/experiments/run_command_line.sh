@@ -78,7 +78,22 @@ if command -v mpirun >/dev/null; then
     kill -INT "${pid[0]}"
     await 30 0
     [ "$status" = 130 ] || complain "run that is interrupted by itself ends with $status: $(cat "$work/err")"
+    "$trefoil" run -- gateway --model "$model" --http 127.0.0.1:0 >"$work/out" 2>"$work/err" &
+    pid[0]=$!
+    until_line 30 "$work/err" "ready: all three" || complain "run -- gateway: $(cat "$work/err")"
+    children=$(pgrep -P "${pid[0]}")
+    kill -KILL "${pid[0]}"
+    await 30 0
+    timeout 20 tail -f /dev/null --pid="$children" -s 0.1 || complain "mpirun outlives run that was killed"
 fi
+
+# A full disk is told, also of what prints without computing.
+for command in help --version man "completion bash" "infer --help" "run --help" ops; do
+    # shellcheck disable=SC2086 # the words of a command
+    "$trefoil" $command >/dev/full 2>"$work/err"
+    [ $? = 1 ] && [ "$(cat "$work/err")" = "trefoil: the output could not be written" ] ||
+        complain "$command to a full disk: $(cat "$work/err")"
+done
 
 # Standard input; share files; the listing of one kind.
 "$trefoil" plain --model "$model" --text hello --json | grep -o '"logits": [^]]*' >"$work/given"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,9 +61,12 @@ tf_status launch_parties(int argc, char **argv, int *code) {
     struct sigaction action = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    const pid_t parent = getpid();
     child = (sig_atomic_t)fork();
     if (child < 0) return tf_fail(TF_IO, "mpirun could not be started: %s", strerror(errno));
     if (child == 0) {
+        /* Whatever ends this process, mpirun does not go on alone. */
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() != parent) _exit(NOT_FOUND);
         execvp("mpirun", arguments);
         _exit(NOT_FOUND);
     }

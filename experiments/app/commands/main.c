@@ -13,6 +13,7 @@
 #include "experiments/app/log/progress.h"
 #include "experiments/app/parties/hardening.h"
 #include "experiments/app/parties/links.h"
+#include "experiments/app/report/form.h"
 
 static const trefoil_command *const commands[] = {
     &command_infer,       &command_generate,    &command_embed,    &command_similarity, &command_eval,
@@ -77,6 +78,10 @@ static int run_program(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     int code = run_program(argc, argv);
+    if (code == 0 && finish_output() != TF_OK) { /* help, the manual: whatever has not looked itself */
+        log_failure();
+        code = EXIT_FAILED;
+    }
     links_leave(code);
     return code;
 }
