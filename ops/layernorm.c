@@ -153,14 +153,16 @@ static tf_value normalised(tf_program *p, const tf_node *node, tf_value d) {
     const int coarser = (int)tf_attr_get(node, "coarser", 0);
     tf_result unit = {frac - coarser, ldexp(1, (int)ceil(log2((double)n) / 2) + 1 + coarser), false};
     unsigned ring = tf_width(unit.frac, unit.bound) + (unsigned)(tf_type_of(p, d)->frac + factor_frac - unit.frac);
-    const unsigned later = tf_width(frac, tf_default_bound(p)) + (unsigned)(TF_LATER_FRAC + factor_frac - doublings);
+    const int narrower = tf_type_of(p, x)->frac - unit.frac; /* bits by which x is scaled down, and the factor up */
+    const unsigned later =
+        tf_width(frac, tf_default_bound(p)) + (unsigned)(TF_LATER_FRAC + factor_frac - doublings + narrower);
     const bool scales_later = later <= 64 && scaled_later(p, node);
     if (scales_later && later > ring) ring = later;
     tf_value factor = tf_rsqrt(p, sum, least, most, sqrt((double)n), factor_frac, ring);
     row.dim[row.rank - 1] = 1;
     factor = tf_reshape(p, factor, row);
     if (!scales_later) return tf_mul(p, d, factor, unit);
-    const double scale = ldexp(1, tf_type_of(p, x)->frac - unit.frac); /* so that weights have the same bits */
+    const double scale = ldexp(1, narrower); /* so that weights have the same bits */
     return tf_scale_rows(p, tf_scale_real(p, x, scale, 1), tf_scale_real(p, factor, gain / scale, 1), unit);
 }
 
