@@ -17,6 +17,10 @@ for network in 4ms,1000mbit 1ms,20mbit; do
     awk -v f="$forecast" -v c="$computing" -v t="$took" 'BEGIN { exit !(t <= 4 * (f + c) + 1) }' || complain "$network: $took s"
 done
 "$trefoil" cost "${what[@]}" --network lan | grep -q "on a network of 1 ms (round trip) and 5000 Mbit/s" || complain "lan"
+far=$("$trefoil" cost "${what[@]}" --network lan --shape 40ms,400mbit)
+grep -q "on a network of 40 ms (round trip) and 400 Mbit/s" <<<"$far" || complain "planned for lan, over another: $far"
+[ "$(grep rounds <<<"$far")" = "$("$trefoil" cost "${what[@]}" --network lan | grep rounds)" ] || complain "other plan"
+"$trefoil" cost "${what[@]}" --shape 5 >/dev/null 2>&1 && complain "cost took dimensions for a network"
 "$trefoil" cost "${what[@]}" --network fast >/dev/null 2>&1 && complain "a network without numbers was accepted"
 refusal=$("$trefoil" bench --local --step relu --shape slow 2>&1)
 grep -q -- "--shape 'slow' is none of lan" <<<"$refusal" || complain "--shape slow: $refusal"

@@ -9,6 +9,12 @@
 
 enum { MOST_OF_EACH = 1 << 30 };
 
+/* What messages travel over: not always what is planned for. */
+static const tf_network *network_of(const command_line *o) {
+    if (o->links.shaped) return &o->links.network;
+    return o->is_network ? &o->network : NULL;
+}
+
 static tf_status forecast_generation(const command_line *o, const run_settings *settings, const model_files *model,
                                      size_t length, cost_report *report) {
     size_t tokens = o->tokens ? o->tokens : 1;
@@ -19,8 +25,7 @@ static tf_status forecast_generation(const command_line *o, const run_settings *
         return tf_fail(TF_INVALID, "%zu tokens and %zu more do not fit the model's %zu positions", length, tokens,
                        model->config.positions);
     return cost_generation(&job, logits ? REVEAL_LOGITS : REVEAL_TOKEN, o->batch ? o->batch : 1, length,
-                           o->generate.piece, tokens, settings_proposed(&o->generate),
-                           o->is_network ? &o->network : NULL, report);
+                           o->generate.piece, tokens, settings_proposed(&o->generate), network_of(o), report);
 }
 
 static tf_status forecast(const command_line *o, const model_files *model) {
@@ -32,11 +37,10 @@ static tf_status forecast(const command_line *o, const model_files *model) {
     cost_report report = {.explains = o->critical};
     run_settings settings = settings_of_run(o);
     report_form form = settings_of_report(o);
-    tf_status status =
-        config->head == TF_HEAD_CAUSAL
-            ? forecast_generation(o, &settings, model, length, &report)
-            : cost_forecast(&settings, config, &model->approx, model_ranges(model), o->batch ? o->batch : 1, length,
-                            o->pad_to != NULL, o->is_network ? &o->network : NULL, &report);
+    tf_status status = config->head == TF_HEAD_CAUSAL
+                           ? forecast_generation(o, &settings, model, length, &report)
+                           : cost_forecast(&settings, config, &model->approx, model_ranges(model),
+                                           o->batch ? o->batch : 1, length, o->pad_to != NULL, network_of(o), &report);
     report.calibration = model->calibrated ? model->ranges.id : NULL;
     if (status == TF_OK) status = cost_report_print(&form, &report, o->ops);
     cost_report_free(&report);
@@ -115,6 +119,7 @@ static tf_status run(const command_line *o) {
 static tf_status check(const command_line *o) {
     if (o->measures)
         return tf_fail(TF_INVALID, "--network measured: cost runs nothing; give it the figures that a run has printed");
+    if (o->dimension[0]) return tf_fail(TF_INVALID, "--shape names a network here (see --help)");
     if (!o->each && !o->model == !o->arch)
         return tf_fail(TF_INVALID, "cost needs either --model or --arch (see --help)");
     return settings_check_draft(o);
@@ -129,15 +134,13 @@ const trefoil_command command_cost = {
     .defaults = "batch=1",
     .accepts =
         (const char[]){
-            OPTION_FILL_MASK,     OPTION_MODEL,        OPTION_ARCH,
-            OPTION_LAYERS,        OPTION_SEQUENCE,     OPTION_PAD_TO,
-            OPTION_TOKENS,        OPTION_PREFILL,      OPTION_KEEP,
-            OPTION_REVEAL,        OPTION_REPEAT,       OPTION_DRAFT_TOKENS,
-            OPTION_BATCH,         OPTION_APPROX,       OPTION_NO_RANGES,
-            OPTION_NO_GUARD,      OPTION_CHECK_COPIES, OPTION_PUBLIC_WEIGHTS,
-            OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,  OPTION_DATA_OWNER,
-            OPTION_PLUGIN,        OPTION_NETWORK,      OPTION_OPS,
-            OPTION_CRITICAL,      OPTION_EACH,         0,
+            OPTION_FILL_MASK,    OPTION_MODEL,          OPTION_ARCH,          OPTION_LAYERS,
+            OPTION_SEQUENCE,     OPTION_PAD_TO,         OPTION_TOKENS,        OPTION_PREFILL,
+            OPTION_KEEP,         OPTION_REVEAL,         OPTION_REPEAT,        OPTION_DRAFT_TOKENS,
+            OPTION_BATCH,        OPTION_APPROX,         OPTION_NO_RANGES,     OPTION_NO_GUARD,
+            OPTION_CHECK_COPIES, OPTION_PUBLIC_WEIGHTS, OPTION_FRACTION_BITS, OPTION_MODEL_OWNER,
+            OPTION_DATA_OWNER,   OPTION_PLUGIN,         OPTION_NETWORK,       OPTION_OPS,
+            OPTION_SHAPE,        OPTION_CRITICAL,       OPTION_EACH,          0,
         },
     .requires = "",
     .check = check,

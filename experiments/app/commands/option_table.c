@@ -259,7 +259,7 @@ const option_row option_table[] = {
     {OPTION_PLAINTEXT, "plaintext-links", FLAG(links.plaintext), .setting = true,
      .help = "Do not encrypt what the parties send each other, to measure"},
     {OPTION_SHAPE, "shape", A_NETWORK(links.network, links.shaped), .setting = true,
-     .help = "Simulate a network, on one machine only: " NETWORKS},
+     .help = "Simulate a network, on one machine only; cost tells how long a run over it takes: " NETWORKS},
     {OPTION_TIMEOUT, "timeout", .type = OPTION_SECONDS, AT(links.timeout), .placeholder = "SECONDS", .fallback = "30",
      .help = "How long to wait for a silent party"},
     {OPTION_THREADS, "threads", WHOLE(links.threads, "N", 1, MOST_THREADS),
