@@ -7,16 +7,17 @@
 #include <unistd.h>
 
 #include "runtime/session/measure.h"
+#include "runtime/steps/lookup/buckets.h"
 #include "runtime/steps/product.h"
 
 /* Seconds of each party on a core of Zen 1 (EPYC), by trefoil bench --step and --op; cells, weights and rounds by whole
-   models on Ice Lake, since parties of one host share memory. */
+   models on Ice Lake, since parties of one host share memory, shared cells by models of one layer. */
 static const double STREAM = 0.25e-9, /* for a byte of keystream */
     BYTE = 1.3e-9,                    /* of a step, for a byte that it moves over all links */
     TABLE_BYTE = 2.1e-9,              /* likewise of steps that add up rows of tables for each element */
     ELEMENT = 1.0e-9,                 /* of a step that moves nothing, for each of its elements */
     CELL = 0.01e-9,                   /* of a secret table that is read blindly, for each of its cells and token */
-    SHARED_CELL = 0.7e-9,             /* the same for all tokens at once, where many share the reading */
+    SHARED_CELL = 1.7e-9,             /* the same for a group of tokens that share the reading */
     WEIGHT = 0.6e-9,                  /* of a packed weight, for each of its elements, however few rows meet it */
     ROUND = 0.1e-3,                   /* for handing over */
     EFFICIENCY = 0.95,                /* of products, of their peak */
@@ -71,7 +72,8 @@ static double step_seconds(const machine *m, const tf_program *program, const tf
     if (is(node, (const char *const[]){"embed", "embed_shared"}, 2))
         seconds += CELL * elements * (double)program->node[node->input[0]].type.shape.dim[0];
     if (is(node, (const char *const[]){"embed_batch"}, 1))
-        seconds += SHARED_CELL * (double)tf_shape_count(program->node[node->input[0]].type.shape);
+        seconds += SHARED_CELL * (double)tf_shape_count(program->node[node->input[0]].type.shape) *
+                   (double)tf_buckets_of(tf_shape_count(node->leaf->shape)).groups;
     seconds *= m->pace;
     return strcmp(node->step->name, "matmul") ? seconds : seconds + product_seconds(m, program, node);
 }
