@@ -46,7 +46,8 @@ tf_status launch_parties(int argc, char **argv, int *code) {
     static char *const settings[][2] = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
                                         {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
                                         {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                                        {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}};
+                                        {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+                                        {"HWLOC_COMPONENTS", "-linuxio,-pci"}}; /* no search for devices */
     char self[PATH_TEXT], reader[16],
         *arguments[MOST_ARGUMENTS + 8] = {"mpirun", "-q", "--stdin", NULL, "-n", "3", self};
     int first = launch_command(argc, argv), used = 7;

@@ -63,11 +63,14 @@ static void *watch_joining(void *argument) {
 
 /**
  * Where all of a job are on one host, spares Open MPI the search for networks between hosts, which takes it 0.2 s of
- * the 0.4 that mpirun does. What mpirun's --mca or the environment says goes first.
+ * the 0.4 that mpirun does, and for devices, 10 ms of each party's processor time. What mpirun's --mca or the
+ * environment says goes first.
  */
 static void stay_on_host(void) {
     const char *all = getenv("OMPI_COMM_WORLD_SIZE"), *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    if (all && here && !strcmp(all, here)) (void)setenv("OMPI_MCA_pml", "ob1", 0);
+    if (!all || !here || strcmp(all, here)) return;
+    (void)setenv("OMPI_MCA_pml", "ob1", 0);
+    (void)setenv("HWLOC_COMPONENTS", "-linuxio,-pci", 0);
 }
 
 /**
