@@ -160,21 +160,24 @@ static bool gather_keeps(const tf_program *program, const tf_step_node *node) {
            tf_rows_keep_thirds(program, rows, in, out);
 }
 
+/** The last axis that has more than one element is gathered at once, from wherever the span begins within it. */
 TF_MULTIVERSION static void gather(tf_call *call, int j, tf_span span) {
-    tf_shape shape = call->node->type.shape, outer = shape;
+    tf_shape outer = call->node->type.shape;
     const gather_args *args = tf_args(gather_args, call->node);
-    size_t run = tf_shape_last(shape), offset = (size_t)args->offset;
-    size_t stride = shape.rank ? (size_t)args->stride[shape.rank - 1] : 1;
+    while (outer.rank > 1 && tf_shape_last(outer) == 1) outer.rank--;
+    const size_t row = tf_shape_last(outer), stride = outer.rank ? (size_t)args->stride[outer.rank - 1] : 1;
     if (outer.rank) outer.rank--;
     if (span.begin == span.end) return;
-    tf_odometer o = tf_odometer_at(outer, args->stride, span.begin / run);
-    uint64_t *out = call->out.c[j];
-    for (size_t i = span.begin; i < span.end; i += run, tf_odometer_step(&o)) {
-        const uint64_t *in = call->in[0].c[j] + offset + o.position;
+    tf_odometer o = tf_odometer_at(outer, args->stride, span.begin / row);
+    size_t begin = span.begin % row;
+    for (size_t i = span.begin, run; i < span.end; i += run, begin = 0, tf_odometer_step(&o)) {
+        const uint64_t *in = call->in[0].c[j] + (size_t)args->offset + o.position + begin * stride;
+        uint64_t *out = call->out.c[j] + i;
+        run = row - begin < span.end - i ? row - begin : span.end - i;
         if (stride == 1)
-            memcpy(out + i, in, run * sizeof *out);
+            memcpy(out, in, run * sizeof *out);
         else
-            for (size_t k = 0; k < run; k++) out[i + k] = in[k * stride];
+            for (size_t k = 0; k < run; k++) out[k] = in[k * stride];
     }
 }
 
