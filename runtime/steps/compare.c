@@ -63,22 +63,14 @@ static size_t compare_state(const tf_program *program, const tf_step_node *node)
     return state_planes(&t) * (tf_words(tf_shape_count(node->type.shape)) + 2);
 }
 
-/* Words of planes are worked on eight at a time; a block of less than TF_BLOCK elements may end with fewer. */
-typedef uint64_t lanes __attribute__((vector_size(64)));
-enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
 #define INLINE static inline __attribute__((always_inline))
-
-INLINE void load(lanes *v, const void *x, size_t n) {
-    *v = (lanes){0};
-    memcpy(v, x, n * sizeof(uint64_t));
-}
 
 /** n words of the unit vector of a block of so many bits. */
 INLINE void unit_vector(unsigned bits, size_t n, const uint64_t *plane, size_t words, uint64_t *out) {
-    lanes bit[TF_TREE_SINGLE_BITS];
-    for (unsigned b = 0; b < bits; b++) load(&bit[b], plane + b * BLOCK_WORDS, n);
+    tf_lanes bit[TF_TREE_SINGLE_BITS];
+    for (unsigned b = 0; b < bits; b++) tf_load_lanes(&bit[b], plane + b * BLOCK_WORDS, n);
     for (size_t v = 0; v + 1 < (size_t)1 << bits; v++) {
-        lanes all = ~(lanes){0};
+        tf_lanes all = ~(tf_lanes){0};
         for (unsigned b = 0; b < bits; b++) all &= v >> b & 1 ? bit[b] : ~bit[b];
         memcpy(out + v * words, &all, n * sizeof *out);
     }
@@ -88,7 +80,7 @@ INLINE void unit_vector(unsigned bits, size_t n, const uint64_t *plane, size_t w
 TF_MULTIVERSION static void unit_vectors(const tf_tree *t, const uint64_t *plane, size_t words, uint64_t *out) {
     for (int j = 0; j < t->leaves; j++) {
         size_t w = 0;
-        for (; w + LANES <= words; w += LANES) unit_vector(t->bits[j], LANES, plane + w, words, out + w);
+        for (; w + TF_LANES <= words; w += TF_LANES) unit_vector(t->bits[j], TF_LANES, plane + w, words, out + w);
         if (w < words) unit_vector(t->bits[j], words - w, plane + w, words, out + w);
         out += (((size_t)1 << t->bits[j]) - 1) * words;
         plane += t->bits[j] * BLOCK_WORDS;
@@ -163,12 +155,12 @@ typedef uint64_t entry_word __attribute__((aligned(1), may_alias)); /* of S's pl
  *  what waits for its neighbour is in e[b] and g[b]. */
 INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const entry_word *entry, size_t words, uint64_t whole,
                     uint64_t *greater, uint64_t *equal) {
-    lanes choose[TF_TREE_SINGLE_BITS], e[TF_TREE_SINGLE_BITS + 1], g[TF_TREE_SINGLE_BITS + 1], sum = {0};
+    tf_lanes choose[TF_TREE_SINGLE_BITS], e[TF_TREE_SINGLE_BITS + 1], g[TF_TREE_SINGLE_BITS + 1], sum = {0};
     const size_t last = ((size_t)1 << bits) - 1;
-    for (unsigned b = 0; b < bits; b++) load(&choose[b], a + b * BLOCK_WORDS, n);
+    for (unsigned b = 0; b < bits; b++) tf_load_lanes(&choose[b], a + b * BLOCK_WORDS, n);
     _Pragma("GCC unroll 16") for (size_t v = 0; v <= last; v++) {
-        lanes x = sum ^ whole, y = sum;
-        if (v < last) load(&x, entry + v * words, n);
+        tf_lanes x = sum ^ whole, y = sum;
+        if (v < last) tf_load_lanes(&x, entry + v * words, n);
         unsigned b = 0;
         sum ^= x;
         _Pragma("GCC unroll 4") for (; v >> b & 1; b++) {
@@ -186,7 +178,8 @@ INLINE void look_up(unsigned bits, size_t n, const uint64_t *a, const entry_word
 INLINE void look_up_all(unsigned bits, const uint64_t *a, const entry_word *entry, size_t words, uint64_t whole,
                         uint64_t *greater, uint64_t *equal) {
     size_t w = 0;
-    for (; w + LANES <= words; w += LANES) look_up(bits, LANES, a + w, entry + w, words, whole, greater + w, equal + w);
+    for (; w + TF_LANES <= words; w += TF_LANES)
+        look_up(bits, TF_LANES, a + w, entry + w, words, whole, greater + w, equal + w);
     if (w < words) look_up(bits, words - w, a + w, entry + w, words, whole, greater + w, equal + w);
 }
 

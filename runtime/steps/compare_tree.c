@@ -32,19 +32,34 @@ static int first_of(tf_group group, int j) {
     return j < group.blocks - 1 ? j : 0;
 }
 
-TF_MULTIVERSION void tf_group_deal(tf_group group, size_t words, const uint64_t *mask, uint64_t *product) {
-    int above = group.blocks - 1;
-    for (size_t w = 0; w < words; w++) {
-        uint64_t of[SETS] = {~UINT64_C(0)}, *out = product + w;
-        for (size_t set = 1; set < (size_t)1 << above; set++) {
-            of[set] = of[set & (set - 1)] & mask[(size_t)__builtin_ctzll(set) * words + w];
-            if (!is_small(set)) *out = of[set], out += words;
-        }
-        for (int j = 0; j < terms_of(group); j++)
-            for (size_t set = 1, i = (size_t)first_of(group, j); set < (size_t)1 << (above - (int)i);
-                 set++, out += words)
-                *out = of[set << i] & mask[(size_t)(above + j) * words + w];
+#define INLINE static inline __attribute__((always_inline))
+
+/** n words of all products. */
+INLINE void deal(tf_group group, size_t n, size_t words, const uint64_t *mask, uint64_t *product) {
+    const int above = group.blocks - 1;
+    tf_lanes of[SETS] = {~(tf_lanes){0}};
+    for (size_t set = 1; set < (size_t)1 << above; set++) {
+        tf_load_lanes(&of[set], mask + (size_t)__builtin_ctzll(set) * words, n);
+        of[set] &= of[set & (set - 1)];
+        if (is_small(set)) continue;
+        memcpy(product, &of[set], n * sizeof *product);
+        product += words;
     }
+    for (int j = 0; j < terms_of(group); j++) {
+        const size_t first = (size_t)first_of(group, j);
+        tf_lanes last;
+        tf_load_lanes(&last, mask + (size_t)(above + j) * words, n);
+        for (size_t set = 1; set < (size_t)1 << ((size_t)above - first); set++, product += words) {
+            const tf_lanes all = of[set << first] & last;
+            memcpy(product, &all, n * sizeof *product);
+        }
+    }
+}
+
+TF_MULTIVERSION void tf_group_deal(tf_group group, size_t words, const uint64_t *mask, uint64_t *product) {
+    size_t w = 0;
+    for (; w + TF_LANES <= words; w += TF_LANES) deal(group, TF_LANES, words, mask + w, product + w);
+    if (w < words) deal(group, words - w, words, mask + w, product + w);
 }
 
 /** The terms of a pair: a wire times eq_1. */
@@ -68,34 +83,47 @@ TF_MULTIVERSION static void combine_triple(size_t words, const tf_group_view *v,
     }
 }
 
-/** Any number of blocks. A term is the product of d ^ mask over its wires: what is dealt of every set, times the d of
- *  the others. */
+/** n words from w on of any number of blocks. A term is the product of d ^ mask over its wires: what is dealt of every
+ *  set, times the d of the others. */
+INLINE void combine_lanes(tf_group group, size_t n, size_t words, size_t w, const tf_group_view *v, uint64_t *gt,
+                          uint64_t *eq) {
+    const int above = group.blocks - 1;
+    const uint64_t *dealt = v->product + w, *opened = v->opened + w, *mask = v->mask + w;
+    tf_lanes of[SETS] = {(tf_lanes){0} + v->both}, d[TF_GROUP_MOST], term[SETS], sum, last;
+    tf_load_lanes(&sum, gt + w, n);
+    for (int i = 0; i < above; i++) tf_load_lanes(&d[i], opened + (size_t)i * words, n);
+    for (size_t set = 1; set < (size_t)1 << above; set++) {
+        tf_load_lanes(&of[set], is_small(set) ? mask + (size_t)__builtin_ctzll(set) * words : dealt, n);
+        if (!is_small(set)) dealt += words;
+    }
+    for (int j = 0; j < terms_of(group); j++) {
+        const int first = first_of(group, j);
+        const size_t wire = (size_t)(above + j) * words;
+        size_t sets = (size_t)1 << (above - first);
+        tf_load_lanes(&last, opened + wire, n);
+        tf_load_lanes(&term[0], mask + wire, n);
+        term[0] ^= last & of[0];
+        for (size_t set = 1; set < sets; set++, dealt += words) {
+            tf_load_lanes(&term[set], dealt, n);
+            term[set] ^= last & of[set << first];
+        }
+        for (int i = above - 1; sets > 1; i--) {
+            sets /= 2;
+            for (size_t set = 0; set < sets; set++) term[set] = term[set + sets] ^ (d[i] & term[set]);
+        }
+        if (j < above)
+            sum ^= term[0];
+        else
+            memcpy(eq + w, &term[0], n * sizeof *eq);
+    }
+    memcpy(gt + w, &sum, n * sizeof *gt);
+}
+
 TF_MULTIVERSION static void combine_any(tf_group group, size_t words, const tf_group_view *v, uint64_t *gt,
                                         uint64_t *eq) {
-    int above = group.blocks - 1;
-    for (size_t w = 0; w < words; w++) {
-        const uint64_t *dealt = v->product + w, *d = v->opened, *m = v->mask;
-        uint64_t of[SETS] = {v->both}, term[SETS];
-        for (size_t set = 1; set < (size_t)1 << above; set++) {
-            of[set] = is_small(set) ? m[(size_t)__builtin_ctzll(set) * words + w] : *dealt;
-            if (!is_small(set)) dealt += words;
-        }
-        for (int j = 0; j < terms_of(group); j++) {
-            int first = first_of(group, j);
-            size_t wire = (size_t)(above + j) * words + w, sets = (size_t)1 << (above - first);
-            term[0] = m[wire] ^ (d[wire] & of[0]);
-            for (size_t set = 1; set < sets; set++, dealt += words) term[set] = *dealt ^ (d[wire] & of[set << first]);
-            for (int i = above - 1; sets > 1; i--) {
-                sets /= 2;
-                for (size_t set = 0; set < sets; set++)
-                    term[set] = term[set + sets] ^ (d[(size_t)i * words + w] & term[set]);
-            }
-            if (j < above)
-                gt[w] ^= term[0];
-            else
-                eq[w] = term[0];
-        }
-    }
+    size_t w = 0;
+    for (; w + TF_LANES <= words; w += TF_LANES) combine_lanes(group, TF_LANES, words, w, v, gt, eq);
+    if (w < words) combine_lanes(group, words - w, words, w, v, gt, eq);
 }
 
 void tf_group_combine(tf_group group, size_t words, const tf_group_view *view, uint64_t *gt, uint64_t *eq) {

@@ -11,6 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/** Words of planes, which are worked on eight at a time; planes may end with fewer. */
+typedef uint64_t tf_lanes __attribute__((vector_size(64)));
+enum { TF_LANES = sizeof(tf_lanes) / sizeof(uint64_t) };
+
+/** The n words at x, TF_LANES at most, and zeros. */
+static inline __attribute__((always_inline)) void tf_load_lanes(tf_lanes *v, const void *x, size_t n) {
+    *v = (tf_lanes){0};
+    memcpy(v, x, n * sizeof(uint64_t));
+}
 
 enum { TF_GROUP_MOST = 6 };
 
