@@ -30,7 +30,7 @@
 enum { DEAL = 1, MU }; /* purposes */
 enum {
     MOST_ELEMENTS = 2 + 4 * TF_PIECE_DEGREE,
-    CHUNK = 64 /* rows whose elements stay in the nearest cache */
+    CHUNK = 64 /* rows whose elements stay in the nearest cache, and whose bits are words */
 };
 
 /** Bits that the reshare drops, the highest power of x. Data: for each piece its coefficients, that of 1 first, two
@@ -74,27 +74,49 @@ static void deal_stream(tf_call *call, size_t at, size_t count, tf_wide *out) {
     memcpy(out, stream, count * words * sizeof *stream);
 }
 
-/** How many pieces this side's halves of bits select, and what their coefficients add up to. */
+/** How many pieces this side's halves of a row's bits select, and what their coefficients add up to. */
 typedef struct sums {
     uint64_t count;
     tf_wide of[TF_PIECE_DEGREE + 1];
 } sums;
 
-/** Of one row; `last` is this side's half of the last bit. */
-static sums add_up(const tf_call *call, uint64_t last, size_t row) {
-    const tf_step_node *node = call->node;
-    size_t terms = degree_of(node) + 1, pieces = node->data_count / (2 * terms);
-    size_t plane = tf_words(tf_shape_count(node->type.shape));
-    const uint64_t *word = (const uint64_t *)node->data, *bits = call->in[0].bit + row / 64;
-    uint64_t before = 0;
-    sums sum = {0};
+typedef uint64_t lanes __attribute__((vector_size(64))); /* rows side by side */
+enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
+
+/** Of rows [row, row + LANES), whose bits begin at `bits`, planes apart; `last` is this side's half of the last bit. */
+static inline __attribute__((always_inline)) void add_lanes(size_t terms, size_t pieces, const uint64_t *word,
+                                                            const uint64_t *bits, size_t plane, size_t row,
+                                                            uint64_t last, sums sum[LANES]) {
+    const lanes place = (lanes){0, 1, 2, 3, 4, 5, 6, 7} + (row & 63);
+    lanes before = {0}, count = {0}, low[TF_PIECE_DEGREE + 1] = {{0}}, high[TF_PIECE_DEGREE + 1] = {{0}};
     for (size_t j = 0; j < pieces; j++) {
-        uint64_t bit = j + 1 < pieces ? bits[j * plane] >> (row & 63) & 1 : last, here = -(bit ^ before);
-        for (size_t k = 0; k < terms; k++, word += 2) sum.of[k] += (tf_wide)(word[1] & here) << 64 | (word[0] & here);
-        sum.count += here & 1;
+        const uint64_t all = j + 1 < pieces ? bits[j * plane] : -last;
+        const lanes bit = -(((lanes){0} + all) >> place & 1), here = bit ^ before;
+        for (size_t k = 0; k < terms; k++, word += 2) {
+            const lanes x = word[0] & here;
+            low[k] += x;
+            high[k] += (word[1] & here) - (lanes)(low[k] < x); /* a comparison is -1 where it holds: what has wrapped */
+        }
+        count -= here;
         before = bit;
     }
-    return sum;
+    for (size_t i = 0; i < LANES; i++) {
+        sum[i].count = count[i];
+        for (size_t k = 0; k < terms; k++) sum[i].of[k] = (tf_wide)high[k][i] << 64 | low[k][i];
+    }
+}
+
+/** Of up to CHUNK rows, whole LANES of them, which begin with a word of bits. */
+TF_MULTIVERSION static void add_up(const tf_call *call, uint64_t last, size_t row, size_t rows, sums *sum) {
+    const tf_step_node *node = call->node;
+    const size_t terms = degree_of(node) + 1, pieces = node->data_count / (2 * terms),
+                 plane = tf_words(tf_shape_count(node->type.shape));
+    const uint64_t *word = (const uint64_t *)node->data, *bits = call->in[0].bit + row / 64;
+    for (size_t i = 0; i < rows; i += LANES) {
+        if (terms == 2) add_lanes(2, pieces, word, bits, plane, row + i, last, sum + i);
+        if (terms == 3) add_lanes(3, pieces, word, bits, plane, row + i, last, sum + i);
+        if (terms == 4) add_lanes(4, pieces, word, bits, plane, row + i, last, sum + i);
+    }
 }
 
 /** 1, or -1 where bit 1 of x is set. The product of these of sum_j d_j and of 1 + sum_j r_j is their difference s. */
@@ -111,19 +133,18 @@ static inline tf_wide shifted(const tf_wide *of, size_t degree, size_t k, tf_wid
 }
 
 /** S: what it deals of a row. */
-static void fill(const tf_call *call, size_t row, tf_wide *element) {
+static void fill(const tf_call *call, size_t row, const sums *sum, tf_wide *element) {
     const tf_step_node *node = call->node;
     size_t degree = degree_of(node);
-    sums sum = add_up(call, 0, row);
-    tf_wide sign = sign_of(sum.count + 1), *next = element + BY_BIT;
+    tf_wide sign = sign_of(sum->count + 1), *next = element + BY_BIT;
     element[ONE] = sign;
-    element[TOP] = sign * sum.of[degree];
+    element[TOP] = sign * sum->of[degree];
     unsigned m = tf_type_of(call->program, node->input[1])->bits;
     uint64_t v = (call->in[1].c[0][row] + call->in[1].c[1][row]) & tf_mask(m);
     for (uint64_t bit = 0; bit < 2; bit++) { /* c's top bit */
         tf_wide from = (tf_wide)v - ((tf_wide)(bit | v >> (m - 1)) << m), power = sign;
         for (size_t k = 0; k < degree; k++) *next++ = power *= from;
-        for (size_t k = 0; k < degree; k++) *next++ = sign * shifted(sum.of, degree, k, from);
+        for (size_t k = 0; k < degree; k++) *next++ = sign * shifted(sum->of, degree, k, from);
     }
 }
 
@@ -133,8 +154,10 @@ static tf_status pieces_solo(tf_call *call) {
         for (size_t done = 0; done < count; done += CHUNK) {
             size_t from = at + done, rows = count - done < CHUNK ? count - done : CHUNK;
             tf_wide element[MOST_ELEMENTS * CHUNK], stream[MOST_ELEMENTS * CHUNK];
+            sums sum[CHUNK];
             deal_stream(call, from, rows, stream);
-            for (size_t i = 0; i < rows; i++) fill(call, from + i, element + i * elements);
+            add_up(call, 0, from, rows, sum);
+            for (size_t i = 0; i < rows; i++) fill(call, from + i, &sum[i], element + i * elements);
             for (size_t i = 0; i < rows * elements; i++) element[i] -= stream[i];
             memcpy(call->message + in_message(call, from), element, rows * elements * sizeof *element);
         }
@@ -144,10 +167,9 @@ static tf_status pieces_solo(tf_call *call) {
 }
 
 /** L or R: its part of a row's result, from its shares of what S deals. */
-static tf_wide part_of(const tf_call *call, size_t row, const tf_wide *element) {
+static tf_wide part_of(const tf_call *call, size_t row, const sums *sum, const tf_wide *element) {
     const tf_step_node *node = call->node;
     size_t degree = degree_of(node);
-    sums sum = add_up(call, 1, row);
     unsigned m = tf_type_of(call->program, node->input[1])->bits;
     uint64_t up = call->in[1].c[1 - call->part.own][row] + (UINT64_C(1) << (m - 2)), top = up >> (m - 1) & 1;
     tf_wide c = (tf_wide)(up & tf_mask(m)) - ((tf_wide)1 << (m - 2)), take = -(tf_wide)top, power = 1;
@@ -156,12 +178,12 @@ static tf_wide part_of(const tf_call *call, size_t row, const tf_wide *element) 
         tf_wide zero = element[BY_BIT + k], one = element[BY_BIT + 2 * degree + k];
         chosen[k] = zero ^ ((zero ^ one) & take);
     }
-    tf_wide part = shifted(sum.of, degree, 0, c) * element[ONE];
+    tf_wide part = shifted(sum->of, degree, 0, c) * element[ONE];
     for (size_t k = 0; k < degree; k++) {
-        part += shifted(sum.of, degree, k + 1, c) * chosen[k] - power * chosen[degree + k];
+        part += shifted(sum->of, degree, k + 1, c) * chosen[k] - power * chosen[degree + k];
         power *= c;
     }
-    return sign_of(sum.count) * (part - power * element[TOP]);
+    return sign_of(sum->count) * (part - power * element[TOP]);
 }
 
 static tf_status pieces_pair(tf_call *call, int phase) {
@@ -181,8 +203,10 @@ static tf_status pieces_pair(tf_call *call, int phase) {
                 deal_stream(call, from, rows, element);
             else
                 memcpy(element, call->dealt + in_message(call, from), rows * elements * sizeof *element);
+            sums sum[CHUNK];
+            add_up(call, 1, from, rows, sum);
             for (size_t i = 0; i < rows; i++)
-                part[done + i] = (uint64_t)((part_of(call, from + i, element + i * elements) + centre) >> 64);
+                part[done + i] = (uint64_t)((part_of(call, from + i, &sum[i], element + i * elements) + centre) >> 64);
         }
         tf_reshare_send(call, reshare_of(call->node), at, count, part);
     }
