@@ -6,7 +6,7 @@
 
 #include "runtime/kernels/internal.h"
 
-enum { LANES = 16, GROUP = 4, MOST_GROUPS = TF_SUM_ENTRIES / GROUP, GROUPS_OF_WORD = 32 / GROUP };
+enum { LANES = 16, GROUP = 4, MOST_GROUPS = TF_SUM_ENTRIES / GROUP, GROUPS_OF_WORD = 32 / GROUP, MOST_TABLES = 3 };
 
 typedef uint32_t vector __attribute__((vector_size(64)));
 typedef vector loose __attribute__((aligned(4), may_alias));
@@ -31,35 +31,34 @@ static void make_sums(const uint32_t *table, size_t entries, vector *sums) {
     }
 }
 
-/** What two tables give for the elements of two vectors. */
-INLINE void add_pair(const vector *first, const vector *second, size_t words, const uint32_t *choice, size_t stride,
-                     vector sum[2][2]) {
-    UNROLLED(v, 4) sum[v / 2][v % 2] = (vector){0};
-    for (size_t w = 0; w < words; w++, first += GROUPS_OF_WORD, second += GROUPS_OF_WORD) {
-        vector x[2];
-        UNROLLED(v, 2) x[v] = *(const loose *)(choice + w * stride + v * LANES);
-        UNROLLED(g, GROUPS_OF_WORD)
-            UNROLLED(v, 2) { /* of an index the lowest four bits count */
-                sum[0][v] += look_up(first[g], x[v]);
-                sum[1][v] += look_up(second[g], x[v]);
-                x[v] >>= GROUP;
+/** Sums of up to three tables, a constant where this is inlined, which share the choices. */
+INLINE void add_tables(size_t tables, const uint32_t *table, size_t entries, const uint32_t *choice, size_t stride,
+                       size_t n, uint32_t *sum) {
+    vector sums[MOST_TABLES][MOST_GROUPS];
+    for (size_t t = 0; t < tables; t++) make_sums(table + t * entries, entries, sums[t]);
+    for (size_t i = 0; i < n; i += 2 * LANES) {
+        vector total[MOST_TABLES][2] = {0};
+        for (size_t w = 0; w < entries / 32; w++) {
+            vector x[2];
+            UNROLLED(v, 2) x[v] = *(const loose *)(choice + w * stride + i + v * LANES);
+            UNROLLED(g, GROUPS_OF_WORD) {
+                UNROLLED(t, MOST_TABLES)
+                    if (t < tables)
+                        UNROLLED(v, 2) total[t][v] += look_up(sums[t][w * GROUPS_OF_WORD + g], x[v]);
+                UNROLLED(v, 2) x[v] >>= GROUP; /* of an index the lowest four bits count */
             }
+        }
+        for (size_t t = 0; t < tables; t++)
+            UNROLLED(v, 2) *(loose *)(sum + t * stride + i + v * LANES) = total[t][v];
     }
 }
 
 void tf_sum_entries_avx512(const uint32_t *table, size_t tables, size_t entries, const uint32_t *choice, size_t stride,
                            size_t n, uint32_t *sum) {
-    for (size_t t = 0; t < tables; t += 2) {
-        vector first[MOST_GROUPS], second[MOST_GROUPS], both[2][2];
-        const size_t other = min(t + 1, tables - 1); /* of a last table without a pair, the same again */
-        make_sums(table + t * entries, entries, first);
-        make_sums(table + other * entries, entries, second);
-        for (size_t i = 0; i < n; i += 2 * LANES) {
-            add_pair(first, second, entries / 32, choice + i, stride, both);
-            UNROLLED(v, 2) {
-                *(loose *)(sum + t * stride + i + v * LANES) = both[0][v];
-                *(loose *)(sum + other * stride + i + v * LANES) = both[1][v];
-            }
-        }
+    for (size_t now; tables > 0; tables -= now, table += now * entries, sum += now * stride) {
+        now = tables == 4 ? 2 : min(tables, MOST_TABLES);
+        if (now == 1) add_tables(1, table, entries, choice, stride, n, sum);
+        if (now == 2) add_tables(2, table, entries, choice, stride, n, sum);
+        if (now == 3) add_tables(3, table, entries, choice, stride, n, sum);
     }
 }
