@@ -39,6 +39,13 @@ static void *share_memory(MPI_Comm comm, int party, size_t size) {
     return NULL;
 }
 
+/** Each tells the others where it may run. Parties that cannot tell stay where they are. */
+static void place(MPI_Comm comm, tf_link *link) {
+    tf_resident own = tf_placement_reside(), all[TF_PARTIES];
+    if (MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, comm) == MPI_SUCCESS)
+        tf_link_shared_place(link, all);
+}
+
 tf_status tf_link_join(MPI_Comm comm, tf_link **link) {
     TF_TRY(tf_link_mpi_on(comm, link));
     if (!tf_mpi_on_one_host()) return TF_OK;
@@ -46,7 +53,9 @@ tf_status tf_link_join(MPI_Comm comm, tf_link **link) {
     void *memory = share_memory(comm, party, tf_link_shared_size(TF_LINK_SHARED_RING));
     if (!memory) return TF_OK;
     tf_link_close(*link);
-    return tf_link_shared(memory, TF_LINK_SHARED_RING, party, link);
+    TF_TRY(tf_link_shared(memory, TF_LINK_SHARED_RING, party, link));
+    place(comm, *link);
+    return TF_OK;
 }
 
 tf_status tf_link_mpi(tf_link **link) {

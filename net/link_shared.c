@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/link_internal.h"
+#include "net/placement.h"
 #include "net/ring.h"
 #include "net/shared_memory.h"
 
@@ -30,6 +31,7 @@ typedef struct party_words {
 
 typedef struct shared_memory {
     party_words party[TF_PARTIES];
+    tf_place places[TF_PARTIES];
     tf_ring_counts counts[TF_PARTIES][TF_PARTIES]; /**< [sender][receiver] */
     tf_notice notices[TF_PARTIES][TF_PARTIES];     /**< [sender][receiver] */
     alignas(PAGE) unsigned char rings[];           /**< RINGS of them */
@@ -45,6 +47,7 @@ typedef struct shared_link {
     tf_link base;
     shared_memory *memory;
     size_t size;
+    tf_placement placement;
     tf_ring rings[2][TF_PARTIES]; /**< [receive][peer] */
     glimpse seen[TF_PARTIES];
     unsigned wanted;             /**< the parties that something is expected from and has not come */
@@ -69,8 +72,10 @@ static void futex(_Atomic uint32_t *word, int operation, uint32_t value, const s
 static void wake(shared_link *self, int peer) {
     _Atomic uint32_t *sleeps = &self->memory->party[peer].sleeps;
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(sleeps, memory_order_relaxed) && atomic_exchange(sleeps, 0))
+    if (atomic_load_explicit(sleeps, memory_order_relaxed) && atomic_exchange(sleeps, 0)) {
+        tf_placement_wake(&self->placement, peer);
         futex(sleeps, FUTEX_WAKE, 1, NULL);
+    }
 }
 
 static glimpse look_at(const shared_link *self, int peer) {
@@ -111,6 +116,7 @@ static tf_status place_part(shared_link *self, int peer, uint64_t length, unsign
 }
 
 static void commit_part(shared_link *self, int peer, uint64_t length, uint64_t whole) {
+    tf_placement_compute(&self->placement);
     tf_ring_commit(&self->rings[false][peer], length, whole);
     wake(self, peer);
 }
@@ -123,6 +129,7 @@ static tf_status peek_part(shared_link *self, int peer, uint64_t length, uint64_
 }
 
 static void release_part(shared_link *self, int peer, uint64_t length) {
+    tf_placement_compute(&self->placement);
     tf_ring_release(&self->rings[true][peer], length);
     wake(self, peer);
 }
@@ -233,6 +240,7 @@ static void shared_pause(tf_link *link, double idle, double longest) {
     shared_link *self = (shared_link *)link;
     const double interval = tf_link_tell_interval(link);
     if (idle >= interval && tf_clock() >= self->told_at + interval) tell_waiting(self);
+    tf_placement_wait(&self->placement);
     if (idle < YIELD_SECONDS)
         sched_yield();
     else
@@ -271,6 +279,11 @@ static tf_ring ring_of(shared_memory *memory, uint64_t ring, int from, int to, i
     const uint64_t number = 2 * (uint64_t)from + (to == tf_next(from));
     return (tf_ring){
         .counts = &memory->counts[from][to], .bytes = memory->rings + number * ring, .size = ring, .peer = peer};
+}
+
+void tf_link_shared_place(tf_link *link, const tf_resident residents[TF_PARTIES]) {
+    shared_link *self = (shared_link *)link;
+    self->placement = tf_placement_of(link->party, residents, self->memory->places);
 }
 
 tf_status tf_link_shared(void *memory, uint64_t ring, int party, tf_link **link) {

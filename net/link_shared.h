@@ -7,6 +7,7 @@
 #define TF_LINK_SHARED_H
 
 #include "net/link.h"
+#include "net/placement.h"
 
 TF_PUBLIC_BEGIN
 
@@ -22,6 +23,10 @@ size_t tf_link_shared_size(uint64_t ring);
  * themselves, and that the link unmaps, also when this fails.
  */
 TF_CHECKED tf_status tf_link_shared(void *memory, uint64_t ring, int party, tf_link **link);
+
+/** Lets the parties of such links move each other between two processors that they share (net/placement.h): called on
+ *  all three by the threads that wait in them, before they do. */
+void tf_link_shared_place(tf_link *link, const tf_resident residents[TF_PARTIES]);
 
 TF_PUBLIC_END
 
