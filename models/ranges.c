@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "net/base/array.h"
 #include "net/base/file.h"
 #include "net/base/new_file.h"
 #include "runtime/lower/guard.h"
@@ -35,13 +36,9 @@ tf_status tf_ranges_note(tf_ranges *ranges, const char *name, double magnitude) 
     tf_ranges_entry *entry = find(ranges, name);
     if (!entry) {
         if (strlen(name) >= sizeof entry->name) return tf_fail(TF_FORMAT, "the node name %.100s is too long", name);
-        if (ranges->count == ranges->capacity) {
-            size_t capacity = ranges->capacity ? 2 * ranges->capacity : 64;
-            tf_ranges_entry *grown = realloc(ranges->entry, capacity * sizeof *grown);
-            if (!grown) return tf_fail(TF_NOMEM, "out of memory");
-            ranges->entry = grown;
-            ranges->capacity = capacity;
-        }
+        tf_ranges_entry *grown = tf_grow(ranges->entry, &ranges->capacity, ranges->count + 1, sizeof *grown);
+        if (!grown) return tf_fail(TF_NOMEM, "out of memory");
+        ranges->entry = grown;
         entry = &ranges->entry[ranges->count++];
         *entry = (tf_ranges_entry){.largest = 0};
         strcpy(entry->name, name);

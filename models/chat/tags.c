@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/tokenize/text.h"
+#include "net/base/array.h"
 
 static bool is_blank(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');

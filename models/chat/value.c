@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/tokenize/text.h"
+#include "net/base/array.h"
 
 /* ---- Memory ---- */
 

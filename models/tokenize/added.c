@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/tokenize/vocabulary.h"
+#include "net/base/array.h"
 
 static tf_added_token *find(const tf_added *added, const char *content) {
     for (size_t i = 0; i < added->count; i++)

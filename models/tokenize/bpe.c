@@ -5,6 +5,7 @@
 
 #include "models/tokenize/text.h"
 #include "models/tokenize/unicode.h"
+#include "net/base/array.h"
 
 enum { MAX_MERGES = 1 << 22 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/tokenize/parts.h"
+#include "net/base/array.h"
 
 /* ---- The steps ---- */
 

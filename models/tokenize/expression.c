@@ -8,6 +8,7 @@
 
 #include "models/tokenize/text.h"
 #include "models/tokenize/unicode_tables.h"
+#include "net/base/array.h"
 
 enum { MATCH_LIMIT = 20000000, HEAP_LIMIT_KIB = 64 << 10, DEPTH_LIMIT = 100000, MAX_PATTERN = 1 << 16 };
 

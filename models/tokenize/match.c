@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/tokenize/step.h"
+#include "net/base/array.h"
 
 static tf_status add(tf_matches *out, size_t start, size_t end, bool found) {
     tf_match *more = tf_grow(out->match, &out->capacity, out->count + 1, sizeof *more);

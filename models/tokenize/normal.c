@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "models/tokenize/step.h"
+#include "net/base/array.h"
 
 /* A character, and what it replaces: see tf_rewrite. */
 typedef struct letter {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/array.h"
+
 tf_status tf_template_add(tf_template *out, tf_template_item item) {
     tf_template_item *more = tf_grow(out->item, &out->capacity, out->count + 1, sizeof *more);
     if (!more) return tf_text_no_memory();

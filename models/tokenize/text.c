@@ -4,20 +4,10 @@
 #include <string.h>
 
 #include "models/tokenize/unicode.h"
+#include "net/base/array.h"
 
 tf_status tf_text_no_memory(void) {
     return tf_fail(TF_NOMEM, "no memory to tokenise a text");
-}
-
-void *tf_grow(void *items, size_t *capacity, size_t need, size_t size) {
-    if (need <= *capacity && items) return items;
-    size_t wanted = *capacity ? *capacity : 64, bytes;
-    while (wanted < need)
-        if (__builtin_mul_overflow(wanted, 2, &wanted)) return NULL;
-    if (__builtin_mul_overflow(wanted, size, &bytes)) return NULL;
-    void *more = realloc(items, bytes);
-    if (more) *capacity = wanted;
-    return more;
 }
 
 static tf_status reserve(tf_aligned *out, size_t more) {

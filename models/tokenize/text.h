@@ -32,9 +32,6 @@ typedef struct tf_text_pieces {
     size_t count, capacity;
 } tf_text_pieces;
 
-/** Grows an array to `need` items, doubling; NULL when there is no memory, and the old array is as it was. */
-void *tf_grow(void *items, size_t *capacity, size_t need, size_t size);
-
 /** What to return when there is no memory for a text. */
 tf_status tf_text_no_memory(void);
 

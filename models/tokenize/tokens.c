@@ -2,6 +2,7 @@
 
 #include "models/tokenize/model.h"
 #include "models/tokenize/text.h"
+#include "net/base/array.h"
 
 tf_status tf_tokens_add(tf_tokens *out, int32_t id, size_t start, size_t end) {
     tf_token *more = tf_grow(out->token, &out->capacity, out->count + 1, sizeof *more);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/tokenize/text.h"
+#include "net/base/array.h"
 
 /* Copies the word behind room for the prefix. A continuation's prefix is later written over bytes that
  * are done with. */

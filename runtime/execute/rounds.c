@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "net/base/array.h"
+
 /* Small enough to overlap with the work on it, large enough to cost nothing. */
 enum { PIECE_BYTES = 1 << 16 };
 
@@ -34,13 +36,9 @@ static uint64_t next_cut(const tf_plan *plan, int time, int from, int to, uint64
 }
 
 static tf_status expect_piece(tf_rounds *r, int peer, tf_incoming *in, uint64_t from, uint64_t to) {
-    if (in->pieces == in->capacity) {
-        size_t capacity = in->capacity ? 2 * in->capacity : 16;
-        tf_piece *more = realloc(in->piece, capacity * sizeof *more);
-        if (!more) return tf_fail(TF_NOMEM, "no memory for the pieces of a message");
-        in->piece = more;
-        in->capacity = capacity;
-    }
+    tf_piece *more = tf_grow(in->piece, &in->capacity, in->pieces + 1, sizeof *more);
+    if (!more) return tf_fail(TF_NOMEM, "no memory for the pieces of a message");
+    in->piece = more;
     in->piece[in->pieces].end = to;
     return tf_link_receive(r->party->link, peer, in->data + from, to - from, &in->piece[in->pieces++].ticket);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/array.h"
+
 void tf_graph_init(tf_graph *graph) {
     *graph = (tf_graph){.node = NULL};
 }
@@ -18,9 +20,10 @@ void tf_graph_free(tf_graph *graph) {
 
 tf_status tf_graph_copy(const tf_graph *graph, tf_graph *copy) {
     *copy = *graph;
-    copy->capacity = copy->nodes = 0;
+    copy->nodes = 0;
+    copy->capacity = 0;
     copy->node = malloc(((size_t)graph->nodes + 1) * sizeof *copy->node);
-    if (copy->node) copy->capacity = graph->nodes + 1;
+    if (copy->node) copy->capacity = (size_t)graph->nodes + 1;
     for (; copy->node && copy->nodes < graph->nodes; copy->nodes++) {
         tf_node *node = &copy->node[copy->nodes];
         *node = graph->node[copy->nodes];
@@ -65,13 +68,9 @@ static tf_status set_name(const tf_graph *graph, tf_node *node, const char *name
 }
 
 static tf_status append(tf_graph *graph, const tf_node *node) {
-    if (graph->nodes == graph->capacity) {
-        int capacity = graph->capacity ? 2 * graph->capacity : 64;
-        tf_node *grown = realloc(graph->node, (size_t)capacity * sizeof *grown);
-        if (!grown) return tf_fail(TF_NOMEM, "no memory for a graph of %d nodes", capacity);
-        graph->node = grown;
-        graph->capacity = capacity;
-    }
+    tf_node *grown = tf_grow(graph->node, &graph->capacity, (size_t)graph->nodes + 1, sizeof *grown);
+    if (!grown) return tf_fail(TF_NOMEM, "no memory for a graph of %d nodes", graph->nodes + 1);
+    graph->node = grown;
     graph->node[graph->nodes++] = *node;
     return TF_OK;
 }

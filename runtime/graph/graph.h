@@ -81,7 +81,8 @@ typedef struct tf_graph_result {
 
 typedef struct tf_graph {
     tf_node *node;
-    int nodes, capacity;
+    int nodes;
+    size_t capacity;
     tf_graph_result output[TF_MAX_OUTPUTS]; /**< by slot */
     int outputs;
     bool check_copies;  /**< private runs compare what two parties hold alike before an output opens */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/array.h"
 #include "net/base/digest.h"
 #include "runtime/graph/graph.h"
 #include "runtime/program/step.h"
@@ -45,13 +46,9 @@ const tf_type *tf_type_of(const tf_program *program, tf_value value) {
 }
 
 static tf_value append(tf_program *program, tf_step_node node) {
-    if (program->nodes == program->capacity) {
-        int capacity = program->capacity ? 2 * program->capacity : 256;
-        tf_step_node *grown = realloc(program->node, (size_t)capacity * sizeof *grown);
-        if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d steps", capacity));
-        program->node = grown;
-        program->capacity = capacity;
-    }
+    tf_step_node *grown = tf_grow(program->node, &program->capacity, (size_t)program->nodes + 1, sizeof *grown);
+    if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d steps", program->nodes + 1));
+    program->node = grown;
     program->node[program->nodes] = node;
     return program->nodes++;
 }
@@ -199,13 +196,9 @@ static tf_value parameter(tf_program *program, tf_value leaf, int frac, unsigned
             type->frac == frac && type->bits >= bits)
             return p->value;
     }
-    if (program->params == program->param_capacity) {
-        int capacity = program->param_capacity ? 2 * program->param_capacity : 64;
-        tf_param *grown = realloc(program->param, (size_t)capacity * sizeof *grown);
-        if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d weights", capacity));
-        program->param = grown;
-        program->param_capacity = capacity;
-    }
+    tf_param *grown = tf_grow(program->param, &program->param_capacity, (size_t)program->params + 1, sizeof *grown);
+    if (!grown) return tf_program_fail(program, tf_fail(TF_NOMEM, "no memory for %d weights", program->params + 1));
+    program->param = grown;
     tf_type type = {.shape = node->shape,
                     .kind = TF_SHARE,
                     .bits = bits,

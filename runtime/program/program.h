@@ -71,9 +71,11 @@ typedef struct tf_program {
     const struct tf_graph *graph; /**< what it was lowered from, which must outlive it; NULL for other programs */
     tf_value *result;             /**< of each node of the graph; NULL for other programs */
     tf_step_node *node;
-    int nodes, capacity;
+    int nodes;
+    size_t capacity;
     tf_param *param;
-    int params, param_capacity;
+    int params;
+    size_t param_capacity;
     tf_held *held;
     int helds;
     struct tf_fit *fit; /**< what fitted numbers were computed from, of the first node of each (tf_append_fit) */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/array.h"
+
 /* One party's contribution to a value that the other has not brought yet. */
 typedef struct half {
     uint32_t run;
@@ -54,13 +56,9 @@ static tf_status find_entry(tf_range_check *check, const tf_node *node, tf_range
             *entry = &check->entry[i];
             return TF_OK;
         }
-    if (check->entries == check->capacity) {
-        size_t capacity = check->capacity ? 2 * check->capacity : 64;
-        tf_range_entry *grown = realloc(check->entry, capacity * sizeof *grown);
-        if (!grown) return tf_fail(TF_NOMEM, "out of memory");
-        check->entry = grown;
-        check->capacity = capacity;
-    }
+    tf_range_entry *grown = tf_grow(check->entry, &check->capacity, check->entries + 1, sizeof *grown);
+    if (!grown) return tf_fail(TF_NOMEM, "out of memory");
+    check->entry = grown;
     *entry = &check->entry[check->entries++];
     **entry = (tf_range_entry){.kind = node->op->kind, .bound = INFINITY};
     memcpy((*entry)->name, node->name, sizeof node->name);

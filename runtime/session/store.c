@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/base/array.h"
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 #include "runtime/session/sharing.h"
@@ -83,13 +84,9 @@ static const tf_stored *find_readable(const tf_store *store, size_t count, const
 }
 
 static tf_status add(tf_store *store, const tf_program *program, const tf_param *param, unsigned bits) {
-    if (store->count == store->capacity) {
-        size_t capacity = store->capacity ? 2 * store->capacity : 64;
-        tf_stored *grown = realloc(store->stored, capacity * sizeof *grown);
-        if (!grown) return tf_fail(TF_NOMEM, "no memory for %zu weights", capacity);
-        store->stored = grown;
-        store->capacity = capacity;
-    }
+    tf_stored *grown = tf_grow(store->stored, &store->capacity, store->count + 1, sizeof *grown);
+    if (!grown) return tf_fail(TF_NOMEM, "no memory for %zu weights", store->count + 1);
+    store->stored = grown;
     tf_stored *s = &store->stored[store->count++];
     *s = (tf_stored){.type = program->node[param->value].type, .is_packed = param->packed, .is_table = param->table};
     s->type.bits = bits;

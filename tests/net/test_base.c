@@ -9,11 +9,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/base/array.h"
 #include "net/base/digest.h"
 #include "net/base/file.h"
 #include "net/base/hex.h"
 #include "net/base/new_file.h"
 #include "net/base/secret.h"
+
+Test(array, doubles_and_stays_where_it_cannot) {
+    size_t capacity = 0;
+    int *items = tf_grow(NULL, &capacity, 1, sizeof *items);
+    cr_assert(items && capacity == 64);
+    for (int i = 0; i < 64; i++) items[i] = i;
+    cr_assert_eq(tf_grow(items, &capacity, 64, sizeof *items), items);
+    int *more = tf_grow(items, &capacity, 65, sizeof *items);
+    cr_assert(more && capacity == 128);
+    cr_assert_null(tf_grow(more, &capacity, SIZE_MAX / sizeof *more + 1, sizeof *more));
+    cr_assert_null(tf_grow(more, &capacity, SIZE_MAX, 1));
+    cr_assert_eq(capacity, 128);
+    for (int i = 0; i < 64; i++) cr_assert_eq(more[i], i);
+    free(more);
+}
 
 Test(digest, is_sha_256) {
     char text[TF_DIGEST_TEXT];

@@ -4,6 +4,7 @@
 
 #include "models/tokenize/charsmap.h"
 #include "models/tokenize/read/read.h"
+#include "net/base/array.h"
 
 static tf_status add(tf_text_steps *steps, tf_text_step step) {
     tf_text_step *more = tf_grow(steps->step, &steps->capacity, steps->count + 1, sizeof *more);
