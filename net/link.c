@@ -174,17 +174,22 @@ static tf_status too_late(const tf_link *link, tf_ticket ticket) {
                           (unsigned long long)length);
 }
 
+/** A party that did not look for a second more than it meant to, as it was stopped or had no processor, does not know
+ *  who was silent meanwhile, nor whom the others waited for: the deadline begins anew. */
 static tf_status wait_until_done(tf_link *link, tf_ticket ticket, double start) {
-    for (;;) {
+    for (double due = INFINITY;;) {
         bool done;
         TF_TRY(tf_link_test(link, ticket, &done));
         if (done) return TF_OK;
         if (interrupted) return keep_failure(link, tf_link_fail_interrupted());
-        double now = tf_clock(), peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
+        double now = tf_clock();
+        if (now > due + LONGEST_PAUSE) start = now;
+        double peer_moved = fmax(start, link->moved_at[ticket.peer]), moved = start;
         for (int party = 0; party < TF_PARTIES; party++) moved = fmax(moved, link->moved_at[party]);
         double left = peer_moved + link->deadline - now;
         if (left <= 0) return keep_failure(link, too_late(link, ticket));
-        link->table->pause(link, now - moved, fmin(left, LONGEST_PAUSE));
+        due = now + fmin(left, LONGEST_PAUSE);
+        link->table->pause(link, now - moved, due - now);
     }
 }
 

@@ -62,7 +62,8 @@ TF_CHECKED tf_status tf_link_test(tf_link *link, tf_ticket ticket, bool *done);
 /**
  * Waits for a transfer. When no message is completed with the ticket's peer for `deadline` seconds, and less of one
  * moves than 1 kB for each of them, the link fails with TF_PEER and a message that names the peer: whoever sends a byte
- * now and then is as silent as one who sends nothing. The same when a peer reported an error, with that peer's message.
+ * now and then is as silent as one who sends nothing. After a second or more in which this party was stopped the
+ * deadline begins anew. The same when a peer reported an error, with that peer's message.
  */
 TF_CHECKED tf_status tf_link_wait(tf_link *link, tf_ticket ticket);
 

@@ -255,3 +255,38 @@ Test(deadline, is_not_held_off_by_single_bytes) {
     cr_assert_eq(tf_link_wait(&link.base, ticket), TF_PEER);
     cr_assert(strstr(tf_error(), "party 1 sent only"), "%s", tf_error());
 }
+
+/* A link whose process is stopped in its first pause, for longer than its deadline; what its peer sent meanwhile comes
+ * a while after that, if ever. */
+
+typedef struct stopped {
+    tf_link base;
+    int pauses;
+    bool comes;
+} stopped;
+
+static tf_status stopped_progress(tf_link *link) {
+    const stopped *self = (stopped *)link;
+    if (self->comes && self->pauses == 3) tf_link_moved(link, 1, true, 1);
+    return TF_OK;
+}
+
+static void stopped_pause(tf_link *link, double idle, double longest) {
+    sleep_seconds(((stopped *)link)->pauses++ ? fmin(longest, 0.01) : longest + 1.2);
+}
+
+static const tf_link_table stopped_table = {
+    .start = trickle_start, .progress = stopped_progress, .pause = stopped_pause};
+
+Test(deadline, begins_anew_for_whoever_was_stopped) {
+    unsigned char byte;
+    for (int comes = 0; comes < 2; comes++) {
+        stopped link = {.comes = comes};
+        tf_ticket ticket;
+        tf_link_init(&link.base, &stopped_table, 0);
+        tf_link_set_deadline(&link.base, 0.5);
+        cr_assert_eq(tf_link_receive(&link.base, 1, &byte, 1, &ticket), TF_OK);
+        cr_assert_eq(tf_link_wait(&link.base, ticket), comes ? TF_OK : TF_PEER, "%s", tf_error());
+        free(link.base.queues[true][1].entries);
+    }
+}
