@@ -75,10 +75,16 @@ static double cross_entropy(const problem *p, int label, double *score) {
     return log(sum) + highest - own;
 }
 
-static double dot(const double *a, const double *b, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
+/** In eight sums, whatever the processor's vectors. */
+WIDE static double dot(const double *a, const double *b, size_t n) {
+    enum { SUMS = 8 };
+    double sum[SUMS] = {0}, all = 0;
+    const size_t whole = n / SUMS * SUMS;
+    for (size_t i = 0; i < whole; i += SUMS)
+        for (size_t k = 0; k < SUMS; k++) sum[k] += a[i + k] * b[i + k];
+    for (size_t i = whole; i < n; i++) all += a[i] * b[i];
+    for (size_t k = 0; k < SUMS; k++) all += sum[k];
+    return all;
 }
 
 static double loss(const problem *p, const double *theta, double *gradient) {
@@ -145,7 +151,7 @@ static void swap(double **a, double **b) {
 
 static double largest(const double *x, size_t n) {
     double most = 0;
-    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(x[i]));
+    for (size_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
     return most;
 }
 
