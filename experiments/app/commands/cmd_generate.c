@@ -73,6 +73,7 @@ static tf_status run_plain(const command_line *o, holdings *h, double start) {
     TF_TRY(generation_context(&h->settings, &h->model, &h->context));
     TF_TRY(model_open_weights(&h->model));
     TF_TRY(open_prompts(o, h));
+    h->run.public_weights = true; /* as the file has them: folding normalisations into them is worth some tokens */
     private_job base = {
         .settings = &h->run, .config = &h->model.config, .approx = &h->model.approx, .weights = h->model.weights};
     const prompt_list *prompts = &h->generation.prompts;
