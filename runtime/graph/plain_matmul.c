@@ -53,7 +53,9 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
     } while (0)
 
 /*
- * pack: copies depth rows of a panel's columns, `vectors` of them; those past the last become zero.
+ * pack: copies depth rows of a panel's columns, `vectors` of them; those past the last become zero. Of columns that are
+ * rows of memory, the next ones are asked for beforehand: a weight comes from memory, and these are too short for the
+ * processor to see ahead.
  * times: c (ROWS x COLUMNS, row stride ldc) = strip times panel, added to what is there unless it is fresh. A macro,
  * because a function is lowered to the vectors of its own target before it is inlined; fuse(sum, a, b) is a
  * multiply-add of a number and lanes.
@@ -65,9 +67,11 @@ static inline void copy(matrix b, size_t from, size_t depth, float *panel, size_
         size_t turned = b.row_stride == 1 && b.columns == COLUMNS##suffix ? depth / SQUARE * SQUARE : 0;               \
         if (b.columns < COLUMNS##suffix) memset(panel, 0, depth *COLUMNS##suffix * sizeof *panel);                     \
         for (size_t j = 0; j < COLUMNS##suffix && turned; j += SQUARE)                                                 \
-            for (size_t i = 0; i < turned; i += SQUARE)                                                                \
-                TURN(b.data + j * b.column_stride + i, b.column_stride, panel + i * COLUMNS##suffix + j,               \
-                     COLUMNS##suffix);                                                                                 \
+            for (size_t i = 0; i < turned; i += SQUARE) {                                                              \
+                const float *from = b.data + j * b.column_stride + i;                                                  \
+                for (size_t r = 0; r < SQUARE; r++) __builtin_prefetch(from + (SQUARE + r) * b.column_stride);         \
+                TURN(from, b.column_stride, panel + i * COLUMNS##suffix + j, COLUMNS##suffix);                         \
+            }                                                                                                          \
         if (b.columns == COLUMNS##suffix && b.column_stride == 1)                                                      \
             copy((matrix){b.data, b.row_stride, 1, COLUMNS##suffix}, 0, depth, panel, COLUMNS##suffix);                \
         else                                                                                                           \
