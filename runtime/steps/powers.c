@@ -290,7 +290,10 @@ static tf_status at_once_solo(tf_call *call) {
             entry_stream(call, i, stream);
             for (size_t j = 0; j < entries; j++, message += bytes) {
                 tf_wide_put(entry[j] - tf_wide_of(stream + WORDS * j), dealt);
-                memcpy(message, dealt, bytes);
+                if ((entries - j) * bytes >= sizeof dealt) /* the next entries are written over what is too much */
+                    memcpy(message, dealt, sizeof dealt);
+                else
+                    memcpy(message, dealt, bytes);
             }
         }
         tf_reshare_solo(call, reshare_at_once(node), at, count);
