@@ -171,15 +171,25 @@ static void nap(double seconds) {
     nanosleep(&time, NULL);
 }
 
+/** What take_word found. */
+typedef enum taken { NOTHING, A_WORD, NO_WORD } taken;
+
+/** Takes a message of one byte, without waiting. A longer one stays where it is: to receive it could take for ever,
+ *  since only its beginning need be here. */
+static taken take_word(MPI_Comm comm, int tag, int *peer, unsigned char *word) {
+    int found = 0, length = 0;
+    MPI_Status status;
+    if (MPI_Iprobe(*peer, tag, comm, &found, &status) != MPI_SUCCESS || !found) return NOTHING;
+    *peer = status.MPI_SOURCE;
+    if (MPI_Get_count(&status, MPI_BYTE, &length) != MPI_SUCCESS || length != 1) return NO_WORD;
+    return MPI_Recv(word, 1, MPI_BYTE, *peer, tag, comm, MPI_STATUS_IGNORE) == MPI_SUCCESS ? A_WORD : NO_WORD;
+}
+
 /** Takes what a peer has told. It is as young as the last look, which tell_waiting makes often enough. */
 static void hear_waiting(mpi_link *self, int peer) {
+    unsigned char set;
     for (int reads = 0; reads < MOST_READS; reads++) { // whoever sends without end must not keep this party busy
-        int found = 0;
-        MPI_Message message;
-        unsigned char set;
-        if (MPI_Improbe(peer, WAITING_TAG, self->comm, &found, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS || !found)
-            return;
-        if (MPI_Mrecv(&set, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
+        if (take_word(self->comm, WAITING_TAG, &peer, &set) != A_WORD) return;
         self->waits_for[peer] = set;
         self->waits_at[peer] = tf_clock();
     }
@@ -369,23 +379,21 @@ void tf_mpi_busy(void) {
 typedef struct departures {
     int left, parties; /**< how many have come to leave: of the job, of the three that computed together; with itself */
     double heard_at;   /**< when one of the three last said something */
-    bool given_up;     /**< somebody waits no longer */
+    bool given_up;     /**< somebody waits no longer, or says what nobody says who leaves */
 } departures;
 
 static void hear_departures(departures *d, int rank) {
     for (int reads = 0; reads < MOST_READS; reads++) {
-        int found = 0;
-        MPI_Message message;
-        MPI_Status status;
+        int other = MPI_ANY_SOURCE;
         unsigned char word = 0;
-        if (MPI_Improbe(MPI_ANY_SOURCE, LEAVE_TAG, MPI_COMM_WORLD, &found, &message, &status) != MPI_SUCCESS ||
-            !found || MPI_Mrecv(&word, 1, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-            return;
-        const bool party = status.MPI_SOURCE / TF_PARTIES == rank / TF_PARTIES;
+        const taken found = take_word(MPI_COMM_WORLD, LEAVE_TAG, &other, &word);
+        if (found == NOTHING) return;
+        d->given_up |= found == NO_WORD || word == GIVES_UP;
+        if (found == NO_WORD) return;
+        const bool party = other / TF_PARTIES == rank / TF_PARTIES;
         d->left += word == LEAVING;
         d->parties += party && word == LEAVING;
         if (party) d->heard_at = tf_clock();
-        d->given_up |= word == GIVES_UP;
     }
 }
 

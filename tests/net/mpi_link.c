@@ -82,6 +82,15 @@ static tf_status work_in_party_2(tf_link *link, unsigned char *data) {
     return TF_OK;
 }
 
+/** Party 2 begins to say more than a party does that leaves, and does not come to its end. */
+static tf_status talk_in_party_2(tf_link *link, unsigned char *data) {
+    enum { LEAVE_TAG = 1 };
+    MPI_Request request;
+    for (int peer = 0; tf_link_party(link) == 2 && peer < 2; peer++)
+        MPI_Isend(data, 32 << 20, MPI_BYTE, peer, LEAVE_TAG, MPI_COMM_WORLD, &request);
+    return stop_in_party_2(link, data);
+}
+
 static bool stops_in_finalize;
 
 static tf_status stop_in_finalize(tf_link *link, unsigned char *data) {
@@ -106,6 +115,7 @@ static int end_as(const char *name) {
                  {"stop_and_fail", stop_while_another_fails},
                  {"stop_in_finalize", stop_in_finalize},
                  {"work", work_in_party_2},
+                 {"talk", talk_in_party_2},
                  {"differ", expect_too_little}};
     tf_link *link;
     tf_status status = join(&link);

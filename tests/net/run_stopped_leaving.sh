@@ -32,6 +32,8 @@ job "$program" work
 expect "a party that works for long" 0 0 0 0
 job "$program" stop
 expect "a party is stopped before it leaves" 1 0 0
+job "$program" talk
+expect "a party stops amid a long message" 1 0 0
 job "$program" stop_in_finalize
 expect "a party is stopped in MPI_Finalize" 1 0 0
 job "$program" stop_and_fail
