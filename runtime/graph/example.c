@@ -43,6 +43,16 @@ static tf_status shape_of(const tf_op *op, const tf_example_sizes *sizes, const 
     return TF_OK;
 }
 
+double tf_example_elements(const tf_example *example, const tf_example_sizes *sizes) {
+    double sum = 0;
+    for (int i = 0; i < TF_MAX_INPUTS && example->input[i].shape; i++) {
+        double count = 1;
+        for (const char *letter = example->input[i].shape; *letter; letter++) count *= (double)size_of(sizes, *letter);
+        sum += count;
+    }
+    return sum;
+}
+
 /* Uniform in [0, 1). */
 static double draw(uint64_t *seed) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;

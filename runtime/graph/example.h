@@ -57,6 +57,9 @@ typedef struct tf_sample {
 /** The example of an op; of one that declares none: as many activations of one shape as it takes at least. */
 const tf_example *tf_example_of(const tf_op *op);
 
+/** How many elements all inputs of an example of these sizes have. */
+double tf_example_elements(const tf_example *example, const tf_example_sizes *sizes);
+
 /**
  * Makes the first `inputs` inputs (0: all) of an example of these sizes, the same for the same seed. Fails where the op
  * does not take them, with its message. Free with tf_sample_free, also after a failure.

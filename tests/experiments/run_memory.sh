@@ -35,6 +35,17 @@ refuses "$texts" embed --local --model "$work/embedding" --input "$work/many.txt
 refuses "${texts/4096/4097}" similarity --local --model "$work/embedding" --input "$work/many.txt" --query hello --batch 8192
 refuses '4096 prompts of [0-9]+ tokens need .*' generate --local --model "$work/writer" --input "$work/many.txt" --batch 4096 --max-tokens 2
 
+# What is measured has no smaller batch: it is too much, also where its inputs alone would be, and where their product is
+# no number of a machine.
+for what in "--op gelu=exact --shape 100000000" "--op gelu=exact --shape 1000000" "--step relu --n 4294967295" \
+    "--step relu --n 1000000" "--matmul 1x1x4294967296" "--matmul 4294967296x4294967296x4294967296" \
+    "--arch bert-tiny --seq 512 --batch 8"; do
+    # shellcheck disable=SC2086 # the words of a command
+    (ulimit -v $most && timeout 60 "$trefoil" bench --local $what) >"$work/out" 2>"$work/err" && complain "it is measured: $what"
+    grep -qE '^trefoil: --(n|shape|matmul|batch and --seq): [0-9.]+ .B are needed for 3 parties here, and .* are free$' "$work/err" ||
+        complain "bench $what: $(head -c 500 "$work/err")"
+done
+
 # A party that is started by itself, before it calls the others.
 make_parties
 sed -i 's/\["model owner"\]/["model owner","data owner"]/; s/\["data owner"\]/[]/' "$work/parties.json"

@@ -66,6 +66,7 @@ static tf_status measure(const command_line *o, private_session *session) {
         .runs = o->runs               ? o->runs
                 : o->arch || o->model ? 1
                                       : 5,
+        .parties_here = private_parties_here(session),
         .profile = o->profile,
     };
     if (o->op) TF_TRY(find_op(o, &job));

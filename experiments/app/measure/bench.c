@@ -10,6 +10,7 @@
 #include "experiments/app/measure/bench_link.h"
 #include "experiments/app/measure/bench_steps.h"
 #include "experiments/app/measure/op_sample.h"
+#include "experiments/app/service/memory.h"
 #include "experiments/app/service/party_infer.h"
 #include "experiments/app/service/passes.h"
 #include "ops/draft.h"
@@ -36,10 +37,17 @@ static double median(double *value, size_t n) {
     return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
 }
 
+/** The option that says how much is computed. */
+static const char *size_option(const bench_job *job) {
+    return job->config ? "--batch and --seq" : job->op ? "--shape" : job->step ? "--n" : "--matmul";
+}
+
 /** Runs the program `runs` times, each time with the first `held` rows of what stays shared, and fills the report from
  * the last run, with the median of the seconds. */
-static tf_status measure(tf_session *session, const tf_program *program, size_t held, size_t runs,
+static tf_status measure(tf_session *session, const bench_job *job, const tf_program *program, size_t held,
                          const float *const *input, double *output, tf_profile *profile, bench_report *report) {
+    const size_t runs = job->runs;
+    if (held == 0) TF_TRY(memory_check_program(size_option(job), program, job->parties_here)); // nothing is here yet
     double *seconds = malloc(runs * sizeof *seconds), setup = 0;
     tf_session_stats stats = {0};
     tf_slots slots = {.input = input, .output = &output};
@@ -76,6 +84,9 @@ static tf_status bench_small(tf_session *session, const bench_job *job, bench_re
     if (job->step) TF_TRY(bench_step_find(job->step, &step));
     tf_shape x_shape = tf_dims(job->elements), y_shape = x_shape;
     if (!step) x_shape = tf_dims(job->matmul[0], job->matmul[1]), y_shape = tf_dims(job->matmul[2], job->matmul[1]);
+    const double elements = job->step ? 2.0 * (double)job->elements
+                                      : (double)job->matmul[1] * ((double)job->matmul[0] + (double)job->matmul[2]);
+    TF_TRY(memory_check_bytes(size_option(job), elements * sizeof(uint64_t), job->parties_here)); // at least
     tf_node x = {.name = "x", .leaf = TF_LEAF_WEIGHT, .shape = x_shape},
             y = {.name = "y", .leaf = TF_LEAF_WEIGHT, .shape = y_shape};
     float *data[2] = {NULL, NULL};
@@ -104,7 +115,7 @@ static tf_status bench_small(tf_session *session, const bench_job *job, bench_re
     tf_status status = tf_program_status(&program);
     if (status == TF_OK) {
         report->shape = tf_type_of(&program, result)->shape;
-        status = measure(session, &program, 0, job->runs, NULL, NULL, NULL, report);
+        status = measure(session, job, &program, 0, NULL, NULL, NULL, report);
     }
     tf_program_free(&program);
     free(data[0]), free(data[1]);
@@ -128,6 +139,8 @@ static tf_status bench_op(tf_session *session, const bench_job *job, bench_repor
     const float *input[TF_MAX_INPUTS];
     tf_sample sample;
     tf_program program;
+    const double elements = job->op_shape.rank ? tf_example_elements(tf_example_of(job->op), &sizes) : 0;
+    TF_TRY(memory_check_bytes(size_option(job), elements * 2 * sizeof(uint64_t), job->parties_here)); // at least
     tf_status status = op_sample_make(job->op, job->op_shape.rank ? &sizes : NULL, 1, &sample);
     if (status == TF_OK) {
         for (int i = 0; i < sample.node.inputs; i++) input[i] = sample.leaf[i].data;
@@ -135,7 +148,7 @@ static tf_status bench_op(tf_session *session, const bench_job *job, bench_repor
         op_sample_append(&sample, &program);
         status = tf_program_status(&program);
         report->shape = sample.node.shape;
-        if (status == TF_OK) status = measure(session, &program, 0, job->runs, input, NULL, NULL, report);
+        if (status == TF_OK) status = measure(session, job, &program, 0, input, NULL, NULL, report);
         tf_program_free(&program);
     }
     tf_sample_free(&sample);
@@ -161,10 +174,10 @@ tf_status bench_random_weights(tf_graph *graph, float **data) {
 static tf_status measure_model(tf_session *session, const tf_graph *graph, const tf_program *program, size_t held,
                                const bench_job *job, double *output, bench_report *report) {
     if (!job->profile || session->party.id != 0)
-        return measure(session, program, held, job->runs, NULL, output, NULL, report);
+        return measure(session, job, program, held, NULL, output, NULL, report);
     tf_profile profile = {.op = calloc((size_t)graph->nodes + 1, sizeof *profile.op)};
     if (!profile.op) return tf_fail(TF_NOMEM, "no memory for the times of %d ops", graph->nodes);
-    tf_status status = measure(session, program, held, job->runs, NULL, output, &profile, report);
+    tf_status status = measure(session, job, program, held, NULL, output, &profile, report);
     if (status == TF_OK) status = profile_report_make(graph, program, &profile, job->runs, &report->profile);
     free(profile.op);
     return status;

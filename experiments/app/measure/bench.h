@@ -25,7 +25,8 @@ typedef struct bench_job {
     size_t proposed; /**< of these, so many are proposed in each pass, all of them rightly */
     const party_shares *shares; /**< with config: weights from share files; or NULL */
     size_t runs;
-    bool profile; /**< with config: say where the time goes */
+    int parties_here; /**< how many of the three compute on this host */
+    bool profile;     /**< with config: say where the time goes */
 } bench_job;
 
 /** Gives every weight of a graph random data, all from one sequence that the caller frees: what measurements run on. */

@@ -103,11 +103,23 @@ static tf_status find_critical(const tf_graph *graph, const tf_program *program,
     return TF_OK;
 }
 
+static uint64_t memory_of(const tf_program *program, const tf_plan *plan) {
+    return plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
+}
+
+tf_status cost_memory(const tf_program *program, uint64_t *bytes) {
+    tf_plan plan;
+    TF_TRY(tf_plan_make(program, &plan));
+    *bytes = memory_of(program, &plan);
+    tf_plan_free(&plan);
+    return TF_OK;
+}
+
 /* Adds a program that is run so many times. */
 static tf_status add_program(const tf_graph *graph, const tf_program *program, const tf_plan *plan, size_t times,
                              cost_report *report) {
     report->rounds += times * (uint64_t)plan->rounds;
-    uint64_t memory = plan->arena_words * sizeof(uint64_t) + plan->buffer_bytes + weight_bytes(program);
+    const uint64_t memory = memory_of(program, plan);
     if (memory > report->memory) report->memory = memory;
     if (report->network) {
         const machine *here;

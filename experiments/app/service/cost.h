@@ -23,4 +23,7 @@ TF_CHECKED tf_status cost_generation(const private_job *job, pass_reveal reveal,
                                      size_t piece, size_t tokens, size_t proposed, const tf_network *network,
                                      cost_report *report);
 
+/** The bytes that the party with most of them needs to run a program: its values, messages and shared weights. */
+TF_CHECKED tf_status cost_memory(const tf_program *program, uint64_t *bytes);
+
 #endif

@@ -104,3 +104,19 @@ tf_status memory_check_prompts(const generate_job *job, int parties) {
     }
     return q.texts ? check(&q, parties) : TF_OK;
 }
+
+tf_status memory_check_bytes(const char *what, double bytes, int parties) {
+    const double needed = bytes * parties, free = free_bytes();
+    char here[32] = "", wants[32], has[32];
+    if (needed <= free) return TF_OK;
+    if (parties > 1) snprintf(here, sizeof here, " for %d parties here", parties);
+    return tf_fail(TF_INVALID, "%s: %s are needed%s, and %s are free", what,
+                   bytes_text(needed < 0x1p63 ? (uint64_t)needed : UINT64_MAX, wants), here,
+                   bytes_text((uint64_t)free, has));
+}
+
+tf_status memory_check_program(const char *what, const tf_program *program, int parties) {
+    uint64_t bytes;
+    TF_TRY(cost_memory(program, &bytes));
+    return memory_check_bytes(what, (double)bytes, parties);
+}

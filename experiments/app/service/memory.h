@@ -14,4 +14,11 @@ TF_CHECKED tf_status memory_check(const private_job *job, int parties);
 /** The same of reading prompts. */
 TF_CHECKED tf_status memory_check_prompts(const generate_job *job, int parties);
 
+/** The same of what has no smaller batch: where less is free than `bytes` for each of the parties here, `what` is too
+ *  much. */
+TF_CHECKED tf_status memory_check_bytes(const char *what, double bytes, int parties);
+
+/** The same of a program that no party has run yet. */
+TF_CHECKED tf_status memory_check_program(const char *what, const tf_program *program, int parties);
+
 #endif
