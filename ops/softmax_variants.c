@@ -21,14 +21,14 @@ static void weights_exact(const tf_node *node, const float *score, size_t n, dou
  * few rounds however long a row is, if weights keep as many bits more; or the largest score by a tournament, rounded to
  * whole units, and a unit more, so that none exceeds zero.
  */
-static tf_value below_highest(tf_program *p, tf_value score, tf_mask mask) {
+static tf_lowered below_highest(tf_program *p, tf_value score, tf_mask mask) {
     const double most_below = 2 * TF_SCORE_BOUND + 2;
     score = tf_softmax_lowest(p, score, mask, TF_SCORE_BOUND);
     tf_value highest = tf_max_last_soon(p, tf_trunc(p, score, 0));
     /* the ring has room for differences, though not for lifting them */
     tf_value below = tf_add_within(p, score, tf_scale_int(p, highest, -1), TF_SCORE_BOUND);
     below = tf_add_const_within(p, tf_assume(p, below, most_below), -1, TF_SCORE_BOUND);
-    return tf_assume(p, below, most_below);
+    return (tf_lowered){tf_assume(p, below, most_below), -1};
 }
 
 /* Fractional bits of weights beyond activations'; units that the largest is below zero by a tournament; bits that
@@ -59,14 +59,14 @@ static bool ceiling_is_worth(const tf_program *p, tf_value score, tf_powers_rang
 
 /** The powers: at once, and in the ring of the product that averages by them, where that is worth two rounds; else in
  *  one that has room for their sum where waiting for a lift is worth those bytes. */
-static tf_value powers_of(tf_program *p, tf_value below, double octaves, tf_powers_range range, int frac, int guard) {
+static tf_value powers_of(tf_program *p, tf_lowered below, double octaves, tf_powers_range range, int frac, int guard) {
     enum { WIDEST = 62 };
     if (p->status) return -1;
     const unsigned averaged = tf_width(p->frac + guard, tf_default_bound(p)) + (unsigned)(frac - guard);
-    const double elements = (double)tf_shape_count(tf_type_of(p, below)->shape);
+    const double elements = (double)tf_shape_count(tf_type_of(p, below.x)->shape);
     if (averaged <= WIDEST && tf_rounds_are_worth(p, 2, elements * tf_powers_at_once_bytes(range, averaged)))
         return tf_powers_at_once(p, below, octaves, range, frac, averaged);
-    tf_shape shape = tf_type_of(p, below)->shape;
+    tf_shape shape = tf_type_of(p, below.x)->shape;
     unsigned ring = tf_width(frac, (double)tf_shape_last(shape));
     double more = 2 * (double)((ring - tf_width(frac, 1) + 7) / 8); /* bytes of two elements, less what a lift saves */
     bool worth = tf_rounds_are_worth(p, 1, more * elements);
@@ -79,7 +79,7 @@ static tf_weights lower_exact(tf_program *p, const tf_node *node, tf_value score
     const tf_powers_range range = mask.hidden ? TF_POWERS_TO_508 : TF_POWERS_TO_252;
     const int frac = p->frac + FRAC_MORE;
     const bool ceiling = can_be_ceiling(p, octaves) && ceiling_is_worth(p, score, range);
-    tf_value below =
+    tf_lowered below =
         ceiling ? tf_below_ceiling(p, score, mask.leaf, mask.shape, range, mask.hidden) : below_highest(p, score, mask);
     tf_value power =
         powers_of(p, below, octaves, range, frac + (ceiling ? ceiling_bits(octaves) : 0), ceiling ? GUARD : 0);

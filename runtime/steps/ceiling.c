@@ -418,8 +418,10 @@ double tf_ceiling_bytes(size_t rows, size_t length, tf_powers_range range) {
                            (TF_AND_PRODUCTS + (int)range * TF_AND_NUMBERS + 2 * TF_AND_WIRES) * TF_PAIR_BYTES / 2 + 2);
 }
 
-tf_value tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape shape, tf_powers_range range, bool first) {
-    if (p->status) return -1;
+tf_lowered tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape shape, tf_powers_range range,
+                            bool first) {
+    const tf_lowered failed = {-1, -1};
+    if (p->status) return failed;
     tf_type type = *tf_type_of(p, x);
     size_t n = tf_shape_last(type.shape);
     const tf_node *leaf = tf_leaf_of(p, mask);
@@ -427,10 +429,11 @@ tf_value tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape sha
     tf_ceiling_args args = {
         .segment = SEGMENT + type.frac, .log = range, .first = first, .masked = leaf != NULL, .keyed = keyed};
     if (type.frac < 0 || type.frac > 13 || !type.shape.rank || n > TF_CEILING_COLUMNS)
-        return tf_program_fail(p, tf_fail(TF_RANGE, "the ceiling of %zu columns of %d fractional bits", n, type.frac));
-    if (leaf &&
-        (tf_shape_count(shape) != tf_shape_count(leaf->shape) || !tf_broadcast_strides(shape, type.shape, args.stride)))
-        return tf_program_fail(p, tf_fail(TF_INVALID, "a mask does not broadcast to the rows that it is for"));
+        tf_program_fail(p, tf_fail(TF_RANGE, "the ceiling of %zu columns of %d fractional bits", n, type.frac));
+    else if (leaf && (tf_shape_count(shape) != tf_shape_count(leaf->shape) ||
+                      !tf_broadcast_strides(shape, type.shape, args.stride)))
+        tf_program_fail(p, tf_fail(TF_INVALID, "a mask does not broadcast to the rows that it is for"));
+    if (p->status) return failed;
     unsigned bits = (unsigned)(args.segment + args.log);
     x = tf_lift(p, x,
                 first ? bits : bits + TF_SAMPLES_LOG); /* eight times one element, halved thrice, is that element */
@@ -438,6 +441,5 @@ tf_value tf_below_ceiling(tf_program *p, tf_value x, tf_value mask, tf_shape sha
     row.bound = ldexp(1, (int)bits - type.frac);
     row.shape.dim[row.shape.rank - 1] = 1;
     tf_value ceiling = tf_columns_mask(p, tf_append_args(p, &ceiling_step, row, 1, &x, &args, sizeof args), leaf);
-    row.shape = type.shape;
-    return tf_sub_rows(p, x, ceiling, row);
+    return p->status ? failed : (tf_lowered){x, ceiling};
 }

@@ -365,13 +365,6 @@ tf_value tf_slice(tf_program *p, tf_value a, int axis, size_t begin, size_t coun
     return tf_append_args(p, &gather_step, type, 1, &a, &args, sizeof args);
 }
 
-tf_value tf_sub_rows(tf_program *p, tf_value a, tf_value row, tf_type type) {
-    tf_shape column = type.shape;
-    if (p->status) return -1;
-    column.dim[column.rank - 1] = 1;
-    return affine(p, a, 1, tf_reshape(p, row, column), -1, type, 0);
-}
-
 /* Tensors one after the other along an axis */
 
 /** `outer` times, as many elements of each input in a row as it has in such a part. */

@@ -22,6 +22,7 @@
 #include "runtime/kernels/exp2.h"
 #include "runtime/kernels/unit_vector.h"
 #include "runtime/party/wide.h"
+#include "runtime/steps/local.h"
 #include "runtime/steps/steps.h"
 
 enum { VECTOR = 1, MASK, FACTOR, FIX, MU }; /* purposes */
@@ -76,6 +77,17 @@ static void vector_stream(tf_call *call, size_t at, size_t count, uint64_t *out)
     tf_stream(call->party, call->part.own, call->index, VECTOR, at * words, out, count * words);
 }
 
+/** Component j of a block of x less its rows' numbers: where it lies, or in `room`. */
+static inline __attribute__((always_inline)) const uint64_t *block_of(const tf_call *call, int j, size_t at,
+                                                                      size_t count, uint64_t room[TF_BLOCK]) {
+    const uint64_t *x = call->in[0].c[j] + at;
+    tf_fetch_words(x);
+    if (call->node->inputs == 1) return x;
+    const uint64_t *less = tf_repeated_block(call, 1, j, at, count, room);
+    for (size_t i = 0; i < count; i++) room[i] = x[i] - less[i];
+    return room;
+}
+
 /** 2^(rate low) = y 2^whole with y in [2^30, 2^31). Integers only: all machines agree to the last bit. */
 static inline uint64_t power_fixed(uint64_t low, uint64_t rate, unsigned *whole) {
     uint64_t octaves = low * rate >> (RATE - MANTISSA);
@@ -115,9 +127,8 @@ TF_MULTIVERSION static tf_status powers_solo(tf_call *call) {
     int own = call->part.own;
     size_t words = words_of(call->node);
     tf_for_blocks(call, at, count) {
-        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], other[TF_BLOCK];
-        const uint64_t *x = call->in[0].c[0] + at, *y = call->in[0].c[1] + at;
-        tf_fetch_words(x), tf_fetch_words(y);
+        uint64_t unit[TF_BLOCK * MOST_WORDS], factor[FACTORS][TF_BLOCK], other[TF_BLOCK], room[2][TF_BLOCK];
+        const uint64_t *x = block_of(call, 0, at, count, room[0]), *y = block_of(call, 1, at, count, room[1]);
         vector_stream(call, at, count, unit);
         tf_element_stream(call, own, MASK, at, count, factor[1]);
         tf_element_stream(call, 1 - own, MASK, at, count, other);
@@ -158,8 +169,8 @@ enum { LANES = sizeof(lanes) / sizeof(uint64_t) };
 TF_MULTIVERSION static void open_sums(tf_call *call, size_t at, size_t count, uint64_t *p) {
     const powers_args *args = tf_args(powers_args, call->node);
     const uint64_t *mantissa = (const uint64_t *)call->node->data, *lacking = mantissa + top_of(call->node);
-    const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
-    tf_fetch_words(c);
+    uint64_t room[TF_BLOCK];
+    const uint64_t *c = block_of(call, 1 - call->part.own, at, count, room);
     unsigned top = (unsigned)top_of(call->node);
     size_t words = words_of(call->node);
     _Alignas(lanes) uint64_t bits[TF_BLOCK], power[TF_BLOCK], octaves[TF_BLOCK], sum[TF_BLOCK];
@@ -218,6 +229,7 @@ TF_MULTIVERSION static tf_status powers_pair(tf_call *call, int phase) {
 static const tf_step powers_step = {.name = "powers",
                                     .summary = "2^(q x) for x <= 0, by segments of x",
                                     .elementwise = true,
+                                    .reads_whole = tf_repeated_whole,
                                     .cost = powers_cost,
                                     .state = powers_state,
                                     .shares_work = true,
@@ -284,10 +296,12 @@ static tf_status at_once_solo(tf_call *call) {
     const size_t entries = entries_of(node), bytes = tf_bytes_of(entry_bits(node));
     tf_for_blocks(call, at, count) {
         uint8_t *message = call->message + (at - call->part.span.begin) * entries * bytes;
-        for (size_t i = at; i < at + count; i++) {
+        uint64_t room[2][TF_BLOCK];
+        const uint64_t *x = block_of(call, 0, at, count, room[0]), *y = block_of(call, 1, at, count, room[1]);
+        for (size_t i = 0; i < count; i++) {
             uint64_t entry[MOST_ENTRIES], stream[WORDS * MOST_ENTRIES], dealt[WORDS];
-            make_entries(node, call->in[0].c[0][i] + call->in[0].c[1][i], entry);
-            entry_stream(call, i, stream);
+            make_entries(node, x[i] + y[i], entry);
+            entry_stream(call, at + i, stream);
             for (size_t j = 0; j < entries; j++, message += bytes) {
                 tf_wide_put(entry[j] - tf_wide_of(stream + WORDS * j), dealt);
                 if ((entries - j) * bytes >= sizeof dealt) /* the next entries are written over what is too much */
@@ -319,9 +333,9 @@ static tf_status at_once_pair(tf_call *call, int phase) {
             tf_reshare_receive(call, at, count);
             continue;
         }
-        const uint64_t *c = call->in[0].c[1 - call->part.own] + at;
         const uint8_t *dealt = call->dealt + (at - call->part.span.begin) * entries * bytes;
-        uint64_t part[TF_BLOCK], entry[WORDS * MOST_ENTRIES];
+        uint64_t part[TF_BLOCK], entry[WORDS * MOST_ENTRIES], room[TF_BLOCK];
+        const uint64_t *c = block_of(call, 1 - call->part.own, at, count, room);
         for (size_t i = 0; i < count; i++) {
             const uint64_t x = c[i] + tf_mask(segment + log);
             unsigned whole;
@@ -344,6 +358,7 @@ static tf_status at_once_pair(tf_call *call, int phase) {
 static const tf_step at_once_step = {.name = "powers_once",
                                      .summary = "2^(q x) for x <= 0, from a table of its own for each x",
                                      .elementwise = true,
+                                     .reads_whole = tf_repeated_whole,
                                      .cost = at_once_cost,
                                      .shares_work = true,
                                      .solo = at_once_solo,
@@ -355,10 +370,10 @@ double tf_powers_at_once_bytes(tf_powers_range range, unsigned ring) {
 
 /* Builders -------------------------------------------------------------------------------------------------------- */
 
-static tf_value powers(tf_program *p, const tf_step *step, tf_value x, double octaves, tf_powers_range range, int frac,
-                       unsigned bits) {
+static tf_value powers(tf_program *p, const tf_step *step, tf_lowered below, double octaves, tf_powers_range range,
+                       int frac, unsigned bits) {
     if (p->status) return -1;
-    tf_type type = *tf_type_of(p, x);
+    tf_type type = *tf_type_of(p, below.x);
     const double bound = 1.001; /* what is rounded may come out above 1, and a ring that ends there cannot lift it */
     const unsigned least = tf_width(frac, bound), most = step == &powers_step ? 64 - DROP : 62;
     if (bits < least) bits = least;
@@ -367,9 +382,11 @@ static tf_value powers(tf_program *p, const tf_step *step, tf_value x, double oc
         return tf_program_fail(
             p, tf_fail(TF_RANGE, "powers of 2^%g of %d fractional bits, to %d", octaves, type.frac, frac));
     powers_args args = {.segment = SEGMENT + type.frac, .log = range, .rate = llrint(ldexp(octaves, RATE - type.frac))};
-    x = tf_lift(p, x, (unsigned)(args.segment + args.log));
+    const unsigned cut = (unsigned)(args.segment + args.log);
+    const bool rows = below.row >= 0;
+    const tf_value in[] = {tf_lift(p, below.x, cut), rows ? tf_lift(p, below.row, cut) : -1};
     type = (tf_type){.shape = type.shape, .kind = TF_SHARE, .bits = bits, .frac = frac, .bound = bound, .zero = -1};
-    tf_value v = tf_append_args(p, step, type, 1, &x, &args, sizeof args);
+    tf_value v = tf_append_args(p, step, type, 1 + rows, in, &args, sizeof args);
     int top = 1 + (int)ceil((frac + MORE + 1) / (octaves * (1 << SEGMENT)));
     int64_t *data = tf_append_data(p, v, 2 * (size_t)top);
     if (!data) return -1;
@@ -383,10 +400,11 @@ static tf_value powers(tf_program *p, const tf_step *step, tf_value x, double oc
     return v;
 }
 
-tf_value tf_powers(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
+tf_value tf_powers(tf_program *p, tf_lowered x, double octaves, tf_powers_range range, int frac, unsigned ring) {
     return powers(p, &powers_step, x, octaves, range, frac, ring);
 }
 
-tf_value tf_powers_at_once(tf_program *p, tf_value x, double octaves, tf_powers_range range, int frac, unsigned ring) {
+tf_value tf_powers_at_once(tf_program *p, tf_lowered x, double octaves, tf_powers_range range, int frac,
+                           unsigned ring) {
     return powers(p, &at_once_step, x, octaves, range, frac, ring);
 }

@@ -9,9 +9,6 @@
 /** The same elements under another type; `type` says all. */
 tf_value tf_rename(tf_program *program, tf_value a, tf_type type);
 
-/** a less a number for each row of its last axis, in the ring of `type`, which both have room for. Local. */
-tf_value tf_sub_rows(tf_program *program, tf_value a, tf_value row, tf_type type);
-
 /** The carry into bit low + width of (c + offset) + v, with the bits at low + width added if `top`: a split bit.
  * In so many exchanges at most, 1 (up to 11 bits) or 2 for more bytes; 0: in as many as are worth theirs. */
 tf_value tf_carry(tf_program *program, tf_value a, unsigned low, unsigned width, bool top, uint64_t offset,

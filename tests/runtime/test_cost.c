@@ -85,11 +85,12 @@ STEP(two_relus, tf_relu(p, tf_sub(p, tf_relu(p, narrow(r)), narrow(r))))
 STEP(multiply_relu, tf_relu(p, multiply_to_32(r)))
 STEP(spline, tf_spline(p, narrow(r), fabs, (tf_window){4, 7}, (tf_result){16, 1 << 14, false}))
 STEP(exponential, tf_exp2(p, put(r, tf_dims(2 * N), 16, 32, 16), 16, p->frac))
-STEP(powers, tf_powers(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_252, 19, 0))
-STEP(powers_fine, tf_powers(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_508, 26, 0))
+STEP(powers, tf_powers(p, (tf_lowered){put(r, tf_dims(N), 12, 32, 100), -1}, 1.25, TF_POWERS_TO_252, 19, 0))
+STEP(powers_fine, tf_powers(p, (tf_lowered){put(r, tf_dims(N), 12, 32, 100), -1}, 1.25, TF_POWERS_TO_508, 26, 0))
 static tf_value ceiling_of(rig *r, tf_powers_range range) {
     tf_value x = put(r, tf_dims(N / 8, 8), 12, 32, 100);
-    return tf_below_ceiling(&r->program, x, -1, tf_dims(1), range, false);
+    tf_lowered below = tf_below_ceiling(&r->program, x, -1, tf_dims(1), range, false);
+    return tf_expand(&r->program, below.row, tf_dims(N / 8, 8));
 }
 STEP(ceiling, ceiling_of(r, TF_POWERS_TO_252))
 STEP(ceiling_far, ceiling_of(r, TF_POWERS_TO_508))
@@ -97,7 +98,8 @@ static tf_value ceiling_keyed(rig *r) {
     r->program.round_bytes = 1e12;
     return ceiling_of(r, TF_POWERS_TO_252);
 }
-STEP(powers_once, tf_powers_at_once(p, put(r, tf_dims(N), 12, 32, 100), 1.25, TF_POWERS_TO_252, 19, 61))
+STEP(powers_once,
+     tf_powers_at_once(p, (tf_lowered){put(r, tf_dims(N), 12, 32, 100), -1}, 1.25, TF_POWERS_TO_252, 19, 61))
 STEP(exponential_few, tf_exp2(p, put(r, tf_dims(N / 8), 16, 32, 16), 16, p->frac))
 STEP(open_weights, tf_trunc(p, tf_mul_public(p, middle(r), tf_dims(1), (double[]){0.3}, 16), 16))
 STEP(local, tf_sum_axis(p, tf_slice(p, tf_add(p, narrow(r), narrow(r)), 0, 0, 99), 0, 9))

@@ -33,22 +33,21 @@ static void check(size_t rows, size_t n, int frac, tf_powers_range range, bool f
     tf_value x = rig_put(&r, tf_dims(rows, n), a, frac, 11 + (unsigned)frac, 500);
     r.program.round_bytes = keyed ? 1e9 : 0;
     tf_value chosen = m.kind ? tf_program_leaf(&r.program, &leaf) : -1;
-    int y = rig_take(&r, tf_below_ceiling(&r.program, x, chosen, leaf.shape, range, first));
+    int y = rig_take(&r, tf_below_ceiling(&r.program, x, chosen, leaf.shape, range, first).row);
     cr_assert_eq(r.program.status, TF_OK, "%s", r.program.error);
     rig_run(&r);
     cr_assert_eq(r.t.plan.rounds < 5, keyed);
     const int64_t window = unit << (range + 2);
     for (size_t row = 0; row < rows; row++) {
-        const int64_t *in = a + row * n, *out = rig_result(&r, y) + row * n;
+        const int64_t *in = a + row * n;
         size_t most = n;
         for (size_t i = 0; i < n; i++)
             if (counts(&m, row, i) && (most == n || in[i] > in[most])) most = i;
         if (most == n) continue;
-        int64_t largest = out[most] % window;
+        int64_t largest = (in[most] - rig_result(&r, y)[row]) % window;
         if (largest > 0) largest -= window; /* the ring's numbers go from minus to plus half a window */
         cr_assert(largest < 0 && largest >= -TF_CEILING_SLACK * unit - 3, "%zu x %zu, row %zu: %g", rows, n, row,
                   ldexp((double)largest, -frac));
-        for (size_t i = 0; i < n; i++) cr_assert_eq((out[i] - out[most] - in[i] + in[most]) % window, 0);
     }
     rig_close(&r);
     free(mask);
@@ -80,13 +79,12 @@ Test(step_ceiling, refuses_what_it_is_not_made_for) {
     rig r = rig_open(16);
     int64_t a[8192] = {0};
     tf_shape none = {0};
-    cr_assert_eq(
-        tf_below_ceiling(&r.program, rig_put(&r, tf_dims(1, 8192), a, 12, 32, 100), -1, none, TF_POWERS_TO_252, false),
-        -1);
+    tf_value y = rig_put(&r, tf_dims(1, 8192), a, 12, 32, 100);
+    cr_assert_eq(tf_below_ceiling(&r.program, y, -1, none, TF_POWERS_TO_252, false).x, -1);
     cr_assert_eq(r.program.status, TF_RANGE);
     r.program.status = TF_OK;
     tf_value x = rig_put(&r, tf_dims(2, 4), a, 14, 32, 100);
-    cr_assert_eq(tf_below_ceiling(&r.program, x, -1, none, TF_POWERS_TO_252, false), -1);
+    cr_assert_eq(tf_below_ceiling(&r.program, x, -1, none, TF_POWERS_TO_252, false).x, -1);
     r.program.status = TF_OK;
     rig_run(&r);
     rig_close(&r);

@@ -124,20 +124,20 @@ static void step_winners(rig *r, const int64_t *x) {
 static double step_square(double x) {
     return x * x;
 }
-STEP(powers, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 0))
-STEP(powers_fine, tf_powers(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_508, 26, 0))
-static tf_value step_rows_below_ceilings(rig *r, const int64_t *x, size_t rows, bool far) {
+STEP(powers, tf_powers(p, (tf_lowered){step_put(r, x, 32, 100), -1}, 1.25, TF_POWERS_TO_252, 19, 0))
+STEP(powers_fine, tf_powers(p, (tf_lowered){step_put(r, x, 32, 100), -1}, 1.25, TF_POWERS_TO_508, 26, 0))
+static tf_lowered step_rows_below_ceilings(rig *r, const int64_t *x, size_t rows, bool far) {
     tf_value scores = tf_slice(&r->program, step_put(r, x, 32, 100), 0, 0, 10 * rows);
     return tf_below_ceiling(&r->program, tf_reshape(&r->program, scores, tf_dims(rows, 10)), -1, tf_dims(1),
                             far ? TF_POWERS_TO_508 : TF_POWERS_TO_252, far);
 }
 static void step_ceiling(rig *r, const int64_t *x) {
-    step_rows_below_ceilings(r, x, STEP_N / 10, false);
+    tf_powers(&r->program, step_rows_below_ceilings(r, x, STEP_N / 10, false), 1.25, TF_POWERS_TO_252, 19, 0);
 }
 static void step_ceiling_far(rig *r, const int64_t *x) {
     step_rows_below_ceilings(r, x, STEP_N / 10, true);
 }
-STEP(powers_once, tf_powers_at_once(p, step_put(r, x, 32, 100), 1.25, TF_POWERS_TO_252, 19, 61))
+STEP(powers_once, tf_powers_at_once(p, (tf_lowered){step_put(r, x, 32, 100), -1}, 1.25, TF_POWERS_TO_252, 19, 61))
 
 /* Few rows: the keys of one are large. */
 static void step_ceiling_keyed(rig *r, const int64_t *x) {
