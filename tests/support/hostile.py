@@ -44,8 +44,24 @@ def expect(name, data, allowed):
         faults.append("%s: %r" % (name, got[:200]))
 
 
+def written_first(name, where, length, wanted):
+    """A body that a client sends to its end before it reads, as most libraries do."""
+    client = http.client.HTTPConnection(host, timeout=60)
+    try:
+        client.request("POST", where, body=b"a" * length, headers={"Content-Type": "application/json"})
+        got = client.getresponse().status
+    except OSError as error:
+        got = repr(error)
+    if got != wanted:
+        faults.append("%s: %s in place of %d" % (name, got, wanted))
+    client.close()
+
+
 refused = ("400", "403", "404", "405", "411", "413", "414", "415", "422", "431", "501", "505", "closed")
 expect("garbage", os.urandom(2000), refused)
+written_first("a body that is too long", path, 5000000, 413)
+written_first("one that is far too long", path, 19000000, 413)
+written_first("a long body to nowhere", "/nowhere", 4000000, 404)
 expect("a greeting of TLS", bytes.fromhex("1603010200010001fc0303") + os.urandom(500), refused)
 expect("a long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200000 + b"\r\n\r\n", refused)
 expect("many headers", b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * 20000 + b"\r\n", refused)

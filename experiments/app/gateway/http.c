@@ -13,7 +13,7 @@
 #include "experiments/app/gateway/origin.h"
 
 enum { HOST_TEXT = 256, IDLE_SECONDS = 30, STACK = 2 << 20, BLOCK = 4096, FIRST_BODY = 4096 };
-enum { GOING = 64, MOST_EXCESS = 4 }; /* connections that are being closed; bodies' lengths that are read in vain */
+enum { GOING = 64, MOST_READ = 5 }; /* connections that are being closed; longest bodies that are read, in vain, too */
 
 struct http_server {
     const http_settings *settings;
@@ -27,8 +27,9 @@ struct http_server {
 /* A request while it comes in. */
 typedef struct reception {
     char *body;
-    size_t length, room, excess; /* excess: of what is too long, and not kept */
-    refusal_form form;
+    size_t length, room, excess; /* excess: of what is too long or refused, and not kept */
+    http_way way;
+    refusal refusal; /* what is answered once the body has come; status 0: the handler's answer */
 } reception;
 
 /* Answers ---------------------------------------------------------------------------------------------------------- */
@@ -172,7 +173,17 @@ static enum MHD_Result send_refusal(const http_server *s, struct MHD_Connection 
     return send_answer(connection, &e);
 }
 
-/* The beginning of a request: what can be refused is, before its body comes. */
+/* Whether a client sends a body whatever it is told, as most do: answered before its end, it would find its connection
+ * broken, and mostly no answer. What is longer than is ever read is not waited for. */
+static bool sends_on(const http_server *s, struct MHD_Connection *connection) {
+    const char *length = header(connection, "Content-Length");
+    if (header(connection, "Expect")) return false;
+    if (!length) return header(connection, "Transfer-Encoding") != NULL;
+    const unsigned long long bytes = strtoull(length, NULL, 10);
+    return bytes > 0 && bytes <= MOST_READ * s->settings->longest_body;
+}
+
+/* The beginning of a request: of what can be refused no body is kept. */
 static enum MHD_Result begin(const http_server *s, struct MHD_Connection *connection, const char *method,
                              const char *path, void **own) {
     refusal r = {0};
@@ -184,19 +195,20 @@ static enum MHD_Result begin(const http_server *s, struct MHD_Connection *connec
     if (status == TF_OK && found == HTTP_NOT_ALLOWED)
         status = refuse(&r, found, "method_not_supported", NULL, "This path is not asked with %.16s but with %s",
                         method, way.allow);
-    if (status != TF_OK) return send_refusal(s, connection, &way, &r);
+    if (status != TF_OK && !sends_on(s, connection)) return send_refusal(s, connection, &way, &r);
     reception *in = calloc(1, sizeof *in);
     if (!in) return MHD_NO;
-    in->form = way.form;
+    in->way = way;
+    in->refusal = r;
     *own = in;
     return MHD_YES;
 }
 
 /* More of the body. What goes on and on is cut off without an answer. */
 static enum MHD_Result receive(const http_server *s, reception *in, const char *data, size_t size) {
-    if (in->excess || size > s->settings->longest_body - in->length) {
+    if (in->refusal.status || in->excess || size > s->settings->longest_body - in->length) {
         in->excess += size;
-        return in->excess <= MOST_EXCESS * s->settings->longest_body ? MHD_YES : MHD_NO;
+        return in->length + in->excess <= MOST_READ * s->settings->longest_body ? MHD_YES : MHD_NO;
     }
     if (in->length + size + 1 > in->room) {
         size_t room = in->room ? in->room : FIRST_BODY;
@@ -222,12 +234,11 @@ static caller *caller_of(struct MHD_Connection *connection) {
 
 static enum MHD_Result answer(const http_server *s, struct MHD_Connection *connection, const char *method,
                               const char *path, const reception *in) {
-    refusal r = {0};
-    if (in->excess) {
+    refusal r = in->refusal;
+    if (!r.status && in->excess)
         (void)!refuse(&r, HTTP_TOO_LARGE, "body_too_large", NULL, "The body has more than %zu bytes",
                       s->settings->longest_body);
-        return send_refusal(s, connection, &(http_way){.form = in->form}, &r);
-    }
+    if (r.status) return send_refusal(s, connection, &in->way, &r);
     callers_asks(s->callers, caller_of(connection), true);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     http_exchange e = {.method = method,
@@ -235,7 +246,7 @@ static enum MHD_Result answer(const http_server *s, struct MHD_Connection *conne
                        .body = in->body ? in->body : "",
                        .length = in->length,
                        .socket = info ? info->connect_fd : -1,
-                       .form = in->form,
+                       .form = in->way.form,
                        .status = HTTP_FAILED};
     keep_open(connection, 0);
     s->handler->answer(s->handler->context, &e);
