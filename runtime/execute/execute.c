@@ -123,11 +123,17 @@ typedef struct shared_phase {
     } * outcome;
 } shared_phase;
 
+/** Bytes of a worker's scratch: those of a product of any size. */
+static size_t scratch_bytes(const tf_party *party) {
+    return party->kernels->matmul_scratch(SIZE_MAX, SIZE_MAX);
+}
+
 static void work_on_phase(void *context, int k) {
     const shared_phase *shared = context;
     tf_call call = shared->task->call;
     call.party = &shared->party[k];
     call.worker = k;
+    call.scratch = (char *)call.scratch + (size_t)k * scratch_bytes(call.party);
     call.workers = tf_workers_count(shared->task->call.party->workers);
     tf_failure_keep(call_phase(&call, shared->task), &shared->outcome[k].failure);
 }
@@ -259,7 +265,7 @@ static tf_status run_local(run *r, tf_entry entry, task *t) {
  * at once, where there is little to do in one for each thread. */
 static tf_status run_parts(run *r, tf_entry entry, task *t) {
     const int id = r->party->id;
-    const size_t threads = r->party->workers ? (size_t)tf_workers_count(r->party->workers) : 1;
+    const size_t threads = (size_t)tf_workers_count(r->party->workers);
     const size_t n = tf_shape_count(t->call.node->type.shape);
     const bool solo = entry.phase == TF_SOLO_PHASE, alone = threads == 1 && work_of(r->program, t->call.node) >= MUCH,
                together = !solo && threads > 1 && n / TF_PARTS < 4 * threads * TF_BLOCK;
@@ -296,6 +302,7 @@ static tf_status run_entry(run *r, int e) {
                        .index = (uint32_t)entry.node,
                        .out = r->view[entry.node],
                        .state = r->arena + s->state,
+                       .scratch = r->party->products.data,
                        .copies = &r->copies,
                        .workers = 1,
                        .slots = r->slots}};
@@ -359,6 +366,8 @@ static tf_status open_run(run *r, const tf_view *params) {
     size_t nodes = (size_t)r->program->nodes + 1;
     TF_TRY(tf_buffer_reserve(&r->party->arena, (r->plan->arena_words + 1) * sizeof(uint64_t)));
     r->arena = r->party->arena.data;
+    const size_t threads = (size_t)tf_workers_count(r->party->workers);
+    TF_TRY(tf_buffer_reserve(&r->party->products, threads * scratch_bytes(r->party)));
     r->view = calloc(nodes, sizeof *r->view);
     r->received = calloc(nodes, sizeof *r->received);
     r->dealt = calloc(nodes, sizeof *r->dealt);
@@ -370,6 +379,8 @@ static tf_status open_run(run *r, const tf_view *params) {
 
 static void close_run(run *r) {
     if (r->arena) explicit_bzero(r->arena, (r->plan->arena_words + 1) * sizeof(uint64_t));
+    const tf_buffer *products = &r->party->products;
+    if (products->data) explicit_bzero(products->data, products->capacity);
     tf_copies_close(&r->copies);
     free(r->view);
     free(r->received);

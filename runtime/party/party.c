@@ -138,6 +138,7 @@ void tf_party_close(tf_party *party) {
     end_workers(party);
     tf_buffer_release(&party->arena);
     tf_buffer_release(&party->scratch);
+    tf_buffer_release(&party->products);
     for (int i = 0; i < 2 && !party->abandoned; i++)
         for (int parity = 0; parity < 2; parity++)
             for (int p = 0; p < TF_PARTIES; p++) tf_buffer_release(&party->message[i][parity][p]);

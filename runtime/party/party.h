@@ -58,6 +58,7 @@ typedef struct tf_party {
     bool broken;                         /**< a stream could not be made; checked before anything is sent */
     tf_buffer arena;                     /**< of values; wiped after each run */
     tf_buffer scratch;                   /**< of one weight, while it is packed */
+    tf_buffer products;                  /**< the kernels' scratch of each worker; wiped after each run */
     tf_buffer message[2][2][TF_PARTIES]; /**< received or sent, by the round's parity, for each peer */
     struct tf_profile *profile;          /**< gains the times of the run, NULL where nobody asks */
     tf_workers *workers;                 /**< threads that share its work, NULL for one; see tf_party_set_threads */

@@ -58,6 +58,7 @@ typedef struct tf_call {
     uint32_t index; /**< of the node: part of stream addresses */
     tf_view in[TF_STEP_INPUTS], out;
     uint64_t *state;  /**< kept between the phases of this node */
+    void *scratch;    /**< this worker's, for any matmul of the kernels; what stays there is wiped after the run */
     tf_part part;     /**< what to work on; of local steps, the span alone */
     uint8_t *message; /**< to be filled whole, with the part's declared length: to R by S, else to the other side */
     const uint8_t *received;   /**< what the other side sent after the previous pair phase, of the part */

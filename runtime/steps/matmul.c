@@ -2,9 +2,6 @@
  * Matrix products, batched or with a weight that is kept packed, with the truncation fused in: see product.c for the
  * messages. A linear layer's result may be rotated by public angles before it is truncated: see rotate.h.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
 #include "runtime/steps/local.h"
@@ -72,8 +69,7 @@ static void start_rows(const tf_call *call, const tf_matmul_layout *l, tf_span r
 }
 
 /** These rows and columns of z = bias + n gamma + x y, y a weight that is kept as this party's operand. */
-static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_span these, tf_span columns,
-                             void *scratch) {
+static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_span these, tf_span columns) {
     const tf_type *type = &call->program->node[call->node->input[1]].type;
     const uint64_t offset = tf_operand_of(call->party->id, type).offset; /* of the owner's alone, who has x0 + x1 */
     int id = call->party->id, zero = type->zero;
@@ -92,7 +88,7 @@ static tf_status weight_rows(const tf_call *call, const tf_matmul_layout *l, tf_
     }
     start_rows(call, l, these, columns, offset, z);
     call->party->kernels->matmul_columns(rows, x, plus, l->a_row, call->in[1].packed, columns.begin, columns.end, z,
-                                         l->c_row, scratch);
+                                         l->c_row, call->scratch);
     tf_secret_free(combined, count * sizeof *combined);
     return TF_OK;
 }
@@ -147,7 +143,7 @@ static bool few_rows(const tf_matmul_layout *l) {
 }
 
 /** Product number b of the batch. */
-static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size_t b, void *scratch) {
+static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size_t b) {
     const tf_kernels *kernels = call->party->kernels;
     const place at = place_of(l, b);
     const uint64_t *y0 = call->in[1].c[0] + at.b, *y1 = call->in[1].c[1] + at.b;
@@ -171,10 +167,10 @@ static tf_status batch_part(const tf_call *call, const tf_matmul_layout *l, size
         const uint64_t *a0 = call->in[0].c[0] + from, *a1 = call->in[0].c[1] + from;
         uint64_t *c = z + rows.begin * l->c_row;
         if (cross == FOUR) {
-            kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, scratch);
+            kernels->matmul(m, a0, a1, l->a_row, sum, c, l->c_row, call->scratch);
         } else {
-            kernels->matmul(m, a0, NULL, l->a_row, cross == NEXT ? second : sum, c, l->c_row, scratch);
-            kernels->matmul(m, a1, NULL, l->a_row, first, c, l->c_row, scratch);
+            kernels->matmul(m, a0, NULL, l->a_row, cross == NEXT ? second : sum, c, l->c_row, call->scratch);
+            kernels->matmul(m, a1, NULL, l->a_row, first, c, l->c_row, call->scratch);
         }
     }
     tf_packed_free(sum), tf_packed_free(first), tf_packed_free(second);
@@ -208,7 +204,7 @@ static tf_span rows_now(const tf_call *call, const tf_matmul_layout *l) {
 }
 
 /** This worker's slice of some rows of a product with a weight: rows, or columns where there are too few of them. */
-static tf_status weight_slice(const tf_call *call, const tf_matmul_layout *l, tf_span rows, void *scratch) {
+static tf_status weight_slice(const tf_call *call, const tf_matmul_layout *l, tf_span rows) {
     enum { ROWS_EACH = 4 };
     tf_span columns = {0, l->n}, slice = tf_worker_items(call, tf_span_count(rows));
     if (tf_span_count(rows) >= ROWS_EACH * (size_t)call->workers) {
@@ -218,7 +214,7 @@ static tf_status weight_slice(const tf_call *call, const tf_matmul_layout *l, tf
         slice = tf_worker_items(call, (l->n + unit - 1) / unit);
         columns = (tf_span){slice.begin * unit, slice.end * unit < l->n ? slice.end * unit : l->n};
     }
-    return weight_rows(call, l, rows, columns, scratch);
+    return weight_rows(call, l, rows, columns);
 }
 
 /** This worker's slice of rows [begin, end) of z is rotated, once all workers have made what they make of them. */
@@ -237,7 +233,6 @@ static tf_status rotate_slice(const tf_call *call, const tf_matmul_layout *l, tf
  *  of the bias is in it, so every component is added by exactly one party. */
 static tf_status matmul_part(tf_call *call) {
     tf_matmul_layout l = layout_of(call->node);
-    const tf_kernels *kernels = call->party->kernels;
     bool weight = call->in[1].packed || call->in[1].later;
     tf_span rows = {0, l.m};
     if (weight)
@@ -246,16 +241,12 @@ static tf_status matmul_part(tf_call *call) {
         return TF_OK; /* a batch is made at once, with the first part */
     if (rows.begin >= rows.end) return TF_OK;
     const bool few = !weight && few_rows(&l);
-    const size_t room = few ? 0 : kernels->matmul_scratch(tf_span_count(rows), l.k);
-    void *scratch = few ? NULL : aligned_alloc(64, room); /* between guards it would be mapped for every product */
-    tf_status status = scratch || few ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of %zu rows", l.m);
+    tf_status status = TF_OK;
     tf_span products = tf_worker_items(call, products_of(&l));
-    if (weight && !status) status = weight_slice(call, &l, rows, scratch);
+    if (weight) status = weight_slice(call, &l, rows);
     for (size_t b = products.begin; b < products.end && few; b++) meet_rows(call, &l, b);
     for (size_t b = products.begin; b < products.end && !weight && !few && !status; b++)
-        status = batch_part(call, &l, b, scratch);
-    if (scratch) explicit_bzero(scratch, room);
-    free(scratch);
+        status = batch_part(call, &l, b);
     if (tf_args(tf_product_args, call->node)->turned) {
         tf_status rotated = rotate_slice(call, &l, rows);
         if (!status) status = rotated;

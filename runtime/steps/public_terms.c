@@ -158,27 +158,23 @@ static tf_status public_linear_whole(tf_call *call, int phase) {
     if (!data)
         return tf_fail(TF_INVALID, "party %d does not hold the public weight %s", call->party->id, node->leaf->name);
     uint64_t *weight = malloc(in * out * sizeof *weight);
-    const size_t room = kernels->matmul_scratch(rows, in);
-    void *scratch = aligned_alloc(64, room);
     tf_packed *packed = NULL;
     if (weight) {
         for (size_t i = 0; i < in * out; i++) weight[i] = (uint64_t)llrint(ldexp(data[i], (int)args->frac));
         packed = kernels->pack(weight, NULL, in, out, 1, in, node->type.bits);
     }
-    if (scratch && packed) {
+    if (packed) {
         for (int j = 0; j < 2; j++) {
             uint64_t *c = call->out.c[j];
             memset(c, 0, rows * out * sizeof *c);
-            kernels->matmul(rows, call->in[0].c[j], NULL, in, packed, c, out, scratch);
+            kernels->matmul(rows, call->in[0].c[j], NULL, in, packed, c, out, call->scratch);
             if (node->data && tf_component_of(call->party->id, j) == 0)
                 for (size_t i = 0; i < rows * out; i++) c[i] += (uint64_t)node->data[i % out];
         }
     }
-    tf_status status = scratch && packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", node->leaf->name);
+    tf_status status = packed ? TF_OK : tf_fail(TF_NOMEM, "no memory for the weight %s", node->leaf->name);
     tf_packed_free(packed);
     free(weight);
-    if (scratch) explicit_bzero(scratch, room);
-    free(scratch);
     return status;
 }
 

@@ -215,14 +215,13 @@ static tf_status deal_vectors(tf_call *call, const sizes *z) {
 static tf_status multiply(tf_call *call, const sizes *z, size_t group, const uint64_t *q, uint64_t *to) {
     const tf_kernels *kernels = call->party->kernels;
     const tf_span own = positions_of(z, group);
-    const size_t m = tf_span_count(own), n = z->b.count, room = kernels->matmul_scratch(m, n);
+    const size_t m = tf_span_count(own), n = z->b.count;
     const uint64_t *sum = sums_of(call) + group * n * z->columns;
     tf_packed *packed = kernels->pack(sum, NULL, n, z->columns, z->columns, 1, z->bits);
-    void *scratch = tf_secret_alloc(room);
-    if (packed && scratch) kernels->matmul(m, q, NULL, n, packed, to + own.begin * z->columns, z->columns, scratch);
-    const bool done = packed && scratch;
-    tf_packed_free(packed), tf_secret_free(scratch, room);
-    return done ? TF_OK : tf_fail(TF_NOMEM, "no memory for a product of a lookup");
+    if (!packed) return tf_fail(TF_NOMEM, "no memory for a product of a lookup");
+    kernels->matmul(m, q, NULL, n, packed, to + own.begin * z->columns, z->columns, call->scratch);
+    tf_packed_free(packed);
+    return TF_OK;
 }
 
 /** S: s v - mu of each bucket, v being its part of the row, in place of v. */
