@@ -294,8 +294,8 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
         v = tf_lift(p, v, tf_width(p->frac, tf_default_bound(p)) + (unsigned)weights.most_frac);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, inverse_frac);
     const double round_bytes = p->round_bytes;
-    /* inverses by thresholds, made of their bits and of the sum, take as long as contexts with a lift do */
-    if (inverse >= 0 && p->node[inverse].inputs > 1) p->round_bytes = 0;
+    /* inverses in three exchanges take as long as contexts whose weights are lifted for the product */
+    if (inverse >= 0 && tf_inverse_exchanges(p, inverse) > 2) p->round_bytes = 0;
     tf_value context =
         lower_context(p, &s, weight, v, (tf_result){p->frac + weights.guard, tf_default_bound(p), false});
     p->round_bytes = round_bytes;

@@ -46,7 +46,7 @@ tf_weights tf_softmax_weights(const tf_softmax *softmax, tf_program *p, const tf
     tf_value sum = tf_sum_axis(p, weights.value, -1, weights.most);
     if (weights.eps > 0) sum = tf_add_const(p, sum, weights.eps);
     if (inverse_ring) inverse_ring += (unsigned)weights.guard;
-    *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac, inverse_ring);
+    *inverse = tf_reciprocal_near(p, sum, weights.least, weights.most, inverse_frac, inverse_ring, weights.widens);
     return weights;
 }
 

@@ -17,6 +17,7 @@ typedef struct tf_weights {
     double eps;         /**< in that unit */
     int most_frac;      /**< fractional bits that weights have in any program of the model; 0: as many as here */
     bool masked_stray;  /**< those that a mask leaves out may be anything until they are made zero */
+    bool widens;        /**< they can come in the ring of the product that averages by them, without a lift */
     int guard;          /**< fractional bits that sums of weighted values keep more until they are divided, for a row's
                              sum may be so small that their rounding would show */
 } tf_weights;

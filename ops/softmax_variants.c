@@ -119,7 +119,7 @@ static tf_weights lower_relu(tf_program *p, const tf_node *node, tf_value score)
     unsigned ring = (tf_width(type->frac, most) + 7) / 8 * 8;
     bool worth = tf_rounds_are_worth(p, 1, 3 * (double)tf_shape_count(type->shape)); /* as many bytes more at most */
     if (worth && !tf_softmax_of(node)->mean) weight = tf_lift(p, weight, ring);
-    return (tf_weights){.value = weight, .least = EPSILON, .most = most, .eps = EPSILON};
+    return (tf_weights){.value = weight, .least = EPSILON, .most = most, .eps = EPSILON, .widens = true};
 }
 
 static const tf_softmax relu = {

@@ -21,16 +21,22 @@ tf_value tf_max_last(tf_program *program, tf_value a);
 /**
  * 1 / a for low <= a <= high, with `frac` fractional bits, to 1.2e-5 relative and three units. a is compared with
  * thresholds a fifth to half of an octave apart, all at once; they select a polynomial of degree 3 at most. Meant for
- * what occurs once per row: 3 rounds, 240 bytes, some 4 for each threshold, and the unit vectors of a comparison.
+ * what occurs once per row: 3 rounds, 240 bytes, some 4 for each threshold, and the unit vectors of a comparison; or a
+ * round less or two for more bytes, where they are worth it.
  */
 tf_value tf_reciprocal(tf_program *program, tf_value a, double low, double high, int frac);
 
 /** scale / sqrt(a) likewise, for a public scale of at least 1; in a ring of `ring` bits at least. */
 tf_value tf_rsqrt(tf_program *program, tf_value a, double low, double high, double scale, int frac, unsigned ring);
 
-/** 1 / a to TF_NEAR_ERROR relative and three units, from fewer thresholds; `ring` as above. */
-tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring);
+/** 1 / a to TF_NEAR_ERROR relative and three units, from fewer thresholds; `ring` as above. Not `soon`: what reads it
+ * is no earlier for having it in two exchanges rather than three. */
+tf_value tf_reciprocal_near(tf_program *program, tf_value a, double low, double high, int frac, unsigned ring,
+                            bool soon);
 #define TF_NEAR_ERROR 5e-5 /* and a quarter of that for what rounding the argument takes */
+
+/** In how many exchanges a value is made that tf_reciprocal or tf_rsqrt has returned: 1, 2 or 3. */
+int tf_inverse_exchanges(const tf_program *program, tf_value value);
 
 /** The factor that makes e^x of the x of tf_power_negative. */
 enum { TF_OCTAVES = 20 };

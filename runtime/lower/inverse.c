@@ -1,7 +1,7 @@
 /*
- * 1/a and 1/sqrt(a), once per row: in one exchange (tf_curve) where that is worth its bytes, else in the rounds of a
- * comparison and one more: a is compared with public thresholds, all at once, and the bits select a polynomial in a
- * (tf_pieces).
+ * 1/a and 1/sqrt(a), once per row: in one exchange (tf_curve) where that is worth its bytes, else in one more than a
+ * comparison takes: a is compared with public thresholds, all at once, by keys in one exchange (tf_thresholds_soon)
+ * where that is worth its bytes or else in two, and the bits select a polynomial in a (tf_pieces).
  */
 #include <math.h>
 
@@ -11,11 +11,12 @@
 enum { MOST_PIECES = 1024, MOST_AT_ONCE = 600 };
 
 /** scale a^exponent for low <= a <= high, with `frac` fractional bits, in a ring of `ring` bits at least, to `error`
- *  relative. */
+ *  relative; `soon`: its reader waits for nothing else. */
 typedef struct inverse {
     double scale, exponent, low, high, error;
     int frac;
     unsigned ring;
+    bool soon;
 } inverse;
 
 /** The ends of pieces between low and high. */
@@ -84,6 +85,15 @@ static bool is_worth(const tf_program *p, const tf_type *type, int pieces) {
            tf_rounds_are_worth(p, 2, more * (double)tf_shape_count(type->shape));
 }
 
+/** Whether a comparison in one exchange is worth its keys, less what unit vectors and ANDs would have taken, and
+ *  hashing: of each threshold through some ten bits, each of which takes as long as two bytes more. */
+static bool keys_are_worth(const tf_program *p, const tf_type *type, int pieces, double low) {
+    enum { LEVEL = 2 * 16, LEAF = 6, LEVELS = 10, STEP = 2, THRESHOLD = 4 };
+    const double bits = ceil(log2(ldexp(type->bound, type->frac))) + 1 - low;
+    const double more = LEVEL * (bits - LEAF) - 4 * ldexp(1, (int)bits / 4 - 3) + pieces * (LEVELS * STEP - THRESHOLD);
+    return pieces <= MOST_AT_ONCE && tf_rounds_are_worth(p, 1, more * (double)tf_shape_count(type->shape));
+}
+
 static tf_value power(tf_program *p, tf_value a, const inverse *f) {
     if (p->status) return -1;
     tf_result result = {f->frac, bound_of(f), false};
@@ -97,18 +107,29 @@ static tf_value power(tf_program *p, tf_value a, const inverse *f) {
         return tf_curve(p, a, &(tf_power){f->scale, f->exponent, c.end, (size_t)c.pieces}, result, ring);
     lower_degree(f, fine, point, &c);
     size_t count = (size_t)c.pieces;
-    tf_value bits = tf_thresholds(p, a, count - 1, c.end + 1, tf_spare_bits(c.end[1] - c.end[0], point));
+    const unsigned low = tf_spare_bits(c.end[1] - c.end[0], point);
+    const bool soon = f->soon && keys_are_worth(p, tf_type_of(p, a), c.pieces, low);
+    tf_value bits = (soon ? tf_thresholds_soon : tf_thresholds)(p, a, count - 1, c.end + 1, low);
     return tf_pieces(p, bits, a, c.degree, &(tf_power){f->scale, f->exponent, c.end, count}, result, ring);
 }
 
-tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
-    return power(p, a, &(inverse){1, -1, low, high, 8e-6, frac, 0});
+int tf_inverse_exchanges(const tf_program *p, tf_value value) {
+    const tf_step_node *node = &p->node[value];
+    if (node->inputs < 2) return 1;
+    const tf_step_node *bits = &p->node[node->input[0]];
+    tf_traffic traffic = {.cut = p->cut};
+    bits->step->cost(p, bits, &traffic);
+    return traffic.exchanges + 1;
 }
 
-tf_value tf_reciprocal_near(tf_program *p, tf_value a, double low, double high, int frac, unsigned ring) {
-    return power(p, a, &(inverse){1, -1, low, high, TF_NEAR_ERROR, frac, ring});
+tf_value tf_reciprocal(tf_program *p, tf_value a, double low, double high, int frac) {
+    return power(p, a, &(inverse){1, -1, low, high, 8e-6, frac, 0, true});
+}
+
+tf_value tf_reciprocal_near(tf_program *p, tf_value a, double low, double high, int frac, unsigned ring, bool soon) {
+    return power(p, a, &(inverse){1, -1, low, high, TF_NEAR_ERROR, frac, ring, soon});
 }
 
 tf_value tf_rsqrt(tf_program *p, tf_value a, double low, double high, double scale, int frac, unsigned ring) {
-    return power(p, a, &(inverse){scale, -0.5, low, high, 1.2e-5, frac, ring});
+    return power(p, a, &(inverse){scale, -0.5, low, high, 1.2e-5, frac, ring, true});
 }

@@ -343,6 +343,10 @@ tf_value tf_bit_to_share(tf_program *program, tf_value bit, unsigned bits, bool 
  * bytes, a threshold 2. 3 rounds.
  */
 tf_value tf_thresholds(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
+/** The same in 2 rounds, for ascending thresholds above zero: over w bits an element costs 32 (w - 6) bytes, a
+ *  threshold a quarter of one. With `low` > 0 integers within 2^low of a threshold may be taken for the other side of
+ *  it, and always those within a 64th of the shorter interval beside it. */
+tf_value tf_thresholds_soon(tf_program *program, tf_value a, size_t count, const double *threshold, unsigned low);
 /** scale x^exponent on `count` intervals, which end at end[0] <= ... <= end[count]. */
 typedef struct tf_power {
     double scale, exponent;

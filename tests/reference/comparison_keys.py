@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Executable reference of functions in one exchange: see runtime/steps/curve.c and runtime/party/comparison_key.c.
+"""Executable reference of functions in one exchange: see runtime/steps/curve.c and runtime/party/comparison_key.c; and of
+thresholds in one: runtime/steps/threshold_keys.c and runtime/party/bit_key.c.
 
 S knows v, L and R know c, x = c + v mod 2^M. S makes two keys of a comparison with v (Boyle et al. 2021, "Function
 secret sharing for mixed-mode and fixed-point secure computation", 3), whose payload is 1, v, v^2, v^3. What S sends goes
@@ -10,7 +11,7 @@ import hashlib
 import math
 import random
 
-M, WIDE = 12, 1 << 128
+M, WIDE, LEAF = 12, 1 << 128, 3
 rng = random.Random(5)
 
 
@@ -121,6 +122,66 @@ def equal_at(holder, root, body, last, point):
     return (seed + control * last) * (1, -1)[holder]
 
 
+def bit_keys(roots, bits, alpha):
+    """The body of keys whose payload is a bit, the last LEAF levels of which are one block: runtime/party/bit_key.c. The
+    control bits that child() makes are one bit of a hash; what a turn to the right is worth is another one of it."""
+    seed, control, body = list(roots), [0, 1], []
+    for i in reversed(range(LEAF, bits)):
+        bit = alpha >> i & 1
+        worth = send(worth_bit(seed[0]) ^ worth_bit(seed[1]) ^ bit ^ 1, MASKS)
+        off, turns, seed, control = go_down(seed, control, bit)
+        body.append((off, turns, worth))
+    ones = sum(1 << q for q in range(1 << LEAF) if q >= alpha % (1 << LEAF))
+    return body, send(hashed(seed[0], 2) ^ hashed(seed[1], 2) ^ ones, MASKS)
+
+
+def worth_bit(seed):
+    return hashed(seed, 3) & 1
+
+
+def bit_at(holder, root, body, leaf, bits, q, low):
+    """What a holder has of [alpha <= q]; where low is LEAF at least, of [alpha >> low < q >> low]. Nobody speaks."""
+    seed, control, share = root, holder, 0
+    for i, (off, turns, worth) in enumerate(body[:bits - max(low, LEAF)]):
+        bit = q >> bits - 1 - i & 1
+        share ^= bit & (worth_bit(seed) ^ control & worth)
+        (seed, own), correct = child(seed, bit), control
+        seed, control = seed ^ correct * off, own ^ correct & turns[bit]
+    return share if low >= LEAF else share ^ (hashed(seed, 2) ^ control * leaf) >> q % (1 << LEAF) & 1
+
+
+def thresholds(c, v, bits, numbers):
+    """[x < t] of each number, x = c + v mod 2^(bits + 1): split bits, opened under rho. Masks are streams that S shares
+    with L and with R; S itself receives nothing."""
+    top, alpha = v >> bits & 1, v % (1 << bits)
+    roots = [rng.getrandbits(127), rng.getrandbits(127)]                       # streams of S and L, of S and R
+    body, leaf = bit_keys(roots, bits, alpha)
+    result = []
+    for t in numbers:
+        s = (t - c - 1) % (2 << bits)
+        mask = [rng.getrandbits(1), rng.getrandbits(1)]                        # of S and L, of S and R
+        share = [bit_at(h, roots[h], body, leaf, bits, s % (1 << bits), 0) ^ (s >> bits & (h == 0)) for h in (0, 1)]
+        delta = share[0] ^ mask[0] ^ share[1] ^ mask[1]                        # opened between L and R
+        result.append(delta ^ (mask[0] ^ mask[1] ^ top))                       # S knows the second: rho
+    return result
+
+
+def check_bits():
+    for bits in (1, 3, 4, 6):
+        for alpha in range(1 << bits):
+            roots = [rng.getrandbits(127), rng.getrandbits(127)]
+            body, leaf = bit_keys(roots, bits, alpha)
+            for q in range(1 << bits):
+                for low in range(bits + 1):
+                    got = bit_at(0, roots[0], body, leaf, bits, q, low) ^ bit_at(1, roots[1], body, leaf, bits, q, low)
+                    assert got == (alpha >> low < q >> low if low >= LEAF else alpha <= q), (bits, alpha, q, low)
+    for _ in range(300):
+        bits = rng.choice((5, 9))
+        x, v = rng.randrange(1 << bits - 1), rng.getrandbits(bits + 1)
+        numbers = [rng.randrange(1 << bits - 1) for _ in range(6)] + [x, x + 1]
+        assert thresholds((x - v) % (2 << bits), v, bits, numbers) == [x < t for t in numbers]
+
+
 def check_equality():
     for bits in (1, 3, 7):
         for alpha in range(1 << bits):
@@ -155,6 +216,7 @@ def check_curve():
 
 
 check_keys()
+check_bits()
 check_equality()
 check_curve()
-print("comparison and equality keys: every point of small ranges; curves between thresholds, wrapped and not")
+print("comparison and equality keys: every point of small ranges; curves between thresholds, wrapped and not; bits")

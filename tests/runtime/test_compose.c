@@ -75,7 +75,7 @@ static void check_step(const tf_program *p, tf_value y, const char *name) {
 /* Where rounds are worth little. */
 static tf_value reciprocal_in_pieces(tf_program *p, tf_value a, double low, double high, int frac) {
     p->round_bytes = 1;
-    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 46);
+    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 46, false);
     check_step(p, y, "pieces");
     cr_assert_geq(tf_type_of(p, y)->bits, 46);
     return y;
@@ -87,10 +87,21 @@ static tf_value rsqrt_in_pieces(tf_program *p, tf_value a, double low, double hi
     cr_assert_geq(tf_type_of(p, y)->bits, 44);
     return y;
 }
+/* Where they are worth what keys of thresholds take, but no curve. */
+static tf_value reciprocal_by_keys(tf_program *p, tf_value a, double low, double high, int frac) {
+    p->round_bytes = 2400 * (double)tf_shape_count(tf_type_of(p, a)->shape);
+    tf_value later = tf_reciprocal_near(p, a, low, high, frac, 46, false),
+             y = tf_reciprocal_near(p, a, low, high, frac, 46, true);
+    check_step(p, later, "pieces");
+    check_step(p, y, "pieces");
+    cr_assert_eq(tf_inverse_exchanges(p, later), 3);
+    cr_assert_eq(tf_inverse_exchanges(p, y), 2);
+    return y;
+}
 /* Where they are worth anything: in one exchange, in the ring that is wanted. */
 static tf_value reciprocal_at_once(tf_program *p, tf_value a, double low, double high, int frac) {
     p->round_bytes = 1e9;
-    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 56);
+    tf_value y = tf_reciprocal_near(p, a, low, high, frac, 56, false);
     check_step(p, y, "curve");
     cr_assert_geq(tf_type_of(p, y)->bits, 56);
     return y;
@@ -107,12 +118,14 @@ Test(compose, inverses_in_a_ring) {
     for (size_t k = 0; k < sizeof wide / sizeof *wide; k++) {
         check_inverse_to(6.7e-5, reciprocal_in_pieces, -1, wide[k][0], wide[k][1], 16, 20, 1000);
         check_inverse_to(4e-5, rsqrt_in_pieces, -0.5, wide[k][0], wide[k][1], 16, 20, 1000);
+        check_inverse_to(6.7e-5, reciprocal_by_keys, -1, wide[k][0], wide[k][1], 16, 20, 1000);
         check_inverse_to(6.7e-5, reciprocal_at_once, -1, wide[k][0], wide[k][1], 16, 20, 300);
         check_inverse_to(1.6e-5, rsqrt_at_once, -0.5, wide[k][0], wide[k][1], 16, 20, 300);
     }
     check_inverse_to(1.6e-5, rsqrt_at_once, -0.5, 0x1p-7, 0x1p22, 20, 20, 300);
     check_inverse_to(4e-5, rsqrt_in_pieces, -0.5, 0x1p-2, 0x1p22, 18, 20, 1000);
     check_inverse_to(6.7e-5, reciprocal_in_pieces, -1, 0x1p-14, 0x1p14, 20, 20, 3000); /* sums of powers of scores */
+    check_inverse_to(6.7e-5, reciprocal_by_keys, -1, 0x1p-10, 0x1p14, 16, 20, 3000);   /* sums of scores */
 }
 
 Test(compose, exponential_of_negative_numbers) {

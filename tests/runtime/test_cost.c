@@ -137,6 +137,7 @@ static tf_value curve(rig *r) {
     return tf_curve(&r->program, put(r, tf_dims(N), 4, 16, 15), &root, (tf_result){16, 4, false}, 40);
 }
 STEP(thresholds_30, tf_thresholds(p, narrow(r), 10, threshold, 0))
+STEP(threshold_keys, tf_thresholds_soon(p, narrow(r), 10, threshold, 0))
 
 static tf_value lookup(rig *r) {
     double table[16] = {0};
@@ -212,6 +213,7 @@ static const price prices[] = {
     {"compare with two numbers, 21 bits", compare_twice, N, PLANES_21_TWICE, OPEN_21_TWICE, 4, 17.25},
     {"10 thresholds, 12 bits", thresholds_12, N, THRESHOLDS_12, 10 * 3, 3, 24.75},
     {"10 thresholds, 30 bits", thresholds_30, N, 4 * 256 + 10 * 15, 10 * 7, 3, 164.25},
+    {"10 thresholds, 30 bits, their keys to L and to R", threshold_keys, N, 2 * (30 - 7 + 1) * 128, 10, 2, 770.5},
     {"lines between 10 thresholds", lines, N, THRESHOLDS_12 + (2 + 4) * 128, 10 * 3 + 32, 4, 128.75},
     {"cubics between these, in Z_2^40", cubics, N, THRESHOLDS_12 + (2 + 4 * 3) * 128, 10 * 3 + 40, 4, 258.75},
     {"curve of 16 bits, in Z_2^40, its keys to L and to R", curve, N, 2 * 17 * 640, 40, 2, 2730},

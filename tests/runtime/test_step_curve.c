@@ -1,5 +1,5 @@
 /* Functions in one exchange, against floating point. */
-#include "runtime/party/comparison_key.h"
+#include "runtime/party/bit_key.h"
 #include "tests/support/rig.h"
 
 enum { MOST = 300 };
@@ -75,6 +75,36 @@ Test(step_curve, keys_compare) {
                 cr_assert(share[0][j][k] - share[1][j][k] == (below ? payload[k] : 0), "%d < %d", (int)alpha, (int)q);
         }
     }
+    tf_prf_free(hash);
+}
+
+/* What both holders have of every point of a small range, whose paths begin and end at different levels. */
+Test(bit_key, compares) {
+    enum { MOST_BITS = 9, MOST_POINTS = 1 << MOST_BITS };
+    const unsigned lengths[] = {1, 6, 7, 8, MOST_BITS};
+    tf_prf *hash = tf_comparison_hash();
+    for (size_t b = 0; b < sizeof lengths / sizeof *lengths; b++)
+        for (int i = 0; i < 200; i++) {
+            const unsigned bits = lengths[b];
+            const size_t points = (size_t)1 << bits;
+            const uint64_t alpha = rig_random() & tf_mask(bits), base = rig_random() & tf_mask(bits);
+            uint64_t root[2][2] = {{rig_random(), rig_random()}, {rig_random(), rig_random()}};
+            uint64_t body[2 * (MOST_BITS - TF_BIT_KEY_LEAF + 1)];
+            tf_comparison_point point[MOST_POINTS];
+            uint8_t share[2][MOST_POINTS];
+            cr_assert_leq(tf_bit_key_words(bits) * 8, sizeof body);
+            cr_assert(tf_bit_key_make(hash, root[0], root[1], bits, alpha, body));
+            for (size_t j = 0; j < points; j++)
+                point[j] = (tf_comparison_point){points - 1 - j, j < points / 4 ? 8 : j < points / 2 ? 7 : 3};
+            for (int h = 0; h < 2; h++)
+                cr_assert(tf_bit_key_at(hash, h, root[h], bits, body, base, points, point, share[h]));
+            for (size_t j = 0; j < points; j++) {
+                const uint64_t q = (base + point[j].offset) & tf_mask(bits);
+                const unsigned low = point[j].low;
+                const bool wanted = low < TF_BIT_KEY_LEAF ? alpha <= q : alpha >> low < q >> low;
+                cr_assert_eq(share[0][j] ^ share[1][j], wanted, "%u bits: %d, %d", bits, (int)alpha, (int)q);
+            }
+        }
     tf_prf_free(hash);
 }
 

@@ -8,14 +8,23 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* How many thresholds are above each element. */
-static int64_t above(const double *threshold, int count, double x, double margin) {
+/* How many thresholds are above each element, if each is moved by `margin` and by this part of the shorter interval at
+ * its sides. */
+static int64_t above(const double *threshold, int count, double x, double margin, double part) {
     int64_t sum = 0;
-    for (int j = 0; j < count; j++) sum += x < threshold[j] + margin;
+    for (int j = 0; j < count; j++) {
+        double shorter = INFINITY;
+        if (j > 0) shorter = threshold[j] - threshold[j - 1];
+        if (j + 1 < count) shorter = fmin(shorter, threshold[j + 1] - threshold[j]);
+        sum += x < threshold[j] + margin + (isfinite(shorter) ? part * shorter : 0);
+    }
     return sum;
 }
 
-static void check_thresholds(size_t n, int frac, unsigned bits, unsigned ring, unsigned low, int count) {
+typedef tf_value comparison(tf_program *, tf_value, size_t, const double *, unsigned);
+
+static void check_thresholds(comparison *compare, size_t n, int frac, unsigned bits, unsigned ring, unsigned low,
+                             int count) {
     double threshold[MOST], largest = ldexp(1, (int)bits - frac);
     for (int j = 0; j < count; j++) threshold[j] = ldexp((double)(rig_random() >> (64 - bits)), -frac);
     if (count > 2) threshold[0] = largest, threshold[1] = ldexp(1, -frac), threshold[2] = threshold[count - 1];
@@ -28,18 +37,19 @@ static void check_thresholds(size_t n, int frac, unsigned bits, unsigned ring, u
     }
     rig r = rig_open(16);
     tf_value x = rig_put(&r, tf_dims(n), a, frac, ring, largest);
-    tf_value bit = tf_thresholds(&r.program, x, (size_t)count, threshold, low);
+    tf_value bit = compare(&r.program, x, (size_t)count, threshold, low);
     tf_value sum = tf_bit_to_share(&r.program, tf_bit_plane(&r.program, bit, 0), 16, false);
     for (int j = 1; j < count; j++)
         sum = tf_add_within(&r.program, sum,
                             tf_bit_to_share(&r.program, tf_bit_plane(&r.program, bit, (size_t)j), 16, false), MOST);
     int y = rig_take(&r, sum);
     rig_run(&r);
+    const double part = compare == tf_thresholds_soon ? 0x1p-6 : 0;
     double margin = low ? ldexp(1, (int)low - 1 - frac) : 0;
     for (size_t i = 0; i < n; i++) {
         double in = ldexp((double)a[i], -frac);
-        int64_t is = rig_result(&r, y)[i], least = above(threshold, count, in, -margin),
-                most = above(threshold, count, in, margin);
+        int64_t is = rig_result(&r, y)[i], least = above(threshold, count, in, -margin, -part),
+                most = above(threshold, count, in, margin, part);
         cr_assert(is >= least && is <= most, "%u bits, %u dropped: %lld of %d are above %g, not %lld", bits, low,
                   (long long)least, count, in, (long long)is);
     }
@@ -52,15 +62,31 @@ Test(step_thresholds, knows_every_threshold) {
     for (size_t w = 0; w < sizeof width / sizeof *width; w++)
         for (int s = 0; s < RIG_SIZES; s++)
             if (rig_size[s] < 3000)
-                check_thresholds(rig_size[s], (int)w, width[w][0], width[w][1], 0,
+                check_thresholds(tf_thresholds, rig_size[s], (int)w, width[w][0], width[w][1], 0,
                                  w % 3 == 0   ? 1
                                  : w % 3 == 1 ? 7
                                               : 40);
-    check_thresholds(400, 16, 30, 32, 0, MOST);
+    check_thresholds(tf_thresholds, 400, 16, 30, 32, 0, MOST);
 }
 
 Test(step_thresholds, dropped_bits_err_near_thresholds_only) {
-    for (unsigned low = 1; low <= 12; low += 3) check_thresholds(1000, 16, 26, 48, low, 30);
+    for (unsigned low = 1; low <= 12; low += 3) {
+        check_thresholds(tf_thresholds, 1000, 16, 26, 48, low, 30);
+        check_thresholds(tf_thresholds_soon, 1000, 16, 26, 48, low, 30);
+    }
+}
+
+/* In one exchange; neighbours and equal ones leave no bit out. */
+Test(step_thresholds, keys_know_every_threshold) {
+    const unsigned width[][2] = {{1, 8}, {5, 16}, {6, 32}, {7, 32}, {8, 16}, {13, 64}, {20, 32}, {24, 48}, {33, 64}};
+    for (size_t w = 0; w < sizeof width / sizeof *width; w++)
+        for (int s = 0; s < RIG_SIZES; s++)
+            if (rig_size[s] < 3000)
+                check_thresholds(tf_thresholds_soon, rig_size[s], (int)w, width[w][0], width[w][1], 0,
+                                 w % 3 == 0   ? 1
+                                 : w % 3 == 1 ? 7
+                                              : 40);
+    check_thresholds(tf_thresholds_soon, 400, 16, 30, 32, 0, MOST);
 }
 
 /* Polynomials near a function, each on its own interval, in rings of all sizes. */

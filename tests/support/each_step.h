@@ -161,6 +161,14 @@ static void step_pieces(rig *r, const int64_t *x) {
         tf_pieces(&r->program, bits, a, degree, &square, RESULT(8, 0x1p20, false), degree > 1 ? 40 : 0);
 }
 
+static void step_threshold_keys(rig *r, const int64_t *x) {
+    double threshold[STEP_THRESHOLDS];
+    for (int j = 0; j < STEP_THRESHOLDS; j++) threshold[j] = (j + 1) * 0x1p14;
+    tf_value a = tf_slice(&r->program, step_put(r, x, 32, 0x1p19), 0, 0, (STEP_N / 16 + 127) / 128 * 128);
+    tf_thresholds_soon(&r->program, a, STEP_THRESHOLDS, threshold, 0);
+    tf_thresholds_soon(&r->program, a, STEP_THRESHOLDS, threshold, 3);
+}
+
 static void step_curve(rig *r, const int64_t *x) {
     static const double end[] = {0x1p10, 0x1p14, 0x1p18, 0x1p19};
     tf_power root = {0x1p19, -0.5, end, 3};
@@ -209,6 +217,7 @@ static const step_case step_tables[] = {{"2^x", step_exponential},
                                         {"spline of 256 segments", step_spline_fine},
                                         {"lookup", step_lookup},
                                         {"thresholds and pieces", step_pieces},
+                                        {"thresholds by keys", step_threshold_keys},
                                         {"curve", step_curve},
                                         {0}};
 
