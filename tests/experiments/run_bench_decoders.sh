@@ -34,4 +34,8 @@ for name, cost, passes in [("tokens", read("cost5"), 4), ("drafted", read("cost_
 PY
 "$trefoil" bench --local --arch stories15m --layers 1 --seq 300 2>"$work/err" && complain "a prompt beyond the positions was accepted"
 grep -q "256 positions" "$work/err" || complain "too long: $(cat "$work/err")"
+for option in --tokens --draft-tokens; do
+    "$trefoil" bench --local --arch bert-tiny --seq 8 $option 3 2>"$work/err" && complain "$option of an encoder is accepted"
+    grep -qx "trefoil: --tokens and --draft-tokens: the model generates no text" "$work/err" || complain "$option: $(cat "$work/err")"
+done
 conclude

@@ -13,6 +13,8 @@ static tf_status open_model(const command_line *o, const private_session *sessio
     tf_status status = TF_OK;
     if (job->length + job->tokens > model->config.positions)
         status = tf_fail(TF_INVALID, "--seq %zu: the model has %zu positions", job->length, model->config.positions);
+    else if (model->config.head != TF_HEAD_CAUSAL && (o->tokens || job->proposed))
+        status = tf_fail(TF_INVALID, "--tokens and --draft-tokens: the model generates no text");
     else if (o->model && (private_plays(session, o->model_owner) || o->public_weights))
         status = model_open_weights(model);
     if (status != TF_OK) model_close(model);

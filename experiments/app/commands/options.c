@@ -50,7 +50,7 @@ static tf_status read_number(const option_row *row, const char *text, double *va
     if (seconds && (!whole || !(*value > 0 && *value <= 1e6)))
         return tf_fail(TF_INVALID, "--%s '%s' is not a number of seconds above 0", row->name, text);
     if (!seconds && (!whole || !(*value >= row->low && *value <= row->high)))
-        return tf_fail(TF_INVALID, "--%s '%s' is not a number from %g on", row->name, text, row->low);
+        return tf_fail(TF_INVALID, "--%s '%s' is not a number from %g to %g", row->name, text, row->low, row->high);
     return TF_OK;
 }
 
