@@ -133,26 +133,27 @@ Test(memcheck, rows_are_picked_without_showing_which) {
     }
 }
 
-/* Nor does where it puts many, and what it reads for them. */
+/* Nor does where it puts many, what it reads for them, and what it deals of that. */
 Test(memcheck, tokens_get_buckets_without_showing_which) {
     enum { ROWS = 150, COLUMNS = 40, TOKENS = 20 };
-    uint64_t table[2][ROWS * COLUMNS], word[ROWS], its_word[TOKENS];
+    enum { WORDS = (ROWS + 63) / 64 };
+    uint64_t table[2][ROWS * COLUMNS], word[ROWS], its_word[TOKENS] = {0};
+    uint64_t vector[TF_CHOICES * WORDS], was[TF_CHOICES * WORDS];
     int32_t tokens[TOKENS], known[TOKENS];
     uint32_t assigned;
     const tf_buckets buckets = tf_buckets_of(TOKENS);
     const size_t elements = buckets.count * COLUMNS;
     int32_t *want = malloc(buckets.count * sizeof *want), *wanted = malloc(buckets.count * sizeof *want);
-    uint64_t *sum = calloc(elements, sizeof *sum);
+    uint64_t *sum = calloc(elements, sizeof *sum), *positive = calloc(buckets.count, sizeof *positive);
+    uint64_t *row = calloc(TOKENS * buckets.count, sizeof *row);
     tf_prf *hash = tf_prf_new((const unsigned char[TF_KEY_BYTES]){1, 2, 3});
-    cr_assert(want && wanted && sum && hash);
+    cr_assert(want && wanted && sum && positive && row && hash);
     for (size_t i = 0; i < 2 * ROWS * COLUMNS; i++) table[i % 2][i / 2] = rig_random();
     cr_assert_eq(tf_hash_rows(hash, 0, 0, ROWS, word), TF_OK);
-    for (size_t i = 0; i < TOKENS; i++) {
-        known[i] = tokens[i] = (int32_t)(i < 18 ? 149 - 8 * i : 13); /* three times */
-        its_word[i] = word[tokens[i]];
-    }
+    for (size_t i = 0; i < TOKENS; i++) known[i] = tokens[i] = (int32_t)(i < 18 ? 149 - 8 * i : 13); /* three times */
+    for (size_t w = 0; w < TF_CHOICES * WORDS; w++) was[w] = vector[w] = rig_random();
     VALGRIND_MAKE_MEM_UNDEFINED(tokens, sizeof tokens);
-    VALGRIND_MAKE_MEM_UNDEFINED(its_word, sizeof its_word);
+    tf_find_words(word, ROWS, tokens, TOKENS, its_word);
     cr_assert_eq(tf_assign_buckets(tokens, its_word, TOKENS, &buckets, want, &assigned), TF_OK);
     VALGRIND_MAKE_MEM_DEFINED(&assigned, sizeof assigned);
     cr_assert_eq(assigned, 1);
@@ -162,6 +163,11 @@ Test(memcheck, tokens_get_buckets_without_showing_which) {
     tf_call call = {
         .party = &party, .program = &program, .node = &node[1], .in = {{.c = {table[0], table[1]}}}, .workers = 1};
     cr_assert_eq(tf_pick_to_buckets(&call, &buckets, hash, want, sum), TF_OK);
+    tf_flip_bits(word, ROWS, &buckets, want, vector, WORDS, positive);
+    for (size_t i = 0; i < TOKENS; i++) tf_fill_row(want, positive, tokens[i], buckets.count, row + i * buckets.count);
+    VALGRIND_MAKE_MEM_DEFINED(its_word, sizeof its_word);
+    VALGRIND_MAKE_MEM_DEFINED(vector, sizeof vector);
+    VALGRIND_MAKE_MEM_DEFINED(row, TOKENS * buckets.count * sizeof *row);
     memcpy(wanted, want, buckets.count * sizeof *want);
     VALGRIND_MAKE_MEM_DEFINED(wanted, buckets.count * sizeof *wanted);
     VALGRIND_MAKE_MEM_DEFINED(sum, elements * sizeof *sum);
@@ -174,8 +180,20 @@ Test(memcheck, tokens_get_buckets_without_showing_which) {
         for (size_t i = 0; i < 18 && wanted[b] >= 0; i++) found += wanted[b] == known[i];
     }
     cr_assert_eq(found, 18);
+    for (size_t i = 0; i < TOKENS; i++) {
+        const size_t at = (size_t)known[i] / 64, shift = (size_t)known[i] % 64;
+        size_t flipped = 0;
+        cr_assert_eq(its_word[i], word[known[i]]);
+        for (size_t b = 0; b < buckets.count; b++) {
+            const size_t w = b / buckets.quarter * WORDS + at;
+            const uint64_t sign = was[w] >> shift & 1 ? 1 : -UINT64_C(1);
+            cr_assert_eq(row[i * buckets.count + b], wanted[b] == known[i] ? sign : 0, "bucket %zu", b);
+            flipped += wanted[b] == known[i] && ((was[w] ^ vector[w]) >> shift & 1);
+        }
+        cr_assert_eq(flipped, 1);
+    }
     tf_prf_free(hash);
-    free(want), free(wanted), free(sum);
+    free(want), free(wanted), free(sum), free(positive), free(row);
 }
 
 /* The whole way from a party's input to another's output. */

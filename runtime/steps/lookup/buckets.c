@@ -11,6 +11,7 @@
 
 #include "net/base/secret.h"
 #include "runtime/kernels/multiversion.h"
+#include "runtime/kernels/unit_vector.h"
 
 enum { MOST_BUCKETS = TF_BATCH_GROUP + 16 * TF_CHOICES, MOVES = 10 }; /* moves for each token of a group */
 
@@ -132,4 +133,28 @@ tf_status tf_assign_buckets(const int32_t *token, const uint64_t *word, size_t t
     memcpy(want, t->token, buckets->count * sizeof *want);
     tf_secret_free(t, sizeof *t);
     return TF_OK;
+}
+
+TF_MULTIVERSION void tf_find_words(const uint64_t *word, size_t rows, const int32_t *token, size_t tokens,
+                                   uint64_t *found) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < tokens; i++) found[i] |= word[r] & tf_equal_mask((uint64_t)(int64_t)token[i], r);
+}
+
+void tf_flip_bits(const uint64_t *word, size_t rows, const tf_buckets *buckets, const int32_t *want, uint64_t *vector,
+                  size_t words, uint64_t *positive) {
+    for (size_t j = 0; j < TF_CHOICES; j++)
+        for (size_t r = 0; r < rows; r++) {
+            const size_t b = tf_bucket_of(word[r], j, buckets->quarter);
+            const uint64_t wanted = tf_equal_mask((uint64_t)(int64_t)want[b], r);
+            uint64_t *w = &vector[j * words + r / 64];
+            positive[b] |= wanted & -(*w >> r % 64 & 1);
+            *w ^= (wanted & 1) << r % 64;
+        }
+}
+
+TF_MULTIVERSION void tf_fill_row(const int32_t *want, const uint64_t *positive, int32_t token, size_t buckets,
+                                 uint64_t *row) {
+    for (size_t b = 0; b < buckets; b++)
+        row[b] = tf_equal_mask((uint64_t)(int64_t)want[b], (uint64_t)(int64_t)token) & ((positive[b] & 2) - 1);
 }

@@ -44,4 +44,17 @@ static inline size_t tf_bucket_of(uint64_t word, size_t j, size_t quarter) {
 TF_CHECKED tf_status tf_assign_buckets(const int32_t *token, const uint64_t *word, size_t tokens,
                                        const tf_buckets *buckets, int32_t *want, uint32_t *found);
 
+/* What follows tokens further, in no branch, address or duration either: */
+
+/** found[i], zero before, becomes the hash word of row token[i], for which all `rows` words are looked through. */
+void tf_find_words(const uint64_t *word, size_t rows, const int32_t *token, size_t tokens, uint64_t *found);
+
+/** Flips, for each bucket of a group, the bit of the row that it wants: in the vector, of `words` words, of the choice
+ *  by which the row lies there. positive[b], zero before, becomes all ones where that bit was set: bucket b's sign. */
+void tf_flip_bits(const uint64_t *word, size_t rows, const tf_buckets *buckets, const int32_t *want, uint64_t *vector,
+                  size_t words, uint64_t *positive);
+
+/** row[b] = the sign, 1 or -1 mod 2^64, where bucket b wants the token, else 0. */
+void tf_fill_row(const int32_t *want, const uint64_t *positive, int32_t token, size_t buckets, uint64_t *row);
+
 #endif

@@ -27,7 +27,6 @@
 
 #include "net/base/secret.h"
 #include "runtime/graph/graph.h"
-#include "runtime/kernels/unit_vector.h"
 #include "runtime/steps/lookup/lookup.h"
 
 enum { BITS = 1, KEY, MATRIX, ROW, MU, OUT }; /* purposes */
@@ -77,11 +76,10 @@ static void batch_cost(const tf_program *program, const tf_step_node *node, tf_t
     }
 }
 
-/** Sums of the table by buckets; L's and R's shares of Q, or S's buckets and their signs. */
+/** Sums of the table by buckets; Q, or L's and R's shares of it; and S's buckets and their signs. */
 static size_t batch_state(const tf_program *program, const tf_step_node *node) {
     const sizes z = sizes_of(program, node);
-    const size_t own = 2 * z.buckets;
-    return z.buckets * z.columns + (z.matrix > own ? z.matrix : own) + 1; /* streams may fill an even number of words */
+    return z.buckets * z.columns + z.matrix + 2 * z.buckets; /* streams may fill an even number of words */
 }
 
 static uint64_t *sums_of(const tf_call *call) {
@@ -92,9 +90,14 @@ static uint64_t *matrix_of(const tf_call *call, const sizes *z) {
     return call->state + z->buckets * z->columns;
 }
 
-/** S: the tokens of its buckets, and all ones where the sign is positive. */
+/** S: all ones where a bucket's sign is positive, */
+static uint64_t *signs_of(const tf_call *call, const sizes *z) {
+    return matrix_of(call, z) + z->matrix;
+}
+
+/** and the tokens of its buckets. */
 static int32_t *wants_of(const tf_call *call, const sizes *z) {
-    return (int32_t *)(matrix_of(call, z) + z->buckets);
+    return (int32_t *)(signs_of(call, z) + z->buckets);
 }
 
 /** The first position of a group, and how many it has. */
@@ -124,33 +127,6 @@ static tf_status check_tokens(const int32_t *token, const sizes *z, int id) {
 
 /* S: buckets, vectors and Q ---------------------------------------------------------------------------------------- */
 
-/** found[i] = the hash word of row token[i], for which all rows' are looked through. */
-TF_MULTIVERSION static void find_words(const uint64_t *word, size_t rows, const int32_t *token, size_t tokens,
-                                       uint64_t *found) {
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < tokens; i++) found[i] |= word[r] & tf_equal_mask((uint64_t)(int64_t)token[i], r);
-}
-
-/** Flips the bits of what the buckets want in a group's vectors, and tells the buckets' signs. */
-static void flip_bits(const sizes *z, const uint64_t *word, const int32_t *want, uint64_t *vector, uint64_t *positive) {
-    const size_t words = tf_words(z->rows);
-    for (size_t j = 0; j < TF_CHOICES; j++)
-        for (size_t r = 0; r < z->rows; r++) {
-            const size_t b = tf_bucket_of(word[r], j, z->b.quarter);
-            const uint64_t wanted = tf_equal_mask((uint64_t)(int64_t)want[b], r);
-            uint64_t *w = &vector[j * words + r / 64];
-            positive[b] |= wanted & -(*w >> r % 64 & 1);
-            *w ^= (wanted & 1) << r % 64;
-        }
-}
-
-/** row[b] = Q of a position with this token: the sign in the column of its bucket, mod 2^64. */
-TF_MULTIVERSION static void fill_row(const int32_t *want, const uint64_t *positive, int32_t token, size_t buckets,
-                                     uint64_t *row) {
-    for (size_t b = 0; b < buckets; b++)
-        row[b] = tf_equal_mask((uint64_t)(int64_t)want[b], (uint64_t)(int64_t)token) & ((positive[b] & 2) - 1);
-}
-
 /** A group's buckets and vectors; `word` has room for the rows' hash words, `vector` for the vectors. */
 static tf_status deal_group(tf_call *call, const sizes *z, const tf_prf *hash, size_t group, uint64_t *word,
                             uint64_t *vector) {
@@ -160,43 +136,44 @@ static tf_status deal_group(tf_call *call, const sizes *z, const tf_prf *hash, s
     int32_t *want = wants_of(call, z) + group * z->b.count;
     uint64_t its_word[TF_BATCH_GROUP] = {0};
     TF_TRY(tf_hash_rows(hash, group, 0, z->rows, word));
-    find_words(word, z->rows, token, tf_span_count(own), its_word);
+    tf_find_words(word, z->rows, token, tf_span_count(own), its_word);
     uint32_t found;
     TF_TRY(tf_assign_buckets(token, its_word, tf_span_count(own), &z->b, want, &found));
     if (!found) /* under this run's hashes */
         return tf_fail(TF_RANGE, "a lookup's tokens found no buckets, which happens once in 2^48 times: run it again");
     tf_stream(call->party, 0, call->index, BITS, first * words, vector, TF_CHOICES * words);
-    flip_bits(z, word, want, vector, matrix_of(call, z) + group * z->b.count);
+    tf_flip_bits(word, z->rows, &z->b, want, vector, words, signs_of(call, z) + group * z->b.count);
     for (size_t j = 0; j < TF_CHOICES; j++)
         memcpy(call->send[z->right] + (first + j) * z->vector_bytes, vector + j * words, z->vector_bytes);
     return TF_OK;
 }
 
-/** R's share of Q. */
-static void deal_matrix(tf_call *call, const sizes *z, uint64_t *row, uint64_t *mask) {
+/** Q, which is kept, and R's share of it. */
+static void deal_matrix(tf_call *call, const sizes *z, uint64_t *share) {
     const int32_t *token = tf_call_leaf(call)->tokens;
     uint8_t *message = call->send[z->right] + z->vectors * z->vector_bytes;
     const size_t n = z->b.count;
     for (size_t i = 0; i < z->b.tokens; i++) {
         const size_t first = i / z->b.group * n;
-        fill_row(wants_of(call, z) + first, matrix_of(call, z) + first, token[i], n, row);
-        tf_stream(call->party, 0, call->index, MATRIX, i * n, mask, n); /* n is even */
-        for (size_t b = 0; b < n; b++) row[b] -= mask[b];
-        call->party->kernels->pack_bytes(row, n, z->bytes, message + i * n * z->bytes);
+        uint64_t *row = matrix_of(call, z) + i * n;
+        tf_fill_row(wants_of(call, z) + first, signs_of(call, z) + first, token[i], n, row);
+        tf_stream(call->party, 0, call->index, MATRIX, i * n, share, n); /* n is even */
+        for (size_t b = 0; b < n; b++) share[b] = row[b] - share[b];
+        call->party->kernels->pack_bytes(share, n, z->bytes, message + i * n * z->bytes);
     }
 }
 
 static tf_status deal_vectors(tf_call *call, const sizes *z) {
     const size_t words = tf_words(z->rows), bytes = (z->rows + TF_CHOICES * words) * sizeof(uint64_t);
-    const size_t room = 2 * z->b.count * sizeof(uint64_t);
+    const size_t room = z->b.count * sizeof(uint64_t);
     TF_TRY(check_tokens(tf_call_leaf(call)->tokens, z, call->party->id));
-    uint64_t *word = tf_secret_alloc(bytes), *row = tf_secret_alloc(room), key[2];
+    uint64_t *word = tf_secret_alloc(bytes), *share = tf_secret_alloc(room), key[2];
     tf_prf *hash = hash_of(call, z);
-    tf_status status = word && row && hash ? TF_OK : tf_fail(TF_NOMEM, "no memory for a lookup");
-    memset(matrix_of(call, z), 0, z->buckets * sizeof(uint64_t));
+    tf_status status = word && share && hash ? TF_OK : tf_fail(TF_NOMEM, "no memory for a lookup");
+    memset(signs_of(call, z), 0, z->buckets * sizeof(uint64_t));
     for (size_t g = 0; g < z->b.groups && !status; g++) status = deal_group(call, z, hash, g, word, word + z->rows);
     if (!status) {
-        deal_matrix(call, z, row, row + z->b.count);
+        deal_matrix(call, z, share);
         tf_stream(call->party, 0, call->index, KEY, 0, key, 2);
         memcpy(call->send[z->right] + z->vectors * z->vector_bytes + z->matrix * z->bytes, key, sizeof key);
         for (int j = 0; j < 2; j++)
@@ -205,18 +182,18 @@ static tf_status deal_vectors(tf_call *call, const sizes *z) {
                           z->columns);
     }
     tf_prf_free(hash);
-    tf_secret_free(row, room), tf_secret_free(word, bytes);
+    tf_secret_free(share, room), tf_secret_free(word, bytes);
     return status;
 }
 
 /* All: products, and sums ------------------------------------------------------------------------------------------ */
 
-/** to (positions x columns) += Q (positions x buckets) times the group's sums. */
-static tf_status multiply(tf_call *call, const sizes *z, size_t group, const uint64_t *q, uint64_t *to) {
+/** to (positions x columns) += Q, or this party's share of it, (positions x buckets) times the group's sums. */
+static tf_status multiply(tf_call *call, const sizes *z, size_t group, uint64_t *to) {
     const tf_kernels *kernels = call->party->kernels;
     const tf_span own = positions_of(z, group);
     const size_t m = tf_span_count(own), n = z->b.count;
-    const uint64_t *sum = sums_of(call) + group * n * z->columns;
+    const uint64_t *sum = sums_of(call) + group * n * z->columns, *q = matrix_of(call, z) + own.begin * n;
     tf_packed *packed = kernels->pack(sum, NULL, n, z->columns, z->columns, 1, z->bits);
     if (!packed) return tf_fail(TF_NOMEM, "no memory for a product of a lookup");
     kernels->matmul(m, q, NULL, n, packed, to + own.begin * z->columns, z->columns, call->scratch);
@@ -226,7 +203,7 @@ static tf_status multiply(tf_call *call, const sizes *z, size_t group, const uin
 
 /** S: s v - mu of each bucket, v being its part of the row, in place of v. */
 static void mask_sums(tf_call *call, const sizes *z) {
-    const uint64_t *positive = matrix_of(call, z);
+    const uint64_t *positive = signs_of(call, z);
     uint64_t *sum = sums_of(call), mu[2][TF_BLOCK];
     for (size_t b = 0; b < z->buckets; b++, sum += z->columns) tf_for_blocks_of(at, count, ((tf_span){0, z->columns})) {
             const uint64_t sign = (positive[b] & 2) - 1;
@@ -236,14 +213,10 @@ static void mask_sums(tf_call *call, const sizes *z) {
         }
 }
 
-/** S: R's share of W, of one group; q and row have room for the group's Q and W. */
-static tf_status deal_rows(tf_call *call, const sizes *z, size_t group, uint64_t *q, uint64_t *row) {
+/** S: R's share of W, of one group. */
+static tf_status deal_rows(tf_call *call, const sizes *z, size_t group, uint64_t *row) {
     const tf_span own = positions_of(z, group);
-    const size_t n = z->b.count, first = group * n;
-    const int32_t *token = tf_call_leaf(call)->tokens;
-    for (size_t i = own.begin; i < own.end; i++)
-        fill_row(wants_of(call, z) + first, matrix_of(call, z) + first, token[i], n, q + (i - own.begin) * n);
-    TF_TRY(multiply(call, z, group, q, row));
+    TF_TRY(multiply(call, z, group, row));
     for (size_t i = own.begin; i < own.end; i++) tf_for_blocks_of(at, count, ((tf_span){0, z->columns})) {
             uint64_t mask[TF_BLOCK], *to = row + i * z->columns + at;
             tf_stream(call->party, 0, call->index, ROW, i * tf_even(z->columns) + at, mask, count);
@@ -254,20 +227,19 @@ static tf_status deal_rows(tf_call *call, const sizes *z, size_t group, uint64_t
 
 /** S: its part of the rows, by all workers, as R's shares of W. */
 static tf_status deal_all_rows(tf_call *call, const sizes *z) {
-    const size_t elements = z->b.tokens * z->columns, matrix = z->b.group * z->b.count;
-    const size_t room = (matrix + elements) * sizeof(uint64_t);
+    const size_t elements = z->b.tokens * z->columns, room = elements * sizeof(uint64_t);
     if (call->worker == 0) memset(sums_of(call), 0, z->buckets * z->columns * sizeof(uint64_t));
     tf_prf *hash = hash_of(call, z);
     tf_status status = tf_pick_to_buckets(call, &z->b, hash, wants_of(call, z), sums_of(call));
     tf_prf_free(hash);
     if (call->worker || status) return status;
-    uint64_t *q = tf_secret_alloc(room);
-    if (!q) return tf_fail(TF_NOMEM, "no memory for a lookup");
-    memset(q, 0, room);
+    uint64_t *row = tf_secret_alloc(room);
+    if (!row) return tf_fail(TF_NOMEM, "no memory for a lookup");
+    memset(row, 0, room);
     mask_sums(call, z);
-    for (size_t g = 0; g < z->b.groups && !status; g++) status = deal_rows(call, z, g, q, q + matrix);
-    if (!status) call->party->kernels->pack_bytes(q + matrix, elements, z->bytes, call->send[z->right]);
-    tf_secret_free(q, room);
+    for (size_t g = 0; g < z->b.groups && !status; g++) status = deal_rows(call, z, g, row);
+    if (!status) call->party->kernels->pack_bytes(row, elements, z->bytes, call->send[z->right]);
+    tf_secret_free(row, room);
     return status;
 }
 
@@ -315,8 +287,7 @@ static tf_status combine(tf_call *call, const sizes *z, bool left, uint64_t *com
         kernels->unpack_bytes(call->receive[partner] + at * z->bytes, count, z->bytes, other);
         for (size_t k = 0; k < count; k++) sum[k] += other[k];
     }
-    for (size_t g = 0; g < z->b.groups; g++)
-        TF_TRY(multiply(call, z, g, matrix_of(call, z) + g * z->b.group * z->b.count, mine));
+    for (size_t g = 0; g < z->b.groups; g++) TF_TRY(multiply(call, z, g, mine));
     for (size_t i = 0; i < z->b.tokens; i++, common += z->columns, mine += z->columns) {
         memcpy(common, mine, z->columns * sizeof *common);
         tf_stream(call->party, left, call->index, OUT, i * tf_even(z->columns), mine, z->columns);
