@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/link_abandon.h"
 #include "net/link_internal.h"
 
 static const double DEFAULT_DEADLINE = 30, LONGEST_PAUSE = 1;
@@ -265,6 +266,18 @@ void tf_link_announce_failure(tf_link *link, const char *message) {
     tf_notice notices[TF_PARTIES];
     for (int peer = 0; peer < TF_PARTIES; peer++) notices[peer] = link->has_cause ? link->cause : notice;
     link->table->announce(link, notices);
+}
+
+bool tf_link_abandon(tf_link *link) {
+    bool given_back = true;
+    for (; link; link = link->inner) {
+        if (link->failure == TF_OK) {
+            link->failure = TF_INVALID;
+            snprintf(link->failure_text, sizeof link->failure_text, "this party has failed");
+        }
+        if (link->table->abandon) given_back &= link->table->abandon(link);
+    }
+    return given_back;
 }
 
 void tf_link_count_round(tf_link *link) {

@@ -54,6 +54,9 @@ typedef struct tf_link_table {
     void (*pause)(tf_link *link, double idle, double longest);
     /** Sends each peer its notice, at best effort and without waiting. Called once. */
     void (*announce)(tf_link *link, const tf_notice notices[TF_PARTIES]);
+    /** Lets go of the memory of all that is queued, if it can; see tf_link_abandon. NULL where only start and progress
+     *  touch it, neither of which follows. */
+    bool (*abandon)(tf_link *link);
     /** Gives up what is still queued and releases everything but the structure itself, which the common part frees. */
     void (*close)(tf_link *link);
     /** See tf_link_export_key; the arguments are checked. NULL where the link cannot. */

@@ -148,16 +148,29 @@ static void free_hub(hub *shared) {
     free(shared);
 }
 
+/** Takes back what was posted and nobody has taken. Holds the mutex. */
+static void take_back(hub *shared, int party) {
+    for (int peer = 0; peer < TF_PARTIES; peer++) {
+        mailbox *box = &shared->boxes[party][peer];
+        while (box->copying) // the data must outlive the copy
+            pthread_cond_wait(&shared->changed[party], &shared->mutex);
+        box->posted.first = box->posted.end;
+    }
+}
+
+static bool memory_abandon(tf_link *link) {
+    hub *shared = ((memory_link *)link)->hub;
+    pthread_mutex_lock(&shared->mutex);
+    take_back(shared, link->party);
+    pthread_mutex_unlock(&shared->mutex);
+    return true;
+}
+
 static void memory_close(tf_link *link) {
     hub *shared = ((memory_link *)link)->hub;
     pthread_mutex_lock(&shared->mutex);
     shared->left[link->party] = true;
-    for (int peer = 0; peer < TF_PARTIES; peer++) {
-        mailbox *box = &shared->boxes[link->party][peer];
-        while (box->copying) // the data must outlive the copy
-            pthread_cond_wait(&shared->changed[link->party], &shared->mutex);
-        box->posted.first = box->posted.end;
-    }
+    take_back(shared, link->party);
     wake_peers(shared, link->party);
     bool last = --shared->open_ends == 0;
     pthread_mutex_unlock(&shared->mutex);
@@ -168,6 +181,7 @@ static const tf_link_table table = {.start = memory_start,
                                     .progress = memory_progress,
                                     .pause = memory_pause,
                                     .announce = memory_announce,
+                                    .abandon = memory_abandon,
                                     .close = memory_close};
 
 tf_status tf_link_memory(tf_link *ends[TF_PARTIES]) {

@@ -253,18 +253,18 @@ static bool is_quiet(mpi_link *self) {
     return quiet;
 }
 
-static void mpi_close(tf_link *link) {
-    mpi_link *self = (mpi_link *)link;
-    double end = tf_clock() + CLOSE_SECONDS;
-    bool quiet = is_quiet(self);
-    while (!quiet && tf_clock() < end) {
+static bool mpi_abandon(tf_link *link) {
+    const double end = tf_clock() + CLOSE_SECONDS;
+    while (!is_quiet((mpi_link *)link)) {
+        if (tf_clock() >= end) return false;
         nap(LONGEST_NAP);
-        quiet = is_quiet(self);
     }
-    if (quiet)
-        free(self->outbox);
-    else
-        abandoned = true;
+    return true;
+}
+
+static void mpi_close(tf_link *link) {
+    abandoned |= !mpi_abandon(link);
+    if (!abandoned) free(((mpi_link *)link)->outbox);
     // The communicator stays until MPI_Finalize: freeing it would wait for the other parties.
 }
 
@@ -272,6 +272,7 @@ static const tf_link_table table = {.start = mpi_start,
                                     .progress = mpi_progress,
                                     .pause = mpi_pause,
                                     .announce = mpi_announce,
+                                    .abandon = mpi_abandon,
                                     .close = mpi_close,
                                     .waits_for = mpi_waits_for};
 

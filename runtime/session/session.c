@@ -40,7 +40,7 @@ tf_status tf_session_publish(tf_session *session, int from, void *data, size_t s
 tf_status tf_session_resume(tf_session *session, tf_link *link) {
     int threads = tf_workers_count(session->party.workers);
     session->party.abandoned = false;
-    if (session->store.partial) tf_store_forget(&session->store);
+    if (session->store.lent) tf_store_forget(&session->store);
     tf_party_close(&session->party);
     TF_TRY(tf_party_open(&session->party, link));
     TF_TRY(tf_party_set_threads(&session->party, threads));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "net/base/secret.h"
+#include "net/link_abandon.h"
 #include "runtime/graph/graph.h"
 #include "runtime/kernels/multiversion.h"
 
@@ -210,7 +211,8 @@ tf_status tf_share_weights(tf_party *party, int owner, tf_stored *weight, size_t
     for (int k = 0; k < 2; k++) s.message[k] = &party->message[0][k][party->id]; /* no run sends to itself */
     tf_status status = share(&s, bytes);
     free(s.list);
-    party->abandoned |= status != TF_OK;
-    for (int k = 0; k < 2 && !status; k++) tf_buffer_release(s.message[k]);
+    const bool lent = status && !tf_link_abandon(party->link);
+    party->abandoned |= lent;
+    for (int k = 0; k < 2 && !lent; k++) tf_buffer_release(s.message[k]);
     return status;
 }

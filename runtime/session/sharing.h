@@ -11,8 +11,8 @@
  * three call it together.
  *
  * A matrix for products travels in the order of its panels, so that what the next party receives, and what the previous
- * one derives, is their operand as it stands. After a failure the next party's link may write to the weights, which
- * must stay, until it is closed.
+ * one derives, is their operand as it stands. A failure ends the link's transfers; where the party is abandoned then,
+ * the next party's link may write to the weights until it is closed, and they must stay.
  */
 TF_CHECKED tf_status tf_share_weights(tf_party *party, int owner, tf_stored *weight, size_t count,
                                       const float *const *floats, uint64_t *bytes);

@@ -28,7 +28,7 @@ void tf_store_forget(tf_store *store) {
         free(block);
     }
     store->block = NULL;
-    store->partial = store->lent = false;
+    store->lent = false;
 }
 
 void tf_store_free(tf_store *store) {
@@ -234,8 +234,7 @@ static tf_status share_missing(tf_store *store, tf_party *party, const tf_progra
     size_t count = store->count - first;
     if (!status && count) {
         status = tf_share_weights(party, program->model_owner, weight, count, floats, &store->bytes);
-        store->partial = status != TF_OK;
-        store->lent = store->partial && party->id == tf_next(program->model_owner);
+        store->lent = status && party->abandoned && party->id == tf_next(program->model_owner);
     }
     for (size_t i = 0; i < count && !status; i++)
         if (weight[i].is_packed) status = finish_panels(party, &weight[i], weight[i].panels);
@@ -245,7 +244,7 @@ static tf_status share_missing(tf_store *store, tf_party *party, const tf_progra
 
 tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *program, const tf_graph *graph,
                            tf_view *view) {
-    if (store->partial) return tf_fail_public(TF_INTERNAL, "weights are shared over a link that has failed");
+    if (store->lent) return tf_fail_public(TF_INTERNAL, "weights are shared over a link that has failed");
     tf_status status = store->provider ? load_new(store, party, program) : share_missing(store, party, program, graph);
     for (int i = 0; i < program->params && !status; i++) { /* only now: the store has stopped moving */
         const tf_stored *s = find(store, program, &program->param[i]);
@@ -253,7 +252,7 @@ tf_status tf_store_provide(tf_store *store, tf_party *party, const tf_program *p
         if (s->has_source && s->is_table) view[i].source = &s->source;
         if (s->has_source && s->is_packed) view[i].later = &s->source;
     }
-    if (status && !store->partial) tf_store_forget(store); /* rather than keep weights that are there in part */
+    if (status && !store->lent) tf_store_forget(store); /* rather than keep weights that are there in part */
     return status;
 }
 

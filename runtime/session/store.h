@@ -23,8 +23,7 @@ typedef struct tf_store {
     bool stream;                 /**< with a provider: weights are packed each time they are used, and kept nowhere,
                                       unless it has them packed */
     uint64_t bytes;              /**< that the weights took on this party's links */
-    bool partial;                /**< sharing failed: nobody reads the weights */
-    bool lent; /**< then, at the party that receives them: the link may write to them till it ends, so that they stay */
+    bool lent; /**< sharing failed: nobody reads the weights, but the link may write to them till it is closed */
 } tf_store;
 
 /** Wipes and frees what is in the store. */

@@ -1,6 +1,7 @@
 /* Sessions: weights shared once, agreement before anything runs, and failures that end all three parties alike. */
 #include "tests/support/tiny.h"
 
+#include "net/link_internal.h"
 #include "runtime/program/step.h"
 
 static void setup(void) {
@@ -111,15 +112,23 @@ enum { CHUNK = 1 << 16, REST = 5 }; /* elements of a message of the set-up, and 
 
 typedef struct failing {
     float *data;
-    uint64_t kept;               /* bytes of messages that the owner still has */
-    bool abandoned, kept_weight; /* the receiver, whose link may write to it, if it came so far */
-    bool wiped;                  /* the owner's weights, at the session's end */
+    bool holds;                    /* the link does not let go of memory */
+    uint64_t kept;                 /* bytes of messages that the owner still has */
+    bool abandoned[TF_PARTIES];    /* after the failure */
+    size_t weights[2][TF_PARTIES]; /* that are there then, and at the session's end */
 } failing;
+
+static bool lets_go_of_nothing(tf_link *link) {
+    return false;
+}
 
 /* A set-up that fails at the weight's owner while a message of it is under way. */
 static tf_status fail_to_share(tf_link *link, int id, void *context) {
     failing *f = context;
     tf_session session;
+    tf_link_table table = *link->table;
+    const tf_link_table *own = link->table;
+    if (f->holds) table.abandon = lets_go_of_nothing, link->table = &table;
     TF_TRY(tf_session_open(&session, link));
     tf_node w = {.name = "weight", .leaf = TF_LEAF_WEIGHT, .shape = tf_dims(CHUNK + REST), .data = id ? NULL : f->data};
     tf_program p;
@@ -129,23 +138,40 @@ static tf_status fail_to_share(tf_link *link, int id, void *context) {
     tf_status status = tf_session_run_program(&session, &p, &(tf_slots){.output = NULL}, NULL, NULL);
     tf_program_free(&p);
     for (int k = 0; k < 2 && id == 0; k++) f->kept += session.party.message[0][k][id].capacity;
-    if (id == 0) f->abandoned = session.party.abandoned;
-    if (id == 1) f->kept_weight = !session.party.abandoned || (session.store.partial && session.store.count);
+    f->abandoned[id] = session.party.abandoned;
+    f->weights[0][id] = session.store.count;
     tf_session_close(&session);
-    if (id == 0) f->wiped = !session.store.stored && !session.store.block;
+    f->weights[1][id] = session.store.count;
+    link->table = own;
     return status;
 }
 
-/* Memory that the link may still touch is given back later, when the session resumes over another link: not never. */
-Test(session, keeps_hold_of_its_buffers_when_the_set_up_fails) {
+/* A set-up that fails leaves nothing behind, neither of the weights nor of the messages. */
+Test(session, wipes_everything_when_the_set_up_fails) {
     failing f = {.data = calloc(CHUNK + REST, sizeof(float))};
     three_outcome outcome;
     f.data[CHUNK] = NAN;
     cr_assert_eq(three_do(fail_to_share, &f, &outcome), TF_RANGE, "%s", tf_error());
-    cr_assert(f.abandoned);
-    cr_assert(f.kept_weight);
-    cr_assert(f.wiped);
-    cr_assert_eq(f.kept, (CHUNK + REST) * 6);
+    for (int p = 0; p < 2; p++) { /* party 2 derives its share alone, and may be in the run already */
+        cr_expect_not(f.abandoned[p]);
+        cr_expect_eq(f.weights[0][p], 0, "party %d", p);
+    }
+    for (int p = 0; p < TF_PARTIES; p++) cr_expect_eq(f.weights[1][p], 0, "party %d", p);
+    cr_expect_eq(f.kept, 0);
+    free(f.data);
+}
+
+/* Memory that the link may still touch is given back later, when the session resumes over another link: not never. */
+Test(session, keeps_hold_of_what_the_link_holds_when_the_set_up_fails) {
+    failing f = {.data = calloc(CHUNK + REST, sizeof(float)), .holds = true};
+    three_outcome outcome;
+    f.data[CHUNK] = NAN;
+    cr_assert_eq(three_do(fail_to_share, &f, &outcome), TF_RANGE, "%s", tf_error());
+    cr_expect(f.abandoned[0]);
+    cr_expect_eq(f.kept, (CHUNK + REST) * 6);
+    cr_expect_eq(f.weights[0][0], 0);
+    for (int k = 0; k < 2; k++) /* the receiver, if it came so far */
+        cr_expect_eq(f.weights[k][1], f.abandoned[1]);
     free(f.data);
 }
 
