@@ -293,12 +293,12 @@ tf_value tf_attention_lower(tf_program *p, const tf_node *node, const tf_value *
     if (state && state->leaf == TF_LEAF_HELD && weights.most_frac)
         v = tf_lift(p, v, tf_width(p->frac, tf_default_bound(p)) + (unsigned)weights.most_frac);
     if (softmax->mean && secret >= 0) inverse = secret_inverse(p, &s, secret, inverse_frac);
-    const double round_bytes = p->round_bytes;
     /* inverses in three exchanges take as long as contexts whose weights are lifted for the product */
-    if (inverse >= 0 && tf_inverse_exchanges(p, inverse) > 2) p->round_bytes = 0;
+    const bool beside = inverse >= 0 && tf_inverse_exchanges(p, inverse) > 2;
+    if (beside) tf_begin_beside(p);
     tf_value context =
         lower_context(p, &s, weight, v, (tf_result){p->frac + weights.guard, tf_default_bound(p), false});
-    p->round_bytes = round_bytes;
+    if (beside) tf_end_beside(p);
     if (inverse >= 0 && !softmax->mean) inverse = tf_reshape(p, inverse, tf_dims(s.texts, s.queries, s.heads, 1));
     tf_value attended = s.counted ? told(p, &s, weight, inverse, in[s.counted]) : -1;
     if (inverse >= 0) context = tf_mul(p, context, inverse, (tf_result){p->frac, 0, false});

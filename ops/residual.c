@@ -53,8 +53,8 @@ static tf_status plain_affine(const tf_node *node, const tf_array *in, tf_array 
 /* y less the mean of x gamma in each row. */
 static tf_value less_mean(tf_program *p, tf_value y, tf_value x, tf_value gamma) {
     if (p->status) return -1;
-    const double most_mean = 1024, round_bytes = p->round_bytes;
-    p->round_bytes = 0; /* the layers beside which this runs take longer */
+    const double most_mean = 1024;
+    tf_begin_beside(p); /* of layers, which take longer */
     /* gamma in so few bits that the product fits the ring that x has anyway: their errors are lost in the mean */
     tf_shape row = tf_type_of(p, x)->shape;
     size_t n = tf_shape_last(row);
@@ -65,7 +65,7 @@ static tf_value less_mean(tf_program *p, tf_value y, tf_value x, tf_value gamma)
     mean = tf_trunc(p, tf_scale_real(p, mean, ldexp(1, halvings) / (double)n, 16), p->frac);
     row.dim[row.rank - 1] = 1;
     y = tf_add_within(p, y, tf_scale_int(p, tf_reshape(p, mean, row), -1), tf_default_bound(p));
-    p->round_bytes = round_bytes;
+    tf_end_beside(p);
     return y;
 }
 

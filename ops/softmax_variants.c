@@ -54,7 +54,7 @@ static bool ceiling_is_worth(const tf_program *p, tf_value score, tf_powers_rang
     if (n > TF_CEILING_COLUMNS) return false;
     type.frac = 0;
     double more = tf_ceiling_bytes(rows, n, range) + (double)rows * (WIDER_ROW + WIDER_SCORE * (double)n);
-    return more + ROUNDS * p->round_bytes < tf_max_last_cost(p, &type);
+    return more + ROUNDS * tf_round_worth(p) < tf_max_last_cost(p, &type);
 }
 
 /** The powers: at once, and in the ring of the product that averages by them, where that is worth two rounds; else in

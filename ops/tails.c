@@ -43,10 +43,9 @@ tf_value tf_spline_ramp(tf_program *p, tf_value x, tf_function *f, tf_window win
     bool wide = soon && tf_rounds_are_worth(p, 1, count * WIDER);
     const double room = wide ? ldexp(whole, p->frac) : whole;
     const unsigned ring = tf_width(p->frac, room);
-    const double round_bytes = p->round_bytes;
-    if (!soon) p->round_bytes = 0; /* in one exchange less it would wait for y's lift */
+    if (!soon) tf_begin_beside(p); /* in one exchange less it would wait for y's lift */
     tf_value below = tails(p, x, window, blur, soon && grouped);
-    p->round_bytes = round_bytes;
+    if (!soon) tf_end_beside(p);
     tf_value y = spline(p, x, f, window, soon ? room : fmin(whole, SMALL));
     x = wide ? tf_lift(p, x, ring) : x;
     y = tf_assume(p, tf_lift(p, y, ring), whole);

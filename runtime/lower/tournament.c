@@ -114,7 +114,7 @@ static search search_of(const tf_program *p, const tf_type *type, size_t rows, b
     return (search){.rows = rows,
                     .width = tf_compared_bits(&difference, 0, 0).width,
                     .position = position,
-                    .round = p->round_bytes};
+                    .round = tf_round_worth(p)};
 }
 
 static level level_of(const tf_program *p, const tournament *t) {

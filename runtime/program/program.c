@@ -14,8 +14,20 @@ void tf_program_init(tf_program *program, int frac, int model_owner, int data_ow
         .frac = frac, .model_owner = model_owner, .data_owner = data_owner, .op = -1, .round_bytes = TF_ROUND_BYTES};
 }
 
+void tf_begin_beside(tf_program *program) {
+    program->beside++;
+}
+
+void tf_end_beside(tf_program *program) {
+    program->beside--;
+}
+
+double tf_round_worth(const tf_program *program) {
+    return program->beside ? 0 : program->round_bytes;
+}
+
 bool tf_rounds_are_worth(const tf_program *program, double rounds, double bytes) {
-    return bytes <= rounds * program->round_bytes;
+    return bytes <= rounds * tf_round_worth(program);
 }
 
 void tf_program_free(tf_program *program) {

@@ -88,12 +88,21 @@ typedef struct tf_program {
     int selections; /**< the check of what an owner outside dealt, which outputs wait for; 0: none */
     tf_cut cut;     /**< small tensors in one third, or thirds of rows, so that S runs ahead whatever becomes of them */
     double round_bytes; /**< bytes that a round less is worth, where a value can be had in more ways than one */
+    int beside;         /**< how often tf_begin_beside was called without tf_end_beside */
     tf_status status;
     char error[512];
 } tf_program;
 
 /** Of programs that are not told: bytes count for more than rounds, as they do for parties in one place. */
 enum { TF_ROUND_BYTES = 200000 };
+
+/** Tells that what is appended from now on runs beside something that takes more rounds, so that none of its own is
+ *  worth anything, until tf_end_beside is called as often. */
+void tf_begin_beside(tf_program *program);
+void tf_end_beside(tf_program *program);
+
+/** Bytes that a round less is worth to what is appended now, over all links. */
+double tf_round_worth(const tf_program *program);
 
 /** Whether `rounds` rounds less are worth so many bytes more, over all links. */
 bool tf_rounds_are_worth(const tf_program *program, double rounds, double bytes);

@@ -83,3 +83,18 @@ Test(choices, take_as_many_rounds_for_a_coarse_norm) {
     cr_expect_eq(fine, 7, "%d", fine);
     cr_expect_eq(coarse, 7, "%d", coarse);
 }
+
+Test(choices, pay_nothing_beside_what_takes_longer) {
+    tf_program program;
+    tf_program_init(&program, 16, 0, 1);
+    cr_expect(tf_rounds_are_worth(&program, 2, 2 * TF_ROUND_BYTES));
+    cr_expect_not(tf_rounds_are_worth(&program, 2, 2 * TF_ROUND_BYTES + 1));
+    tf_begin_beside(&program);
+    tf_begin_beside(&program);
+    tf_end_beside(&program);
+    cr_expect_not(tf_rounds_are_worth(&program, 2, 1));
+    cr_expect(tf_rounds_are_worth(&program, 2, 0));
+    tf_end_beside(&program);
+    cr_expect(tf_rounds_are_worth(&program, 2, 2 * TF_ROUND_BYTES));
+    tf_program_free(&program);
+}
