@@ -279,6 +279,17 @@ tf_status tf_safetensors_floats(const tf_safetensors *file, const char *name, tf
     return TF_OK;
 }
 
+tf_status tf_safetensors_source(const tf_safetensors *file, const char *name, tf_tensor_source *out) {
+    tensor *t;
+    TF_TRY(find(file, name, &t));
+    *out = (tf_tensor_source){.name = t->name,
+                              .dtype = t->dtype->name,
+                              .stored = t->shard->map + t->shard->start + t->begin,
+                              .bytes = t->end - t->begin};
+    TF_TRY(tf_safetensors_shape(file, name, &out->shape));
+    return tf_safetensors_floats(file, name, out->shape, INFINITY, &out->data);
+}
+
 static tf_status derive(const tf_safetensors *file, const char *name, size_t count, double limit, tf_derivation *make,
                         const void *context, const float **data) {
     for (derived *d = *file->derived; d; d = d->next)

@@ -52,9 +52,16 @@ typedef struct tf_tensor_source {
     const char *name;
     tf_shape shape;
     const float *data;
+    const char *dtype;  /**< NULL: F32 */
+    const void *stored; /**< the same numbers as `dtype` has them, `bytes` of them; NULL: as they stand in `data` */
+    size_t bytes;
 } tf_tensor_source;
 
-/** Writes float tensors as an F32 safetensors file, atomically (a temporary name, then a rename). */
+/** A tensor as the file has it, to be written to another in its own type while this one is open. Fails as for
+ *  floats. */
+TF_CHECKED tf_status tf_safetensors_source(const tf_safetensors *file, const char *name, tf_tensor_source *out);
+
+/** Writes a safetensors file, atomically (a temporary name, then a rename). */
 TF_CHECKED tf_status tf_safetensors_write(const char *path, const tf_tensor_source *tensor, size_t tensors);
 
 #endif

@@ -21,6 +21,10 @@ TF_MULTIVERSION static bool all_finite(const float *data, size_t count) {
     return !found;
 }
 
+static size_t bytes_of(const tf_tensor_source *t) {
+    return t->stored ? t->bytes : tf_shape_count(t->shape) * sizeof *t->data;
+}
+
 static tf_status check_source(const char *path, const tf_tensor_source *t) {
     if (!t->name || !*t->name || !strcmp(t->name, "__metadata__") || !tf_printable(t->name))
         return tf_fail(TF_INVALID, "%s: \"%s\" cannot be a tensor's name", path, t->name ? t->name : "");
@@ -36,13 +40,13 @@ static tf_status check_source(const char *path, const tf_tensor_source *t) {
 static tf_status add_entry(const char *path, json_t *header, const tf_tensor_source *t, size_t *offset) {
     TF_TRY(check_source(path, t));
     size_t end;
-    if (__builtin_add_overflow(*offset, tf_shape_count(t->shape) * sizeof *t->data, &end) || end > INT64_MAX)
+    if (__builtin_add_overflow(*offset, bytes_of(t), &end) || end > INT64_MAX)
         return tf_fail(TF_INVALID, "%s: the tensors are too large", path);
     if (json_object_get(header, t->name)) return tf_fail(TF_INVALID, "%s: two tensors are named \"%s\"", path, t->name);
     json_t *shape = json_array();
     for (int i = 0; i < t->shape.rank; i++) json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[i]));
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                              (json_int_t)*offset, (json_int_t)end);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", t->dtype ? t->dtype : "F32", "shape", shape,
+                              "data_offsets", (json_int_t)*offset, (json_int_t)end);
     if (json_object_set_new(header, t->name, entry))
         return tf_fail(TF_INVALID, "%s: tensor name \"%s\" is not UTF-8, or memory ran out", path, t->name);
     *offset = end;
@@ -75,8 +79,8 @@ static tf_status write_all(const tf_new_file *file, const char *header, size_t o
                            size_t tensors) {
     TF_TRY(tf_new_file_write(file, header, offset, 0));
     for (size_t i = 0; i < tensors; i++) {
-        size_t bytes = tf_shape_count(tensor[i].shape) * sizeof *tensor[i].data;
-        TF_TRY(tf_new_file_write(file, tensor[i].data, bytes, offset));
+        const size_t bytes = bytes_of(&tensor[i]);
+        TF_TRY(tf_new_file_write(file, tensor[i].stored ? tensor[i].stored : tensor[i].data, bytes, offset));
         offset += bytes;
     }
     return TF_OK;

@@ -24,7 +24,8 @@ static void works(tf_status status) {
 
 static void safetensors(void) {
     static const float data[6] = {0, 1, -2.5f, 1e-8f, 3e8f, -0.0f};
-    tf_tensor_source tensor[2] = {{"a.weight", tf_dims(2, 3), data}, {"bert.b", tf_dims(3), data}};
+    tf_tensor_source tensor[2] = {{.name = "a.weight", .shape = tf_dims(2, 3), .data = data},
+                                  {.name = "bert.b", .shape = tf_dims(3), .data = data}};
     works(tf_safetensors_write(path_of("safetensors", "float", 0), tensor, 2));
     static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"},\"h\":{\"dtype\":\"F16\",\"shape\":[2],"
                                  "\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"BF16\",\"shape\":[1,2],"

@@ -57,8 +57,8 @@ static tf_safetensors *write_weights(tf_batch batch) {
     for (int i = 0; i < graph.nodes; i++) {
         const tf_node *node = &graph.node[i];
         if (node->leaf == TF_LEAF_WEIGHT || node->leaf == TF_LEAF_PUBLIC_WEIGHT)
-            tensor[count++] =
-                (tf_tensor_source){node->name, node->shape, weight(node->name, tf_shape_count(node->shape))};
+            tensor[count++] = (tf_tensor_source){
+                .name = node->name, .shape = node->shape, .data = weight(node->name, tf_shape_count(node->shape))};
     }
     cr_assert_eq(tf_safetensors_write(path, tensor, count), TF_OK, "%s", tf_error());
     cr_assert_eq(tf_safetensors_open(path, &file), TF_OK, "%s", tf_error());

@@ -44,7 +44,7 @@ static tf_safetensors *write_model(const char *left_out, const char *large) {
         if (!strcmp(node->name, large)) value.data[0] = -20000;
         bool bare = !strncmp(node->name, "classifier", 10);
         snprintf(name[count], sizeof name[count], "%s%s", bare ? "" : "bert.", node->name);
-        tensor[count] = (tf_tensor_source){name[count], node->shape, value.data};
+        tensor[count] = (tf_tensor_source){.name = name[count], .shape = node->shape, .data = value.data};
         count++;
     }
     tf_graph_free(&graph);

@@ -290,8 +290,9 @@ Test(config, a_head_that_no_architecture_names) {
     works(tf_ops_register());
     works(tf_approx_parse("exact", &approx));
     read_config("architectures", NULL, &c);
-    works(tf_safetensors_write(scratch_path("model.safetensors"),
-                               &(tf_tensor_source){"classifier.weight", tf_dims(3, 128), zeros}, 1));
+    works(tf_safetensors_write(
+        scratch_path("model.safetensors"),
+        &(tf_tensor_source){.name = "classifier.weight", .shape = tf_dims(3, 128), .data = zeros}, 1));
     works(tf_safetensors_open(scratch, &file));
     fails(tf_model_build(&c, &approx, &batch, file, false, &graph), TF_FORMAT, "\"architectures\" is missing");
     tf_safetensors_close(file);

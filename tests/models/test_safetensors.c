@@ -274,8 +274,9 @@ Test(safetensors, floats_at_an_odd_place) {
 
 Test(safetensors, what_is_written_is_read_again) {
     const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {-0.0f, 1e-45f, 3e38f}, c[] = {7};
-    const tf_tensor_source tensors[] = {
-        {"z\"quoted\"", tf_dims(2, 3), a}, {"caf\xc3\xa9", tf_dims(3), b}, {"scalar", {0}, c}};
+    const tf_tensor_source tensors[] = {{.name = "z\"quoted\"", .shape = tf_dims(2, 3), .data = a},
+                                        {.name = "caf\xc3\xa9", .shape = tf_dims(3), .data = b},
+                                        {.name = "scalar", .shape = {0}, .data = c}};
     works(tf_safetensors_write(scratch_path("out"), tensors, 3));
     works(tf_safetensors_write(scratch_path("out"), tensors, 3)); /* over the old one */
     tf_safetensors *file;
@@ -293,15 +294,46 @@ Test(safetensors, what_is_written_is_read_again) {
     cr_assert_eq(system(command), 0);
 }
 
+Test(safetensors, what_is_copied_keeps_its_type) {
+    const uint16_t halves[] = {0x3c00, 0xc100, 0x0001}; /* 1, -2.5, 2^-24 */
+    const float expected[] = {1, -2.5f, 0x1p-24f};
+    const tf_tensor_source own = {.name = "own", .shape = tf_dims(3), .data = expected};
+    tf_safetensors *from = open_file("{\"h\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]}}",
+                                     (const char *)halves, sizeof halves),
+                   *to;
+    tf_tensor_source tensors[2];
+    works(tf_safetensors_source(from, "h", &tensors[0]));
+    tensors[1] = own;
+    works(tf_safetensors_write(scratch_path("copy"), tensors, 2));
+    works(tf_safetensors_open(scratch_path("copy"), &to));
+    for (int i = 0; i < 2; i++) {
+        tf_tensor_source again;
+        works(tf_safetensors_source(to, tensors[i].name, &again));
+        cr_assert_str_eq(again.dtype, i ? "F32" : "F16");
+        cr_assert_eq(again.bytes, i ? sizeof expected : sizeof halves);
+        cr_assert(!memcmp(again.stored, i ? (const void *)expected : halves, again.bytes));
+        cr_assert(!memcmp(again.data, expected, sizeof expected));
+    }
+    fails(tf_safetensors_source(to, "x", &tensors[0]), TF_FORMAT, "there is no tensor \"x\"");
+    tf_safetensors_close(to);
+    tf_safetensors_close(from);
+}
+
 Test(safetensors, what_may_not_be_written) {
     const float good[] = {1, 2}, bad[] = {1, NAN};
     const char *out = scratch_path("out");
-    fails(tf_safetensors_write(out, &(tf_tensor_source){"t", tf_dims(2), bad}, 1), TF_INVALID, "\"t\" holds NaN");
-    fails(tf_safetensors_write(out, &(tf_tensor_source){"", tf_dims(2), good}, 1), TF_INVALID, "name");
-    fails(tf_safetensors_write(out, &(tf_tensor_source){"\xff", tf_dims(2), good}, 1), TF_INVALID, "UTF-8");
-    fails(tf_safetensors_write(out, &(tf_tensor_source){"__metadata__", tf_dims(2), good}, 1), TF_INVALID, "name");
-    fails(tf_safetensors_write(out, &(tf_tensor_source){"t", tf_dims(0), good}, 1), TF_INVALID, "zero");
-    const tf_tensor_source twice[] = {{"t", tf_dims(2), good}, {"t", tf_dims(2), good}};
+    fails(tf_safetensors_write(out, &(tf_tensor_source){.name = "t", .shape = tf_dims(2), .data = bad}, 1), TF_INVALID,
+          "\"t\" holds NaN");
+    fails(tf_safetensors_write(out, &(tf_tensor_source){.name = "", .shape = tf_dims(2), .data = good}, 1), TF_INVALID,
+          "name");
+    fails(tf_safetensors_write(out, &(tf_tensor_source){.name = "\xff", .shape = tf_dims(2), .data = good}, 1),
+          TF_INVALID, "UTF-8");
+    fails(tf_safetensors_write(out, &(tf_tensor_source){.name = "__metadata__", .shape = tf_dims(2), .data = good}, 1),
+          TF_INVALID, "name");
+    fails(tf_safetensors_write(out, &(tf_tensor_source){.name = "t", .shape = tf_dims(0), .data = good}, 1), TF_INVALID,
+          "zero");
+    const tf_tensor_source twice[] = {{.name = "t", .shape = tf_dims(2), .data = good},
+                                      {.name = "t", .shape = tf_dims(2), .data = good}};
     fails(tf_safetensors_write(out, twice, 2), TF_INVALID, "two tensors are named \"t\"");
     cr_assert(access(out, F_OK));
     fails(tf_safetensors_write(scratch_path("no/such"), twice, 1), TF_IO, "no/such");

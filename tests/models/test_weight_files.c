@@ -8,7 +8,8 @@
 TestSuite(weight_files, .init = scratch_make, .fini = scratch_remove);
 
 static void write_one(const char *name, const char *tensor, tf_shape shape, const float *data) {
-    works(tf_safetensors_write(scratch_path(name), &(tf_tensor_source){tensor, shape, data}, 1));
+    works(
+        tf_safetensors_write(scratch_path(name), &(tf_tensor_source){.name = tensor, .shape = shape, .data = data}, 1));
 }
 
 static const float numbers[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
@@ -127,8 +128,8 @@ static void place(const tf_config *config, const char *leaf, tf_tensor_place *p)
 static const tf_family fused = {.name = "fused", .prefixes = (const char *const[]){"model.", NULL}, .place = place};
 
 Test(weight_files, transposed_parts) {
-    const tf_tensor_source tensor[] = {{"model.attn.weight", tf_dims(2, 6), numbers},
-                                       {"attn.bias", tf_dims(6), numbers}};
+    const tf_tensor_source tensor[] = {{.name = "model.attn.weight", .shape = tf_dims(2, 6), .data = numbers},
+                                       {.name = "attn.bias", .shape = tf_dims(6), .data = numbers}};
     tf_config config = {.family = &fused};
     tf_tensors t = {.config = &config};
     const float *got;
@@ -144,8 +145,9 @@ Test(weight_files, transposed_parts) {
 }
 
 Test(weight_files, older_and_prefixed_names) {
-    const tf_tensor_source tensor[] = {{"bert.embeddings.LayerNorm.gamma", tf_dims(2), numbers},
-                                       {"embeddings.LayerNorm.beta", tf_dims(2), numbers + 2}};
+    const tf_tensor_source tensor[] = {
+        {.name = "bert.embeddings.LayerNorm.gamma", .shape = tf_dims(2), .data = numbers},
+        {.name = "embeddings.LayerNorm.beta", .shape = tf_dims(2), .data = numbers + 2}};
     tf_config config = {.family = &tf_bert_family};
     tf_tensors t = {.config = &config};
     const float *got;

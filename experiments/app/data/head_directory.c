@@ -24,12 +24,8 @@ static bool is_kept(const char *name) {
 
 static tf_status collect(const tf_safetensors *weights, tf_tensor_source *tensor, size_t *tensors) {
     for (size_t i = 0; i < tf_safetensors_count(weights); i++) {
-        tf_tensor_source *t = &tensor[*tensors];
-        t->name = tf_safetensors_name(weights, i);
-        if (!is_kept(t->name)) continue;
-        TF_TRY(tf_safetensors_shape(weights, t->name, &t->shape));
-        TF_TRY(tf_safetensors_floats(weights, t->name, t->shape, INFINITY, &t->data));
-        ++*tensors;
+        const char *name = tf_safetensors_name(weights, i);
+        if (is_kept(name)) TF_TRY(tf_safetensors_source(weights, name, &tensor[(*tensors)++]));
     }
     return TF_OK;
 }
@@ -39,8 +35,10 @@ static tf_status write_weights(const char *path, const tf_safetensors *weights, 
     tf_tensor_source *tensor = calloc(tf_safetensors_count(weights) + 2, sizeof *tensor);
     if (!tensor) return tf_fail(TF_NOMEM, "out of memory");
     tf_status status = collect(weights, tensor, &tensors);
-    tensor[tensors++] = (tf_tensor_source){"classifier.weight", tf_dims(head->labels, head->hidden), head->weight};
-    tensor[tensors++] = (tf_tensor_source){"classifier.bias", tf_dims(head->labels), head->bias};
+    tensor[tensors++] = (tf_tensor_source){
+        .name = "classifier.weight", .shape = tf_dims(head->labels, head->hidden), .data = head->weight};
+    tensor[tensors++] =
+        (tf_tensor_source){.name = "classifier.bias", .shape = tf_dims(head->labels), .data = head->bias};
     if (status == TF_OK) status = tf_safetensors_write(path, tensor, tensors);
     free(tensor);
     return status;

@@ -12,9 +12,10 @@ typedef struct linear_head {
 } linear_head;
 
 /**
- * Writes `directory`: config.json with the labels and "trefoil_head": "sentence_linear", all weights of the model and
- * the head's in model.safetensors (F32), and the tokenizer's files. What stands there is replaced; config.json, without
- * which it is no model, is removed first and written last. `approx` NULL: not named in config.json.
+ * Writes `directory`: config.json with the labels and "trefoil_head": "sentence_linear", all weights of the model, in
+ * the types that they have there, and the head's (F32) in model.safetensors, and the tokenizer's files. What stands
+ * there is replaced; config.json, without which it is no model, is removed first and written last. `approx` NULL: not
+ * named in config.json.
  */
 TF_CHECKED tf_status head_directory_write(const char *directory, const model_files *model, const linear_head *head,
                                           const char *approx);
