@@ -34,12 +34,26 @@ tf_status tf_digest_random(tf_digest *digest) {
 }
 
 void tf_hash_begin(tf_hash *hash) {
+    hash->held = 0;
     hash->context = EVP_MD_CTX_new();
     if (hash->context && EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) tf_hash_abandon(hash);
 }
 
-void tf_hash_add(tf_hash *hash, const void *data, size_t size) {
+static void give(tf_hash *hash, const void *data, size_t size) {
     if (hash->context && size && EVP_DigestUpdate(hash->context, data, size) != 1) tf_hash_abandon(hash);
+}
+
+void tf_hash_add(tf_hash *hash, const void *data, size_t size) {
+    if (size > sizeof hash->piece - hash->held) {
+        give(hash, hash->piece, hash->held);
+        hash->held = 0;
+    }
+    if (size > sizeof hash->piece) {
+        give(hash, data, size);
+    } else if (size) {
+        memcpy(hash->piece + hash->held, data, size);
+        hash->held += size;
+    }
 }
 
 void tf_hash_add_text(tf_hash *hash, const char *text) {
@@ -47,6 +61,7 @@ void tf_hash_add_text(tf_hash *hash, const char *text) {
 }
 
 tf_status tf_hash_end(tf_hash *hash, tf_digest *digest) {
+    give(hash, hash->piece, hash->held);
     bool good = hash->context && EVP_DigestFinal_ex(hash->context, digest->byte, NULL) == 1;
     tf_hash_abandon(hash);
     return good ? TF_OK : tf_fail(TF_NOMEM, "OpenSSL could not make a SHA-256 digest");
@@ -55,4 +70,5 @@ tf_status tf_hash_end(tf_hash *hash, tf_digest *digest) {
 void tf_hash_abandon(tf_hash *hash) {
     EVP_MD_CTX_free(hash->context);
     hash->context = NULL;
+    explicit_bzero(hash->piece, sizeof hash->piece); /* keys are derived so, too */
 }

@@ -32,6 +32,8 @@ TF_CHECKED tf_status tf_digest_random(tf_digest *digest);
 /** A digest that is made piece by piece. */
 typedef struct tf_hash {
     void *context; /**< of OpenSSL; NULL after a failure, which tf_hash_end reports */
+    size_t held;   /**< bytes of the piece: a call of OpenSSL costs as much as some hundred of them */
+    uint8_t piece[1024];
 } tf_hash;
 
 void tf_hash_begin(tf_hash *hash);

@@ -50,6 +50,23 @@ Test(digest, is_sha_256) {
     cr_assert_not(tf_digest_equal(&digest, &again));
 }
 
+Test(digest, is_the_same_in_pieces_of_any_size) {
+    unsigned char data[5000];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)(i * i >> 3);
+    const tf_digest whole = tf_digest_of(data, sizeof data);
+    for (size_t least = 1; least < 2100; least += least < 40 ? 1 : 97) {
+        tf_hash hash;
+        tf_digest digest;
+        tf_hash_begin(&hash);
+        for (size_t at = 0, size = least; at < sizeof data; at += size, size = size % 7 ? size + 1 : least) {
+            if (size > sizeof data - at) size = sizeof data - at;
+            tf_hash_add(&hash, data + at, size);
+        }
+        cr_assert_eq(tf_hash_end(&hash, &digest), TF_OK);
+        cr_assert(tf_digest_equal(&whole, &digest), "pieces of %zu bytes", least);
+    }
+}
+
 Test(digest, fails_at_the_end_if_it_failed_before) {
     tf_hash hash;
     tf_digest digest;
