@@ -9,7 +9,7 @@ experiments/setup.sh program
 experiments/setup.sh model
 
 # Open MPI wants to be told that root is meant, that three parties may share fewer cores, that containers forbid one
-# process to read another's memory, and that it need not look for devices, which takes half of its start.
+# process to read another's memory, and that it need not look for devices, which takes a third of its start.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none HWLOC_COMPONENTS=-linuxio,-pci
 
