@@ -47,6 +47,7 @@ typedef struct meeting {
     const tf_tcp_options *options;
     int listener; /**< -1: nobody calls this party */
     channel channels[TF_PARTIES][TF_TCP_CHANNELS];
+    bool came[TF_PARTIES]; /**< stands, or has stood before it went */
     bool told_ready[TF_PARTIES], heard_ready[TF_PARTIES];
     tf_strangers strangers;
     double start, end, reported;
@@ -135,7 +136,9 @@ static void stand(meeting *m, int peer, int k, int socket) {
     c->socket = socket;
     c->stage = STANDING;
     c->retry = FIRST_RETRY;
-    if (stands(m, peer)) report(m, "party %d is connected", peer);
+    if (!stands(m, peer)) return;
+    m->came[peer] = true;
+    report(m, "party %d is connected", peer);
 }
 
 /* Calls this party makes ------------------------------------------------------------------------------------------- */
@@ -341,14 +344,15 @@ static tf_status turn(meeting *m) {
     return TF_OK;
 }
 
-/** "party 0 and party 2" of those that are missing. */
+/** "party 0 and party 2" of those that are missing; where both came, of those that have not said that they are ready:
+ *  one of them may have gone only because it did not hear from the other. */
 static const char *missing(const meeting *m, char text[64]) {
     int used = 0;
     text[0] = '\0';
-    bool connected = true;
-    for (int peer = 0; peer < TF_PARTIES; peer++) connected &= peer == m->options->party || stands(m, peer);
+    bool all_came = true;
+    for (int peer = 0; peer < TF_PARTIES; peer++) all_came &= peer == m->options->party || m->came[peer];
     for (int peer = 0; peer < TF_PARTIES; peer++)
-        if (peer != m->options->party && !(connected ? m->heard_ready[peer] : stands(m, peer)))
+        if (peer != m->options->party && !(all_came ? m->heard_ready[peer] : stands(m, peer)))
             used += snprintf(text + used, 64 - (size_t)used, "%sparty %d", used ? " and " : "", peer);
     return text;
 }

@@ -149,6 +149,20 @@ Test(meeting, who_does_not_come_is_named) {
     cr_expect(strstr(ends[0].lines, "party 2 is connected\n"), "%s", ends[0].lines);
 }
 
+/** Party 2 cannot reach party 1 and gives up first; party 0 has met both, and does not know which is at fault. */
+Test(meeting, who_came_but_is_not_ready_is_named) {
+    prepare_ends(ends, "127.0.0.1", 1.2);
+    ends[2].options.address[1].port = "1";
+    ends[2].options.wait = 0.6;
+    ends[1].options.wait = 5;
+    join_ends(ends);
+    cr_expect_str_eq(
+        ends[0].error,
+        "connecting: party 1 and party 2 did not come within 1.2 s (last: party 2 was connected, but has gone)", "%s",
+        ends[0].error);
+    cr_expect_str_eq(ends[2].error, "connecting: party 1 did not come within 0.6 s", "%s", ends[2].error);
+}
+
 Test(meeting, another_run_is_refused) {
     prepare_ends(ends, "127.0.0.1", 1.5);
     ends[1].options.run[15] = 9;
