@@ -1,5 +1,7 @@
 #include "runtime/party/bit_key.h"
 
+#include "runtime/party/key_tree.h"
+
 /* Tweaks of the hash: of the children, and of a leaf's block. */
 enum { LEFT, RIGHT, LEAF };
 
@@ -8,28 +10,18 @@ enum { LEFT, RIGHT, LEAF };
 static const uint64_t SEED = ~UINT64_C(7);
 enum { WORTH = 1, WORTH_CORRECTION = 2 };
 
-static void tweak(const uint64_t *seed, uint64_t which, uint64_t *block) {
-    block[0] = seed[0] ^ which;
-    block[1] = seed[1];
-}
-
-/** a where the bit is 0, b where it is 1, of a number of one bit. */
-static inline uint64_t choose(uint64_t bit, uint64_t a, uint64_t b) {
-    return a ^ ((a ^ b) & -bit);
-}
-
 /** Takes both holders a level down alpha's path; writes what corrects the child off it, which becomes the same for
  *  both, the control bits, of which one is set on the path and none or both off it, and what a turn to the right is
  *  worth: 1 if alpha turns left, else nothing. */
 static bool make_level(const tf_prf *hash, uint64_t seed[2][2], uint64_t control[2], uint64_t bit, uint64_t *body) {
     uint64_t made[2][2][2], keep[2][2], lose[2][2];
     for (unsigned b = 0; b < 2; b++)
-        for (unsigned k = LEFT; k <= RIGHT; k++) tweak(seed[b], k, made[b][k]);
+        for (unsigned k = LEFT; k <= RIGHT; k++) tf_tweak(seed[b], k, made[b][k]);
     const bool ok = tf_prf_hash(hash, made[0][0], 4);
     for (unsigned b = 0; b < 2; b++)
         for (int w = 0; w < 2; w++) {
-            keep[b][w] = choose(bit, made[b][LEFT][w], made[b][RIGHT][w]);
-            lose[b][w] = choose(bit, made[b][RIGHT][w], made[b][LEFT][w]);
+            keep[b][w] = tf_choose(bit, made[b][LEFT][w], made[b][RIGHT][w]);
+            lose[b][w] = tf_choose(bit, made[b][RIGHT][w], made[b][LEFT][w]);
         }
     const uint64_t left = (made[0][LEFT][0] ^ made[1][LEFT][0] ^ bit ^ 1) & 1,
                    both = made[0][RIGHT][0] ^ made[1][RIGHT][0], right = (both ^ bit) & 1,
@@ -40,7 +32,7 @@ static bool make_level(const tf_prf *hash, uint64_t seed[2][2], uint64_t control
         const uint64_t own = -control[b];
         seed[b][0] = (keep[b][0] ^ (body[0] & own)) & SEED;
         seed[b][1] = keep[b][1] ^ (body[1] & own);
-        control[b] = (keep[b][0] ^ (choose(bit, left, right) & own)) & 1;
+        control[b] = (keep[b][0] ^ (tf_choose(bit, left, right) & own)) & 1;
     }
     return ok;
 }
@@ -52,7 +44,7 @@ bool tf_bit_key_make(const tf_prf *hash, const uint64_t *root_0, const uint64_t 
     bool ok = true;
     for (unsigned i = bits; i-- > TF_BIT_KEY_LEAF; body += 2)
         ok &= make_level(hash, seed, control, alpha >> i & 1, body);
-    for (unsigned b = 0; b < 2; b++) tweak(seed[b], LEAF, leaf[b]);
+    for (unsigned b = 0; b < 2; b++) tf_tweak(seed[b], LEAF, leaf[b]);
     ok &= tf_prf_hash(hash, leaf[0], 2);
     const uint64_t from = ~UINT64_C(0) << (alpha & 63), upper = alpha >> 6 & 1; /* ones from alpha on */
     body[0] = leaf[0][0] ^ leaf[1][0] ^ (from & ~-upper);
@@ -68,9 +60,9 @@ typedef struct walks {
 } walks;
 
 static inline void choose_walk(walks *at, uint64_t bit, size_t a, size_t b, size_t to) {
-    for (int w = 0; w < 2; w++) at->seed[to][w] = choose(bit, at->seed[a][w], at->seed[b][w]);
-    at->control[to] = choose(bit, at->control[a], at->control[b]);
-    at->share[to] = choose(bit, at->share[a], at->share[b]);
+    for (int w = 0; w < 2; w++) at->seed[to][w] = tf_choose(bit, at->seed[a][w], at->seed[b][w]);
+    at->control[to] = tf_choose(bit, at->control[a], at->control[b]);
+    at->share[to] = tf_choose(bit, at->share[a], at->share[b]);
 }
 
 /** Takes walks [begin, end) down a level of the body, to where they turn. */
@@ -98,14 +90,10 @@ static bool add_leaves(const tf_prf *hash, const uint64_t *body, uint64_t base, 
     for (size_t k = begin; k < end; k++) {
         const uint64_t q = (base + point[k].offset) & mask, correct = at->control[k];
         const uint64_t word =
-            choose(q >> 6, at->seed[k][0] ^ (body[0] & correct), at->seed[k][1] ^ (body[1] & correct));
+            tf_choose(q >> 6, at->seed[k][0] ^ (body[0] & correct), at->seed[k][1] ^ (body[1] & correct));
         at->share[k] ^= (word >> (q & 63) & 1) << WORTH;
     }
     return ok;
-}
-
-static unsigned length_of(uint64_t x) {
-    return 64 - (unsigned)__builtin_clzll(x | 1);
 }
 
 /*
@@ -132,7 +120,7 @@ bool tf_bit_key_at(const tf_prf *hash, int holder, const uint64_t *root, unsigne
         at.share[k] = 0;
     }
     for (; below > TF_BIT_KEY_LEAF; body += 2) {
-        for (; end < points && length_of(point[end].offset) >= below; end++)
+        for (; end < points && tf_bit_length(point[end].offset) >= below; end++)
             begin_walk(&at, base, point[end].offset, below, end);
         below--;
         while (begin < end && point[begin].low > below) begin++;

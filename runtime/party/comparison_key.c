@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/multiversion.h"
+#include "runtime/party/key_tree.h"
 
 /*
  * A tree of seeds: a seed's children, and what it is worth, are hashes of it under different tweaks. Along the path to
@@ -20,16 +21,6 @@ tf_prf *tf_comparison_hash(void) {
     return tf_prf_new(key);
 }
 
-static void tweak(const uint64_t *seed, uint64_t which, uint64_t *block) {
-    block[0] = seed[0] ^ which;
-    block[1] = seed[1];
-}
-
-/** a where the bit is 0, b where it is 1. */
-static uint64_t choose(uint64_t bit, uint64_t a, uint64_t b) {
-    return a ^ ((a ^ b) & -bit);
-}
-
 /** The path to alpha as both holders know it. */
 typedef struct path {
     uint64_t seed[2][2], control[2];
@@ -41,8 +32,8 @@ static void correct(path *at, uint64_t bit, uint64_t (*const made[2])[2], uint64
     uint64_t keep[2][2], lose[2][2];
     for (unsigned b = 0; b < 2; b++)
         for (int w = 0; w < 2; w++) {
-            keep[b][w] = choose(bit, made[b][LEFT][w], made[b][RIGHT][w]);
-            lose[b][w] = choose(bit, made[b][RIGHT][w], made[b][LEFT][w]);
+            keep[b][w] = tf_choose(bit, made[b][LEFT][w], made[b][RIGHT][w]);
+            lose[b][w] = tf_choose(bit, made[b][RIGHT][w], made[b][LEFT][w]);
         }
     uint64_t left = (made[0][LEFT][0] ^ made[1][LEFT][0] ^ bit ^ 1) & 1,
              right = (made[0][RIGHT][0] ^ made[1][RIGHT][0] ^ bit) & 1;
@@ -52,7 +43,7 @@ static void correct(path *at, uint64_t bit, uint64_t (*const made[2])[2], uint64
         uint64_t own = -at->control[b];
         at->seed[b][0] = (keep[b][0] ^ (corrections[0] & own)) & SEED;
         at->seed[b][1] = keep[b][1] ^ (corrections[1] & own);
-        at->control[b] = (keep[b][0] ^ (choose(bit, left, right) & own)) & 1;
+        at->control[b] = (keep[b][0] ^ (tf_choose(bit, left, right) & own)) & 1;
     }
 }
 
@@ -65,7 +56,7 @@ static bool make_level(const tf_prf *hash, path *at, uint64_t bit, const tf_wide
     uint64_t made[2][HASHES][2];
     bool ok = true;
     for (unsigned b = 0; b < 2; b++) {
-        for (unsigned k = 0; k < HASHES; k++) tweak(at->seed[b], k, made[b][k]);
+        for (unsigned k = 0; k < HASHES; k++) tf_tweak(at->seed[b], k, made[b][k]);
         ok &= tf_prf_hash(hash, made[b][0], HASHES);
     }
     for (unsigned k = 0; k < TF_PAYLOAD; k++) {
@@ -94,10 +85,6 @@ bool tf_comparison_make(const tf_prf *hash, const uint64_t *root_0, const uint64
  */
 enum { BASE, NEXT, FIRST, MOST_WALKS = FIRST + TF_KEY_POINTS };
 
-static unsigned length_of(uint64_t x) {
-    return 64 - (unsigned)__builtin_clzll(x | 1);
-}
-
 /* What a turn is worth: a vector of numbers, their lower words first. */
 typedef uint64_t numbers __attribute__((vector_size(TF_PAYLOAD * sizeof(tf_wide))));
 #define INLINE static inline __attribute__((always_inline))
@@ -122,8 +109,8 @@ INLINE size_t walk_of(const turns *t, size_t k) {
 
 /** Walk k goes on from BASE where the bit is 0, from NEXT where it is 1. */
 static void go_on_from(walks *at, uint64_t bit, size_t k) {
-    for (int w = 0; w < 2; w++) at->seed[k][w] = choose(bit, at->seed[BASE][w], at->seed[NEXT][w]);
-    at->control[k] = choose(bit, at->control[BASE], at->control[NEXT]);
+    for (int w = 0; w < 2; w++) at->seed[k][w] = tf_choose(bit, at->seed[BASE][w], at->seed[NEXT][w]);
+    at->control[k] = tf_choose(bit, at->control[BASE], at->control[NEXT]);
     at->share[k] = at->share[BASE] ^ ((at->share[BASE] ^ at->share[NEXT]) & -bit);
 }
 
@@ -135,7 +122,7 @@ TF_MULTIVERSION static void look(const walks *at, turns *t) {
     const numbers tweaks = {WORTH, 0, WORTH + 1, 0, WORTH + 2, 0, WORTH + 3, 0};
     for (size_t k = 0; k < t->count; k++) {
         const uint64_t *seed = at->seed[walk_of(t, k)];
-        tweak(seed, t->bit[k], t->child[k]);
+        tf_tweak(seed, t->bit[k], t->child[k]);
         const numbers lower = (numbers){0} + seed[0], upper = (numbers){0} + seed[1];
         t->worth[k] = ((lower & ~UPPER) | (upper & UPPER)) ^ tweaks;
     }
@@ -198,7 +185,7 @@ bool tf_comparison_at(const tf_prf *hash, int holder, const uint64_t *root, unsi
     bool ok = begin_walks(hash, holder, root, body, &t, &at, share[0]);
     for (unsigned left = bits; left-- > 0;) { /* bits below the one that is turned to */
         uint64_t above = UINT64_C(2) << left;
-        for (; end < points && length_of(point[end].offset) > left; end++)
+        for (; end < points && tf_bit_length(point[end].offset) > left; end++)
             go_on_from(&at, ((base & (above - 1)) + point[end].offset) >> (left + 1) & 1, FIRST + end);
         while (begin < end && point[begin].low > left) begin++;
         t.bit[BASE] = base >> left & 1;
@@ -224,7 +211,7 @@ bool tf_equality_make(const tf_prf *hash, const uint64_t *root_0, const uint64_t
     for (unsigned i = bits; i-- > 0; body += 2) {
         uint64_t made[2][2][2];
         for (unsigned b = 0; b < 2; b++)
-            for (unsigned k = 0; k < 2; k++) tweak(at.seed[b], k, made[b][k]);
+            for (unsigned k = 0; k < 2; k++) tf_tweak(at.seed[b], k, made[b][k]);
         ok &= tf_prf_hash(hash, made[0][0], 4);
         correct(&at, alpha >> i & 1, (uint64_t(*const[2])[2]){made[0], made[1]}, body);
     }
@@ -244,7 +231,7 @@ bool tf_equality_at(const tf_prf *hash, int holder, size_t count, const uint64_t
         control[k] = (uint64_t)holder;
     }
     for (unsigned i = bits; i-- > 0 && ok;) {
-        for (size_t k = 0; k < count; k++) tweak(seed[k], point[k] >> i & 1, made[k]);
+        for (size_t k = 0; k < count; k++) tf_tweak(seed[k], point[k] >> i & 1, made[k]);
         ok = tf_prf_hash(hash, made[0], count);
         for (size_t k = 0; k < count; k++) {
             const uint64_t *correction = body + k * words + 2 * (bits - 1 - i), own = -control[k];
